@@ -1,0 +1,380 @@
+"""The database kit's contract, over SQLite and, where one can be had, PostgreSQL."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    func,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.schema import CreateSchema, DropSchema
+
+from muster.database import (
+    Database,
+    DatabaseError,
+    Instant,
+    Json,
+    Synchronous,
+    is_unique_violation,
+    migrate,
+    open_database,
+    serialize,
+    upsert,
+)
+
+METADATA = MetaData()
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("hired_at", Instant),
+    Column("document", Json),
+    Column("logins", Integer, nullable=False, server_default="0"),
+)
+BADGES = Table("badges", METADATA, Column("person_id", ForeignKey("people.id"), primary_key=True))
+HIRED = datetime(2024, 2, 29, 12, 30, 15, 1, tzinfo=UTC)
+SUBPROCESS_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+POSTGRES = os.environ.get("MUSTER_TEST_POSTGRES")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="needs MUSTER_TEST_POSTGRES")),
+    ]
+)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        opened = open_database(tmp_path / "data" / "muster.db", busy_timeout=timedelta(seconds=5))
+        with opened.write() as connection:
+            METADATA.create_all(connection)
+        yield opened
+        opened.close()
+        return
+    schema = f"t{uuid.uuid4().hex}"
+    opened = open_database(f"{POSTGRES}?options=-csearch_path%3D{schema}")
+    with opened.write() as connection:
+        connection.execute(CreateSchema(schema))
+        METADATA.create_all(connection)
+    yield opened
+    with opened.write() as connection:
+        connection.execute(DropSchema(schema, cascade=True))
+    opened.close()
+
+
+def _add(database: Database, identifier: str, name: str) -> None:
+    with database.write() as connection:
+        connection.execute(insert(PEOPLE), {"id": identifier, "name": name})
+
+
+def _count(database: Database) -> int:
+    with database.read() as connection:
+        return int(connection.scalar(select(func.count()).select_from(PEOPLE)) or 0)
+
+
+def test_what_was_written_is_read_back_with_its_types(database: Database) -> None:
+    given = {"id": "1", "name": "Ada", "active": False, "hired_at": HIRED, "document": {"emails": ["a@x", None]}}
+    with database.write() as connection:
+        connection.execute(insert(PEOPLE), given)
+    with database.read() as connection:
+        row = connection.execute(select(PEOPLE)).one()._asdict()
+    assert row == {**given, "logins": 0}
+
+
+def test_an_instant_of_another_zone_is_the_same_instant(database: Database) -> None:
+    elsewhere = HIRED.astimezone(timezone(timedelta(hours=9)))
+    with database.write() as connection:
+        connection.execute(insert(PEOPLE), {"id": "1", "name": "Ada", "hired_at": elsewhere})
+    with database.read() as connection:
+        assert connection.scalar(select(PEOPLE.c.hired_at).where(PEOPLE.c.hired_at == HIRED)) == HIRED
+
+
+def test_instants_sort_in_time_with_and_without_a_fraction(database: Database) -> None:
+    instants = [HIRED.replace(microsecond=0), HIRED, HIRED + timedelta(seconds=1)]
+    with database.write() as connection:
+        connection.execute(
+            insert(PEOPLE), [{"id": str(i), "name": str(i), "hired_at": at} for i, at in enumerate(instants)]
+        )
+    with database.read() as connection:
+        assert list(connection.scalars(select(PEOPLE.c.hired_at).order_by(PEOPLE.c.hired_at))) == instants
+
+
+def test_an_instant_without_a_zone_is_refused(database: Database) -> None:
+    naive = HIRED.replace(tzinfo=None)
+    with pytest.raises(StatementError, match="time zone"), database.write() as connection:
+        connection.execute(insert(PEOPLE), {"id": "1", "name": "Ada", "hired_at": naive})
+
+
+def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+    def fail() -> None:
+        with database.write() as connection:
+            connection.execute(insert(PEOPLE), {"id": "1", "name": "Ada"})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert _count(database) == 0
+
+
+def test_writing_in_a_read_is_refused(database: Database) -> None:
+    with pytest.raises(DBAPIError), database.read() as connection:
+        connection.execute(insert(PEOPLE), {"id": "1", "name": "Ada"})
+    _add(database, "1", "Ada")  # and the refusal does not stick to the connection
+
+
+def test_a_read_sees_one_state_while_others_write(database: Database) -> None:
+    _add(database, "1", "Ada")
+    with database.read() as connection:
+        before = connection.scalar(select(func.count()).select_from(PEOPLE))
+        _add(database, "2", "Bo")
+        assert connection.scalar(select(func.count()).select_from(PEOPLE)) == before
+    assert _count(database) == 2
+
+
+def test_a_reference_to_nothing_is_refused_and_is_no_unique_violation(database: Database) -> None:
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(BADGES), {"person_id": "nobody"})
+    assert not is_unique_violation(caught.value)
+
+
+def test_a_second_row_with_the_same_key_is_a_unique_violation(database: Database) -> None:
+    _add(database, "1", "Ada")
+    with pytest.raises(IntegrityError) as caught:
+        _add(database, "2", "Ada")
+    assert is_unique_violation(caught.value)
+
+
+def test_threads_that_add_one_each_lose_none(database: Database) -> None:
+    _add(database, "1", "Ada")
+
+    def log_in() -> None:
+        for _ in range(20):
+            with database.write() as connection:
+                serialize(connection, "logins")
+                logins = connection.scalar(select(PEOPLE.c.logins))
+                connection.execute(PEOPLE.update().values(logins=logins + 1))
+
+    threads = [threading.Thread(target=log_in) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        assert connection.scalar(select(PEOPLE.c.logins)) == 160
+
+
+def test_a_transaction_that_holds_a_name_keeps_others_out_until_its_end(database: Database) -> None:
+    order: list[str] = []
+    inside = threading.Event()
+
+    def second() -> None:
+        inside.wait()
+        with database.write() as connection:
+            serialize(connection, "sequence")
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with database.write() as connection:
+        serialize(connection, "sequence")
+        inside.set()
+        time.sleep(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_an_upsert_inserts_then_updates(database: Database) -> None:
+    with database.write() as connection:
+        assert upsert(connection, PEOPLE, {"id": "1", "name": "Ada", "active": True}, keys=["id"]) == 1
+        rows = [{"id": "1", "name": "Ada L.", "active": False}, {"id": "2", "name": "Bo", "active": True}]
+        upsert(connection, PEOPLE, rows, keys=["id"])
+        upsert(connection, PEOPLE, {"id": "1", "name": "nobody", "active": True}, keys=["id"], update=[])
+        upsert(connection, PEOPLE, {"id": "2", "name": "Bob", "active": False}, keys=["id"], update=["active"])
+        assert upsert(connection, PEOPLE, [], keys=["id"]) == 0
+        found = connection.execute(select(PEOPLE.c.id, PEOPLE.c.name, PEOPLE.c.active).order_by(PEOPLE.c.id)).all()
+    assert [tuple(row) for row in found] == [("1", "Ada L.", False), ("2", "Bo", False)]
+
+
+def test_a_prepared_statement_gives_what_the_statement_gives(database: Database) -> None:
+    add = database.prepare(
+        insert(PEOPLE).values({name: bindparam(name) for name in ("id", "name", "active", "hired_at", "document")})
+    )
+    by_name = database.prepare(select(PEOPLE).where(PEOPLE.c.name == bindparam("wanted"), PEOPLE.c.logins == 0))
+    document = {"a": [1, True, None, "ä"]}
+    with database.write() as connection:
+        row = {"id": "1", "name": "Ada", "active": False, "hired_at": HIRED, "document": document}
+        assert add.execute(row, on=connection) == 1
+        add.execute_many([{**row, "id": str(i), "name": str(i), "hired_at": None} for i in (2, 3)], on=connection)
+        assert by_name.fetch_one({"wanted": "Ada"}, on=connection) == ("1", "Ada", False, HIRED, document, 0)
+    with database.read() as connection:
+        assert tuple(connection.execute(select(PEOPLE).where(PEOPLE.c.name == "Ada")).one()) == by_name.fetch_one(
+            {"wanted": "Ada"}
+        )
+    assert by_name.fetch_one({"wanted": "Bo"}) is None
+    assert by_name.fetch_all({"wanted": "2"}) == [("2", "2", False, None, document, 0)]
+
+
+def test_a_prepared_statement_reports_a_unique_violation(database: Database) -> None:
+    add = database.prepare(insert(PEOPLE).values(id=bindparam("id"), name=bindparam("name"), active=True))
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        add.execute_many([{"id": "1", "name": "Ada"}, {"id": "2", "name": "Ada"}], on=connection)
+    assert is_unique_violation(caught.value)
+    with pytest.raises(IntegrityError), database.write() as connection:
+        add.execute({"id": "1", "name": "Ada"}, on=connection)
+        add.execute({"id": "1", "name": "Bo"}, on=connection)
+    assert _count(database) == 0
+
+
+def test_a_prepared_read_leaves_no_transaction_behind(database: Database) -> None:
+    count = database.prepare(select(func.count()).select_from(PEOPLE))
+    assert count.fetch_one() == (0,)
+    _add(database, "1", "Ada")
+    assert count.fetch_one() == (1,)
+
+
+def test_a_list_of_changing_length_cannot_be_prepared(database: Database) -> None:
+    with pytest.raises(ValueError, match="changing length"):
+        database.prepare(select(PEOPLE.c.id).where(PEOPLE.c.id.in_(["1", "2"])))
+
+
+def _migrations(folder: Path, name: str, revisions: dict[str, str | None]) -> None:
+    package = folder / name
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").write_text('"""Migrations."""\n')
+    for revision, before in revisions.items():
+        (package / f"r{revision}.py").write_text(
+            "import sqlalchemy as sa\nfrom alembic import op\n"
+            f"revision, down_revision = {revision!r}, {before!r}\n"
+            f"def upgrade():\n    op.create_table('t{revision}', sa.Column('id', sa.Integer, primary_key=True))\n"
+        )
+
+
+def test_migrations_run_once_each_in_their_order(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"migrations_{uuid.uuid4().hex}"
+    _migrations(tmp_path, name, {"0001": None})
+    assert migrate(database, name) == "0001"
+    _migrations(tmp_path, name, {"0001": None, "0002": "0001"})
+    assert migrate(database, name) == "0002"
+    assert migrate(database, name) == "0002"
+    with database.read() as connection:
+        assert {"t0001", "t0002"} <= set(inspect(connection).get_table_names())
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"migrations_{uuid.uuid4().hex}"
+    _migrations(tmp_path, name, {"0001": None, "0002": "0001"})
+    broken = tmp_path / name / "r0002.py"
+    broken.write_text(broken.read_text() + "    raise ArithmeticError\n")
+    with pytest.raises(ArithmeticError):
+        migrate(database, name)
+    with database.read() as connection:
+        assert "t0001" not in inspect(connection).get_table_names()
+
+
+def test_a_database_of_a_newer_version_is_refused(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    newer, older = f"newer_{uuid.uuid4().hex}", f"older_{uuid.uuid4().hex}"
+    _migrations(tmp_path, newer, {"0001": None, "0002": "0001"})
+    _migrations(tmp_path, older, {"0001": None})
+    migrate(database, newer)
+    with pytest.raises(DatabaseError, match="newer version of Muster"):
+        migrate(database, older)
+
+
+def test_a_write_inside_a_write_is_an_error_on_sqlite_not_a_deadlock(tmp_path: Path) -> None:
+    opened = open_database(tmp_path / "muster.db")
+    with pytest.raises(RuntimeError, match="inside a write transaction"), opened.write(), opened.write():
+        pass
+    opened.close()
+
+
+WRITER = """
+import sys
+from sqlalchemy import text
+from muster.database import open_database
+database = open_database(sys.argv[1])
+for _ in range(50):
+    with database.write() as connection:
+        value = connection.scalar(text("SELECT value FROM counter"))
+        connection.execute(text("UPDATE counter SET value = :value"), {"value": value + 1})
+"""
+
+
+def test_processes_that_add_one_each_lose_none_on_sqlite(tmp_path: Path) -> None:
+    opened = open_database(tmp_path / "muster.db")
+    counter = Table("counter", MetaData(), Column("value", Integer))
+    with opened.write() as connection:
+        counter.create(connection)
+        connection.execute(insert(counter), {"value": 0})
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "muster.db")], env=SUBPROCESS_ENVIRONMENT)
+        for _ in range(3)
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    with opened.read() as connection:
+        assert connection.scalar(select(counter.c.value)) == 150
+    opened.close()
+
+
+@pytest.mark.parametrize(("synchronous", "number"), [(Synchronous.NORMAL, 1), (Synchronous.FULL, 2)])
+def test_sqlite_runs_in_wal_mode_with_the_synchronous_setting_asked_for(
+    tmp_path: Path, synchronous: Synchronous, number: int
+) -> None:
+    opened = open_database(f"sqlite:///{tmp_path}/muster.db", synchronous=synchronous)
+    with opened.write() as connection:
+        answers = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    opened.close()
+    assert answers == ["wal", number, 1]
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("mysql://root@localhost/muster", "mysql is no database Muster can use"),
+        ("sqlite://", "sqlite is no database Muster can use"),
+        ("://", "cannot be read"),
+    ],
+)
+def test_an_address_that_is_no_database_of_ours_is_refused_with_a_sentence(location: str, sentence: str) -> None:
+    with pytest.raises(DatabaseError, match=sentence):
+        open_database(location)
+
+
+def test_the_password_is_in_no_representation() -> None:
+    opened = open_database("postgresql://muster:hunter2@localhost/muster")
+    assert "hunter2" not in repr(opened)
+    assert "hunter2" in opened.url
+    opened.close()
