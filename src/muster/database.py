@@ -314,14 +314,14 @@ def upsert(
     if not given:
         return 0
     columns = [name for name in given[0] if name not in keys] if update is None else list(update)
-    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table).inline()
     if columns:
         statement = insert.on_conflict_do_update(
             index_elements=list(keys), set_={name: insert.excluded[name] for name in columns}
         )
     else:
         statement = insert.on_conflict_do_nothing(index_elements=list(keys))
-    return int(connection.execute(statement, given).rowcount)
+    return int(connection.execute(statement, given, execution_options={"preserve_rowcount": True}).rowcount)
 
 
 def is_unique_violation(error: IntegrityError) -> bool:

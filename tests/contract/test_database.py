@@ -209,8 +209,8 @@ def test_an_upsert_inserts_then_updates(database: Database) -> None:
     with database.write() as connection:
         assert upsert(connection, PEOPLE, {"id": "1", "name": "Ada", "active": True}, keys=["id"]) == 1
         rows = [{"id": "1", "name": "Ada L.", "active": False}, {"id": "2", "name": "Bo", "active": True}]
-        upsert(connection, PEOPLE, rows, keys=["id"])
-        upsert(connection, PEOPLE, {"id": "1", "name": "nobody", "active": True}, keys=["id"], update=[])
+        assert upsert(connection, PEOPLE, rows, keys=["id"]) == 2
+        assert upsert(connection, PEOPLE, {"id": "1", "name": "nobody", "active": True}, keys=["id"], update=[]) == 0
         upsert(connection, PEOPLE, {"id": "2", "name": "Bob", "active": False}, keys=["id"], update=["active"])
         assert upsert(connection, PEOPLE, [], keys=["id"]) == 0
         found = connection.execute(select(PEOPLE.c.id, PEOPLE.c.name, PEOPLE.c.active).order_by(PEOPLE.c.id)).all()
