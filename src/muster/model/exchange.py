@@ -1,4 +1,4 @@
-"""One HTTP exchange as values, and what can go wrong with it before an answer is there. No socket here: these are nouns."""
+"""One HTTP exchange as values, and what can go wrong before an answer is there. No socket here: these are nouns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

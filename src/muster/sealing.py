@@ -1,0 +1,179 @@
+"""What keeps secrets: sealing of stored credentials, tokens that are kept only as their hash, password hashes.
+
+A sealed value is `version ‖ key id ‖ nonce ‖ AES-256-GCM ciphertext`. Key id, tenant and field are its associated data:
+a value moved to another field, tenant or installation does not open.
+"""
+
+import functools
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+KEY_FILE_NAME = "secret.key"
+MAX_PASSWORD_CHARACTERS = 1024
+_VERSION = b"\x01"
+_KEY_ID_BYTES = 8
+_NONCE_BYTES = 12
+_TOKEN_BYTES = 32
+_HEADER_BYTES = len(_VERSION) + _KEY_ID_BYTES + _NONCE_BYTES
+_PASSWORDS = PasswordHasher()
+
+logger = logging.getLogger(__name__)
+
+
+class SealingError(Exception):
+    """A key cannot be used or a sealed value cannot be opened; the sentence says why, never what was in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """A key and the id under which sealed values name it: the first bytes of the key's hash."""
+
+    material: bytes = field(repr=False)
+    key_id: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.material) != KEY_BYTES:
+            raise SealingError(f"a sealing key has {KEY_BYTES} bytes, this one has {len(self.material)}")
+        object.__setattr__(self, "key_id", hashlib.sha256(b"muster key id" + self.material).digest()[:_KEY_ID_BYTES])
+
+
+class Sealer:
+    """Seals with one key; opens with it and with the older ones that are given."""
+
+    def __init__(self, key: SealingKey, *, tenant: str, older: tuple[SealingKey, ...] = ()) -> None:
+        self._key = key
+        self._tenant = tenant
+        self._ciphers = {each.key_id: AESGCM(each.material) for each in (*older, key)}
+
+    def seal(self, value: str, *, field: str) -> bytes:
+        """The value sealed for this field (a name such as `servicePrincipals/{id}/secrets/SecretToken`)."""
+        nonce = os.urandom(_NONCE_BYTES)
+        data = self._associated_data(self._key.key_id, field)
+        sealed = self._ciphers[self._key.key_id].encrypt(nonce, value.encode(), data)
+        return _VERSION + self._key.key_id + nonce + sealed
+
+    def unseal(self, sealed: bytes, *, field: str) -> str:
+        """The value. Raises SealingError if the key is another, or the value was changed or moved here."""
+        if len(sealed) <= _HEADER_BYTES or sealed[:1] != _VERSION:
+            raise SealingError(f"the stored value of {field} is not a sealed one")
+        key_id = sealed[1 : 1 + _KEY_ID_BYTES]
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise SealingError(
+                f"the stored value of {field} was sealed with another key ({key_id.hex()}): "
+                "give the key file it was sealed with, or enter the credential again"
+            )
+        nonce, ciphertext = sealed[1 + _KEY_ID_BYTES : _HEADER_BYTES], sealed[_HEADER_BYTES:]
+        try:
+            return cipher.decrypt(nonce, ciphertext, self._associated_data(key_id, field)).decode()
+        except InvalidTag:
+            raise SealingError(f"the stored value of {field} was changed since it was sealed") from None
+
+    def _associated_data(self, key_id: bytes, field: str) -> bytes:
+        parts = (_VERSION, key_id, self._tenant.encode(), field.encode())
+        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def load_key(data_folder: Path, *, key_file: Path | None) -> SealingKey:
+    """The installation's key: from `key_file` (MUSTER_KEY_FILE), else `secret.key` in the data folder, made once.
+
+    A key file holds 64 hexadecimal digits or 32 raw bytes. Raises: SealingError.
+    """
+    if key_file is not None:
+        if not key_file.is_file():
+            raise SealingError(f"the key file {key_file} does not exist: make one with `openssl rand -hex 32`")
+        return _read_key(key_file)
+    beside = data_folder / KEY_FILE_NAME
+    if not beside.exists():
+        data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _create_key(beside)
+    logger.warning(
+        "the sealing key lies beside the data it seals (%s): set MUSTER_KEY_FILE to keep it elsewhere", beside
+    )
+    return _read_key(beside)
+
+
+def make_token(prefix: str) -> str:
+    """A new token: a prefix by which leaked ones are recognised (`muster_`), then 256 bits of chance."""
+    return f"{prefix}{secrets.token_urlsafe(_TOKEN_BYTES)}"
+
+
+def hash_token(token: str) -> str:
+    """The hash to store and to look up by. Plain SHA-256 will do: a token is chance, not a word somebody chose."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_token(token: str, stored_hash: str) -> bool:
+    """Whether the token is the one whose hash is stored, in a time that does not tell how much of it is right."""
+    return hmac.compare_digest(hash_token(token), stored_hash)
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash with its parameters and salt. Raises ValueError for a password longer than the limit."""
+    if len(password) > MAX_PASSWORD_CHARACTERS:
+        raise ValueError(f"a password has at most {MAX_PASSWORD_CHARACTERS} characters")
+    return _PASSWORDS.hash(password)
+
+
+def is_password(password: str, stored_hash: str | None) -> bool:
+    """Whether the password is the one whose hash is stored. Without a hash (no such account) no, in the same time."""
+    if len(password) > MAX_PASSWORD_CHARACTERS:
+        return False
+    try:
+        matches = _PASSWORDS.verify(stored_hash or _hash_of_nobody(), password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return matches and stored_hash is not None
+
+
+def is_password_hash_outdated(stored_hash: str) -> bool:
+    """Whether the password should be hashed anew at the next sign-in, as the parameters have become stronger."""
+    return _PASSWORDS.check_needs_rehash(stored_hash)
+
+
+def _read_key(path: Path) -> SealingKey:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        # No error: secrets mounted into containers are readable for all by default, and no one else is in there.
+        logger.warning("others than its owner may read the key file %s (mode %04o): chmod 600 it", path, mode)
+    content = path.read_bytes()
+    if len(content) == KEY_BYTES:
+        return SealingKey(content)
+    try:
+        return SealingKey(bytes.fromhex(content.decode().strip()))
+    except ValueError:
+        raise SealingError(f"the key file {path} holds neither 64 hexadecimal digits nor 32 bytes") from None
+
+
+def _create_key(path: Path) -> None:
+    # Written whole under another name and linked: two processes that start together end with one key, complete.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            logger.debug("another process made %s first", path)
+    finally:
+        draft.unlink()
+
+
+@functools.cache
+def _hash_of_nobody() -> str:
+    return _PASSWORDS.hash(secrets.token_hex())
