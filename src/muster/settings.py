@@ -1,0 +1,114 @@
+"""What an operator sets: by an environment variable `MUSTER_…`, or by a command's option, which wins."""
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+DEFAULT_FOLDER = Path("~/.local/share/muster")
+SERVICE_FOLDER = DEFAULT_FOLDER / "service"
+CONFIGURATION_MANAGER_FOLDER = DEFAULT_FOLDER / "configuration-manager"
+SERVICE_PORT = 8080
+CONFIGURATION_MANAGER_PORT = 8088
+_PREFIX = "MUSTER_"
+_LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+
+
+class SettingsError(Exception):
+    """A setting cannot be read; the sentence names it and what it takes."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process. A field's description is its documentation; None means what the description says."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    data: Path | None = Field(None, description="Data folder; without it the party's own default folder.")
+    database: str | None = Field(
+        None, repr=False, description="postgresql://… instead of the SQLite file in the data folder."
+    )
+    synchronous: Literal["NORMAL", "FULL"] = Field(
+        "NORMAL", description="SQLite's care for the last commits: FULL keeps them over a power cut."
+    )
+    key_file: Path | None = Field(None, description="File with the sealing key; else secret.key in the data folder.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        None, ge=0, le=65535, description="Port to listen on: 8080, the Configuration Manager 8088."
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$", description="How others reach it; else from host and port."
+    )
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM) to serve HTTPS with.")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
+    behind_proxy: bool = Field(
+        default=False, description="A TLS-terminating proxy stands before it: its X-Forwarded headers are trusted."
+    )
+    threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
+    allow_targets: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="Networks (CIDR, comma-separated) of loopback or private targets that may be called."
+    )
+    ca_file: Path | None = Field(
+        None, description="Certificates (PEM) to trust beside the usual ones when calling out."
+    )
+    proxy: str | None = Field(
+        None, repr=False, description="HTTP proxy to call out through; the environment's is not used."
+    )
+    request_timeout: timedelta = Field(timedelta(seconds=60), description="How long one request to a target may take.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+
+    @field_validator("allow_targets", mode="before")
+    @classmethod
+    def _split_networks(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(parse_network(part) for part in value.replace(",", " ").split())
+
+    @model_validator(mode="after")
+    def _check_listening(self) -> "Settings":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS needs both the certificate (tls-cert) and its key (tls-key)")
+        if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
+            raise ValueError(
+                f"listening on {self.host} without TLS would send passwords in the clear: "
+                "give tls-cert and tls-key, or behind-proxy if a proxy terminates TLS"
+            )
+        return self
+
+
+def load_settings(**options: Any) -> Settings:
+    """The settings: the options that are not None, else the environment, else the defaults. Raises: SettingsError."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(problem) for problem in error.errors(include_input=False))) from None
+
+
+def parse_network(text: str) -> Network:
+    """The network of a CIDR or a single address. Raises: ValueError."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text} is no network: write a CIDR such as 10.0.0.0/8 or an address") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether listening on this host reaches this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOOPBACK_NAMES
+
+
+def _sentence(problem: Any) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    name = str(problem["loc"][0])
+    return f"{_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {message}"
