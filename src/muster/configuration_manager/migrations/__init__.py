@@ -1,0 +1,1 @@
+"""The revisions of the Configuration Manager's tables, in order."""

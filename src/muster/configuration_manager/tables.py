@@ -1,0 +1,134 @@
+"""The tables of the Configuration Manager: customers, tokens, sites, administrators, resources, members, the call log.
+
+A resource is stored as the canonical JSON bytes that are served, with what is looked up beside it in indexed columns.
+Group members are never in the JSON: they live in a table of their own, so that one member more is one row more.
+"""
+
+import sqlalchemy as sa
+
+from muster.database import Instant
+
+METADATA = sa.MetaData()
+
+# SQLite gives an automatic number only to a column of the exact type INTEGER.
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# Whom a userName must differ from: all customers that share a scope. Customers of profile 8x8 share this one
+# (8x8: "unique across all of 8x8"); a generic customer has a scope of its own, its key.
+SHARED_SCOPE = 0
+
+customers = sa.Table(
+    "customers",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("strict", sa.Boolean, nullable=False, default=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+sites = sa.Table(
+    "sites",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.UniqueConstraint("customer_key", "name", name="sites_name_unique"),
+)
+
+administrators = sa.Table(
+    "administrators",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("administrator_key", Key, sa.ForeignKey("administrators.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("csrf_token", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+tokens = sa.Table(
+    "tokens",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("last_used_at", Instant),
+    sa.Index("tokens_of_customer", "customer_key"),
+)
+
+resources = sa.Table(
+    "resources",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("resource_id", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("unique_scope", Key),
+    sa.Column("user_name", sa.Text),
+    sa.Column("external_id", sa.Text),
+    sa.Column("display_name", sa.Text),
+    sa.Column("active", sa.Boolean),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("modified_at", Instant, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("customer_key", "type", "resource_id", name="resources_id_unique"),
+    sa.UniqueConstraint("unique_scope", "user_name", name="resources_user_name_unique"),
+    sa.Index("resources_user_name", "customer_key", "type", "user_name"),
+    sa.Index("resources_external_id", "customer_key", "type", "external_id"),
+    sa.Index("resources_display_name", "customer_key", "type", "display_name"),
+    sa.Index("resources_active", "customer_key", "type", "active"),
+    sa.Index("resources_created_at", "customer_key", "type", "created_at"),
+    sa.Index("resources_modified_at", "customer_key", "type", "modified_at"),
+    sa.Index("resources_in_order", "customer_key", "type", "key"),
+)
+
+members = sa.Table(
+    "members",
+    METADATA,
+    sa.Column("group_key", Key, sa.ForeignKey("resources.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("member_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text),
+    sa.Column("display", sa.Text),
+    sa.Index("members_of_whom", "member_id"),
+    sqlite_with_rowid=False,
+)
+
+counters = sa.Table(
+    "counters",
+    METADATA,
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("total", sa.BigInteger, nullable=False),
+)
+
+calls = sa.Table(
+    "calls",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("token_prefix", sa.Text, nullable=False),
+    sa.Column("client", sa.Text),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("resource_id", sa.Text),
+    sa.Column("duration_us", sa.Integer, nullable=False),
+    sa.Column("before", sa.LargeBinary),
+    sa.Column("after", sa.LargeBinary),
+    sa.Column("error", sa.Text),
+    sa.Index("calls_of_customer", "customer_key", "key"),
+)
