@@ -1,0 +1,307 @@
+"""The processes of one party: a supervisor and its children, which never outlive it, be it killed with kill -9.
+
+    with take_folder(folder, purpose="muster serve") as lock:
+        port = probe_port(host, port)
+        plans = (
+            web_plan("muster.bootstrap.service:create_web", arguments={"data": str(folder)}, host=host, port=port),
+            ProcessPlan(name="engine", target="muster.bootstrap.service:run_engine", arguments={"data": str(folder)}),
+        )
+        raise SystemExit(supervise(plans, lock=lock, ready=lambda: print("ready")))
+
+`create_web(**arguments)` returns the WSGI application. `run_engine(child, **arguments)` calls `child.ready()` once it
+works and returns soon after `child.stop` is set. Both run in fresh processes: they set up logging and open the database
+themselves; arguments are JSON values and reach them through a pipe, not the command line.
+
+A child learns of the supervisor's death twice over: the kernel kills it (PR_SET_PDEATHSIG, Linux), and it reads the end
+of a pipe whose other end only the supervisor holds. granian's worker, which would outlive its parent, does the same.
+"""
+
+import ctypes
+import importlib
+import json
+import logging
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from muster.bootstrap.folder import FolderLock, is_listening
+
+MAX_RESTARTS = 5
+RESTARTS_WITHIN_SECONDS = 60.0
+STOP_WITHIN = timedelta(seconds=5)
+_FIRST_PAUSE_SECONDS = 0.25
+_READINESS_POLL_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+_READY = b"r"
+_CHILD = "import sys; from muster.bootstrap.processes import run_child; run_child(int(sys.argv[1]), int(sys.argv[2]))"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPlan:
+    """A child to keep running: `target` is `module:function`, called as `function(child, **arguments)` in it."""
+
+    name: str
+    target: str
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)  # JSON values; they may hold a password
+    listens_on: tuple[str, int] | None = None
+
+
+class Child:
+    """What a target knows of its process: when to stop, and how to say that it works."""
+
+    def __init__(self, *, name: str, lifeline: int, status: int) -> None:
+        self.name = name
+        self.stop = threading.Event()
+        self._lifeline = lifeline
+        self._status = status
+
+    def ready(self) -> None:
+        """Tells the supervisor that the start is over."""
+        with suppress(BrokenPipeError):
+            os.write(self._status, _READY)
+
+    def follow_supervisor(self) -> None:
+        """Binds the life of the calling process to the supervisor's; to be called again after a fork."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        threading.Thread(target=self._await_end, name="lifeline", daemon=True).start()
+
+    def _await_end(self) -> None:
+        while os.read(self._lifeline, 4096):
+            continue
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def web_plan(
+    factory: str,
+    *,
+    host: str,
+    port: int,
+    arguments: Mapping[str, Any] | None = None,
+    threads: int = 8,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+) -> ProcessPlan:
+    """The plan of a web process: granian with the WSGI application that `factory` (`module:function`) returns."""
+    return ProcessPlan(
+        name="web",
+        target="muster.bootstrap.wsgi:serve_wsgi",
+        arguments={
+            "factory": factory,
+            "factory_arguments": dict(arguments or {}),
+            "host": host,
+            "port": port,
+            "threads": threads,
+            "tls_cert": None if tls_cert is None else str(tls_cert),
+            "tls_key": None if tls_key is None else str(tls_key),
+        },
+        listens_on=(host, port),
+    )
+
+
+def supervise(
+    plans: Sequence[ProcessPlan],
+    *,
+    lock: FolderLock,
+    ready: Callable[[], None] | None = None,
+    stop_within: timedelta = STOP_WITHIN,
+) -> int:
+    """The exit status after running the children until SIGTERM or SIGINT (0), or until one cannot be kept running (1).
+
+    A child that ends by itself is started again after a growing pause; more than five times in a minute, or before it
+    was ready for the first time, ends everything. To be called in the main thread.
+    """
+    with _signals() as wake:
+        supervisor = _Supervisor(plans, lock=lock, ready=ready, wake=wake)
+        try:
+            return supervisor.run()
+        finally:
+            supervisor.stop(within=stop_within)
+
+
+def run_child(lifeline: int, status: int) -> None:
+    """Runs a child's target in this process, which the supervisor started for it, and ends the process."""
+    text = _read_line(lifeline)
+    if not text:
+        sys.exit(1)  # the supervisor died before it could say what to do
+    plan = json.loads(text)
+    child = Child(name=plan["name"], lifeline=lifeline, status=status)
+    child.follow_supervisor()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; the terminal sends it to everyone
+    signal.signal(signal.SIGTERM, lambda *_: child.stop.set())
+    import_target(plan["target"])(child, **plan["arguments"])
+    sys.exit(0)
+
+
+def import_target(target: str) -> Callable[..., Any]:
+    """The function that `module:function` names."""
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+@dataclass(slots=True, kw_only=True)
+class _Place:
+    """A plan and the process that fills it at present."""
+
+    plan: ProcessPlan
+    process: subprocess.Popen[bytes] | None = None
+    lifeline: int = -1
+    status: int = -1
+    announced: bool = False
+    ready: bool = False
+    was_ready: bool = False
+    start_at: float = 0.0
+    restarts: list[float] = field(default_factory=list)
+
+
+class _Supervisor:
+    def __init__(
+        self, plans: Sequence[ProcessPlan], *, lock: FolderLock, ready: Callable[[], None] | None, wake: int
+    ) -> None:
+        self._places = [_Place(plan=plan) for plan in plans]
+        self._lock = lock
+        self._ready = ready
+        self._wake = wake
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wake, selectors.EVENT_READ)
+
+    def run(self) -> int:
+        while True:
+            now = time.monotonic()
+            for place in self._places:
+                if place.process is None and place.start_at <= now:
+                    self._start(place)
+                elif place.process is not None and place.process.poll() is not None and not self._bury(place, now):
+                    return 1
+                self._check_readiness(place)
+            if self._ready is not None and all(place.ready for place in self._places):
+                self._ready()
+                self._ready = None
+            if self._wait(now):
+                return 0
+
+    def stop(self, *, within: timedelta) -> None:
+        """Asks every child to end, and kills what has not ended in time."""
+        until = time.monotonic() + within.total_seconds() - 0.5
+        running = [place for place in self._places if place.process is not None]
+        for place in running:
+            if place.process is not None:
+                place.process.terminate()
+        for place in running:
+            if place.process is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    place.process.wait(max(0.0, until - time.monotonic()))
+                self._close(place)
+        self._selector.close()
+
+    def _start(self, place: _Place) -> None:
+        lifeline_end, place.lifeline = os.pipe()
+        place.status, status_end = os.pipe()
+        place.process = subprocess.Popen(  # noqa: S603 (our own interpreter and text)
+            [sys.executable, "-P", "-c", _CHILD, str(lifeline_end), str(status_end), f"muster:{place.plan.name}"],
+            pass_fds=(lifeline_end, status_end, self._lock.fileno()),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(lifeline_end)
+        os.close(status_end)
+        plan = {"name": place.plan.name, "target": place.plan.target, "arguments": dict(place.plan.arguments)}
+        with suppress(BrokenPipeError):
+            os.write(place.lifeline, json.dumps(plan).encode() + b"\n")
+        place.announced = place.ready = False
+        self._selector.register(place.status, selectors.EVENT_READ, place)
+        logger.info("%s started as process %d", place.plan.name, place.process.pid)
+
+    def _bury(self, place: _Place, now: float) -> bool:
+        """Whether the child that ended may be started again; then its next start is set."""
+        code = None if place.process is None else place.process.returncode
+        self._close(place)
+        if not place.was_ready:
+            logger.error("%s ended while it started (status %s)", place.plan.name, code)
+            return False
+        place.restarts = [at for at in place.restarts if now - at < RESTARTS_WITHIN_SECONDS] + [now]
+        if len(place.restarts) > MAX_RESTARTS:
+            logger.error(
+                "%s ended %d times in a minute (status %s): giving up", place.plan.name, MAX_RESTARTS + 1, code
+            )
+            return False
+        pause = _FIRST_PAUSE_SECONDS * 2 ** (len(place.restarts) - 1)
+        place.start_at = now + pause
+        logger.error("%s ended (status %s): starting it again in %.2g s", place.plan.name, code, pause)
+        return True
+
+    def _close(self, place: _Place) -> None:
+        """Ends the child with everything it started, and closes its pipes."""
+        if place.process is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(place.process.pid, signal.SIGKILL)
+        place.process.wait()
+        with suppress(KeyError):
+            self._selector.unregister(place.status)
+        os.close(place.status)
+        os.close(place.lifeline)
+        place.process = None
+
+    def _check_readiness(self, place: _Place) -> None:
+        if place.process is None or place.ready or not place.announced:
+            return
+        place.ready = place.plan.listens_on is None or is_listening(*place.plan.listens_on)
+        place.was_ready |= place.ready
+
+    def _wait(self, now: float) -> bool:
+        """Whether SIGTERM or SIGINT came; waits for that, for a child's word or end, or for the next start."""
+        starts = [place.start_at - now for place in self._places if place.process is None]
+        opening = any(place.announced and not place.ready for place in self._places)
+        limits = [*starts, *([_READINESS_POLL_SECONDS] if opening else [])]
+        for key, _ in self._selector.select(max(0.0, min(limits)) if limits else None):
+            content = os.read(key.fd, 4096)
+            if key.fd == self._wake:
+                if {signal.SIGTERM, signal.SIGINT} & set(content):
+                    return True
+            elif not content:
+                self._selector.unregister(key.fd)
+            else:
+                key.data.announced = True
+        return False
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A descriptor that reads the numbers of the signals that came."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+    before = {number: signal.signal(number, lambda *_: None) for number in watched}
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def _read_line(descriptor: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(descriptor, 65536)
+        if not part:
+            return b""
+        line += part
+    return line
