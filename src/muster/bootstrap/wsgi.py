@@ -1,6 +1,7 @@
 """The web process: granian with one worker process and its threads, bound to the supervisor's life."""
 
 import multiprocessing
+import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from granian.server import Server
 from muster.bootstrap.processes import Child, import_target
 
 _WORKER_STOP_SECONDS = 3
+_LOGGING: dict[str, Any] = {"handlers": {}, "loggers": {}}  # to the root logger; granian's own way is to stdout
 
 
 def serve_wsgi(
@@ -27,6 +29,9 @@ def serve_wsgi(
     tls_key: str | None,
 ) -> None:
     """Serves the WSGI application with granian until SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until granian has its own handler, a stop ends the process
+    if child.stop.is_set():
+        return
     multiprocessing.set_start_method("fork", force=True)  # the worker inherits the lock and the lifeline
     server = Server(
         factory,
@@ -36,7 +41,8 @@ def serve_wsgi(
         workers=1,
         blocking_threads=threads,
         workers_kill_timeout=_WORKER_STOP_SECONDS,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
+        log_dictconfig=_LOGGING,
         ssl_cert=None if tls_cert is None else Path(tls_cert),
         ssl_key=None if tls_key is None else Path(tls_key),
         ssl_protocol_min=SSLProtocols.tls12,
@@ -45,6 +51,7 @@ def serve_wsgi(
 
 
 def _load_in_worker(child: Child, factory: str, arguments: dict[str, Any]) -> Any:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     child.follow_supervisor()
     application = import_target(factory)(**arguments)
     child.ready()
