@@ -25,4 +25,5 @@ class ServerProfile:
     delete_deactivates: bool = False
     limits: Limits = DEFAULT_LIMITS
     rule: SiteRule | None = None
+    bulk: bool = True
     documentation_uri: str | None = None

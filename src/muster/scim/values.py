@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import normalize
 
 from muster.scim.attributes import AttributeDefinition, AttributeType
 from muster.scim.errors import InvalidFilter
@@ -46,8 +47,8 @@ def parse_instant(value: str) -> datetime | None:
 
 
 def fold(value: str) -> str:
-    """The text as it is compared when letter case does not matter."""
-    return value.casefold()
+    """The text as it is compared when letter case does not matter: folded, and composed (NFC) outside ASCII."""
+    return value.lower() if value.isascii() else normalize("NFC", normalize("NFC", value).casefold())
 
 
 def is_number(value: object) -> bool:

@@ -1,0 +1,91 @@
+"""The operations of a PATCH message: read, checked and bound to a resource type.
+
+Source: RFC 7644 §3.5.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from muster.scim.errors import InvalidPath, InvalidSyntax, InvalidValue, NoTarget
+from muster.scim.messages import PATCH_URN
+from muster.scim.paths import BoundPath, bound_path
+from muster.scim.resources import ResourceType
+from muster.scim.validation import ReadingRules, json_name
+
+
+class PatchOperator(StrEnum):
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchOperation:
+    """One operation. `has_value` tells null from absent. `capitalised` is how Entra without aadOptscim062020 writes
+    `Replace`, by which it means: add where there is nothing to replace."""
+
+    operator: PatchOperator
+    path: BoundPath | None
+    value: Any = None
+    has_value: bool = False
+    capitalised: bool = False
+
+
+_OPERATORS = {operator.value: operator for operator in PatchOperator}
+
+
+def read_operations(body: Any, resource_type: ResourceType, rules: ReadingRules) -> tuple[PatchOperation, ...]:
+    """The operations of a PatchOp message.
+
+    Raises: InvalidSyntax, InvalidValue, InvalidPath, InvalidFilter, NoTarget.
+    """
+    if not isinstance(body, dict):
+        raise InvalidSyntax(f"The body must be a PatchOp object; {json_name(body)} was sent.")
+    # Lenient: letter case of the message's own names, as RFC 7643 §2.1 has it for attributes.
+    message = {key.lower(): value for key, value in body.items()}
+    _check_message_schema(message.get("schemas"), strict=rules.strict)
+    operations = message.get("operations")
+    if not isinstance(operations, list) or not operations:
+        raise InvalidSyntax("Operations must be a list of at least one operation.")
+    if len(operations) > rules.limits.patch_operations:
+        raise InvalidValue(
+            f"Operations has {len(operations)} entries; the limit (operations) is {rules.limits.patch_operations}."
+        )
+    return tuple(_read_operation(item, resource_type, rules) for item in operations)
+
+
+def _check_message_schema(schemas: Any, *, strict: bool) -> None:
+    if schemas is None and not strict:
+        return
+    if not isinstance(schemas, list) or not any(isinstance(u, str) and u.lower() == PATCH_URN.lower() for u in schemas):
+        raise InvalidSyntax(f"schemas of the message must hold {PATCH_URN}.")
+
+
+def _read_operation(item: Any, resource_type: ResourceType, rules: ReadingRules) -> PatchOperation:
+    if not isinstance(item, dict):
+        raise InvalidSyntax(f"An operation must be an object; {json_name(item)} was sent.")
+    fields = {key.lower(): value for key, value in item.items()}
+    name, path, value = fields.get("op"), fields.get("path"), fields.get("value")
+    # Lenient: Entra writes Add, Replace and Remove.
+    operator = _OPERATORS.get(name if rules.strict else name.lower()) if isinstance(name, str) else None
+    if operator is None:
+        raise InvalidSyntax("op must be add, replace or remove.")
+    if path is not None and not isinstance(path, str):
+        raise InvalidPath(f"path must be a text; {json_name(path)} was sent.")
+    if operator is PatchOperator.REMOVE:
+        if not path:
+            raise NoTarget("A remove operation needs a path.")
+        if rules.strict and value is not None:
+            raise InvalidValue("A remove operation takes no value. Select what to remove with a filter in the path.")
+    elif "value" not in fields or (operator is PatchOperator.ADD and value is None):
+        raise InvalidValue(f"An operation {operator.value} needs a value.")
+    return PatchOperation(
+        operator=operator,
+        path=bound_path(path, resource_type, rules.limits) if path else None,
+        value=value,
+        has_value=value is not None,
+        capitalised=isinstance(name, str) and name[:1].isupper(),
+    )

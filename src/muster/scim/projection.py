@@ -1,0 +1,174 @@
+"""What of a resource is shown: `attributes`, `excludedAttributes` and the characteristic `returned`.
+
+Source: RFC 7643 §7 (returned); RFC 7644 §3.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from muster.scim.attributes import AttributeDefinition, Returned
+from muster.scim.errors import InvalidValue
+from muster.scim.filters import parse_attribute_path
+from muster.scim.limits import DEFAULT_LIMITS, Limits
+from muster.scim.repository import Document
+from muster.scim.resources import ResolvedAttribute, ResourceType
+
+Projection = Callable[[Document], Document]
+_Names = tuple[str, ...]
+
+
+def split_names(text: str | None) -> _Names:
+    """The names of a comma-separated parameter."""
+    return tuple(name for part in (text or "").split(",") if (name := part.strip()))
+
+
+@lru_cache(maxsize=512)
+def compile_projection(
+    resource_type: ResourceType, attributes: _Names, excluded: _Names, limits: Limits = DEFAULT_LIMITS
+) -> Projection | None:
+    """The function that leaves out what is not shown; None when everything stored is. Names that the type does not
+    have ask for nothing. When both lists are given, the excluded names are taken out of those asked for.
+
+    Raises: InvalidValue when a list is too long.
+    """
+    if len(attributes) + len(excluded) > limits.attribute_names:
+        raise InvalidValue(
+            f"attributes and excludedAttributes name more than the limit (attribute names) of {limits.attribute_names}."
+        )
+    if not attributes and not excluded:
+        return (
+            _compile_exclusion(resource_type, _hidden_by_default(resource_type))
+            if _hidden_by_default(resource_type)
+            else None
+        )
+    steps: list[Projection] = []
+    if attributes:
+        steps.append(_compile_inclusion(resource_type, _resolve_all(resource_type, attributes)))
+    else:
+        hidden = _hidden_by_default(resource_type)
+        if hidden:
+            steps.append(_compile_exclusion(resource_type, hidden))
+    if excluded:
+        steps.append(_compile_exclusion(resource_type, _resolve_all(resource_type, excluded)))
+
+    def project(document: Document) -> Document:
+        for step in steps:
+            document = step(document)
+        return document
+
+    return project
+
+
+def wants(resource_type: ResourceType, name: str, attributes: _Names, excluded: _Names) -> bool:
+    """Whether a whole top-level attribute can be in the answer at all; False saves reading it."""
+
+    def is_named(names: _Names, *, whole: bool) -> bool:
+        return any(
+            resolved.attribute is not None
+            and resolved.attribute.name == name
+            and (not whole or resolved.sub_attribute is None)
+            for resolved in _resolve_all(resource_type, names)
+        )
+
+    return not is_named(excluded, whole=True) and (not attributes or is_named(attributes, whole=False))
+
+
+def _resolve_all(resource_type: ResourceType, names: _Names) -> list[ResolvedAttribute]:
+    paths = (parse_attribute_path(name) for name in names)
+    resolved = (resource_type.resolve(path) for path in paths if path is not None)
+    return [item for item in resolved if item is not None]
+
+
+def _hidden_by_default(resource_type: ResourceType) -> list[ResolvedAttribute]:
+    """What is shown on request only, or never."""
+    return [
+        ResolvedAttribute(extension=extension, attribute=attribute)
+        for extension, attribute in _all_attributes(resource_type)
+        if attribute.returned is Returned.REQUEST
+    ]
+
+
+def _all_attributes(resource_type: ResourceType) -> Iterable[tuple[str | None, AttributeDefinition]]:
+    for attribute in resource_type.by_name.values():
+        yield None, attribute
+    for extension in resource_type.extensions:
+        for attribute in extension.schema.attributes:
+            yield extension.schema.id, attribute
+
+
+def _compile_inclusion(resource_type: ResourceType, asked: list[ResolvedAttribute]) -> Projection:
+    tops: dict[str, set[str] | None] = {
+        attribute.name: None for attribute in resource_type.by_name.values() if attribute.returned is Returned.ALWAYS
+    }
+    for resolved in asked:
+        attribute, sub = resolved.attribute, resolved.sub_attribute
+        if resolved.extension is not None:
+            for urn in _shown_urns(resource_type, resolved.extension):
+                _ask(tops, urn, None if attribute is None else attribute.name)
+        elif attribute is not None:
+            _ask(tops, attribute.name, None if sub is None else sub.name)
+
+    def project(document: Document) -> Document:
+        result: Document = {}
+        for name, value in document.items():
+            if name in tops:
+                subs = tops[name]
+                shown = value if subs is None else _only(value, subs)
+                if shown is not None:
+                    result[name] = shown
+        return result
+
+    return project
+
+
+def _ask(tops: dict[str, set[str] | None], name: str, sub: str | None) -> None:
+    if sub is None:
+        tops[name] = None
+    elif (subs := tops.setdefault(name, set())) is not None:
+        subs.add(sub)
+
+
+def _shown_urns(resource_type: ResourceType, urn: str) -> list[str]:
+    return [urn, *(mirror for mirror, original in resource_type.mirrors.items() if original == urn)]
+
+
+def _only(value: Any, subs: set[str]) -> Any:
+    if isinstance(value, list):
+        return [part for element in value if (part := _only(element, subs))] or None
+    return {name: item for name, item in value.items() if name in subs} or None
+
+
+def _compile_exclusion(resource_type: ResourceType, hidden: list[ResolvedAttribute]) -> Projection:
+    tops: dict[str, set[str] | None] = {}
+    for resolved in hidden:
+        attribute, sub = resolved.attribute, resolved.sub_attribute
+        if resolved.leaf is not None and resolved.leaf.returned is Returned.ALWAYS:
+            continue
+        if resolved.extension is not None:
+            for urn in _shown_urns(resource_type, resolved.extension):
+                _ask(tops, urn, None if attribute is None else attribute.name)
+        elif attribute is not None:
+            _ask(tops, attribute.name, None if sub is None else sub.name)
+
+    def project(document: Document) -> Document:
+        result: Document = {}
+        for name, value in document.items():
+            if name not in tops:
+                result[name] = value
+                continue
+            subs = tops[name]
+            shown = None if subs is None else _without(value, subs)
+            if shown:
+                result[name] = shown
+        return result
+
+    return project
+
+
+def _without(value: Any, subs: set[str]) -> Any:
+    if isinstance(value, list):
+        return [part for element in value if (part := _without(element, subs))]
+    return {name: item for name, item in value.items() if name not in subs}
