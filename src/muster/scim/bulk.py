@@ -1,0 +1,188 @@
+"""Bulk: several operations in one request, with references to what the same request makes.
+
+Source: RFC 7644 §3.7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from muster.scim.errors import Conflict, InvalidSyntax, InvalidValue, PayloadTooLarge, ScimError
+from muster.scim.messages import (
+    BULK_REQUEST_URN,
+    BULK_RESPONSE_URN,
+    ScimRequest,
+    ScimResponse,
+    answer_error,
+    answer_with,
+    read_body,
+)
+from muster.scim.profile import ServerProfile
+
+Answer = Callable[[ScimRequest], ScimResponse]
+_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_REFERENCE = re.compile(r"bulkId:([^/\"]+)")
+
+
+@dataclass(slots=True)
+class _Job:
+    """One operation of the request and what became of it."""
+
+    method: str
+    path: str
+    bulk_id: str | None
+    version: str | None
+    data: Any
+    response: ScimResponse | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Ids that were given so far, by bulkId."""
+
+    made: dict[str, str] = field(default_factory=dict)
+
+
+class BulkEndpoint:
+    """Answers /Bulk by asking the server for each operation."""
+
+    def __init__(self, profile: ServerProfile, answer: Answer) -> None:
+        self._profile = profile
+        self._answer = answer
+
+    def answer(self, request: ScimRequest, _: str) -> ScimResponse:
+        """The BulkResponse. Operations go in their order, except that one waits for those it refers to.
+
+        Raises: InvalidSyntax, InvalidValue, PayloadTooLarge.
+        """
+        jobs, fail_on_errors = self._read(read_body(request.body, self._profile.limits))
+        progress = _Progress()
+        known: set[str | None] = {job.bulk_id for job in jobs if job.bulk_id is not None and job.method == "POST"}
+        waiting, errors, done = list(jobs), 0, list[_Job]()
+        while waiting:
+            ready = next((job for job in waiting if _missing(job, progress, known) == set()), None)
+            job = ready or waiting[0]
+            waiting.remove(job)
+            job.response = self._carry_out(job, request, progress, stuck=ready is None)
+            done.append(job)
+            if job.response.status >= 400:
+                errors += 1
+                if job.bulk_id is not None:
+                    known.discard(job.bulk_id)
+                if fail_on_errors is not None and errors >= fail_on_errors:
+                    break
+        operations = [_report(job, request.base_url) for job in done]
+        return answer_with(200, orjson.dumps({"schemas": [BULK_RESPONSE_URN], "Operations": operations}))
+
+    def _read(self, body: Any) -> tuple[list[_Job], int | None]:
+        limits = self._profile.limits
+        if not isinstance(body, dict):
+            raise InvalidSyntax("The body must be a BulkRequest object.")
+        given = {key.lower(): value for key, value in body.items()}
+        schemas = given.get("schemas")
+        if not isinstance(schemas, list) or BULK_REQUEST_URN not in schemas:
+            raise InvalidSyntax(f"schemas of the message must hold {BULK_REQUEST_URN}.")
+        operations, fail_on_errors = given.get("operations"), given.get("failonerrors")
+        if not isinstance(operations, list):
+            raise InvalidSyntax("Operations must be a list.")
+        if len(operations) > limits.bulk_operations:
+            raise PayloadTooLarge(
+                f"Operations has {len(operations)} entries; the limit (bulk operations) is {limits.bulk_operations}."
+            )
+        if fail_on_errors is not None and (not isinstance(fail_on_errors, int) or isinstance(fail_on_errors, bool)):
+            raise InvalidValue("failOnErrors must be a whole number.")
+        return [_read_job(item) for item in operations], fail_on_errors
+
+    def _carry_out(self, job: _Job, request: ScimRequest, progress: _Progress, *, stuck: bool) -> ScimResponse:
+        try:
+            if stuck:
+                raise Conflict(
+                    "The operation refers to a bulkId that refers back to it. Break the circle with a PATCH."
+                )
+            path = _resolve(job.path, progress)
+            data = _resolve_within(job.data, progress)
+        except ScimError as refused:
+            return answer_error(refused)
+        headers = {"content-type": "application/scim+json"}
+        if job.version is not None:
+            headers["if-match"] = job.version
+        response = self._answer(
+            ScimRequest(
+                method=job.method,
+                path=path,
+                headers=headers,
+                body=b"" if job.data is None else orjson.dumps(data),
+                base_url=request.base_url,
+            )
+        )
+        if job.bulk_id is not None and response.status == 201:
+            progress.made[job.bulk_id] = orjson.loads(response.body)["id"]
+        return response
+
+
+def _read_job(item: Any) -> _Job:
+    if not isinstance(item, dict):
+        raise InvalidSyntax("Each entry of Operations must be an object.")
+    given = {key.lower(): value for key, value in item.items()}
+    method, path, bulk_id, version = (given.get(name) for name in ("method", "path", "bulkid", "version"))
+    if not isinstance(method, str) or method.upper() not in _METHODS:
+        raise InvalidSyntax("method of a bulk operation must be POST, PUT, PATCH or DELETE.")
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("/Bulk"):
+        raise InvalidSyntax("path of a bulk operation must be the path of a resource or endpoint, such as /Users.")
+    if not isinstance(bulk_id, str | None) or not isinstance(version, str | None):
+        raise InvalidSyntax("bulkId and version of a bulk operation must be texts.")
+    if method.upper() == "POST" and not bulk_id:
+        raise InvalidSyntax("A bulk operation POST needs a bulkId.")
+    return _Job(method=method.upper(), path=path, bulk_id=bulk_id, version=version, data=given.get("data"))
+
+
+def _missing(job: _Job, progress: _Progress, known: set[str | None]) -> set[str]:
+    """The bulkIds that the operation refers to and that another one of the request has yet to make."""
+    named = set(_REFERENCE.findall(job.path)) | set(_REFERENCE.findall(orjson.dumps(job.data).decode()))
+    return {name for name in named if name not in progress.made and name in known}
+
+
+def _resolve(text: str, progress: _Progress) -> str:
+    """The text with each reference replaced by the id. Raises: Conflict when nothing was made under it."""
+
+    def found(match: re.Match[str]) -> str:
+        made = progress.made.get(match.group(1))
+        if made is None:
+            raise Conflict(f"Nothing was made under the bulkId {match.group(1)[:80]!r}.")
+        return made
+
+    return _REFERENCE.sub(found, text)
+
+
+def _resolve_within(value: Any, progress: _Progress) -> Any:
+    if isinstance(value, str):
+        return _resolve(value, progress) if "bulkId:" in value else value
+    if isinstance(value, list):
+        return [_resolve_within(item, progress) for item in value]
+    if isinstance(value, dict):
+        return {key: _resolve_within(item, progress) for key, item in value.items()}
+    return value
+
+
+def _report(job: _Job, base_url: str) -> dict[str, Any]:
+    """What the BulkResponse says of one operation. Source: RFC 7644 §3.7.3."""
+    response = job.response
+    assert response is not None  # noqa: S101 - only what was carried out is reported
+    entry: dict[str, Any] = {"method": job.method, "status": str(response.status)}
+    if job.bulk_id is not None:
+        entry["bulkId"] = job.bulk_id
+    location = response.headers.get("Location")
+    if location is None and job.method != "POST" and "bulkId:" not in job.path:
+        location = f"{base_url}{job.path}"
+    if location is not None:
+        entry["location"] = location
+    if "ETag" in response.headers:
+        entry["version"] = response.headers["ETag"]
+    if response.status >= 400:
+        entry["response"] = orjson.loads(response.body)
+    return entry

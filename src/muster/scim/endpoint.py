@@ -1,0 +1,241 @@
+"""The endpoint of one resource type: what each method does with the repository.
+
+Source: RFC 7644 §3.3 to §3.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
+from muster.scim.evaluation import bound_filter
+from muster.scim.filters import And, AttributePath, Comparison, FilterOperator
+from muster.scim.members import split_members
+from muster.scim.messages import (
+    ScimRequest,
+    ScimResponse,
+    answer_with,
+    answer_without_body,
+    etag,
+    read_body,
+    read_etags,
+    write_list,
+)
+from muster.scim.operations import read_operations
+from muster.scim.parameters import SearchParameters, read_query, read_search
+from muster.scim.patch import apply_operations
+from muster.scim.profile import ServerProfile
+from muster.scim.projection import compile_projection, split_names, wants
+from muster.scim.replacement import merge_for_replacement
+from muster.scim.repository import Document, Repository, ResourceQuery, StoredResource
+from muster.scim.resources import ResourceType
+from muster.scim.sorting import bound_sort
+from muster.scim.validation import ReadingRules, compile_document_reader, complete
+
+Handler = Callable[[ScimRequest, str], ScimResponse]
+
+
+class ResourceEndpoint:
+    """Answers for one resource type; everything that depends on the type alone is compiled here once."""
+
+    def __init__(self, profile: ServerProfile, resource_type: ResourceType, repository: Repository) -> None:
+        self.type = resource_type
+        self._profile = profile
+        self._repository = repository
+        self._rules = ReadingRules(strict=profile.strict, limits=profile.limits)
+        self._read_document = compile_document_reader(resource_type, self._rules)
+        self._has_members = resource_type.members is not None
+        self._deactivates = profile.delete_deactivates and "active" in resource_type.by_name
+        self.collection: dict[str, Handler] = {"GET": self._list, "POST": self._create}
+        self.single: dict[str, Handler] = {
+            "GET": self._get,
+            "PUT": self._replace,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+        self.search: dict[str, Handler] = {"POST": self._search}
+
+    def find(self, parameters: SearchParameters, base_url: str) -> tuple[int, list[bytes]]:
+        """The number of resources found and the JSON of those on the page. Raises: InvalidFilter, InvalidPath."""
+        names = parameters.attributes, parameters.excluded
+        limits = self._profile.limits
+        project = compile_projection(self.type, *names, limits)
+        page = self._repository.query(
+            self.type.name,
+            ResourceQuery(
+                filter=None if parameters.filter is None else bound_filter(parameters.filter, self.type, limits),
+                sort_by=None if parameters.sort_by is None else bound_sort(parameters.sort_by, self.type),
+                descending=parameters.descending,
+                start_index=parameters.start_index,
+                count=parameters.count,
+                with_members=self._has_members and wants(self.type, "members", *names),
+            ),
+        )
+        return page.total, [self._write(stored, base_url, project) for stored in page.resources]
+
+    def _list(self, request: ScimRequest, _: str) -> ScimResponse:
+        return self._answer_list(read_query(request.query, self._profile.limits), request.base_url)
+
+    def _search(self, request: ScimRequest, _: str) -> ScimResponse:
+        limits = self._profile.limits
+        parameters = read_search(read_body(request.body, limits), limits, strict=self._profile.strict)
+        return self._answer_list(parameters, request.base_url)
+
+    def _answer_list(self, parameters: SearchParameters, base_url: str) -> ScimResponse:
+        total, resources = self.find(parameters, base_url)
+        return answer_with(200, write_list(resources, total=total, start_index=parameters.start_index))
+
+    def _get(self, request: ScimRequest, resource_id: str) -> ScimResponse:
+        names = self._shown_names(request)
+        with_members = self._has_members and wants(self.type, "members", *names)
+        stored = self._repository.get(self.type.name, resource_id, with_members=with_members)
+        if stored is None:
+            raise self._not_found(resource_id)
+        held = read_etags(request.headers.get("if-none-match"))
+        if held is not None and (stored.version in held or "*" in held):
+            return answer_without_body(304, ETag=etag(stored.version))
+        return self._answer(200, stored, request, names)
+
+    def _create(self, request: ScimRequest, _: str) -> ScimResponse:
+        document = self._read_document(read_body(request.body, self._profile.limits))
+        names = self._shown_names(request)
+        finished = self._ruled(document, None)
+        try:
+            stored = self._repository.insert(self.type.name, finished)
+        except UniquenessConflict:
+            revived = self._reactivate(document)
+            if revived is None:
+                raise
+            stored = revived
+        return self._answer(201, stored, request, names)
+
+    def _reactivate(self, document: Document) -> StoredResource | None:
+        """The deactivated account with the same externalId, brought back with what was sent; None when there is none.
+
+        A service that keeps what it was told to delete takes a second POST of the same person for a return.
+        """
+        external_id = document.get("externalId")
+        if not self._deactivates or external_id is None:
+            return None
+        wanted = And(
+            filters=(
+                Comparison(
+                    attribute=AttributePath(attribute="externalId"), operator=FilterOperator.EQUAL, value=external_id
+                ),
+                Comparison(attribute=AttributePath(attribute="active"), operator=FilterOperator.EQUAL, value=False),
+            )
+        )
+        page = self._repository.query(self.type.name, ResourceQuery(filter=wanted, count=2))
+        if page.total != 1:
+            return None
+        active = {"active": True, **document}
+        return self._repository.replace(
+            self.type.name, page.resources[0].id, lambda present: self._replaced(active, present)
+        )
+
+    def _replace(self, request: ScimRequest, resource_id: str) -> ScimResponse:
+        sent = self._read_document(read_body(request.body, self._profile.limits))
+        names = self._shown_names(request)
+        stored = self._repository.replace(
+            self.type.name,
+            resource_id,
+            lambda present: self._replaced(sent, present),
+            if_version=self._asked_version(request, resource_id),
+        )
+        return self._answer(200, stored, request, names)
+
+    def _replaced(self, sent: Document, present: Document) -> Document:
+        result = merge_for_replacement(sent, present, self.type)
+        return present if result is present else self._ruled(result, present)
+
+    def _patch(self, request: ScimRequest, resource_id: str) -> ScimResponse:
+        names = self._shown_names(request)
+        operations = read_operations(read_body(request.body, self._profile.limits), self.type, self._rules)
+        split = split_members(operations, self.type, self._rules)
+        members, remaining = (None, operations) if split is None else split
+
+        def transform(present: Document) -> Document:
+            result = apply_operations(present, remaining, self.type, self._rules)
+            return present if result is present else self._ruled(result, present)
+
+        stored = self._repository.change(
+            self.type.name,
+            resource_id,
+            transform,
+            members=members,
+            with_members=split is None,
+            if_version=self._asked_version(request, resource_id),
+        )
+        if not self._has_members:
+            return self._answer(200, stored, request, names)
+        if names == ((), ()):
+            # A group may be large: the client asks for it if it wants it (RFC 7644 §3.5.2 allows either).
+            return answer_without_body(204, ETag=etag(stored.version))
+        return self._get(request, resource_id)
+
+    def _delete(self, request: ScimRequest, resource_id: str) -> ScimResponse:
+        version = self._asked_version(request, resource_id)
+        if self._deactivates:
+            self._repository.change(self.type.name, resource_id, self._deactivated, if_version=version)
+        else:
+            self._repository.delete(self.type.name, resource_id, if_version=version)
+        return answer_without_body(204)
+
+    def _deactivated(self, present: Document) -> Document:
+        if present.get("active") is False:
+            return present
+        return self._ruled(complete({**present, "active": False}, self.type), present)
+
+    def _ruled(self, document: Document, present: Document | None) -> Document:
+        rule = self._profile.rule
+        return document if rule is None else complete(rule(self.type.name, document, present), self.type)
+
+    def _asked_version(self, request: ScimRequest, resource_id: str) -> str | None:
+        """The version that If-Match asks for. Raises: PreconditionFailed, ResourceNotFound."""
+        asked = read_etags(request.headers.get("if-match"))
+        if asked is None or asked == ("*",):
+            return None
+        if len(asked) == 1:
+            return asked[0]
+        stored = self._repository.get(self.type.name, resource_id, with_members=False)
+        if stored is None:
+            raise self._not_found(resource_id)
+        if stored.version not in asked:
+            raise PreconditionFailed("The resource has another version than If-Match asks for. Read it again.")
+        return stored.version
+
+    def _not_found(self, resource_id: str) -> ResourceNotFound:
+        return ResourceNotFound(f"There is no {self.type.name} with the id {resource_id[:80]!r}.")
+
+    @staticmethod
+    def _shown_names(request: ScimRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if not request.query:
+            return (), ()
+        given = {name.lower(): value for name, value in request.query.items()}
+        return split_names(given.get("attributes")), split_names(given.get("excludedattributes"))
+
+    def _location(self, base_url: str, resource_id: str) -> str:
+        return f"{base_url}{self.type.endpoint}/{resource_id}"
+
+    def _answer(
+        self,
+        status: int,
+        stored: StoredResource,
+        request: ScimRequest,
+        names: tuple[tuple[str, ...], tuple[str, ...]],
+    ) -> ScimResponse:
+        project = compile_projection(self.type, *names, self._profile.limits)
+        body = self._write(stored, request.base_url, project)
+        location = self._location(request.base_url, stored.id)
+        return answer_with(status, body, ETag=etag(stored.version), Location=location)
+
+    def _write(self, stored: StoredResource, base_url: str, project: Callable[[Document], Document] | None) -> bytes:
+        """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""
+        location = self._location(base_url, stored.id)
+        if project is None:
+            return stored.body[:-2] + b',"location":' + orjson.dumps(location) + b"}}"
+        document: dict[str, Any] = {**stored.document, "meta": {**stored.document["meta"], "location": location}}
+        return orjson.dumps(project(document))
