@@ -110,7 +110,7 @@ class AddressGuard:
             )
         self._check_scheme(scheme, host, permitted)
         name = None if literal is not None else host
-        addresses = tuple(str(address) for address in permitted)
+        addresses = tuple(dict.fromkeys(str(_unwrap(address)) for address in permitted))
         return CheckedTarget(url=url, scheme=scheme, host=host, port=port, name=name, addresses=addresses)
 
     def _check_scheme(self, scheme: str, host: str, addresses: Sequence[Address]) -> None:
