@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +22,7 @@ from muster.scim.mapping_paths import (
     has_element,
     new_element,
     parse_mapping_path,
+    read_references,
     remove_value,
     write_value,
 )
@@ -90,7 +91,7 @@ def form_patch_bodies(
     plain = [item for item in operations if not (item.is_reference and item.multivalued)]
     members = [item for item in operations if item.is_reference and item.multivalued]
     formed = _WRITERS[dialect.patch_form](plain, dialect, mapped, current)
-    chunks = [chunk for item in members for chunk in _member_chunks(item, dialect)]
+    chunks = [chunk for item in members for chunk in _member_chunks(_still_there(item, current), dialect)]
     if not chunks:
         return (_patch_body(formed),) if formed else ()
     bodies = [_patch_body(formed)] if formed else []
@@ -279,6 +280,14 @@ _WRITERS = {
 
 
 # ---------------------------------------------------------------- members
+
+
+def _still_there(item: AttributeOperation, current: Mapping[str, Any] | None) -> AttributeOperation:
+    """The operation without members that are gone already: to remove those is an error in the standard."""
+    if current is None or item.verb is not PatchVerb.REMOVE:
+        return item
+    held = set(read_references(current, parse_mapping_path(item.path)))
+    return replace(item, value=tuple(member for member in item.value or () if str(member) in held))
 
 
 def _member_chunks(item: AttributeOperation, dialect: Dialect) -> Iterator[list[dict[str, Any]]]:

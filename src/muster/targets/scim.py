@@ -1,0 +1,390 @@
+"""A SCIM application as a target: drives the SCIM client in the application's dialect over a transport."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from muster.model.directory import AttributeType, ObjectKind
+from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
+from muster.model.failures import SystemUnreachable, TargetBusy, TargetObjectGone, ValueRefused
+from muster.model.operation import AttributeChange, MappedValue, MatchingValue, TargetResource, Verb
+from muster.model.rules import AttributeDefinition, SynchronizationSchema
+from muster.ports.target import Capabilities, ListedPage, UnknownOutcome, Written
+from muster.ports.transport import Transport
+from muster.ports.world import Clock, Ids
+from muster.scim.client import (
+    AddressInvalid,
+    AnswerUnreadable,
+    ClientRequest,
+    form_change,
+    form_create,
+    form_delete,
+    form_listing,
+    form_lookup,
+    form_read,
+    form_url,
+    is_match,
+    project,
+    project_references,
+    read_address,
+    read_error,
+    read_list,
+    read_resource,
+    resource_id,
+)
+from muster.scim.dialect import Dialect, UpdateMethod
+from muster.scim.mapping_paths import MappingPathInvalid, get_member
+from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies, form_put_body
+from muster.targets.pace import LONGEST_PAUSE, Pace
+from muster.targets.scim_failures import (
+    Errand,
+    Purpose,
+    failure_of,
+    failure_of_content,
+    failure_without_answer,
+    ignored_filter,
+)
+
+REFUSALS_PER_REQUEST = 20
+DEADLINES: Mapping[Purpose, timedelta] = {
+    Purpose.PROBE: timedelta(seconds=20),
+    Purpose.LIST: timedelta(seconds=60),
+    Purpose.LOOKUP: timedelta(seconds=30),
+    Purpose.READ: timedelta(seconds=30),
+    Purpose.CREATE: timedelta(seconds=60),
+    Purpose.UPDATE: timedelta(seconds=60),
+    Purpose.DELETE: timedelta(seconds=60),
+}
+
+AttributesByKind = Mapping[ObjectKind, Sequence[AttributeDefinition]]
+
+
+def mapped_attributes(schema: SynchronizationSchema) -> dict[ObjectKind, tuple[AttributeDefinition, ...]]:
+    """Returns the definitions of the target attributes that the enabled mappings write, by kind."""
+    mapped: dict[ObjectKind, tuple[AttributeDefinition, ...]] = {}
+    for rule in sorted(schema.rules, key=lambda item: item.priority):
+        for mapping in rule.object_mappings:
+            if not mapping.enabled or mapping.kind in mapped:
+                continue
+            definition = schema.object_definition(rule.target_directory, mapping.target_object)
+            known = {item.name: item for item in definition.attributes} if definition is not None else {}
+            names = [item.target_attribute for item in mapping.attribute_mappings]
+            mapped[mapping.kind] = tuple(known.get(name) or AttributeDefinition(name=name) for name in names)
+    return mapped
+
+
+class ScimTarget:
+    """Implements `ports.target.Target` for one application; calls may come from several threads."""
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        address: str,
+        token: str | None,
+        dialect: Dialect,
+        attributes: AttributesByKind,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """Raises: SystemUnreachable when the Tenant URL cannot be used."""
+        try:
+            self._address = read_address(address)
+        except AddressInvalid as error:
+            raise SystemUnreachable(str(error), remedy="Correct the Tenant URL, then press Test Connection.") from error
+        self._transport = transport
+        self._token = token or None
+        self._dialect = dialect.with_flags(self._address.flags)
+        self._attributes = attributes
+        self._ids = ids
+        self._pace = Pace(clock, dialect.requests_per_second)
+        self._lock = threading.Lock()
+        self._requests = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect says."""
+        return Capabilities(
+            can_list=self._dialect.can_list,
+            page_size=self._dialect.page_size,
+            concurrency=self._dialect.concurrency,
+            requests_per_second=self._dialect.requests_per_second,
+            members_per_request=self._dialect.members_per_request,
+        )
+
+    def requests_made(self) -> int:
+        """Returns how many requests were sent."""
+        return self._requests
+
+    # ------------------------------------------------------------ reading
+
+    def probe(self, matching_attribute: str) -> None:
+        """Asks for a user with a random value; nobody may be found. Raises JobFailure."""
+        request = form_lookup(ObjectKind.USER.value, matching_attribute, self._ids.new_id(), self._dialect)
+        errand = self._errand(Purpose.PROBE, request.path)
+        response = self._send(request, errand)
+        if response.status != 200:
+            raise failure_of(response, errand)
+        try:
+            answer = read_list(response.body)
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+        if answer.total > 0 or answer.resources:
+            found = max(answer.total, len(answer.resources))
+            sentence = f"The application ignores the filter on {matching_attribute}: it found {found} accounts."
+            raise failure_of_content(sentence, response.status, errand)
+
+    def find(self, kind: ObjectKind, matching: MatchingValue) -> tuple[TargetResource, ...]:
+        """Returns all objects that really have the value."""
+        if not self._dialect.may_filter(kind.value, matching.attribute) and self._dialect.can_list:
+            return self._find_in_list(kind, matching)
+        errand = self._errand(Purpose.LOOKUP, f"{kind.value}s with {matching.attribute} = “{matching.value}”")
+        try:
+            request = form_lookup(kind.value, matching.attribute, matching.value, self._dialect)
+        except MappingPathInvalid as error:
+            raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
+        response = self._send(request, errand)
+        if response.status != 200:
+            raise failure_of(response, errand)
+        try:
+            answer = read_list(response.body)
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+        found = [item for item in answer.resources if self._matches(item, matching)]
+        if len(found) < len(answer.resources) < answer.total:
+            # The one asked for may be on another page: to call it absent would create it twice.
+            raise ignored_filter(matching.attribute, errand)
+        return tuple(self._resource(kind, item) for item in found)
+
+    def _find_in_list(self, kind: ObjectKind, matching: MatchingValue) -> tuple[TargetResource, ...]:
+        found: list[TargetResource] = []
+        start: str | None = None
+        while True:
+            documents, start, _ = self._page(kind, start)
+            found.extend(self._resource(kind, item) for item in documents if self._matches(item, matching))
+            if start is None:
+                return tuple(found)
+
+    @staticmethod
+    def _matches(document: Mapping[str, Any], matching: MatchingValue) -> bool:
+        return is_match(document, matching.attribute, matching.value, case_exact=matching.case_exact)
+
+    def read(self, kind: ObjectKind, target_id: str) -> TargetResource | None:
+        """Returns an object, or None on 404 and 410."""
+        document = self._read(kind, target_id)
+        return None if document is None else self._resource(kind, document)
+
+    def _read(self, kind: ObjectKind, target_id: str, *, with_members: bool = False) -> dict[str, Any] | None:
+        errand = self._errand(Purpose.READ, _named(kind, target_id))
+        response = self._send(form_read(kind.value, target_id, self._dialect, with_members=with_members), errand)
+        if response.status in (404, 410):
+            return None
+        if response.status != 200:
+            raise failure_of(response, errand)
+        try:
+            return read_resource(response.body)
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+
+    def list_page(self, kind: ObjectKind, start: str | None) -> ListedPage:
+        """Returns a page of all objects. Raises: JobFailure, for half a census is none."""
+        documents, next_start, total = self._page(kind, start)
+        return ListedPage(
+            resources=tuple(self._resource(kind, item) for item in documents), next_start=next_start, total=total
+        )
+
+    def _page(self, kind: ObjectKind, start: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None, int]:
+        """A page, the key of the next one, and the total. The key is `index id`, the id being the page's first."""
+        index, _, first_before = (start or "1").partition(" ")
+        request = form_listing(kind.value, int(index), self._dialect)
+        errand = self._errand(Purpose.LIST, request.path)
+        response = self._send(request, errand)
+        if response.status != 200:
+            raise failure_of(response, errand)
+        try:
+            answer = read_list(response.body)
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+        first = resource_id(answer.resources[0]) if answer.resources else None
+        following = int(index) + len(answer.resources)
+        if first is not None and first == first_before:
+            raise failure_of_content("It ignores startIndex: the same page comes again.", response.status, errand)
+        if not answer.resources and following <= answer.total:
+            sentence = f"It counts {answer.total} and stops after {following - 1}."
+            raise failure_of_content(sentence, response.status, errand)
+        next_start = f"{following} {first}" if following <= answer.total else None
+        return answer.resources, next_start, answer.total
+
+    # ------------------------------------------------------------ writing
+
+    def create(self, kind: ObjectKind, values: Sequence[MappedValue]) -> Written:
+        """Creates an object. Raises: UnknownOutcome when it is confirmed without an id to know it by."""
+        errand = self._errand(Purpose.CREATE, f"a {kind.value.lower()}")
+        try:
+            request = form_create(kind.value, {item.attribute: item.value for item in values}, self._dialect)
+        except MappingPathInvalid as error:
+            raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
+        response = self._send(request, errand)
+        if not 200 <= response.status < 300:
+            raise failure_of(response, errand)
+        try:
+            return self._written(kind, read_resource(response.body))
+        except AnswerUnreadable as error:
+            named = unquote(urlsplit(response.headers.get("location", "")).path.rstrip("/").rpartition("/")[2])
+            if named and named != self._dialect.paths[kind.value].strip("/"):
+                return Written(target_id=named)
+            raise UnknownOutcome(f"The application confirmed {errand.subject} without its id. {error}") from error
+
+    def update(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> Written:
+        """Changes attributes or references, in several requests where members are many."""
+        operations = [_operation(change) for change in changes]
+        try:
+            if self._dialect.update is UpdateMethod.PUT:
+                return self._put(kind, target_id, operations)
+            return self._patch(kind, target_id, operations)
+        except MappingPathInvalid as error:
+            raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
+
+    def _put(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> Written:
+        current = self._current(kind, target_id)
+        body = form_put_body(kind.value, current, operations, self._dialect)
+        return self._confirmed(kind, target_id, self._change(kind, target_id, body))
+
+    def _patch(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> Written:
+        names = [item.name for item in self._attributes.get(kind, ())]
+        written = Written(target_id=target_id)
+        for body in form_patch_bodies(operations, self._dialect, mapped=names):
+            response = self._change(kind, target_id, body)
+            if response.status == 400 and read_error(response.body)[0] == "noTarget":
+                # An element that was taken to be there is not: look, and say the same of what there is.
+                return self._patch_as_it_stands(kind, target_id, operations)
+            written = self._confirmed(kind, target_id, response)
+        return written
+
+    def _patch_as_it_stands(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]
+    ) -> Written:
+        current = self._current(kind, target_id)
+        written = Written(target_id=target_id)
+        for body in form_patch_bodies(operations, self._dialect, current=current):
+            written = self._confirmed(kind, target_id, self._change(kind, target_id, body))
+        return written
+
+    def _current(self, kind: ObjectKind, target_id: str) -> dict[str, Any]:
+        current = self._read(kind, target_id, with_members=True)
+        if current is None:
+            raise TargetObjectGone(f"The application no longer has {_named(kind, target_id)}.", status=404)
+        return current
+
+    def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any]) -> HttpResponse:
+        errand = self._errand(Purpose.UPDATE, _named(kind, target_id))
+        return self._send(form_change(kind.value, target_id, body, self._dialect), errand)
+
+    def _confirmed(self, kind: ObjectKind, target_id: str, response: HttpResponse) -> Written:
+        errand = self._errand(Purpose.UPDATE, _named(kind, target_id))
+        if not 200 <= response.status < 300:
+            raise failure_of(response, errand)
+        if not response.body.strip():
+            return Written(target_id=target_id)
+        try:
+            return self._written(kind, read_resource(response.body))
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+
+    def delete(self, kind: ObjectKind, target_id: str) -> None:
+        """Deletes an object; 404 and 410 mean that it is done."""
+        errand = self._errand(Purpose.DELETE, _named(kind, target_id))
+        response = self._send(form_delete(kind.value, target_id, self._dialect), errand)
+        if not 200 <= response.status < 300 and response.status not in (404, 410):
+            raise failure_of(response, errand)
+
+    # ------------------------------------------------------------ pieces
+
+    def _written(self, kind: ObjectKind, document: Mapping[str, Any]) -> Written:
+        resource = self._resource(kind, document)
+        return Written(target_id=resource.target_id, resource=resource)
+
+    def _resource(self, kind: ObjectKind, document: Mapping[str, Any]) -> TargetResource:
+        mapped = self._attributes.get(kind, ())
+        values = [item.name for item in mapped if item.type is not AttributeType.REFERENCE]
+        # Members are never asked for: a group may have half a million.
+        references = [item.name for item in mapped if item.type is AttributeType.REFERENCE and not item.multivalued]
+        booleans: Collection[str] = {item.name for item in mapped if item.type is AttributeType.BOOLEAN}
+        shown = get_member(document, "displayName") or get_member(document, "userName")
+        return TargetResource(
+            target_id=resource_id(document) or "",
+            attributes=project(document, values, booleans=booleans),
+            references=project_references(document, references),
+            display_name=str(shown) if shown else None,
+        )
+
+    def _errand(self, purpose: Purpose, subject: str) -> Errand:
+        return Errand(purpose=purpose, subject=subject, address=self._address.base, token=self._token)
+
+    def _send(self, request: ClientRequest, errand: Errand) -> HttpResponse:
+        """The answer, once the target no longer asks to wait (429)."""
+        sent = self._http(request, errand)
+        pause = timedelta()
+        for _ in range(REFUSALS_PER_REQUEST):
+            self._pace.wait()
+            with self._lock:
+                self._requests += 1
+            try:
+                response = self._transport.send(sent, deadline=DEADLINES[errand.purpose])
+            except ExchangeFailed as error:
+                raise failure_without_answer(error, errand) from error
+            if response.status != 429:
+                self._pace.note(response.headers)
+                return response
+            pause = self._pace.refuse(response.headers)
+            if pause > LONGEST_PAUSE:
+                break
+        raise TargetBusy(
+            f"The application asks for fewer requests (HTTP 429) and for a pause of {int(pause.total_seconds())} s.",
+            status=429,
+            code="TooManyRequests",
+        )
+
+    def _http(self, request: ClientRequest, errand: Errand) -> HttpRequest:
+        headers = {"Accept": f"{self._dialect.media_type}, application/json;q=0.9", "User-Agent": "muster"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            body = request.body_bytes()
+        except TypeError as error:
+            raise ValueRefused(
+                f"A value of {errand.subject} holds a character that cannot be sent as UTF-8."
+            ) from error
+        if body is not None:
+            headers["Content-Type"] = self._dialect.media_type
+        return HttpRequest(method=request.method, url=form_url(self._address, request), headers=headers, body=body)
+
+
+def _named(kind: ObjectKind, target_id: str) -> str:
+    return f"{kind.value.lower()} {target_id}"
+
+
+def _operation(change: AttributeChange) -> AttributeOperation:
+    value = change.new
+    if change.is_reference and change.multivalued:
+        old, new = _ids_of(change.old), _ids_of(change.new)
+        match change.verb:
+            case Verb.ADD:
+                value = tuple(item for item in new if item not in set(old))
+            case Verb.REMOVE:
+                value = tuple(item for item in old if item not in set(new)) if old else new
+            case Verb.REPLACE:
+                value = new
+    return AttributeOperation(
+        verb=PatchVerb(change.verb.value),
+        path=change.attribute,
+        value=value,
+        is_reference=change.is_reference,
+        multivalued=change.multivalued,
+    )
+
+
+def _ids_of(value: Any) -> tuple[str, ...]:
+    return () if value is None else tuple(value) if isinstance(value, tuple | list) else (str(value),)

@@ -1,0 +1,170 @@
+"""What an answer of a SCIM application means for the engine: one table from status and purpose to a failure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from muster.model.exchange import AddressRefused, ExchangeFailed, HttpResponse, ResponseTooLarge, TransportTimeout
+from muster.model.failures import (
+    Conflict,
+    CredentialsRefused,
+    OperationRefused,
+    ProvisioningFailure,
+    SystemUnreachable,
+    TargetBusy,
+    TargetObjectGone,
+    ValueRefused,
+)
+from muster.ports.target import UnknownOutcome
+from muster.scim.client import read_error
+
+INCOMPATIBLE = "SystemForCrossDomainIdentityManagementServiceIncompatible"
+SEVERAL_ENTRIES = "SystemForCrossDomainIdentityManagementMultipleEntriesInResponse"
+
+_ADDRESS_REMEDY = "Check the Tenant URL: it must end where /Users begins, as the application shows it."
+_INCOMPATIBLE_REMEDY = "Check that the Tenant URL leads to the SCIM service itself, and that no sign-in page or proxy answers in its place."
+
+
+class Purpose(StrEnum):
+    """Why a request is sent: what its failure means depends on it."""
+
+    PROBE = "probe"
+    # Pages of everybody: fails for the whole job like the probe.
+    LIST = "list"
+    # One object, by id or by a matching value.
+    LOOKUP = "lookup"
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+    @property
+    def writes(self) -> bool:
+        """Whether a lost answer leaves the outcome unknown."""
+        return self in (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE)
+
+    @property
+    def concerns_job(self) -> bool:
+        """Whether a failure concerns every object."""
+        return self in (Purpose.PROBE, Purpose.LIST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """A request's purpose, and its object in words for sentences."""
+
+    purpose: Purpose
+    # "user 2819c223", "users with userName “a@b”", "/Users"
+    subject: str
+    # The Tenant URL without query.
+    address: str
+    # Never shown: taken out of texts that a target gives back.
+    token: str | None = None
+
+
+def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
+    """Returns what a refusing answer (3xx, 4xx but 429, 5xx) means."""
+    status, purpose = response.status, errand.purpose
+    scim_type, detail = read_error(response.body)
+    said = f": {hide(detail, errand.token)}" if detail else "."
+    what = f"{errand.subject} (HTTP {status}{f', {scim_type}' if scim_type else ''}){said}"
+    match status:
+        case 401:
+            return CredentialsRefused(f"The application does not accept the Secret Token{_plain(said)}", status=status)
+        case 403 if purpose.concerns_job:
+            return CredentialsRefused(f"The application refuses this token access to {what}", status=status)
+        case 404 if purpose in (Purpose.UPDATE, Purpose.DELETE):
+            return TargetObjectGone(f"The application no longer has {what}", status=status)
+        case 404 | 410 if purpose is not Purpose.CREATE:
+            sentence = f"Nothing answers at {errand.address} to {what}"
+            return SystemUnreachable(sentence, status=status, remedy=_ADDRESS_REMEDY)
+        case 409:
+            return Conflict(f"The application has another object with the same values as {what}", status=status)
+        case 400 if scim_type == "uniqueness":
+            # Lenient: some servers answer a duplicate with 400.
+            return Conflict(f"The application has another object with the same values as {what}", status=status)
+        case _ if 300 <= status < 400:
+            sentence = f"{errand.address} sends on to another address (HTTP {status}), which is not followed."
+            remedy = "Enter the address it leads to as Tenant URL, if that is the application's."
+            return SystemUnreachable(sentence, status=status, remedy=remedy)
+        case _ if status >= 500 and status not in (501, 505):
+            sentence = f"The application has a problem of its own with {what}"
+            return SystemUnreachable(sentence, status=status) if purpose.concerns_job else _busy(sentence, status)
+        case _ if purpose.concerns_job:
+            return SystemUnreachable(f"The application refuses {what}", status=status, remedy=_ADDRESS_REMEDY)
+        case 402:
+            sentence = f"The application has no licence left for {what}"
+            return ValueRefused(sentence, status=status, code="LicenseLimitExceeded", remedy="Buy or free a licence.")
+        case 403 | 405 | 501 | 404:
+            return OperationRefused(
+                f"The application does not allow {_VERBS[purpose]} {what}", status=status, code=_REFUSALS[status]
+            )
+        case 408:
+            return _busy(f"The application gave up waiting for {what}", status, code="Timeout")
+        case _:
+            code = "SchemaAttributeNotFound" if scim_type in ("invalidPath", "noTarget") else None
+            return ValueRefused(f"The application refuses {_VERBS[purpose]} {what}", status=status, code=code)
+
+
+def failure_without_answer(error: ExchangeFailed, errand: Errand) -> ProvisioningFailure | UnknownOutcome:
+    """Returns what it means that no answer came, or that the request could not even be sent."""
+    reason = hide(error.sentence, errand.token)
+    if isinstance(error, AddressRefused):
+        remedy = (
+            "If the application really runs in your own network, start the service with "
+            "--allow-target and its network (or MUSTER_ALLOW_TARGETS); else correct the Tenant URL."
+        )
+        return SystemUnreachable(f"{errand.address} is not called: {reason}", remedy=remedy)
+    if errand.purpose.concerns_job or not error.sent:
+        return SystemUnreachable(f"{errand.address} cannot be reached: {reason}")
+    if errand.purpose.writes:
+        return UnknownOutcome(f"No answer came to {_VERBS[errand.purpose]} {errand.subject}: {reason}")
+    if isinstance(error, ResponseTooLarge):
+        return TargetBusy(f"The answer about {errand.subject} is too long: {reason}", code=INCOMPATIBLE)
+    code = "Timeout" if isinstance(error, TransportTimeout) else "WebExceptionProtocolError"
+    return TargetBusy(f"No answer came about {errand.subject}: {reason}", code=code)
+
+
+def failure_of_content(reason: str, status: int, errand: Errand) -> ProvisioningFailure:
+    """Returns what a successful answer means whose body is not what SCIM prescribes."""
+    sentence = f"{errand.address} does not answer like a SCIM service. {reason}"
+    if errand.purpose.concerns_job:
+        return SystemUnreachable(sentence, status=status, remedy=_INCOMPATIBLE_REMEDY)
+    return TargetBusy(
+        f"{sentence} Asked was {errand.subject}.", status=status, code=INCOMPATIBLE, remedy=_INCOMPATIBLE_REMEDY
+    )
+
+
+def ignored_filter(attribute: str, errand: Errand) -> OperationRefused:
+    """Returns the failure of a lookup that was answered with everybody."""
+    return OperationRefused(
+        f"The application ignores the filter on {attribute}: it answered {errand.subject} with others too, "
+        "and not with all of them.",
+        code=SEVERAL_ENTRIES,
+        remedy=f"Match on an attribute that the application can filter by, or correct its filter on {attribute}.",
+    )
+
+
+def hide(text: str | None, token: str | None) -> str:
+    """Returns a text without the token, should a target have given it back."""
+    shown = text or ""
+    return shown.replace(token, "•••") if token else shown
+
+
+def _busy(sentence: str, status: int, code: str | None = None) -> TargetBusy:
+    return TargetBusy(sentence, status=status, code=code)
+
+
+def _plain(said: str) -> str:
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+_VERBS = {
+    Purpose.PROBE: "the query for",
+    Purpose.LIST: "listing",
+    Purpose.LOOKUP: "the query for",
+    Purpose.READ: "reading",
+    Purpose.CREATE: "creating",
+    Purpose.UPDATE: "changing",
+    Purpose.DELETE: "deleting",
+}
+_REFUSALS = {403: "InsufficientRights", 404: "NotPermitted", 405: "MethodNotAllowed", 501: "NotImplemented"}
