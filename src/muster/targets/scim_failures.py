@@ -21,7 +21,10 @@ INCOMPATIBLE = "SystemForCrossDomainIdentityManagementServiceIncompatible"
 SEVERAL_ENTRIES = "SystemForCrossDomainIdentityManagementMultipleEntriesInResponse"
 
 _ADDRESS_REMEDY = "Check the Tenant URL: it must end where /Users begins, as the application shows it."
-_INCOMPATIBLE_REMEDY = "Check that the Tenant URL leads to the SCIM service itself, and that no sign-in page or proxy answers in its place."
+_INCOMPATIBLE_REMEDY = (
+    "Check that the Tenant URL leads to the SCIM service itself, "
+    "and that no sign-in page or proxy answers in its place."
+)
 
 
 class Purpose(StrEnum):
