@@ -301,7 +301,8 @@ def schema_8x8(urn: str, *, site_mutability: Mutability = Mutability.READ_WRITE)
     """The 8x8 extension of a user under one of its two URNs."""
     return SchemaDefinition(
         id=urn,
-        name="8x8User",
+        # Clients make classes of schemas by their names, so the two need different ones.
+        name="EightByEightUser" if urn == USER_8X8_URN else "EightByEightUser2",
         description="What 8x8 adds to a user account.",
         attributes=(
             AttributeDefinition(
