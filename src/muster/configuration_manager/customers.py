@@ -9,14 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from muster.configuration_manager.tables import SHARED_SCOPE, customers, sites, tokens
+from muster.configuration_manager.tables import COUNTED_TYPES, SHARED_SCOPE, counters, customers, sites, tokens
 from muster.configuration_manager.writer import Writer
 from muster.database import Database, is_unique_violation
-from muster.sealing import digest_token, new_token
+from muster.sealing import hash_token, make_token
 
 CUSTOMER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LIMIT_SITE_NAME_CHARACTERS = 128
-PREFIX_CHARACTERS = 10
+TOKEN_PREFIX = "8x8_"  # noqa: S105 - how a token begins is no secret
+SHOWN_CHARACTERS = 10
 DEFAULT_OVERLAP = timedelta(hours=24)
 
 
@@ -97,13 +98,16 @@ class Customers:
         """The new customer. Raises ConsoleRefusal for a name that is taken or cannot stand in an address."""
         if not CUSTOMER_NAME.fullmatch(name):
             raise ConsoleRefusal(
-                f"{name!r} cannot be a customer's name: 1 to 64 letters, digits, '.', '_' or '-', and a letter or digit first"
+                f"{name!r} cannot be a customer's name: "
+                "1 to 64 letters, digits, '.', '_' or '-', and a letter or digit first"
             )
         row = {"name": name, "profile": profile.value, "strict": is_strict, "created_at": now}
 
         def insert(connection: Connection) -> int:
-            key = connection.execute(sa.insert(customers).values(row)).inserted_primary_key
-            return int(key[0]) if key else 0
+            key = connection.scalar(sa.insert(customers).values(row).returning(customers.c.key))
+            start = [{"customer_key": key, "type": kind, "total": 0} for kind in COUNTED_TYPES]
+            connection.execute(sa.insert(counters), start)
+            return int(key or 0)
 
         try:
             key = self._writer.run(insert)
@@ -182,7 +186,7 @@ class Customers:
         chosen = [token for token in self.list_tokens(customer) if prefix and token.prefix.startswith(prefix)]
         if len(chosen) != 1:
             raise ConsoleRefusal(
-                f"{'no token' if not chosen else 'more than one token'} of customer {customer.name} begins with {prefix!r}: "
+                f"{'no' if not chosen else 'more than one'} token of customer {customer.name} begins with {prefix!r}: "
                 "'token list' shows how each begins"
             )
         self._writer.run(
@@ -206,24 +210,22 @@ class Customers:
 
     def find_access(self, token: str, *, now: datetime) -> Access | None:
         """For whom the token speaks, or None for one that is unknown, removed or past its overlap."""
-        row = self._access.fetch_one({"digest": digest_token(token)})
+        row = self._access.fetch_one({"digest": hash_token(token)})
         if row is None:
             return None
         token_key, prefix, expires_at, key, name, profile, strict, created_at = row
         if expires_at is not None and expires_at <= now:
             return None
-        customer = Customer(
-            key=key, name=name, profile=Profile(profile), is_strict=bool(strict), created_at=created_at
-        )
+        customer = Customer(key=key, name=name, profile=Profile(profile), is_strict=bool(strict), created_at=created_at)
         return Access(customer=customer, token_key=token_key, token_prefix=prefix)
 
 
 def _insert_token(connection: Connection, customer: Customer, now: datetime) -> str:
-    token = new_token()
+    token = make_token(TOKEN_PREFIX)
     row = {
         "customer_key": customer.key,
-        "digest": digest_token(token),
-        "prefix": token[:PREFIX_CHARACTERS],
+        "digest": hash_token(token),
+        "prefix": token[:SHOWN_CHARACTERS],
         "created_at": now,
     }
     connection.execute(sa.insert(tokens).values(row))

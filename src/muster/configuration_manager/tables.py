@@ -10,12 +10,21 @@ from muster.database import Instant
 
 METADATA = sa.MetaData()
 
+# Ordered by code point everywhere, as the filters compare: PostgreSQL would use the language of its installation.
+Ordered = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
+
 # SQLite gives an automatic number only to a column of the exact type INTEGER.
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 # Whom a userName must differ from: all customers that share a scope. Customers of profile 8x8 share this one
 # (8x8: "unique across all of 8x8"); a generic customer has a scope of its own, its key.
 SHARED_SCOPE = 0
+
+# The types of resources whose number is kept in `counters`; a customer has a row of each from the start.
+COUNTED_TYPES = ("User", "Group")
+
+# What may be a member of a group.
+MEMBER_TYPES = ("User", "Group")
 
 customers = sa.Table(
     "customers",
@@ -49,7 +58,7 @@ administrators = sa.Table(
 sessions = sa.Table(
     "sessions",
     METADATA,
-    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("administrator_key", Key, sa.ForeignKey("administrators.key", ondelete="CASCADE"), nullable=False),
     sa.Column("csrf_token", sa.Text, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
@@ -60,7 +69,7 @@ tokens = sa.Table(
     METADATA,
     sa.Column("key", Key, primary_key=True),
     sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
-    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
     sa.Column("prefix", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
@@ -74,12 +83,12 @@ resources = sa.Table(
     sa.Column("key", Key, primary_key=True),
     sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
     sa.Column("type", sa.Text, nullable=False),
-    sa.Column("resource_id", sa.Text, nullable=False),
+    sa.Column("resource_id", Ordered, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("unique_scope", Key),
-    sa.Column("user_name", sa.Text),
-    sa.Column("external_id", sa.Text),
-    sa.Column("display_name", sa.Text),
+    sa.Column("user_name", Ordered),
+    sa.Column("external_id", Ordered),
+    sa.Column("display_name", Ordered),
     sa.Column("active", sa.Boolean),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("modified_at", Instant, nullable=False),
@@ -99,10 +108,9 @@ members = sa.Table(
     "members",
     METADATA,
     sa.Column("group_key", Key, sa.ForeignKey("resources.key", ondelete="CASCADE"), primary_key=True),
-    sa.Column("member_id", sa.Text, primary_key=True),
-    sa.Column("type", sa.Text),
+    sa.Column("member_key", Key, sa.ForeignKey("resources.key", ondelete="CASCADE"), primary_key=True),
     sa.Column("display", sa.Text),
-    sa.Index("members_of_whom", "member_id"),
+    sa.Index("members_of_whom", "member_key"),
     sqlite_with_rowid=False,
 )
 

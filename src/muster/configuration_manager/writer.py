@@ -1,8 +1,8 @@
 """Group commit: writers that come while one commits share the next commit.
 
-A commit on SQLite with `synchronous=FULL` waits for the disk. Sixteen threads that wait one after the other write as fast as one; here
-the thread that holds the lock runs the work of all that queue behind it in one transaction, each in a savepoint of its own, and every
-thread gets its own result or exception after the one commit.
+A commit on SQLite with `synchronous=FULL` waits for the disk. Sixteen threads that wait one after the other write as
+fast as one; here the thread that holds the lock runs the work of all that queue behind it in one transaction, each in a
+savepoint of its own, and every thread gets its own result or exception after the one commit.
 """
 
 import threading

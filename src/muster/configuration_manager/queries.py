@@ -1,0 +1,235 @@
+"""Filters and orders as SQL: on the indexed columns where they can be, on the documents for the rest.
+
+A filter compiles to a clause and whether the clause is exact. What has no column makes it inexact: then the clause
+finds at least every row the filter finds, and the filter's own predicate decides on the documents of those rows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from muster.configuration_manager.tables import MEMBER_TYPES, members, resources
+from muster.scim.filters import (
+    And,
+    AttributePath,
+    Comparison,
+    Filter,
+    FilterOperator,
+    FilterValue,
+    Not,
+    Or,
+    Presence,
+    ValuePath,
+)
+from muster.scim.values import fold, parse_instant
+
+Clause = ColumnElement[bool]
+Name = tuple[str | None, str, str | None]
+
+LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedColumn:
+    """A column that holds one attribute's value, and how a filter's value is written to be compared with it."""
+
+    column: ColumnElement[Any]
+    encode: Callable[[Any], Any]
+    is_text: bool
+    like_is_exact: bool = False
+    is_always_there: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledFilter:
+    """`clause` None finds everything. When not `is_exact` it finds too much and the predicate decides."""
+
+    clause: Clause | None
+    is_exact: bool
+
+
+EVERYTHING = CompiledFilter(clause=None, is_exact=True)
+UNKNOWN = CompiledFilter(clause=None, is_exact=False)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+COLUMNS: Mapping[Name, IndexedColumn] = {
+    (None, "id", None): IndexedColumn(
+        column=resources.c.resource_id, encode=_as_is, is_text=True, is_always_there=True
+    ),
+    # SQLite's LIKE is blind to the case of ASCII letters: exact where both sides are folded, else too wide.
+    (None, "userName", None): IndexedColumn(
+        column=resources.c.user_name, encode=fold, is_text=True, like_is_exact=True, is_always_there=True
+    ),
+    (None, "displayName", None): IndexedColumn(
+        column=resources.c.display_name, encode=fold, is_text=True, like_is_exact=True
+    ),
+    (None, "externalId", None): IndexedColumn(column=resources.c.external_id, encode=_as_is, is_text=True),
+    (None, "active", None): IndexedColumn(column=resources.c.active, encode=_as_is, is_text=False),
+    (None, "meta", "created"): IndexedColumn(
+        column=resources.c.created_at, encode=parse_instant, is_text=False, is_always_there=True
+    ),
+    (None, "meta", "lastModified"): IndexedColumn(
+        column=resources.c.modified_at, encode=parse_instant, is_text=False, is_always_there=True
+    ),
+}
+
+
+def name_of(path: AttributePath) -> Name:
+    """The path as a key of a table."""
+    return path.schema, path.attribute, path.sub_attribute
+
+
+def compile_clause(bound: Filter) -> CompiledFilter:
+    """The bound filter as SQL over the table of resources."""
+    match bound:
+        case Comparison():
+            return _compile_comparison(bound)
+        case Presence():
+            return _compile_presence(bound)
+        case ValuePath():
+            return _compile_value_path(bound)
+        case Not():
+            inner = compile_clause(bound.filter)
+            if inner.clause is None or not inner.is_exact:
+                return UNKNOWN
+            # A comparison with NULL is neither true nor false in SQL; in SCIM it is false.
+            return CompiledFilter(clause=sa.not_(sa.func.coalesce(inner.clause, sa.false())), is_exact=True)
+        case And():
+            parts = [compile_clause(part) for part in bound.filters]
+            clauses = [part.clause for part in parts if part.clause is not None]
+            return CompiledFilter(
+                clause=sa.and_(*clauses) if clauses else None, is_exact=all(part.is_exact for part in parts)
+            )
+        case Or():
+            parts = [compile_clause(part) for part in bound.filters]
+            clauses = [part.clause for part in parts if part.clause is not None]
+            if len(clauses) < len(parts):
+                return UNKNOWN
+            return CompiledFilter(clause=sa.or_(*clauses), is_exact=all(part.is_exact for part in parts))
+        case _:
+            assert_never(bound)
+
+
+def needs_relations(bound: Filter) -> bool:
+    """Whether deciding the filter on a document needs its members or its groups, which are not in the stored JSON."""
+    match bound:
+        case Comparison() | Presence() | ValuePath():
+            return bound.attribute.attribute in ("members", "groups")
+        case Not():
+            return needs_relations(bound.filter)
+        case And() | Or():
+            return any(needs_relations(part) for part in bound.filters)
+        case _:
+            assert_never(bound)
+
+
+def order_by(path: AttributePath | None, *, descending: bool) -> list[ColumnElement[Any]] | None:
+    """The ORDER BY of a sort attribute (None: the order of creation), or None for one that has no column."""
+    if path is None:
+        return [resources.c.key.asc()]
+    indexed = COLUMNS.get(name_of(path))
+    if indexed is None:
+        return None
+    ordered = indexed.column.desc() if descending else indexed.column.asc()
+    if not indexed.is_always_there:
+        ordered = ordered.nulls_first() if descending else ordered.nulls_last()
+    return [ordered, resources.c.key.asc()]
+
+
+def _compile_comparison(bound: Comparison) -> CompiledFilter:
+    name = name_of(bound.attribute)
+    if name == (None, "members", "value"):
+        return _compile_member(bound.operator, bound.value)
+    indexed = COLUMNS.get(name)
+    if indexed is None:
+        return UNKNOWN
+    column, value = indexed.column, bound.value
+    if isinstance(value, str) and "\0" in value:
+        return UNKNOWN  # no database compares it: PostgreSQL refuses the character, LIKE stops at it
+    match bound.operator:
+        case FilterOperator.CONTAINS | FilterOperator.STARTS_WITH | FilterOperator.ENDS_WITH:
+            if not indexed.is_text or not isinstance(value, str):
+                return UNKNOWN
+            return _compile_part(indexed, bound.operator, indexed.encode(value))
+        case FilterOperator.EQUAL:
+            clause = column == indexed.encode(value)
+        case FilterOperator.NOT_EQUAL:
+            clause = sa.or_(column.is_(None), column != indexed.encode(value))
+        case FilterOperator.GREATER:
+            clause = column > indexed.encode(value)
+        case FilterOperator.GREATER_OR_EQUAL:
+            clause = column >= indexed.encode(value)
+        case FilterOperator.LESS:
+            clause = column < indexed.encode(value)
+        case FilterOperator.LESS_OR_EQUAL:
+            clause = column <= indexed.encode(value)
+        case _:
+            assert_never(bound.operator)
+    return CompiledFilter(clause=clause, is_exact=True)
+
+
+def _compile_part(indexed: IndexedColumn, operator: FilterOperator, value: str) -> CompiledFilter:
+    column = indexed.column
+    if operator is FilterOperator.STARTS_WITH:
+        # A range, so that the index is used. Nothing that begins so sorts at or after the end of it.
+        end = _end_of_prefix(value)
+        clause = column >= value if end is None else sa.and_(column >= value, column < end)
+        return CompiledFilter(clause=clause, is_exact=True)
+    if operator is FilterOperator.CONTAINS:
+        return CompiledFilter(clause=column.contains(value, autoescape=True), is_exact=indexed.like_is_exact)
+    return CompiledFilter(clause=column.endswith(value, autoescape=True), is_exact=indexed.like_is_exact)
+
+
+def _end_of_prefix(prefix: str) -> str | None:
+    """The first text after all that begin with the prefix, or None when there is none."""
+    kept = prefix.rstrip(LAST_CHARACTER)
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    if 0xD800 <= following <= 0xDFFF:
+        following = 0xE000
+    return kept[:-1] + chr(following)
+
+
+def _compile_presence(bound: Presence) -> CompiledFilter:
+    name = name_of(bound.attribute)
+    if name in ((None, "members", None), (None, "members", "value")):
+        return CompiledFilter(clause=sa.exists().where(members.c.group_key == resources.c.key), is_exact=True)
+    indexed = COLUMNS.get(name)
+    if indexed is None:
+        return UNKNOWN
+    there = indexed.column.is_not(None)
+    return CompiledFilter(clause=sa.and_(there, indexed.column != "") if indexed.is_text else there, is_exact=True)
+
+
+def _compile_value_path(bound: ValuePath) -> CompiledFilter:
+    inner = bound.filter
+    if (
+        name_of(bound.attribute) == (None, "members", None)
+        and isinstance(inner, Comparison)
+        and inner.attribute.attribute == "value"
+    ):
+        return _compile_member(inner.operator, inner.value)
+    return UNKNOWN
+
+
+def _compile_member(operator: FilterOperator, value: FilterValue) -> CompiledFilter:
+    if operator is not FilterOperator.EQUAL:
+        return UNKNOWN
+    member = resources.alias("member")
+    found = (
+        sa.exists()
+        .where(members.c.group_key == resources.c.key)
+        .where(members.c.member_key == member.c.key)
+        .where(member.c.customer_key == resources.c.customer_key)
+        .where(member.c.type.in_(MEMBER_TYPES))
+        .where(member.c.resource_id == value)
+    )
+    return CompiledFilter(clause=found, is_exact=True)

@@ -1,0 +1,420 @@
+"""The SCIM resources of one customer in the database: what the SCIM server asks for, over SQL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from muster.configuration_manager import queries
+from muster.configuration_manager.membership import Membership
+from muster.configuration_manager.statements import READ_COLUMNS, Statements, prepare_statements
+from muster.configuration_manager.tables import resources
+from muster.configuration_manager.writer import Writer
+from muster.database import Database, is_unique_violation
+from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
+from muster.scim.evaluation import compile_filter
+from muster.scim.filters import AttributePath, Comparison, FilterOperator
+from muster.scim.repository import (
+    Document,
+    MembersChange,
+    ResourcePage,
+    ResourceQuery,
+    StoredResource,
+    Transform,
+)
+from muster.scim.resources import ResourceType
+from muster.scim.values import fold, sort_key
+
+Row = tuple[Any, ...]
+
+GROUP = "Group"
+USER = "User"
+SCAN_ROWS = 500
+
+# Comparisons with `eq` that one prepared statement answers.
+_LOOKUPS: Mapping[queries.Name, str] = {
+    (None, "userName", None): "user_name",
+    (None, "externalId", None): "external_id",
+    (None, "displayName", None): "display_name",
+    (None, "id", None): "resource_id",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceStore:
+    """What the repositories of all customers share."""
+
+    database: Database
+    writer: Writer
+    statements: Statements
+    membership: Membership
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+def open_resource_store(
+    database: Database, writer: Writer, *, now: Callable[[], datetime], new_id: Callable[[], str]
+) -> ResourceStore:
+    """The store over a migrated database."""
+    statements = prepare_statements(database)
+    return ResourceStore(
+        database=database,
+        writer=writer,
+        statements=statements,
+        membership=Membership(statements),
+        now=now,
+        new_id=new_id,
+    )
+
+
+class SqlRepository:
+    """The resources of one customer. Source of the contract: muster.scim.repository."""
+
+    def __init__(
+        self,
+        store: ResourceStore,
+        *,
+        customer_key: int,
+        unique_scope: int,
+        resource_types: Sequence[ResourceType],
+    ) -> None:
+        self._database = store.database
+        self._writer = store.writer
+        self._run = store.statements
+        self._membership = store.membership
+        self._now = store.now
+        self._new_id = store.new_id
+        self._customer_key = customer_key
+        self._unique_scope = unique_scope
+        self._types = {resource_type.name: resource_type for resource_type in resource_types}
+
+    # Reading
+
+    def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
+        """The resource, or None when there is none of that id and type."""
+        if type_name == GROUP and with_members:
+            with self._database.read() as connection:
+                row = self._run.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id), on=connection)
+                return None if row is None else self._load([row], type_name, connection)[0]
+        row = self._run.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id))
+        if row is None:
+            return None
+        if row[4]:
+            with self._database.read() as connection:
+                return self._load([row], type_name, connection, with_members=with_members)[0]
+        return _stored(row)
+
+    def query(self, type_name: str, query: ResourceQuery) -> ResourcePage:
+        """One page of what the query finds."""
+        looked_up = self._look_up(type_name, query)
+        if looked_up is not None:
+            return looked_up
+        with self._database.read() as connection:
+            if query.filter is None and query.sort_by is None:
+                return self._read_page(type_name, query, connection)
+            return self._search(type_name, query, connection)
+
+    def _look_up(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
+        """The answer to `attribute eq value` in one statement; None when it takes more."""
+        bound = query.filter
+        if not isinstance(bound, Comparison) or bound.operator is not FilterOperator.EQUAL or query.start_index != 1:
+            return None
+        column = _LOOKUPS.get(queries.name_of(bound.attribute))
+        if column is None or query.sort_by is not None or query.count == 0:
+            return None
+        value = queries.COLUMNS[queries.name_of(bound.attribute)].encode(bound.value)
+        rows = self._run.by_column[column].fetch_all(self._named(type_name, p_value=value, p_limit=query.count + 1))
+        if len(rows) > query.count:
+            return None
+        if any(row[4] for row in rows) or (type_name == GROUP and query.with_members and rows):
+            with self._database.read() as connection:
+                found = self._load(rows, type_name, connection, with_members=query.with_members)
+        else:
+            found = [_stored(row) for row in rows]
+        return ResourcePage(total=len(found), resources=found)
+
+    def _read_page(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
+        total = self._run.total.fetch_one(self._named(type_name), on=connection)
+        rows: list[Row] = []
+        if query.count:
+            limits = self._named(type_name, p_limit=query.count, p_offset=query.start_index - 1)
+            rows = self._run.page.fetch_all(limits, on=connection)
+        return ResourcePage(
+            total=0 if total is None else total[0],
+            resources=self._load(rows, type_name, connection, with_members=query.with_members),
+        )
+
+    def _search(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
+        bound = query.filter
+        compiled = queries.EVERYTHING if bound is None else queries.compile_clause(bound)
+        scope = [resources.c.customer_key == self._customer_key, resources.c.type == type_name]
+        if compiled.clause is not None:
+            scope.append(compiled.clause)
+        order = queries.order_by(query.sort_by, descending=query.descending)
+        if compiled.is_exact and order is not None:
+            total = connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
+            rows: list[Row] = []
+            if query.count and total >= query.start_index:
+                page = sa.select(*READ_COLUMNS).where(*scope).order_by(*order)
+                page = page.limit(query.count).offset(query.start_index - 1)
+                rows = [tuple(row) for row in connection.execute(page)]
+            found = self._load(rows, type_name, connection, with_members=query.with_members)
+            return ResourcePage(total=total, resources=found)
+        return self._scan(type_name, query, connection, scope, is_exact=compiled.is_exact)
+
+    def _scan(
+        self,
+        type_name: str,
+        query: ResourceQuery,
+        connection: Connection,
+        scope: Sequence[sa.ColumnElement[bool]],
+        *,
+        is_exact: bool,
+    ) -> ResourcePage:
+        """The slow way: every row of the scope is read, and its document decides."""
+        resource_type = self._types[type_name]
+        bound = query.filter
+        predicate = None if bound is None or is_exact else compile_filter(bound, resource_type)
+        with_relations = predicate is not None and bound is not None and queries.needs_relations(bound)
+        order = queries.order_by(query.sort_by, descending=query.descending)
+        read = sa.select(*READ_COLUMNS).where(*scope).order_by(*(order or [resources.c.key]))
+        kept: list[tuple[Any, Row]] = []
+        for rows in connection.execute(read.execution_options(yield_per=SCAN_ROWS)).partitions():
+            block = [tuple(row) for row in rows]
+            if with_relations:
+                documents = [found.document for found in self._load(block, type_name, connection)]
+            else:
+                documents = [orjson.loads(row[3]) for row in block]
+            for row, document in zip(block, documents, strict=True):
+                if predicate is None or predicate(document):
+                    key = None if order is not None else _sort_value(document, query.sort_by, resource_type)
+                    kept.append((key, row))
+        if order is None:
+            _sort(kept, descending=query.descending)
+        first = query.start_index - 1
+        chosen = [row for _, row in kept[first : first + query.count]]
+        found = self._load(chosen, type_name, connection, with_members=query.with_members)
+        return ResourcePage(total=len(kept), resources=found)
+
+    def _load(
+        self, rows: Sequence[Row], type_name: str, connection: Connection, *, with_members: bool = True
+    ) -> list[StoredResource]:
+        found = []
+        for row in rows:
+            relations: dict[str, Any] = {}
+            if type_name == GROUP and with_members:
+                relations["members"] = self._membership.read_members(row[0], connection)
+            elif type_name == USER and row[4]:
+                relations["groups"] = self._membership.read_groups(row[0], connection)
+            found.append(_stored(row, relations))
+        return found
+
+    # Writing
+
+    def insert(self, type_name: str, document: Document) -> StoredResource:
+        """The stored resource; assigns id and meta."""
+        now = _whole_milliseconds(self._now())
+        kept = {**document}
+        wanted = kept.pop("members", None)
+        kept.pop("groups", None)
+        meta = _meta(type_name, created=_written(now), modified_at=now, revision=1)
+        schemas = kept.pop("schemas", [])
+        kept = {"schemas": schemas, **kept, "id": self._new_id(), "meta": meta}
+        kept = _ordered(kept)
+        body = orjson.dumps(kept)
+        values = {
+            **self._named(type_name),
+            **_column_values(kept, now, revision=1, body=body),
+            "p_resource_id": kept["id"],
+            "p_unique_scope": self._unique_scope if type_name == USER else None,
+            "p_created_at": now,
+        }
+
+        def work(connection: Connection) -> StoredResource:
+            inserted = self._run.insert.fetch_one(values, on=connection)
+            self._run.count.execute(self._named(type_name, p_change=1), on=connection)
+            row = (inserted[0] if inserted else 0, kept["id"], 1, body, False)
+            if not wanted:
+                return _stored(row)
+            self._membership.change(row[0], MembersChange(add=tuple(wanted)), self._customer_key, connection)
+            return self._load([row], type_name, connection)[0]
+
+        return self._write(work, kept)
+
+    def replace(
+        self, type_name: str, resource_id: str, transform: Transform, *, if_version: str | None = None
+    ) -> StoredResource:
+        """PUT: the transform gets the present document whole, members included, and returns the next one whole."""
+        return self.change(type_name, resource_id, transform, with_members=True, if_version=if_version)
+
+    def change(
+        self,
+        type_name: str,
+        resource_id: str,
+        transform: Transform,
+        *,
+        members: MembersChange | None = None,
+        with_members: bool = False,
+        if_version: str | None = None,
+    ) -> StoredResource:
+        """PATCH: read, transform, write, in one transaction."""
+        seen: Document = {}
+
+        def work(connection: Connection) -> StoredResource:
+            row = self._require(type_name, resource_id, if_version, connection)
+            whole = type_name == GROUP and with_members
+            present: Document = orjson.loads(row[3])
+            if whole:
+                present = _with_relations(present, {"members": self._membership.read_members(row[0], connection)})
+            following = transform(present)
+            seen.update(following)
+            is_same = following is present
+            touched = False
+            if whole and not is_same:
+                following = {**following}
+                wanted = following.pop("members", [])
+                edit = self._membership.difference(present.get("members", []), wanted)
+                touched = self._membership.change(row[0], edit, self._customer_key, connection)
+                is_same = {**present, "members": None} == {**following, "members": None}
+            elif members is not None:
+                touched = self._membership.change(row[0], members, self._customer_key, connection)
+            if not is_same or touched:
+                row = self._update(row, type_name, following, connection)
+            return self._load([row], type_name, connection, with_members=with_members)[0]
+
+        return self._write(work, seen)
+
+    def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
+        """Deletes the resource and what refers to it."""
+
+        def work(connection: Connection) -> None:
+            row = self._require(type_name, resource_id, if_version, connection)
+            if row[4]:
+                for group_row in self._membership.read_holders(row[0], connection):
+                    self._update(group_row, GROUP, orjson.loads(group_row[3]), connection)
+            self._run.delete.execute({"p_key": row[0]}, on=connection)
+            self._run.count.execute(self._named(type_name, p_change=-1), on=connection)
+
+        self._writer.run(work)
+
+    def _require(self, type_name: str, resource_id: str, if_version: str | None, connection: Connection) -> Row:
+        named = self._named(type_name, p_resource_id=resource_id)
+        row = self._run.by_id_for_update.fetch_one(named, on=connection)
+        if row is None:
+            raise ResourceNotFound(f"There is no {type_name} with the id {resource_id}.")
+        if if_version is not None and if_version != str(row[2]):
+            raise PreconditionFailed(
+                f"The {type_name} is at version {row[2]} now, not {if_version}: read it again and repeat the change."
+            )
+        return row
+
+    def _update(self, row: Row, type_name: str, following: Document, connection: Connection) -> Row:
+        """Writes the next document and returns the row as it is then."""
+        now = _whole_milliseconds(self._now())
+        revision = row[2] + 1
+        kept = {**following}
+        kept.pop("members", None)
+        kept.pop("groups", None)
+        created = orjson.loads(row[3])["meta"]["created"]
+        kept["id"] = row[1]
+        kept["meta"] = _meta(type_name, created=created, modified_at=now, revision=revision)
+        kept = _ordered(kept)
+        body = orjson.dumps(kept)
+        values = {**_column_values(kept, now, revision=revision, body=body), "p_key": row[0]}
+        self._run.update.execute(values, on=connection)
+        return (row[0], row[1], revision, body, row[4])
+
+    def _write(self, work: Callable[[Connection], StoredResource], document: Mapping[str, Any]) -> StoredResource:
+        try:
+            return self._writer.run(work)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+        raise UniquenessConflict(
+            f"A user with the userName {document.get('userName')!r} exists already: choose another, or look it up."
+        )
+
+    def _named(self, type_name: str, **others: Any) -> dict[str, Any]:
+        return {"p_customer_key": self._customer_key, "p_type": type_name, **others}
+
+
+def _column_values(document: Document, modified_at: datetime, *, revision: int, body: bytes) -> dict[str, Any]:
+    user_name, display_name = document.get("userName"), document.get("displayName")
+    return {
+        "p_revision": revision,
+        "p_user_name": None if user_name is None else fold(user_name),
+        "p_external_id": document.get("externalId"),
+        "p_display_name": None if display_name is None else fold(display_name),
+        "p_active": document.get("active"),
+        "p_modified_at": modified_at,
+        "p_body": body,
+    }
+
+
+def _meta(type_name: str, *, created: str, modified_at: datetime, revision: int) -> dict[str, Any]:
+    return {
+        "resourceType": type_name,
+        "created": created,
+        "lastModified": _written(modified_at),
+        "version": f'W/"{revision}"',
+    }
+
+
+def _ordered(document: Document) -> Document:
+    """The document with schemas, id and externalId first and meta last."""
+    first: Document = {name: document[name] for name in ("schemas", "id", "externalId") if name in document}
+    rest = {name: value for name, value in document.items() if name not in first and name != "meta"}
+    return {**first, **rest, "meta": document["meta"]}
+
+
+def _with_relations(document: Document, relations: Mapping[str, Any]) -> Document:
+    meta = document.pop("meta")
+    document.update((name, value) for name, value in relations.items() if value)
+    document["meta"] = meta
+    return document
+
+
+def _stored(row: Row, relations: Mapping[str, Any] | None = None) -> StoredResource:
+    body = bytes(row[3])
+    document = orjson.loads(body)
+    if relations:
+        document = _with_relations(document, relations)
+        body = orjson.dumps(document)
+    return StoredResource(id=row[1], version=str(row[2]), document=document, body=body)
+
+
+def _whole_milliseconds(instant: datetime) -> datetime:
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def _written(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+def _sort_value(document: Document, path: AttributePath | None, resource_type: ResourceType) -> Any:
+    """What the document is ordered by: of a multi-valued attribute the primary value, else the first."""
+    resolved = None if path is None else resource_type.resolve(path)
+    if resolved is None or resolved.attribute is None or resolved.leaf is None:
+        return None
+    holder = document if resolved.extension is None else document.get(resolved.extension, {})
+    value = holder.get(resolved.attribute.name)
+    if resolved.attribute.multi_valued and value:
+        value = next((one for one in value if isinstance(one, dict) and one.get("primary")), value[0])
+    leaf = resolved.leaf
+    if isinstance(value, dict):
+        sub = resolved.sub_attribute or resolved.attribute.sub_attribute("value")
+        value, leaf = (None, leaf) if sub is None else (value.get(sub.name), sub)
+    return None if value is None else sort_key(leaf, value)
+
+
+def _sort(kept: list[tuple[Any, Row]], *, descending: bool) -> None:
+    """Orders in place; without a value last when ascending and first when descending. Source: RFC 7644 §3.4.2.3."""
+    present = [item for item in kept if item[0] is not None]
+    absent = [item for item in kept if item[0] is None]
+    present.sort(key=lambda item: item[0], reverse=descending)
+    kept[:] = [*absent, *present] if descending else [*present, *absent]
