@@ -1,0 +1,57 @@
+# Everything happens in .venv; `make help` lists what there is.
+# pip takes packages from where this machine is set up to take them; the locks say which, by their hashes.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+PURE := scim model expression planning gallery ports
+
+.SILENT:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## Show this list
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/setup.stamp ## Install what is needed to run, into .venv
+
+demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo ARGS="--exit --json"
+	$(BIN)/muster demo $(ARGS)
+
+test: .venv/setup-dev.stamp ## Run all tests: make test ARGS="tests/unit"
+	$(BIN)/python -m pytest --cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered $(ARGS)
+
+lint: .venv/setup-dev.stamp ## Check style, types and the floors
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/setup-dev.stamp ## Put the code into its style
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
+	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --output-file requirements.lock
+	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra dev --constraint requirements.lock \
+		--output-file requirements-dev.lock
+
+clean: ## Remove .venv and what the tools left
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+.venv/bin/python:
+	test -n "$(PYTHON)" || { echo "Muster needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The package itself is built by the backend that the lock holds too: nothing is installed without a hash.
+.venv/setup.stamp: requirements.lock pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/setup-dev.stamp: requirements-dev.lock .venv/setup.stamp
+	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	touch $@
