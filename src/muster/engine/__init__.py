@@ -1,0 +1,1 @@
+"""The engine: carries changes from a source to a target."""

@@ -1,0 +1,145 @@
+"""Operation → Outcome: sends operations side by side and says what came of each."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from muster.engine.parts import JobParts
+from muster.model.failures import Conflict, FailureRecord, JobFailure, ObjectFailure, TargetObjectGone
+from muster.model.log import LogStatus
+from muster.model.operation import Acknowledged, MappedValue, Operation, OperationKind, Outcome
+from muster.planning.difference import acknowledge
+from muster.planning.trace import export_step
+from muster.ports.target import BatchTarget, UnknownOutcome, Written
+from muster.ports.world import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """An operation whose end is open: a lost answer, a conflict, a vanished object. It is looked up, not repeated."""
+
+    operation: Operation
+    failure: FailureRecord
+    is_conflict: bool = False
+    is_gone: bool = False
+
+
+Answer = Outcome | Unsettled
+
+
+class Sender:
+    """Sends a batch with the target's concurrency. The rate budget and Retry-After are the target's own affair."""
+
+    def __init__(self, parts: JobParts, pool: ThreadPoolExecutor, clock: Clock) -> None:
+        self._parts = parts
+        self._pool = pool
+        self._clock = clock
+
+    def send(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
+        """Returns one answer an operation that was tried, and the failure that stopped the batch, if one did.
+
+        After a job failure the remaining operations are not tried: they stay staged.
+        """
+        target = self._parts.target
+        if isinstance(target, BatchTarget):
+            return self._send_together(target, operations), None
+        stopped: list[JobFailure] = []
+
+        def one(operation: Operation) -> Answer | None:
+            if stopped:
+                return None
+            try:
+                return self._send_one(operation)
+            except JobFailure as failure:
+                stopped.append(failure)
+                return None
+
+        answers = [answer for answer in self._pool.map(one, operations) if answer is not None]
+        return answers, stopped[0] if stopped else None
+
+    def _send_together(self, target: BatchTarget, operations: Sequence[Operation]) -> list[Answer]:
+        writing = [operation for operation in operations if operation.kind.writes]
+        began_at = self._clock.now()
+        answers = dict(zip((item.change_id for item in writing), target.write_many(writing), strict=True))
+        duration = (self._clock.now() - began_at) / max(len(writing), 1)
+        outcomes: list[Answer] = []
+        for operation in operations:
+            answer = answers.get(operation.change_id)
+            if isinstance(answer, ObjectFailure):
+                outcomes.append(self._failed(operation, answer))
+            else:
+                outcomes.append(replace(self._succeeded(operation, answer), duration=duration))
+        return outcomes
+
+    def _send_one(self, operation: Operation) -> Answer:
+        began_at = self._clock.now()
+        try:
+            written = self._call(operation)
+        except UnknownOutcome as lost:
+            record = FailureRecord(
+                code="Timeout",
+                sentence=f"The answer was lost: {lost}",
+                remedy="Nothing to do: the account is looked up before anything is sent again.",
+            )
+            return Unsettled(operation=operation, failure=record)
+        except Conflict as failure:
+            return Unsettled(operation=operation, failure=failure.record(), is_conflict=True)
+        except TargetObjectGone as failure:
+            return Unsettled(operation=operation, failure=failure.record(), is_gone=True)
+        except ObjectFailure as failure:
+            return self._failed(operation, failure)
+        return replace(self._succeeded(operation, written), duration=self._clock.now() - began_at)
+
+    def _call(self, operation: Operation) -> Written | None:
+        target = self._parts.target
+        match operation.kind:
+            case OperationKind.CREATE:
+                return target.create(operation.object_kind, _values(operation))
+            case OperationKind.DELETE:
+                target.delete(operation.object_kind, operation.target_id or "")
+                return None
+            case OperationKind.UPDATE | OperationKind.DISABLE | OperationKind.REFER:
+                return target.update(operation.object_kind, operation.target_id or "", operation.changes)
+            case _:
+                return None
+
+    def _succeeded(self, operation: Operation, written: Written | None) -> Outcome:
+        outcome = Outcome(
+            operation=operation,
+            status=LogStatus.SUCCESS,
+            at=self._clock.now(),
+            target_id=written.target_id if written is not None else operation.target_id,
+            acknowledged=self.acknowledged(operation, written),
+        )
+        return with_export_step(outcome, self._parts)
+
+    def _failed(self, operation: Operation, failure: ObjectFailure) -> Outcome:
+        return failed(operation, failure.record(), self._parts, self._clock)
+
+    def acknowledged(self, operation: Operation, written: Written | None) -> Acknowledged:
+        """Returns the projection once the operation is confirmed."""
+        rules = self._parts.rules.kinds.get(operation.object_kind)
+        if rules is None or operation.kind not in _PROJECTED:
+            return operation.acknowledged
+        sent = {change.attribute: change.new for change in operation.changes}
+        shown = written.resource.attributes if written is not None and written.resource is not None else None
+        return acknowledge(operation.acknowledged, sent, shown, rules)
+
+
+_PROJECTED = (OperationKind.CREATE, OperationKind.UPDATE, OperationKind.DISABLE)
+
+
+def failed(operation: Operation, failure: FailureRecord, parts: JobParts, clock: Clock) -> Outcome:
+    """Returns the outcome of an operation that failed."""
+    outcome = Outcome(operation=operation, status=LogStatus.FAILURE, at=clock.now(), failure=failure)
+    return with_export_step(outcome, parts)
+
+
+def with_export_step(outcome: Outcome, parts: JobParts) -> Outcome:
+    """Returns the outcome with the last step of its trace."""
+    step = export_step(outcome, parts.rules)
+    return outcome if step is None else replace(outcome, steps=(step,))
+
+
+def _values(operation: Operation) -> tuple[MappedValue, ...]:
+    return tuple(MappedValue(attribute=change.attribute, value=change.new) for change in operation.changes)

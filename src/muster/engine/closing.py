@@ -1,0 +1,54 @@
+"""The end of a cycle: verdict, quarantine, watermark."""
+
+from dataclasses import replace
+
+from muster.engine.parts import EngineStores, JobParts
+from muster.model.failures import JobFailure, TooManyDeletes
+from muster.model.job import Cycle, CyclePhase, CycleState, SynchronizationJob
+from muster.planning.health import quarantine, reason_of, verdict_of_cycle
+from muster.ports.world import Clock
+
+
+def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock) -> Cycle:
+    """Ends a cycle that went through: moves the watermark, lifts or sets the quarantine, and returns it."""
+    state = CycleState.ENTRY_LEVEL_ERRORS if cycle.counters.failed else CycleState.SUCCEEDED
+    ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
+    stores.cycles.close(ended, cycle.window_until)
+    failure = _failure_of(ended, parts)
+    before = parts.job.quarantine
+    if failure is None:
+        if before is not None:
+            stores.jobs.set_quarantine(cycle.job_id, None)
+    else:
+        reason = verdict_of_cycle(ended.counters, parts.quarantine_terms) or reason_of(failure)
+        stores.jobs.set_quarantine(cycle.job_id, quarantine(failure.record(), reason, before, clock.now()))
+    if cycle.options.get("forced") == "true":
+        stores.jobs.set_settings(cycle.job_id, {"ForceDeletes": "false"})
+    return ended
+
+
+def close_failed(
+    cycle: Cycle, job: SynchronizationJob, failure: JobFailure, stores: EngineStores, clock: Clock
+) -> None:
+    """Ends a cycle that cannot go on: the watermark stays, so that nothing is lost, and the job is quarantined."""
+    ended = replace(
+        cycle, state=CycleState.FAILED, phase=CyclePhase.DONE, ended_at=clock.now(), failure=failure.record()
+    )
+    stores.cycles.close(ended, None)
+    stores.jobs.set_quarantine(job.id, quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now()))
+
+
+def _failure_of(cycle: Cycle, parts: JobParts) -> JobFailure | None:
+    if cycle.counters.held:
+        return TooManyDeletes(
+            f"{cycle.counters.held} removals are held: they are more than the job's threshold allows in one cycle, "
+            "or the source could not be read whole."
+        )
+    if verdict_of_cycle(cycle.counters, parts.quarantine_terms) is not None:
+        counters = cycle.counters
+        return JobFailure(
+            f"{counters.failed} of the objects of this cycle failed.",
+            code="EncounteredEscrowProportionThreshold",
+            remedy="Look at the provisioning log for the most frequent error, correct its cause, then restart.",
+        )
+    return None

@@ -1,0 +1,264 @@
+"""The trip of every change, on one page: Change → Intent → TargetObject → Operation → Outcome.
+
+A cycle goes through phases; `advance` does one committed piece of it at a time, so that it can be stopped, or killed,
+between any two statements and taken up again where it was:
+
+    census      a full pass lists the target, where that needs fewer requests than asking for each object
+    users       a page of the source: decide, stage with the checkpoint, send what does not remove
+    groups      the same for groups
+    retries     objects in escrow that are due
+    removals    disables and deletes, counted over the whole cycle, then released or held
+    references  managers and members whose ends are now both linked
+    closing     verdict, log line, watermark
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from muster.engine.closing import close_failed, close_finished
+from muster.engine.decide import Decision
+from muster.engine.parts import EngineStores, JobOpener, JobParts
+from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, Run
+from muster.engine.waves import release_removals, send_references
+from muster.model.directory import ObjectKind
+from muster.model.failures import Fenced, JobFailure
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    Escrow,
+    ScheduleState,
+    SynchronizationJob,
+)
+from muster.ports.source import Window
+from muster.ports.target import ListedPage
+from muster.ports.world import Clock, Ids
+
+PAGE = 500
+
+_NEXT = {
+    CyclePhase.CENSUS: CyclePhase.USERS,
+    CyclePhase.USERS: CyclePhase.GROUPS,
+    CyclePhase.GROUPS: CyclePhase.RETRIES,
+    CyclePhase.RETRIES: CyclePhase.REMOVALS,
+    CyclePhase.REMOVALS: CyclePhase.REFERENCES,
+    CyclePhase.REFERENCES: CyclePhase.CLOSING,
+    CyclePhase.CLOSING: CyclePhase.DONE,
+}
+_KINDS = {CyclePhase.USERS: ObjectKind.USER, CyclePhase.GROUPS: ObjectKind.GROUP}
+
+
+class CycleEngine:
+    """Begins cycles and carries them forward. One thread at a time works on a job."""
+
+    def __init__(self, stores: EngineStores, open_job: JobOpener, clock: Clock, ids: Ids) -> None:
+        self._stores = stores
+        self._open_job = open_job
+        self._clock = clock
+        self._ids = ids
+        self._runs: dict[str, Run] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def lock(self, job_id: str) -> threading.Lock:
+        """Returns the lock that whoever works on a job holds, for one step at a time."""
+        with self._guard:
+            return self._locks.setdefault(job_id, threading.Lock())
+
+    def begin(self, job_id: str, options: Mapping[str, str] | None = None) -> Cycle | None:
+        """Returns a new cycle, or None when nothing has changed: then nothing is read, sent or logged.
+
+        A job that cannot be opened ends at once in a failed cycle and quarantine.
+        """
+        job = self._stores.jobs.get(job_id)
+        if job is None:
+            return None
+        asked = dict(options or {})
+        if job.settings.get("ForceDeletes") == "true":
+            asked["forced"] = "true"
+        cycle = self._new_cycle(job, asked)
+        try:
+            parts = self._open_job(job_id, asked)
+            cycle = self._measured(cycle, parts)
+        except JobFailure as failure:
+            self._stores.cycles.begin(cycle)
+            close_failed(cycle, job, failure, self._stores, self._clock)
+            return None
+        if cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0 and not self._has_leftovers(job_id):
+            self._stores.jobs.set_watermark(job_id, cycle.window_until)
+            return None
+        self._stores.cycles.begin(cycle)
+        self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
+        return cycle
+
+    def advance(self, cycle_id: str) -> bool:
+        """Does one committed piece of a cycle; returns whether there is more to do now."""
+        known = self._stores.cycles.get(cycle_id)
+        if known is None or known.state is not CycleState.RUNNING:
+            return False
+        with self.lock(known.job_id):
+            try:
+                return self._advance(known)
+            except Fenced:
+                self._release(cycle_id)
+            except JobFailure as failure:
+                self._release(cycle_id)
+                self._give_up(known, failure)
+            return False
+
+    def _advance(self, known: Cycle) -> bool:
+        run = self._held(known)
+        if self._is_stopped(run):
+            self._release(known.id)
+            return False
+        if run.send_batch(MAIN_WAVE):
+            return True
+        self._step(run)
+        if run.cycle.phase is CyclePhase.DONE:
+            self._release(known.id)
+            return False
+        return True
+
+    # ------------------------------------------------------------ phases
+
+    def _step(self, run: Run) -> None:
+        match run.cycle.phase:
+            case CyclePhase.CENSUS:
+                self._list_page(run)
+            case CyclePhase.USERS | CyclePhase.GROUPS as phase:
+                self._carry_page(run, _KINDS[phase])
+            case CyclePhase.RETRIES:
+                self._carry_due(run)
+            case CyclePhase.REMOVALS:
+                if not release_removals(run, self._stores, self._clock, self._ids) and not run.send_batch(REMOVAL_WAVE):
+                    run.commit(run.move(phase=CyclePhase.REFERENCES))
+            case CyclePhase.REFERENCES:
+                send_references(run, self._stores, self._ids)
+            case CyclePhase.CLOSING | CyclePhase.DONE:
+                run.cycle = close_finished(run.move(), run.parts, self._stores, self._clock)
+
+    def _carry_page(self, run: Run, kind: ObjectKind) -> None:
+        """Reads a page of changes, decides, and stages it with its checkpoint; the next steps send what is staged."""
+        if kind not in run.parts.rules.kinds:
+            run.commit(run.move(phase=_NEXT[run.cycle.phase]))
+            return
+        page = run.parts.source.read(kind, _window(run.cycle), run.cycle.position, PAGE)
+        if page.next_after is None:
+            place = run.move(phase=_NEXT[run.cycle.phase])
+        else:
+            place = run.move(position=page.next_after)
+        complete = place.complete and run.parts.source.is_complete()
+        decisions = run.decider.decide(run.cycle, kind, page.changes)
+        run.stage(decisions, replace(place, complete=complete))
+
+    def _carry_due(self, run: Run) -> None:
+        """Tries again those in escrow whose time has come."""
+        due = self._stores.links.due_escrows(run.cycle.job_id, self._clock.now(), PAGE, run.cycle.position)
+        run.escrows = {escrow.source_id: escrow for escrow in due}
+        decisions = [decision for kind in run.parts.rules.kinds for decision in self._decide_due(run, kind, due)]
+        done = len(due) < PAGE
+        run.stage(decisions, run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id))
+
+    def _decide_due(self, run: Run, kind: ObjectKind, due: Sequence[Escrow]) -> list[Decision]:
+        found = (run.parts.source.read_one(kind, escrow.source_id) for escrow in due if escrow.kind == kind.value)
+        return run.decider.decide(run.cycle, kind, [change for change in found if change is not None])
+
+    def _list_page(self, run: Run) -> None:
+        """Lists a page of the target into the census, as long as that is fewer requests than asking for each object."""
+        kind_name, _, start = (run.cycle.position or ObjectKind.USER.value).partition(":")
+        kind = ObjectKind(kind_name)
+        rules = run.parts.rules.kinds.get(kind)
+        listed = int(run.cycle.options.get(f"listed{kind_name}", "0"))
+        if rules is None:
+            self._census_done(run, kind, complete=True)
+            return
+        page = run.parts.target.list_page(kind, start or None)
+        if not start and not _is_worth_listing(page, run.parts, run.cycle):
+            self._census_done(run, ObjectKind.GROUP, complete=False)
+            return
+        matching = [item.attribute for item in rules.matching]
+        self._stores.census.add(run.cycle.id, kind, page.resources, matching)
+        listed += len(page.resources)
+        if page.next_start is None:
+            # A list that is shorter than the target says proves nothing: then each object is asked for.
+            self._census_done(run, kind, complete=page.total is None or listed >= page.total)
+            return
+        options = {**run.cycle.options, f"listed{kind_name}": str(listed)}
+        run.commit(replace(run.move(position=f"{kind_name}:{page.next_start}"), options=options))
+
+    def _census_done(self, run: Run, kind: ObjectKind, *, complete: bool) -> None:
+        if kind is ObjectKind.USER and complete:
+            run.commit(run.move(position=ObjectKind.GROUP.value))
+            return
+        options = {**run.cycle.options, "census": "complete" if complete else "partial"}
+        run.commit(replace(run.move(phase=CyclePhase.USERS), options=options))
+
+    # ------------------------------------------------------------ cycles in hand
+
+    def _new_cycle(self, job: SynchronizationJob, options: Mapping[str, str]) -> Cycle:
+        initial = job.watermark is None or "file" in options
+        return Cycle(
+            id=self._ids.new_id(),
+            job_id=job.id,
+            kind=CycleKind.INITIAL if initial else CycleKind.INCREMENTAL,
+            state=CycleState.RUNNING,
+            phase=CyclePhase.USERS,
+            position=None,
+            window_after=0 if initial else job.watermark or 0,
+            window_until=0,
+            epoch=1,
+            counters=Counters(),
+            began_at=self._clock.now(),
+            options=options,
+        )
+
+    def _measured(self, cycle: Cycle, parts: JobParts) -> Cycle:
+        cycle = replace(cycle, window_until=parts.source.latest())
+        expected = sum(parts.source.count(kind, _window(cycle)) for kind in parts.rules.kinds)
+        lists = cycle.kind is CycleKind.INITIAL and parts.target.capabilities.can_list and expected > 0
+        phase = CyclePhase.CENSUS if lists else CyclePhase.USERS
+        return replace(cycle, phase=phase, counters=replace(cycle.counters, expected=expected))
+
+    def _has_leftovers(self, job_id: str) -> bool:
+        due = self._stores.links.due_escrows(job_id, self._clock.now(), 1, None)
+        return bool(due) or bool(self._stores.links.open_references(job_id, 1, None)[0])
+
+    def _held(self, known: Cycle) -> Run:
+        """Returns the cycle in hand; one from a process that has died is taken over, and its open ends are resolved."""
+        run = self._runs.get(known.id)
+        if run is None:
+            cycle = self._stores.cycles.take_over(known.id)
+            parts = self._open_job(cycle.job_id, cycle.options)
+            run = self._runs[known.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
+            run.recover()
+        return run
+
+    def _is_stopped(self, run: Run) -> bool:
+        job = self._stores.jobs.get(run.cycle.job_id)
+        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and "file" not in run.cycle.options)
+
+    def _give_up(self, cycle: Cycle, failure: JobFailure) -> None:
+        job = self._stores.jobs.get(cycle.job_id)
+        if job is not None:
+            current = self._stores.cycles.get(cycle.id)
+            close_failed(current or cycle, job, failure, self._stores, self._clock)
+
+    def _release(self, cycle_id: str) -> None:
+        run = self._runs.pop(cycle_id, None)
+        if run is not None:
+            run.close()
+
+
+def _window(cycle: Cycle) -> Window | None:
+    if cycle.kind is not CycleKind.INCREMENTAL:
+        return None
+    return Window(after=cycle.window_after, until=cycle.window_until)
+
+
+def _is_worth_listing(page: ListedPage, parts: JobParts, cycle: Cycle) -> bool:
+    if page.total is None:
+        return page.next_start is None
+    return page.total / max(parts.target.capabilities.page_size, 1) <= cycle.counters.expected

@@ -1,0 +1,56 @@
+"""Changes → operations: the pure rooms' rules, applied to a page with what the stores and the target know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from muster.engine.lookup import Lookup
+from muster.engine.parts import JobParts, environment
+from muster.model.directory import ObjectKind
+from muster.model.job import Cycle, CycleKind
+from muster.model.operation import Change, Intent, Operation, TargetObject
+from muster.planning.decision import plan_operation
+from muster.planning.intent import form_intent
+from muster.planning.trace import is_worth_logging, steps_of
+from muster.ports.world import Clock, Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The first four values of the trip, side by side."""
+
+    intent: Intent
+    target: TargetObject
+    operation: Operation
+
+
+class Decider:
+    """Decides; sends nothing that writes."""
+
+    def __init__(self, parts: JobParts, lookup: Lookup, clock: Clock, ids: Ids) -> None:
+        self._parts = parts
+        self._lookup = lookup
+        self._clock = clock
+        self._ids = ids
+
+    def decide(self, cycle: Cycle, kind: ObjectKind, changes: Sequence[Change]) -> list[Decision]:
+        """Returns one decision a change, in order."""
+        rules, terms = self._parts.rules.kinds[kind], self._parts.terms
+        surroundings = environment(self._clock, self._ids)
+        intents = [form_intent(change, rules, terms, surroundings) for change in changes]
+        targets = self._lookup.find(cycle, kind, intents)
+        decisions = []
+        for intent, target in zip(intents, targets, strict=True):
+            operation = plan_operation(intent, target, rules, terms, change_id=self._ids.new_id())
+            if is_worth_logging(operation) or cycle.kind is CycleKind.ON_DEMAND:
+                operation = replace(operation, steps=steps_of(intent, target, operation, self._parts.rules))
+            decisions.append(Decision(intent=intent, target=target, operation=operation))
+        return decisions
+
+    def decide_afresh(self, cycle: Cycle, kind: ObjectKind, source_id: str) -> Decision | None:
+        """Returns the decision on one object, read again on both sides; None when the source no longer knows it."""
+        change = self._parts.source.read_one(kind, source_id)
+        if change is None:
+            return None
+        # As on demand: neither the census nor the acknowledged projection counts, only what the target says now.
+        asking = replace(cycle, kind=CycleKind.ON_DEMAND, options={})
+        return self.decide(asking, kind, [change])[0]

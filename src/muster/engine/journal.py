@@ -1,0 +1,117 @@
+"""What is written of outcomes: links, escrows, log entries, counters; and how unknown outcomes are resolved."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from muster.engine.parts import JobParts
+from muster.model.job import Counters, Cycle, Escrow
+from muster.model.log import LogStatus, SkipReason
+from muster.model.operation import Link, LinkState, Operation, OperationKind, Outcome
+from muster.planning.health import next_escrow
+from muster.planning.trace import is_worth_logging, log_entry
+from muster.ports.cycles import ReferenceSettled, Settlement
+from muster.ports.world import Clock, Ids
+
+_COUNTED = {
+    OperationKind.CREATE: "created",
+    OperationKind.UPDATE: "updated",
+    OperationKind.DISABLE: "disabled",
+    OperationKind.DELETE: "deleted",
+    OperationKind.REFER: "references",
+    OperationKind.LINK: "unchanged",
+}
+
+
+class Journal:
+    """Turns outcomes into settlements."""
+
+    def __init__(self, parts: JobParts, clock: Clock, ids: Ids) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._ids = ids
+
+    def settlement(
+        self, outcome: Outcome, cycle: Cycle, *, number: int | None = None, escrow: Escrow | None = None
+    ) -> Settlement:
+        """Returns what is written of an outcome. `escrow` is what the object had before."""
+        operation = outcome.operation
+        base = Settlement(kind=operation.object_kind, source_id=operation.source_id, number=number)
+        entry = None
+        if is_worth_logging(operation) or cycle.kind.value == "onDemand":
+            entry = log_entry(
+                outcome,
+                entry_id=self._ids.new_id(),
+                job_id=cycle.job_id,
+                cycle_id=cycle.id,
+                service_principal_id=self._parts.job.service_principal_id,
+            )
+        if outcome.status is LogStatus.FAILURE and outcome.failure is not None:
+            waiting = next_escrow(operation, outcome.failure, escrow, outcome.at, self._parts.job.interval)
+            return replace(base, escrow=waiting, entry=entry)
+        if operation.kind is OperationKind.REFER:
+            return replace(base, entry=entry)
+        if outcome.status is LogStatus.SKIPPED:
+            return replace(base, entry=entry, clear_escrow=True, wanted=operation.references)
+        link = _link_after(outcome)
+        return replace(
+            base, link=link, unlink=link is None, entry=entry, clear_escrow=True, wanted=operation.references
+        )
+
+    def reference_settlement(self, outcome: Outcome, cycle: Cycle, settled: Sequence[ReferenceSettled]) -> Settlement:
+        """Returns what is written of references that the target confirmed."""
+        base = self.settlement(outcome, cycle)
+        if outcome.status is not LogStatus.SUCCESS:
+            # References are wanted until they are confirmed: the next second wave tries again, no escrow needed.
+            return replace(base, escrow=None)
+        return replace(base, references=tuple(settled))
+
+    def decided(self, operation: Operation) -> Outcome:
+        """Returns the outcome of an operation for which nothing is sent: a skip, a link, a failed decision."""
+        status = LogStatus.SUCCESS
+        if operation.kind is OperationKind.SKIP:
+            status = LogStatus.SKIPPED
+        elif operation.kind is OperationKind.FAIL:
+            status = LogStatus.FAILURE
+        return Outcome(
+            operation=operation,
+            status=status,
+            at=self._clock.now(),
+            target_id=operation.target_id,
+            acknowledged=operation.acknowledged,
+            failure=operation.failure,
+        )
+
+
+def tally(counters: Counters, outcomes: Sequence[Outcome]) -> Counters:
+    """Returns the counters with outcomes added, in objects."""
+    sums: dict[str, int] = {}
+    for outcome in outcomes:
+        name = _counter_of(outcome)
+        sums[name] = sums.get(name, 0) + 1
+    return replace(counters, **{name: getattr(counters, name) + count for name, count in sums.items()})
+
+
+def _counter_of(outcome: Outcome) -> str:
+    if outcome.status is LogStatus.FAILURE:
+        return "failed"
+    if outcome.operation.skip_reason is SkipReason.REDUNDANT_EXPORT:
+        return "unchanged"
+    if outcome.status is LogStatus.SKIPPED:
+        return "skipped"
+    return _COUNTED.get(outcome.operation.kind, "unchanged")
+
+
+def _link_after(outcome: Outcome) -> Link | None:
+    operation = outcome.operation
+    target_id = outcome.target_id or operation.target_id
+    if operation.link_state is None or target_id is None:
+        return None
+    return Link(
+        source_id=operation.source_id,
+        kind=operation.object_kind,
+        target_id=target_id,
+        state=operation.link_state,
+        owned=operation.owned or LinkState.ADOPTED,
+        acknowledged=outcome.acknowledged or operation.acknowledged,
+        display_name=operation.source_name,
+    )

@@ -1,0 +1,153 @@
+"""Intent → TargetObject: what is known of each object at the target."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from muster.engine.parts import EngineStores, JobParts
+from muster.model.directory import ObjectKind
+from muster.model.failures import LinkedElsewhere, ObjectFailure
+from muster.model.job import Cycle, CycleKind
+from muster.model.operation import Intent, Link, LinkState, MatchingValue, Presence, TargetObject, TargetResource
+from muster.planning.matching import choose, needs_lookup
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+
+class Lookup:
+    """Finds target objects for a page of intents with as few requests as the cycle's kind allows.
+
+    A full pass (initial, plan, on demand) compares with what the target says; an incremental one with the acknowledged
+    projection, and asks the target only about those who are not linked yet or come back.
+    """
+
+    def __init__(self, stores: EngineStores, parts: JobParts, pool: ThreadPoolExecutor) -> None:
+        self._stores = stores
+        self._parts = parts
+        self._pool = pool
+
+    def find(self, cycle: Cycle, kind: ObjectKind, intents: Sequence[Intent]) -> list[TargetObject]:
+        """Returns one target object an intent, in order."""
+        job_id = self._parts.job.id
+        links = self._stores.links.links(job_id, kind, [intent.change.source_id for intent in intents])
+        found: dict[int, TargetObject] = {}
+        linked: list[tuple[int, Link]] = []
+        for number, intent in enumerate(intents):
+            link = links.get(intent.change.source_id)
+            if link is not None and self._must_ask(cycle, intent, link):
+                linked.append((number, link))
+            elif link is not None:
+                found[number] = TargetObject(link=link, exists=True)
+        for number, target in self._read_linked(cycle, kind, linked):
+            if target.exists or target.failure is not None or not needs_lookup(intents[number]):
+                found[number] = target
+        missing = [number for number in range(len(intents)) if number not in found]
+        unlinked = {number: intents[number] for number in missing if needs_lookup(intents[number])}
+        found.update(self._match(cycle, kind, unlinked))
+        return [found.get(number, TargetObject()) for number in range(len(intents))]
+
+    def _must_ask(self, cycle: Cycle, intent: Intent, link: Link) -> bool:
+        if intent.verdict.presence is Presence.ABSENT or (
+            link.state is LinkState.RELEASED and intent.verdict.presence is Presence.DISABLED
+        ):
+            return False
+        comes_back = link.state is LinkState.RELEASED and intent.verdict.presence is Presence.PRESENT
+        return comes_back or cycle.kind is not CycleKind.INCREMENTAL
+
+    def _read_linked(
+        self, cycle: Cycle, kind: ObjectKind, linked: Sequence[tuple[int, Link]]
+    ) -> Iterable[tuple[int, TargetObject]]:
+        """Reads linked objects from the census, and those that it lacks one by one: a list may leave some out."""
+        listed: Mapping[str, TargetResource] = {}
+        if linked and has_census(cycle):
+            listed = self._stores.census.by_id(cycle.id, kind, [link.target_id for _, link in linked])
+
+        def read(item: tuple[int, Link]) -> tuple[int, TargetObject]:
+            number, link = item
+            resource = listed.get(link.target_id)
+            try:
+                resource = resource or self._parts.target.read(kind, link.target_id)
+            except ObjectFailure as failure:
+                return number, TargetObject(link=link, exists=True, failure=failure.record())
+            # One that is gone keeps its link here only until it is matched again or created.
+            return number, TargetObject(link=link, resource=resource, exists=resource is not None)
+
+        asked = [item for item in linked if item[1].target_id not in listed]
+        yield from (read(item) for item in linked if item[1].target_id in listed)
+        yield from self._side_by_side(read, asked)
+
+    def _match(self, cycle: Cycle, kind: ObjectKind, unlinked: Mapping[int, Intent]) -> Mapping[int, TargetObject]:
+        """Looks for unlinked objects by their matching attributes in order of precedence, up to the first hit."""
+        found: dict[int, TargetObject] = {}
+        rounds = max((len(intent.matching) for intent in unlinked.values()), default=0)
+        claimed: dict[str, str] = {}
+        for turn in range(rounds):
+            asking = {
+                number: intent.matching[turn]
+                for number, intent in unlinked.items()
+                if number not in found and turn < len(intent.matching)
+            }
+            candidates = self._candidates(cycle, kind, asking)
+            ids = [one.target_id for several in candidates.values() if isinstance(several, tuple) for one in several]
+            owners = self._stores.links.owners(self._parts.job.id, kind, ids) if ids else {}
+            for number, answer in candidates.items():
+                if isinstance(answer, TargetObject):
+                    found[number] = answer
+                    continue
+                target = choose(asking[number], answer, owners, unlinked[number], self._parts.job.id)
+                if target is not None:
+                    found[number] = _claimed(target, unlinked[number], claimed)
+        return found
+
+    def _candidates(
+        self, cycle: Cycle, kind: ObjectKind, asking: Mapping[int, MatchingValue]
+    ) -> Mapping[int, tuple[TargetResource, ...] | TargetObject]:
+        if has_census(cycle):
+            by_attribute: dict[str, list[str]] = {}
+            for matching in asking.values():
+                by_attribute.setdefault(matching.attribute, []).append(matching.value)
+            listed = {
+                attribute: self._stores.census.find(cycle.id, kind, attribute, values)
+                for attribute, values in by_attribute.items()
+            }
+            return {
+                number: tuple(
+                    resource
+                    for resource in listed[matching.attribute].get(matching.value, ())
+                    if not matching.case_exact or resource.attributes.get(matching.attribute) == matching.value
+                )
+                for number, matching in asking.items()
+            }
+
+        def ask(item: tuple[int, MatchingValue]) -> tuple[int, tuple[TargetResource, ...] | TargetObject]:
+            number, matching = item
+            try:
+                return number, self._parts.target.find(kind, matching)
+            except ObjectFailure as failure:
+                return number, TargetObject(failure=failure.record())
+
+        return dict(self._side_by_side(ask, list(asking.items())))
+
+    def _side_by_side(self, call: Callable[[_Item], _Answer], items: Sequence[_Item]) -> Iterable[_Answer]:
+        if len(items) < 2:
+            return [call(item) for item in items]
+        return self._pool.map(call, items)
+
+
+def has_census(cycle: Cycle) -> bool:
+    """Whether the target was listed whole at the start of this cycle."""
+    return cycle.options.get("census") == "complete"
+
+
+def _claimed(target: TargetObject, intent: Intent, claimed: dict[str, str]) -> TargetObject:
+    """Lets only one object of a page have a target object: the second one is told who has it."""
+    if target.resource is None:
+        return target
+    target_id = target.resource.target_id
+    other = claimed.setdefault(target_id, intent.change.display_name)
+    if other == intent.change.display_name:
+        return target
+    clash = LinkedElsewhere(f"The account {target_id} at the target also matches {other}, who has it already.")
+    return replace(target, resource=None, exists=False, failure=clash.record())

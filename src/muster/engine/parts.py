@@ -1,0 +1,54 @@
+"""What the engine works with: its stores, and the parts of one job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from muster.expression.evaluate import Environment
+from muster.model.job import SynchronizationJob
+from muster.planning.health import QuarantineTerms
+from muster.planning.intent import JobTerms
+from muster.planning.policy import RemovalThreshold
+from muster.planning.rules import JobRules
+from muster.ports.applications import JobStore
+from muster.ports.cycles import CensusStore, CycleStore, LinkStore, PlanStore
+from muster.ports.source import Source
+from muster.ports.target import Target
+from muster.ports.world import Clock, Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStores:
+    """The stores that the engine reads and writes."""
+
+    jobs: JobStore
+    cycles: CycleStore
+    links: LinkStore
+    census: CensusStore
+    plans: PlanStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobParts:
+    """One job ready to run: rules compiled, both systems at hand."""
+
+    job: SynchronizationJob
+    rules: JobRules
+    terms: JobTerms
+    threshold: RemovalThreshold
+    quarantine_terms: QuarantineTerms
+    source: Source
+    target: Target
+
+
+class JobOpener(Protocol):
+    """Brings a job's parts together; bootstrap names the adapters."""
+
+    def __call__(self, job_id: str, options: Mapping[str, str]) -> JobParts:
+        """Returns the parts. Raises JobFailure when the job cannot run (no credentials, rules that cannot be used)."""
+        ...
+
+
+def environment(clock: Clock, ids: Ids) -> Environment:
+    """Returns what expressions may ask of the world, at this instant."""
+    return Environment(now=clock.now(), new_guid=ids.new_id, draw=ids.draw)

@@ -1,0 +1,192 @@
+"""One cycle in this process's hands: its parts, its place, and the writing down of what happens."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from muster.engine.apply import Answer, Sender, Unsettled, failed
+from muster.engine.decide import Decider, Decision
+from muster.engine.journal import Journal, tally
+from muster.engine.lookup import Lookup
+from muster.engine.parts import EngineStores, JobParts
+from muster.model.failures import JobFailure
+from muster.model.job import Cycle, CyclePhase, Escrow, StagedOperation, StagedState
+from muster.model.operation import LinkState, Operation, OperationKind, Outcome
+from muster.ports.cycles import NewOperation, Settlement
+from muster.ports.world import Clock, Ids
+
+# One commit of intents and one of outcomes for so many requests.
+BATCH = 100
+MAIN_WAVE, REMOVAL_WAVE = 1, 2
+
+
+class Run:
+    """Holds a cycle. `cycle` is always as it was last committed."""
+
+    def __init__(self, cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids) -> None:
+        self.cycle = cycle
+        self.parts = parts
+        self.escrows: dict[str, Escrow] = {}
+        self._stores = stores
+        self.clock = clock
+        self._pool = ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="target")
+        self._requests_before = cycle.counters.requests - parts.target.requests_made()
+        self.decider = Decider(parts, Lookup(stores, parts, self._pool), clock, ids)
+        self.journal = Journal(parts, clock, ids)
+        self.sender = Sender(parts, self._pool, clock)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(wait=False)
+
+    # ------------------------------------------------------------ place
+
+    def move(self, *, phase: CyclePhase | None = None, position: str | None = None) -> Cycle:
+        """Returns the cycle at another place, its counters brought up to date; it counts once it is committed."""
+        return replace(self._counted(self.cycle), phase=phase or self.cycle.phase, position=position)
+
+    def commit(
+        self, cycle: Cycle, operations: Sequence[NewOperation] = (), settlements: Sequence[Settlement] = ()
+    ) -> None:
+        """Commits a place together with what was staged and settled on the way there."""
+        self._stores.cycles.stage(cycle, operations, settlements)
+        self.cycle = cycle
+
+    def _counted(self, cycle: Cycle) -> Cycle:
+        requests = self._requests_before + self.parts.target.requests_made()
+        return replace(cycle, counters=replace(cycle.counters, requests=requests))
+
+    # ------------------------------------------------------------ staging
+
+    def stage(self, decisions: Sequence[Decision], cycle: Cycle, *, hold_removals: bool = True) -> None:
+        """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
+
+        Removals wait for the second wave, when the whole cycle has been read and counted.
+        """
+        staged: list[NewOperation] = []
+        settled: list[Outcome] = []
+        for decision in decisions:
+            operation = decision.operation
+            if operation.kind.writes:
+                wave = REMOVAL_WAVE if operation.removes and hold_removals else MAIN_WAVE
+                staged.append(NewOperation(operation=operation, wave=wave))
+            else:
+                settled.append(self.journal.decided(operation))
+        counters = tally(cycle.counters, settled)
+        counters = replace(counters, evaluated=counters.evaluated + len(decisions))
+        self.commit(
+            replace(cycle, counters=counters),
+            staged,
+            [self._settlement(outcome) for outcome in settled],
+        )
+
+    def _settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
+        escrow = self.escrows.get(outcome.operation.source_id)
+        return self.journal.settlement(outcome, self.cycle, number=number, escrow=escrow)
+
+    # ------------------------------------------------------------ sending
+
+    def recover(self) -> None:
+        """Resolves what may have been sent before a crash: looked up on both sides, sent only if it is still needed."""
+        while staged := self._stores.cycles.staged(self.cycle.id, StagedState.SENDING, MAIN_WAVE, BATCH):
+            self._settle_recovered(staged)
+        while staged := self._stores.cycles.staged(self.cycle.id, StagedState.SENDING, REMOVAL_WAVE, BATCH):
+            self._settle_recovered(staged)
+
+    def _settle_recovered(self, staged: Sequence[StagedOperation]) -> None:
+        outcomes = []
+        for item in staged:
+            lost = failed(item.operation, _INTERRUPTED, self.parts, self.clock).failure or _INTERRUPTED
+            open_end = Unsettled(operation=item.operation, failure=lost)
+            outcomes.append((item.number, self._resolve(open_end, resend=True)))
+        self._settle(outcomes)
+
+    def send_batch(self, wave: int) -> bool:
+        """Sends the next batch of a wave and settles it; returns whether there was one. Raises JobFailure."""
+        staged = self._stores.cycles.staged(self.cycle.id, StagedState.RELEASED, wave, BATCH)
+        if not staged:
+            return False
+        # Intent before the call: whatever happens from here on, these are looked up and not repeated blindly.
+        self._stores.cycles.mark(self.cycle, [item.number for item in staged], StagedState.SENDING, None, None)
+        answers, stopped = self.sender.send([item.operation for item in staged])
+        self._count_writes(len(answers))
+        numbers = {item.operation.change_id: item.number for item in staged}
+        # Those that are clear come first: a conflict may be with one of them.
+        clear = [answer for answer in answers if isinstance(answer, Outcome)]
+        self._settle([(numbers[outcome.operation.change_id], outcome) for outcome in clear])
+        if stopped is not None:
+            # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
+            tried = {_operation_of(answer).change_id for answer in answers}
+            untried = [number for change_id, number in numbers.items() if change_id not in tried]
+            self._stores.cycles.mark(self.cycle, untried, StagedState.RELEASED, None, None)
+            raise stopped
+        open_ends = [answer for answer in answers if isinstance(answer, Unsettled)]
+        resolved = [
+            (numbers[item.operation.change_id], self._resolve(item, resend=item.is_conflict or item.is_gone))
+            for item in open_ends
+        ]
+        self._settle(resolved)
+        return True
+
+    def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+        if not outcomes:
+            return
+        settlements = [self._settlement(outcome, number) for number, outcome in outcomes]
+        cycle = self._counted(self.cycle)
+        cycle = replace(cycle, counters=tally(cycle.counters, [outcome for _, outcome in outcomes]))
+        self._stores.cycles.settle(cycle, settlements)
+        self.cycle = cycle
+
+    def _count_writes(self, count: int) -> None:
+        counters = self.cycle.counters
+        self.cycle = replace(self.cycle, counters=replace(counters, writes=counters.writes + count))
+
+    def _resolve(self, item: Unsettled, *, resend: bool) -> Outcome:
+        """Returns how an open end turned out, after looking at both sides again.
+
+        Without `resend` a request that may still be under way is not repeated in this cycle: it waits in escrow.
+        """
+        operation = item.operation
+        decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id)
+        if decision is None:
+            return failed(operation, item.failure, self.parts, self.clock)
+        again = decision.operation
+        if again.kind is OperationKind.FAIL and again.failure is not None:
+            return failed(operation, again.failure, self.parts, self.clock)
+        if not again.kind.writes:
+            return self._found_done(operation, again, item)
+        if again.kind is operation.kind and (item.is_conflict or not resend):
+            return failed(operation, item.failure, self.parts, self.clock)
+        answers, stopped = self.sender.send([again])
+        self._count_writes(len(answers))
+        if stopped is not None:
+            raise stopped
+        answer = answers[0]
+        return answer if isinstance(answer, Outcome) else failed(again, answer.failure, self.parts, self.clock)
+
+    def _found_done(self, operation: Operation, again: Operation, item: Unsettled) -> Outcome:
+        """Returns success: both sides already are as the operation wanted them."""
+        if item.is_conflict or item.is_gone:
+            return self.journal.decided(again)
+        if operation.kind is OperationKind.CREATE:
+            # Looked up before, absent then, created by the request whose answer was lost: ours.
+            again = replace(again, link_state=LinkState.MANAGED, owned=LinkState.MANAGED)
+        done = replace(
+            operation,
+            link_state=again.link_state if operation.kind is not OperationKind.DELETE else None,
+            owned=again.owned,
+            target_id=again.target_id or operation.target_id,
+            acknowledged=again.acknowledged,
+        )
+        return self.journal.decided(done)
+
+
+_INTERRUPTED = JobFailure(
+    "The service was interrupted while the request was under way.",
+    code="Timeout",
+    remedy="Nothing to do: the account was looked up, and the next cycle tries again if it is still needed.",
+).record()
+
+
+def _operation_of(answer: Answer) -> Operation:
+    return answer.operation

@@ -1,0 +1,55 @@
+"""Which job is due: by interval, by a change in its source, by an end of waiting."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from muster.engine.parts import EngineStores
+from muster.model.job import Cycle, ScheduleState, SynchronizationJob
+from muster.ports.world import Clock
+
+DEBOUNCE = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The end of the feed when it last moved, and since when it stands there."""
+
+    latest: int
+    since: datetime
+
+
+class Schedule:
+    """Tells what to run now. A check that finds nothing new reads three numbers and starts nothing."""
+
+    def __init__(self, stores: EngineStores, clock: Clock, latest: Callable[[], int]) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._latest = latest
+        self._seen: _Seen | None = None
+
+    def due(self) -> list[tuple[SynchronizationJob, Cycle | None]]:
+        """Returns jobs that are due, each with the unfinished cycle to go on with, if there is one."""
+        now, latest = self._clock.now(), self._latest()
+        if self._seen is None:
+            self._seen = _Seen(latest=latest, since=now - DEBOUNCE)
+        elif self._seen.latest != latest:
+            self._seen = _Seen(latest=latest, since=now)
+        quiet = now - self._seen.since >= DEBOUNCE
+        found = []
+        for job in self._stores.jobs.list():
+            if job.schedule_state is not ScheduleState.ACTIVE:
+                continue
+            running = self._stores.cycles.running(job.id)
+            if running is not None or self._is_due(job, now, latest, quiet):
+                found.append((job, running))
+        return found
+
+    def _is_due(self, job: SynchronizationJob, now: datetime, latest: int, quiet: bool) -> bool:
+        if job.quarantine is not None and now < job.quarantine.next_attempt_at:
+            return False
+        if job.watermark is None:
+            return True
+        if self._stores.links.due_escrows(job.id, now, 1, None):
+            return True
+        return latest > job.watermark and quiet

@@ -1,0 +1,151 @@
+"""The later waves of a cycle: removals, released or held; then references."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from muster.engine.apply import Unsettled, failed
+from muster.engine.journal import tally
+from muster.engine.parts import EngineStores
+from muster.engine.run import REMOVAL_WAVE, Run
+from muster.model.failures import FailureRecord, TooManyDeletes
+from muster.model.job import CyclePhase, Escrow, StagedOperation, StagedState
+from muster.model.operation import Operation, Outcome
+from muster.planning.policy import gate
+from muster.planning.references import plan_references
+from muster.planning.trace import held_entry
+from muster.ports.cycles import OpenReference, ReferenceSettled, Settlement
+from muster.ports.world import Clock, Ids
+
+REFERENCES_A_BATCH = 200
+
+
+def release_removals(run: Run, stores: EngineStores, clock: Clock, ids: Ids) -> bool:
+    """Asks the gate once about all removals of the cycle; returns whether it held them.
+
+    Held objects wait in escrow and are decided again in the next cycle, as the world may have moved; an administrator
+    lets them go with a restart whose scope is ForceDeletes.
+    """
+    if run.cycle.options.get("removals") is not None:
+        return False
+    counts = stores.cycles.count_staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE)
+    total = sum(counts.values())
+    linked = stores.links.count_links(run.cycle.job_id)
+    held = 0
+    if total:
+        sample = stores.cycles.staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, 1)
+        verdict = gate(
+            [item.operation for item in sample],
+            removals_so_far=total - len(sample),
+            linked=linked,
+            threshold=run.parts.threshold,
+            read_complete=run.cycle.complete,
+            forced=run.cycle.options.get("forced") == "true",
+        )
+        if verdict.held:
+            held = _hold_all(run, stores, clock, ids, verdict.held[0].hold_code, verdict.held[0].reason)
+    outcome = "held" if held else "released"
+    run.commit(replace(run.move(position=run.cycle.position), options={**run.cycle.options, "removals": outcome}))
+    return held > 0
+
+
+def _hold_all(run: Run, stores: EngineStores, clock: Clock, ids: Ids, code: str, reason: str) -> int:
+    held = 0
+    while staged := stores.cycles.staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, 500):
+        now = clock.now()
+        settlements = [_held_settlement(run, item, code, reason, now, ids) for item in staged]
+        counters = replace(run.cycle.counters, held=run.cycle.counters.held + len(staged))
+        cycle = replace(run.cycle, counters=counters)
+        stores.cycles.settle(cycle, settlements)
+        run.cycle = cycle
+        held += len(staged)
+    return held
+
+
+def _held_settlement(run: Run, item: StagedOperation, code: str, reason: str, now: datetime, ids: Ids) -> Settlement:
+    operation = item.operation
+    failure = FailureRecord(code=code, sentence=reason, remedy=TooManyDeletes.remedy)
+    return Settlement(
+        kind=operation.object_kind,
+        source_id=operation.source_id,
+        number=item.number,
+        state=StagedState.HELD,
+        escrow=Escrow(
+            source_id=operation.source_id,
+            kind=operation.object_kind.value,
+            failure=failure,
+            attempts=1,
+            first_failed_at=now,
+            next_attempt_at=now + run.parts.job.interval,
+        ),
+        entry=held_entry(
+            operation,
+            reason,
+            now,
+            entry_id=ids.new_id(),
+            job_id=run.cycle.job_id,
+            cycle_id=run.cycle.id,
+            service_principal_id=run.parts.job.service_principal_id,
+        ),
+    )
+
+
+def send_references(run: Run, stores: EngineStores, ids: Ids) -> None:
+    """Sends the next batch of references whose ends are both linked; moves on when there is none left."""
+    found, after = stores.links.open_references(run.cycle.job_id, REFERENCES_A_BATCH, run.cycle.position)
+    if found:
+        size = run.parts.target.capabilities.members_per_request
+        operations = {operation.change_id: (operation, item) for operation, item in _planned(found, size, ids)}
+        answers, stopped = run.sender.send([operation for operation, _ in operations.values()])
+        settlements, outcomes = [], []
+        for answer in answers:
+            outcome = answer if isinstance(answer, Outcome) else _unresolved(run, answer)
+            outcomes.append(outcome)
+            item = operations[outcome.operation.change_id][1]
+            settlements.append(run.journal.reference_settlement(outcome, run.cycle, _settled(item)))
+        cycle = run.move(position=run.cycle.position)
+        counters = replace(tally(cycle.counters, outcomes), writes=cycle.counters.writes + len(answers))
+        run.commit(replace(cycle, counters=counters), (), settlements)
+        if stopped is not None:
+            raise stopped
+    if after is None:
+        run.commit(run.move(phase=CyclePhase.CLOSING))
+    else:
+        run.commit(run.move(position=after))
+
+
+def _unresolved(run: Run, answer: Unsettled) -> Outcome:
+    # Setting a reference twice is harmless, so an open end needs no lookup: the next cycle tries again.
+    return failed(answer.operation, answer.failure, run.parts, run.clock)
+
+
+def _planned(found: Sequence[OpenReference], size: int, ids: Ids) -> list[tuple[Operation, OpenReference]]:
+    return [
+        (
+            plan_references(
+                change_id=ids.new_id(),
+                kind=item.kind,
+                source_id=item.source_id,
+                source_name=item.source_name,
+                target_id=item.target_id,
+                attribute=item.attribute,
+                multivalued=item.multivalued,
+                add=item.add,
+                remove=item.remove,
+                members_per_request=size,
+            ),
+            item,
+        )
+        for item in found
+    ]
+
+
+def _settled(item: OpenReference) -> list[ReferenceSettled]:
+    removed = [
+        ReferenceSettled(attribute=item.attribute, source_id=source_id, target_id=None) for source_id, _ in item.remove
+    ]
+    added = [
+        ReferenceSettled(attribute=item.attribute, source_id=source_id, target_id=target_id)
+        for source_id, target_id in item.add
+    ]
+    return removed + added

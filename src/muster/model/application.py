@@ -1,0 +1,73 @@
+"""Enterprise applications, app roles and assignments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from muster.model.directory import ObjectKind
+
+DEFAULT_ACCESS = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppRole:
+    """A role of an application's manifest (Graph appRole)."""
+
+    id: str
+    display_name: str
+    value: str | None = None
+    description: str = ""
+    is_enabled: bool = True
+    allowed_member_types: tuple[str, ...] = ("User",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterpriseApplication:
+    """An application registered in the directory: Graph's application and servicePrincipal in one."""
+
+    service_principal_id: str
+    application_id: str
+    app_id: str
+    template_id: str
+    display_name: str
+    app_roles: tuple[AppRole, ...]
+    # False: people who hold only Default Access are not effectively entitled (8x8's gallery page, 2020).
+    accepts_default_access: bool
+    is_enabled: bool = True
+    notes: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppRoleAssignment:
+    """A role given to a user or group (Graph appRoleAssignment)."""
+
+    id: str
+    service_principal_id: str
+    principal_id: str
+    principal_kind: ObjectKind
+    principal_display_name: str
+    role_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleGrant:
+    """One way in which an object came to a role: directly, or as a direct member of an assigned group."""
+
+    role_id: str
+    role_value: str | None
+    role_display_name: str
+    # None: assigned directly.
+    via_group_id: str | None = None
+    via_group_name: str | None = None
+
+
+class SecretKey(StrEnum):
+    """Keys of synchronization secrets that this product acts on (others are kept and given back)."""
+
+    BASE_ADDRESS = "BaseAddress"
+    SECRET_TOKEN = "SecretToken"  # noqa: S105  the key's name on Graph's wire, no secret
+    SYNC_ALL = "SyncAll"
+    SYNC_NOTIFICATION_SETTINGS = "SyncNotificationSettings"
+    SKIP_OUT_OF_SCOPE_DELETIONS = "SkipOutOfScopeDeletions"

@@ -1,0 +1,228 @@
+"""Synchronization jobs and their cycles, in Graph's words (synchronizationJob, synchronizationStatus)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from muster.model.failures import FailureRecord
+from muster.model.operation import Operation
+
+DEFAULT_INTERVAL = timedelta(minutes=40)
+
+
+class ScheduleState(StrEnum):
+    """Graph synchronizationSchedule.state."""
+
+    ACTIVE = "Active"
+    DISABLED = "Disabled"
+    PAUSED = "Paused"
+
+
+class JobCode(StrEnum):
+    """Graph synchronizationStatus.code."""
+
+    NOT_CONFIGURED = "NotConfigured"
+    NOT_RUN = "NotRun"
+    ACTIVE = "Active"
+    PAUSED = "Paused"
+    QUARANTINE = "Quarantine"
+
+
+class QuarantineReason(StrEnum):
+    """Graph synchronizationQuarantine.reason."""
+
+    BASE_ESCROW_THRESHOLD = "EncounteredBaseEscrowThreshold"
+    TOTAL_ESCROW_THRESHOLD = "EncounteredTotalEscrowThreshold"
+    ESCROW_PROPORTION_THRESHOLD = "EncounteredEscrowProportionThreshold"
+    QUARANTINE_EXCEPTION = "EncounteredQuarantineException"
+    QUARANTINED_ON_DEMAND = "QuarantinedOnDemand"
+    TOO_MANY_DELETES = "TooManyDeletes"
+    INGESTION_INTERRUPTED = "IngestionInterrupted"
+    UNKNOWN = "Unknown"
+
+
+class ResetScope(StrEnum):
+    """What a restart forgets (Graph synchronizationJobRestartScope)."""
+
+    NONE = "None"
+    CONNECTOR_DATA_STORE = "ConnectorDataStore"
+    ESCROWS = "Escrows"
+    WATERMARK = "Watermark"
+    QUARANTINE_STATE = "QuarantineState"
+    FULL = "Full"
+    FORCE_DELETES = "ForceDeletes"
+
+
+class CycleKind(StrEnum):
+    """What a cycle reads."""
+
+    INITIAL = "initial"
+    INCREMENTAL = "incremental"
+    # Read and planned whole, nothing sent (muster plan, what-if).
+    PLAN = "plan"
+    ON_DEMAND = "onDemand"
+
+
+class CyclePhase(StrEnum):
+    """Where a cycle stands; each phase ends in a committed checkpoint."""
+
+    CENSUS = "census"
+    USERS = "users"
+    GROUPS = "groups"
+    RETRIES = "retries"
+    REMOVALS = "removals"
+    REFERENCES = "references"
+    CLOSING = "closing"
+    DONE = "done"
+
+
+class CycleState(StrEnum):
+    """Graph synchronizationTaskExecutionResult, and `Running`."""
+
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ENTRY_LEVEL_ERRORS = "EntryLevelErrors"
+    STOPPED = "Stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """Why a job is slowed down, and since when."""
+
+    reason: QuarantineReason
+    failure: FailureRecord
+    began_at: datetime
+    series_began_at: datetime
+    series_count: int
+    next_attempt_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynchronizationJob:
+    """A running configuration. `watermark` None: the next cycle is an initial one."""
+
+    id: str
+    service_principal_id: str
+    template_id: str
+    schedule_state: ScheduleState
+    interval: timedelta
+    watermark: int | None
+    schema_version: str
+    created_at: datetime
+    quarantine: Quarantine | None = None
+    last_cycle_began_at: datetime | None = None
+    last_cycle_ended_at: datetime | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> JobCode:
+        """The status code that Graph shows."""
+        if self.schedule_state is ScheduleState.DISABLED:
+            return JobCode.NOT_CONFIGURED
+        if self.schedule_state is ScheduleState.PAUSED:
+            return JobCode.PAUSED
+        if self.quarantine is not None:
+            return JobCode.QUARANTINE
+        return JobCode.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What a cycle has done, counted in objects; `requests` to the target, of which `writes` write."""
+
+    evaluated: int = 0
+    expected: int = 0
+    created: int = 0
+    updated: int = 0
+    disabled: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    held: int = 0
+    references: int = 0
+    requests: int = 0
+    writes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """One pass: its window over the feed, its checkpoint and its counters.
+
+    `window_after` (exclusive) and `window_until` (inclusive) are positions of the source's feed.
+    `position` is the place within the phase: the last key that was staged.
+    """
+
+    id: str
+    job_id: str
+    kind: CycleKind
+    state: CycleState
+    phase: CyclePhase
+    position: str | None
+    window_after: int
+    window_until: int
+    epoch: int
+    counters: Counters
+    began_at: datetime
+    ended_at: datetime | None = None
+    failure: FailureRecord | None = None
+    # The read was complete: without it nobody is removed.
+    complete: bool = True
+    # What this cycle was asked for besides: `file` (an import's upload), `forced` (deletes allowed), `census`.
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class StagedState(StrEnum):
+    """Where a staged operation stands."""
+
+    RELEASED = "released"
+    HELD = "held"
+    # The request may be out: without an outcome it is looked up, never blindly repeated.
+    SENDING = "sending"
+    DONE = "done"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedOperation:
+    """An operation in the store, in the order in which it was decided (`number`)."""
+
+    number: int
+    operation: Operation
+    state: StagedState
+    hold_code: str | None = None
+    hold_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escrow:
+    """A failed object that waits for its next attempt."""
+
+    source_id: str
+    kind: str
+    failure: FailureRecord
+    attempts: int
+    first_failed_at: datetime
+    next_attempt_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A stored plan: what a cycle would do. `hash` covers what every operation does, in order."""
+
+    id: str
+    job_id: str
+    hash: str
+    made_at: datetime
+    operations: tuple[Operation, ...]
+    held: tuple[tuple[Operation, str], ...]
+    counters: Counters
+    # Requests it needs and how long they take at the application's rate.
+    requests: int
+    duration: timedelta
+    # The stretch of the feed that was read: where the watermark stands once it is applied.
+    window_after: int = 0
+    window_until: int = 0
+    applied_at: datetime | None = None

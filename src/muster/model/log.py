@@ -1,0 +1,111 @@
+"""Log entries and their steps, in Graph's words (provisioningObjectSummary)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from muster.model.failures import FailureRecord
+from muster.model.values import Value
+
+
+class ProvisioningAction(StrEnum):
+    """What an operation was, as the log names it."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    DISABLE = "disable"
+    STAGED_DELETE = "stagedDelete"
+    OTHER = "other"
+
+
+class LogStatus(StrEnum):
+    """What came of it."""
+
+    SUCCESS = "success"
+    WARNING = "warning"
+    FAILURE = "failure"
+    SKIPPED = "skipped"
+
+
+class StepType(StrEnum):
+    """The stations of the trip."""
+
+    IMPORT = "import"
+    SCOPING = "scoping"
+    MATCHING = "matching"
+    PROCESSING = "processing"
+    REFERENCE_RESOLUTION = "referenceResolution"
+    EXPORT = "export"
+
+
+class SkipReason(StrEnum):
+    """Why nothing was done."""
+
+    NOT_ASSIGNED = "NotAssigned"
+    NOT_EFFECTIVELY_ENTITLED = "NotEffectivelyEntitled"
+    OUT_OF_SCOPE_FILTER = "OutOfScopeFilter"
+    INACTIVE_AT_SOURCE = "InactiveAtSource"
+    REDUNDANT_EXPORT = "RedundantExport"
+    ACTION_DISABLED = "ActionDisabled"
+    SKIP_OUT_OF_SCOPE_DELETION = "SkipOutOfScopeDeletion"
+    NOT_MANAGED = "NotManaged"
+    REFERENCE_UNRESOLVED = "ReferenceUnresolved"
+    MATCHING_ATTRIBUTE_MISSING = "ImportSkipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One station: what was looked at and found there."""
+
+    name: str
+    type: StepType
+    status: LogStatus
+    description: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifiedProperty:
+    """One attribute's old and new value, redacted ones as `[Redact]`."""
+
+    display_name: str
+    old_value: str | None
+    new_value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One line of the provisioning log."""
+
+    id: str
+    at: datetime
+    job_id: str
+    cycle_id: str
+    change_id: str
+    service_principal_id: str
+    action: ProvisioningAction
+    status: LogStatus
+    object_kind: str
+    source_id: str
+    source_name: str
+    target_id: str | None
+    target_name: str | None
+    steps: tuple[Step, ...]
+    modified: tuple[ModifiedProperty, ...]
+    duration: timedelta
+    skip_reason: SkipReason | None = None
+    reason: str | None = None
+    failure: FailureRecord | None = None
+
+
+def shown(value: Value) -> str | None:
+    """Returns a value as the log shows it: None for absent, texts bare, lists joined with `; `."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    if isinstance(value, tuple | list):
+        return "; ".join(shown(item) or "" for item in value)
+    return str(value)

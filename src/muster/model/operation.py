@@ -1,0 +1,302 @@
+"""The five values of the trip: Change → Intent → TargetObject → Operation → Outcome.
+
+Each is decided from the one before it, frozen, and can be stored, shown and compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from muster.model.application import RoleGrant
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.failures import FailureRecord
+from muster.model.log import LogStatus, SkipReason, Step
+from muster.model.values import Attributes, Value
+
+# ---------------------------------------------------------------- 1. Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An object of the source as it stands now, with what is known of its way to the application."""
+
+    source_id: str
+    kind: ObjectKind
+    lifecycle: Lifecycle
+    seq: int
+    # The whole object, never a part: a mapping is always evaluated on everything.
+    attributes: Attributes
+    grants: tuple[RoleGrant, ...] = ()
+    # Reference attributes by name (`manager`, `members`) to source ids.
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def display_name(self) -> str:
+        """The name that people and the log know it by."""
+        for name in ("displayName", "userPrincipalName", "mail"):
+            if self.attributes.get(name):
+                return str(self.attributes[name])
+        return self.source_id
+
+
+# ---------------------------------------------------------------- 2. Intent
+
+
+class Presence(StrEnum):
+    """What the rules want at the target."""
+
+    PRESENT = "present"
+    # There, but not created for it: an account that is switched off at the source.
+    PRESENT_IF_LINKED = "presentIfLinked"
+    DISABLED = "disabled"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether the object is provisioned, and the one sentence that says why."""
+
+    presence: Presence
+    reason: str
+    skip_reason: SkipReason | None = None
+    # Left the job's scope (not assigned, not entitled, filter): disabled once, then no longer managed.
+    left_scope: bool = False
+    # What the scoping step shows: "Assigned to the application" -> "True" …
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_soft_deleted(self) -> bool:
+        """The computed attribute IsSoftDeleted (spec: unassigned, out of scope, soft-deleted, or sign-in blocked)."""
+        return self.presence is not Presence.PRESENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedValue:
+    """What one mapping gave. `value` None: nothing flows."""
+
+    attribute: str
+    value: Value
+    # Sent on creation only (ObjectAddOnly, or a default value).
+    create_only: bool = False
+    # Depends on IsSoftDeleted: the only ones that flow when somebody leaves scope.
+    is_life_sign: bool = False
+    always_flows: bool = False
+    redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchingValue:
+    """A value to look the object up by, in order of matching precedence."""
+
+    attribute: str
+    value: str
+    case_exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedReference:
+    """A reference attribute of the target and the source ids it should point to."""
+
+    attribute: str
+    kind: ObjectKind
+    multivalued: bool
+    source_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What ought to be at the target for one object, before anybody looks there."""
+
+    change: Change
+    verdict: Verdict
+    values: tuple[MappedValue, ...] = ()
+    matching: tuple[MatchingValue, ...] = ()
+    references: tuple[WantedReference, ...] = ()
+    failure: FailureRecord | None = None
+    steps: tuple[Step, ...] = ()
+
+
+# ---------------------------------------------------------------- 3. TargetObject
+
+
+class LinkState(StrEnum):
+    """How far an object at the target is ours."""
+
+    # Found at the target, never written.
+    SEEN = "seen"
+    # Found, matched and in scope: updated and disabled, never deleted until promoted.
+    ADOPTED = "adopted"
+    # Made by us, or promoted: all operations.
+    MANAGED = "managed"
+    # Left the scope and was disabled: not touched again until it comes back.
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """What the target last confirmed, limited to mapped attributes.
+
+    `sent` is what we wrote; `seen` holds only those that the target gave back otherwise (it rewrote or dropped them),
+    so that such an attribute never causes an endless update.
+    """
+
+    sent: Attributes = field(default_factory=dict)
+    seen: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Source anchor ↔ target anchor within one job."""
+
+    source_id: str
+    kind: ObjectKind
+    target_id: str
+    state: LinkState
+    # The state to come back to when a released object returns.
+    owned: LinkState
+    acknowledged: Acknowledged
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResource:
+    """An object as the target shows it, limited to mapped attributes."""
+
+    target_id: str
+    attributes: Attributes
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetObject:
+    """What is known of the object at the target when the operation is decided.
+
+    `resource` is what the target itself said in this cycle; None: not asked (the acknowledged projection counts) or
+    not there. `exists` tells the two apart. `matched_by` names the matching attribute that found it.
+    """
+
+    link: Link | None = None
+    resource: TargetResource | None = None
+    exists: bool = False
+    matched_by: str | None = None
+    failure: FailureRecord | None = None
+
+    @property
+    def target_id(self) -> str | None:
+        """The target anchor, if the object is there."""
+        if self.resource is not None:
+            return self.resource.target_id
+        return self.link.target_id if self.link is not None and self.exists else None
+
+
+# ---------------------------------------------------------------- 4. Operation
+
+
+class OperationKind(StrEnum):
+    """What is done at the target."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DISABLE = "disable"
+    DELETE = "delete"
+    # Nothing is sent; the link or its state changes.
+    LINK = "link"
+    SKIP = "skip"
+    # Could not be decided: see `failure`.
+    FAIL = "fail"
+    # Second wave: references only.
+    REFER = "refer"
+
+    @property
+    def writes(self) -> bool:
+        """Whether a request that writes goes out."""
+        return self in _WRITING
+
+
+_WRITING = frozenset(
+    {OperationKind.CREATE, OperationKind.UPDATE, OperationKind.DISABLE, OperationKind.DELETE, OperationKind.REFER}
+)
+
+
+class Verb(StrEnum):
+    """How one attribute is changed (RFC 7644 §3.5.2)."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeChange:
+    """One attribute's change. For references `old`/`new` are target ids (tuples when multi-valued)."""
+
+    attribute: str
+    verb: Verb
+    old: Value
+    new: Value
+    redacted: bool = False
+    is_reference: bool = False
+    multivalued: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One decision about one object. Stored in plans, shown to admins, sent as it stands."""
+
+    change_id: str
+    kind: OperationKind
+    object_kind: ObjectKind
+    source_id: str
+    source_name: str
+    reason: str
+    target_id: str | None = None
+    target_name: str | None = None
+    changes: tuple[AttributeChange, ...] = ()
+    # Where an unknown outcome is looked up, and how a conflict is adopted.
+    matching: tuple[MatchingValue, ...] = ()
+    # State of the link once this has succeeded; None: the link is dropped.
+    link_state: LinkState | None = None
+    owned: LinkState | None = None
+    # Acknowledged before this operation: what `sent`/`seen` are merged into.
+    acknowledged: Acknowledged = field(default_factory=Acknowledged)
+    references: tuple[WantedReference, ...] = ()
+    skip_reason: SkipReason | None = None
+    failure: FailureRecord | None = None
+    steps: tuple[Step, ...] = ()
+    source_seq: int = 0
+
+    @property
+    def removes(self) -> bool:
+        """Whether somebody loses something by it: what the deletion firewall counts."""
+        return self.kind in (OperationKind.DISABLE, OperationKind.DELETE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOperation:
+    """An operation that may not go yet, and why."""
+
+    operation: Operation
+    hold_code: str
+    reason: str
+
+
+# ---------------------------------------------------------------- 5. Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of an operation."""
+
+    operation: Operation
+    status: LogStatus
+    at: datetime
+    duration: timedelta = timedelta(0)
+    target_id: str | None = None
+    acknowledged: Acknowledged | None = None
+    # True: the target no longer has the object; the link is dropped and the object planned anew.
+    gone: bool = False
+    failure: FailureRecord | None = None
+    steps: tuple[Step, ...] = ()
+    requests: int = 0

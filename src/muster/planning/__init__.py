@@ -1,0 +1,1 @@
+"""Pure decisions: from a change to an operation."""

@@ -1,0 +1,88 @@
+"""What differs between wanted and current values, attribute by attribute."""
+
+from collections.abc import Sequence
+
+from muster.model.directory import AttributeType
+from muster.model.operation import Acknowledged, AttributeChange, MappedValue, TargetObject, Verb
+from muster.model.rules import AttributeDefinition
+from muster.model.values import Attributes, Value, canonical_json
+from muster.planning.rules import KindRules
+
+
+def differences(wanted: Sequence[MappedValue], target: TargetObject, rules: KindRules) -> tuple[AttributeChange, ...]:
+    """Returns the changes that bring an existing object to the wanted values.
+
+    When the target was asked, its own answer counts, but for what it rewrote or dropped when it confirmed the same
+    value before; else the acknowledged projection. Values for creation only are left out.
+    """
+    acknowledged = target.link.acknowledged if target.link is not None else Acknowledged()
+    current: Attributes = target.resource.attributes if target.resource is not None else acknowledged.sent
+    changes = []
+    for value in wanted:
+        if value.create_only:
+            continue
+        definition = rules.definition(value.attribute)
+        now = current.get(value.attribute)
+        same = are_equal(value.value, now, definition)
+        if not same and target.resource is not None:
+            same = _confirmed_otherwise(value, now, acknowledged, definition)
+        if not same or value.always_flows:
+            changes.append(
+                AttributeChange(
+                    attribute=value.attribute,
+                    verb=Verb.ADD if now is None else Verb.REPLACE,
+                    old=now,
+                    new=value.value,
+                    redacted=value.redacted,
+                    multivalued=isinstance(value.value, tuple),
+                )
+            )
+    return tuple(changes)
+
+
+def acknowledge(
+    before: Acknowledged, sent: Attributes, shown: Attributes | None, definitions: KindRules
+) -> Acknowledged:
+    """Returns the acknowledged projection after a confirmed write. `shown` None: the target did not show the object."""
+    merged = {**before.sent, **sent}
+    if shown is None:
+        seen = {name: value for name, value in before.seen.items() if name not in sent}
+    else:
+        seen = {
+            name: shown.get(name)
+            for name, value in merged.items()
+            if not are_equal(value, shown.get(name), definitions.definition(name))
+        }
+    return Acknowledged(sent=merged, seen=seen)
+
+
+def are_equal(one: Value, other: Value, definition: AttributeDefinition | None) -> bool:
+    """Whether two values are the same for the target: by type, letter case only where caseExact, lists as sets."""
+    return one is other or bool(_comparable(one, definition) == _comparable(other, definition))
+
+
+def _confirmed_otherwise(
+    value: MappedValue, now: Value, acknowledged: Acknowledged, definition: AttributeDefinition | None
+) -> bool:
+    """Whether the target confirmed this very value before and showed then what it shows now."""
+    name = value.attribute
+    return (
+        name in acknowledged.seen
+        and are_equal(value.value, acknowledged.sent.get(name), definition)
+        and are_equal(now, acknowledged.seen[name], definition)
+    )
+
+
+def _comparable(value: Value, definition: AttributeDefinition | None) -> Value:
+    if value is None or value in ("", (), []):
+        return None
+    if isinstance(value, tuple | list):
+        return sorted(canonical_json(_comparable(part, definition)) for part in value)
+    if isinstance(value, dict):
+        return {key: part for key, part in value.items() if part is not None}
+    kind = definition.type if definition is not None else AttributeType.STRING
+    if isinstance(value, bool) or kind is AttributeType.BOOLEAN:
+        # Lenient: some targets keep booleans as text.
+        return str(value).lower()
+    text = str(value)
+    return text if definition is not None and definition.case_exact else text.casefold()

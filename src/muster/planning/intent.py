@@ -1,0 +1,117 @@
+"""Change → Intent: what ought to be at the target, before anybody looks there."""
+
+from dataclasses import dataclass, replace
+
+from muster.expression.evaluate import Environment
+from muster.model.directory import ObjectKind
+from muster.model.failures import MappingFailed
+from muster.model.log import SkipReason
+from muster.model.operation import Change, Intent, Presence, Verdict, WantedReference
+from muster.model.values import Attributes
+from muster.planning.entitlement import EntitlementRules, decide_entitlement
+from muster.planning.mapping import map_values, matching_values
+from muster.planning.rules import KindRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTerms:
+    """What bears on every object of a job besides its rules."""
+
+    entitlement: EntitlementRules
+    # Those who leave the scope stay untouched (secret SkipOutOfScopeDeletions).
+    skip_out_of_scope_deletions: bool = False
+    # An inbound import adds and updates; it never disables or removes anybody.
+    never_removes: bool = False
+
+
+def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: Environment) -> Intent:
+    """Returns what the rules want for one object.
+
+    Somebody who leaves the scope gets the life signs only (mappings of IsSoftDeleted), so that no other mapping, and no
+    failing one, can stand between a leaver and being disabled.
+    """
+    verdict = _scoped(change, rules, decide_entitlement(change, terms.entitlement))
+    attributes = with_computed(change, verdict)
+    wants_all = verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
+    try:
+        mappings = rules.values if wants_all else tuple(item for item in rules.values if item.is_life_sign)
+        values = map_values(mappings, attributes, environment)
+    except MappingFailed as failure:
+        if verdict.presence is Presence.PRESENT:
+            return Intent(change=change, verdict=verdict, failure=failure.record())
+        return _life_signs_only(change, rules, verdict, attributes, environment, failure)
+    return Intent(
+        change=change,
+        verdict=verdict,
+        values=values,
+        matching=matching_values(rules.matching, values),
+        references=_references(change, rules) if verdict.presence is Presence.PRESENT else (),
+    )
+
+
+def _scoped(change: Change, rules: KindRules, verdict: Verdict) -> Verdict:
+    """Applies the scoping filter to those who are entitled: assignment and filter must both let them in."""
+    if verdict.presence not in (Presence.PRESENT, Presence.PRESENT_IF_LINKED):
+        return verdict
+    decision = rules.scope.decide(change.attributes)
+    details = {**verdict.details, "Scoping filter evaluation passed": str(decision.in_scope)}
+    if decision.results:
+        shown = ", ".join(f'"{clause}":{str(held).lower()}' for clause, held in decision.results.items())
+        details["ScopeEvaluationResult"] = "{" + shown + "}"
+    if decision.in_scope:
+        return replace(verdict, details=details)
+    return Verdict(
+        presence=Presence.DISABLED,
+        reason=f"{change.display_name} does not pass the scoping filter: {decision.reason}",
+        skip_reason=SkipReason.OUT_OF_SCOPE_FILTER,
+        left_scope=True,
+        details=details,
+    )
+
+
+def with_computed(change: Change, verdict: Verdict) -> Attributes:
+    """Returns all that an expression can name: stored, referenced and computed attributes."""
+    attributes = dict(change.attributes)
+    attributes["IsSoftDeleted"] = verdict.is_soft_deleted
+    attributes["appRoleAssignments"] = tuple(
+        {"id": grant.role_id, "value": grant.role_value, "displayName": grant.role_display_name}
+        for grant in change.grants
+        if grant.role_value is not None
+    )
+    for name, ids in change.references.items():
+        attributes[name] = ids[0] if len(ids) == 1 else ids
+    return attributes
+
+
+def _life_signs_only(
+    change: Change,
+    rules: KindRules,
+    verdict: Verdict,
+    attributes: Attributes,
+    environment: Environment,
+    failure: MappingFailed,
+) -> Intent:
+    life_signs = tuple(item for item in rules.values if item.is_life_sign)
+    try:
+        values = map_values(life_signs, attributes, environment)
+    except MappingFailed as second:
+        return Intent(change=change, verdict=verdict, failure=second.record())
+    if not values:
+        return Intent(change=change, verdict=verdict, failure=failure.record())
+    return Intent(change=change, verdict=verdict, values=values)
+
+
+def _references(change: Change, rules: KindRules) -> tuple[WantedReference, ...]:
+    return tuple(
+        WantedReference(
+            attribute=reference.attribute,
+            kind=_other_end(reference.source_attribute, reference.kind),
+            multivalued=reference.multivalued,
+            source_ids=tuple(change.references.get(reference.source_attribute, ())),
+        )
+        for reference in rules.references
+    )
+
+
+def _other_end(source_attribute: str, kind: ObjectKind) -> ObjectKind:
+    return ObjectKind.USER if source_attribute == "manager" else kind

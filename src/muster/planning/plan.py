@@ -1,0 +1,46 @@
+"""What makes a plan: its hash, and the requests and minutes it needs."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from muster.model.operation import Operation, OperationKind
+from muster.model.values import content_hash
+
+
+def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str:
+    """Returns the hash of what the operations do, in order; ids and sentences of this one reading stay out of it."""
+    return content_hash([[_essence(item) for item in operations], [_essence(item) for item in held]])
+
+
+def requests_needed(operations: Sequence[Operation]) -> int:
+    """Returns how many requests the operations send: one each, and one more a further part of a long list."""
+    return sum(len(item.changes) if item.kind is OperationKind.REFER else 1 for item in operations if item.kind.writes)
+
+
+def time_needed(requests: int, requests_per_second: float | None) -> timedelta:
+    """Returns how long that takes at the application's rate; with no known rate, at 25 a second (Entra's minimum)."""
+    return timedelta(seconds=round(requests / (requests_per_second or 25.0), 1))
+
+
+def difference_of_plans(planned: Sequence[Operation], now: Sequence[Operation]) -> tuple[str, ...]:
+    """Returns sentences that tell what differs between an approved plan and the world as it is now."""
+    before = {(item.object_kind, item.source_id): item for item in planned}
+    after = {(item.object_kind, item.source_id): item for item in now}
+    sentences = []
+    for key, item in before.items():
+        other = after.get(key)
+        if other is None:
+            sentences.append(f"{item.source_name}: {item.kind.value} is no longer needed")
+        elif _essence(other) != _essence(item):
+            sentences.append(
+                f"{item.source_name}: was {item.kind.value}, is now {other.kind.value} or has other values"
+            )
+    sentences += [
+        f"{item.source_name}: {item.kind.value} has come up since" for key, item in after.items() if key not in before
+    ]
+    return tuple(sentences)
+
+
+def _essence(operation: Operation) -> list[object]:
+    changes = [[item.attribute, item.verb.value, item.old, item.new] for item in operation.changes]
+    return [operation.kind.value, operation.object_kind.value, operation.source_id, operation.target_id, changes]

@@ -1,0 +1,184 @@
+"""A job's rules, compiled once for as long as they do not change."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from muster.expression.compile import compile_expression
+from muster.expression.evaluate import Environment
+from muster.expression.syntax import ExpressionSyntaxError, Node, attributes_of, parse_expression
+from muster.model.directory import AttributeType, ObjectKind
+from muster.model.failures import SchemaRefused
+from muster.model.rules import (
+    AttributeDefinition,
+    AttributeMapping,
+    FlowBehavior,
+    FlowType,
+    Mutability,
+    ObjectAction,
+    ObjectMapping,
+    SynchronizationSchema,
+)
+from muster.model.values import Attributes, Value
+from muster.planning.scoping import CompiledFilter, FilterRefused, compile_filter
+
+Evaluation = Callable[[Attributes, Environment], Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledMapping:
+    """An attribute mapping ready to run."""
+
+    mapping: AttributeMapping
+    definition: AttributeDefinition
+    # None: mapping type None, or a constant kept as default value.
+    run: Evaluation | None
+    node: Node | None
+    # Depends on IsSoftDeleted: flows even when somebody leaves the scope.
+    is_life_sign: bool
+
+    @property
+    def attribute(self) -> str:
+        """The target attribute."""
+        return self.mapping.target_attribute
+
+    @property
+    def is_create_only(self) -> bool:
+        """Only during object creation."""
+        return self.mapping.flow_type is FlowType.OBJECT_ADD_ONLY
+
+    @property
+    def always_flows(self) -> bool:
+        """Exported even when it has not changed."""
+        return self.mapping.flow_behavior is FlowBehavior.FLOW_ALWAYS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledReference:
+    """A mapping of a reference attribute: which source attribute holds the ids, and what they point to."""
+
+    attribute: str
+    source_attribute: str
+    kind: ObjectKind
+    multivalued: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRules:
+    """The rules for users, or for groups."""
+
+    mapping: ObjectMapping
+    scope: CompiledFilter
+    values: tuple[CompiledMapping, ...]
+    # Those with a matching precedence, lowest first.
+    matching: tuple[CompiledMapping, ...]
+    references: tuple[CompiledReference, ...]
+    # Target attributes without which nothing can be created.
+    required: tuple[str, ...]
+
+    @property
+    def kind(self) -> ObjectKind:
+        """Which objects they are for."""
+        return self.mapping.kind
+
+    def does(self, action: ObjectAction) -> bool:
+        """Whether a target object action is switched on."""
+        return action in self.mapping.actions
+
+    def definition(self, attribute: str) -> AttributeDefinition | None:
+        """Returns the definition of a mapped target attribute."""
+        return next((item.definition for item in self.values if item.attribute == attribute), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRules:
+    """Everything a job does, by kind of object; a kind that is absent or switched off is not carried."""
+
+    version: str
+    source_name: str
+    target_name: str
+    kinds: Mapping[ObjectKind, KindRules]
+
+
+def compile_rules(schema: SynchronizationSchema) -> JobRules:
+    """Returns the compiled rules. Raises SchemaRefused naming the mapping or clause that cannot be used."""
+    kinds: dict[ObjectKind, KindRules] = {}
+    if not schema.rules:
+        raise SchemaRefused("The synchronization schema has no synchronization rule.")
+    for rule in sorted(schema.rules, key=lambda item: item.priority):
+        for mapping in rule.object_mappings:
+            if mapping.enabled and mapping.kind not in kinds:
+                definition = schema.object_definition(rule.target_directory, mapping.target_object)
+                attributes = {item.name: item for item in definition.attributes} if definition else {}
+                kinds[mapping.kind] = _compile_kind(mapping, attributes)
+    first = schema.rules[0]
+    return JobRules(
+        version=schema.version, source_name=first.source_directory, target_name=first.target_directory, kinds=kinds
+    )
+
+
+def _compile_kind(mapping: ObjectMapping, definitions: Mapping[str, AttributeDefinition]) -> KindRules:
+    values: list[CompiledMapping] = []
+    references: list[CompiledReference] = []
+    for item in mapping.attribute_mappings:
+        definition = definitions.get(item.target_attribute) or AttributeDefinition(name=item.target_attribute)
+        if definition.type is AttributeType.REFERENCE:
+            references.append(_compile_reference(item, definition))
+        else:
+            values.append(_compile_mapping(item, definition))
+    try:
+        scope = compile_filter(mapping.scope)
+    except FilterRefused as refusal:
+        raise SchemaRefused(f"Object mapping “{mapping.name}”: {refusal}") from refusal
+    matching = sorted((item for item in values if item.mapping.matching_priority > 0), key=_matching_precedence)
+    return KindRules(
+        mapping=mapping,
+        scope=scope,
+        values=tuple(values),
+        matching=tuple(matching),
+        references=tuple(references),
+        required=tuple(
+            item.name
+            for item in definitions.values()
+            if item.required and not item.anchor and item.mutability is not Mutability.READ_ONLY
+        ),
+    )
+
+
+def _matching_precedence(item: CompiledMapping) -> int:
+    return item.mapping.matching_priority
+
+
+def _compile_mapping(mapping: AttributeMapping, definition: AttributeDefinition) -> CompiledMapping:
+    if mapping.expression is None:
+        return CompiledMapping(mapping=mapping, definition=definition, run=None, node=None, is_life_sign=False)
+    node = _parsed(mapping)
+    return CompiledMapping(
+        mapping=mapping,
+        definition=definition,
+        run=compile_expression(node),
+        node=node,
+        is_life_sign="IsSoftDeleted" in attributes_of(node),
+    )
+
+
+def _compile_reference(mapping: AttributeMapping, definition: AttributeDefinition) -> CompiledReference:
+    names = attributes_of(_parsed(mapping)) if mapping.expression is not None else frozenset()
+    if len(names) != 1:
+        raise SchemaRefused(
+            f"The mapping of “{mapping.target_attribute}” must name exactly one source attribute, "
+            "because it is a reference: write [manager] or [members]."
+        )
+    points_to_group = definition.referenced and all(name.endswith("Group") for name in definition.referenced)
+    return CompiledReference(
+        attribute=mapping.target_attribute,
+        source_attribute=next(iter(names)),
+        kind=ObjectKind.GROUP if points_to_group else ObjectKind.USER,
+        multivalued=definition.multivalued,
+    )
+
+
+def _parsed(mapping: AttributeMapping) -> Node:
+    try:
+        return parse_expression(mapping.expression or "")
+    except ExpressionSyntaxError as error:
+        raise SchemaRefused(f"The mapping of “{mapping.target_attribute}” cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""What the engine and administration ask of the world, as small protocols."""

@@ -1,0 +1,226 @@
+"""The engine's own store: cycles, staged operations, links, references, census, escrows, plans."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from muster.model.directory import ObjectKind
+from muster.model.job import Cycle, Escrow, Plan, StagedOperation, StagedState
+from muster.model.log import LogEntry
+from muster.model.operation import Link, Operation, TargetResource, WantedReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOperation:
+    """An operation to stage. Waves: 1 as planned, 2 removals (after the read is whole)."""
+
+    operation: Operation
+    wave: int
+    state: StagedState = StagedState.RELEASED
+    hold_code: str | None = None
+    hold_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceSettled:
+    """A reference that the target confirmed: set to `target_id`, or removed (None)."""
+
+    attribute: str
+    source_id: str
+    target_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What is written of one object's outcome, all in one transaction."""
+
+    kind: ObjectKind
+    source_id: str
+    # The staged operation it ends; None: nothing was staged (a skip).
+    number: int | None = None
+    state: StagedState = StagedState.DONE
+    link: Link | None = None
+    unlink: bool = False
+    escrow: Escrow | None = None
+    clear_escrow: bool = False
+    entry: LogEntry | None = None
+    # What the object's references should be (replaces what was wanted before for these attributes).
+    wanted: tuple[WantedReference, ...] = ()
+    references: tuple[ReferenceSettled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenReference:
+    """A reference attribute of a linked object that differs from what is acknowledged and can now be set.
+
+    `add` and `remove` are pairs (source id, target id) of the other ends; those not linked yet are left out.
+    """
+
+    kind: ObjectKind
+    source_id: str
+    source_name: str
+    target_id: str
+    attribute: str
+    reference_kind: ObjectKind
+    multivalued: bool
+    add: tuple[tuple[str, str], ...]
+    remove: tuple[tuple[str, str], ...]
+
+
+class CycleStore(Protocol):
+    """Cycles and their staged operations.
+
+    Every writing call takes the cycle as the caller knows it and raises `Fenced`, writing nothing, when the stored
+    epoch is another: another process has taken the job over.
+    """
+
+    def begin(self, cycle: Cycle) -> None:
+        """Keeps a new cycle; there is none running for the job."""
+        ...
+
+    def get(self, cycle_id: str) -> Cycle | None:
+        """Returns a cycle."""
+        ...
+
+    def running(self, job_id: str) -> Cycle | None:
+        """Returns the job's unfinished cycle."""
+        ...
+
+    def history(self, job_id: str, limit: int) -> Sequence[Cycle]:
+        """Returns the job's cycles, newest first."""
+        ...
+
+    def take_over(self, cycle_id: str) -> Cycle:
+        """Raises the epoch by one and returns the cycle: every other holder is fenced out from now on."""
+        ...
+
+    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> None:
+        """Writes, in one transaction: staged operations in order, settlements of what needs no request, and the cycle
+        itself (phase, position, counters), which is the checkpoint."""
+        ...
+
+    def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:
+        """Returns staged operations in order."""
+        ...
+
+    def count_staged(self, cycle_id: str, state: StagedState, wave: int | None = None) -> Mapping[str, int]:
+        """Returns how many staged operations there are by operation kind."""
+        ...
+
+    def mark(
+        self, cycle: Cycle, numbers: Sequence[int], state: StagedState, hold_code: str | None, hold_reason: str | None
+    ) -> None:
+        """Moves staged operations to a state (the journal's intent: SENDING before a request goes out)."""
+        ...
+
+    def settle(self, cycle: Cycle, settlements: Sequence[Settlement]) -> None:
+        """Writes outcomes and the cycle's counters in one transaction."""
+        ...
+
+    def close(self, cycle: Cycle, watermark: int | None) -> None:
+        """Ends a cycle and, if it succeeded, moves the job's watermark, in one transaction; drops its census."""
+        ...
+
+
+class LinkStore(Protocol):
+    """Links, references and escrows of a job."""
+
+    def links(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Link]:
+        """Returns links by source id."""
+        ...
+
+    def owners(self, job_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Returns (job id, source id) by target id, over all jobs with the same target address."""
+        ...
+
+    def count_links(self, job_id: str, kind: ObjectKind | None = None) -> int:
+        """Returns how many objects are linked."""
+        ...
+
+    def unlink(self, job_id: str, kind: ObjectKind, source_id: str) -> None:
+        """Forgets a link (object connection)."""
+        ...
+
+    def open_references(self, job_id: str, limit: int, after: str | None) -> tuple[Sequence[OpenReference], str | None]:
+        """Returns references that can be set or removed now, one an object and attribute, and the next key."""
+        ...
+
+    def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
+        """Returns failed objects whose next attempt is due, by source id."""
+        ...
+
+    def count_escrows(self, job_id: str) -> int:
+        """Returns how many failed objects wait."""
+        ...
+
+    def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:
+        """Drops links (with references) and/or escrows, as a restart asks."""
+        ...
+
+
+class CensusStore(Protocol):
+    """What a target listed at the start of a full pass, kept until the cycle closes."""
+
+    def add(
+        self, cycle_id: str, kind: ObjectKind, resources: Sequence[TargetResource], matching: Sequence[str]
+    ) -> None:
+        """Keeps listed objects, found later by id or by the values of the matching attributes (without case)."""
+        ...
+
+    def find(
+        self, cycle_id: str, kind: ObjectKind, attribute: str, values: Sequence[str]
+    ) -> Mapping[str, tuple[TargetResource, ...]]:
+        """Returns objects by value, the value as it was asked; comparison without case."""
+        ...
+
+    def by_id(self, cycle_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, TargetResource]:
+        """Returns objects by target id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """A search of the provisioning log, newest first. Texts are compared exactly unless said otherwise."""
+
+    job_id: str | None = None
+    cycle_id: str | None = None
+    change_id: str | None = None
+    service_principal_id: str | None = None
+    source_id: str | None = None
+    # A part of source or target name or id, without case.
+    identity: str | None = None
+    action: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str | None = None
+    limit: int = 100
+
+
+class LogStore(Protocol):
+    """Reads the provisioning log (it is written by `settle` and `stage`)."""
+
+    def search(self, query: LogQuery) -> tuple[Sequence[LogEntry], str | None]:
+        """Returns entries, newest first, and the key to go on after."""
+        ...
+
+
+class PlanStore(Protocol):
+    """Stored plans."""
+
+    def add(self, plan: Plan) -> None:
+        """Keeps a plan."""
+        ...
+
+    def get(self, name: str) -> Plan | None:
+        """Returns a plan by id, hash or a beginning of the hash (8 digits or more) that only one plan has."""
+        ...
+
+    def latest(self, job_id: str) -> Plan | None:
+        """Returns the job's newest plan."""
+        ...
+
+    def mark_applied(self, plan_id: str, at: datetime) -> None:
+        """Notes that a plan was applied."""
+        ...

@@ -1,0 +1,138 @@
+"""The directory's store: objects, memberships, the change feed, and what a job reads of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
+from muster.model.operation import Change
+from muster.model.values import Attributes
+from muster.ports.source import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectWrite:
+    """A create (`object_id` None, or given and new) or a change of an object.
+
+    `attributes` holds only what is set; a value of None clears. `manager_id` "" clears, None leaves as it is.
+    """
+
+    kind: ObjectKind
+    object_id: str | None
+    attributes: Attributes
+    manager_id: str | None = None
+    lifecycle: Lifecycle | None = None
+    # The object must not exist yet (create) or must exist (update).
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryQuery:
+    """A search: comparisons joined by AND. Operators: eq, ne, sw, co, ge, le (texts without case)."""
+
+    kind: ObjectKind
+    comparisons: tuple[tuple[str, str, object], ...] = ()
+    lifecycles: tuple[Lifecycle, ...] = (Lifecycle.PRESENT,)
+    # A free text that display name or principal name begins with.
+    search: str | None = None
+    after: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryPage:
+    """Objects in a stated order; `next_after` None: the last page."""
+
+    objects: tuple[DirectoryObject, ...]
+    next_after: str | None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRefused:
+    """A write that could not be done and changed nothing: code, sentence, remedy."""
+
+    code: str
+    sentence: str
+    remedy: str = ""
+
+
+class DirectoryStore(Protocol):
+    """Objects of the directory. Every write that changes content gives the object the next seq; equal content none."""
+
+    def get(self, kind: ObjectKind, name: str) -> DirectoryObject | None:
+        """Returns an object by id or (users) principal name, whatever its lifecycle; None if unknown."""
+        ...
+
+    def search(self, query: DirectoryQuery) -> DirectoryPage:
+        """Returns a page of objects."""
+        ...
+
+    def write(self, writes: Sequence[ObjectWrite], at: datetime) -> Sequence[DirectoryObject | WriteRefused]:
+        """Writes in one transaction and returns one answer a write; a refused one does not hinder the others.
+
+        A principal name is unique among all users that are not hard-deleted, without case.
+        """
+        ...
+
+    def set_lifecycle(self, kind: ObjectKind, object_id: str, lifecycle: Lifecycle, at: datetime) -> DirectoryObject:
+        """Soft-deletes, restores or purges. A purged object keeps its id and names only, so that it can be deleted."""
+        ...
+
+    def change_members(self, group_id: str, *, add: Sequence[str], remove: Sequence[str]) -> int:
+        """Adds and removes direct members (users or groups); returns how many really changed."""
+        ...
+
+    def members(self, group_id: str, after: str | None, limit: int) -> DirectoryPage:
+        """Returns direct members."""
+        ...
+
+    def groups_of(self, object_id: str) -> Sequence[DirectoryObject]:
+        """Returns the groups of which an object is a direct member."""
+        ...
+
+    def purge_due(self, before: datetime) -> Sequence[DirectoryObject]:
+        """Returns objects that were soft-deleted before an instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """Which part of the directory bears on a job."""
+
+    job_id: str
+    service_principal_id: str
+    # Scope "all users and groups"; else those assigned, and those linked (who may have to be disabled).
+    sync_all: bool
+    kinds: tuple[ObjectKind, ...] = field(default=(ObjectKind.USER,))
+
+
+class DirectoryFeed(Protocol):
+    """What a job reads of the directory.
+
+    The feed has no hole a reader can skip: once `latest()` has given n, no change numbered n or less appears later.
+    A change of an assignment, of an assigned group's membership or lifecycle, or of an app role counts as a change
+    of every person whose entitlement it may alter.
+    """
+
+    def latest(self) -> int:
+        """Returns the highest number whose change, and all before it, are committed."""
+        ...
+
+    def count(self, view: JobView, kind: ObjectKind, window: Window | None) -> int:
+        """Returns how many objects `read` will give in all pages."""
+        ...
+
+    def read(
+        self, view: JobView, kind: ObjectKind, window: Window | None, after: str | None, limit: int
+    ) -> tuple[Sequence[Change], str | None]:
+        """Returns a page of objects with grants and references, each once, and the key to go on after.
+
+        Attributes hold userPrincipalName in its guest form and originalUserPrincipalName; no other computed one.
+        """
+        ...
+
+    def read_one(self, view: JobView, kind: ObjectKind, source_id: str) -> Change | None:
+        """Returns one object, whether or not it bears on the job; by id or principal name."""
+        ...

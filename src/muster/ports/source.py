@@ -1,0 +1,52 @@
+"""A source system as the engine reads it: a directory, a file, LDAP, Graph."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from muster.model.directory import ObjectKind
+from muster.model.operation import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of the source's feed: after (exclusive) to until (inclusive)."""
+
+    after: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePage:
+    """A page of changes in a stated order; `next_after` None: this was the last."""
+
+    changes: tuple[Change, ...]
+    next_after: str | None
+    # Rows that could not be read: sentences with line and column. They change nobody.
+    problems: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Reads objects with everything that bears on them. Never waits for new ones.
+
+    A read that cannot be finished raises `SystemUnreachable`; it never gives a shorter page.
+    """
+
+    def latest(self) -> int:
+        """Returns the end of the feed: every change up to it can be read."""
+        ...
+
+    def is_complete(self) -> bool:
+        """Whether a full read proves absence (all pages, no error, count within a set share of the last)."""
+        ...
+
+    def count(self, kind: ObjectKind, window: Window | None) -> int:
+        """Returns how many objects a read will give, for progress."""
+        ...
+
+    def read(self, kind: ObjectKind, window: Window | None, after: str | None, limit: int) -> SourcePage:
+        """Returns the next page after a key: of everything that bears on the job (window None), or of what changed."""
+        ...
+
+    def read_one(self, kind: ObjectKind, source_id: str) -> Change | None:
+        """Returns one object as it stands, or None if the source never had it."""
+        ...

@@ -1,0 +1,98 @@
+"""A target system as the engine writes to it: a SCIM application, our directory, files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from muster.model.directory import ObjectKind
+from muster.model.failures import ObjectFailure
+from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Operation, TargetResource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a target can do: discovered ⊕ profile ⊕ admin override."""
+
+    can_list: bool = True
+    page_size: int = 100
+    # Writes and reads that may be under way at once.
+    concurrency: int = 8
+    # Budget for all requests together; None: no limit known.
+    requests_per_second: float | None = None
+    members_per_request: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPage:
+    """A page of a target's objects; `next_start` None: this was the last. `total` as the target says."""
+
+    resources: tuple[TargetResource, ...]
+    next_start: str | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A confirmed write. `resource` None: the target confirmed without showing the object."""
+
+    target_id: str
+    resource: TargetResource | None = None
+
+
+class UnknownOutcome(Exception):
+    """A write whose answer was lost: to be resolved by lookup, never repeated blindly."""
+
+
+class Target(Protocol):
+    """Carries single operations to a target. Every answer is checked; failures are `ProvisioningFailure`s.
+
+    A 429 is waited out inside (Retry-After, for all requests of this target), a lost answer to a write raises
+    `UnknownOutcome`. Calls may come from several threads. Values are keyed by target attribute name as mappings write
+    it (`emails[type eq "work"].value`); what `find`, `read` and `list_page` show is limited to mapped attributes.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the target can do."""
+        ...
+
+    def requests_made(self) -> int:
+        """Returns how many requests were sent since this value was made."""
+        ...
+
+    def probe(self, matching_attribute: str) -> None:
+        """Asks for somebody who cannot exist (Test Connection); raises `JobFailure` unless nobody is found."""
+        ...
+
+    def find(self, kind: ObjectKind, matching: MatchingValue) -> tuple[TargetResource, ...]:
+        """Returns all objects whose matching attribute has the value; an answer with another value is left out."""
+        ...
+
+    def read(self, kind: ObjectKind, target_id: str) -> TargetResource | None:
+        """Returns an object, or None when the target no longer has it."""
+        ...
+
+    def list_page(self, kind: ObjectKind, start: str | None) -> ListedPage:
+        """Returns a page of all objects of a kind."""
+        ...
+
+    def create(self, kind: ObjectKind, values: Sequence[MappedValue]) -> Written:
+        """Creates an object. Raises Conflict when the target says that it exists."""
+        ...
+
+    def update(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> Written:
+        """Changes attributes or references of an object. Raises TargetObjectGone."""
+        ...
+
+    def delete(self, kind: ObjectKind, target_id: str) -> None:
+        """Deletes an object; one that is gone already is deleted."""
+        ...
+
+
+@runtime_checkable
+class BatchTarget(Protocol):
+    """The ability to write many operations in one go (our directory: one transaction)."""
+
+    def write_many(self, operations: Sequence[Operation]) -> Sequence[Written | ObjectFailure]:
+        """Returns one answer an operation, in order; each operation is done or refused on its own."""
+        ...
