@@ -1,0 +1,1 @@
+"""The gallery: an application is a page of data."""

@@ -1,0 +1,41 @@
+"""All pages of the gallery that come with the product."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+
+from muster.gallery.page import GalleryPage, read_page
+
+__all__ = ["FILE_TEMPLATE_ID", "GENERIC_TEMPLATE_ID", "GalleryPage", "all_pages", "find", "find_inbound"]
+
+# Microsoft's id of the non-gallery application; scripts name it.
+GENERIC_TEMPLATE_ID = "8adf8e6e-67b2-4cf2-a259-e3dc5476c621"
+FILE_TEMPLATE_ID = "6f1c9a52-4c3e-4d0e-9b57-2f0f8a6f5c11"
+
+
+def all_pages() -> Sequence[GalleryPage]:
+    """Returns every application of the gallery by display name."""
+    return tuple(page for page in _pages() if page.is_application)
+
+
+def find(name: str) -> GalleryPage | None:
+    """Returns a page by template id, job template id or display name, whether or not it is an application."""
+    wanted = name.lower()
+    return next(
+        (page for page in _pages() if wanted in (page.id, page.job_template_id.lower(), page.display_name.lower())),
+        None,
+    )
+
+
+def find_inbound(name: str) -> GalleryPage | None:
+    """Returns the page of a source that writes into our directory, by job template id."""
+    page = find(name)
+    return None if page is None or page.is_application else page
+
+
+@lru_cache(maxsize=1)
+def _pages() -> tuple[GalleryPage, ...]:
+    folder = resources.files("muster.gallery") / "pages"
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".json")]
+    pages = [read_page(entry.read_bytes(), entry.name) for entry in files]
+    return tuple(sorted(pages, key=lambda page: page.display_name.lower()))

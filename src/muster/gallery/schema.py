@@ -1,0 +1,159 @@
+"""From a page's compact rules to a Graph synchronizationSchema.
+
+A page names only what is its own. For each object: the target's attributes, each with the expression of its default
+mapping, if it has one. Our own directory's attributes are filled in from the model.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.model.directory import ATTRIBUTES_OF, COMPUTED_ATTRIBUTES, AttributeType, ObjectKind
+from muster.model.schema_document import REFERENCES_OF
+
+DIRECTORY = "Directory"
+
+_ATTRIBUTE = re.compile(r"\[([^\[\]]+)\]")
+_FUNCTION = re.compile(r"([A-Za-z]\w*)\(")
+
+_MAPPING_METADATA = [{"key": "Disposition", "value": "Normal"}, {"key": "EscrowBehavior", "value": "Default"}]
+
+
+def form_schema(tag: str, rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the schema document of a page's rules: one rule, two directories, everything Graph clients expect."""
+    source, target = rules.get("source", DIRECTORY), rules["target"]
+    objects = rules["objects"]
+    return {
+        "id": tag,
+        "version": "1",
+        "directories": [
+            _directory(source, [(item["source"], _source_attributes(source, item)) for item in objects]),
+            _directory(target, [(item["target"], _target_attributes(item)) for item in objects]),
+        ],
+        "synchronizationRules": [
+            {
+                "id": rules["ruleId"],
+                "name": rules.get("ruleName", "USER_OUTBOUND_USER"),
+                "editable": True,
+                "priority": 1,
+                "sourceDirectoryName": source,
+                "targetDirectoryName": target,
+                "containerFilter": None,
+                "groupFilter": None,
+                "metadata": [
+                    {"key": "defaultSourceObjectMappings", "value": "True"},
+                    {"key": "supportsProvisionOnDemand", "value": "True"},
+                ],
+                "objectMappings": [_object_mapping(item) for item in objects],
+            }
+        ],
+    }
+
+
+def form_source(expression: str) -> dict[str, Any]:
+    """Returns an attributeMappingSource of a well-formed expression: its text, its name and its type."""
+    if (attribute := _ATTRIBUTE.fullmatch(expression)) is not None:
+        kind, name = "Attribute", attribute[1]
+    elif (function := _FUNCTION.match(expression)) is not None:
+        kind, name = "Function", function[1]
+    else:
+        kind, name = "Constant", expression.removeprefix('"').removesuffix('"')
+    return {"expression": expression, "name": name, "type": kind, "parameters": []}
+
+
+def _directory(name: str, objects: Sequence[tuple[str, list[dict[str, Any]]]]) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": name,
+        "discoverabilities": "None",
+        "discoveryDateTime": None,
+        "readOnly": False,
+        "version": "1",
+        "metadata": [],
+        "objects": [{"name": kind, "metadata": [], "attributes": attributes} for kind, attributes in objects],
+    }
+
+
+def _source_attributes(source: str, item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    kind = ObjectKind(item["source"])
+    known = ATTRIBUTES_OF[kind].values()
+    attributes = [
+        _attribute({"name": one.name, "type": one.type.value, "multivalued": one.multivalued}, anchor="objectId")
+        for one in known
+    ]
+    attributes += [_reference(name, ObjectKind.USER.value, "objectId") for name in REFERENCES_OF[kind]]
+    if source == DIRECTORY and kind is ObjectKind.USER:
+        types = {"IsSoftDeleted": AttributeType.BOOLEAN.value}
+        attributes += [
+            _attribute({"name": name, "type": types.get(name, "String"), "multivalued": name == "appRoleAssignments"})
+            for name in COMPUTED_ATTRIBUTES
+        ]
+    attributes += [_attribute(one) for one in item.get("sourceAttributes", ())]
+    return attributes
+
+
+def _target_attributes(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    anchor = item.get("anchor", "id")
+    return [
+        _attribute({"name": anchor, "mutability": "ReadOnly", "caseExact": True}, anchor=anchor),
+        *(_attribute(one) for one in item["attributes"]),
+    ]
+
+
+def _attribute(item: Mapping[str, Any], *, anchor: str | None = None) -> dict[str, Any]:
+    referenced = [item["referenced"]] if isinstance(item.get("referenced"), str) else item.get("referenced", [])
+    return {
+        "name": item["name"],
+        "type": item.get("type", "String"),
+        "anchor": item["name"] == anchor,
+        "caseExact": item.get("caseExact", False),
+        "defaultValue": None,
+        "flowNullValues": False,
+        "multivalued": item.get("multivalued", False),
+        "mutability": item.get("mutability", "ReadWrite"),
+        "required": item.get("required", False),
+        "apiExpressions": [],
+        "metadata": [],
+        "referencedObjects": [
+            {"referencedObjectName": name, "referencedProperty": item.get("referencedProperty", "id")}
+            for name in referenced
+        ],
+    }
+
+
+def _reference(name: str, referenced: str, anchor: str) -> dict[str, Any]:
+    return _attribute(
+        {
+            "name": name,
+            "type": "Reference",
+            "multivalued": name == "members",
+            "referenced": referenced,
+            "referencedProperty": anchor,
+        }
+    )
+
+
+def _object_mapping(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": item["name"],
+        "enabled": item.get("enabled", True),
+        "flowTypes": item.get("flowTypes", "Add, Update, Delete"),
+        "sourceObjectName": item["source"],
+        "targetObjectName": item["target"],
+        "scope": copy.deepcopy(item.get("scope")),
+        "metadata": list(_MAPPING_METADATA),
+        "attributeMappings": [_attribute_mapping(one) for one in item["attributes"] if "expression" in one],
+    }
+
+
+def _attribute_mapping(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "targetAttributeName": item["name"],
+        "source": form_source(item["expression"]),
+        "defaultValue": item.get("default"),
+        "flowType": item.get("flowType", "Always"),
+        "flowBehavior": "FlowWhenChanged",
+        "matchingPriority": item.get("matching", 0),
+        "exportMissingReferences": False,
+    }
