@@ -21,8 +21,8 @@ setup: .venv/setup.stamp ## Install what is needed to run, into .venv
 demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo ARGS="--exit --json"
 	$(BIN)/muster demo $(ARGS)
 
-test: .venv/setup-dev.stamp ## Run all tests: make test ARGS="tests/unit"
-	$(BIN)/python -m pytest --cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered $(ARGS)
+test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/unit -x"
+	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
 
 lint: .venv/setup-dev.stamp ## Check style, types and the floors
 	$(BIN)/ruff check --quiet

@@ -8,11 +8,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
 from muster.bootstrap.folder import StartRefused, probe_port, take_folder
 from muster.bootstrap.processes import Child, ProcessPlan, supervise, web_plan
+
+PAUSE = timedelta(milliseconds=30)
 
 
 def create_web(mark: str) -> Callable[..., Iterable[bytes]]:
@@ -64,7 +67,7 @@ def main(folder: str, port: str, mark: str, behaviour: str) -> int:
                     arguments={"folder": folder, "behaviour": behaviour},
                 ),
             )
-            return supervise(plans, lock=lock, ready=lambda: _say(f"ready {chosen}", sys.stdout))
+            return supervise(plans, lock=lock, ready=lambda: _say(f"ready {chosen}", sys.stdout), first_pause=PAUSE)
     except StartRefused as refusal:
         _say(str(refusal), sys.stderr)
         return 1

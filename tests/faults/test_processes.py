@@ -148,6 +148,27 @@ def test_kill_9_of_a_child_leaves_no_orphan_and_the_child_comes_back(start: Star
     assert _alive(engine_before) is (role != "engine")
 
 
+LAUNCHER = """
+import subprocess, sys, time
+from muster.bootstrap.processes import start_follower
+follower = start_follower(sys.argv[1:], output=subprocess.PIPE)
+print(follower.pid, *follower.stdout.readline().decode().split(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_party_started_by_a_launcher_stops_in_good_order_when_the_launcher_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LAUNCHER, *_command(tmp_path, 0, "first", "well")]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stdout is not None
+        supervisor = psutil.Process(int(launcher.stdout.readline().split()[0]))
+        everyone = [supervisor, *supervisor.children(recursive=True)]
+        launcher.kill()
+    assert len(everyone) == 4
+    assert _eventually(lambda: not any(_alive(process) for process in everyone))
+    assert (tmp_path / "engine.stopped").exists()
+
+
 def _answers(running: Running) -> bool:
     try:
         return bool(running.ask())

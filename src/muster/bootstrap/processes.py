@@ -31,17 +31,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from muster.bootstrap.folder import FolderLock, is_listening
 
 MAX_RESTARTS = 5
 RESTARTS_WITHIN_SECONDS = 60.0
 STOP_WITHIN = timedelta(seconds=5)
-_FIRST_PAUSE_SECONDS = 0.25
+FIRST_PAUSE = timedelta(milliseconds=250)
 _READINESS_POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 _READY = b"r"
 _CHILD = "import sys; from muster.bootstrap.processes import run_child; run_child(int(sys.argv[1]), int(sys.argv[2]))"
 
@@ -74,8 +76,7 @@ class Child:
 
     def follow_supervisor(self) -> None:
         """Binds the life of the calling process to the supervisor's; to be called again after a fork."""
-        if sys.platform == "linux":
-            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _follow_parent(signal.SIGKILL)
         threading.Thread(target=self._await_end, name="lifeline", daemon=True).start()
 
     def _await_end(self) -> None:
@@ -117,6 +118,7 @@ def supervise(
     lock: FolderLock,
     ready: Callable[[], None] | None = None,
     stop_within: timedelta = STOP_WITHIN,
+    first_pause: timedelta = FIRST_PAUSE,
 ) -> int:
     """The exit status after running the children until SIGTERM or SIGINT (0), or until one cannot be kept running (1).
 
@@ -124,11 +126,29 @@ def supervise(
     was ready for the first time, ends everything. To be called in the main thread.
     """
     with _signals() as wake:
-        supervisor = _Supervisor(plans, lock=lock, ready=ready, wake=wake)
+        supervisor = _Supervisor(plans, lock=lock, ready=ready, wake=wake, first_pause=first_pause)
         try:
             return supervisor.run()
         finally:
             supervisor.stop(within=stop_within)
+
+
+def start_follower(
+    arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, output: int | IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Another party's `serve` command, started so that it stops in good order when this process dies (Linux).
+
+    To be called in the main thread: the kernel takes the end of the thread that called for the end of the process.
+    """
+    return subprocess.Popen(  # noqa: S603 (the command of the caller)
+        list(arguments),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not None else None,
+        start_new_session=True,
+        preexec_fn=partial(_follow_parent, signal.SIGTERM),
+    )
 
 
 def run_child(lifeline: int, status: int) -> None:
@@ -143,6 +163,11 @@ def run_child(lifeline: int, status: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: child.stop.set())
     import_target(plan["target"])(child, **plan["arguments"])
     sys.exit(0)
+
+
+def _follow_parent(number: signal.Signals) -> None:
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def import_target(target: str) -> Callable[..., Any]:
@@ -169,12 +194,19 @@ class _Place:
 
 class _Supervisor:
     def __init__(
-        self, plans: Sequence[ProcessPlan], *, lock: FolderLock, ready: Callable[[], None] | None, wake: int
+        self,
+        plans: Sequence[ProcessPlan],
+        *,
+        lock: FolderLock,
+        ready: Callable[[], None] | None,
+        wake: int,
+        first_pause: timedelta,
     ) -> None:
         self._places = [_Place(plan=plan) for plan in plans]
         self._lock = lock
         self._ready = ready
         self._wake = wake
+        self._first_pause = first_pause
         self._selector = selectors.DefaultSelector()
         self._selector.register(wake, selectors.EVENT_READ)
 
@@ -238,7 +270,7 @@ class _Supervisor:
                 "%s ended %d times in a minute (status %s): giving up", place.plan.name, MAX_RESTARTS + 1, code
             )
             return False
-        pause = _FIRST_PAUSE_SECONDS * 2 ** (len(place.restarts) - 1)
+        pause = self._first_pause.total_seconds() * 2 ** (len(place.restarts) - 1)
         place.start_at = now + pause
         logger.error("%s ended (status %s): starting it again in %.2g s", place.plan.name, code, pause)
         return True
