@@ -154,11 +154,11 @@ NAMES: dict[str, NameList] = {
     ),
     "japanese": NameList(
         given=_names(
-            "太郎=Taro, 花子=Hanako, 健一=Kenichi, 美咲=Misaki, 翔=Sho, さくら=Sakura, 大輔=Daisuke, 陽子=Yoko, 直樹=Naoki",
+            "太郎=Taro, 花子=Hanako, 健一=Kenichi, 美咲=Misaki, 翔=Sho, さくら=Sakura, 大輔=Daisuke, 陽子=Yoko",
             "恵=Megumi, 拓也=Takuya, ひなた=Hinata, 誠=Makoto, 由美子=Yumiko, リサ=Risa, 修=Osamu",
         ),
         family=_names(
-            "佐藤=Sato, 鈴木=Suzuki, 高橋=Takahashi, 田中=Tanaka, 渡辺=Watanabe, 伊藤=Ito, 山本=Yamamoto, 中村=Nakamura",
+            "佐藤=Sato, 鈴木=Suzuki, 高橋=Takahashi, 田中=Tanaka, 渡辺=Watanabe, 伊藤=Ito, 山本=Yamamoto",
             "小林=Kobayashi, 加藤=Kato, 吉田=Yoshida, 髙島=Takashima, 斎藤=Saito, 齋藤=Saito, 𠮷野=Yoshino, 森=Mori",
         ),
         family_first=True,
