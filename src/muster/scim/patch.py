@@ -260,7 +260,7 @@ class _Application:
         for at in chosen:
             elements[at] = dict(elements[at])
             elements[at] = change(elements[at])
-        return _settled(elements, present, chosen, attribute)
+        return _settled(elements, chosen, attribute)
 
     def _element_change(
         self, attribute: AttributeDefinition, sub: AttributeDefinition | None, value: Any
@@ -293,22 +293,15 @@ class _Application:
             raise NoTarget(f"No value of {attribute.name} is found by {path.text}. Add it with path {attribute.name}.")
         made = self._element_change(attribute, path.sub_attribute, value)(dict(path.described))
         made = compile_element_reader(attribute, self._rules)(made)
-        at = len(present)
-        return _settled([*present, made], present, [at], attribute)
+        return _settled([*present, made], [len(present)], attribute)
 
 
-def _settled(
-    elements: list[_Values], present: list[_Values], changed: list[int], attribute: AttributeDefinition
-) -> list[_Values]:
-    """The elements without empty ones and with at most one primary: a newly set flag takes it from the old one."""
-    raised = [
-        at
-        for at in changed
-        if elements[at].get("primary") is True and not (at < len(present) and present[at].get("primary") is True)
-    ]
-    if len(raised) > 1:
+def _settled(elements: list[_Values], changed: list[int], attribute: AttributeDefinition) -> list[_Values]:
+    """The elements without empty ones; a changed one that is primary takes the flag from the others."""
+    primary = [at for at in changed if elements[at].get("primary") is True]
+    if len(primary) > 1:
         raise InvalidValue(f"Only one value of {attribute.name} may have primary true.")
-    return _checked_elements(_with_one_primary(elements, raised[0] if raised else None), attribute)
+    return [element for element in _with_one_primary(elements, primary[0] if primary else None) if element]
 
 
 def _checked_elements(elements: list[_Values], attribute: AttributeDefinition) -> list[_Values]:
