@@ -40,6 +40,7 @@ from muster.database import (
     serialize,
     upsert,
 )
+from played_postgres import postgres_url
 
 METADATA = MetaData()
 PEOPLE = Table(
@@ -55,16 +56,16 @@ PEOPLE = Table(
 BADGES = Table("badges", METADATA, Column("person_id", ForeignKey("people.id"), primary_key=True))
 HIRED = datetime(2024, 2, 29, 12, 30, 15, 1, tzinfo=UTC)
 SUBPROCESS_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-POSTGRES = os.environ.get("MUSTER_TEST_POSTGRES")
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="needs MUSTER_TEST_POSTGRES")),
-    ]
-)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str | None]:
+    with postgres_url() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, postgres: str | None) -> Iterator[Database]:
     if request.param == "sqlite":
         opened = open_database(tmp_path / "data" / "muster.db", busy_timeout=timedelta(seconds=5))
         with opened.write() as connection:
@@ -72,8 +73,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         yield opened
         opened.close()
         return
+    if postgres is None:
+        pytest.skip("PostgreSQL is not installed and MUSTER_TEST_POSTGRES not set")
     schema = f"t{uuid.uuid4().hex}"
-    opened = open_database(f"{POSTGRES}?options=-csearch_path%3D{schema}")
+    opened = open_database(f"{postgres}{'&' if '?' in postgres else '?'}options=-csearch_path%3D{schema}")
     with opened.write() as connection:
         connection.execute(CreateSchema(schema))
         METADATA.create_all(connection)

@@ -135,6 +135,14 @@ def test_connections_are_used_again(serve: Serve, transport: HttpTransport) -> N
     assert (len(server.requests), server.connections) == (5, 1)
 
 
+def test_a_connection_the_target_closed_meanwhile_costs_nothing(serve: Serve, transport: HttpTransport) -> None:
+    server = serve(answer())  # closes after each answer, without saying so
+    for _ in range(20):
+        transport.send(HttpRequest(method="POST", url=server.url, body=b"{}"), deadline=SECOND)
+        time.sleep(0.01)
+    assert len(server.requests) == 20
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,6 +1,6 @@
 """A small party for the process tests: a web application, an engine, and the `serve` that supervises them.
 
-python -m faults.played_service FOLDER PORT [web-argument=value …]
+python -m faults.played_service FOLDER PORT MARK BEHAVIOUR [IDENTITY.pem]
 """
 
 import json
@@ -55,12 +55,20 @@ def _say(text: str, stream: TextIO) -> None:
     stream.flush()
 
 
-def main(folder: str, port: str, mark: str, behaviour: str) -> int:
+def main(folder: str, port: str, mark: str, behaviour: str, identity: str | None = None) -> int:
+    pem = None if identity is None else Path(identity)
     try:
         with take_folder(Path(folder), purpose="played serve") as lock:
             chosen = probe_port("127.0.0.1", int(port))
             plans = (
-                web_plan("faults.played_service:create_web", arguments={"mark": mark}, host="127.0.0.1", port=chosen),
+                web_plan(
+                    "faults.played_service:create_web",
+                    arguments={"mark": mark},
+                    host="127.0.0.1",
+                    port=chosen,
+                    tls_cert=pem,
+                    tls_key=pem,
+                ),
                 ProcessPlan(
                     name="engine",
                     target="faults.played_service:run_engine",

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import orjson
 import psutil
 import pytest
 
+from contract.played_servers import Authority
 from muster.bootstrap.folder import StartRefused, is_folder_taken, probe_port, take_folder
 
 TESTS = Path(__file__).parent.parent
@@ -50,8 +52,9 @@ class Running:
         self.everyone = [self.supervisor, *self.supervisor.children(recursive=True)]
 
 
-def _command(folder: Path, port: int, mark: str, behaviour: str) -> list[str]:
-    return [sys.executable, "-m", "faults.played_service", str(folder), str(port), mark, behaviour]
+def _command(folder: Path, port: int, mark: str, behaviour: str, identity: Path | None = None) -> list[str]:
+    command = [sys.executable, "-m", "faults.played_service", str(folder), str(port), mark, behaviour]
+    return command if identity is None else [*command, str(identity)]
 
 
 def _eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
@@ -77,9 +80,13 @@ Start = Callable[..., Running]
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Running] = []
 
-    def _start(mark: str = "first", behaviour: str = "well") -> Running:
+    def _start(mark: str = "first", behaviour: str = "well", identity: Path | None = None) -> Running:
         popen = subprocess.Popen(
-            _command(tmp_path, 0, mark, behaviour), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=None, text=True
+            _command(tmp_path, 0, mark, behaviour, identity),
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=None,
+            text=True,
         )
         assert popen.stdout is not None
         line = popen.stdout.readline().split()
@@ -104,7 +111,17 @@ def test_a_party_is_a_supervisor_a_web_process_with_its_worker_and_an_engine(sta
     assert running.ask()["mark"] == "first"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_party_with_a_certificate_serves_https(start: Start, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    identity = tmp_path / "server.pem"
+    identity.write_bytes(authority.issue("muster", names=("127.0.0.1",)))
+    running = start(identity=identity)
+    context = ssl.create_default_context(cadata=authority.pem.decode())
+    with urlopen(f"https://127.0.0.1:{running.port}/", timeout=5, context=context) as response:
+        assert orjson.loads(response.read())["mark"] == "first"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_is_orderly_and_quick(start: Start, number: signal.Signals) -> None:
     running = start()
     before = time.monotonic()

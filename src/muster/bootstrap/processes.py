@@ -45,6 +45,7 @@ _READINESS_POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 _READY = b"r"
+_STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _CHILD = "import sys; from muster.bootstrap.processes import run_child; run_child(int(sys.argv[1]), int(sys.argv[2]))"
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def supervise(
     stop_within: timedelta = STOP_WITHIN,
     first_pause: timedelta = FIRST_PAUSE,
 ) -> int:
-    """The exit status after running the children until SIGTERM or SIGINT (0), or until one cannot be kept running (1).
+    """The exit status after running the children until a signal to stop (0), or until one cannot be kept running (1).
 
     A child that ends by itself is started again after a growing pause; more than five times in a minute, or before it
     was ready for the first time, ends everything. To be called in the main thread.
@@ -295,14 +296,14 @@ class _Supervisor:
         place.was_ready |= place.ready
 
     def _wait(self, now: float) -> bool:
-        """Whether SIGTERM or SIGINT came; waits for that, for a child's word or end, or for the next start."""
+        """Whether a signal to stop came; waits for that, for a child's word or end, or for the next start."""
         starts = [place.start_at - now for place in self._places if place.process is None]
         opening = any(place.announced and not place.ready for place in self._places)
         limits = [*starts, *([_READINESS_POLL_SECONDS] if opening else [])]
         for key, _ in self._selector.select(max(0.0, min(limits)) if limits else None):
             content = os.read(key.fd, 4096)
             if key.fd == self._wake:
-                if {signal.SIGTERM, signal.SIGINT} & set(content):
+                if _STOPS & set(content):
                     return True
             elif not content:
                 self._selector.unregister(key.fd)
@@ -316,7 +317,7 @@ def _signals() -> Iterator[int]:
     """A descriptor that reads the numbers of the signals that came."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+    watched = [number for number in (*_STOPS, signal.SIGCHLD) if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda *_: None) for number in watched}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
