@@ -1,0 +1,1 @@
+"""The service's tables through SQLAlchemy Core: directory, applications, jobs, cycles, links, log, access."""

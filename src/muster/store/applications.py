@@ -1,0 +1,282 @@
+"""Enterprise applications, assignments and synchronization secrets on SQL."""
+
+import builtins
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from muster.database import Database, upsert
+from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication, SecretKey
+from muster.model.directory import ObjectKind
+from muster.sealing import Sealer
+from muster.store.changes import Cause, FeedChange, hold_feed, record
+from muster.store.encoding import decode, encode
+from muster.store.rows import object_key, pieces
+from muster.store.tables import applications, objects
+from muster.store.tables import assignments as held_roles
+from muster.store.tables import secrets as sealed_secrets
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class SqlApplications:
+    """The ApplicationStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, application: EnterpriseApplication) -> None:
+        """Keeps a new application."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.insert(applications).values(
+                    service_principal_id=application.service_principal_id,
+                    application_id=application.application_id,
+                    app_id=application.app_id,
+                    template_id=application.template_id,
+                    display_name=application.display_name,
+                    app_roles=encode(application.app_roles),
+                    accepts_default_access=application.accepts_default_access,
+                    is_enabled=application.is_enabled,
+                    notes=application.notes,
+                    created_at=application.created_at,
+                )
+            )
+
+    def get(self, name: str) -> EnterpriseApplication | None:
+        """Returns an application by service principal id, application id, app id or exact display name."""
+        columns = (
+            applications.c.service_principal_id,
+            applications.c.application_id,
+            applications.c.app_id,
+            applications.c.display_name,
+        )
+        with self._database.read() as connection:
+            for column in columns:
+                row = connection.execute(
+                    sa.select(applications).where(column == name).order_by(applications.c.key).limit(1)
+                ).first()
+                if row is not None:
+                    return _application(row)
+        return None
+
+    def list(self) -> Sequence[EnterpriseApplication]:
+        """Returns all applications by display name."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(applications).order_by(applications.c.key)).all()
+        return sorted((_application(row) for row in rows), key=lambda found: found.display_name.casefold())
+
+    def change(
+        self,
+        service_principal_id: str,
+        *,
+        display_name: str | None = None,
+        app_roles: Sequence[AppRole] | None = None,
+        accepts_default_access: bool | None = None,
+        is_enabled: bool | None = None,
+    ) -> EnterpriseApplication:
+        """Changes what is given. Raises LookupError."""
+        with self._database.write() as connection:
+            hold_feed(connection)
+            key = application_key(connection, service_principal_id)
+            stored = connection.execute(sa.select(applications).where(applications.c.key == key)).one()
+            # Changes of these alter what people are entitled to or the roles they carry.
+            bearing = {
+                "app_roles": stored.app_roles if app_roles is None else encode(tuple(app_roles)),
+                "accepts_default_access": (
+                    stored.accepts_default_access if accepts_default_access is None else accepts_default_access
+                ),
+                "is_enabled": stored.is_enabled if is_enabled is None else is_enabled,
+            }
+            if any(getattr(stored, name) != value for name, value in bearing.items()):
+                record(connection, [FeedChange(cause=Cause.APPLICATION, application_key=key)])
+            values = {**bearing, "display_name": display_name or stored.display_name}
+            connection.execute(sa.update(applications).where(applications.c.key == key).values(values))
+            return _application(connection.execute(sa.select(applications).where(applications.c.key == key)).one())
+
+    def remove(self, service_principal_id: str) -> None:
+        """Removes an application with its assignments, credentials and jobs. Raises LookupError."""
+        with self._database.write() as connection:
+            key = application_key(connection, service_principal_id)
+            connection.execute(sa.delete(applications).where(applications.c.key == key))
+
+    def assign(self, assignments: Sequence[AppRoleAssignment]) -> Sequence[AppRoleAssignment | None]:
+        """Keeps assignments in one transaction; None for one that is there already. Raises LookupError."""
+        with self._database.write() as connection:
+            hold_feed(connection)
+            application_keys = {
+                name: application_key(connection, name) for name in {each.service_principal_id for each in assignments}
+            }
+            principals = _principals(connection, {each.principal_id for each in assignments})
+            present: set[tuple[int, int, str]] = set()
+            for piece in pieces(set(principals.values())):
+                rows = connection.execute(
+                    sa.select(held_roles.c.application_key, held_roles.c.principal_key, held_roles.c.role_id).where(
+                        held_roles.c.principal_key.in_(piece),
+                        held_roles.c.application_key.in_(application_keys.values()),
+                    )
+                )
+                present.update((row[0], row[1], row[2]) for row in rows)
+            answers: builtins.list[AppRoleAssignment | None] = []
+            new: builtins.list[dict[str, Any]] = []
+            for each in assignments:
+                what = (application_keys[each.service_principal_id], principals[each.principal_id], each.role_id)
+                answers.append(None if what in present else each)
+                if what not in present:
+                    present.add(what)
+                    new.append(
+                        {
+                            "assignment_id": each.id,
+                            "application_key": what[0],
+                            "principal_key": what[1],
+                            "role_id": each.role_id,
+                            "created_at": each.created_at,
+                        }
+                    )
+            if new:
+                connection.execute(sa.insert(held_roles), new)
+            record(connection, [_reassigned(row["application_key"], row["principal_key"]) for row in new])
+        return answers
+
+    def unassign(self, assignment_id: str) -> AppRoleAssignment | None:
+        """Removes an assignment and returns it; None if unknown."""
+        with self._database.write() as connection:
+            hold_feed(connection)
+            row = connection.execute(_select_assignments().where(held_roles.c.assignment_id == assignment_id)).first()
+            if row is None:
+                return None
+            connection.execute(sa.delete(held_roles).where(held_roles.c.key == row.key))
+            record(connection, [_reassigned(row.application_key, row.principal_key)])
+        return _assignment(row)
+
+    def assignments(
+        self, *, service_principal_id: str | None = None, principal_id: str | None = None
+    ) -> Sequence[AppRoleAssignment]:
+        """Returns assignments of an application or of a principal, in the order in which they were made."""
+        statement = _select_assignments().order_by(held_roles.c.key)
+        with self._database.read() as connection:
+            if service_principal_id is not None:
+                key = application_key(connection, service_principal_id)
+                statement = statement.where(held_roles.c.application_key == key)
+            if principal_id is not None:
+                statement = statement.where(held_roles.c.principal_key == object_key(connection, principal_id))
+            return [_assignment(row) for row in connection.execute(statement)]
+
+
+class SqlSecrets:
+    """The SecretStore on SQL: sealed values, and the target's address as a digest to compare by."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    def put(self, service_principal_id: str, secrets: Mapping[str, str]) -> None:
+        """Replaces the list; a key with an empty value is removed. Raises LookupError."""
+        kept = {name: value for name, value in secrets.items() if value}
+        address = kept.get(SecretKey.BASE_ADDRESS)
+        with self._database.write() as connection:
+            key = application_key(connection, service_principal_id)
+            connection.execute(sa.delete(sealed_secrets).where(sealed_secrets.c.application_key == key))
+            rows = [
+                {
+                    "application_key": key,
+                    "name": str(name),
+                    "position": position,
+                    "sealed": self._sealer.seal(value, field=_field(service_principal_id, name)),
+                }
+                for position, (name, value) in enumerate(kept.items())
+            ]
+            upsert(connection, sealed_secrets, rows, keys=("application_key", "name"))
+            digest = None if address is None else address_digest(address)
+            connection.execute(sa.update(applications).where(applications.c.key == key).values(address_digest=digest))
+
+    def get(self, service_principal_id: str) -> Mapping[str, str]:
+        """Returns the secrets in the clear. Raises LookupError, SealingError."""
+        with self._database.read() as connection:
+            key = application_key(connection, service_principal_id)
+            rows = connection.execute(
+                sa.select(sealed_secrets.c.name, sealed_secrets.c.sealed)
+                .where(sealed_secrets.c.application_key == key)
+                .order_by(sealed_secrets.c.position)
+            ).all()
+        return {row.name: self._sealer.unseal(row.sealed, field=_field(service_principal_id, row.name)) for row in rows}
+
+
+def application_key(connection: Connection, service_principal_id: str) -> int:
+    """Returns an application's key. Raises LookupError."""
+    key = connection.execute(
+        sa.select(applications.c.key).where(applications.c.service_principal_id == service_principal_id)
+    ).scalar()
+    if key is None:
+        raise LookupError(f"there is no enterprise application {service_principal_id}")
+    return int(key)
+
+
+def address_digest(address: str) -> str:
+    """Returns what is equal for two spellings of one address: case of the host, default port, last slash, flags."""
+    parts = urlsplit(address.strip())
+    scheme = parts.scheme.lower()
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    host = f"{parts.hostname or ''}:{port or _DEFAULT_PORTS.get(scheme, 0)}"
+    return hashlib.sha256(f"{scheme}://{host}{parts.path.rstrip('/')}".encode()).hexdigest()
+
+
+def _principals(connection: Connection, object_ids: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for piece in pieces(object_ids):
+        rows = connection.execute(sa.select(objects.c.object_id, objects.c.key).where(objects.c.object_id.in_(piece)))
+        found.update((row.object_id, row.key) for row in rows)
+    unknown = object_ids - found.keys()
+    if unknown:
+        raise LookupError(f"the directory has no object {min(unknown)}")
+    return found
+
+
+def _reassigned(application: int, principal: int) -> FeedChange:
+    return FeedChange(cause=Cause.ASSIGNMENT, object_key=principal, application_key=application)
+
+
+def _field(service_principal_id: str, name: str) -> str:
+    return f"servicePrincipals/{service_principal_id}/secrets/{name}"
+
+
+def _select_assignments() -> sa.Select[Any]:
+    return (
+        sa.select(held_roles, applications.c.service_principal_id, objects.c.object_id, objects.c.kind, objects.c.name)
+        .join(applications, applications.c.key == held_roles.c.application_key)
+        .join(objects, objects.c.key == held_roles.c.principal_key)
+    )
+
+
+def _assignment(row: Row[Any]) -> AppRoleAssignment:
+    return AppRoleAssignment(
+        id=row.assignment_id,
+        service_principal_id=row.service_principal_id,
+        principal_id=row.object_id,
+        principal_kind=ObjectKind(row.kind),
+        principal_display_name=row.name,
+        role_id=row.role_id,
+        created_at=row.created_at,
+    )
+
+
+def _application(row: Row[Any]) -> EnterpriseApplication:
+    return EnterpriseApplication(
+        service_principal_id=row.service_principal_id,
+        application_id=row.application_id,
+        app_id=row.app_id,
+        template_id=row.template_id,
+        display_name=row.display_name,
+        app_roles=decode(row.app_roles, tuple[AppRole, ...]),
+        accepts_default_access=row.accepts_default_access,
+        is_enabled=row.is_enabled,
+        notes=row.notes,
+        created_at=row.created_at,
+    )

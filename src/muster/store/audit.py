@@ -1,0 +1,33 @@
+"""The audit log on SQL."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from muster.database import Database
+from muster.ports.administration import AuditEntry
+from muster.store.encoding import decode, encode
+from muster.store.tables import audit
+
+
+class SqlAudit:
+    """The AuditStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, entry: AuditEntry) -> None:
+        """Writes an entry."""
+        with self._database.write() as connection:
+            connection.execute(sa.insert(audit).values(at=entry.at, entry=encode(entry)))
+
+    def search(self, *, after: str | None, limit: int) -> tuple[Sequence[AuditEntry], str | None]:
+        """Returns entries, newest first, and the key to go on after."""
+        statement = sa.select(audit.c.key, audit.c.entry).order_by(audit.c.key.desc()).limit(limit + 1)
+        if after is not None:
+            statement = statement.where(audit.c.key < int(after))
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        page = rows[:limit]
+        more = len(rows) > limit and page
+        return [decode(row.entry, AuditEntry) for row in page], str(page[-1].key) if more else None

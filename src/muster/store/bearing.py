@@ -1,0 +1,155 @@
+"""Which objects of the directory bear on a job, and which of them changed for it: queries of object keys."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, CompoundSelect, Select
+
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.ports.source import Window
+from muster.store.changes import Cause
+from muster.store.tables import assignments, changes, links, memberships, objects
+
+_Keys = Select[Any] | CompoundSelect[Any]
+
+
+def select_keys(application: int, job: int, *, sync_all: bool, kind: ObjectKind, window: Window | None) -> Select[Any]:
+    """Returns the keys of what a read gives, in order."""
+    query = sa.select(objects.c.key).where(objects.c.kind == kind.value).order_by(objects.c.key)
+    if window is not None:
+        changed = (
+            _changed_users(application, job, window, sync_all=sync_all)
+            if kind is ObjectKind.USER
+            else _changed_groups(application, job, window, sync_all=sync_all)
+        )
+        query = query.where(objects.c.key.in_(changed))
+    if sync_all:
+        return query.where(sa.or_(objects.c.lifecycle != Lifecycle.HARD_DELETED.value, _is_linked(job)))
+    if window is None:
+        return query.where(objects.c.key.in_(sa.union(_entitled(application, kind), _linked(job))))
+    # Few objects: each is looked up rather than all that are assigned listed.
+    bearing = [_is_assigned(application, objects.c.key), _is_linked(job)]
+    if kind is ObjectKind.USER:
+        bearing.append(_is_member_of_assigned(application))
+    return query.where(sa.or_(*bearing))
+
+
+def _changed_users(application: int, job: int, window: Window, *, sync_all: bool) -> CompoundSelect[Any]:
+    assigned_then = _principals_reassigned(application, window)
+    eligibility = _causes(window, Cause.ELIGIBILITY)
+    everyone = _present(window, Cause.APPLICATION, changes.c.application_key == application)
+    bears_on_group = sa.or_(_is_assigned(application, changes.c.object_key), changes.c.object_key.in_(assigned_then))
+    everyone_concerned: list[_Keys] = (
+        [_all(ObjectKind.USER).where(everyone)]
+        if sync_all
+        else [
+            _assigned(application).where(everyone),
+            _members_of_assigned(application).where(everyone),
+            _linked(job).where(everyone),
+        ]
+    )
+    return sa.union(
+        _own(ObjectKind.USER, window),
+        assigned_then,
+        # Everybody in a group that came or went.
+        sa.select(memberships.c.member_key).where(memberships.c.group_key.in_(assigned_then)),
+        # Everybody in an assigned group that was deleted, restored, or whose securityEnabled changed.
+        sa.select(memberships.c.member_key)
+        .join(changes, changes.c.object_key == memberships.c.group_key)
+        .where(eligibility, bears_on_group),
+        # Who came into a group or left it, assigned now or at some time in the window.
+        sa.select(changes.c.member_key).where(_causes(window, Cause.MEMBER), bears_on_group),
+        *everyone_concerned,
+    )
+
+
+def _changed_groups(application: int, job: int, window: Window, *, sync_all: bool) -> CompoundSelect[Any]:
+    everyone = _present(window, Cause.APPLICATION, changes.c.application_key == application)
+    everyone_concerned: list[_Keys] = (
+        [_all(ObjectKind.GROUP).where(everyone)]
+        if sync_all
+        else [_assigned(application).where(everyone), _linked(job).where(everyone)]
+    )
+    return sa.union(
+        _own(ObjectKind.GROUP, window),
+        _principals_reassigned(application, window),
+        # Its members changed, or one of them was deleted or restored.
+        sa.select(changes.c.object_key).where(_causes(window, Cause.MEMBER)),
+        sa.select(memberships.c.group_key)
+        .join(changes, changes.c.object_key == memberships.c.member_key)
+        .where(_causes(window, Cause.ELIGIBILITY)),
+        *everyone_concerned,
+    )
+
+
+def _causes(window: Window, cause: Cause) -> ColumnElement[bool]:
+    return sa.and_(changes.c.seq > window.after, changes.c.seq <= window.until, changes.c.cause == cause.value)
+
+
+def _present(window: Window, cause: Cause, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return sa.exists(sa.select(changes.c.seq).where(_causes(window, cause), condition))
+
+
+def _own(kind: ObjectKind, window: Window) -> Select[Any]:
+    changed = objects.alias()
+    return sa.select(changed.c.key).where(
+        changed.c.kind == kind.value, changed.c.seq > window.after, changed.c.seq <= window.until
+    )
+
+
+def _all(kind: ObjectKind) -> Select[Any]:
+    everything = objects.alias()
+    return sa.select(everything.c.key).where(everything.c.kind == kind.value)
+
+
+def _principals_reassigned(application: int, window: Window) -> Select[Any]:
+    given = changes.alias()
+    return sa.select(given.c.object_key).where(
+        given.c.seq > window.after,
+        given.c.seq <= window.until,
+        given.c.cause == Cause.ASSIGNMENT.value,
+        given.c.application_key == application,
+    )
+
+
+def _assigned(application: int) -> Select[Any]:
+    return sa.select(assignments.c.principal_key).where(assignments.c.application_key == application)
+
+
+def _members_of_assigned(application: int) -> Select[Any]:
+    groups = objects.alias("groups")
+    return (
+        sa.select(memberships.c.member_key)
+        .join(assignments, assignments.c.principal_key == memberships.c.group_key)
+        .join(groups, groups.c.key == memberships.c.group_key)
+        .where(
+            assignments.c.application_key == application,
+            groups.c.lifecycle == Lifecycle.PRESENT.value,
+            groups.c.security_enabled,
+        )
+    )
+
+
+def _entitled(application: int, kind: ObjectKind) -> _Keys:
+    if kind is ObjectKind.GROUP:
+        return _assigned(application)
+    return sa.union(_assigned(application), _members_of_assigned(application))
+
+
+def _linked(job: int) -> Select[Any]:
+    return sa.select(links.c.source_key).where(
+        links.c.job_key == job, links.c.source_key.is_not(None), links.c.target_id.is_not(None)
+    )
+
+
+def _is_assigned(application: int, key: ColumnElement[Any]) -> ColumnElement[bool]:
+    given = assignments.alias()
+    return sa.exists(sa.select(given.c.key).where(given.c.application_key == application, given.c.principal_key == key))
+
+
+def _is_member_of_assigned(application: int) -> ColumnElement[bool]:
+    return sa.exists(_members_of_assigned(application).where(memberships.c.member_key == objects.c.key))
+
+
+def _is_linked(job: int) -> ColumnElement[bool]:
+    return sa.exists(_linked(job).where(links.c.source_key == objects.c.key))

@@ -1,0 +1,108 @@
+"""What a target listed at the start of a full pass, on SQL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster.database import Database, upsert
+from muster.model.directory import ObjectKind
+from muster.model.operation import TargetResource
+from muster.store.encoding import decode_resource, encode
+from muster.store.rows import pieces
+from muster.store.tables import census, census_values, cycles
+
+
+class SqlCensus:
+    """The CensusStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, cycle_id: str, kind: ObjectKind, resources: Sequence[TargetResource], matching: Sequence[str]
+    ) -> None:
+        """Keeps listed objects; one that is listed twice counts once. Raises LookupError for an unknown cycle."""
+        with self._database.write() as connection:
+            place = {"cycle_key": _cycle_key(connection, cycle_id), "kind": kind.value}
+            rows = {
+                resource.target_id: {**place, "target_id": resource.target_id, "resource": encode(resource)}
+                for resource in resources
+            }
+            upsert(connection, census, list(rows.values()), keys=("cycle_key", "kind", "target_id"))
+            values = {
+                (attribute, value, resource.target_id): {
+                    **place,
+                    "attribute": attribute,
+                    "value": value,
+                    "target_id": resource.target_id,
+                }
+                for resource in resources
+                for attribute in matching
+                for value in _folded_values(resource.attributes.get(attribute))
+            }
+            keys = ("cycle_key", "kind", "attribute", "value", "target_id")
+            upsert(connection, census_values, list(values.values()), keys=keys, update=())
+
+    def find(
+        self, cycle_id: str, kind: ObjectKind, attribute: str, values: Sequence[str]
+    ) -> Mapping[str, tuple[TargetResource, ...]]:
+        """Returns objects by value, the value as it was asked; comparison without case."""
+        asked: dict[str, list[str]] = {}
+        for value in values:
+            asked.setdefault(value.casefold(), []).append(value)
+        found: dict[str, list[TargetResource]] = {}
+        with self._database.read() as connection:
+            key = _cycle_key(connection, cycle_id)
+            for piece in pieces(asked):
+                rows = connection.execute(
+                    sa.select(census_values.c.value, census.c.resource)
+                    .join(
+                        census,
+                        sa.and_(
+                            census.c.cycle_key == census_values.c.cycle_key,
+                            census.c.kind == census_values.c.kind,
+                            census.c.target_id == census_values.c.target_id,
+                        ),
+                    )
+                    .where(
+                        census_values.c.cycle_key == key,
+                        census_values.c.kind == kind.value,
+                        census_values.c.attribute == attribute,
+                        census_values.c.value.in_(piece),
+                    )
+                    .order_by(census_values.c.target_id)
+                )
+                for row in rows:
+                    resource = decode_resource(row.resource)
+                    for value in asked[row.value]:
+                        found.setdefault(value, []).append(resource)
+        return {value: tuple(resources) for value, resources in found.items()}
+
+    def by_id(self, cycle_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, TargetResource]:
+        """Returns objects by target id."""
+        found: dict[str, TargetResource] = {}
+        with self._database.read() as connection:
+            key = _cycle_key(connection, cycle_id)
+            for piece in pieces(target_ids):
+                rows = connection.execute(
+                    sa.select(census.c.target_id, census.c.resource).where(
+                        census.c.cycle_key == key, census.c.kind == kind.value, census.c.target_id.in_(piece)
+                    )
+                )
+                found.update((row.target_id, decode_resource(row.resource)) for row in rows)
+        return found
+
+
+def _cycle_key(connection: Connection, cycle_id: str) -> int:
+    key = connection.execute(sa.select(cycles.c.key).where(cycles.c.cycle_id == cycle_id)).scalar()
+    if key is None:
+        raise LookupError(f"there is no cycle {cycle_id}")
+    return int(key)
+
+
+def _folded_values(value: Any) -> Iterator[str]:
+    for each in value if isinstance(value, tuple | list) else (value,):
+        if each is not None and not isinstance(each, dict):
+            yield str(each).casefold()

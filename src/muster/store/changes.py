@@ -1,0 +1,75 @@
+"""The numbers of the change feed, and the rows that say whose entitlement may have changed.
+
+Every writer of the directory or of assignments first holds the feed: no number commits before a lower one, so that a
+reader who has seen n never meets a number below it later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster.database import serialize
+from muster.store.tables import changes, feed
+
+
+class Cause(StrEnum):
+    """Why somebody's entitlement may have changed."""
+
+    # A user or group was deleted, restored or purged; a group became security-enabled or ceased to be.
+    ELIGIBILITY = "eligibility"
+    # `member` came into the group `object` or left it.
+    MEMBER = "member"
+    # `object` was assigned to the application or unassigned.
+    ASSIGNMENT = "assignment"
+    # The application's roles, acceptance of Default Access or switch changed.
+    APPLICATION = "application"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedChange:
+    """A row of the feed that has no number yet."""
+
+    cause: Cause
+    object_key: int | None = None
+    member_key: int | None = None
+    application_key: int | None = None
+
+
+def hold_feed(connection: Connection) -> None:
+    """Waits for other writers of the feed and keeps them waiting to the end of this transaction. Called first."""
+    serialize(connection, "directory feed")
+
+
+def allocate(connection: Connection, count: int) -> int:
+    """Returns the first of `count` new numbers. The feed must be held."""
+    last = connection.execute(sa.update(feed).values(seq=feed.c.seq + count).returning(feed.c.seq)).scalar_one()
+    return int(last) - count + 1
+
+
+def record(connection: Connection, given: Sequence[FeedChange]) -> int | None:
+    """Returns the number of the last of these changes, which are written in order; None if there is none."""
+    if not given:
+        return None
+    first = allocate(connection, len(given))
+    connection.execute(
+        sa.insert(changes),
+        [
+            {
+                "seq": seq,
+                "cause": change.cause.value,
+                "object_key": change.object_key,
+                "member_key": change.member_key,
+                "application_key": change.application_key,
+            }
+            for seq, change in enumerate(given, first)
+        ],
+    )
+    return first + len(given) - 1
+
+
+def latest(connection: Connection) -> int:
+    """Returns the last number that is committed."""
+    return int(connection.execute(sa.select(feed.c.seq)).scalar_one())

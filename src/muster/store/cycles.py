@@ -1,0 +1,247 @@
+"""Cycles and their staged operations on SQL. Every writing call checks the epoch in its own transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from muster.database import Database, is_unique_violation
+from muster.model.failures import FailureRecord, Fenced
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedOperation, StagedState
+from muster.ports.cycles import NewOperation, Settlement
+from muster.store.encoding import decode, decode_operation, decode_optional, encode, encode_optional
+from muster.store.jobs import job_key
+from muster.store.rows import pieces
+from muster.store.settlements import SettlementWriter
+from muster.store.tables import census, census_values, cycles, jobs, staged
+
+# Only these move the watermark, and there is one of them at a time; plans and on-demand runs stand beside them.
+_PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL})
+_SUCCEEDED = frozenset({CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS})
+# What an admin has yet to decide, or has refused, is kept with a closed cycle.
+_KEPT_STATES = (StagedState.HELD.value, StagedState.REJECTED.value)
+
+
+class SqlCycles:
+    """The CycleStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._settlements = SettlementWriter(database)
+        self._stage = database.prepare(
+            sa.insert(staged).values({column.name: sa.bindparam(column.name) for column in staged.columns})
+        )
+
+    def begin(self, cycle: Cycle) -> None:
+        """Keeps a new cycle. Raises Fenced when a pass of the job is running already."""
+        try:
+            with self._database.write() as connection:
+                job = job_key(connection, cycle.job_id)
+                is_pass = cycle.kind in _PASSES
+                generation = connection.execute(sa.select(jobs.c.generation).where(jobs.c.key == job)).scalar_one()
+                connection.execute(
+                    sa.insert(cycles).values(
+                        cycle_id=cycle.id,
+                        job_key=job,
+                        running_job_key=job if is_pass else None,
+                        generation=generation,
+                        kind=cycle.kind.value,
+                        window_after=cycle.window_after,
+                        window_until=cycle.window_until,
+                        epoch=cycle.epoch,
+                        began_at=cycle.began_at,
+                        ended_at=cycle.ended_at,
+                        state=cycle.state.value,
+                        **_progress(cycle),
+                    )
+                )
+                if is_pass:
+                    connection.execute(
+                        sa.update(jobs).where(jobs.c.key == job).values(last_cycle_began_at=cycle.began_at)
+                    )
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+            raise Fenced(f"a cycle of job {cycle.job_id} is running already") from None
+
+    def get(self, cycle_id: str) -> Cycle | None:
+        """Returns a cycle."""
+        with self._database.read() as connection:
+            row = connection.execute(_select_cycles().where(cycles.c.cycle_id == cycle_id)).first()
+        return None if row is None else _cycle(row)
+
+    def running(self, job_id: str) -> Cycle | None:
+        """Returns the job's unfinished pass (initial or incremental)."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                _select_cycles().where(jobs.c.job_id == job_id, cycles.c.running_job_key.is_not(None))
+            ).first()
+        return None if row is None else _cycle(row)
+
+    def history(self, job_id: str, limit: int) -> Sequence[Cycle]:
+        """Returns the job's cycles, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                _select_cycles().where(jobs.c.job_id == job_id).order_by(cycles.c.key.desc()).limit(limit)
+            ).all()
+        return [_cycle(row) for row in rows]
+
+    def take_over(self, cycle_id: str) -> Cycle:
+        """Raises the epoch by one and returns the cycle. Raises LookupError."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(cycles).where(cycles.c.cycle_id == cycle_id).values(epoch=cycles.c.epoch + 1))
+            row = connection.execute(_select_cycles().where(cycles.c.cycle_id == cycle_id)).first()
+        if row is None:
+            raise LookupError(f"there is no cycle {cycle_id}")
+        return _cycle(row)
+
+    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> None:
+        """Writes staged operations, settlements of what needs no request, and the checkpoint. Raises Fenced."""
+        with self._database.write() as connection:
+            held = _hold(connection, cycle, **_progress(cycle))
+            last = connection.execute(
+                sa.select(sa.func.max(staged.c.number)).where(staged.c.cycle_key == held.key)
+            ).scalar()
+            if operations:
+                rows = [
+                    {
+                        "cycle_key": held.key,
+                        "number": number,
+                        "wave": new.wave,
+                        "state": new.state.value,
+                        "kind": new.operation.kind.value,
+                        "hold_code": new.hold_code,
+                        "hold_reason": new.hold_reason,
+                        "operation": encode(new.operation),
+                    }
+                    for number, new in enumerate(operations, (last or 0) + 1)
+                ]
+                self._stage.execute_many(rows, on=connection)
+            self._settlements.write(connection, held.key, held.job_key, settlements)
+
+    def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:
+        """Returns staged operations in order."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.select(staged)
+                .join(cycles, cycles.c.key == staged.c.cycle_key)
+                .where(cycles.c.cycle_id == cycle_id, staged.c.state == state.value, staged.c.wave == wave)
+                .order_by(staged.c.number)
+                .limit(limit)
+            ).all()
+        return [_staged_operation(row) for row in rows]
+
+    def count_staged(self, cycle_id: str, state: StagedState, wave: int | None = None) -> Mapping[str, int]:
+        """Returns how many staged operations there are by operation kind."""
+        statement = (
+            sa.select(staged.c.kind, sa.func.count())
+            .join(cycles, cycles.c.key == staged.c.cycle_key)
+            .where(cycles.c.cycle_id == cycle_id, staged.c.state == state.value)
+            .group_by(staged.c.kind)
+        )
+        if wave is not None:
+            statement = statement.where(staged.c.wave == wave)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+    def mark(
+        self, cycle: Cycle, numbers: Sequence[int], state: StagedState, hold_code: str | None, hold_reason: str | None
+    ) -> None:
+        """Moves staged operations to a state. Raises Fenced."""
+        with self._database.write() as connection:
+            held = _hold(connection, cycle)
+            for piece in pieces(numbers):
+                connection.execute(
+                    sa.update(staged)
+                    .where(staged.c.cycle_key == held.key, staged.c.number.in_(piece))
+                    .values(state=state.value, hold_code=hold_code, hold_reason=hold_reason)
+                )
+
+    def settle(self, cycle: Cycle, settlements: Sequence[Settlement]) -> None:
+        """Writes outcomes and the cycle's counters in one transaction. Raises Fenced."""
+        with self._database.write() as connection:
+            held = _hold(connection, cycle, counters=encode(cycle.counters))
+            self._settlements.write(connection, held.key, held.job_key, settlements)
+
+    def close(self, cycle: Cycle, watermark: int | None) -> None:
+        """Ends a cycle; one that succeeded moves the watermark unless a restart was asked for meanwhile.
+
+        Raises: Fenced.
+        """
+        with self._database.write() as connection:
+            held = _hold(
+                connection,
+                cycle,
+                **_progress(cycle),
+                state=cycle.state.value,
+                ended_at=cycle.ended_at,
+                running_job_key=None,
+            )
+            if cycle.kind in _PASSES:
+                of_job = sa.update(jobs).where(jobs.c.key == held.job_key)
+                connection.execute(of_job.values(last_cycle_ended_at=cycle.ended_at))
+                if watermark is not None and cycle.state in _SUCCEEDED:
+                    connection.execute(of_job.where(jobs.c.generation == held.generation).values(watermark=watermark))
+            for table in (census, census_values):
+                connection.execute(sa.delete(table).where(table.c.cycle_key == held.key))
+            connection.execute(
+                sa.delete(staged).where(staged.c.cycle_key == held.key, staged.c.state.not_in(_KEPT_STATES))
+            )
+
+
+def _hold(connection: Connection, cycle: Cycle, **values: Any) -> Row[Any]:
+    """Returns the cycle's keys, held for this transaction and with new values. Raises Fenced."""
+    row = connection.execute(
+        sa.update(cycles)
+        .where(cycles.c.cycle_id == cycle.id, cycles.c.epoch == cycle.epoch)
+        .values(**{"epoch": cycle.epoch, **values})
+        .returning(cycles.c.key, cycles.c.job_key, cycles.c.generation)
+    ).first()
+    if row is None:
+        raise Fenced(f"another process has taken over the cycle {cycle.id}")
+    return row
+
+
+def _progress(cycle: Cycle) -> dict[str, Any]:
+    return {
+        "phase": cycle.phase.value,
+        "position": cycle.position,
+        "counters": encode(cycle.counters),
+        "failure": encode_optional(cycle.failure),
+        "complete": cycle.complete,
+    }
+
+
+def _select_cycles() -> sa.Select[Any]:
+    return sa.select(cycles, jobs.c.job_id).join(jobs, jobs.c.key == cycles.c.job_key)
+
+
+def _cycle(row: Row[Any]) -> Cycle:
+    return Cycle(
+        id=row.cycle_id,
+        job_id=row.job_id,
+        kind=CycleKind(row.kind),
+        state=CycleState(row.state),
+        phase=CyclePhase(row.phase),
+        position=row.position,
+        window_after=row.window_after,
+        window_until=row.window_until,
+        epoch=row.epoch,
+        counters=decode(row.counters, Counters),
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        failure=decode_optional(row.failure, FailureRecord),
+        complete=row.complete,
+    )
+
+
+def _staged_operation(row: Row[Any]) -> StagedOperation:
+    return StagedOperation(
+        number=row.number,
+        operation=decode_operation(row.operation),
+        state=StagedState(row.state),
+        hold_code=row.hold_code,
+        hold_reason=row.hold_reason,
+    )

@@ -1,0 +1,306 @@
+"""The directory on SQL: objects, memberships, searches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Row
+
+from muster.database import Database
+from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
+from muster.model.values import Value
+from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
+from muster.store.changes import Cause, FeedChange, hold_feed, record
+from muster.store.directory_writes import DirectoryBatch, Draft
+from muster.store.rows import object_key, object_of, objects_of, pieces, select_objects
+from muster.store.tables import memberships, objects
+
+_SCANNED_AT_ONCE = 1_000
+# Columns that hold an attribute folded; comparisons with them are exact and use their index.
+_COLUMNS: dict[str, ColumnElement[Any]] = {
+    "userPrincipalName": objects.c.principal_name,
+    "mail": objects.c.mail,
+    "employeeId": objects.c.employee_id,
+}
+
+
+class SqlDirectory:
+    """The DirectoryStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, kind: ObjectKind, name: str) -> DirectoryObject | None:
+        """Returns an object by id or (users) principal name, whatever its lifecycle; None if unknown."""
+        with self._database.read() as connection:
+            row = find_row(connection, kind, name)
+        return None if row is None else object_of(row)
+
+    def search(self, query: DirectoryQuery) -> DirectoryPage:
+        """Returns a page of objects by display name."""
+        conditions, remaining = _conditions(query)
+        found: list[Row[Any]] = []
+        with self._database.read() as connection:
+            total = None
+            if not remaining and query.after is None:
+                total = connection.execute(
+                    sa.select(sa.func.count()).select_from(objects).where(*conditions)
+                ).scalar_one()
+            step = _SCANNED_AT_ONCE if remaining else query.limit + 1
+            for row in _scan(connection, conditions, query.after, step):
+                if all(_holds(row, comparison) for comparison in remaining):
+                    found.append(row)
+                    if len(found) > query.limit:
+                        break
+        more = len(found) > query.limit
+        page = found[: query.limit]
+        return DirectoryPage(
+            objects=objects_of(page), next_after=_cursor(page[-1]) if more and page else None, total=total
+        )
+
+    def write(self, writes: Sequence[ObjectWrite], at: datetime) -> Sequence[DirectoryObject | WriteRefused]:
+        """Writes in one transaction and returns one answer a write; a refused one does not hinder the others."""
+        ids = [name for write in writes for name in (write.object_id, write.manager_id) if name]
+        names = [
+            str(write.attributes["userPrincipalName"]).casefold()
+            for write in writes
+            if write.kind is ObjectKind.USER and write.attributes.get("userPrincipalName")
+        ]
+        with self._database.write() as connection:
+            hold_feed(connection)
+            batch = DirectoryBatch(connection, at)
+            batch.load(ids, names)
+            answers: list[Draft | WriteRefused] = [batch.write(write) for write in writes]
+            batch.flush()
+        return [answer.shown() if isinstance(answer, Draft) else answer for answer in answers]
+
+    def set_lifecycle(self, kind: ObjectKind, object_id: str, lifecycle: Lifecycle, at: datetime) -> DirectoryObject:
+        """Soft-deletes, restores or purges. Raises LookupError; ValueError for an object that was purged."""
+        with self._database.write() as connection:
+            hold_feed(connection)
+            batch = DirectoryBatch(connection, at)
+            batch.load([object_id])
+            draft = batch.draft(kind, object_id)
+            if draft is None:
+                raise LookupError(f"the directory has no {kind.lower()} {object_id}")
+            if draft.lifecycle is Lifecycle.HARD_DELETED and lifecycle is not Lifecycle.HARD_DELETED:
+                raise ValueError(f"{object_id} was deleted for good and cannot be brought back")
+            batch.set_lifecycle(draft, lifecycle)
+            batch.flush()
+        return draft.shown()
+
+    def change_members(self, group_id: str, *, add: Sequence[str], remove: Sequence[str]) -> int:
+        """Returns how many members really came or went. Raises LookupError for an id that the directory has not."""
+        with self._database.write() as connection:
+            hold_feed(connection)
+            group = _living_group(connection, group_id)
+            coming = _keys(connection, add)
+            going = _keys(connection, remove)
+            present: set[int] = set()
+            for piece in pieces(coming | going):
+                present.update(
+                    connection.execute(
+                        sa.select(memberships.c.member_key).where(
+                            memberships.c.group_key == group, memberships.c.member_key.in_(piece)
+                        )
+                    ).scalars()
+                )
+            new = sorted(coming - present)
+            old = sorted((going - coming) & present)
+            if new:
+                connection.execute(
+                    sa.insert(memberships), [{"group_key": group, "member_key": member} for member in new]
+                )
+            for piece in pieces(old):
+                connection.execute(
+                    sa.delete(memberships).where(memberships.c.group_key == group, memberships.c.member_key.in_(piece))
+                )
+            seq = record(
+                connection,
+                [FeedChange(cause=Cause.MEMBER, object_key=group, member_key=member) for member in (*new, *old)],
+            )
+            if seq is not None:
+                connection.execute(sa.update(objects).where(objects.c.key == group).values(seq=seq))
+        return len(new) + len(old)
+
+    def members(self, group_id: str, after: str | None, limit: int) -> DirectoryPage:
+        """Returns direct members that are not deleted, in the order in which they came into the directory."""
+        with self._database.read() as connection:
+            group = object_key(connection, group_id)
+            of_group = sa.and_(memberships.c.group_key == group, objects.c.lifecycle == Lifecycle.PRESENT.value)
+            total = None
+            if after is None:
+                total = connection.execute(
+                    sa.select(sa.func.count())
+                    .select_from(memberships.join(objects, objects.c.key == memberships.c.member_key))
+                    .where(of_group)
+                ).scalar_one()
+            rows = connection.execute(
+                select_objects()
+                .join(memberships, memberships.c.member_key == objects.c.key)
+                .where(of_group, memberships.c.member_key > int(after or 0))
+                .order_by(memberships.c.member_key)
+                .limit(limit + 1)
+            ).all()
+        page = rows[:limit]
+        return DirectoryPage(
+            objects=objects_of(page), next_after=str(page[-1].key) if len(rows) > limit and page else None, total=total
+        )
+
+    def groups_of(self, object_id: str) -> Sequence[DirectoryObject]:
+        """Returns the groups, not deleted, of which an object is a direct member."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select_objects()
+                .join(memberships, memberships.c.group_key == objects.c.key)
+                .where(
+                    memberships.c.member_key == object_key(connection, object_id),
+                    objects.c.lifecycle == Lifecycle.PRESENT.value,
+                )
+                .order_by(objects.c.folded_name, objects.c.key)
+            ).all()
+        return objects_of(rows)
+
+    def purge_due(self, before: datetime) -> Sequence[DirectoryObject]:
+        """Returns objects that were soft-deleted before an instant, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select_objects()
+                .where(objects.c.lifecycle == Lifecycle.SOFT_DELETED.value, objects.c.deleted_at < before)
+                .order_by(objects.c.deleted_at, objects.c.key)
+            ).all()
+        return objects_of(rows)
+
+
+def find_row(connection: Connection, kind: ObjectKind, name: str) -> Row[Any] | None:
+    """Returns the row of an object by id or principal name; of several purged ones of that name the newest."""
+    names = [objects.c.object_id == name.lower(), objects.c.object_id == name]
+    if kind is ObjectKind.USER:
+        names += [objects.c.principal_name == name.casefold(), objects.c.purged_name == name.casefold()]
+    for condition in names:
+        row = connection.execute(
+            select_objects().where(objects.c.kind == kind.value, condition).order_by(objects.c.key.desc()).limit(1)
+        ).first()
+        if row is not None:
+            return row
+    return None
+
+
+def _living_group(connection: Connection, group_id: str) -> int:
+    key = connection.execute(
+        sa.select(objects.c.key).where(
+            objects.c.object_id == group_id,
+            objects.c.kind == ObjectKind.GROUP.value,
+            objects.c.lifecycle != Lifecycle.HARD_DELETED.value,
+        )
+    ).scalar()
+    if key is None:
+        raise LookupError(f"the directory has no group {group_id}")
+    return int(key)
+
+
+def _keys(connection: Connection, object_ids: Sequence[str]) -> set[int]:
+    found: dict[str, int] = {}
+    for piece in pieces(set(object_ids)):
+        rows = connection.execute(
+            sa.select(objects.c.object_id, objects.c.key).where(
+                objects.c.object_id.in_(piece), objects.c.lifecycle != Lifecycle.HARD_DELETED.value
+            )
+        )
+        found.update((row.object_id, row.key) for row in rows)
+    unknown = [object_id for object_id in object_ids if object_id not in found]
+    if unknown:
+        raise LookupError(f"the directory has no object {unknown[0]}")
+    return set(found.values())
+
+
+def _conditions(query: DirectoryQuery) -> tuple[list[ColumnElement[bool]], list[tuple[str, str, object]]]:
+    """Returns what SQL compares, and the comparisons that are left to do on each object."""
+    lifecycles = [lifecycle.value for lifecycle in query.lifecycles]
+    conditions: list[ColumnElement[bool]] = [objects.c.kind == query.kind.value]
+    conditions.append(
+        objects.c.lifecycle == lifecycles[0] if len(lifecycles) == 1 else objects.c.lifecycle.in_(lifecycles)
+    )
+    if query.search:
+        beginning = query.search.casefold()
+        conditions.append(
+            sa.or_(_starts(objects.c.folded_name, beginning), _starts(objects.c.principal_name, beginning))
+        )
+    remaining: list[tuple[str, str, object]] = []
+    # The columns of a purged object are empty.
+    has_purged = Lifecycle.HARD_DELETED in query.lifecycles
+    for name, operator, value in query.comparisons:
+        column = _COLUMNS.get(name)
+        if name in ("objectId", "id") and operator == "eq":
+            conditions.append(objects.c.object_id == str(value).lower())
+        elif column is not None and not has_purged and isinstance(value, str) and operator in _SQL_OPERATORS:
+            conditions.append(_SQL_OPERATORS[operator](column, value.casefold()))
+        else:
+            remaining.append((name, operator, value))
+    return conditions, remaining
+
+
+def _starts(column: ColumnElement[Any], beginning: str) -> ColumnElement[bool]:
+    return sa.and_(column >= beginning, column < beginning + "\U0010ffff")
+
+
+_SQL_OPERATORS: dict[str, Callable[[ColumnElement[Any], str], ColumnElement[bool]]] = {
+    "eq": lambda column, value: column == value,
+    "sw": _starts,
+    "co": lambda column, value: column.contains(value, autoescape=True),
+    "ge": lambda column, value: column >= value,
+    "le": lambda column, value: column <= value,
+}
+
+
+def _scan(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], after: str | None, step: int
+) -> Iterator[Row[Any]]:
+    while True:
+        statement = select_objects().where(*conditions)
+        if after is not None:
+            key, _, name = after.partition(":")
+            statement = statement.where(sa.tuple_(objects.c.folded_name, objects.c.key) > sa.tuple_(name, int(key)))
+        rows = connection.execute(statement.order_by(objects.c.folded_name, objects.c.key).limit(step)).all()
+        yield from rows
+        if len(rows) < step:
+            return
+        after = _cursor(rows[-1])
+
+
+def _cursor(row: Row[Any]) -> str:
+    return f"{row.key}:{row.folded_name}"
+
+
+def _holds(row: Row[Any], comparison: tuple[str, str, object]) -> bool:
+    name, operator, wanted = comparison
+    stored = row.object_id if name in ("objectId", "id") else row.content.get(name)
+    values = stored if isinstance(stored, list) else [stored]
+    if operator == "ne":
+        return all(_folded(value) != _folded(wanted) for value in values)
+    return any(value is not None and _compares(operator, _folded(value), _folded(wanted)) for value in values) or (
+        operator == "eq" and wanted is None and stored is None
+    )
+
+
+def _compares(operator: str, stored: Value, wanted: Value) -> bool:
+    if isinstance(stored, str) is not isinstance(wanted, str):
+        return False
+    match operator:
+        case "eq":
+            return bool(stored == wanted)
+        case "sw":
+            return str(stored).startswith(str(wanted))
+        case "co":
+            return str(wanted) in str(stored)
+        case "ge":
+            return bool(stored >= wanted)
+        case "le":
+            return bool(stored <= wanted)
+        case _:
+            raise ValueError(f"the directory knows no comparison {operator}: use eq, ne, sw, co, ge or le")
+
+
+def _folded(value: Value) -> Value:
+    return value.casefold() if isinstance(value, str) else value

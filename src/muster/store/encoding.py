@@ -1,0 +1,83 @@
+"""Frozen values as JSON bytes and back: what the store keeps whole and never compares in SQL."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from muster.model.job import Plan
+from muster.model.operation import Acknowledged, Operation, TargetResource
+from muster.model.values import Attributes, frozen
+
+T = TypeVar("T")
+
+# Texts of a class of their own (redacted ones) flow as their text.
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+_OPERATION = msgspec.json.Decoder(Operation)
+_ACKNOWLEDGED = msgspec.json.Decoder(Acknowledged)
+_RESOURCE = msgspec.json.Decoder(TargetResource)
+_PLAN = msgspec.json.Decoder(Plan)
+
+
+def encode(value: Any) -> bytes:
+    """Returns a value of the model as JSON."""
+    return _ENCODER.encode(value)
+
+
+def encode_optional(value: Any) -> bytes | None:
+    """Returns a value as JSON, None as None."""
+    return None if value is None else _ENCODER.encode(value)
+
+
+def decode(document: bytes, wanted: type[T]) -> T:
+    """Returns a value that holds no attribute value (those have functions of their own here)."""
+    return msgspec.json.decode(document, type=wanted)
+
+
+def decode_optional(document: bytes | None, wanted: type[T]) -> T | None:
+    """Returns a value, None for NULL."""
+    return None if document is None else msgspec.json.decode(document, type=wanted)
+
+
+def frozen_attributes(attributes: Mapping[str, Any]) -> Attributes:
+    """Returns attributes with lists as tuples."""
+    return {name: frozen(value) if isinstance(value, list | dict) else value for name, value in attributes.items()}
+
+
+def decode_operation(document: bytes) -> Operation:
+    """Returns an operation."""
+    return _frozen_operation(_OPERATION.decode(document))
+
+
+def decode_acknowledged(document: bytes | None) -> Acknowledged:
+    """Returns an acknowledged projection, an empty one for NULL."""
+    return Acknowledged() if document is None else _frozen_acknowledged(_ACKNOWLEDGED.decode(document))
+
+
+def decode_resource(document: bytes) -> TargetResource:
+    """Returns a target's object."""
+    resource = _RESOURCE.decode(document)
+    return replace(resource, attributes=frozen_attributes(resource.attributes))
+
+
+def decode_plan(document: bytes) -> Plan:
+    """Returns a plan."""
+    plan = _PLAN.decode(document)
+    return replace(
+        plan,
+        operations=tuple(_frozen_operation(operation) for operation in plan.operations),
+        held=tuple((_frozen_operation(operation), reason) for operation, reason in plan.held),
+    )
+
+
+def _frozen_acknowledged(value: Acknowledged) -> Acknowledged:
+    return Acknowledged(sent=frozen_attributes(value.sent), seen=frozen_attributes(value.seen))
+
+
+def _frozen_operation(operation: Operation) -> Operation:
+    return replace(
+        operation,
+        changes=tuple(replace(change, old=frozen(change.old), new=frozen(change.new)) for change in operation.changes),
+        acknowledged=_frozen_acknowledged(operation.acknowledged),
+    )

@@ -1,0 +1,201 @@
+"""What a job reads of the directory: objects that bear on it or changed for it, with grants and references.
+
+A read first finds the keys of all its objects and keeps them (eight bytes each) until its last page is given; a page
+then costs a few statements for all of its objects together.
+"""
+
+import threading
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row, Select
+
+from muster.database import Database
+from muster.model.application import DEFAULT_ACCESS, AppRole, RoleGrant
+from muster.model.directory import Lifecycle, ObjectKind, original_principal_name
+from muster.model.operation import Change
+from muster.ports.directory import JobView
+from muster.ports.source import Window
+from muster.store.bearing import select_keys
+from muster.store.changes import latest
+from muster.store.directory import find_row
+from muster.store.encoding import decode, frozen_attributes
+from muster.store.rows import pieces, select_objects
+from muster.store.tables import applications, assignments, jobs, memberships, objects
+
+_READS_KEPT = 8
+
+_Read = tuple[JobView, ObjectKind, Window | None]
+
+
+class SqlDirectoryFeed:
+    """The DirectoryFeed on SQL. Threads share it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._keys: OrderedDict[_Read, array[int]] = OrderedDict()
+
+    def latest(self) -> int:
+        """Returns the highest number whose change, and all before it, are committed."""
+        with self._database.read() as connection:
+            return latest(connection)
+
+    def count(self, view: JobView, kind: ObjectKind, window: Window | None) -> int:
+        """Returns how many objects `read` will give in all pages."""
+        with self._database.read() as connection:
+            keys = _keys_query(connection, view, kind, window).subquery()
+            return int(connection.execute(sa.select(sa.func.count()).select_from(keys)).scalar_one())
+
+    def read(
+        self, view: JobView, kind: ObjectKind, window: Window | None, after: str | None, limit: int
+    ) -> tuple[Sequence[Change], str | None]:
+        """Returns a page of objects by key, each once, and the key to go on after."""
+        with self._database.read() as connection:
+            keys = self._find_keys(connection, (view, kind, window), is_first=after is None)
+            start = 0 if after is None else bisect_right(keys, int(after))
+            page = keys[start : start + limit]
+            changes = _changes_of(connection, view, kind, page)
+        if start + limit < len(keys):
+            return changes, str(page[-1])
+        with self._lock:
+            self._keys.pop((view, kind, window), None)
+        return changes, None
+
+    def read_one(self, view: JobView, kind: ObjectKind, source_id: str) -> Change | None:
+        """Returns one object, whether or not it bears on the job; by id or principal name."""
+        with self._database.read() as connection:
+            row = find_row(connection, kind, source_id)
+            return None if row is None else _changes_of(connection, view, kind, [row.key])[0]
+
+    def _find_keys(self, connection: Connection, read: _Read, *, is_first: bool) -> "array[int]":
+        with self._lock:
+            kept = None if is_first else self._keys.get(read)
+        if kept is not None:
+            return kept
+        found = array("q", connection.execute(_keys_query(connection, *read)).scalars())
+        with self._lock:
+            self._keys[read] = found
+            while len(self._keys) > _READS_KEPT:
+                self._keys.popitem(last=False)
+        return found
+
+
+def _keys_query(connection: Connection, view: JobView, kind: ObjectKind, window: Window | None) -> Select[Any]:
+    application, job = _scope(connection, view)
+    return select_keys(application, job, sync_all=view.sync_all, kind=kind, window=window)
+
+
+def _scope(connection: Connection, view: JobView) -> tuple[int, int]:
+    """Returns the keys of the view's application and job; 0, which nothing has, for one that is not kept."""
+    application = connection.execute(
+        sa.select(applications.c.key).where(applications.c.service_principal_id == view.service_principal_id)
+    ).scalar()
+    job = connection.execute(sa.select(jobs.c.key).where(jobs.c.job_id == view.job_id)).scalar()
+    return int(application or 0), int(job or 0)
+
+
+def _changes_of(connection: Connection, view: JobView, kind: ObjectKind, keys: Sequence[int]) -> list[Change]:
+    rows: dict[int, Row[Any]] = {}
+    for piece in pieces(keys):
+        rows.update((row.key, row) for row in connection.execute(select_objects().where(objects.c.key.in_(piece))))
+    grants = _grants(connection, view, keys)
+    members = _members(connection, keys) if kind is ObjectKind.GROUP else {}
+    return [
+        Change(
+            source_id=row.object_id,
+            kind=kind,
+            lifecycle=Lifecycle(row.lifecycle),
+            seq=row.seq,
+            attributes=_attributes(row),
+            grants=tuple(grants.get(row.key, ())),
+            references=_references(row, members),
+        )
+        for row in (rows[key] for key in keys)
+    ]
+
+
+def _attributes(row: Row[Any]) -> dict[str, Any]:
+    attributes = {**frozen_attributes(row.content), "objectId": row.object_id}
+    if row.kind == ObjectKind.USER.value:
+        raw = attributes.get("userPrincipalName")
+        if raw is not None:
+            attributes["originalUserPrincipalName"] = raw
+            attributes["userPrincipalName"] = original_principal_name(raw)
+    return attributes
+
+
+def _references(row: Row[Any], members: dict[int, list[str]]) -> dict[str, tuple[str, ...]]:
+    if row.kind == ObjectKind.GROUP.value:
+        return {"members": tuple(members.get(row.key, ()))}
+    # A purged manager was taken from all reports when it was purged.
+    return {"manager": (row.manager_id,) if row.manager_id is not None else ()}
+
+
+def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[int, list[RoleGrant]]:
+    application = connection.execute(
+        sa.select(applications.c.key, applications.c.app_roles).where(
+            applications.c.service_principal_id == view.service_principal_id
+        )
+    ).first()
+    if application is None:
+        return {}
+    manifest = {role.id: role for role in decode(application.app_roles, tuple[AppRole, ...])}
+    of_application = assignments.c.application_key == application.key
+    grants: dict[int, list[RoleGrant]] = {}
+    for piece in pieces(keys):
+        direct = connection.execute(
+            sa.select(assignments.c.principal_key, assignments.c.role_id)
+            .where(of_application, assignments.c.principal_key.in_(piece))
+            .order_by(assignments.c.key)
+        )
+        for row in direct:
+            grants.setdefault(row.principal_key, []).append(_grant(manifest, row.role_id))
+        through = connection.execute(
+            sa.select(memberships.c.member_key, assignments.c.role_id, objects.c.object_id, objects.c.name)
+            .join(assignments, assignments.c.principal_key == memberships.c.group_key)
+            .join(objects, objects.c.key == memberships.c.group_key)
+            .where(
+                of_application,
+                memberships.c.member_key.in_(piece),
+                objects.c.lifecycle == Lifecycle.PRESENT.value,
+                objects.c.security_enabled,
+            )
+            .order_by(assignments.c.key)
+        )
+        for member, role_id, group_id, group_name in through:
+            grant = _grant(manifest, role_id, group_id=group_id, group_name=group_name)
+            grants.setdefault(member, []).append(grant)
+    return grants
+
+
+def _grant(
+    manifest: dict[str, AppRole], role_id: str, *, group_id: str | None = None, group_name: str | None = None
+) -> RoleGrant:
+    role = manifest.get(role_id)
+    if role is None:
+        # Default Access, or a role that has left the manifest while somebody holds it: a way in without a value.
+        value, name = None, "Default Access" if role_id == DEFAULT_ACCESS else role_id
+    else:
+        value, name = role.value, role.display_name
+    return RoleGrant(
+        role_id=role_id, role_value=value, role_display_name=name, via_group_id=group_id, via_group_name=group_name
+    )
+
+
+def _members(connection: Connection, keys: Sequence[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for piece in pieces(keys):
+        rows = connection.execute(
+            sa.select(memberships.c.group_key, objects.c.object_id)
+            .join(objects, objects.c.key == memberships.c.member_key)
+            .where(memberships.c.group_key.in_(piece), objects.c.lifecycle == Lifecycle.PRESENT.value)
+            .order_by(memberships.c.group_key, memberships.c.member_key)
+        )
+        for group, member in rows:
+            found.setdefault(group, []).append(member)
+    return found

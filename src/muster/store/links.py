@@ -1,0 +1,248 @@
+"""Links, open references and escrows of a job on SQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Result, Row
+
+from muster.database import Database
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
+from muster.model.job import Escrow
+from muster.model.operation import Link, LinkState
+from muster.ports.cycles import OpenReference
+from muster.store.encoding import decode, decode_acknowledged
+from muster.store.jobs import job_key
+from muster.store.references import forget_references, reopen_references
+from muster.store.rows import pieces
+from muster.store.tables import applications, escrows, jobs, links, reference_attributes, references
+
+_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value)
+_OWNERS = links.alias("owners")
+_OTHERS = links.alias("others")
+
+
+class SqlLinks:
+    """The LinkStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def links(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Link]:
+        """Returns links by source id."""
+        found: dict[str, Link] = {}
+        with self._database.read() as connection:
+            job = job_key(connection, job_id)
+            for piece in pieces(source_ids):
+                rows = connection.execute(
+                    sa.select(links).where(
+                        links.c.job_key == job,
+                        links.c.kind == kind.value,
+                        links.c.source_id.in_(piece),
+                        links.c.target_id.is_not(None),
+                    )
+                )
+                found.update((row.source_id, _link(row)) for row in rows)
+        return found
+
+    def owners(self, job_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Returns (job id, source id) by target id, over all jobs with the same target address.
+
+        Only adopted and managed objects have an owner; of two the first that was linked.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        with self._database.read() as connection:
+            address = connection.execute(
+                sa.select(applications.c.address_digest)
+                .join(jobs, jobs.c.application_key == applications.c.key)
+                .where(jobs.c.job_id == job_id)
+            ).scalar()
+            for piece in pieces(target_ids):
+                rows = connection.execute(
+                    sa.select(links.c.target_id, jobs.c.job_id, links.c.source_id)
+                    .join(jobs, jobs.c.key == links.c.job_key)
+                    .join(applications, applications.c.key == jobs.c.application_key)
+                    .where(
+                        # Without an address: the jobs that write to our directory.
+                        applications.c.address_digest.is_not_distinct_from(address),
+                        links.c.kind == kind.value,
+                        links.c.target_id.in_(piece),
+                        links.c.state.in_(_OURS),
+                    )
+                    .order_by(links.c.key)
+                )
+                for row in rows:
+                    found.setdefault(row.target_id, (row.job_id, row.source_id))
+        return found
+
+    def count_links(self, job_id: str, kind: ObjectKind | None = None) -> int:
+        """Returns how many objects are linked."""
+        with self._database.read() as connection:
+            statement = (
+                sa.select(sa.func.count())
+                .select_from(links)
+                .where(links.c.job_key == job_key(connection, job_id), links.c.target_id.is_not(None))
+            )
+            if kind is not None:
+                statement = statement.where(links.c.kind == kind.value)
+            return int(connection.execute(statement).scalar_one())
+
+    def unlink(self, job_id: str, kind: ObjectKind, source_id: str) -> None:
+        """Forgets a link (object connection) and what it held of references."""
+        with self._database.write() as connection:
+            key = connection.execute(
+                sa.update(links)
+                .where(
+                    links.c.job_key == job_key(connection, job_id),
+                    links.c.kind == kind.value,
+                    links.c.source_id == source_id,
+                )
+                .values(target_id=None, state=None, owned=None, display_name=None, acknowledged=None)
+                .returning(links.c.key)
+            ).scalar()
+            if key is not None:
+                forget_references(connection, [(key, None)])
+                reopen_references(connection, [(key, None)])
+
+    def open_references(self, job_id: str, limit: int, after: str | None) -> tuple[Sequence[OpenReference], str | None]:
+        """Returns references that can be set or removed now, one an object and attribute; and the key to go on.
+
+        Of an object that is ours (adopted, managed); an other end that is not ours yet, or no more, is left out.
+        """
+        owner, attribute = (int(part) for part in after.split(":")) if after else (0, 0)
+        place = sa.tuple_(references.c.owner_key, references.c.attribute_key)
+        with self._database.read() as connection:
+            able = _able(job_key(connection, job_id))
+            places = connection.execute(
+                sa.select(references.c.owner_key, references.c.attribute_key)
+                .select_from(_joined())
+                .where(able, place > sa.tuple_(owner, attribute))
+                .distinct()
+                .order_by(references.c.owner_key, references.c.attribute_key)
+                .limit(limit + 1)
+            ).all()
+            page = places[:limit]
+            found = _open_references(connection, able, [(row.owner_key, row.attribute_key) for row in page])
+        more = len(places) > limit and page
+        return found, f"{page[-1].owner_key}:{page[-1].attribute_key}" if more else None
+
+    def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
+        """Returns failed objects whose next attempt is due, by source id."""
+        with self._database.read() as connection:
+            statement = sa.select(escrows).where(
+                escrows.c.job_key == job_key(connection, job_id), escrows.c.next_attempt_at <= at
+            )
+            if after is not None:
+                statement = statement.where(escrows.c.source_id > after)
+            rows = connection.execute(statement.order_by(escrows.c.source_id, escrows.c.kind).limit(limit)).all()
+        return [_escrow(row) for row in rows]
+
+    def count_escrows(self, job_id: str) -> int:
+        """Returns how many failed objects wait."""
+        with self._database.read() as connection:
+            statement = sa.select(sa.func.count()).where(escrows.c.job_key == job_key(connection, job_id))
+            return int(connection.execute(statement).scalar_one())
+
+    def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:
+        """Drops links (with references) and/or escrows, as a restart asks."""
+        dropped = [table for table, is_asked in ((_LINKS, links), (_ESCROWS, escrows)) if is_asked]
+        with self._database.write() as connection:
+            job = job_key(connection, job_id)
+            for table in dropped:
+                connection.execute(sa.delete(table).where(table.c.job_key == job))
+
+
+# Under other names than the switches of `reset`.
+_LINKS, _ESCROWS = links, escrows
+
+
+def _joined() -> Any:
+    return (
+        references.join(_OWNERS, _OWNERS.c.key == references.c.owner_key)
+        .join(_OTHERS, _OTHERS.c.key == references.c.other_key)
+        .join(reference_attributes, reference_attributes.c.key == references.c.attribute_key)
+    )
+
+
+def _able(job: int) -> ColumnElement[bool]:
+    """Open references of our objects to objects that are ours, or that are to be taken away."""
+    return sa.and_(
+        references.c.job_key == job,
+        references.c.is_open,
+        _OWNERS.c.state.in_(_OURS),
+        sa.or_(references.c.acknowledged.is_not(None), sa.and_(references.c.wanted, _OTHERS.c.state.in_(_OURS))),
+    )
+
+
+def _open_references(
+    connection: Connection, able: ColumnElement[bool], places: Iterable[tuple[int, int]]
+) -> list[OpenReference]:
+    by_place: dict[tuple[int, int], list[Row[Any]]] = {place: [] for place in places}
+    for piece in pieces({owner for owner, _ in by_place}):
+        rows: Result[Any] = connection.execute(
+            sa.select(
+                references.c.owner_key,
+                references.c.attribute_key,
+                references.c.wanted,
+                references.c.acknowledged,
+                _OWNERS.c.kind,
+                _OWNERS.c.source_id,
+                _OWNERS.c.target_id,
+                sa.func.coalesce(_OWNERS.c.display_name, _OWNERS.c.source_id).label("source_name"),
+                _OTHERS.c.source_id.label("other_source_id"),
+                _OTHERS.c.target_id.label("other_target_id"),
+                _OTHERS.c.state.label("other_state"),
+                reference_attributes.c.name,
+                reference_attributes.c.kind.label("reference_kind"),
+                reference_attributes.c.multivalued,
+            )
+            .select_from(_joined())
+            .where(able, references.c.owner_key.in_(piece))
+            .order_by(references.c.other_key)
+        )
+        for row in rows:
+            if (row.owner_key, row.attribute_key) in by_place:
+                by_place[row.owner_key, row.attribute_key].append(row)
+    return [_open_reference(rows) for rows in by_place.values() if rows]
+
+
+def _open_reference(rows: Sequence[Row[Any]]) -> OpenReference:
+    first = rows[0]
+    return OpenReference(
+        kind=ObjectKind(first.kind),
+        source_id=first.source_id,
+        source_name=first.source_name,
+        target_id=first.target_id,
+        attribute=first.name,
+        reference_kind=ObjectKind(first.reference_kind),
+        multivalued=first.multivalued,
+        add=tuple(
+            (row.other_source_id, row.other_target_id) for row in rows if row.wanted and row.other_state in _OURS
+        ),
+        remove=tuple((row.other_source_id, row.acknowledged) for row in rows if row.acknowledged is not None),
+    )
+
+
+def _link(row: Row[Any]) -> Link:
+    return Link(
+        source_id=row.source_id,
+        kind=ObjectKind(row.kind),
+        target_id=row.target_id,
+        state=LinkState(row.state),
+        owned=LinkState(row.owned),
+        acknowledged=decode_acknowledged(row.acknowledged),
+        display_name=row.display_name,
+    )
+
+
+def _escrow(row: Row[Any]) -> Escrow:
+    return Escrow(
+        source_id=row.source_id,
+        kind=row.kind,
+        failure=decode(row.failure, FailureRecord),
+        attempts=row.attempts,
+        first_failed_at=row.first_failed_at,
+        next_attempt_at=row.next_attempt_at,
+    )

@@ -1,0 +1,79 @@
+"""The provisioning log on SQL: written by settlements, read newest first."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from muster.database import Database
+from muster.model.log import LogEntry
+from muster.ports.cycles import LogQuery
+from muster.store.encoding import decode, encode
+from muster.store.tables import applications, cycles, jobs, log
+
+_EXACT = ("job_id", "cycle_id", "change_id", "service_principal_id", "source_id", "action", "status")
+
+
+class SqlLog:
+    """The LogStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def search(self, query: LogQuery) -> tuple[Sequence[LogEntry], str | None]:
+        """Returns entries, newest first, and the key to go on after."""
+        with self._database.read() as connection:
+            statement = sa.select(log.c.key, log.c.entry).where(*_conditions(connection, query))
+            if query.after is not None:
+                statement = statement.where(log.c.key < int(query.after))
+            rows = connection.execute(statement.order_by(log.c.key.desc()).limit(query.limit + 1)).all()
+        page = rows[: query.limit]
+        more = len(rows) > query.limit and page
+        return [decode(row.entry, LogEntry) for row in page], str(page[-1].key) if more else None
+
+
+def log_row(entry: LogEntry) -> dict[str, Any]:
+    """Returns the row of a log entry."""
+    identity = (entry.source_name, entry.target_name, entry.source_id, entry.target_id)
+    return {
+        "at": entry.at,
+        "service_principal_id": entry.service_principal_id,
+        "job_id": entry.job_id,
+        "cycle_id": entry.cycle_id,
+        "change_id": entry.change_id,
+        "source_id": entry.source_id,
+        "action": entry.action.value,
+        "status": entry.status.value,
+        "identity": "\n".join(part.casefold() for part in identity if part),
+        "entry": encode(entry),
+    }
+
+
+def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [
+        log.c[name] == getattr(query, name) for name in _EXACT if getattr(query, name) is not None
+    ]
+    if query.service_principal_id is None and query.source_id is None:
+        # The index is by application: a job or a cycle that is still there says which one.
+        application = _application_of(connection, query)
+        if application is not None:
+            conditions.append(log.c.service_principal_id == application)
+    if query.identity:
+        conditions.append(log.c.identity.contains(query.identity.casefold(), autoescape=True))
+    if query.since is not None:
+        conditions.append(log.c.at >= query.since)
+    if query.until is not None:
+        conditions.append(log.c.at <= query.until)
+    return conditions
+
+
+def _application_of(connection: Connection, query: LogQuery) -> str | None:
+    statement = sa.select(applications.c.service_principal_id).join(jobs, jobs.c.application_key == applications.c.key)
+    if query.job_id is not None:
+        statement = statement.where(jobs.c.job_id == query.job_id)
+    elif query.cycle_id is not None:
+        statement = statement.join(cycles, cycles.c.job_key == jobs.c.key).where(cycles.c.cycle_id == query.cycle_id)
+    else:
+        return None
+    return connection.execute(statement).scalar()

@@ -1,0 +1,81 @@
+"""The service's store, opened: every port of it over one database."""
+
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from muster.database import Database, migrate, serialize
+from muster.ports.administration import AccessStore, AuditStore, WorkQueue
+from muster.ports.applications import ApplicationStore, JobStore, SecretStore
+from muster.ports.cycles import CensusStore, CycleStore, LinkStore, LogStore, PlanStore
+from muster.ports.directory import DirectoryFeed, DirectoryStore
+from muster.sealing import Sealer
+from muster.store.access import SqlAccess
+from muster.store.applications import SqlApplications, SqlSecrets
+from muster.store.audit import SqlAudit
+from muster.store.census import SqlCensus
+from muster.store.cycles import SqlCycles
+from muster.store.directory import SqlDirectory
+from muster.store.feed import SqlDirectoryFeed
+from muster.store.jobs import SqlJobs
+from muster.store.links import SqlLinks
+from muster.store.log import SqlLog
+from muster.store.plans import SqlPlans
+from muster.store.tables import installation
+from muster.store.work import SqlWorkQueue
+
+MIGRATIONS = "muster.store.migrations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The ports of the store."""
+
+    directory: DirectoryStore
+    feed: DirectoryFeed
+    applications: ApplicationStore
+    secrets: SecretStore
+    jobs: JobStore
+    cycles: CycleStore
+    links: LinkStore
+    census: CensusStore
+    log: LogStore
+    plans: PlanStore
+    work: WorkQueue
+    audit: AuditStore
+    access: AccessStore
+
+
+def prepare_tables(database: Database) -> str:
+    """Returns the installation's tenant id, after every migration that is to run; an empty database gets one.
+
+    Raises: DatabaseError if the database was written by a newer program.
+    """
+    migrate(database, MIGRATIONS)
+    with database.write() as connection:
+        serialize(connection, "installation")
+        tenant = connection.execute(sa.select(installation.c.tenant_id)).scalar()
+        if tenant is None:
+            tenant = str(uuid.uuid4())
+            connection.execute(sa.insert(installation).values(key=1, tenant_id=tenant))
+    return str(tenant)
+
+
+def open_store(database: Database, sealer: Sealer) -> Store:
+    """Returns the store over a database that `prepare_tables` has prepared; the sealer is made for its tenant."""
+    return Store(
+        directory=SqlDirectory(database),
+        feed=SqlDirectoryFeed(database),
+        applications=SqlApplications(database),
+        secrets=SqlSecrets(database, sealer),
+        jobs=SqlJobs(database),
+        cycles=SqlCycles(database),
+        links=SqlLinks(database),
+        census=SqlCensus(database),
+        log=SqlLog(database),
+        plans=SqlPlans(database),
+        work=SqlWorkQueue(database),
+        audit=SqlAudit(database),
+        access=SqlAccess(database),
+    )

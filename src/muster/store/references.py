@@ -1,0 +1,235 @@
+"""References between linked objects: what the source wants, what the target has confirmed, what is open.
+
+A row is open when the two differ. It is closed again by the settlement that confirms it; a reference that is neither
+wanted nor held at the target has no row.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster.database import upsert
+from muster.model.directory import ObjectKind
+from muster.ports.cycles import Settlement
+from muster.store.anchors import Anchors
+from muster.store.rows import pieces
+from muster.store.tables import links, reference_attributes, references
+
+
+@dataclass(slots=True)
+class _Reference:
+    """A row as it stands and as it will be."""
+
+    other_source_id: str
+    other_target_id: str | None
+    wanted: bool
+    acknowledged: str | None
+    is_changed: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        if not self.wanted or self.acknowledged is None:
+            return True
+        return self.other_target_id is not None and self.acknowledged != self.other_target_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    key: int
+    name: str
+    kind: ObjectKind
+    multivalued: bool
+
+
+# By owner, then by attribute and other end; a row that is to go is None.
+_Place = tuple[int, int]
+_Rows = dict[int, dict[_Place, _Reference | None]]
+
+
+class ReferenceWriter:
+    """Writes what settlements say of references, in the caller's transaction."""
+
+    def write(self, connection: Connection, job_key: int, settlements: Sequence[Settlement], anchors: Anchors) -> None:
+        """Replaces what is wanted, then notes what the target has confirmed."""
+        wanting = {anchors[one.kind, one.source_id].key for one in settlements if one.wanted}
+        settling = {anchors[one.kind, one.source_id].key for one in settlements if one.references} - wanting
+        if not wanting and not settling:
+            return
+        attributes = _fetch_attributes(
+            connection, {(each.attribute, each.kind, each.multivalued) for one in settlements for each in one.wanted}
+        )
+        rows: _Rows = {owner: {} for owner in wanting | settling}
+        _fetch_rows(connection, rows, wanting)
+        if settling:
+            single = [each.key for each in attributes.values() if not each.multivalued]
+            others = {each.source_id for one in settlements for each in one.references}
+            _fetch_rows(connection, rows, settling, attributes=single, source_ids=others)
+        targets = {anchor.key: (source_id, anchor.target_id) for (_, source_id), anchor in anchors.items()}
+        targets.update(_current_targets(settlements, anchors))
+        by_key = {each.key: each for each in attributes.values()}
+        for one in settlements:
+            if not one.wanted and not one.references:
+                continue
+            own = rows[anchors[one.kind, one.source_id].key]
+            for wanted in one.wanted:
+                attribute = attributes[wanted.attribute, wanted.kind, wanted.multivalued]
+                keys = {anchors[wanted.kind, source_id].key for source_id in wanted.source_ids}
+                _replace_wanted(own, attribute.key, {key: targets[key] for key in keys})
+            if one.references:
+                _settle(own, by_key, one)
+        _flush(connection, job_key, rows)
+
+
+def forget_references(connection: Connection, replaced: Sequence[tuple[int, str | None]]) -> None:
+    """Forgets what unlinked or re-created objects held: nothing if they are gone, else all is to be set anew."""
+    owners = [{"at_key": key} for key, _ in replaced]
+    unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None]
+    at_owner = references.c.owner_key == sa.bindparam("at_key")
+    if unlinked:
+        connection.execute(sa.delete(references).where(at_owner), unlinked)
+    connection.execute(sa.delete(references).where(at_owner, sa.not_(references.c.wanted)), owners)
+    connection.execute(sa.update(references).where(at_owner).values(acknowledged=None, is_open=True), owners)
+
+
+def reopen_references(connection: Connection, replaced: Sequence[tuple[int, str | None]]) -> None:
+    """Opens references to objects whose target was replaced; those to unlinked ones wait for the next link."""
+    at_other = sa.and_(references.c.other_key == sa.bindparam("at_key"), references.c.wanted)
+    unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None]
+    if unlinked:
+        connection.execute(sa.update(references).where(at_other).values(acknowledged=None, is_open=True), unlinked)
+    moved = [{"at_key": key} for key, target_id in replaced if target_id is not None]
+    if moved:
+        connection.execute(sa.update(references).where(at_other).values(is_open=True), moved)
+
+
+def _replace_wanted(
+    own: dict[_Place, _Reference | None], attribute: int, wanted: dict[int, tuple[str, str | None]]
+) -> None:
+    for place, row in own.items():
+        if row is None or place[0] != attribute or place[1] in wanted or not row.wanted:
+            continue
+        if row.acknowledged is None:
+            own[place] = None
+        else:
+            row.wanted, row.is_changed = False, True
+    for other, (source_id, target_id) in wanted.items():
+        found = own.get((attribute, other))
+        if found is None:
+            own[attribute, other] = _Reference(source_id, target_id, True, None, True)
+        elif not found.wanted:
+            found.wanted, found.is_changed = True, True
+
+
+def _settle(own: dict[_Place, _Reference | None], attributes: dict[int, _Attribute], settlement: Settlement) -> None:
+    by_name: dict[tuple[str, str], list[_Reference]] = {}
+    single: dict[str, list[_Reference]] = {}
+    for place, row in own.items():
+        if row is not None:
+            attribute = attributes[place[0]]
+            by_name.setdefault((attribute.name, row.other_source_id), []).append(row)
+            if not attribute.multivalued:
+                single.setdefault(attribute.name, []).append(row)
+    # A value that is replaced by another id of the same object comes as both: the removal counts first.
+    for settled in sorted(settlement.references, key=lambda each: each.target_id is not None):
+        if settled.target_id is not None:
+            for row in single.get(settled.attribute, ()):
+                # There is room for one value only: the one that was there is gone.
+                row.acknowledged, row.is_changed = None, True
+        for row in by_name.get((settled.attribute, settled.source_id), ()):
+            row.acknowledged, row.is_changed = settled.target_id, True
+    for place, each in own.items():
+        if each is not None and not each.wanted and each.acknowledged is None:
+            own[place] = None
+
+
+def _flush(connection: Connection, job_key: int, rows: _Rows) -> None:
+    changed: list[dict[str, Any]] = []
+    gone: list[dict[str, int]] = []
+    for owner, own in rows.items():
+        for (attribute, other), row in own.items():
+            if row is None:
+                gone.append({"at_owner": owner, "at_attribute": attribute, "at_other": other})
+            elif row.is_changed:
+                changed.append(
+                    {
+                        "owner_key": owner,
+                        "attribute_key": attribute,
+                        "other_key": other,
+                        "job_key": job_key,
+                        "wanted": row.wanted,
+                        "acknowledged": row.acknowledged,
+                        "is_open": row.is_open,
+                    }
+                )
+    upsert(connection, references, changed, keys=("owner_key", "attribute_key", "other_key"))
+    if gone:
+        connection.execute(
+            sa.delete(references).where(
+                references.c.owner_key == sa.bindparam("at_owner"),
+                references.c.attribute_key == sa.bindparam("at_attribute"),
+                references.c.other_key == sa.bindparam("at_other"),
+            ),
+            gone,
+        )
+
+
+def _current_targets(settlements: Sequence[Settlement], anchors: Anchors) -> dict[int, tuple[str, str | None]]:
+    """Returns the target ids that this very batch gives."""
+    current: dict[int, tuple[str, str | None]] = {}
+    for one in settlements:
+        if one.unlink or one.link is not None:
+            target_id = None if one.unlink or one.link is None else one.link.target_id
+            current[anchors[one.kind, one.source_id].key] = (one.source_id, target_id)
+    return current
+
+
+def _fetch_rows(
+    connection: Connection,
+    rows: _Rows,
+    owners: Iterable[int],
+    *,
+    attributes: Sequence[int] | None = None,
+    source_ids: Iterable[str] = (),
+) -> None:
+    """Fetches the rows of owners: all, or those of some attributes and those to some source objects."""
+    statement = sa.select(references, links.c.source_id, links.c.target_id).join(
+        links, links.c.key == references.c.other_key
+    )
+    for piece in pieces(owners):
+        of_owners = statement.where(references.c.owner_key.in_(piece))
+        if attributes is None:
+            statements = [of_owners]
+        else:
+            statements = [of_owners.where(references.c.attribute_key.in_(attributes))]
+            statements += [of_owners.where(links.c.source_id.in_(ids)) for ids in pieces(source_ids)]
+        for each in statements:
+            for row in connection.execute(each):
+                rows[row.owner_key][row.attribute_key, row.other_key] = _Reference(
+                    row.source_id, row.target_id, row.wanted, row.acknowledged
+                )
+
+
+def _fetch_attributes(
+    connection: Connection, wanted: set[tuple[str, ObjectKind, bool]]
+) -> dict[tuple[str, ObjectKind, bool], _Attribute]:
+    """Returns all reference attributes that are known, with those wanted among them."""
+    found = _all_attributes(connection)
+    missing = wanted - found.keys()
+    if missing:
+        rows = [{"name": name, "kind": kind.value, "multivalued": multivalued} for name, kind, multivalued in missing]
+        upsert(connection, reference_attributes, rows, keys=("name", "kind", "multivalued"), update=())
+        found = _all_attributes(connection)
+    return found
+
+
+def _all_attributes(connection: Connection) -> dict[tuple[str, ObjectKind, bool], _Attribute]:
+    rows: Any = connection.execute(sa.select(reference_attributes))
+    return {
+        (row.name, ObjectKind(row.kind), row.multivalued): _Attribute(
+            row.key, row.name, ObjectKind(row.kind), row.multivalued
+        )
+        for row in rows
+    }

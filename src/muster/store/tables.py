@@ -1,0 +1,366 @@
+"""The service's tables: directory and its change feed, applications, jobs, cycles, links, log, access.
+
+Rows that are joined by the million carry integer keys; identifiers that people and Graph see are text beside them.
+What is never compared in SQL is a JSON document in a binary column (see store/encoding.py).
+"""
+
+import sqlalchemy as sa
+
+from muster.database import Instant, Json
+
+METADATA = sa.MetaData()
+
+# SQLite gives an automatic number only to a column of the exact type INTEGER.
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# Compared byte by byte on both dialects, so that a beginning is a range of the index.
+Folded = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def _of(column: str, *, index: bool = False, primary: bool = False, name: str) -> sa.Column[int]:
+    """A reference to a row that takes this row with it when it goes."""
+    reference = sa.ForeignKey(column, ondelete="CASCADE")
+    return sa.Column(name, Key, reference, nullable=False, index=index, primary_key=primary, autoincrement=False)
+
+
+installation = sa.Table(
+    "installation",
+    METADATA,
+    sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+)
+
+# ---------------------------------------------------------------- directory
+
+# One row: the last number given. Its lock lets no number commit before a lower one.
+feed = sa.Table(
+    "feed",
+    METADATA,
+    sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+
+objects = sa.Table(
+    "objects",
+    METADATA,
+    # Given by the store under the feed's lock, so that a batch knows its keys before it is written.
+    sa.Column("key", Key, primary_key=True, autoincrement=False),
+    sa.Column("object_id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("lifecycle", sa.Text, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    # The name to show; the folded ones are for comparison without case.
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("folded_name", Folded, nullable=False),
+    # Folded; NULL for groups and once purged, which frees the name.
+    sa.Column("principal_name", Folded, unique=True),
+    sa.Column("purged_name", Folded),
+    sa.Column("mail", Folded),
+    sa.Column("employee_id", Folded),
+    sa.Column("security_enabled", sa.Boolean, nullable=False),
+    # No foreign key: objects are never removed, and a batch may name a manager that comes later in it.
+    sa.Column("manager_key", Key),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("deleted_at", Instant),
+    sa.Index("objects_in_order", "kind", "key"),
+    sa.Index("objects_changed", "kind", "seq"),
+    sa.Index("objects_by_name", "kind", "lifecycle", "folded_name", "key"),
+)
+for _column in ("purged_name", "mail", "employee_id", "manager_key", "deleted_at"):
+    _present = objects.c[_column].is_not(None)
+    sa.Index(f"objects_{_column}", objects.c[_column], sqlite_where=_present, postgresql_where=_present)
+
+memberships = sa.Table(
+    "memberships",
+    METADATA,
+    _of("objects.key", name="group_key", primary=True),
+    _of("objects.key", name="member_key", primary=True),
+    sa.Index("memberships_of_member", "member_key", "group_key"),
+    sqlite_with_rowid=False,
+)
+
+# What may alter somebody's entitlement without a change of their own row. No foreign keys: rows outlive what they name.
+changes = sa.Table(
+    "changes",
+    METADATA,
+    sa.Column("seq", Key, primary_key=True, autoincrement=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("object_key", Key),
+    sa.Column("member_key", Key),
+    sa.Column("application_key", Key),
+)
+
+# ---------------------------------------------------------------- applications and jobs
+
+applications = sa.Table(
+    "applications",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("service_principal_id", sa.Text, nullable=False, unique=True),
+    sa.Column("application_id", sa.Text, nullable=False, unique=True),
+    sa.Column("app_id", sa.Text, nullable=False, unique=True),
+    sa.Column("template_id", sa.Text, nullable=False),
+    sa.Column("display_name", sa.Text, nullable=False, index=True),
+    sa.Column("app_roles", sa.LargeBinary, nullable=False),
+    sa.Column("accepts_default_access", sa.Boolean, nullable=False),
+    sa.Column("is_enabled", sa.Boolean, nullable=False),
+    sa.Column("notes", sa.Text),
+    sa.Column("created_at", Instant),
+    # Digest of the target's address in the clear form: equal for jobs that write to the same target.
+    sa.Column("address_digest", sa.Text),
+)
+
+secrets = sa.Table(
+    "secrets",
+    METADATA,
+    _of("applications.key", name="application_key", primary=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+assignments = sa.Table(
+    "assignments",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("assignment_id", sa.Text, nullable=False, unique=True),
+    _of("applications.key", name="application_key"),
+    _of("objects.key", name="principal_key", index=True),
+    sa.Column("role_id", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.UniqueConstraint("application_key", "principal_key", "role_id", name="assignments_unique"),
+)
+
+jobs = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("job_id", sa.Text, nullable=False, unique=True),
+    _of("applications.key", name="application_key", index=True),
+    sa.Column("template_id", sa.Text, nullable=False),
+    sa.Column("schedule_state", sa.Text, nullable=False),
+    sa.Column("interval_seconds", sa.Integer, nullable=False),
+    sa.Column("watermark", sa.BigInteger),
+    # Raised whenever a new initial cycle is asked for: a cycle that began before may not set the watermark then.
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("quarantine", sa.LargeBinary),
+    sa.Column("last_cycle_began_at", Instant),
+    sa.Column("last_cycle_ended_at", Instant),
+    sa.Column("settings", sa.LargeBinary, nullable=False),
+)
+
+schemas = sa.Table(
+    "schemas",
+    METADATA,
+    _of("jobs.key", name="job_key", primary=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+
+# ---------------------------------------------------------------- cycles
+
+cycles = sa.Table(
+    "cycles",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("cycle_id", sa.Text, nullable=False, unique=True),
+    _of("jobs.key", name="job_key"),
+    # The job while an initial or incremental cycle runs, else NULL: there is one at a time.
+    sa.Column("running_job_key", Key, unique=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("position", sa.Text),
+    sa.Column("window_after", sa.BigInteger, nullable=False),
+    sa.Column("window_until", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("counters", sa.LargeBinary, nullable=False),
+    sa.Column("began_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("failure", sa.LargeBinary),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Index("cycles_of_job", "job_key", "key"),
+)
+
+staged = sa.Table(
+    "staged",
+    METADATA,
+    _of("cycles.key", name="cycle_key", primary=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("hold_code", sa.Text),
+    sa.Column("hold_reason", sa.Text),
+    sa.Column("operation", sa.LargeBinary, nullable=False),
+    sa.Index("staged_in_order", "cycle_key", "state", "wave", "number"),
+)
+
+census = sa.Table(
+    "census",
+    METADATA,
+    _of("cycles.key", name="cycle_key", primary=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("target_id", sa.Text, primary_key=True),
+    sa.Column("resource", sa.LargeBinary, nullable=False),
+)
+
+census_values = sa.Table(
+    "census_values",
+    METADATA,
+    _of("cycles.key", name="cycle_key", primary=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("attribute", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("target_id", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# ---------------------------------------------------------------- links
+
+# Source anchors of a job. With a target id they are links; without one, objects that others refer to.
+links = sa.Table(
+    "links",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    _of("jobs.key", name="job_key"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text, nullable=False),
+    # The object's key when the source is our directory.
+    sa.Column("source_key", Key),
+    sa.Column("target_id", sa.Text),
+    sa.Column("state", sa.Text),
+    sa.Column("owned", sa.Text),
+    sa.Column("display_name", sa.Text),
+    sa.Column("acknowledged", sa.LargeBinary),
+    sa.UniqueConstraint("job_key", "kind", "source_id", name="links_unique"),
+    sa.Index("links_of_object", "job_key", "source_key"),
+    sa.Index("links_at_target", "target_id"),
+)
+
+reference_attributes = sa.Table(
+    "reference_attributes",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("multivalued", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("name", "kind", "multivalued", name="reference_attributes_unique"),
+)
+
+references = sa.Table(
+    "link_references",
+    METADATA,
+    _of("links.key", name="owner_key", primary=True),
+    sa.Column("attribute_key", Key, primary_key=True, autoincrement=False),
+    _of("links.key", name="other_key", primary=True),
+    sa.Column("job_key", Key, nullable=False),
+    sa.Column("wanted", sa.Boolean, nullable=False),
+    # The other end's target id as the owner holds it at the target.
+    sa.Column("acknowledged", sa.Text),
+    # Wanted and acknowledged differ.
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Index("link_references_to", "other_key"),
+    sqlite_with_rowid=False,
+)
+sa.Index(
+    "link_references_open",
+    references.c.job_key,
+    references.c.owner_key,
+    references.c.attribute_key,
+    sqlite_where=references.c.is_open,
+    postgresql_where=references.c.is_open,
+)
+
+escrows = sa.Table(
+    "escrows",
+    METADATA,
+    _of("jobs.key", name="job_key", primary=True),
+    sa.Column("source_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("failure", sa.LargeBinary, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("first_failed_at", Instant, nullable=False),
+    sa.Column("next_attempt_at", Instant, nullable=False),
+)
+
+# ---------------------------------------------------------------- log, plans, work, audit
+
+# No foreign keys: the log outlives jobs and applications.
+log = sa.Table(
+    "log",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("service_principal_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("cycle_id", sa.Text, nullable=False),
+    sa.Column("change_id", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text, nullable=False, index=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    # Names and ids of both sides, folded, for a search by a part.
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Index("log_of_application", "service_principal_id", "key"),
+)
+
+plans = sa.Table(
+    "plans",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("plan_id", sa.Text, nullable=False, unique=True),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("hash", Folded, nullable=False, index=True),
+    sa.Column("applied_at", Instant),
+    sa.Column("plan", sa.LargeBinary, nullable=False),
+    sa.Index("plans_of_job", "job_id", "key"),
+)
+
+work = sa.Table(
+    "work",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("work_id", sa.Text, nullable=False, unique=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("engine_id", sa.Text),
+    sa.Column("work", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary),
+    sa.Index("work_in_order", "state", "key"),
+)
+
+audit = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+)
+
+tokens = sa.Table(
+    "tokens",
+    METADATA,
+    sa.Column("token_id", sa.Text, primary_key=True),
+    sa.Column("token_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("last_used_at", Instant),
+)
+
+administrators = sa.Table(
+    "administrators",
+    METADATA,
+    sa.Column("administrator_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("folded_name", sa.Text, nullable=False, unique=True),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+)

@@ -1,0 +1,76 @@
+"""Work that faces and commands ask of the engine process, on SQL."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Row
+
+from muster.database import Database
+from muster.ports.administration import Work
+from muster.store.encoding import decode, encode, encode_optional, frozen_attributes
+from muster.store.tables import work as queue
+
+_QUEUED = "queued"
+_RUNNING = "running"
+
+
+class SqlWorkQueue:
+    """The WorkQueue on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, work: Work) -> None:
+        """Queues a piece of work."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.insert(queue).values(
+                    work_id=work.id, state=work.state, work=encode(work), answer=encode_optional(work.answer)
+                )
+            )
+
+    def get(self, work_id: str) -> Work | None:
+        """Returns a piece of work as it stands."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(queue).where(queue.c.work_id == work_id)).first()
+        return None if row is None else _work(row)
+
+    def take(self, engine_id: str) -> Work | None:
+        """Marks the oldest queued piece as running here and returns it."""
+        with self._database.write() as connection:
+            oldest = (
+                sa.select(queue.c.key)
+                .where(queue.c.state == _QUEUED)
+                .order_by(queue.c.key)
+                .limit(1)
+                # On PostgreSQL engines pass by what another one is taking.
+                .with_for_update(skip_locked=True)
+            ).scalar_subquery()
+            row = connection.execute(
+                sa.update(queue)
+                .where(queue.c.key == oldest)
+                .values(state=_RUNNING, engine_id=engine_id)
+                .returning(queue)
+            ).first()
+        return None if row is None else _work(row)
+
+    def finish(self, work_id: str, state: str, answer: Mapping[str, Any]) -> None:
+        """Notes the answer. Raises LookupError."""
+        with self._database.write() as connection:
+            changed = connection.execute(
+                sa.update(queue).where(queue.c.work_id == work_id).values(state=state, answer=encode(answer))
+            )
+            if changed.rowcount == 0:
+                raise LookupError(f"there is no piece of work {work_id}")
+
+
+def _work(row: Row[Any]) -> Work:
+    work = decode(row.work, Work)
+    return replace(
+        work,
+        state=row.state,
+        payload=frozen_attributes(work.payload),
+        answer=None if row.answer is None else decode(row.answer, dict[str, Any]),
+    )
