@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -38,7 +39,13 @@ class Membership:
     def read_groups(self, member_key: int, connection: Connection) -> list[Member]:
         """The groups that a user is a direct member of."""
         rows = self._run.groups.fetch_all({"p_member_key": member_key}, on=connection)
-        return [{"value": group_id, "type": "direct"} for group_id, _ in rows]
+        names = [(group_id, orjson.loads(body).get("displayName")) for group_id, body in rows]
+        return [
+            {"value": group_id, "type": "direct"}
+            if name is None
+            else {"value": group_id, "display": name, "type": "direct"}
+            for group_id, name in names
+        ]
 
     def read_holders(self, member_key: int, connection: Connection) -> list[Row]:
         """The rows of the groups that hold the member, locked."""

@@ -18,7 +18,7 @@ from muster.configuration_manager.writer import Writer
 from muster.database import Database, is_unique_violation
 from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.evaluation import compile_filter
-from muster.scim.filters import AttributePath, Comparison, FilterOperator
+from muster.scim.filters import Comparison, FilterOperator
 from muster.scim.repository import (
     Document,
     MembersChange,
@@ -28,7 +28,9 @@ from muster.scim.repository import (
     Transform,
 )
 from muster.scim.resources import ResourceType
-from muster.scim.values import fold, sort_key
+from muster.scim.sorting import sort_documents
+from muster.scim.validation import complete
+from muster.scim.values import fold
 
 Row = tuple[Any, ...]
 
@@ -183,7 +185,7 @@ class SqlRepository:
         with_relations = predicate is not None and bound is not None and queries.needs_relations(bound)
         order = queries.order_by(query.sort_by, descending=query.descending)
         read = sa.select(*READ_COLUMNS).where(*scope).order_by(*(order or [resources.c.key]))
-        kept: list[tuple[Any, Row]] = []
+        kept: list[tuple[Document | None, Row]] = []
         for rows in connection.execute(read.execution_options(yield_per=SCAN_ROWS)).partitions():
             block = [tuple(row) for row in rows]
             if with_relations:
@@ -192,12 +194,15 @@ class SqlRepository:
                 documents = [orjson.loads(row[3]) for row in block]
             for row, document in zip(block, documents, strict=True):
                 if predicate is None or predicate(document):
-                    key = None if order is not None else _sort_value(document, query.sort_by, resource_type)
-                    kept.append((key, row))
-        if order is None:
-            _sort(kept, descending=query.descending)
+                    kept.append((document if order is None else None, row))
+        ordered = [row for _, row in kept]
+        if order is None and query.sort_by is not None:
+            row_of = {row[1]: row for row in ordered}
+            unordered = (document for document, _ in kept if document is not None)
+            in_order = sort_documents(unordered, query.sort_by, resource_type, descending=query.descending)
+            ordered = [row_of[document["id"]] for document in in_order]
         first = query.start_index - 1
-        chosen = [row for _, row in kept[first : first + query.count]]
+        chosen = ordered[first : first + query.count]
         found = self._load(chosen, type_name, connection, with_members=query.with_members)
         return ResourcePage(total=len(kept), resources=found)
 
@@ -219,13 +224,9 @@ class SqlRepository:
     def insert(self, type_name: str, document: Document) -> StoredResource:
         """The stored resource; assigns id and meta."""
         now = _whole_milliseconds(self._now())
-        kept = {**document}
-        wanted = kept.pop("members", None)
-        kept.pop("groups", None)
+        wanted = document.get("members")
         meta = _meta(type_name, created=_written(now), modified_at=now, revision=1)
-        schemas = kept.pop("schemas", [])
-        kept = {"schemas": schemas, **kept, "id": self._new_id(), "meta": meta}
-        kept = _ordered(kept)
+        kept = self._canonical(type_name, {**document, "id": self._new_id(), "meta": meta})
         body = orjson.dumps(kept)
         values = {
             **self._named(type_name),
@@ -317,17 +318,19 @@ class SqlRepository:
         """Writes the next document and returns the row as it is then."""
         now = _whole_milliseconds(self._now())
         revision = row[2] + 1
-        kept = {**following}
-        kept.pop("members", None)
-        kept.pop("groups", None)
         created = orjson.loads(row[3])["meta"]["created"]
-        kept["id"] = row[1]
-        kept["meta"] = _meta(type_name, created=created, modified_at=now, revision=revision)
-        kept = _ordered(kept)
+        meta = _meta(type_name, created=created, modified_at=now, revision=revision)
+        kept = self._canonical(type_name, {**following, "id": row[1], "meta": meta})
         body = orjson.dumps(kept)
         values = {**_column_values(kept, now, revision=revision, body=body), "p_key": row[0]}
         self._run.update.execute(values, on=connection)
         return (row[0], row[1], revision, body, row[4])
+
+    def _canonical(self, type_name: str, document: Document) -> Document:
+        """The document as it is stored: in canonical order, without what the table of members says."""
+        document.pop("members", None)
+        document.pop("groups", None)
+        return complete(document, self._types[type_name])
 
     def _write(self, work: Callable[[Connection], StoredResource], document: Mapping[str, Any]) -> StoredResource:
         try:
@@ -365,13 +368,6 @@ def _meta(type_name: str, *, created: str, modified_at: datetime, revision: int)
     }
 
 
-def _ordered(document: Document) -> Document:
-    """The document with schemas, id and externalId first and meta last."""
-    first: Document = {name: document[name] for name in ("schemas", "id", "externalId") if name in document}
-    rest = {name: value for name, value in document.items() if name not in first and name != "meta"}
-    return {**first, **rest, "meta": document["meta"]}
-
-
 def _with_relations(document: Document, relations: Mapping[str, Any]) -> Document:
     meta = document.pop("meta")
     document.update((name, value) for name, value in relations.items() if value)
@@ -394,27 +390,3 @@ def _whole_milliseconds(instant: datetime) -> datetime:
 
 def _written(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
-
-
-def _sort_value(document: Document, path: AttributePath | None, resource_type: ResourceType) -> Any:
-    """What the document is ordered by: of a multi-valued attribute the primary value, else the first."""
-    resolved = None if path is None else resource_type.resolve(path)
-    if resolved is None or resolved.attribute is None or resolved.leaf is None:
-        return None
-    holder = document if resolved.extension is None else document.get(resolved.extension, {})
-    value = holder.get(resolved.attribute.name)
-    if resolved.attribute.multi_valued and value:
-        value = next((one for one in value if isinstance(one, dict) and one.get("primary")), value[0])
-    leaf = resolved.leaf
-    if isinstance(value, dict):
-        sub = resolved.sub_attribute or resolved.attribute.sub_attribute("value")
-        value, leaf = (None, leaf) if sub is None else (value.get(sub.name), sub)
-    return None if value is None else sort_key(leaf, value)
-
-
-def _sort(kept: list[tuple[Any, Row]], *, descending: bool) -> None:
-    """Orders in place; without a value last when ascending and first when descending. Source: RFC 7644 §3.4.2.3."""
-    present = [item for item in kept if item[0] is not None]
-    absent = [item for item in kept if item[0] is None]
-    present.sort(key=lambda item: item[0], reverse=descending)
-    kept[:] = [*absent, *present] if descending else [*present, *absent]

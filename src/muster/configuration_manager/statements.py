@@ -115,7 +115,7 @@ def prepare_statements(database: Database) -> Statements:
         remove_member=database.prepare(sa.delete(members).where(*membership)),
         clear_members=database.prepare(sa.delete(members).where(membership[0])),
         groups=database.prepare(
-            sa.select(holder.c.resource_id, holder.c.key)
+            sa.select(holder.c.resource_id, holder.c.body)
             .select_from(members.join(holder, holder.c.key == members.c.group_key))
             .where(members.c.member_key == sa.bindparam("p_member_key"))
             .order_by(members.c.group_key)

@@ -36,6 +36,14 @@ customers = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+# What the installation knows of itself: one row a name.
+installation = sa.Table(
+    "installation",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
 sites = sa.Table(
     "sites",
     METADATA,
@@ -133,10 +141,9 @@ calls = sa.Table(
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("status", sa.Integer, nullable=False),
-    sa.Column("resource_id", sa.Text),
     sa.Column("duration_us", sa.Integer, nullable=False),
-    sa.Column("before", sa.LargeBinary),
-    sa.Column("after", sa.LargeBinary),
+    sa.Column("request_body", sa.LargeBinary),
+    sa.Column("answer_body", sa.LargeBinary),
     sa.Column("error", sa.Text),
     sa.Index("calls_of_customer", "customer_key", "key"),
 )

@@ -1,0 +1,131 @@
+"""The Configuration Manager put together: its database, its web process, and what its commands work on."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from muster.bootstrap.folder import probe_port, take_folder
+from muster.bootstrap.processes import supervise, web_plan
+from muster.configuration_manager.administrators import (
+    PUBLIC_URL,
+    Administrators,
+    read_installation,
+    write_installation,
+)
+from muster.configuration_manager.calls import CallLog
+from muster.configuration_manager.customers import Customers
+from muster.configuration_manager.resources import open_resource_store
+from muster.configuration_manager.site import ScimResource, WsgiApplication, make_site
+from muster.configuration_manager.writer import Writer
+from muster.database import Database, Synchronous, migrate, open_database
+from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_PORT, Settings
+
+DATABASE_NAME = "configuration-manager.db"
+MIGRATIONS = "muster.configuration_manager.migrations"
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """An open installation."""
+
+    database: Database
+    writer: Writer
+    customers: Customers
+    administrators: Administrators
+
+    def public_url(self, settings: Settings) -> str:
+        """How others reach it: as set, else as the server was last started, else the default address."""
+        return settings.public_url or read_installation(self.database, PUBLIC_URL) or _address(settings, None)
+
+
+@contextmanager
+def open_installation(settings: Settings) -> Iterator[Installation]:
+    """The installation of the settings, its tables brought up to date; closed after use."""
+    database = open_database(_location(settings), synchronous=Synchronous(settings.synchronous))
+    try:
+        migrate(database, MIGRATIONS)
+        yield _assemble(database)
+    finally:
+        database.close()
+
+
+def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> int:
+    """The exit status after serving until a signal; `ready` gets the public address once requests are answered.
+
+    Raises: StartRefused, DatabaseError.
+    """
+    _start_logging(settings.log_level)
+    folder = data_folder(settings)
+    with take_folder(folder, purpose="muster configuration-manager serve") as lock:
+        port = probe_port(settings.host, CONFIGURATION_MANAGER_PORT if settings.port is None else settings.port)
+        public_url = settings.public_url or _address(settings, port)
+        with open_installation(settings) as installation:
+            write_installation(installation.writer, PUBLIC_URL, public_url)
+            token = installation.administrators.open_set_up()
+        if token is not None:
+            logger.warning("no administrator yet: make the first one at %s/setup/%s (works once)", public_url, token)
+        plan = web_plan(
+            f"{__name__}:create_web",
+            arguments={
+                "location": _location(settings),
+                "synchronous": settings.synchronous,
+                "public_url": public_url,
+                "threads": settings.threads,
+                "log_level": settings.log_level,
+            },
+            host=settings.host,
+            port=port,
+            threads=settings.threads,
+            tls_cert=settings.tls_cert,
+            tls_key=settings.tls_key,
+        )
+        return supervise((plan,), lock=lock, ready=None if ready is None else lambda: ready(public_url))
+
+
+def create_web(*, location: str, synchronous: str, public_url: str, threads: int, log_level: str) -> WsgiApplication:
+    """The WSGI application over an installation whose tables are up to date."""
+    _start_logging(log_level)
+    database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
+    installation = _assemble(database)
+    store = open_resource_store(
+        database, installation.writer, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4())
+    )
+    calls = CallLog(database, installation.writer)
+    return make_site(ScimResource(installation.customers, store, calls, public_url=public_url))
+
+
+def data_folder(settings: Settings) -> Path:
+    """The data folder of the settings, else the default one."""
+    return (settings.data or CONFIGURATION_MANAGER_FOLDER).expanduser().absolute()
+
+
+def _assemble(database: Database) -> Installation:
+    writer = Writer(database)
+    return Installation(
+        database=database,
+        writer=writer,
+        customers=Customers(database, writer),
+        administrators=Administrators(database, writer),
+    )
+
+
+def _location(settings: Settings) -> str:
+    return settings.database or str(data_folder(settings) / DATABASE_NAME)
+
+
+def _address(settings: Settings, port: int | None) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if port is None:
+        port = settings.port or CONFIGURATION_MANAGER_PORT
+    return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{port}"
+
+
+def _start_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format=LOG_FORMAT)

@@ -1,0 +1,126 @@
+"""Administrators of the console: their passwords, sessions, and the one-time link that makes the first one."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from muster.configuration_manager.customers import ConsoleRefusal
+from muster.configuration_manager.tables import administrators, installation, sessions
+from muster.configuration_manager.writer import Writer
+from muster.database import Database, is_unique_violation, upsert
+from muster.sealing import hash_password, hash_token, is_password, is_token, make_token
+
+SESSION_LASTS = timedelta(hours=8)
+MIN_PASSWORD_CHARACTERS = 10
+LIMIT_NAME_CHARACTERS = 128
+SET_UP = "set-up token hash"
+PUBLIC_URL = "public url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A signed-in administrator; `csrf_token` must come with every form."""
+
+    administrator: str
+    csrf_token: str
+
+
+class Administrators:
+    """The administrators in the database."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
+        self._writer = writer
+
+    def create_administrator(self, name: str, password: str, *, now: datetime) -> None:
+        """Adds an administrator. Raises ConsoleRefusal for a name that is taken or a password that is too short."""
+        if not name.strip() or len(name) > LIMIT_NAME_CHARACTERS:
+            raise ConsoleRefusal(f"an administrator's name has 1 to {LIMIT_NAME_CHARACTERS} characters")
+        if len(password) < MIN_PASSWORD_CHARACTERS:
+            raise ConsoleRefusal(f"the password is too short: give at least {MIN_PASSWORD_CHARACTERS} characters")
+        try:
+            row = {"name": name, "password_hash": hash_password(password), "created_at": now}
+        except ValueError as error:
+            raise ConsoleRefusal(str(error)) from None
+
+        def work(connection: Connection) -> None:
+            connection.execute(sa.insert(administrators), row)
+            connection.execute(sa.delete(installation).where(installation.c.name == SET_UP))
+
+        try:
+            self._writer.run(work)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+            raise ConsoleRefusal(f"there is an administrator named {name} already: choose another name") from None
+
+    def sign_in(self, name: str, password: str, *, now: datetime) -> str | None:
+        """The session's secret for the cookie, or None when name and password do not fit."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(administrators.c.key, administrators.c.password_hash).where(administrators.c.name == name)
+            ).first()
+        if not is_password(password, None if row is None else row.password_hash) or row is None:
+            return None
+        secret = make_token("")
+        values = {
+            "digest": hash_token(secret),
+            "administrator_key": row.key,
+            "csrf_token": secrets.token_urlsafe(24),
+            "expires_at": now + SESSION_LASTS,
+        }
+
+        def work(connection: Connection) -> None:
+            connection.execute(sa.delete(sessions).where(sessions.c.expires_at <= now))
+            connection.execute(sa.insert(sessions), values)
+
+        self._writer.run(work)
+        return secret
+
+    def find_session(self, secret: str, *, now: datetime) -> Session | None:
+        """The session of a cookie's secret, or None when it is unknown or has ended."""
+        query = (
+            sa.select(administrators.c.name, sessions.c.csrf_token)
+            .join(administrators, administrators.c.key == sessions.c.administrator_key)
+            .where(sessions.c.digest == hash_token(secret), sessions.c.expires_at > now)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Session(administrator=row.name, csrf_token=row.csrf_token)
+
+    def sign_out(self, secret: str) -> None:
+        """Ends the session."""
+        digest = hash_token(secret)
+        self._writer.run(lambda connection: connection.execute(sa.delete(sessions).where(sessions.c.digest == digest)))
+
+    def open_set_up(self) -> str | None:
+        """A token for the one-time set-up link while there is no administrator, else None; an older link ends."""
+        with self._database.read() as connection:
+            if connection.scalar(sa.select(administrators.c.key).limit(1)) is not None:
+                return None
+        token = make_token("")
+        row = {"name": SET_UP, "value": hash_token(token)}
+        self._writer.run(lambda connection: upsert(connection, installation, row, keys=("name",)))
+        return token
+
+    def is_set_up_token(self, token: str) -> bool:
+        """Whether the one-time set-up link holds."""
+        stored = read_installation(self._database, SET_UP)
+        return stored is not None and is_token(token, stored)
+
+
+def read_installation(database: Database, name: str) -> str | None:
+    """What the installation keeps under this name."""
+    with database.read() as connection:
+        value: str | None = connection.scalar(sa.select(installation.c.value).where(installation.c.name == name))
+    return value
+
+
+def write_installation(writer: Writer, name: str, value: str) -> None:
+    """Keeps the value under this name."""
+    row = {"name": name, "value": value}
+    writer.run(lambda connection: upsert(connection, installation, row, keys=("name",)))
