@@ -152,7 +152,8 @@ class CycleEngine:
             place = run.move(position=page.next_after)
         complete = place.complete and run.parts.source.is_complete()
         decisions = run.decider.decide(run.cycle, kind, page.changes)
-        run.stage(decisions, replace(place, complete=complete))
+        problems = [run.journal.problem(sentence, kind, run.cycle) for sentence in page.problems]
+        run.stage(decisions, replace(place, complete=complete), problems=problems)
 
     def _carry_due(self, run: Run) -> None:
         """Tries again those in escrow whose time has come."""
@@ -238,7 +239,7 @@ class CycleEngine:
 
     def _is_stopped(self, run: Run) -> bool:
         job = self._stores.jobs.get(run.cycle.job_id)
-        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and "file" not in run.cycle.options)
+        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and not is_asked_for(run.cycle))
 
     def _give_up(self, cycle: Cycle, failure: JobFailure) -> None:
         job = self._stores.jobs.get(cycle.job_id)
@@ -250,6 +251,11 @@ class CycleEngine:
         run = self._runs.pop(cycle_id, None)
         if run is not None:
             run.close()
+
+
+def is_asked_for(cycle: Cycle) -> bool:
+    """Whether somebody asked for this very cycle (an import, an approved plan): it goes on while its job is off."""
+    return "file" in cycle.options or "plan" in cycle.options
 
 
 def _window(cycle: Cycle) -> Window | None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from muster.engine.parts import JobParts
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
 from muster.model.job import Counters, Cycle, Escrow
-from muster.model.log import LogStatus, SkipReason
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import Link, LinkState, Operation, OperationKind, Outcome
 from muster.planning.health import next_escrow
 from muster.planning.trace import is_worth_logging, log_entry
@@ -64,6 +67,37 @@ class Journal:
             # References are wanted until they are confirmed: the next second wave tries again, no escrow needed.
             return replace(base, escrow=None)
         return replace(base, references=tuple(settled))
+
+    def problem(self, sentence: str, kind: ObjectKind, cycle: Cycle) -> Settlement:
+        """Returns the log entry of something the source could not give; it changes nobody."""
+        record = FailureRecord(
+            code="ImportFailed",
+            sentence=sentence,
+            remedy="Correct the row that is named and import the file again; everything else was imported.",
+            retry=False,
+        )
+        step = Step(name="EntryImport", type=StepType.IMPORT, status=LogStatus.FAILURE, description=sentence)
+        entry = LogEntry(
+            id=self._ids.new_id(),
+            at=self._clock.now(),
+            job_id=cycle.job_id,
+            cycle_id=cycle.id,
+            change_id=self._ids.new_id(),
+            service_principal_id=self._parts.job.service_principal_id,
+            action=ProvisioningAction.OTHER,
+            status=LogStatus.FAILURE,
+            object_kind=kind.value,
+            source_id="",
+            source_name=sentence.split(":", 1)[0],
+            target_id=None,
+            target_name=None,
+            steps=(step,),
+            modified=(),
+            duration=timedelta(0),
+            reason=sentence,
+            failure=record,
+        )
+        return Settlement(kind=kind, source_id="", entry=entry)
 
     def decided(self, operation: Operation) -> Outcome:
         """Returns the outcome of an operation for which nothing is sent: a skip, a link, a failed decision."""

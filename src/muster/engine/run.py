@@ -58,7 +58,14 @@ class Run:
 
     # ------------------------------------------------------------ staging
 
-    def stage(self, decisions: Sequence[Decision], cycle: Cycle, *, hold_removals: bool = True) -> None:
+    def stage(
+        self,
+        decisions: Sequence[Decision],
+        cycle: Cycle,
+        *,
+        hold_removals: bool = True,
+        problems: Sequence[Settlement] = (),
+    ) -> None:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
         Removals wait for the second wave, when the whole cycle has been read and counted.
@@ -73,11 +80,13 @@ class Run:
             else:
                 settled.append(self.journal.decided(operation))
         counters = tally(cycle.counters, settled)
-        counters = replace(counters, evaluated=counters.evaluated + len(decisions))
+        counters = replace(
+            counters, evaluated=counters.evaluated + len(decisions), failed=counters.failed + len(problems)
+        )
         self.commit(
             replace(cycle, counters=counters),
             staged,
-            [self._settlement(outcome) for outcome in settled],
+            [*(self._settlement(outcome) for outcome in settled), *problems],
         )
 
     def _settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:

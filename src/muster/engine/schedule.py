@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from muster.engine.cycle import is_asked_for
 from muster.engine.parts import EngineStores
 from muster.model.job import Cycle, ScheduleState, SynchronizationJob
 from muster.ports.world import Clock
@@ -38,11 +39,12 @@ class Schedule:
         quiet = now - self._seen.since >= DEBOUNCE
         found = []
         for job in self._stores.jobs.list():
-            if job.schedule_state is not ScheduleState.ACTIVE:
-                continue
+            is_active = job.schedule_state is ScheduleState.ACTIVE
             running = self._stores.cycles.running(job.id)
-            if running is not None or self._is_due(job, now, latest, quiet):
+            if running is not None and (is_active or is_asked_for(running)):
                 found.append((job, running))
+            elif is_active and running is None and self._is_due(job, now, latest, quiet):
+                found.append((job, None))
         return found
 
     def _is_due(self, job: SynchronizationJob, now: datetime, latest: int, quiet: bool) -> bool:

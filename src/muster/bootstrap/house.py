@@ -1,0 +1,301 @@
+"""The provisioning service put together: the only place, with its neighbours, that names concrete classes."""
+
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from muster.administration.desk import Stores
+from muster.database import Database, Synchronous, open_database
+from muster.engine.explain import explain, find_change
+from muster.engine.parts import EngineStores, JobParts
+from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
+from muster.model.application import EnterpriseApplication, SecretKey
+from muster.model.failures import CredentialsRefused, SchemaRefused
+from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
+from muster.model.roles import Caller, Role
+from muster.model.rules import SynchronizationSchema
+from muster.model.schema_document import read_schema
+from muster.planning.entitlement import EntitlementRules
+from muster.planning.health import QuarantineTerms
+from muster.planning.intent import JobTerms
+from muster.planning.policy import RemovalThreshold, threshold_of
+from muster.planning.rules import JobRules, compile_rules
+from muster.ports.directory import JobView
+from muster.ports.source import Source
+from muster.ports.target import Target
+from muster.sealing import Sealer, load_key
+from muster.settings import Settings
+from muster.sources.directory import DirectorySource
+from muster.sources.files import FileSource
+from muster.store.open import Store, open_store, prepare_tables
+from muster.targets.directory import DirectoryTarget
+from muster.targets.scim import ScimTarget, mapped_attributes
+from muster.transport.client import open_transport
+
+DATABASE_NAME = "muster.db"
+UPLOADS_NAME = "uploads"
+# Whoever works on this machine's data folder: the commands, and the service itself.
+LOCAL_CALLER = Caller(id="local", display_name="command line", roles=frozenset({Role.GLOBAL_ADMINISTRATOR}))
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """Returns the instant."""
+        return datetime.now(UTC)
+
+    def sleep(self, duration: timedelta) -> None:
+        """Waits."""
+        time.sleep(duration.total_seconds())
+
+
+class SystemIds:
+    """Chance from the operating system."""
+
+    def new_id(self) -> str:
+        """Returns a random GUID."""
+        return str(uuid.uuid4())
+
+    def draw(self, limit: int) -> int:
+        """Returns a random number below the limit."""
+        return secrets.randbelow(limit)
+
+
+class FolderUploads:
+    """Uploaded files in a folder of the data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, upload_id: str, file_name: str, content: bytes) -> str:
+        """Keeps a file, readable by the service alone, and returns its path."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{upload_id}{Path(file_name).suffix.lower()}"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return str(path)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything of the service that has been opened in this process."""
+
+    settings: Settings
+    folder: Path
+    database: Database
+    store: Store
+    tenant_id: str
+    clock: SystemClock
+    ids: SystemIds
+
+    def stores(self) -> Stores:
+        """Returns what administration works with."""
+        store = self.store
+        return Stores(
+            directory=store.directory,
+            applications=store.applications,
+            secrets=store.secrets,
+            jobs=store.jobs,
+            cycles=store.cycles,
+            links=store.links,
+            logs=store.log,
+            plans=store.plans,
+            work=store.work,
+            audit=store.audit,
+            access=store.access,
+        )
+
+    def engine_stores(self) -> EngineStores:
+        """Returns what the engine works with."""
+        store = self.store
+        return EngineStores(
+            jobs=store.jobs, cycles=store.cycles, links=store.links, census=store.census, plans=store.plans
+        )
+
+    def uploads(self) -> FolderUploads:
+        """Returns where uploads are kept."""
+        return FolderUploads(self.folder / UPLOADS_NAME)
+
+    # ------------------------------------------------------------ jobs
+
+    def import_job_id(self) -> str:
+        """Returns the job that carries files into the directory; made with the installation."""
+        return f"file.{self.tenant_id.replace('-', '')}"
+
+    def prepare(self) -> None:
+        """Makes what every installation has: the application and job of file imports."""
+        job_id = self.import_job_id()
+        if self.store.jobs.get(job_id) is not None:
+            return
+        page = find(FILE_TEMPLATE_ID)
+        if page is None:
+            raise SchemaRefused("The gallery has no page for file imports.")
+        now = self.clock.now()
+        application = EnterpriseApplication(
+            service_principal_id=str(uuid.uuid5(uuid.UUID(self.tenant_id), "file-import")),
+            application_id=self.ids.new_id(),
+            app_id=self.ids.new_id(),
+            template_id=page.id,
+            display_name=page.display_name,
+            app_roles=(),
+            accepts_default_access=True,
+            created_at=now,
+        )
+        if self.store.applications.get(application.service_principal_id) is None:
+            self.store.applications.add(application)
+        job = SynchronizationJob(
+            id=job_id,
+            service_principal_id=application.service_principal_id,
+            template_id=page.job_template_id,
+            schedule_state=ScheduleState.DISABLED,
+            interval=DEFAULT_INTERVAL,
+            watermark=None,
+            schema_version="1",
+            created_at=now,
+        )
+        self.store.jobs.add(job, page.schema_document(), LOCAL_CALLER.display_name)
+
+    def open_job(self, job_id: str, options: Mapping[str, str]) -> JobParts:
+        """Returns a job's parts. Raises: JobFailure."""
+        job = self.store.jobs.get(job_id)
+        if job is None:
+            raise SchemaRefused(f"There is no job {job_id}.", remedy="List the jobs of the application.")
+        application = self._application(job.service_principal_id)
+        schema = read_schema(self.store.jobs.schema(job_id).document)
+        rules = compile_rules(schema)
+        if application.template_id == FILE_TEMPLATE_ID:
+            return self._inbound(job, rules, options)
+        credentials = self.store.secrets.get(application.service_principal_id)
+        settings = _notification_settings(credentials)
+        sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
+        return JobParts(
+            job=job,
+            rules=rules,
+            terms=JobTerms(
+                entitlement=EntitlementRules(
+                    sync_all=sync_all, accepts_default_access=application.accepts_default_access
+                ),
+                skip_out_of_scope_deletions=credentials.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower()
+                == "true",
+            ),
+            threshold=threshold_of(settings),
+            quarantine_terms=QuarantineTerms(),
+            source=self._directory_source(job, rules, sync_all=sync_all),
+            target=self._scim_target(application, credentials, schema),
+        )
+
+    def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> Target:
+        """Returns the target of an application with given or saved credentials. Raises: JobFailure."""
+        application = self._application(service_principal_id)
+        found = credentials if credentials is not None else self.store.secrets.get(service_principal_id)
+        jobs = self.store.jobs.list(service_principal_id)
+        document = self.store.jobs.schema(jobs[0].id).document if jobs else self._page(application).schema_document()
+        return self._scim_target(application, found, read_schema(document))
+
+    def explain(self, job_id: str, name: str) -> Mapping[str, Any]:
+        """Returns why a person is in or out of a job's scope, and why each value. Empty: nobody of that name."""
+        parts = self.open_job(job_id, {})
+        change = find_change(parts, name)
+        if change is None:
+            return {}
+        return explain(parts, self.engine_stores(), change, self.clock, self.ids)
+
+    def _inbound(self, job: SynchronizationJob, rules: JobRules, options: Mapping[str, str]) -> JobParts:
+        path = Path(options.get("file", ""))
+        if not path.is_file():
+            raise SchemaRefused("The uploaded file is no longer there.", remedy="Import the file again.")
+        return JobParts(
+            job=job,
+            rules=rules,
+            terms=JobTerms(
+                entitlement=EntitlementRules(sync_all=True, accepts_default_access=True, carries_inactive=True),
+                never_removes=True,
+            ),
+            threshold=RemovalThreshold(),
+            # A file with many bad rows says so; it slows nothing down.
+            quarantine_terms=QuarantineTerms(proportion=1.0),
+            source=FileSource(path),
+            target=DirectoryTarget(store=self.store.directory, clock=self.clock, ids=self.ids),
+        )
+
+    def _directory_source(self, job: SynchronizationJob, rules: JobRules, *, sync_all: bool) -> Source:
+        view = JobView(
+            job_id=job.id,
+            service_principal_id=job.service_principal_id,
+            sync_all=sync_all,
+            kinds=tuple(rules.kinds),
+        )
+        return DirectorySource(self.store.feed, view)
+
+    def _scim_target(
+        self, application: EnterpriseApplication, credentials: Mapping[str, str], schema: SynchronizationSchema
+    ) -> ScimTarget:
+        address = credentials.get(SecretKey.BASE_ADDRESS)
+        if not address:
+            raise CredentialsRefused(
+                f"{application.display_name} has no Tenant URL.",
+                remedy="Enter the Tenant URL and the Secret Token under Admin Credentials, then press Test Connection.",
+            )
+        transport = open_transport(
+            allowed=self.settings.allow_targets,
+            ca_pem=self.settings.ca_file.read_bytes() if self.settings.ca_file is not None else None,
+            proxy=self.settings.proxy,
+        )
+        return ScimTarget(
+            transport=transport,
+            address=address,
+            token=credentials.get(SecretKey.SECRET_TOKEN),
+            dialect=self._page(application).dialect,
+            attributes=mapped_attributes(schema),
+            clock=self.clock,
+            ids=self.ids,
+        )
+
+    def _application(self, service_principal_id: str) -> EnterpriseApplication:
+        application = self.store.applications.get(service_principal_id)
+        if application is None:
+            raise SchemaRefused("The application of this job no longer exists.", remedy="Delete the job.")
+        return application
+
+    def _page(self, application: EnterpriseApplication) -> GalleryPage:
+        page = find(application.template_id) or find(GENERIC_TEMPLATE_ID)
+        if page is None:
+            raise SchemaRefused(f"The gallery has no page {application.template_id}.")
+        return page
+
+
+def open_house(settings: Settings, folder: Path) -> House:
+    """Returns the service's stores and services, opened on a data folder or a PostgreSQL database.
+
+    Raises: DatabaseError, SealingError.
+    """
+    location = settings.database or folder / DATABASE_NAME
+    database = open_database(location, synchronous=Synchronous(settings.synchronous))
+    tenant_id = prepare_tables(database)
+    sealer = Sealer(load_key(folder, key_file=settings.key_file), tenant=tenant_id)
+    house = House(
+        settings=settings,
+        folder=folder,
+        database=database,
+        store=open_store(database, sealer),
+        tenant_id=tenant_id,
+        clock=SystemClock(),
+        ids=SystemIds(),
+    )
+    house.prepare()
+    return house
+
+
+def _notification_settings(credentials: Mapping[str, str]) -> Mapping[str, object]:
+    try:
+        settings = json.loads(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS) or "{}")
+    except ValueError:
+        return {}
+    return settings if isinstance(settings, dict) else {}

@@ -1,0 +1,177 @@
+"""The engine process: starts what is due, does what faces and commands ask for, purges what is past restoring."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from muster.engine.control import Control
+from muster.engine.cycle import CycleEngine
+from muster.engine.parts import EngineStores
+from muster.engine.planner import Planner
+from muster.engine.schedule import Schedule
+from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
+from muster.model.failures import ProvisioningFailure
+from muster.model.job import Cycle, CycleState
+from muster.ports.administration import Work, WorkKind, WorkQueue
+from muster.ports.directory import DirectoryStore
+from muster.ports.runs import Runs
+from muster.ports.world import Clock, Ids
+
+logger = logging.getLogger(__name__)
+
+_TICK = timedelta(milliseconds=100)
+_PURGE_EVERY = timedelta(hours=1)
+
+
+class Daemon:
+    """The loop. One an engine process."""
+
+    def __init__(
+        self,
+        *,
+        engine: CycleEngine,
+        planner: Planner,
+        control: Control,
+        schedule: Schedule,
+        stores: EngineStores,
+        directory: DirectoryStore,
+        queue: WorkQueue,
+        runs: Runs,
+        import_job_id: str,
+        engine_id: str,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._engine = engine
+        self._planner = planner
+        self._control = control
+        self._schedule = schedule
+        self._stores = stores
+        self._directory = directory
+        self._queue = queue
+        self._runs = runs
+        self._import_job_id = import_job_id
+        self._engine_id = engine_id
+        self._clock = clock
+        self._ids = ids
+        self._purged_at = clock.now() - _PURGE_EVERY
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="work")
+
+    def run(self, stop: threading.Event, *, scheduled: bool = True) -> None:
+        """Works until `stop` is set; without `scheduled` only at what is asked for."""
+        try:
+            while not stop.wait(_TICK.total_seconds()):
+                self.take_work()
+                if scheduled:
+                    self.start_due()
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def take_work(self) -> None:
+        """Takes what faces and commands have queued."""
+        while (work := self._queue.take(self._engine_id)) is not None:
+            self._pool.submit(self._answer, work)
+
+    def start_due(self) -> None:
+        """Starts or takes up the cycles that are due, and purges once an hour."""
+        active = self._runs.active()
+        for job, running in self._schedule.due():
+            if job.id not in active:
+                self._start(job.id, running)
+        if self._clock.now() - self._purged_at >= _PURGE_EVERY:
+            self._purge()
+
+    def _start(self, job_id: str, running: Cycle | None) -> None:
+        cycle = running or self._engine.begin(job_id)
+        if cycle is not None:
+            # A run id names one try at a cycle: a cycle taken up again is a new run.
+            self._runs.submit(f"{cycle.id}.{self._ids.new_id()[:8]}", job_id)
+
+    def _purge(self) -> None:
+        """Purges what was soft-deleted longer ago than it can be restored."""
+        now = self._clock.now()
+        self._purged_at = now
+        for found in self._directory.purge_due(now - RESTORABLE_FOR):
+            self._directory.set_lifecycle(found.kind, found.object_id, Lifecycle.HARD_DELETED, now)
+
+    # ------------------------------------------------------------ work
+
+    def _answer(self, work: Work) -> None:
+        """Does a piece of work and notes its answer; a failure is an answer, too."""
+        try:
+            answer = self._handlers[work.kind](work)
+            self._queue.finish(work.id, "done", answer)
+        except ProvisioningFailure as failure:
+            record = failure.record()
+            self._queue.finish(
+                work.id, "failed", {"code": record.code, "reason": record.sentence, "recommendedAction": record.remedy}
+            )
+        except Exception:
+            logger.exception("work failed", extra={"work_id": work.id, "kind": work.kind.value})
+            self._queue.finish(
+                work.id,
+                "failed",
+                {
+                    "code": "InternalError",
+                    "reason": "The engine could not do this; the traceback is in its log.",
+                    "recommendedAction": "Look at the log of the engine process and report it.",
+                },
+            )
+
+    @property
+    def _handlers(self) -> Mapping[WorkKind, Callable[[Work], Mapping[str, Any]]]:
+        return {
+            WorkKind.PROVISION_ON_DEMAND: self._provision,
+            WorkKind.PLAN: self._plan,
+            WorkKind.APPLY: self._apply,
+            WorkKind.RUN_CYCLE: self._run_cycle,
+            WorkKind.IMPORT: self._import,
+        }
+
+    def _provision(self, work: Work) -> Mapping[str, Any]:
+        kind = ObjectKind(work.payload.get("objectTypeName", ObjectKind.USER.value))
+        done = self._control.provision_on_demand(work.job_id, kind, str(work.payload["objectId"]))
+        return {"cycleId": done.cycle.id, "changeId": done.operation.change_id}
+
+    def _plan(self, work: Work) -> Mapping[str, Any]:
+        plan = self._planner.make(work.job_id)
+        return {"planId": plan.id, "hash": plan.hash}
+
+    def _apply(self, work: Work) -> Mapping[str, Any]:
+        return self._carry_out(self._planner.apply(str(work.payload["planId"])))
+
+    def _run_cycle(self, work: Work) -> Mapping[str, Any]:
+        running = self._stores.cycles.running(work.job_id)
+        cycle = running or self._engine.begin(work.job_id)
+        if cycle is None:
+            return {"cycleId": None}
+        if running is None or work.job_id not in self._runs.active():
+            return self._carry_out(cycle)
+        return self._await(cycle)
+
+    def _import(self, work: Work) -> Mapping[str, Any]:
+        cycle = self._engine.begin(self._import_job_id, {"file": str(work.payload["file"])})
+        if cycle is None:
+            latest = self._stores.cycles.history(self._import_job_id, 1)
+            failure = latest[0].failure if latest else None
+            raise ProvisioningFailure(
+                failure.sentence if failure else "The file could not be read.",
+                code=failure.code if failure else "ImportFailed",
+                remedy=failure.remedy if failure else "Check the file.",
+            )
+        return self._carry_out(cycle)
+
+    def _carry_out(self, cycle: Cycle) -> Mapping[str, Any]:
+        self._runs.submit(f"{cycle.id}.{self._ids.new_id()[:8]}", cycle.job_id)
+        return self._await(cycle)
+
+    def _await(self, cycle: Cycle) -> Mapping[str, Any]:
+        """Waits for the end of a cycle; the answer names it, its counters are read from it."""
+        while True:
+            now = self._stores.cycles.get(cycle.id)
+            if now is None or now.state is not CycleState.RUNNING:
+                return {"cycleId": cycle.id, "state": now.state.value if now is not None else "Stopped"}
+            self._clock.sleep(_TICK)
