@@ -10,8 +10,6 @@ from muster.ports.source import Window
 from muster.store.changes import Cause
 from muster.store.tables import assignments, changes, links, memberships, objects
 
-_Keys = Select[Any] | CompoundSelect[Any]
-
 
 def select_keys(application: int, job: int, *, sync_all: bool, kind: ObjectKind, window: Window | None) -> Select[Any]:
     """Returns the keys of what a read gives, in order."""
@@ -26,7 +24,7 @@ def select_keys(application: int, job: int, *, sync_all: bool, kind: ObjectKind,
     if sync_all:
         return query.where(sa.or_(objects.c.lifecycle != Lifecycle.HARD_DELETED.value, _is_linked(job)))
     if window is None:
-        return query.where(objects.c.key.in_(sa.union(_entitled(application, kind), _linked(job))))
+        return query.where(objects.c.key.in_(sa.union(*_entitled(application, kind), _linked(job))))
     # Few objects: each is looked up rather than all that are assigned listed.
     bearing = [_is_assigned(application, objects.c.key), _is_linked(job)]
     if kind is ObjectKind.USER:
@@ -39,7 +37,7 @@ def _changed_users(application: int, job: int, window: Window, *, sync_all: bool
     eligibility = _causes(window, Cause.ELIGIBILITY)
     everyone = _present(window, Cause.APPLICATION, changes.c.application_key == application)
     bears_on_group = sa.or_(_is_assigned(application, changes.c.object_key), changes.c.object_key.in_(assigned_then))
-    everyone_concerned: list[_Keys] = (
+    everyone_concerned: list[Select[Any]] = (
         [_all(ObjectKind.USER).where(everyone)]
         if sync_all
         else [
@@ -65,7 +63,7 @@ def _changed_users(application: int, job: int, window: Window, *, sync_all: bool
 
 def _changed_groups(application: int, job: int, window: Window, *, sync_all: bool) -> CompoundSelect[Any]:
     everyone = _present(window, Cause.APPLICATION, changes.c.application_key == application)
-    everyone_concerned: list[_Keys] = (
+    everyone_concerned: list[Select[Any]] = (
         [_all(ObjectKind.GROUP).where(everyone)]
         if sync_all
         else [_assigned(application).where(everyone), _linked(job).where(everyone)]
@@ -130,10 +128,9 @@ def _members_of_assigned(application: int) -> Select[Any]:
     )
 
 
-def _entitled(application: int, kind: ObjectKind) -> _Keys:
-    if kind is ObjectKind.GROUP:
-        return _assigned(application)
-    return sa.union(_assigned(application), _members_of_assigned(application))
+def _entitled(application: int, kind: ObjectKind) -> list[Select[Any]]:
+    assigned = [_assigned(application)]
+    return assigned if kind is ObjectKind.GROUP else [*assigned, _members_of_assigned(application)]
 
 
 def _linked(job: int) -> Select[Any]:

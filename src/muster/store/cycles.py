@@ -211,6 +211,7 @@ def _progress(cycle: Cycle) -> dict[str, Any]:
         "counters": encode(cycle.counters),
         "failure": encode_optional(cycle.failure),
         "complete": cycle.complete,
+        "options": encode(dict(cycle.options)),
     }
 
 
@@ -234,6 +235,7 @@ def _cycle(row: Row[Any]) -> Cycle:
         ended_at=row.ended_at,
         failure=decode_optional(row.failure, FailureRecord),
         complete=row.complete,
+        options=decode(row.options, dict[str, str]),
     )
 
 

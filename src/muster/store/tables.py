@@ -185,6 +185,7 @@ cycles = sa.Table(
     sa.Column("ended_at", Instant),
     sa.Column("failure", sa.LargeBinary),
     sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("options", sa.LargeBinary, nullable=False),
     sa.Index("cycles_of_job", "job_key", "key"),
 )
 

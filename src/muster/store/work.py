@@ -21,6 +21,9 @@ class SqlWorkQueue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._any_queued = database.prepare(
+            sa.select(queue.c.key).where(queue.c.state == sa.bindparam("state")).limit(1)
+        )
 
     def add(self, work: Work) -> None:
         """Queues a piece of work."""
@@ -39,6 +42,9 @@ class SqlWorkQueue:
 
     def take(self, engine_id: str) -> Work | None:
         """Marks the oldest queued piece as running here and returns it."""
+        if self._any_queued.fetch_one({"state": _QUEUED}) is None:
+            # Asked many times a second: looking does not wait for other writers.
+            return None
         with self._database.write() as connection:
             oldest = (
                 sa.select(queue.c.key)
