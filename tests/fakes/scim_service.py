@@ -99,8 +99,8 @@ class ScimService:
     ) -> tuple[int, dict[str, str], bytes]:
         """The same as a transport: status, headers in lower case, body; checks the token as a face would."""
         if headers.get("authorization") != f"Bearer {TOKEN}":
-            refused = {"content-type": MEDIA_TYPE, **Unauthorized("").headers()}
-            return 401, refused, unauthorized_body()
+            refused = {name.lower(): value for name, value in Unauthorized("").headers().items()}
+            return 401, {"content-type": MEDIA_TYPE, **refused}, unauthorized_body()
         answer = self.ask(method, path, raw=body or b"", headers=headers)
         return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body
 
