@@ -129,3 +129,4 @@ def _address(settings: Settings, port: int | None) -> str:
 
 def _start_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

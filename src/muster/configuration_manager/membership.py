@@ -21,31 +21,36 @@ BLOCK = 500
 
 
 class Membership:
-    """Reads and changes memberships on the caller's connection."""
+    """Reads and changes memberships of one customer on the caller's connection.
 
-    def __init__(self, statements: Statements) -> None:
+    `locations` says for each type of resource what stands before the id in its address.
+    """
+
+    def __init__(self, statements: Statements, customer_key: int, locations: Mapping[str, str]) -> None:
         self._run = statements
+        self._customer_key = customer_key
+        self._locations = locations
 
     def read_members(self, group_key: int, connection: Connection) -> list[Member]:
-        """The group's members in the order in which they were created: value, type and, where it was given, display."""
+        """The group's members in the order in which they were created."""
         rows = self._run.members.fetch_all({"p_group_key": group_key}, on=connection)
+        at = self._locations
         return [
-            {"value": member_id, "type": kind}
+            {"value": member_id, "$ref": at[kind] + member_id, "type": kind}
             if display is None
-            else {"value": member_id, "type": kind, "display": display}
+            else {"value": member_id, "$ref": at[kind] + member_id, "display": display, "type": kind}
             for member_id, kind, display in rows
         ]
 
     def read_groups(self, member_key: int, connection: Connection) -> list[Member]:
         """The groups that a user is a direct member of."""
         rows = self._run.groups.fetch_all({"p_member_key": member_key}, on=connection)
-        names = [(group_id, orjson.loads(body).get("displayName")) for group_id, body in rows]
-        return [
-            {"value": group_id, "type": "direct"}
-            if name is None
-            else {"value": group_id, "display": name, "type": "direct"}
-            for group_id, name in names
-        ]
+        groups = []
+        for group_id, body in rows:
+            group = {"value": group_id, "$ref": self._locations["Group"] + group_id, "type": "direct"}
+            name = orjson.loads(body).get("displayName")
+            groups.append(group if name is None else {**group, "display": name})
+        return groups
 
     def read_holders(self, member_key: int, connection: Connection) -> list[Row]:
         """The rows of the groups that hold the member, locked."""
@@ -67,19 +72,19 @@ class Membership:
             add=tuple(member for member in wanted if member["value"] not in there),
         )
 
-    def change(self, group_key: int, edit: MembersChange, customer_key: int, connection: Connection) -> bool:
+    def change(self, group_key: int, edit: MembersChange, connection: Connection) -> bool:
         """Whether the change made a difference. Raises InvalidValue for an added member that does not exist."""
         changed = 0
         if edit.clear:
             changed += self._run.clear_members.execute({"p_group_key": group_key}, on=connection)
         if edit.remove:
-            for key in self._find_keys(edit.remove, customer_key, connection).values():
+            for key in self._find_keys(edit.remove, connection).values():
                 changed += self._run.remove_member.execute(
                     {"p_group_key": group_key, "p_member_key": key}, on=connection
                 )
         if edit.add:
             displays = {member["value"]: member.get("display") for member in edit.add}
-            keys = self._find_keys(list(displays), customer_key, connection)
+            keys = self._find_keys(list(displays), connection)
             missing = [member_id for member_id in displays if member_id not in keys]
             if missing:
                 raise InvalidValue(f"members: there is no user or group with the id {missing[0]}: create it first.")
@@ -93,11 +98,11 @@ class Membership:
                 )
         return changed > 0
 
-    def _find_keys(self, ids: Sequence[str], customer_key: int, connection: Connection) -> dict[str, int]:
+    def _find_keys(self, ids: Sequence[str], connection: Connection) -> dict[str, int]:
         found: dict[str, int] = {}
         for start in range(0, len(ids), BLOCK):
             query = sa.select(resources.c.resource_id, resources.c.key).where(
-                resources.c.customer_key == customer_key,
+                resources.c.customer_key == self._customer_key,
                 resources.c.type.in_(MEMBER_TYPES),
                 resources.c.resource_id.in_(ids[start : start + BLOCK]),
             )

@@ -9,6 +9,9 @@ from muster.scim.repository import Document
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE
 from muster.scim.schemas import USER_8X8_URN
 
+DEFAULT_EMAIL = "noreply@8x8.com"
+MANDATORY_NAMES = {"givenName": "first name", "familyName": "last name"}
+
 IsSite = Callable[[str], bool]
 
 
@@ -22,7 +25,9 @@ def make_profile(customer: Customer, is_site: IsSite) -> ServerProfile:
         )
 
     def check(_: str, following: Document, present: Document | None) -> Document:
-        return _check_site(following, present, is_site)
+        _check_name(following)
+        _check_site(following, present, is_site)
+        return following if present is not None else _with_defaults(following)
 
     return ServerProfile(
         name=customer.profile.value,
@@ -33,8 +38,25 @@ def make_profile(customer: Customer, is_site: IsSite) -> ServerProfile:
     )
 
 
-def _check_site(following: Document, present: Document | None, is_site: IsSite) -> Document:
-    """The document, if its site exists and is not another than before. Raises: InvalidValue, MutabilityViolation.
+def _check_name(following: Document) -> None:
+    """Raises InvalidValue without a first or last name. Source: 8x8, "User provisioning with SCIM API", mandatory."""
+    name = following.get("name") or {}
+    for attribute, shown in MANDATORY_NAMES.items():
+        if not str(name.get(attribute) or "").strip():
+            raise InvalidValue(f"name.{attribute}: must not be blank. Every user needs a {shown}: send one.")
+
+
+def _with_defaults(following: Document) -> Document:
+    """The new user with what 8x8 fills in. Source: 8x8, "User provisioning with SCIM API": e-mail, status."""
+    completed = {**following}
+    completed.setdefault("active", True)
+    if not completed.get("emails"):
+        completed["emails"] = [{"value": DEFAULT_EMAIL, "type": "work", "primary": True}]
+    return completed
+
+
+def _check_site(following: Document, present: Document | None, is_site: IsSite) -> None:
+    """Raises InvalidValue for a site that does not exist, MutabilityViolation for another than before.
 
     Source: 8x8, "User provisioning attribute mappings" and "Known limitations": a site must exist in the console under
     exactly this name, and cannot be changed once set.
@@ -50,7 +72,6 @@ def _check_site(following: Document, present: Document | None, is_site: IsSite) 
         raise InvalidValue(
             f"site: there is no site named {site!r}. Add it in the console or correct the name; letter case counts."
         )
-    return following
 
 
 def _site_of(document: Document) -> str | None:

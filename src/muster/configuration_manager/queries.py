@@ -201,7 +201,9 @@ def _end_of_prefix(prefix: str) -> str | None:
 def _compile_presence(bound: Presence) -> CompiledFilter:
     name = name_of(bound.attribute)
     if name in ((None, "members", None), (None, "members", "value")):
-        return CompiledFilter(clause=sa.exists().where(members.c.group_key == resources.c.key), is_exact=True)
+        return CompiledFilter(
+            clause=sa.exists().where(members.c.group_key == resources.c.key).correlate(resources), is_exact=True
+        )
     indexed = COLUMNS.get(name)
     if indexed is None:
         return UNKNOWN
@@ -231,5 +233,6 @@ def _compile_member(operator: FilterOperator, value: FilterValue) -> CompiledFil
         .where(member.c.customer_key == resources.c.customer_key)
         .where(member.c.type.in_(MEMBER_TYPES))
         .where(member.c.resource_id == value)
+        .correlate(resources)
     )
     return CompiledFilter(clause=found, is_exact=True)

@@ -54,7 +54,6 @@ class ResourceStore:
     database: Database
     writer: Writer
     statements: Statements
-    membership: Membership
     now: Callable[[], datetime]
     new_id: Callable[[], str]
 
@@ -68,7 +67,6 @@ def open_resource_store(
         database=database,
         writer=writer,
         statements=statements,
-        membership=Membership(statements),
         now=now,
         new_id=new_id,
     )
@@ -84,16 +82,18 @@ class SqlRepository:
         customer_key: int,
         unique_scope: int,
         resource_types: Sequence[ResourceType],
+        base_url: str,
     ) -> None:
         self._database = store.database
         self._writer = store.writer
         self._run = store.statements
-        self._membership = store.membership
         self._now = store.now
         self._new_id = store.new_id
         self._customer_key = customer_key
         self._unique_scope = unique_scope
         self._types = {resource_type.name: resource_type for resource_type in resource_types}
+        locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
+        self._membership = Membership(store.statements, customer_key, locations)
 
     # Reading
 
@@ -242,7 +242,7 @@ class SqlRepository:
             row = (inserted[0] if inserted else 0, kept["id"], 1, body, False)
             if not wanted:
                 return _stored(row)
-            self._membership.change(row[0], MembersChange(add=tuple(wanted)), self._customer_key, connection)
+            self._membership.change(row[0], MembersChange(add=tuple(wanted)), connection)
             return self._load([row], type_name, connection)[0]
 
         return self._write(work, kept)
@@ -280,10 +280,10 @@ class SqlRepository:
                 following = {**following}
                 wanted = following.pop("members", [])
                 edit = self._membership.difference(present.get("members", []), wanted)
-                touched = self._membership.change(row[0], edit, self._customer_key, connection)
+                touched = self._membership.change(row[0], edit, connection)
                 is_same = {**present, "members": None} == {**following, "members": None}
             elif members is not None:
-                touched = self._membership.change(row[0], members, self._customer_key, connection)
+                touched = self._membership.change(row[0], members, connection)
             if not is_same or touched:
                 row = self._update(row, type_name, following, connection)
             return self._load([row], type_name, connection, with_members=with_members)[0]

@@ -126,6 +126,7 @@ class ScimResource:
                 customer_key=customer.key,
                 unique_scope=customer.unique_scope,
                 resource_types=profile.resource_types,
+                base_url=customer_url(self._public_url, customer.name),
             )
             with self._lock:
                 server = self._servers.setdefault(customer, ScimServer(profile, repository))

@@ -7,13 +7,15 @@ import sqlalchemy as sa
 from muster.configuration_manager.tables import counters, members, resources
 from muster.database import Database, Prepared
 
+_own_memberships = members.alias("own_memberships")
+
 # What a resource is read as, in this order everywhere.
 READ_COLUMNS = (
     resources.c.key,
     resources.c.resource_id,
     resources.c.revision,
     resources.c.body,
-    sa.exists().where(members.c.member_key == resources.c.key).label("is_member"),
+    sa.exists().where(_own_memberships.c.member_key == resources.c.key).correlate(resources).label("is_member"),
 )
 
 WRITTEN_COLUMNS = (
