@@ -1,0 +1,1 @@
+"""Source systems: our own directory, and files that an admin hands in."""

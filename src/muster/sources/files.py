@@ -1,0 +1,348 @@
+"""A file as a source: read once into a spool on disk, then given in pages by the place of the row.
+
+    source = open_file(path)             # or read_file(name, content)
+    source.problems, source.notices      # what is wrong with single rows; what the admin may want to know
+
+A file is a list of who is there, never proof of who is not: it adds and updates. Rows with the same principal name or
+id are all left out, since nobody can tell which is meant; equal ones count once.
+"""
+
+import io
+import os
+import tempfile
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.operation import Change
+from muster.model.values import Attributes, Value, content_hash, frozen
+from muster.ports.source import SourcePage, Window
+from muster.sources.columns import Role, ValueRejected, check_principal_name, find_column, read_value
+from muster.sources.csv_rows import read_csv
+from muster.sources.encoding import detect_encoding, open_text
+from muster.sources.json_rows import read_json
+from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
+
+# A file is one change: it has been read, or it has not.
+_SEQ = 1
+_BRANCHES = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+_IDENTITIES = ("objectId", "employeeId", "userPrincipalName")
+
+
+def open_file(path: Path, kind: ObjectKind | None = None, limits: FileLimits | None = None) -> "FileSource":
+    """Returns a source over a file. Raises: FileRefused, naming what is wrong with the file as a whole."""
+    try:
+        with path.open("rb") as file:
+            return _read(path.name, file, os.fstat(file.fileno()).st_size, kind, limits or FileLimits())
+    except OSError as error:
+        raise FileRefused(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def read_file(
+    name: str, content: bytes, kind: ObjectKind | None = None, limits: FileLimits | None = None
+) -> "FileSource":
+    """Returns a source over an uploaded file; `name` tells its format by its ending. Raises: FileRefused."""
+    return _read(name, io.BytesIO(content), len(content), kind, limits or FileLimits())
+
+
+class FileSource:
+    """Users and groups of one file. Reading is safe from several threads."""
+
+    def __init__(
+        self, name: str, users: "_Spool", groups: "_Spool", problems: tuple[RowProblem, ...], notices: tuple[str, ...]
+    ) -> None:
+        self.name = name
+        self.notices = notices
+        self._spools = {ObjectKind.USER: users, ObjectKind.GROUP: groups}
+        self._problems = problems
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Sentences about rows, columns and parts that were left out, in the order of the file."""
+        return tuple(problem.sentence for problem in self._problems)
+
+    def close(self) -> None:
+        """Drops the spool."""
+        for spool in self._spools.values():
+            spool.close()
+
+    def latest(self) -> int:
+        """Returns the end of the feed."""
+        return _SEQ
+
+    def is_complete(self) -> bool:
+        """Whether every row could be read."""
+        return not self._problems
+
+    def count(self, kind: ObjectKind, window: Window | None) -> int:
+        """Returns how many objects of a kind can be read."""
+        return 0 if _is_past(window) else self._spools[kind].count()
+
+    def read(self, kind: ObjectKind, window: Window | None, after: str | None, limit: int) -> SourcePage:
+        """Returns the next page of objects, with what was wrong among its rows."""
+        if _is_past(window):
+            return SourcePage(changes=(), next_after=None)
+        spool = self._spools[kind]
+        start = 0 if after is None else int(after) + 1
+        changes: list[Change] = []
+        position = start
+        while position < spool.size and len(changes) < limit:
+            if position not in spool.excluded:
+                changes.append(spool.change(position, self._resolve))
+            position += 1
+        is_last = position >= spool.size
+        problems = tuple(
+            problem.sentence
+            for problem in self._problems
+            if problem.kind is kind
+            and start <= spool.place_of(problem)
+            and (is_last or spool.place_of(problem) < position)
+        )
+        return SourcePage(changes=tuple(changes), next_after=None if is_last else str(position - 1), problems=problems)
+
+    def read_one(self, kind: ObjectKind, source_id: str) -> Change | None:
+        """Returns one object by source id, id or principal name."""
+        spool = self._spools[kind]
+        position = spool.positions.get(spool.identities.get(source_id.casefold(), source_id))
+        return None if position is None or position in spool.excluded else spool.change(position, self._resolve)
+
+    def _resolve(self, name: str) -> str:
+        folded = name.casefold()
+        for spool in self._spools.values():
+            if folded in spool.identities:
+                return spool.identities[folded]
+        # Not in this file: its link may be there from an earlier one.
+        return name
+
+
+def _is_past(window: Window | None) -> bool:
+    return window is not None and window.after >= _SEQ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    line: int
+    source_id: str
+    attributes: Attributes
+    manager: str | None
+    members: tuple[str, ...]
+
+
+class _Spool:
+    """Rows of one kind in a temporary file, with an index by place and by identity."""
+
+    def __init__(self, kind: ObjectKind) -> None:
+        self._kind = kind
+        self._file = tempfile.TemporaryFile(prefix="muster-import-")  # noqa: SIM115  lives as long as the source
+        self._offsets = array("Q", [0])
+        self._lines: list[int] = []
+        self.excluded: set[int] = set()
+        self.positions: dict[str, int] = {}
+        self.identities: dict[str, str] = {}
+        # Reference columns that the file has: without the column nothing is said about the reference.
+        self.references: set[str] = set()
+
+    @property
+    def size(self) -> int:
+        return len(self._offsets) - 1
+
+    def count(self) -> int:
+        return self.size - len(self.excluded)
+
+    def add(self, entry: _Entry) -> int:
+        row = orjson.dumps((entry.line, entry.source_id, dict(entry.attributes), entry.manager, entry.members))
+        self._file.write(row)
+        self._offsets.append(self._offsets[-1] + len(row))
+        self._lines.append(entry.line)
+        self.positions[entry.source_id] = self.size - 1
+        for name in _IDENTITIES:
+            if entry.attributes.get(name):
+                self.identities.setdefault(str(entry.attributes[name]).casefold(), entry.source_id)
+        return self.size - 1
+
+    def finish(self) -> None:
+        self._file.flush()
+
+    def change(self, position: int, resolve: Callable[[str], str]) -> Change:
+        start = self._offsets[position]
+        row = os.pread(self._file.fileno(), self._offsets[position + 1] - start, start)
+        _, source_id, attributes, manager, members = orjson.loads(row)
+        references: dict[str, tuple[str, ...]] = {}
+        if "manager" in self.references:
+            references["manager"] = () if manager is None else (resolve(manager),)
+        if "members" in self.references:
+            references["members"] = tuple(dict.fromkeys(resolve(member) for member in members))
+        return Change(
+            source_id=source_id,
+            kind=self._kind,
+            lifecycle=Lifecycle.PRESENT,
+            seq=_SEQ,
+            attributes=frozen(attributes),
+            references=references,
+        )
+
+    def place_of(self, problem: RowProblem) -> int:
+        """Returns how many rows stand before a problem in the file."""
+        low, high = 0, len(self._lines)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self._lines[middle] <= problem.line else (low, middle)
+        return low
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _read(name: str, file: BinaryIO, size: int, kind: ObjectKind | None, limits: FileLimits) -> FileSource:
+    branch = _BRANCHES.get(Path(name).suffix.lower())
+    if branch is None:
+        raise FileRefused(f"{quoted(name)} ends neither in .csv nor in .json.", remedy="Import a CSV or a JSON file.")
+    limit = limits.json_bytes if branch == "json" else limits.csv_bytes
+    if size > limit:
+        raise FileRefused(
+            f"The file has {size:,} bytes; {limit:,} are the limit.", remedy="Import it in several files, or as CSV."
+        )
+    encoding = detect_encoding(file)
+    text = open_text(file, encoding)
+    reader = read_json if branch == "json" else read_csv
+    intake = _Intake(limits)
+    try:
+        for row in reader(text, kind, limits):
+            intake.take(row)
+        intake.finish()
+    except BaseException:
+        intake.close()
+        raise
+    finally:
+        text.detach()
+    notices = (*((encoding.notice,) if encoding.notice else ()), *intake.notices)
+    return FileSource(name, intake.users, intake.groups, tuple(intake.problems), notices)
+
+
+class _Intake:
+    """Checks rows one by one and spools them; groups that stand on several rows are put together first."""
+
+    def __init__(self, limits: FileLimits) -> None:
+        self._limits = limits
+        self.users = _Spool(ObjectKind.USER)
+        self.groups = _Spool(ObjectKind.GROUP)
+        self.problems: list[RowProblem] = []
+        self.notices: list[str] = []
+        self._untold = 0
+        # Per identity: position, line and hash of the row that had it first.
+        self._first: dict[tuple[str, str], tuple[int, int, str]] = {}
+        self._pending: dict[str, _Entry] = {}
+        self._members: dict[str, dict[str, None]] = {}
+
+    def take(self, row: RawRow | RowProblem) -> None:
+        if isinstance(row, RowProblem):
+            self._tell(row)
+            return
+        try:
+            attributes, references = self._values(row)
+        except _RowRejected as rejected:
+            self._tell(RowProblem(line=row.line, sentence=f"{rejected} The row is not read.", kind=row.kind))
+            return
+        entry = _Entry(
+            line=row.line,
+            source_id=_source_id(row.kind, attributes),
+            attributes=attributes,
+            manager=references.get("manager"),
+            members=references.get("members", ()),
+        )
+        if row.kind is ObjectKind.GROUP:
+            self._pending.setdefault(entry.source_id, entry)
+            self._members.setdefault(entry.source_id, {}).update(dict.fromkeys(entry.members))
+        else:
+            self._add_user(entry, row.place)
+
+    def finish(self) -> None:
+        for source_id, entry in self._pending.items():
+            members = tuple(self._members[source_id])
+            self.groups.add(
+                _Entry(line=entry.line, source_id=source_id, attributes=entry.attributes, manager=None, members=members)
+            )
+        for spool in (self.users, self.groups):
+            spool.finish()
+        if self._untold:
+            sentence = f"{self._untold:,} more problems are not listed."
+            self.problems.append(RowProblem(line=self.problems[-1].line, sentence=sentence))
+
+    def close(self) -> None:
+        self.users.close()
+        self.groups.close()
+
+    def _add_user(self, entry: _Entry, place: str) -> None:
+        digest = content_hash([entry.attributes, entry.manager])
+        names = {"userPrincipalName": str(entry.attributes["userPrincipalName"]), "id": entry.source_id}
+        keys = [(name, value.casefold()) for name, value in names.items()]
+        for name, key in zip(names, keys, strict=True):
+            earlier = self._first.get(key)
+            if earlier is None:
+                continue
+            position, line, first_digest = earlier
+            if digest == first_digest:
+                self.notices.append(f"{place} repeats line {line}; it was read once.")
+                return
+            self.users.excluded.add(position)
+            sentence = (
+                f"Lines {line} and {entry.line} have the same {name}, {quoted(names[name])}, and differ: neither is "
+                "read, as nobody can tell which is meant."
+            )
+            self._tell(RowProblem(line=entry.line, sentence=sentence))
+            return
+        position = self.users.add(entry)
+        for key in keys:
+            self._first[key] = (position, entry.line, digest)
+
+    def _values(self, row: RawRow) -> tuple[dict[str, Value], Mapping[str, Any]]:
+        attributes: dict[str, Value] = {}
+        references: dict[str, Any] = {}
+        spool = self.users if row.kind is ObjectKind.USER else self.groups
+        for name, raw in row.values.items():
+            column = find_column(row.kind, name)
+            if column is None:
+                continue
+            try:
+                value = read_value(column, raw, self._limits)
+                if name == "userPrincipalName" and value is not None:
+                    check_principal_name(value)
+            except ValueRejected as rejected:
+                raise _RowRejected(f"{_where(row, name)} {rejected}.") from None
+            if column.role is not Role.ATTRIBUTE:
+                spool.references.add(column.attribute.name)
+                references[column.attribute.name] = value
+            elif value is not None:
+                attributes[column.attribute.name] = value
+        required = "userPrincipalName" if row.kind is ObjectKind.USER else "displayName"
+        if required not in attributes:
+            raise _RowRejected(f"{_where(row, required)} has no value, and nobody is without one.")
+        return attributes, references
+
+    def _tell(self, problem: RowProblem) -> None:
+        if len(self.problems) < self._limits.problems:
+            self.problems.append(problem)
+        else:
+            self._untold += 1
+
+
+class _RowRejected(Exception):
+    """A row that is left out; the text is the sentence."""
+
+
+def _where(row: RawRow, name: str) -> str:
+    number = row.columns.get(name)
+    return f"{row.place}: {name}" if number is None else f"{row.place}, column {number} ({name}):"
+
+
+def _source_id(kind: ObjectKind, attributes: Attributes) -> str:
+    """Returns what stays the same about an object: its id, else the employee number, else its name."""
+    for name in ("objectId", "employeeId") if kind is ObjectKind.USER else ("objectId",):
+        if attributes.get(name):
+            return str(attributes[name])
+    return str(attributes["userPrincipalName" if kind is ObjectKind.USER else "displayName"]).casefold()
