@@ -113,7 +113,7 @@ class SqlApplications:
             }
             principals = _principals(connection, {each.principal_id for each in assignments})
             present: set[tuple[int, int, str]] = set()
-            for piece in pieces(set(principals.values())):
+            for piece in pieces({key for key, _ in principals.values()}):
                 rows = connection.execute(
                     sa.select(held_roles.c.application_key, held_roles.c.principal_key, held_roles.c.role_id).where(
                         held_roles.c.principal_key.in_(piece),
@@ -124,7 +124,8 @@ class SqlApplications:
             answers: builtins.list[AppRoleAssignment | None] = []
             new: builtins.list[dict[str, Any]] = []
             for each in assignments:
-                what = (application_keys[each.service_principal_id], principals[each.principal_id], each.role_id)
+                principal, is_group = principals[each.principal_id]
+                what = (application_keys[each.service_principal_id], principal, each.role_id)
                 answers.append(None if what in present else each)
                 if what not in present:
                     present.add(what)
@@ -132,7 +133,8 @@ class SqlApplications:
                         {
                             "assignment_id": each.id,
                             "application_key": what[0],
-                            "principal_key": what[1],
+                            "principal_key": principal,
+                            "is_group": is_group,
                             "role_id": each.role_id,
                             "created_at": each.created_at,
                         }
@@ -228,11 +230,14 @@ def address_digest(address: str) -> str:
     return hashlib.sha256(f"{scheme}://{host}{parts.path.rstrip('/')}".encode()).hexdigest()
 
 
-def _principals(connection: Connection, object_ids: set[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _principals(connection: Connection, object_ids: set[str]) -> dict[str, tuple[int, bool]]:
+    """Returns principals' keys and whether they are groups. Raises LookupError."""
+    found: dict[str, tuple[int, bool]] = {}
     for piece in pieces(object_ids):
-        rows = connection.execute(sa.select(objects.c.object_id, objects.c.key).where(objects.c.object_id.in_(piece)))
-        found.update((row.object_id, row.key) for row in rows)
+        rows = connection.execute(
+            sa.select(objects.c.object_id, objects.c.key, objects.c.kind).where(objects.c.object_id.in_(piece))
+        )
+        found.update((row.object_id, (row.key, row.kind == ObjectKind.GROUP.value)) for row in rows)
     unknown = object_ids - found.keys()
     if unknown:
         raise LookupError(f"the directory has no object {min(unknown)}")

@@ -13,8 +13,12 @@ from muster.store.tables import assignments, changes, links, memberships, object
 
 def select_keys(application: int, job: int, *, sync_all: bool, kind: ObjectKind, window: Window | None) -> Select[Any]:
     """Returns the keys of what a read gives, in order."""
-    query = sa.select(objects.c.key).where(objects.c.kind == kind.value).order_by(objects.c.key)
-    if window is not None:
+    query = sa.select(objects.c.key).order_by(objects.c.key)
+    if window is None:
+        query = query.where(objects.c.kind == kind.value)
+    else:
+        # Hidden from the planner, which would go through all objects of the kind rather than those that changed.
+        query = query.where(sa.func.coalesce(objects.c.kind, "") == kind.value)
         changed = (
             _changed_users(application, job, window, sync_all=sync_all)
             if kind is ObjectKind.USER
@@ -122,6 +126,7 @@ def _members_of_assigned(application: int) -> Select[Any]:
         .join(groups, groups.c.key == memberships.c.group_key)
         .where(
             assignments.c.application_key == application,
+            assignments.c.is_group,
             groups.c.lifecycle == Lifecycle.PRESENT.value,
             groups.c.security_enabled,
         )
@@ -145,7 +150,20 @@ def _is_assigned(application: int, key: ColumnElement[Any]) -> ColumnElement[boo
 
 
 def _is_member_of_assigned(application: int) -> ColumnElement[bool]:
-    return sa.exists(_members_of_assigned(application).where(memberships.c.member_key == objects.c.key))
+    # Not a join: from the object to its few groups, never from all that is assigned.
+    groups = objects.alias("groups")
+    counts = sa.exists(
+        sa.select(groups.c.key).where(
+            groups.c.key == memberships.c.group_key,
+            groups.c.lifecycle == Lifecycle.PRESENT.value,
+            groups.c.security_enabled,
+        )
+    )
+    return sa.exists(
+        sa.select(memberships.c.group_key).where(
+            memberships.c.member_key == objects.c.key, _is_assigned(application, memberships.c.group_key), counts
+        )
+    )
 
 
 def _is_linked(job: int) -> ColumnElement[bool]:

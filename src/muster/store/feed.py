@@ -146,6 +146,7 @@ def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[
         return {}
     manifest = {role.id: role for role in decode(application.app_roles, tuple[AppRole, ...])}
     of_application = assignments.c.application_key == application.key
+    of_groups = _group_grants(connection, application.key, manifest)
     grants: dict[int, list[RoleGrant]] = {}
     for piece in pieces(keys):
         direct = connection.execute(
@@ -156,21 +157,30 @@ def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[
         for row in direct:
             grants.setdefault(row.principal_key, []).append(_grant(manifest, row.role_id))
         through = connection.execute(
-            sa.select(memberships.c.member_key, assignments.c.role_id, objects.c.object_id, objects.c.name)
-            .join(assignments, assignments.c.principal_key == memberships.c.group_key)
-            .join(objects, objects.c.key == memberships.c.group_key)
-            .where(
-                of_application,
-                memberships.c.member_key.in_(piece),
-                objects.c.lifecycle == Lifecycle.PRESENT.value,
-                objects.c.security_enabled,
-            )
-            .order_by(assignments.c.key)
+            sa.select(memberships.c.member_key, memberships.c.group_key).where(memberships.c.member_key.in_(piece))
         )
-        for member, role_id, group_id, group_name in through:
-            grant = _grant(manifest, role_id, group_id=group_id, group_name=group_name)
-            grants.setdefault(member, []).append(grant)
+        for member, group in through:
+            grants.setdefault(member, []).extend(of_groups.get(group, ()))
     return grants
+
+
+def _group_grants(connection: Connection, application: int, manifest: dict[str, AppRole]) -> dict[int, list[RoleGrant]]:
+    """Returns what each assigned group gives its direct members; a deleted or distribution group gives nothing."""
+    rows = connection.execute(
+        sa.select(objects.c.key, objects.c.object_id, objects.c.name, assignments.c.role_id)
+        .join(assignments, assignments.c.principal_key == objects.c.key)
+        .where(
+            assignments.c.application_key == application,
+            assignments.c.is_group,
+            objects.c.lifecycle == Lifecycle.PRESENT.value,
+            objects.c.security_enabled,
+        )
+        .order_by(assignments.c.key)
+    )
+    found: dict[int, list[RoleGrant]] = {}
+    for key, object_id, name, role_id in rows:
+        found.setdefault(key, []).append(_grant(manifest, role_id, group_id=object_id, group_name=name))
+    return found
 
 
 def _grant(

@@ -92,10 +92,11 @@ class SqlLinks:
     def unlink(self, job_id: str, kind: ObjectKind, source_id: str) -> None:
         """Forgets a link (object connection) and what it held of references."""
         with self._database.write() as connection:
+            job = job_key(connection, job_id)
             key = connection.execute(
                 sa.update(links)
                 .where(
-                    links.c.job_key == job_key(connection, job_id),
+                    links.c.job_key == job,
                     links.c.kind == kind.value,
                     links.c.source_id == source_id,
                 )
@@ -103,8 +104,8 @@ class SqlLinks:
                 .returning(links.c.key)
             ).scalar()
             if key is not None:
-                forget_references(connection, [(key, None)])
-                reopen_references(connection, [(key, None)])
+                forget_references(connection, job, [(key, None)])
+                reopen_references(connection, job, [(key, None)])
 
     def open_references(self, job_id: str, limit: int, after: str | None) -> tuple[Sequence[OpenReference], str | None]:
         """Returns references that can be set or removed now, one an object and attribute; and the key to go on.
@@ -169,8 +170,7 @@ def _joined() -> Any:
 def _able(job: int) -> ColumnElement[bool]:
     """Open references of our objects to objects that are ours, or that are to be taken away."""
     return sa.and_(
-        references.c.job_key == job,
-        references.c.is_open,
+        references.c.open_job_key == job,
         _OWNERS.c.state.in_(_OURS),
         sa.or_(references.c.acknowledged.is_not(None), sa.and_(references.c.wanted, _OTHERS.c.state.in_(_OURS))),
     )

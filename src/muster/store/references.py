@@ -83,7 +83,7 @@ class ReferenceWriter:
         _flush(connection, job_key, rows)
 
 
-def forget_references(connection: Connection, replaced: Sequence[tuple[int, str | None]]) -> None:
+def forget_references(connection: Connection, job_key: int, replaced: Sequence[tuple[int, str | None]]) -> None:
     """Forgets what unlinked or re-created objects held: nothing if they are gone, else all is to be set anew."""
     owners = [{"at_key": key} for key, _ in replaced]
     unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None]
@@ -91,18 +91,20 @@ def forget_references(connection: Connection, replaced: Sequence[tuple[int, str 
     if unlinked:
         connection.execute(sa.delete(references).where(at_owner), unlinked)
     connection.execute(sa.delete(references).where(at_owner, sa.not_(references.c.wanted)), owners)
-    connection.execute(sa.update(references).where(at_owner).values(acknowledged=None, is_open=True), owners)
+    connection.execute(sa.update(references).where(at_owner).values(acknowledged=None, open_job_key=job_key), owners)
 
 
-def reopen_references(connection: Connection, replaced: Sequence[tuple[int, str | None]]) -> None:
+def reopen_references(connection: Connection, job_key: int, replaced: Sequence[tuple[int, str | None]]) -> None:
     """Opens references to objects whose target was replaced; those to unlinked ones wait for the next link."""
     at_other = sa.and_(references.c.other_key == sa.bindparam("at_key"), references.c.wanted)
     unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None]
     if unlinked:
-        connection.execute(sa.update(references).where(at_other).values(acknowledged=None, is_open=True), unlinked)
+        connection.execute(
+            sa.update(references).where(at_other).values(acknowledged=None, open_job_key=job_key), unlinked
+        )
     moved = [{"at_key": key} for key, target_id in replaced if target_id is not None]
     if moved:
-        connection.execute(sa.update(references).where(at_other).values(is_open=True), moved)
+        connection.execute(sa.update(references).where(at_other).values(open_job_key=job_key), moved)
 
 
 def _replace_wanted(
@@ -158,10 +160,9 @@ def _flush(connection: Connection, job_key: int, rows: _Rows) -> None:
                         "owner_key": owner,
                         "attribute_key": attribute,
                         "other_key": other,
-                        "job_key": job_key,
                         "wanted": row.wanted,
                         "acknowledged": row.acknowledged,
-                        "is_open": row.is_open,
+                        "open_job_key": job_key if row.is_open else None,
                     }
                 )
     upsert(connection, references, changed, keys=("owner_key", "attribute_key", "other_key"))

@@ -45,7 +45,7 @@ class SettlementWriter:
         if not settlements:
             return
         anchors = fetch_anchors(connection, job_key, _anchored(settlements))
-        self._write_links(connection, settlements, anchors)
+        self._write_links(connection, job_key, settlements, anchors)
         _write_escrows(connection, job_key, settlements)
         ended = [
             {"at_cycle": cycle_key, "at_number": settlement.number, "state": settlement.state.value}
@@ -59,7 +59,9 @@ class SettlementWriter:
             self._log.execute_many(entries, on=connection)
         self._references.write(connection, job_key, settlements, anchors)
 
-    def _write_links(self, connection: Connection, settlements: Sequence[Settlement], anchors: Anchors) -> None:
+    def _write_links(
+        self, connection: Connection, job_key: int, settlements: Sequence[Settlement], anchors: Anchors
+    ) -> None:
         rows: dict[int, dict[str, Any]] = {}
         # The target id as stored before: None for what was not linked.
         before: dict[int, Anchor] = {}
@@ -80,8 +82,8 @@ class SettlementWriter:
         ]
         if replaced:
             # What another target object held is not what this one holds, and what pointed there points elsewhere.
-            forget_references(connection, replaced)
-            reopen_references(connection, replaced)
+            forget_references(connection, job_key, replaced)
+            reopen_references(connection, job_key, replaced)
 
 
 def _anchored(settlements: Sequence[Settlement]) -> set[tuple[Any, str]]:

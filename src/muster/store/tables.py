@@ -127,8 +127,11 @@ assignments = sa.Table(
     sa.Column("assignment_id", sa.Text, nullable=False, unique=True),
     _of("applications.key", name="application_key"),
     _of("objects.key", name="principal_key", index=True),
+    # Known here so that an application's groups are found among a million assigned people.
+    sa.Column("is_group", sa.Boolean, nullable=False),
     sa.Column("role_id", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Index("assignments_in_order", "application_key", "is_group", "principal_key"),
     sa.UniqueConstraint("application_key", "principal_key", "role_id", name="assignments_unique"),
 )
 
@@ -261,22 +264,22 @@ references = sa.Table(
     _of("links.key", name="owner_key", primary=True),
     sa.Column("attribute_key", Key, primary_key=True, autoincrement=False),
     _of("links.key", name="other_key", primary=True),
-    sa.Column("job_key", Key, nullable=False),
     sa.Column("wanted", sa.Boolean, nullable=False),
     # The other end's target id as the owner holds it at the target.
     sa.Column("acknowledged", sa.Text),
-    # Wanted and acknowledged differ.
-    sa.Column("is_open", sa.Boolean, nullable=False),
+    # The job while wanted and acknowledged differ, else NULL.
+    sa.Column("open_job_key", Key),
     sa.Index("link_references_to", "other_key"),
     sqlite_with_rowid=False,
 )
+_open = references.c.open_job_key
 sa.Index(
     "link_references_open",
-    references.c.job_key,
+    _open,
     references.c.owner_key,
     references.c.attribute_key,
-    sqlite_where=references.c.is_open,
-    postgresql_where=references.c.is_open,
+    sqlite_where=_open.is_not(None),
+    postgresql_where=_open.is_not(None),
 )
 
 escrows = sa.Table(
