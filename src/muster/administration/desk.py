@@ -1,0 +1,97 @@
+"""The desk an admin works at: who asks, and the ports that administration reads and writes through."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from muster.administration.refusals import forbidden
+from muster.model.roles import Caller, Permission
+from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
+from muster.ports.applications import ApplicationStore, JobStore, SecretStore
+from muster.ports.cycles import CycleStore, LinkStore, LogStore, PlanStore
+from muster.ports.directory import DirectoryStore
+from muster.ports.target import Target
+from muster.ports.world import Clock, Ids
+
+# (service principal id, credentials to try or None for the saved ones) -> a target to probe.
+OpenTarget = Callable[[str, Mapping[str, str] | None], Target]
+
+# (job id, user by id or principal name) -> why this person is in or out, and why each value.
+Explain = Callable[[str, str], Mapping[str, Any]]
+
+Change = tuple[str, str | None, str | None]
+
+
+class Uploads(Protocol):
+    """Keeps uploaded files in the data folder, where the engine process reads them."""
+
+    def keep(self, upload_id: str, file_name: str, content: bytes) -> str:
+        """Keeps the content under a name of its own (only the suffix is taken from `file_name`), returns its path."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """The service's stores, one a port."""
+
+    directory: DirectoryStore
+    applications: ApplicationStore
+    secrets: SecretStore
+    jobs: JobStore
+    cycles: CycleStore
+    links: LinkStore
+    log: LogStore
+    plans: PlanStore
+    work: WorkQueue
+    audit: AuditStore
+    access: AccessStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One caller with everything that administration needs."""
+
+    caller: Caller
+    stores: Stores
+    clock: Clock
+    ids: Ids
+    tenant_id: str
+    open_target: OpenTarget
+    explain: Explain
+    uploads: Uploads
+
+    def require(self, permission: Permission) -> None:
+        """Checks that the caller may. Raises: Refused."""
+        if not self.caller.may(permission):
+            raise forbidden(permission)
+
+    def now(self) -> datetime:
+        """Returns the instant."""
+        return self.clock.now()
+
+    def note(
+        self,
+        activity: str,
+        category: str,
+        *,
+        target: tuple[str, str, str],
+        changes: tuple[Change, ...] = (),
+        result: str = "success",
+    ) -> None:
+        """Writes an audit entry. `target` is type, id and name; `changes` are name, before, after: never a secret."""
+        target_type, target_id, target_name = target
+        self.stores.audit.add(
+            AuditEntry(
+                id=self.ids.new_id(),
+                at=self.now(),
+                activity=activity,
+                category=category,
+                by=self.caller,
+                target_type=target_type,
+                target_id=target_id,
+                target_name=target_name,
+                changes=changes,
+                result=result,
+            )
+        )

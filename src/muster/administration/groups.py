@@ -1,0 +1,132 @@
+"""Groups and their direct members."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.administration.attributes import checked, require_filled
+from muster.administration.desk import Desk
+from muster.administration.people import changes_of, write_one
+from muster.administration.refusals import bad_request, conflict, not_found
+from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
+from muster.model.roles import Permission
+from muster.ports.directory import DirectoryPage, ObjectWrite
+
+CATEGORY = "GroupManagement"
+MEMBERS_A_CALL = 1_000
+
+
+def find_group(desk: Desk, group_id: str) -> DirectoryObject:
+    """Returns a group by id. Raises: Refused."""
+    desk.require(Permission.READ_DIRECTORY)
+    return _present(desk, group_id)
+
+
+def create_group(desk: Desk, attributes: Mapping[str, Any], member_ids: Sequence[str] = ()) -> DirectoryObject:
+    """Returns the new group. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    values = {"securityEnabled": True, "mailEnabled": False, **checked(ObjectKind.GROUP, attributes)}
+    require_filled(ObjectKind.GROUP, values, ("displayName", "securityEnabled", "mailEnabled"))
+    _check_members(desk, member_ids)
+    created = write_one(desk, ObjectWrite(kind=ObjectKind.GROUP, object_id=None, attributes=values, is_new=True))
+    if member_ids:
+        desk.stores.directory.change_members(created.object_id, add=member_ids, remove=())
+    desk.note("Add group", CATEGORY, target=_target(created), changes=changes_of({}, created.attributes))
+    return created
+
+
+def update_group(desk: Desk, group_id: str, attributes: Mapping[str, Any]) -> DirectoryObject:
+    """Returns the changed group. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    values = checked(ObjectKind.GROUP, attributes)
+    before = _present(desk, group_id)
+    for required in ("displayName", "securityEnabled"):
+        if required in values and values[required] is None:
+            raise bad_request(f"{required} cannot be cleared.")
+    after = write_one(
+        desk, ObjectWrite(kind=ObjectKind.GROUP, object_id=before.object_id, attributes=values, is_new=False)
+    )
+    changes = changes_of(before.attributes, after.attributes)
+    if changes:
+        desk.note("Update group", CATEGORY, target=_target(after), changes=changes)
+    return after
+
+
+def delete_group(desk: Desk, group_id: str) -> None:
+    """Deletes a group for good, as Entra does with security groups. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    group = _present(desk, group_id)
+    desk.stores.directory.set_lifecycle(ObjectKind.GROUP, group.object_id, Lifecycle.HARD_DELETED, desk.now())
+    desk.note("Delete group", CATEGORY, target=_target(group))
+
+
+def members(desk: Desk, group_id: str, after: str | None, limit: int) -> DirectoryPage:
+    """Returns a page of direct members. Raises: Refused."""
+    desk.require(Permission.READ_DIRECTORY)
+    return desk.stores.directory.members(_present(desk, group_id).object_id, after, limit)
+
+
+def groups_of(desk: Desk, object_id: str) -> Sequence[DirectoryObject]:
+    """Returns the groups of which an object is a direct member. Raises: Refused."""
+    desk.require(Permission.READ_DIRECTORY)
+    return desk.stores.directory.groups_of(object_id)
+
+
+def add_members(desk: Desk, group_id: str, member_ids: Sequence[str]) -> int:
+    """Returns how many were added; those who are members already stay so. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    group = _present(desk, group_id)
+    if group.object_id in member_ids:
+        raise bad_request("A group cannot be a member of itself.")
+    _check_members(desk, member_ids)
+    changed = desk.stores.directory.change_members(group.object_id, add=member_ids, remove=())
+    if changed:
+        desk.note(
+            "Add member to group",
+            CATEGORY,
+            target=_target(group),
+            changes=tuple(("members", None, member_id) for member_id in member_ids),
+        )
+    return changed
+
+
+def add_member(desk: Desk, group_id: str, member_id: str) -> None:
+    """Adds one member. Raises: Refused if it is one already, as Graph does."""
+    if add_members(desk, group_id, [member_id]) == 0:
+        raise conflict(
+            "One or more added object references already exist for the following modified properties: 'members'.",
+            code="Request_BadRequest",
+        )
+
+
+def remove_member(desk: Desk, group_id: str, member_id: str) -> None:
+    """Removes one member. Raises: Refused if it is none."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    group = _present(desk, group_id)
+    if desk.stores.directory.change_members(group.object_id, add=(), remove=[member_id]) == 0:
+        raise not_found(f"A member of {group.display_name}", member_id)
+    desk.note("Remove member from group", CATEGORY, target=_target(group), changes=(("members", member_id, None),))
+
+
+def _check_members(desk: Desk, member_ids: Sequence[str]) -> None:
+    if len(member_ids) > MEMBERS_A_CALL:
+        raise bad_request(f"At most {MEMBERS_A_CALL} members can be added in one call.")
+    for member_id in member_ids:
+        if not any(_is_there(desk, kind, member_id) for kind in (ObjectKind.USER, ObjectKind.GROUP)):
+            raise not_found("Member", member_id)
+
+
+def _is_there(desk: Desk, kind: ObjectKind, object_id: str) -> bool:
+    found = desk.stores.directory.get(kind, object_id)
+    # Members are named by id: a principal name is no reference.
+    return found is not None and found.object_id == object_id and found.lifecycle is Lifecycle.PRESENT
+
+
+def _present(desk: Desk, group_id: str) -> DirectoryObject:
+    group = desk.stores.directory.get(ObjectKind.GROUP, group_id)
+    if group is None or group.lifecycle is not Lifecycle.PRESENT:
+        raise not_found("Group", group_id)
+    return group
+
+
+def _target(group: DirectoryObject) -> tuple[str, str, str]:
+    return ("Group", group.object_id, group.display_name)

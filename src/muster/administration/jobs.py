@@ -1,0 +1,252 @@
+"""Synchronization jobs: made from a template, started, paused, restarted, removed; their cycles."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from muster.administration.applications import find_application, find_template, template_of
+from muster.administration.desk import Change, Desk
+from muster.administration.refusals import bad_request, not_found
+from muster.model.application import EnterpriseApplication, SecretKey
+from muster.model.directory import ObjectKind
+from muster.model.job import (
+    DEFAULT_INTERVAL,
+    Cycle,
+    CycleKind,
+    CycleState,
+    ResetScope,
+    ScheduleState,
+    SynchronizationJob,
+)
+from muster.model.roles import Permission
+
+CATEGORY = "ProvisioningManagement"
+SHORTEST_INTERVAL = timedelta(minutes=1)
+LONGEST_INTERVAL = timedelta(days=31)
+JOBS_AN_APPLICATION = 50
+INTERVAL_SETTING = "Interval"
+FORCE_DELETES_SETTING = "ForceDeletes"
+_SETTING_LIMIT = 1_000
+
+# What a restart forgets when it is not told (Graph: criteria missing or empty).
+DEFAULT_SCOPES = frozenset({ResetScope.QUARANTINE_STATE, ResetScope.WATERMARK, ResetScope.ESCROWS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """A job with what its status shows."""
+
+    job: SynchronizationJob
+    # Running or last, and the last that succeeded.
+    newest: Cycle | None
+    last: Cycle | None
+    last_succeeded: Cycle | None
+    last_with_exports: Cycle | None
+    first_steady: Cycle | None
+    linked: Mapping[ObjectKind, int]
+    escrowed: int
+
+
+def create_job(desk: Desk, service_principal_id: str, template_id: str | None) -> SynchronizationJob:
+    """Returns the new job, disabled until it is started. Raises: Refused.
+
+    The same call again, before the job is started, gives the same job: an answer that was lost makes no second one.
+    """
+    desk.require(Permission.WRITE_CONFIGURATION)
+    application = find_application(desk, service_principal_id)
+    page = template_of(desk, application) if template_id is None else find_template(desk, application, template_id)
+    existing = {job.id: job for job in desk.stores.jobs.list(application.service_principal_id)}
+    job_id = f"{page.job_template_id}.{desk.tenant_id.replace('-', '')}.{application.service_principal_id}"
+    if job_id in existing:
+        if existing[job_id].schedule_state is ScheduleState.DISABLED:
+            return existing[job_id]
+        job_id = next(
+            f"{job_id}.{number}" for number in range(2, len(existing) + 3) if f"{job_id}.{number}" not in existing
+        )
+    if len(existing) >= JOBS_AN_APPLICATION:
+        raise bad_request(f"An application has at most {JOBS_AN_APPLICATION} jobs: delete one that is not needed.")
+    document = {**page.schema_document(), "id": job_id}
+    job = SynchronizationJob(
+        id=job_id,
+        service_principal_id=application.service_principal_id,
+        template_id=page.job_template_id,
+        schedule_state=ScheduleState.DISABLED,
+        interval=DEFAULT_INTERVAL,
+        watermark=None,
+        schema_version="1",
+        created_at=desk.now(),
+    )
+    desk.stores.jobs.add(job, document, desk.caller.display_name)
+    _note(desk, "Add provisioning configuration", application, job)
+    return find_job(desk, application.service_principal_id, job_id)
+
+
+def find_job(desk: Desk, service_principal_id: str | None, job_id: str) -> SynchronizationJob:
+    """Returns a job; with a service principal only if it is one of it. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = desk.stores.jobs.get(job_id)
+    if job is None or service_principal_id not in (None, job.service_principal_id):
+        raise not_found("Synchronization job", job_id)
+    return job
+
+
+def jobs(desk: Desk, service_principal_id: str | None = None) -> Sequence[SynchronizationJob]:
+    """Returns the jobs of an application, or all. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    return desk.stores.jobs.list(service_principal_id)
+
+
+def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
+    """Returns what a job's status shows. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    history = [
+        cycle
+        for cycle in desk.stores.cycles.history(job.id, 50)
+        if cycle.kind in (CycleKind.INITIAL, CycleKind.INCREMENTAL)
+    ]
+    ended = [cycle for cycle in history if cycle.state is not CycleState.RUNNING]
+    steady = [cycle for cycle in ended if cycle.state in (CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS)]
+    succeeded = [cycle for cycle in ended if cycle.state is CycleState.SUCCEEDED]
+    return JobStatus(
+        job=job,
+        newest=history[0] if history else None,
+        last=ended[0] if ended else None,
+        last_succeeded=succeeded[0] if succeeded else None,
+        last_with_exports=next((cycle for cycle in succeeded if cycle.counters.writes), None),
+        first_steady=steady[-1] if steady else None,
+        linked={kind: desk.stores.links.count_links(job.id, kind) for kind in ObjectKind},
+        escrowed=desk.stores.links.count_escrows(job.id),
+    )
+
+
+def start(desk: Desk, service_principal_id: str, job_id: str) -> None:
+    """Starts a job or lets a paused one go on; lifts a quarantine. Raises: Refused."""
+    application, job = _to_run(desk, service_principal_id, job_id)
+    if not desk.stores.secrets.get(job.service_principal_id).get(SecretKey.BASE_ADDRESS):
+        raise bad_request(
+            "The job has no credentials: enter the Tenant URL and the secret token and test the connection first.",
+            code="CredentialsMissing",
+        )
+    if job.quarantine is not None:
+        desk.stores.jobs.set_quarantine(job.id, None)
+    desk.stores.jobs.set_schedule(job.id, ScheduleState.ACTIVE)
+    _note(desk, "Enable/start provisioning configuration", application, job, _schedule(job, ScheduleState.ACTIVE))
+
+
+def pause(desk: Desk, service_principal_id: str, job_id: str) -> None:
+    """Pauses a job: the cycle that runs is finished, the state is kept. Raises: Refused."""
+    application, job = _to_run(desk, service_principal_id, job_id)
+    desk.stores.jobs.set_schedule(job.id, ScheduleState.PAUSED)
+    _note(desk, "Disable/pause provisioning configuration", application, job, _schedule(job, ScheduleState.PAUSED))
+
+
+def restart(desk: Desk, service_principal_id: str, job_id: str, scopes: Collection[ResetScope]) -> None:
+    """Restarts a job, forgetting what the scopes name; none given: as Graph does without criteria. Raises: Refused."""
+    application, job = _to_run(desk, service_principal_id, job_id)
+    reset = _expanded(scopes or DEFAULT_SCOPES)
+    if ResetScope.WATERMARK in reset or ResetScope.CONNECTOR_DATA_STORE in reset:
+        _stop_cycle(desk, job)
+        desk.stores.jobs.set_watermark(job.id, None)
+    drops_links = ResetScope.CONNECTOR_DATA_STORE in reset
+    drops_escrows = ResetScope.ESCROWS in reset
+    if drops_links or drops_escrows:
+        desk.stores.links.reset(job.id, links=drops_links, escrows=drops_escrows)
+    if ResetScope.QUARANTINE_STATE in reset:
+        desk.stores.jobs.set_quarantine(job.id, None)
+    if ResetScope.FORCE_DELETES in reset:
+        desk.stores.jobs.set_settings(job.id, {FORCE_DELETES_SETTING: "true"})
+    desk.stores.jobs.set_schedule(job.id, ScheduleState.ACTIVE)
+    shown = ", ".join(sorted(scope.value for scope in reset)) or ResetScope.NONE.value
+    _note(desk, "Enable/restart provisioning configuration", application, job, (("resetScope", None, shown),))
+
+
+def delete_job(desk: Desk, service_principal_id: str, job_id: str) -> None:
+    """Removes a job with its links and cycles; accounts at the target stay. Raises: Refused."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    application = find_application(desk, service_principal_id)
+    job = find_job(desk, application.service_principal_id, job_id)
+    _stop_cycle(desk, job)
+    desk.stores.jobs.remove(job.id)
+    _note(desk, "Delete provisioning configuration", application, job)
+
+
+def set_settings(
+    desk: Desk,
+    service_principal_id: str,
+    job_id: str,
+    settings: Mapping[str, str],
+    *,
+    interval: timedelta | None = None,
+) -> SynchronizationJob:
+    """Returns the job with its settings merged and its interval set. Raises: Refused."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    application = find_application(desk, service_principal_id)
+    job = find_job(desk, application.service_principal_id, job_id)
+    merged = dict(settings)
+    for name, value in merged.items():
+        if len(name) > 100 or len(value) > _SETTING_LIMIT:
+            raise bad_request("A setting has a name of up to 100 and a value of up to 1,000 characters.")
+    if interval is not None:
+        if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
+            raise bad_request("The interval is from one minute (PT1M) to 31 days (P31D).")
+        desk.stores.jobs.set_interval(job.id, interval)
+    if merged:
+        desk.stores.jobs.set_settings(job.id, merged)
+    changes = [(name, job.settings.get(name), value) for name, value in sorted(merged.items())]
+    if interval is not None and interval != job.interval:
+        changes.append(("interval", str(job.interval), str(interval)))
+    _note(desk, "Update provisioning setting or credentials", application, job, tuple(changes))
+    return find_job(desk, application.service_principal_id, job_id)
+
+
+def cycles(desk: Desk, service_principal_id: str, job_id: str, limit: int) -> Sequence[Cycle]:
+    """Returns the job's cycles, newest first; one that runs has live counters. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    return desk.stores.cycles.history(find_job(desk, service_principal_id, job_id).id, limit)
+
+
+def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Mapping[str, Any]:
+    """Returns why a person is in or out of a job, and where each value comes from. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    if desk.stores.directory.get(ObjectKind.USER, user) is None:
+        raise not_found("User", user)
+    return desk.explain(job.id, user)
+
+
+def _to_run(desk: Desk, service_principal_id: str, job_id: str) -> tuple[EnterpriseApplication, SynchronizationJob]:
+    desk.require(Permission.RUN_JOBS)
+    application = find_application(desk, service_principal_id)
+    return application, find_job(desk, application.service_principal_id, job_id)
+
+
+def _expanded(scopes: Collection[ResetScope]) -> frozenset[ResetScope]:
+    if ResetScope.FULL in scopes:
+        return frozenset(
+            {*DEFAULT_SCOPES, ResetScope.CONNECTOR_DATA_STORE, *(set(scopes) & {ResetScope.FORCE_DELETES})}
+        )
+    return frozenset(scope for scope in scopes if scope is not ResetScope.NONE)
+
+
+def _stop_cycle(desk: Desk, job: SynchronizationJob) -> None:
+    """Ends the running cycle: its engine is fenced out and writes no more."""
+    running = desk.stores.cycles.running(job.id)
+    if running is None:
+        return
+    ours = desk.stores.cycles.take_over(running.id)
+    desk.stores.cycles.close(replace(ours, state=CycleState.STOPPED, ended_at=desk.now()), None)
+
+
+def _schedule(job: SynchronizationJob, state: ScheduleState) -> tuple[Change, ...]:
+    return (("schedule.state", job.schedule_state.value, state.value),)
+
+
+def _note(
+    desk: Desk,
+    activity: str,
+    application: EnterpriseApplication,
+    job: SynchronizationJob,
+    changes: tuple[Change, ...] = (),
+) -> None:
+    desk.note(activity, CATEGORY, target=("SynchronizationJob", job.id, application.display_name), changes=changes)

@@ -1,0 +1,135 @@
+"""Work for the running engine: plans, their application, cycles at once, on-demand provisioning, imports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from muster.administration.desk import Desk
+from muster.administration.jobs import find_job
+from muster.administration.refusals import bad_request, conflict, not_found
+from muster.model.directory import ObjectKind
+from muster.model.job import Plan
+from muster.model.roles import Permission
+from muster.model.schema_document import read_schema
+from muster.ports.administration import Work, WorkKind
+
+CATEGORY = "ProvisioningManagement"
+IMPORT_BYTES = 64 * 1024 * 1024
+IMPORT_SUFFIXES = (".csv", ".json")
+MEMBERS_ON_DEMAND = 5
+# The job id that imports are queued under: the inbound job of files into the directory.
+IMPORT_JOB = "import"
+
+# What a caller needs to look at a piece of work.
+_NEEDED = {WorkKind.IMPORT: Permission.WRITE_DIRECTORY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Somebody to provision on demand; a group with some of its members."""
+
+    object_id: str
+    kind: ObjectKind = ObjectKind.USER
+    member_ids: tuple[str, ...] = ()
+
+
+def ask_for_plan(desk: Desk, service_principal_id: str, job_id: str) -> Work:
+    """Returns the queued making of a plan: what a cycle would do now. Raises: Refused."""
+    desk.require(Permission.RUN_JOBS)
+    job = find_job(desk, service_principal_id, job_id)
+    return _queue(desk, WorkKind.PLAN, job.id, {})
+
+
+def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str) -> Work:
+    """Returns the queued application of a plan. Raises: Refused, also for a plan that was applied already."""
+    desk.require(Permission.RUN_JOBS)
+    plan = find_plan(desk, service_principal_id, job_id, name)
+    if plan.applied_at is not None:
+        raise conflict(f"Plan {plan.hash} was applied at {plan.applied_at:%Y-%m-%dT%H:%M:%SZ}: make a new one.")
+    desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash))
+    return _queue(desk, WorkKind.APPLY, plan.job_id, {"planId": plan.id, "hash": plan.hash})
+
+
+def ask_for_cycle(desk: Desk, service_principal_id: str, job_id: str) -> Work:
+    """Returns the queued wish for a cycle at once, without waiting for the interval. Raises: Refused."""
+    desk.require(Permission.RUN_JOBS)
+    return _queue(desk, WorkKind.RUN_CYCLE, find_job(desk, service_principal_id, job_id).id, {})
+
+
+def ask_for_provisioning(
+    desk: Desk, service_principal_id: str, job_id: str, rule_id: str | None, subject: Subject
+) -> Work:
+    """Returns the queued provisioning of one user, or of a group with up to five members. Raises: Refused."""
+    desk.require(Permission.RUN_JOBS)
+    job = find_job(desk, service_principal_id, job_id)
+    rules = read_schema(desk.stores.jobs.schema(job.id).document).rules
+    if rule_id is not None and all(rule.id != rule_id for rule in rules):
+        known = ", ".join(rule.id for rule in rules)
+        raise bad_request(f"The job has no synchronization rule “{rule_id[:100]}”; it has {known}.")
+    found = desk.stores.directory.get(subject.kind, subject.object_id)
+    if found is None:
+        raise not_found(subject.kind.value, subject.object_id)
+    if len(subject.member_ids) > MEMBERS_ON_DEMAND:
+        raise bad_request(f"At most {MEMBERS_ON_DEMAND} members can be provisioned on demand.")
+    payload = {
+        "ruleId": rule_id or rules[0].id,
+        "objectId": found.object_id,
+        "objectTypeName": subject.kind.value,
+        "memberIds": list(subject.member_ids),
+    }
+    return _queue(desk, WorkKind.PROVISION_ON_DEMAND, job.id, payload)
+
+
+def import_file(desk: Desk, file_name: str, content: bytes) -> Work:
+    """Returns the queued import of an uploaded file into the directory. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    name = file_name.replace("\\", "/").rpartition("/")[2]
+    if not name.lower().endswith(IMPORT_SUFFIXES):
+        raise bad_request(f"Files named {' or '.join('*' + suffix for suffix in IMPORT_SUFFIXES)} can be imported.")
+    if not content.strip():
+        raise bad_request(f"{name} is empty.")
+    if len(content) > IMPORT_BYTES:
+        raise bad_request(f"{name} is larger than {IMPORT_BYTES // 1024 // 1024} MiB: split it.")
+    path = desk.uploads.keep(desk.ids.new_id(), name, content)
+    desk.note("Import directory objects", "UserManagement", target=("File", name, name))
+    return _queue(desk, WorkKind.IMPORT, IMPORT_JOB, {"file": path, "fileName": name})
+
+
+def find_work(desk: Desk, work_id: str) -> Work:
+    """Returns a piece of work as it stands. Raises: Refused."""
+    work = desk.stores.work.get(work_id)
+    # Who may not look at it does not learn that it exists.
+    if work is None or not desk.caller.may(_NEEDED.get(work.kind, Permission.READ_CONFIGURATION)):
+        raise not_found("Work", work_id)
+    return work
+
+
+def find_plan(desk: Desk, service_principal_id: str, job_id: str, name: str) -> Plan:
+    """Returns a plan by id, hash or the beginning of one. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    plan = desk.stores.plans.get(name)
+    if plan is None or plan.job_id != job.id:
+        raise not_found("Plan", name)
+    return plan
+
+
+def latest_plans(desk: Desk, service_principal_id: str, job_id: str) -> Sequence[Plan]:
+    """Returns the job's newest plan, alone; nothing if there is none. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    plan = desk.stores.plans.latest(find_job(desk, service_principal_id, job_id).id)
+    return () if plan is None else (plan,)
+
+
+def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:
+    work = Work(
+        id=desk.ids.new_id(),
+        kind=kind,
+        job_id=job_id,
+        payload=payload,
+        asked_by=desk.caller.display_name,
+        asked_at=desk.now(),
+        state="queued",
+    )
+    desk.stores.work.add(work)
+    return work

@@ -1,0 +1,98 @@
+"""At the door: who calls, how much they may send, and JSON that cannot hurt."""
+
+from collections import deque
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from muster.administration.refusals import RefusalKind, Refused, bad_request
+from muster.model.roles import Caller
+from muster.ports.administration import AccessStore
+from muster.sealing import hash_token
+
+TOKEN_CHARACTERS = 4_096
+JSON_BYTES = 8 * 1024 * 1024
+JSON_DEPTH = 64
+
+
+class Unauthenticated(Exception):
+    """The call bears no valid token; the sentence says what is missing."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+def authenticate(store: AccessStore, authorization: str | None, at: datetime) -> Caller:
+    """Returns the caller that a bearer token stands for. Raises: Unauthenticated."""
+    if not authorization:
+        raise Unauthenticated("Access token is empty: send the header Authorization: Bearer <token>.")
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS:
+        raise Unauthenticated("The Authorization header must be: Bearer <token>.")
+    known = store.token(hash_token(token), at)
+    if known is None:
+        raise Unauthenticated("Access token validation failure: the token is unknown, expired or revoked.")
+    return Caller(id=known.id, display_name=known.name, roles=known.roles)
+
+
+def read_json(body: bytes) -> Any:
+    """Returns the value of a JSON body. Raises: Refused for bodies that are no JSON, too large or too deep."""
+    if len(body) > JSON_BYTES:
+        raise too_large(JSON_BYTES)
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(
+            f"Unable to read JSON request payload: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    _check_depth(value)
+    return value
+
+
+def too_large(limit_bytes: int) -> Refused:
+    """Returns the refusal of a body that is longer than allowed."""
+    return Refused(
+        RefusalKind.TOO_LARGE,
+        "RequestEntityTooLarge",
+        f"The request body is larger than {limit_bytes // 1024} KiB, which is the most this call takes.",
+    )
+
+
+class Budget:
+    """So many calls in a span of time, counted a key; held in this process."""
+
+    def __init__(self, calls: int, span: timedelta) -> None:
+        self._calls = calls
+        self._span = span
+        self._taken: dict[str, deque[datetime]] = {}
+        self._lock = Lock()
+
+    def take(self, key: str, now: datetime) -> timedelta | None:
+        """Takes one call of the budget; returns None, or how long to wait if it is used up."""
+        with self._lock:
+            taken = self._taken.setdefault(key, deque())
+            while taken and taken[0] <= now - self._span:
+                taken.popleft()
+            if len(taken) >= self._calls:
+                return taken[0] + self._span - now
+            taken.append(now)
+            return None
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(JSON_DEPTH):
+        level = [
+            item
+            for holder in level
+            if isinstance(holder, dict | list)
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise bad_request(f"The JSON request payload is nested deeper than {JSON_DEPTH} levels.")

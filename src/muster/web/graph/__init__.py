@@ -1,0 +1,1 @@
+"""The API in Microsoft Graph's shapes, and ours beside it in the same style."""

@@ -1,0 +1,147 @@
+"""The API's WSGI application: the door (identity, permission, limits) and the way from HTTP to calls and back."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import falcon
+import orjson
+
+from muster.administration.refusals import Refused, forbidden
+from muster.model.roles import Caller
+from muster.web.access import JSON_BYTES, Budget, Unauthenticated, authenticate, too_large
+from muster.web.graph import faults
+from muster.web.graph.call import Answer, Call, Route
+from muster.web.graph.routes import ROUTES
+from muster.web.services import Services
+
+VERSIONS = ("v1.0", "beta")
+# Microsoft: provisionOnDemand takes five requests in ten seconds.
+ON_DEMAND_CALLS = 5
+ON_DEMAND_SPAN = timedelta(seconds=10)
+
+# Graph's other spellings of a path: users('id'), servicePrincipals(appId='id'), functions().
+_KEY = re.compile(r"\('([^']*)'\)")
+_NAMED_KEY = re.compile(r"\((appId=)'([^']*)'\)")
+
+Responder = Callable[..., None]
+
+
+class Door:
+    """Looks at every request first: its ids, its path's spelling, its caller."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Names the request and the caller. Raises: Unauthenticated."""
+        context = request.context
+        context.at = self._services.clock.now()
+        context.request_id = self._services.ids.new_id()
+        context.client_request_id = (request.get_header("client-request-id") or "")[:200] or None
+        response.set_header("request-id", context.request_id)
+        response.set_header("Cache-Control", "no-store")
+        if context.client_request_id and context.client_request_id.isprintable():
+            response.set_header("client-request-id", context.client_request_id)
+        request.path = plain_path(request.path)
+        context.caller = authenticate(
+            self._services.stores.access, request.get_header("Authorization"), self._services.clock.now()
+        )
+
+
+def make_app(services: Services, routes: Iterable[Route] = ROUTES) -> falcon.App[falcon.Request, falcon.Response]:
+    """Returns the WSGI application of /v1.0 and /beta."""
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App(middleware=[Door(services)])
+    app.req_options.strip_url_path_trailing_slash = True
+    app.req_options.keep_blank_qs_values = True
+    app.resp_options.default_media_type = "application/json"
+    app.add_error_handler(Exception, faults.on_our_fault)
+    app.add_error_handler(falcon.HTTPError, faults.on_http_error)
+    app.add_error_handler(Refused, faults.on_refused)
+    app.add_error_handler(Unauthenticated, faults.on_unauthenticated)
+    budget = Budget(ON_DEMAND_CALLS, ON_DEMAND_SPAN)
+    by_path: dict[str, list[Route]] = defaultdict(list)
+    for route in routes:
+        by_path[route.path].append(route)
+    for path, its_routes in by_path.items():
+        for version in VERSIONS:
+            responders = {
+                f"on_{route.method.lower()}": _responder(services, route, version, budget) for route in its_routes
+            }
+            app.add_route(f"/{version}{path}", SimpleNamespace(**responders))
+    return app
+
+
+def plain_path(path: str) -> str:
+    """Returns a path with keys as segments: `users('1')` as `users/1`, `functions()` as `functions`."""
+    if "(" not in path:
+        return path
+    return _NAMED_KEY.sub(r"/\1\2", _KEY.sub(r"/\1", path)).replace("()", "")
+
+
+def _responder(services: Services, route: Route, version: str, budget: Budget) -> Responder:
+    def respond(request: falcon.Request, response: falcon.Response, **parts: str) -> None:
+        caller: Caller = request.context.caller
+        if not caller.may(route.permission):
+            raise forbidden(route.permission)
+        root = f"{services.public_url or request.prefix}/{version}"
+        answer = route.handler(
+            Call(
+                desk=services.desk(caller),
+                method=route.method,
+                url=_public_address(request, services.public_url),
+                root=root,
+                parts=parts,
+                query={name: _joined(value) for name, value in request.params.items()},
+                raw=_read_body(request, route.limit_bytes or JSON_BYTES),
+                content_type=request.content_type,
+                on_demand_budget=budget,
+            )
+        )
+        _write(response, answer)
+
+    return respond
+
+
+def _public_address(request: falcon.Request, public_url: str | None) -> str:
+    prefix = public_url or request.prefix
+    query = f"?{request.query_string}" if request.query_string else ""
+    return f"{prefix}{request.path}{query}"
+
+
+def _read_body(request: falcon.Request, limit_bytes: int) -> bytes:
+    if request.method == "GET":
+        return b""
+    if (request.content_length or 0) > limit_bytes:
+        raise too_large(limit_bytes)
+    body: bytes = request.bounded_stream.read(limit_bytes + 1)
+    if len(body) > limit_bytes:
+        raise too_large(limit_bytes)
+    return body
+
+
+def _joined(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def _write(response: falcon.Response, answer: Answer) -> None:
+    response.status = answer.status
+    for name, value in answer.headers.items():
+        response.set_header(name.replace("_", "-"), value)
+    if answer.text is not None:
+        response.content_type = "text/plain; charset=utf-8"
+        response.text = answer.text
+    elif answer.document is not None:
+        response.content_type = (
+            "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+        )
+        response.data = orjson.dumps(answer.document, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | frozenset):
+        return list(value)
+    return dict(value) if hasattr(value, "keys") else str(value)

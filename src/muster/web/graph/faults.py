@@ -1,0 +1,99 @@
+"""Errors in OData's shape, as Graph clients expect them on every 4xx and 5xx."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import falcon
+import orjson
+
+from muster.administration.refusals import RefusalKind, Refused
+from muster.web.access import Unauthenticated
+
+logger = logging.getLogger(__name__)
+
+_STATUS: dict[RefusalKind, int] = {
+    RefusalKind.NOT_FOUND: 404,
+    RefusalKind.BAD_REQUEST: 400,
+    RefusalKind.FORBIDDEN: 403,
+    RefusalKind.CONFLICT: 409,
+    RefusalKind.TOO_LARGE: 413,
+    RefusalKind.TOO_MANY: 429,
+    RefusalKind.NOT_AVAILABLE: 503,
+}
+_CODES: dict[int, str] = {
+    400: "BadRequest",
+    404: "ResourceNotFound",
+    405: "MethodNotAllowed",
+    411: "LengthRequired",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+}
+
+
+def error_document(
+    code: str, message: str, *, request_id: str, client_request_id: str | None, at: datetime, details: Any = ()
+) -> dict[str, Any]:
+    """Returns Graph's error body."""
+    inner = {"date": f"{at:%Y-%m-%dT%H:%M:%S}", "request-id": request_id}
+    if client_request_id:
+        inner["client-request-id"] = client_request_id
+    error: dict[str, Any] = {"code": code, "message": message}
+    if details:
+        error["details"] = [{"code": each, "message": sentence} for each, sentence in details]
+    return {"error": {**error, "innerError": inner}}
+
+
+def write_error(
+    request: falcon.Request, response: falcon.Response, status: int, code: str, message: str, details: Any = ()
+) -> None:
+    """Writes an error answer."""
+    response.status = status
+    response.content_type = "application/json"
+    response.data = orjson.dumps(
+        error_document(
+            code,
+            message,
+            request_id=request.context.request_id,
+            client_request_id=request.context.client_request_id,
+            at=request.context.at,
+            details=details,
+        )
+    )
+
+
+def on_refused(request: falcon.Request, response: falcon.Response, refused: Refused, _: Any) -> None:
+    """Answers a refusal of administration."""
+    if refused.retry_after is not None:
+        response.set_header("Retry-After", str(max(1, round(refused.retry_after.total_seconds()))))
+    write_error(request, response, _STATUS[refused.kind], refused.code, refused.sentence, refused.details)
+
+
+def on_unauthenticated(request: falcon.Request, response: falcon.Response, error: Unauthenticated, _: Any) -> None:
+    """Answers a call without a valid token. Source: RFC 6750 §3."""
+    response.set_header("WWW-Authenticate", 'Bearer realm="muster", error="invalid_token"')
+    write_error(request, response, 401, "InvalidAuthenticationToken", error.sentence)
+
+
+def on_http_error(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError, _: Any) -> None:
+    """Answers what Falcon itself refuses: unknown paths, methods, broken requests."""
+    for name, value in dict(error.headers or {}).items():
+        response.set_header(name, value)
+    status = error.status_code
+    message = {
+        404: f"Resource not found for the segment of {request.path[:200]}.",
+        405: f"The method {request.method} is not supported by {request.path[:200]}.",
+    }.get(status, error.description or error.title)
+    write_error(request, response, status, _CODES.get(status, "BadRequest"), message)
+
+
+def on_our_fault(request: falcon.Request, response: falcon.Response, error: Exception, _: Any) -> None:
+    """Answers an exception nobody expected; the traceback is logged under the request's id."""
+    logger.error("request %s failed", request.context.request_id, exc_info=error)
+    write_error(
+        request,
+        response,
+        500,
+        "InternalServerError",
+        f"Something went wrong here. The log has the details under request-id {request.context.request_id}.",
+    )

@@ -1,0 +1,193 @@
+"""/users, their managers and the recycle bin."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from muster.administration import groups, people
+from muster.administration.refusals import bad_request, not_found
+from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
+from muster.ports.directory import DirectoryQuery
+from muster.web.graph import render
+from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, referenced_id
+from muster.web.graph.odata import Comparison, Options, broken_filter
+
+_NAMES: dict[ObjectKind, dict[str, str]] = {
+    kind: {attribute.graph_name: attribute.name for attribute in attributes.values()}
+    for kind, attributes in ATTRIBUTES_OF.items()
+}
+_OPERATORS = frozenset({"eq", "ne", "sw", "co", "ge", "le"})
+_EXTENSIONS = "onPremisesExtensionAttributes"
+# Lenient: Graph's clients send these when they make a user. People have no password here, and no licence.
+_IGNORED = frozenset({"passwordProfile", "passwordPolicies", "groupTypes", "visibility"})
+
+
+def list_users(call: Call) -> Answer:
+    """GET /users."""
+    return _listing(call, ObjectKind.USER, "users", render.user)
+
+
+def count_users(call: Call) -> Answer:
+    """GET /users/$count."""
+    return _counting(call, ObjectKind.USER)
+
+
+def get_user(call: Call) -> Answer:
+    """GET /users/{user}."""
+    person = people.find_user(call.desk, call.parts["user"])
+    document = render.user(person)
+    if "manager" in call.options().expand:
+        manager = people.manager_of(call.desk, person.object_id)
+        document["manager"] = None if manager is None else render.directory_object(manager)
+    return call.entity("users", document)
+
+
+def create_user(call: Call) -> Answer:
+    """POST /users."""
+    fields = call.fields()
+    manager = fields.pop("manager@odata.bind", None)
+    created = people.create_user(
+        call.desk,
+        attributes_in(ObjectKind.USER, fields),
+        manager_id=None if manager is None else people.find_user(call.desk, referenced_id(manager)).object_id,
+    )
+    return call.entity("users", render.user(created), status=201, Location=f"{call.root}/users/{created.object_id}")
+
+
+def update_user(call: Call) -> Answer:
+    """PATCH /users/{user}."""
+    people.update_user(call.desk, call.parts["user"], attributes_in(ObjectKind.USER, call.fields()))
+    return NO_CONTENT
+
+
+def delete_user(call: Call) -> Answer:
+    """DELETE /users/{user}: into the recycle bin."""
+    people.delete_user(call.desk, call.parts["user"])
+    return NO_CONTENT
+
+
+def get_manager(call: Call) -> Answer:
+    """GET /users/{user}/manager."""
+    manager = people.manager_of(call.desk, call.parts["user"])
+    if manager is None:
+        raise not_found("The manager of", call.parts["user"])
+    return call.entity("directoryObjects", render.directory_object(manager))
+
+
+def set_manager(call: Call) -> Answer:
+    """PUT /users/{user}/manager/$ref."""
+    people.set_manager(call.desk, call.parts["user"], referenced_id(call.fields().get("@odata.id")))
+    return NO_CONTENT
+
+
+def clear_manager(call: Call) -> Answer:
+    """DELETE /users/{user}/manager/$ref."""
+    people.clear_manager(call.desk, call.parts["user"])
+    return NO_CONTENT
+
+
+def member_of(call: Call) -> Answer:
+    """GET /users/{user}/memberOf: direct memberships."""
+    person = people.find_user(call.desk, call.parts["user"])
+    return call.collection("directoryObjects", groups.groups_of(call.desk, person.object_id), render.directory_object)
+
+
+def list_deleted_users(call: Call) -> Answer:
+    """GET /directory/deletedItems/microsoft.graph.user."""
+    return _listing(call, ObjectKind.USER, "directoryObjects", render.directory_object, Lifecycle.SOFT_DELETED)
+
+
+def get_deleted_user(call: Call) -> Answer:
+    """GET /directory/deletedItems/{id}."""
+    found = people.find_deleted_user(call.desk, call.parts["item"])
+    return call.entity("directoryObjects", render.directory_object(found))
+
+
+def restore_user(call: Call) -> Answer:
+    """POST /directory/deletedItems/{id}/restore."""
+    return call.entity("directoryObjects", render.directory_object(people.restore_user(call.desk, call.parts["item"])))
+
+
+def purge_user(call: Call) -> Answer:
+    """DELETE /directory/deletedItems/{id}: for good."""
+    people.purge_user(call.desk, call.parts["item"])
+    return NO_CONTENT
+
+
+def list_groups(call: Call) -> Answer:
+    """GET /groups."""
+    return _listing(call, ObjectKind.GROUP, "groups", render.group)
+
+
+def count_groups(call: Call) -> Answer:
+    """GET /groups/$count."""
+    return _counting(call, ObjectKind.GROUP)
+
+
+def attributes_in(kind: ObjectKind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a body's properties under the directory's names. Raises: Refused for properties it does not know."""
+    names = _NAMES[kind]
+    flat = {name: value for name, value in fields.items() if "@odata." not in name and name not in _IGNORED}
+    extensions = flat.pop(_EXTENSIONS, None)
+    if extensions is not None:
+        if not isinstance(extensions, dict) or not render.EXTENSION_ATTRIBUTES.issuperset(extensions):
+            raise bad_request(f"{_EXTENSIONS} takes an object of extensionAttribute1 to extensionAttribute15.")
+        flat.update(extensions)
+    unknown = [name for name in flat if name not in names]
+    if unknown:
+        raise bad_request(
+            f"One or more property values specified are invalid: {kind.value.lower()} has no property "
+            f"{', '.join(name[:60] for name in unknown[:5])}."
+        )
+    return {names[name]: _of_one(name, value) for name, value in flat.items()}
+
+
+def _of_one(name: str, value: Any) -> Any:
+    """businessPhones is a list in Graph and takes one number."""
+    if name != "businessPhones":
+        return value
+    if value is None or value == []:
+        return None
+    if not isinstance(value, list) or len(value) != 1:
+        raise bad_request("businessPhones takes a list of one telephone number.")
+    return value[0]
+
+
+def _listing(
+    call: Call,
+    kind: ObjectKind,
+    path: str,
+    shown: Callable[[DirectoryObject], Document],
+    lifecycle: Lifecycle = Lifecycle.PRESENT,
+) -> Answer:
+    options = call.options()
+    page = people.search(call.desk, _query(kind, options, lifecycle))
+    return call.collection(path, page.objects, shown, next_after=page.next_after, total=page.total)
+
+
+def _counting(call: Call, kind: ObjectKind) -> Answer:
+    page = people.search(call.desk, _query(kind, call.options(), Lifecycle.PRESENT))
+    return Answer(text=str(len(page.objects) if page.total is None else page.total))
+
+
+def _query(kind: ObjectKind, options: Options, lifecycle: Lifecycle) -> DirectoryQuery:
+    if options.order_by:
+        raise bad_request("$orderby is not supported here: objects come in a fixed order.")
+    return DirectoryQuery(
+        kind=kind,
+        comparisons=tuple(_comparison(kind, comparison) for comparison in options.filter),
+        lifecycles=(lifecycle,),
+        search=options.search,
+        after=options.after,
+        limit=options.limit,
+    )
+
+
+def _comparison(kind: ObjectKind, comparison: Comparison) -> tuple[str, str, object]:
+    name = _NAMES[kind].get(comparison.path.removeprefix(f"{_EXTENSIONS}/"))
+    if name is None:
+        raise broken_filter(comparison.position, f"“{comparison.path}” is no property of a {kind.value.lower()}")
+    if comparison.operator not in _OPERATORS:
+        raise broken_filter(comparison.position, f"{comparison.operator} is not supported for {comparison.path}")
+    value = comparison.value
+    return name, comparison.operator, render.instant(value) if isinstance(value, datetime) else value

@@ -1,0 +1,73 @@
+"""Ours beside Graph's: plans, cycles, explain, imports, work."""
+
+from muster.administration import jobs, work
+from muster.administration.refusals import bad_request
+from muster.ports.administration import Work
+from muster.web.graph import render_jobs
+from muster.web.graph.applications import application_of
+from muster.web.graph.call import Answer, Call
+
+
+def list_plans(call: Call) -> Answer:
+    """GET …/jobs/{job}/plans: the newest."""
+    found = work.latest_plans(call.desk, application_of(call).service_principal_id, call.parts["job"])
+    return call.collection("plans", found, lambda plan: render_jobs.plan(plan, whole=False))
+
+
+def make_plan(call: Call) -> Answer:
+    """POST …/jobs/{job}/plans: asks the engine for one."""
+    sp = application_of(call).service_principal_id
+    return _accepted(call, work.ask_for_plan(call.desk, sp, call.parts["job"]))
+
+
+def get_plan(call: Call) -> Answer:
+    """GET …/jobs/{job}/plans/{plan}, by id, hash or the beginning of one."""
+    sp = application_of(call).service_principal_id
+    return call.entity("plans", render_jobs.plan(work.find_plan(call.desk, sp, call.parts["job"], call.parts["plan"])))
+
+
+def apply_plan(call: Call) -> Answer:
+    """POST …/jobs/{job}/plans/{plan}/apply: exactly that, or a refusal because the world has moved."""
+    sp = application_of(call).service_principal_id
+    return _accepted(call, work.ask_for_apply(call.desk, sp, call.parts["job"], call.parts["plan"]))
+
+
+def list_cycles(call: Call) -> Answer:
+    """GET …/jobs/{job}/cycles: newest first, a running one with live counters."""
+    sp = application_of(call).service_principal_id
+    found = jobs.cycles(call.desk, sp, call.parts["job"], call.options().limit)
+    return call.collection("cycles", found, render_jobs.cycle)
+
+
+def run_cycle(call: Call) -> Answer:
+    """POST …/jobs/{job}/cycles: one at once."""
+    sp = application_of(call).service_principal_id
+    return _accepted(call, work.ask_for_cycle(call.desk, sp, call.parts["job"]))
+
+
+def explain(call: Call) -> Answer:
+    """GET …/jobs/{job}/explain?user=: why this person is in or out, and why each value."""
+    user = call.query.get("user")
+    if not user:
+        raise bad_request("Name the user by id or principal name: …/explain?user=ada@example.com")
+    sp = application_of(call).service_principal_id
+    return Answer(document=dict(jobs.explain(call.desk, sp, call.parts["job"], user)))
+
+
+def import_file(call: Call) -> Answer:
+    """POST /imports?fileName=people.csv: the file is the body."""
+    name = call.query.get("fileName")
+    if not name:
+        raise bad_request("Name the file: /imports?fileName=people.csv")
+    return _accepted(call, work.import_file(call.desk, name, call.raw), "imports")
+
+
+def get_work(call: Call) -> Answer:
+    """GET /work/{work} and /imports/{work}."""
+    return call.entity("work", render_jobs.work(work.find_work(call.desk, call.parts["work"])))
+
+
+def _accepted(call: Call, asked: Work, path: str = "work") -> Answer:
+    return call.entity(
+        "work", render_jobs.work(asked), status=202, Location=f"{call.root}/{path}/{asked.id}", Retry_After="1"
+    )

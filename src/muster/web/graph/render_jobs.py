@@ -1,0 +1,245 @@
+"""Synchronization jobs, their status, cycles, plans and work, as Graph shows them or in its style."""
+
+from typing import Any
+
+from muster.administration.jobs import JobStatus
+from muster.gallery.catalogue import GalleryPage
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
+from muster.model.job import Counters, Cycle, CycleState, Plan, Quarantine
+from muster.model.log import shown
+from muster.model.operation import Operation
+from muster.ports.administration import Work
+from muster.web.graph.call import Document
+from muster.web.graph.render import duration, instant, instant_or_unset, pairs
+
+_GRAPH_STATES = frozenset({CycleState.SUCCEEDED, CycleState.FAILED, CycleState.ENTRY_LEVEL_ERRORS})
+_TARGET_OBJECTS = {
+    ObjectKind.USER: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+    ObjectKind.GROUP: "urn:ietf:params:scim:schemas:core:2.0:Group",
+}
+
+
+def template(page: GalleryPage, service_principal_app_id: str) -> Document:
+    """Returns Graph's synchronizationTemplate."""
+    return {
+        "id": page.job_template_id,
+        "applicationId": service_principal_app_id,
+        "default": True,
+        "description": page.description,
+        "discoverable": True,
+        "factoryTag": page.job_template_id,
+        "metadata": pairs({"galleryApplicationIdentifier": page.id, "isOAuthEnabled": "False"}),
+    }
+
+
+def job(status: JobStatus) -> Document:
+    """Returns Graph's synchronizationJob."""
+    found = status.job
+    return {
+        "id": found.id,
+        "templateId": found.template_id,
+        "schedule": {
+            "expiration": None,
+            "interval": duration(found.interval),
+            "state": found.schedule_state.value,
+        },
+        "status": job_status(status),
+        "synchronizationJobSettings": [{"name": name, "value": value} for name, value in found.settings.items()],
+        "schemaVersion": found.schema_version,
+    }
+
+
+def job_status(status: JobStatus) -> Document:
+    """Returns Graph's synchronizationStatus."""
+    first_steady, last = status.first_steady, status.last
+    return {
+        "code": status.job.code.value,
+        "countSuccessiveCompleteFailures": status.job.quarantine.series_count if status.job.quarantine else 0,
+        "escrowsPruned": False,
+        "lastExecution": execution(status.last, status),
+        "lastSuccessfulExecution": execution(status.last_succeeded, status),
+        "lastSuccessfulExecutionWithExports": execution(status.last_with_exports, status),
+        "progress": _progress(status.newest),
+        "quarantine": quarantine(status.job.quarantine),
+        "steadyStateFirstAchievedTime": instant_or_unset(first_steady.ended_at if first_steady else None),
+        "steadyStateLastAchievedTime": instant_or_unset(last.ended_at if last and first_steady else None),
+        "synchronizedEntryCountByType": [
+            {"key": f"{kind.value} to {_TARGET_OBJECTS[kind]}", "value": count}
+            for kind, count in status.linked.items()
+            if count
+        ],
+        "troubleshootingUrl": "",
+    }
+
+
+def execution(cycle: Cycle | None, status: JobStatus) -> Document | None:
+    """Returns Graph's synchronizationTaskExecution of an ended cycle."""
+    if cycle is None:
+        return None
+    counters = cycle.counters
+    exports = counters.created + counters.updated + counters.disabled + counters.deleted
+    failed = cycle.failure
+    return {
+        "activityIdentifier": cycle.id,
+        "countEntitled": max(0, counters.evaluated - counters.skipped),
+        "countEntitledForProvisioning": max(0, counters.evaluated - counters.skipped),
+        "countEscrowed": status.escrowed,
+        "countEscrowedRaw": status.escrowed,
+        "countExported": exports + counters.references,
+        "countExports": exports,
+        "countImported": counters.evaluated,
+        "countImportedDeltas": counters.evaluated,
+        "countImportedReferenceDeltas": counters.references,
+        # Graph knows no stopped cycle: a restart ended it.
+        "state": cycle.state.value if cycle.state in _GRAPH_STATES else CycleState.FAILED.value,
+        "error": _error(failed),
+        "timeBegan": instant(cycle.began_at),
+        "timeEnded": instant_or_unset(cycle.ended_at),
+    }
+
+
+def quarantine(found: Quarantine | None) -> Document | None:
+    """Returns Graph's synchronizationQuarantine."""
+    if found is None:
+        return None
+    return {
+        "currentBegan": instant(found.began_at),
+        "error": _error(found.failure),
+        "nextAttempt": instant(found.next_attempt_at),
+        "reason": found.reason.value,
+        "seriesBegan": instant(found.series_began_at),
+        "seriesCount": found.series_count,
+    }
+
+
+def cycle(found: Cycle) -> Document:
+    """Returns a cycle (ours): phase, live counters and, once it has ended, its outcome."""
+    return {
+        "id": found.id,
+        "jobId": found.job_id,
+        "kind": found.kind.value,
+        "state": found.state.value,
+        "phase": found.phase.value,
+        "beganDateTime": instant(found.began_at),
+        "endedDateTime": instant(found.ended_at),
+        "completeRead": found.complete,
+        "counters": counters(found.counters),
+        "failure": failure(found.failure),
+    }
+
+
+def counters(counted: Counters) -> Document:
+    """Returns what a cycle counted."""
+    return {
+        "evaluated": counted.evaluated,
+        "expected": counted.expected,
+        "created": counted.created,
+        "updated": counted.updated,
+        "disabled": counted.disabled,
+        "deleted": counted.deleted,
+        "unchanged": counted.unchanged,
+        "skipped": counted.skipped,
+        "failed": counted.failed,
+        "held": counted.held,
+        "references": counted.references,
+        "requests": counted.requests,
+        "writes": counted.writes,
+    }
+
+
+def failure(found: FailureRecord | None) -> Document | None:
+    """Returns a failure with what to do about it."""
+    if found is None:
+        return None
+    return {
+        "code": found.code,
+        "reason": found.sentence,
+        "recommendedAction": found.remedy,
+        "targetStatus": found.status,
+    }
+
+
+def plan(found: Plan, *, whole: bool = True) -> Document:
+    """Returns a plan (ours), its operations too if it is to be shown whole."""
+    document: Document = {
+        "id": found.id,
+        "hash": found.hash,
+        "jobId": found.job_id,
+        "madeDateTime": instant(found.made_at),
+        "appliedDateTime": instant(found.applied_at),
+        "counters": counters(found.counters),
+        "requests": found.requests,
+        "duration": duration(found.duration),
+        "operationCount": len(found.operations),
+        "heldCount": len(found.held),
+    }
+    if whole:
+        document["operations"] = [operation(each) for each in found.operations]
+        document["held"] = [{**operation(each), "holdReason": reason} for each, reason in found.held]
+    return document
+
+
+def operation(decided: Operation) -> Document:
+    """Returns one decision of a plan with old and new values; redacted ones hidden."""
+    return {
+        "changeId": decided.change_id,
+        "kind": decided.kind.value,
+        "objectType": decided.object_kind.value,
+        "sourceId": decided.source_id,
+        "sourceName": decided.source_name,
+        "targetId": decided.target_id,
+        "targetName": decided.target_name,
+        "reason": decided.reason,
+        "skipReason": decided.skip_reason.value if decided.skip_reason is not None else None,
+        "failure": failure(decided.failure),
+        "changes": [
+            {
+                "displayName": change.attribute,
+                "verb": change.verb.value,
+                "oldValue": _hidden(change.old, hide=change.redacted),
+                "newValue": _hidden(change.new, hide=change.redacted),
+            }
+            for change in decided.changes
+        ],
+    }
+
+
+def work(found: Work) -> Document:
+    """Returns a piece of work (ours) as it stands."""
+    return {
+        "id": found.id,
+        "kind": found.kind.value,
+        "jobId": found.job_id,
+        "state": found.state,
+        "askedBy": found.asked_by,
+        "askedDateTime": instant(found.asked_at),
+        "answer": None if found.answer is None else dict(found.answer),
+        "counters": None if found.counters is None else counters(found.counters),
+    }
+
+
+def _progress(newest: Cycle | None) -> list[Document]:
+    """How far the running cycle is; Graph counts pages, we count objects."""
+    if newest is None:
+        return []
+    counted = newest.counters
+    total = max(counted.expected, counted.evaluated)
+    return [
+        {
+            "completedUnits": counted.evaluated if newest.state is CycleState.RUNNING else total,
+            "totalUnits": total,
+            "units": "objects",
+            "progressObservationDateTime": instant(newest.ended_at or newest.began_at),
+        }
+    ]
+
+
+def _error(found: FailureRecord | None) -> Document:
+    if found is None:
+        return {"code": "None", "message": "", "tenantActionable": False}
+    return {"code": found.code, "message": f"{found.sentence} {found.remedy}", "tenantActionable": True}
+
+
+def _hidden(value: Any, *, hide: bool) -> str | None:
+    return "[Redact]" if hide and value is not None else shown(value)

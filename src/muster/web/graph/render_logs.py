@@ -1,0 +1,227 @@
+"""Log and audit entries as Graph shows them, and the two texts of provision on demand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from muster.model.application import EnterpriseApplication
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
+from muster.ports.administration import AuditEntry
+from muster.web.graph.call import Document
+from muster.web.graph.render import instant
+
+SERVICE = "Azure AD Provisioning Service"
+_REFUSED_REMEDY = "Check the assignment, the scoping filter and the source object; then provision again."
+_RESULTS = {
+    LogStatus.SUCCESS: "Success",
+    LogStatus.WARNING: "Success",
+    LogStatus.SKIPPED: "Skipped",
+    LogStatus.FAILURE: "Failure",
+}
+
+
+def entry(found: LogEntry, tenant_id: str, application: EnterpriseApplication | None) -> Document:
+    """Returns Graph's provisioningObjectSummary."""
+    name = application.display_name if application is not None else found.service_principal_id
+    details = {
+        "ApplicationId": application.app_id if application is not None else "",
+        "ServicePrincipalId": found.service_principal_id,
+        "ServicePrincipalDisplayName": name,
+    }
+    return {
+        "id": found.id,
+        "activityDateTime": instant(found.at),
+        "tenantId": tenant_id,
+        "jobId": found.job_id,
+        "cycleId": found.cycle_id,
+        "changeId": found.change_id,
+        "provisioningAction": found.action.value,
+        "durationInMilliseconds": int(found.duration.total_seconds() * 1000),
+        "initiatedBy": {"id": "", "displayName": SERVICE, "initiatorType": "system"},
+        "servicePrincipal": {"id": found.service_principal_id, "displayName": name},
+        "sourceSystem": {"id": tenant_id, "displayName": "Directory", "details": {}},
+        "targetSystem": {"id": found.service_principal_id, "displayName": name, "details": details},
+        "sourceIdentity": {
+            "id": found.source_id,
+            "displayName": found.source_name,
+            "identityType": found.object_kind,
+            "details": {},
+        },
+        "targetIdentity": {
+            "id": found.target_id or "",
+            "displayName": found.target_name or "",
+            "identityType": found.object_kind,
+            "details": {},
+        },
+        "provisioningStatusInfo": {"status": found.status.value, "errorInformation": _error_of(found)},
+        "provisioningSteps": _steps(found, type_key="provisioningStepType"),
+        "modifiedProperties": _modified(found),
+    }
+
+
+def audit(found: AuditEntry) -> Document:
+    """Returns Graph's directoryAudit."""
+    return {
+        "id": found.id,
+        "activityDateTime": instant(found.at),
+        "activityDisplayName": found.activity,
+        "category": found.category,
+        "loggedByService": "Account Provisioning" if found.category == "ProvisioningManagement" else "Core Directory",
+        "operationType": found.activity.partition(" ")[0],
+        "correlationId": found.id,
+        "result": found.result,
+        "resultReason": "",
+        "initiatedBy": {
+            "user": {"id": found.by.id, "displayName": found.by.display_name, "userPrincipalName": None},
+            "app": None,
+        },
+        "targetResources": [
+            {
+                "id": found.target_id,
+                "displayName": found.target_name,
+                "type": found.target_type,
+                "modifiedProperties": [
+                    {"displayName": name, "oldValue": before, "newValue": after}
+                    for name, before, after in found.changes
+                ],
+            }
+        ],
+        "additionalDetails": [{"key": "roles", "value": ", ".join(sorted(role.value for role in found.by.roles))}],
+    }
+
+
+def on_demand(found: LogEntry | None, answer: Mapping[str, Any], application: EnterpriseApplication) -> Document:
+    """Returns what provision on demand answers: two texts that hold JSON."""
+    if found is None:
+        return _nothing_done(answer)
+    info = _status_info(found)
+    result = {
+        "result": _RESULTS[found.status],
+        "details": {"errorCode": info["errorCode"], "errorMessage": info["reason"]},
+    }
+    value = {
+        "action": _action(found),
+        "changeId": found.change_id,
+        "cycleId": found.cycle_id,
+        "startTime": instant(found.at - found.duration),
+        "endTime": instant(found.at),
+        "reportableIdentifier": found.source_name,
+        "statusInfo": info,
+        "sourceIdentity": _identity(found.source_id, found.object_kind, found.source_name),
+        "sourceSystem": {"id": "Directory", "name": "Directory", "details": {}},
+        "targetIdentity": _identity(found.target_id or "", found.object_kind, found.target_name or ""),
+        "targetSystem": {
+            "id": application.service_principal_id,
+            "name": application.display_name,
+            "details": {"ApplicationId": application.app_id},
+        },
+        "modifiedProperties": _modified(found),
+        "provisioningSteps": _steps(found, type_key="type"),
+    }
+    return _texts(result, value)
+
+
+def on_demand_failure(answer: Mapping[str, Any]) -> Document:
+    """Returns what provision on demand answers when it could not even begin: connection or rules failed."""
+    code, reason = str(answer.get("code") or "InternalError"), str(answer.get("reason") or "")
+    return _texts(
+        {"result": "Failure", "details": {"errorCode": code, "errorMessage": reason}},
+        {
+            "action": "Other",
+            "statusInfo": {
+                "status": "Failure",
+                "errorCode": code,
+                "reason": reason,
+                "additionalDetails": "",
+                "errorCategory": "Failure",
+                "recommendedAction": answer.get("recommendedAction"),
+            },
+            "provisioningSteps": [],
+            "modifiedProperties": [],
+        },
+    )
+
+
+def _nothing_done(answer: Mapping[str, Any]) -> Document:
+    reason = "The state of the user in both the source and target systems already match."
+    return _texts(
+        {"result": "Skipped", "details": {"errorCode": SkipReason.REDUNDANT_EXPORT.value, "errorMessage": reason}},
+        {
+            "action": "Other",
+            "changeId": answer.get("changeId"),
+            "cycleId": answer.get("cycleId"),
+            "statusInfo": {
+                "status": "Skipped",
+                "errorCode": SkipReason.REDUNDANT_EXPORT.value,
+                "reason": reason,
+                "additionalDetails": "",
+                "errorCategory": "NonServiceFailure",
+                "recommendedAction": "",
+            },
+            "provisioningSteps": [],
+            "modifiedProperties": [],
+        },
+    )
+
+
+def _texts(key: Document, value: Document) -> Document:
+    return {"key": orjson.dumps(key).decode(), "value": orjson.dumps(value).decode()}
+
+
+def _action(found: LogEntry) -> str:
+    return "StagedDelete" if found.action is ProvisioningAction.STAGED_DELETE else found.action.value.capitalize()
+
+
+def _identity(object_id: str, kind: str, name: str) -> Document:
+    return {"id": object_id, "type": kind, "displayName": name, "details": {}}
+
+
+def _error_of(found: LogEntry) -> Document | None:
+    if found.failure is None and found.skip_reason is None:
+        return None
+    info = _status_info(found)
+    return {
+        "errorCode": info["errorCode"],
+        "reason": info["reason"],
+        "additionalDetails": info["additionalDetails"],
+        "errorCategory": "failure" if found.failure is not None else "nonServiceFailure",
+        "recommendedAction": info["recommendedAction"],
+    }
+
+
+def _status_info(found: LogEntry) -> Document:
+    if found.failure is not None:
+        code, reason, remedy = found.failure.code, found.failure.sentence, found.failure.remedy
+    elif found.skip_reason is not None:
+        code, reason, remedy = found.skip_reason.value, found.reason or "", _REFUSED_REMEDY
+    else:
+        code, reason, remedy = "", found.reason or "", ""
+    return {
+        "status": _RESULTS[found.status],
+        "errorCode": code,
+        "reason": reason,
+        "additionalDetails": "",
+        "errorCategory": "Failure" if found.failure else "NonServiceFailure" if found.skip_reason else "Success",
+        "recommendedAction": remedy,
+    }
+
+
+def _steps(found: LogEntry, *, type_key: str) -> list[Document]:
+    return [
+        {
+            "name": step.name,
+            type_key: step.type.value,
+            "status": step.status.value,
+            "description": step.description,
+            "details": dict(step.details),
+        }
+        for step in found.steps
+    ]
+
+
+def _modified(found: LogEntry) -> list[Document]:
+    return [
+        {"displayName": each.display_name, "oldValue": each.old_value, "newValue": each.new_value}
+        for each in found.modified
+    ]

@@ -1,0 +1,123 @@
+"""The table of all calls: method, path, the permission a caller needs, who answers. What is not here is denied."""
+
+from muster.administration.work import IMPORT_BYTES
+from muster.model.roles import Permission
+from muster.web.graph import applications, groups, logs, people, plans, schema, synchronization
+from muster.web.graph.call import Handler, Route
+
+_READ_PEOPLE = Permission.READ_DIRECTORY
+_WRITE_PEOPLE = Permission.WRITE_DIRECTORY
+_READ = Permission.READ_CONFIGURATION
+_WRITE = Permission.WRITE_CONFIGURATION
+_RUN = Permission.RUN_JOBS
+
+_SP = "/servicePrincipals/{sp}"
+_SYNC = f"{_SP}/synchronization"
+_JOB = f"{_SYNC}/jobs/{{job}}"
+_SCHEMA = f"{_JOB}/schema"
+_DELETED = "/directory/deletedItems"
+
+_TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
+    # People
+    ("GET", "/users", _READ_PEOPLE, people.list_users),
+    ("POST", "/users", _WRITE_PEOPLE, people.create_user),
+    ("GET", "/users/$count", _READ_PEOPLE, people.count_users),
+    ("GET", "/users/{user}", _READ_PEOPLE, people.get_user),
+    ("PATCH", "/users/{user}", _WRITE_PEOPLE, people.update_user),
+    ("DELETE", "/users/{user}", _WRITE_PEOPLE, people.delete_user),
+    ("GET", "/users/{user}/manager", _READ_PEOPLE, people.get_manager),
+    ("PUT", "/users/{user}/manager/$ref", _WRITE_PEOPLE, people.set_manager),
+    ("DELETE", "/users/{user}/manager/$ref", _WRITE_PEOPLE, people.clear_manager),
+    ("GET", "/users/{user}/memberOf", _READ_PEOPLE, people.member_of),
+    ("GET", "/groups", _READ_PEOPLE, people.list_groups),
+    ("POST", "/groups", _WRITE_PEOPLE, groups.create_group),
+    ("GET", "/groups/$count", _READ_PEOPLE, people.count_groups),
+    ("GET", "/groups/{group}", _READ_PEOPLE, groups.get_group),
+    ("PATCH", "/groups/{group}", _WRITE_PEOPLE, groups.update_group),
+    ("DELETE", "/groups/{group}", _WRITE_PEOPLE, groups.delete_group),
+    ("GET", "/groups/{group}/members", _READ_PEOPLE, groups.list_members),
+    ("POST", "/groups/{group}/members/$ref", _WRITE_PEOPLE, groups.add_member),
+    ("DELETE", "/groups/{group}/members/{member}/$ref", _WRITE_PEOPLE, groups.remove_member),
+    ("GET", "/groups/{group}/memberOf", _READ_PEOPLE, groups.member_of),
+    ("GET", f"{_DELETED}/microsoft.graph.user", _READ_PEOPLE, people.list_deleted_users),
+    ("GET", f"{_DELETED}/{{item}}", _READ_PEOPLE, people.get_deleted_user),
+    ("DELETE", f"{_DELETED}/{{item}}", _WRITE_PEOPLE, people.purge_user),
+    ("POST", f"{_DELETED}/{{item}}/restore", _WRITE_PEOPLE, people.restore_user),
+    # Applications
+    ("GET", "/applicationTemplates", _READ, applications.list_templates),
+    ("GET", "/applicationTemplates/{template}", _READ, applications.get_template),
+    ("POST", "/applicationTemplates/{template}/instantiate", _WRITE, applications.instantiate),
+    ("GET", "/applications", _READ, applications.list_applications),
+    ("GET", "/applications/{application}", _READ, applications.get_application),
+    ("PATCH", "/applications/{application}", _WRITE, applications.update_application),
+    ("DELETE", "/applications/{application}", _WRITE, applications.delete_application),
+    ("GET", "/servicePrincipals", _READ, applications.list_service_principals),
+    ("GET", _SP, _READ, applications.get_service_principal),
+    ("PATCH", _SP, _WRITE, applications.update_service_principal),
+    ("DELETE", _SP, _WRITE, applications.delete_service_principal),
+    # Assignments
+    ("GET", f"{_SP}/appRoleAssignedTo", _READ, applications.list_assigned_to),
+    ("POST", f"{_SP}/appRoleAssignedTo", _WRITE, applications.assign),
+    ("GET", f"{_SP}/appRoleAssignedTo/{{assignment}}", _READ, applications.get_assigned_to),
+    ("DELETE", f"{_SP}/appRoleAssignedTo/{{assignment}}", _WRITE, applications.unassign),
+    *(
+        row
+        for holder in ("users/{user}", "groups/{group}")
+        for row in (
+            ("GET", f"/{holder}/appRoleAssignments", _READ, applications.list_assignments),
+            ("POST", f"/{holder}/appRoleAssignments", _WRITE, applications.assign_principal),
+            ("GET", f"/{holder}/appRoleAssignments/{{assignment}}", _READ, applications.get_assignment),
+            ("DELETE", f"/{holder}/appRoleAssignments/{{assignment}}", _WRITE, applications.unassign_principal),
+        )
+    ),
+    # Synchronization
+    ("GET", _SYNC, _READ, synchronization.get_synchronization),
+    ("GET", f"{_SYNC}/secrets", _READ, synchronization.get_secrets),
+    ("PUT", f"{_SYNC}/secrets", _WRITE, synchronization.put_secrets),
+    ("POST", f"{_SYNC}/acquireAccessToken", _WRITE, synchronization.acquire_access_token),
+    ("GET", f"{_SYNC}/templates", _READ, synchronization.list_templates),
+    ("GET", f"{_SYNC}/templates/{{template}}", _READ, synchronization.get_template),
+    ("GET", f"{_SYNC}/templates/{{template}}/schema", _READ, schema.get_template_schema),
+    ("GET", f"{_SYNC}/jobs", _READ, synchronization.list_jobs),
+    ("POST", f"{_SYNC}/jobs", _WRITE, synchronization.create_job),
+    ("GET", f"{_SYNC}/jobs/$count", _READ, synchronization.count_jobs),
+    ("POST", f"{_SYNC}/jobs/validateCredentials", _WRITE, synchronization.validate_credentials),
+    ("GET", _JOB, _READ, synchronization.get_job),
+    ("PATCH", _JOB, _WRITE, synchronization.update_job),
+    ("DELETE", _JOB, _WRITE, synchronization.delete_job),
+    ("POST", f"{_JOB}/start", _RUN, synchronization.start_job),
+    ("POST", f"{_JOB}/pause", _RUN, synchronization.pause_job),
+    ("POST", f"{_JOB}/restart", _RUN, synchronization.restart_job),
+    ("POST", f"{_JOB}/validateCredentials", _WRITE, synchronization.validate_credentials),
+    ("POST", f"{_JOB}/provisionOnDemand", _RUN, synchronization.provision_on_demand),
+    ("GET", _SCHEMA, _READ, schema.get_schema),
+    ("PUT", _SCHEMA, _WRITE, schema.put_schema),
+    ("PATCH", _SCHEMA, _WRITE, schema.patch_schema),
+    ("DELETE", _SCHEMA, _WRITE, schema.delete_schema),
+    ("GET", f"{_SCHEMA}/functions", _READ, schema.list_functions),
+    ("GET", f"{_SCHEMA}/filterOperators", _READ, schema.list_filter_operators),
+    ("POST", f"{_SCHEMA}/parseExpression", _READ, schema.parse_expression),
+    ("GET", f"{_SCHEMA}/directories", _READ, schema.list_directories),
+    ("GET", f"{_SCHEMA}/directories/{{directory}}", _READ, schema.get_directory),
+    # Logs
+    ("GET", "/auditLogs/provisioning", Permission.READ_LOGS, logs.list_provisioning),
+    ("GET", "/auditLogs/directoryAudits", Permission.READ_LOGS, logs.list_audits),
+    # Ours
+    ("GET", f"{_JOB}/plans", _READ, plans.list_plans),
+    ("POST", f"{_JOB}/plans", _RUN, plans.make_plan),
+    ("GET", f"{_JOB}/plans/{{plan}}", _READ, plans.get_plan),
+    ("POST", f"{_JOB}/plans/{{plan}}/apply", _RUN, plans.apply_plan),
+    ("GET", f"{_JOB}/cycles", _READ, plans.list_cycles),
+    ("POST", f"{_JOB}/cycles", _RUN, plans.run_cycle),
+    ("GET", f"{_JOB}/explain", _READ, plans.explain),
+    ("POST", "/imports", _WRITE_PEOPLE, plans.import_file),
+    ("GET", "/imports/{work}", _WRITE_PEOPLE, plans.get_work),
+    ("GET", "/work/{work}", _READ, plans.get_work),
+)
+
+_LARGE: dict[Handler, int] = {plans.import_file: IMPORT_BYTES}
+
+ROUTES: tuple[Route, ...] = tuple(
+    Route(method=method, path=path, permission=permission, handler=handler, limit_bytes=_LARGE.get(handler))
+    for method, path, permission, handler in _TABLE
+)

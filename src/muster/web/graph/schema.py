@@ -1,0 +1,149 @@
+"""…/jobs/{job}/schema: the rules as Graph's synchronizationSchema, and trying expressions."""
+
+from typing import Any
+
+from muster.administration import applications, rules
+from muster.administration.refusals import bad_request, not_found
+from muster.expression.table import functions_as_graph
+from muster.model.values import frozen
+from muster.web.graph.applications import application_of
+from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, object_list, required_text, text_of
+
+_ALL_TYPES = ("Binary", "Boolean", "DateTime", "Integer", "Reference", "String")
+_TEXTS = ("String", "Integer")
+_UNARY, _BINARY = "Unary", "Binary"
+
+# Graph's filterOperators; its sample of 2021 ends with NOT REGEX MATCH, the rest are those of the portal.
+FILTER_OPERATORS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("EQUALS", _BINARY, _TEXTS),
+    ("NOT EQUALS", _BINARY, _TEXTS),
+    ("IS TRUE", _UNARY, ("Boolean",)),
+    ("IS FALSE", _UNARY, ("Boolean",)),
+    ("IS NULL", _UNARY, _ALL_TYPES),
+    ("IS NOT NULL", _UNARY, _ALL_TYPES),
+    ("REGEX MATCH", _BINARY, _TEXTS),
+    ("NOT REGEX MATCH", _BINARY, _TEXTS),
+    ("Greater_Than", _BINARY, ("Integer", "String")),
+    ("Greater_Than_OR_EQUALS", _BINARY, ("Integer", "String")),
+    ("Includes", _BINARY, ("String",)),
+    ("ENDS_WITH", _BINARY, ("String",)),
+    ("&", _BINARY, ("Integer", "String")),
+    ("!&", _BINARY, ("Integer", "String")),
+)
+
+
+def get_schema(call: Call) -> Answer:
+    """GET …/schema."""
+    sp = application_of(call).service_principal_id
+    version = rules.schema_of(call.desk, sp, call.parts["job"])
+    return _schema(call, {**version.document, "id": call.parts["job"], "version": version.version})
+
+
+def put_schema(call: Call) -> Answer:
+    """PUT …/schema: replaces the rules."""
+    sp = application_of(call).service_principal_id
+    rules.replace_schema(call.desk, sp, call.parts["job"], _plain(call.fields()))
+    return NO_CONTENT
+
+
+def patch_schema(call: Call) -> Answer:
+    """PATCH …/schema: what is given replaces its part."""
+    sp = application_of(call).service_principal_id
+    rules.change_schema(call.desk, sp, call.parts["job"], _plain(call.fields()))
+    return NO_CONTENT
+
+
+def delete_schema(call: Call) -> Answer:
+    """DELETE …/schema: the default rules again."""
+    rules.reset_schema(call.desk, application_of(call).service_principal_id, call.parts["job"])
+    return NO_CONTENT
+
+
+def get_template_schema(call: Call) -> Answer:
+    """GET …/templates/{template}/schema."""
+    application = application_of(call)
+    applications.find_template(call.desk, application, call.parts["template"])
+    return _schema(call, dict(rules.template_schema(call.desk, application.service_principal_id)))
+
+
+def list_functions(call: Call) -> Answer:
+    """GET …/schema/functions()."""
+    rules.schema_of(call.desk, application_of(call).service_principal_id, call.parts["job"])
+    return call.collection("Collection(microsoft.graph.attributeMappingFunctionSchema)", functions_as_graph(), dict)
+
+
+def list_filter_operators(call: Call) -> Answer:
+    """GET …/schema/filterOperators()."""
+    rules.schema_of(call.desk, application_of(call).service_principal_id, call.parts["job"])
+    return call.collection("Collection(microsoft.graph.filterOperatorSchema)", FILTER_OPERATORS, _operator)
+
+
+def list_directories(call: Call) -> Answer:
+    """GET …/schema/directories."""
+    return call.collection("directoryDefinitions", _directories(call), dict)
+
+
+def get_directory(call: Call) -> Answer:
+    """GET …/schema/directories/{directory}, by id or name."""
+    name = call.parts["directory"]
+    found = next((each for each in _directories(call) if name in (each.get("id"), each.get("name"))), None)
+    if found is None:
+        raise not_found("Directory definition", name)
+    return call.entity("directoryDefinitions", found)
+
+
+def parse_expression(call: Call) -> Answer:
+    """POST …/schema/parseExpression: reads an expression and, with a test object, evaluates it."""
+    sp = application_of(call).service_principal_id
+    fields = call.fields()
+    expression = required_text(fields, "expression")
+    trial = rules.try_expression(call.desk, sp, call.parts["job"], expression, _test_object(call, fields, expression))
+    return Answer(
+        document={
+            "@odata.context": f"{call.root}/$metadata#microsoft.graph.parseExpressionResponse",
+            "parsingSucceeded": trial.parsed is not None,
+            "evaluationSucceeded": trial.is_evaluated,
+            "evaluationResult": list(trial.values),
+            "parsedExpression": trial.parsed,
+            "error": None if trial.error is None else {"code": trial.error_code, "message": trial.error},
+        }
+    )
+
+
+def _test_object(call: Call, fields: Document, expression: str) -> dict[str, Any] | None:
+    """The attributes of `testInputObject`, or (ours) of the user named by `testUser`."""
+    user = text_of(fields, "testUser", optional=True)
+    if user is not None:
+        return dict(rules.test_object(call.desk, user, expression))
+    given = fields.get("testInputObject")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise bad_request('testInputObject takes {"properties": [{"key": …, "value": …}]}.')
+    return {required_text(item, "key"): frozen(item.get("value")) for item in object_list(given, "properties")}
+
+
+def _directories(call: Call) -> list[Document]:
+    sp = application_of(call).service_principal_id
+    document = rules.schema_of(call.desk, sp, call.parts["job"]).document
+    return [dict(each) for each in document.get("directories") or ()]
+
+
+def _operator(described: tuple[str, str, tuple[str, ...]]) -> Document:
+    name, arity, types = described
+    return {
+        "id": name,
+        "name": name,
+        "arity": arity,
+        "multivaluedComparisonType": "All",
+        "supportedAttributeTypes": list(types),
+    }
+
+
+def _schema(call: Call, document: Document) -> Answer:
+    return call.entity("synchronizationSchemas", document)
+
+
+def _plain(document: Document) -> Document:
+    """Without annotations that clients send back."""
+    return {name: value for name, value in document.items() if not name.startswith("@")}

@@ -1,0 +1,37 @@
+"""What the faces need of the house, as one value that bootstrap fills."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from muster.administration.desk import Desk, Explain, OpenTarget, Stores, Uploads
+from muster.model.roles import Caller
+from muster.ports.world import Clock, Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Stores and callables; `public_url` None: what the request says is how others reach us."""
+
+    stores: Stores
+    clock: Clock
+    ids: Ids
+    tenant_id: str
+    open_target: OpenTarget
+    explain: Explain
+    uploads: Uploads
+    # Why the service cannot work now, None if it can (for /readyz).
+    trouble: Callable[[], str | None]
+    public_url: str | None = None
+
+    def desk(self, caller: Caller) -> Desk:
+        """Returns the caller's desk."""
+        return Desk(
+            caller=caller,
+            stores=self.stores,
+            clock=self.clock,
+            ids=self.ids,
+            tenant_id=self.tenant_id,
+            open_target=self.open_target,
+            explain=self.explain,
+            uploads=self.uploads,
+        )

@@ -1,0 +1,70 @@
+"""The service's WSGI application: which face answers which path."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from muster.web.graph.app import VERSIONS, make_app
+from muster.web.services import Services
+
+logger = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_HEADERS = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+_NOT_FOUND = "404 Not Found"
+
+
+def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -> WsgiApp:
+    """Returns the site. `mounts` are further faces by path prefix (`/scim/v2`, `/saml2`); "" is the portal."""
+    api: Any = make_app(services)
+    faces: dict[str, WsgiApp] = {
+        **(mounts or {}),
+        **{f"/{version}": api for version in VERSIONS},
+        "/healthz": _health,
+        "/readyz": _readiness(services.trouble),
+    }
+    # The longest prefix decides.
+    ordered = sorted(faces.items(), key=lambda item: -len(item[0]))
+
+    def site(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO") or "/")
+        for prefix, face in ordered:
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return face(environ, start_response)
+        return _text(start_response, _NOT_FOUND, "There is nothing here. The API is at /v1.0.\n")
+
+    return site
+
+
+def _health(_: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The process answers."""
+    return _text(start_response, "200 OK", "ok\n")
+
+
+def _readiness(trouble: Callable[[], str | None]) -> WsgiApp:
+    """Whether requests can be served: the store answers and an engine runs."""
+
+    def ready(_: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            sentence = trouble()
+        except Exception:
+            # A probe is answered, whatever happens; the traceback is in the log.
+            logger.exception("the readiness check failed")
+            sentence = "the readiness check failed"
+        if sentence is None:
+            return _text(start_response, "200 OK", "ready\n")
+        return _text(start_response, "503 Service Unavailable", f"{sentence}\n")
+
+    return ready
+
+
+def _text(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:
+    body = text.encode()
+    start_response(
+        status,
+        [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), *_HEADERS],
+    )
+    return [body]

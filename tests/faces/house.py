@@ -1,0 +1,219 @@
+"""A service without engine for tests of its faces: a fresh store, a clock that stands, a target that answers as told."""
+
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import falcon.testing
+
+from fakes.store import fresh_store
+from muster.administration.access import OPERATOR, create_token
+from muster.administration.desk import Desk, Stores
+from muster.model.failures import CredentialsRefused
+from muster.model.roles import Role
+from muster.web.services import Services
+from muster.web.site import WsgiApp, make_site
+
+TENANT = "0f1e2d3c-4b5a-4697-8877-665544332211"
+START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+GOOD_TOKEN = "right-token"
+TENANT_URL = "https://scim.example.com/udi/customers/1/scim/v2"
+
+
+class StandingClock:
+    """Stands; waiting moves it, and lets the engine of the test do something."""
+
+    def __init__(self) -> None:
+        self.at = START
+        self.while_waiting: Callable[[], None] = lambda: None
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, duration: timedelta) -> None:
+        self.at += duration
+        self.while_waiting()
+
+
+class CountedIds:
+    """The ids 1, 2, 3 … as GUIDs, so that tests read well."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=next(self._numbers)))
+
+    def draw(self, limit: int) -> int:
+        return 0
+
+
+@dataclass
+class ProbedTarget:
+    """A target that can only be probed: the token decides."""
+
+    credentials: Mapping[str, str]
+    asked: list[str]
+
+    def probe(self, matching_attribute: str) -> None:
+        self.asked.append(matching_attribute)
+        if self.credentials.get("SecretToken") != GOOD_TOKEN:
+            raise CredentialsRefused("The target answered 401 Unauthorized.", status=401)
+
+
+@dataclass
+class KeptUploads:
+    """Uploads in memory."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, upload_id: str, file_name: str, content: bytes) -> str:
+        path = f"/uploads/{upload_id}{Path(file_name).suffix}"
+        self.files[path] = content
+        return path
+
+
+@dataclass
+class Answered:
+    """An answer, its body read."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        return str(self.body["error"]["message"])
+
+
+class House:
+    """The service under test."""
+
+    def __init__(self, folder: Path) -> None:
+        store = fresh_store(folder)
+        self.clock = StandingClock()
+        self.uploads = KeptUploads()
+        self.probed: list[str] = []
+        self.trouble: str | None = None
+        self.stores = Stores(
+            directory=store.directory,
+            applications=store.applications,
+            secrets=store.secrets,
+            jobs=store.jobs,
+            cycles=store.cycles,
+            links=store.links,
+            log=store.log,
+            plans=store.plans,
+            work=store.work,
+            audit=store.audit,
+            access=store.access,
+        )
+        self.services = Services(
+            stores=self.stores,
+            clock=self.clock,
+            ids=CountedIds(),
+            tenant_id=TENANT,
+            open_target=self._open_target,  # type: ignore[arg-type]  # only probed
+            explain=lambda job_id, user: {"job": job_id, "user": user},
+            uploads=self.uploads,
+            trouble=lambda: self.trouble,
+        )
+        self.site: WsgiApp = make_site(self.services)
+        self.token = self.token_for(Role.GLOBAL_ADMINISTRATOR)
+
+    def _open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
+        saved = self.stores.secrets.get(service_principal_id)
+        return ProbedTarget(saved if credentials is None else credentials, self.probed)
+
+    @property
+    def desk(self) -> Desk:
+        return self.services.desk(OPERATOR)
+
+    def token_for(self, *roles: Role, lifetime: timedelta | None = None) -> str:
+        return create_token(self.desk, "test", roles, lifetime=lifetime)[1]
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = "",
+        raw: bytes | None = None,
+        version: str = "v1.0",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """Calls the API; the token of a global administrator unless another is given (None: none)."""
+        given = dict(headers or {})
+        bearer = self.token if token == "" else token
+        if bearer is not None:
+            given["Authorization"] = f"Bearer {bearer}"
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        if content is not None:
+            given.setdefault("Content-Type", "application/json")
+        target, _, query = path.partition("?")
+        result = falcon.testing.simulate_request(
+            self.site,  # type: ignore[arg-type]  # any WSGI application will do
+            method,
+            f"/{version}{target}" if version else target,
+            query_string=query,
+            headers=given,
+            body=content,
+        )
+        return Answered(result.status_code, {k.lower(): v for k, v in result.headers.items()}, result.text)
+
+    def made(self, path: str, body: Any) -> Any:
+        """Posts, expects 201 and returns the body."""
+        answer = self.call("POST", path, body)
+        assert answer.status == 201, answer.text
+        return answer.body
+
+    # ------------------------------------------------------------ what many tests need
+
+    def user(self, name: str = "ada", **properties: Any) -> Any:
+        given = {
+            "accountEnabled": True,
+            "displayName": f"{name.capitalize()} Example",
+            "mailNickname": name,
+            "userPrincipalName": f"{name}@example.com",
+            **properties,
+        }
+        return self.made("/users", given)
+
+    def group(self, name: str = "Sales", **properties: Any) -> Any:
+        given = {
+            "displayName": name,
+            "mailEnabled": False,
+            "mailNickname": name.lower(),
+            "securityEnabled": True,
+            **properties,
+        }
+        return self.made("/groups", given)
+
+    def application(self, template: str = "8x8") -> Any:
+        """Returns the servicePrincipal of a new application, with its registration under `application`."""
+        found = self.call("GET", f"/applicationTemplates?$filter=displayName eq '{template}'").body["value"][0]
+        both = self.made(f"/applicationTemplates/{found['id']}/instantiate", {"displayName": template})
+        return {**both["servicePrincipal"], "application": both["application"]}
+
+    def job(self, sp: str) -> Any:
+        template = self.call("GET", f"/servicePrincipals/{sp}/synchronization/templates").body["value"][0]["id"]
+        return self.made(f"/servicePrincipals/{sp}/synchronization/jobs", {"templateId": template})
+
+    def credentials(self, sp: str, token: str = GOOD_TOKEN, **more: str) -> Answered:
+        pairs = {"BaseAddress": TENANT_URL, "SecretToken": token, **more}
+        value = [{"key": key, "value": value} for key, value in pairs.items()]
+        return self.call("PUT", f"/servicePrincipals/{sp}/synchronization/secrets", {"value": value})
