@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.database import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
@@ -18,7 +19,6 @@ from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, Gall
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.failures import CredentialsRefused, SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
-from muster.model.roles import Caller, Role
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
 from muster.planning.entitlement import EntitlementRules
@@ -40,8 +40,6 @@ from muster.transport.client import open_transport
 
 DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
-# Whoever works on this machine's data folder: the commands, and the service itself.
-LOCAL_CALLER = Caller(id="local", display_name="command line", roles=frozenset({Role.GLOBAL_ADMINISTRATOR}))
 
 
 class SystemClock:
@@ -160,7 +158,7 @@ class House:
             schema_version="1",
             created_at=now,
         )
-        self.store.jobs.add(job, page.schema_document(), LOCAL_CALLER.display_name)
+        self.store.jobs.add(job, page.schema_document(), OPERATOR.display_name)
 
     def open_job(self, job_id: str, options: Mapping[str, str]) -> JobParts:
         """Returns a job's parts. Raises: JobFailure."""

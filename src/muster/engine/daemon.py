@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -173,5 +174,10 @@ class Daemon:
         while True:
             now = self._stores.cycles.get(cycle.id)
             if now is None or now.state is not CycleState.RUNNING:
-                return {"cycleId": cycle.id, "state": now.state.value if now is not None else "Stopped"}
+                ended = now or cycle
+                return {
+                    "cycleId": cycle.id,
+                    "state": ended.state.value if now is not None else "Stopped",
+                    "counters": asdict(ended.counters),
+                }
             self._clock.sleep(_TICK)

@@ -1,0 +1,114 @@
+"""`muster admin` and `muster token`: who may use the installation."""
+
+import sys
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from muster.administration.access import OPERATOR, create_administrator, create_token, revoke_token, tokens
+from muster.administration.refusals import Refused
+from muster.bootstrap.service import make_services
+from muster.cli.console import Failed, out, print_json, table
+from muster.cli.reach import DataOption, JsonOption, open_local
+from muster.model.roles import Role
+
+admin_app = typer.Typer(no_args_is_help=True, help="Administrators of the provisioning service.")
+token_app = typer.Typer(no_args_is_help=True, help="API tokens of the provisioning service.")
+
+RoleOption = Annotated[Role, typer.Option(help="Directory role.")]
+
+
+@admin_app.command("create")
+def create_admin(
+    name: Annotated[str, typer.Argument(help="Sign-in name.")],
+    role: RoleOption = Role.GLOBAL_ADMINISTRATOR,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an administrator."""
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else _ask_password()
+    house = open_local(data)
+    try:
+        desk = make_services(house).desk(OPERATOR)
+        made = create_administrator(desk, name, password, frozenset({role}))
+    except Refused as refusal:
+        raise Failed(str(refusal)) from None
+    finally:
+        house.database.close()
+    if as_json:
+        print_json({"id": made.id, "name": made.display_name, "roles": [item.value for item in made.roles]})
+    else:
+        out.print(f"Administrator {made.display_name} created with the role {role.value}.")
+
+
+@token_app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    role: RoleOption = Role.APPLICATION_ADMINISTRATOR,
+    days: Annotated[int | None, typer.Option(help="Days until it expires.", show_default="never")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an API token. It is shown this once."""
+    house = open_local(data)
+    try:
+        desk = make_services(house).desk(OPERATOR)
+        lifetime = None if days is None else timedelta(days=days)
+        _, secret = create_token(desk, name, frozenset({role}), lifetime=lifetime)
+    except Refused as refusal:
+        raise Failed(str(refusal)) from None
+    finally:
+        house.database.close()
+    if as_json:
+        print_json({"token": secret})
+    else:
+        out.print(f"[bold]{secret}[/bold]\nKeep it now: it is not shown again.")
+
+
+@token_app.command("list")
+def list_tokens(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List API tokens: names, roles, last use."""
+    house = open_local(data)
+    try:
+        found = tokens(make_services(house).desk(OPERATOR))
+    finally:
+        house.database.close()
+    rows = [
+        {
+            "id": token.id,
+            "name": token.name,
+            "roles": ", ".join(sorted(role.value for role in token.roles)),
+            "expires": token.expires_at.isoformat() if token.expires_at else None,
+            "lastUsed": token.last_used_at.isoformat() if token.last_used_at else None,
+        }
+        for token in found
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        out.print(table("API tokens", ["id", "name", "roles", "expires", "last used"], _texts(rows)))
+
+
+@token_app.command("revoke")
+def revoke(
+    token_id: Annotated[str, typer.Argument(help="The token's id (see muster token list).")], data: DataOption = None
+) -> None:
+    """Revoke an API token at once."""
+    house = open_local(data)
+    try:
+        revoke_token(make_services(house).desk(OPERATOR), token_id)
+    except Refused as refusal:
+        raise Failed(str(refusal)) from None
+    finally:
+        house.database.close()
+    out.print("Revoked.")
+
+
+def _ask_password() -> str:
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _texts(rows: list[dict[str, str | None]]) -> list[list[str]]:
+    return [[value or "–" for value in row.values()] for row in rows]

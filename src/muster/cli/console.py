@@ -1,0 +1,36 @@
+"""What commands print, and how they end."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Failed(Exception):
+    """A command could not do its work; the sentence says why and what to do."""
+
+
+def fail(sentence: str) -> None:
+    """Prints a failure in one line on stderr."""
+    one_line = " ".join(sentence.split())
+    print(f"muster: {one_line}", file=sys.stderr)
+
+
+def print_json(document: Any) -> None:
+    """Prints one JSON document in one line."""
+    print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
+    """Returns a table that folds its long cells to the terminal's width."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made

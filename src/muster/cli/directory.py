@@ -1,0 +1,61 @@
+"""`muster import`: people and groups from a file into the directory."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from muster.cli.api import Api, segment
+from muster.cli.applications import await_work
+from muster.cli.console import Failed, err, out, print_json, table
+from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+
+_SHOWN_PROBLEMS = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("import")(import_)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON file with people (and groups).")],
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a file into the directory. It adds and updates; it never removes anybody."""
+    if not file.is_file():
+        raise Failed(f"There is no file {file}.")
+    with open_api(data, url, token) as api:
+        headers = {"content-type": "application/octet-stream"}
+        work = api.call("POST", f"/imports?fileName={segment(file.name)}", raw=file.read_bytes(), headers=headers)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=err, transient=True, disable=as_json) as progress:
+            progress.add_task(f"Importing {file.name} …", total=None)
+            answer = await_work(api, work)
+        counters = answer.get("counters") or {}
+        problems = _problems(api, str(answer.get("cycleId"))) if counters.get("failed") else []
+    if as_json:
+        print_json({**answer, "problems": problems})
+    else:
+        names = ("created", "updated", "unchanged", "skipped", "failed")
+        out.print(table(f"Imported {file.name}", list(names), [[str(counters.get(name, 0)) for name in names]]))
+        for problem in problems[:_SHOWN_PROBLEMS]:
+            out.print(f"  [red]✗[/red] {problem}", markup=True)
+        if len(problems) > _SHOWN_PROBLEMS:
+            out.print(f"  … and {len(problems) - _SHOWN_PROBLEMS} more (--json shows all).")
+    if problems:
+        raise Failed(f"{len(problems)} entries of {file.name} were not imported; the others were.")
+
+
+def _problems(api: Api, cycle_id: str) -> list[str]:
+    rows = api.pages(f"/auditLogs/provisioning?$filter=cycleId%20eq%20'{cycle_id}'")
+    found = []
+    for row in rows:
+        information = row["provisioningStatusInfo"].get("errorInformation") or {}
+        if row["provisioningStatusInfo"]["status"] == "failure":
+            found.append(f"{information.get('reason', '')} {information.get('recommendedAction', '')}".strip())
+    return found

@@ -1,0 +1,260 @@
+"""`muster plan | apply | provision | explain | logs | watch`: an application's job from the command line."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.tree import Tree
+
+from muster.cli.api import Api, query, segment
+from muster.cli.applications import Named, await_work, find_application, newest_cycle
+from muster.cli.console import Failed, err, out, print_json, table
+from muster.cli.progress import watch_cycle
+from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+
+AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Display name or id of the application.")]
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Principal name or id of the user.")]
+_SHOWN_OPERATIONS = 40
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(plan)
+    app.command()(apply)
+    app.command()(provision)
+    app.command()(explain)
+    app.command()(logs)
+    app.command()(watch)
+
+
+def plan(
+    app: AppArgument,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the next cycle would do, without doing it. The plan is kept; apply it by its hash."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        with err.status(f"Planning {application.display_name} …"):
+            answer = await_work(api, api.post(f"{application.job_path}/plans"))
+        made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
+    if as_json:
+        print_json(made)
+        return
+    operations = [item for item in made["operations"] if item["kind"] not in ("skip",)]
+    rows = [
+        [item["kind"], item["sourceName"], _changes(item), item["reason"]] for item in operations[:_SHOWN_OPERATIONS]
+    ]
+    if rows:
+        out.print(table(f"Plan for {application.display_name}", ["Action", "Who", "What", "Why"], rows))
+    if len(operations) > _SHOWN_OPERATIONS:
+        out.print(f"… and {len(operations) - _SHOWN_OPERATIONS} more (--json shows all).")
+    for item in made["held"][:_SHOWN_OPERATIONS]:
+        out.print(f"[yellow]held[/yellow] {item['kind']} {item['sourceName']}: {item['holdReason']}")
+    counters = made["counters"]
+    names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
+    out.print(" · ".join(f"{counters[name]} {name}" for name in names))
+    out.print(f"{made['requests']} requests, about {made['duration']}. Hash [bold]{made['hash']}[/bold]")
+    out.print(f"Apply exactly this with: muster apply {made['hash'][:12]}")
+
+
+def apply(
+    plan_hash: Annotated[str, typer.Argument(metavar="HASH", help="Hash of a plan, or its first 8 digits or more.")],
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Apply exactly a plan, or refuse because the world has moved, telling the difference."""
+    with open_api(data, url, token) as api:
+        application = _owner_of(api, plan_hash)
+        work = api.post(f"{application.job_path}/plans/{segment(plan_hash)}/apply")
+        with err.status(f"Applying the plan to {application.display_name} …"):
+            answer = await_work(api, work)
+    if as_json:
+        print_json(answer)
+    else:
+        out.print(_summary(answer.get("counters") or {}))
+    _fail_if_any_failed(answer.get("counters") or {})
+
+
+def provision(
+    app: AppArgument,
+    user: UserArgument,
+    group: Annotated[bool, typer.Option("--group", help="USER names a group.")] = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Provision one user now (provision on demand) and show each step."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        kind = "Group" if group else "User"
+        object_id = api.get(f"/{kind.lower()}s/{segment(user)}")["id"]
+        rule = api.get(f"{application.job_path}/schema")["synchronizationRules"][0]["id"]
+        body = {"parameters": [{"ruleId": rule, "subjects": [{"objectId": object_id, "objectTypeName": kind}]}]}
+        with err.status(f"Provisioning {user} …"):
+            api.post(f"{application.job_path}/provisionOnDemand", body)
+        filter_ = f"jobId eq '{application.job_id}' and sourceIdentity/id eq '{object_id}'"
+        entries = api.get("/auditLogs/provisioning" + query(filter=filter_, top=1))["value"]
+    if not entries:
+        raise Failed(f"{user} was provisioned, but the log has no entry yet: look with muster logs {app}.")
+    entry = entries[0]
+    if as_json:
+        print_json(entry)
+    else:
+        _print_entry(entry)
+    if entry["provisioningStatusInfo"]["status"] == "failure":
+        raise Failed(f"{user} could not be provisioned: see the steps above.")
+
+
+def explain(
+    app: AppArgument,
+    user: UserArgument,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a user is in or out, and why each attribute has its value."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        found = api.get(f"{application.job_path}/explain?user={segment(user)}")
+    if as_json:
+        print_json(found)
+        return
+    verdict = found["verdict"]
+    mark = "[green]in[/green]" if verdict["presence"] == "present" else "[red]out[/red]"
+    tree = Tree(f"[bold]{found['source']['displayName']}[/bold] is {mark}: {verdict['reason']}")
+    for name, value in verdict["details"].items():
+        tree.add(f"{name}: {value}")
+    if found["link"]:
+        tree.add(f"account at the target: {found['link']['targetId']} ({found['link']['state']})")
+    values = tree.add("attributes")
+    for item in found["mappings"]:
+        value = item["value"] if item["value"] is not None else "–"
+        values.add(f"{item['targetAttribute']} = [bold]{value}[/bold]  ⟵ {item['expression']} ({item['flowType']})")
+    out.print(tree)
+
+
+def logs(
+    app: AppArgument,
+    top: Annotated[int, typer.Option(help="How many entries.", min=1, max=1000)] = 25,
+    status: Annotated[str | None, typer.Option(help="success, failure, skipped or warning.")] = None,
+    who: Annotated[str | None, typer.Option("--user", help="Id of a user.")] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the provisioning log, newest first."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        clauses = [f"jobId eq '{application.job_id}'"]
+        if status is not None:
+            clauses.append(f"provisioningStatusInfo/status eq '{status}'")
+        if who is not None:
+            clauses.append(f"sourceIdentity/id eq '{api.get(f'/users/{segment(who)}')['id']}'")
+        options = query(filter=" and ".join(clauses), orderby="activityDateTime desc", top=top)
+        entries = api.get(f"/auditLogs/provisioning{options}")["value"]
+    if as_json:
+        print_json(entries)
+        return
+    if not entries:
+        out.print("The log has no such entry.")
+        return
+    rows = [
+        [
+            entry["activityDateTime"][:19].replace("T", " "),
+            entry["provisioningAction"],
+            entry["sourceIdentity"]["displayName"] or "–",
+            entry["provisioningStatusInfo"]["status"],
+            _why(entry),
+        ]
+        for entry in entries
+    ]
+    out.print(
+        table(f"Provisioning log of {application.display_name}", ["When", "Action", "Who", "Status", "Why"], rows)
+    )
+
+
+def watch(
+    app: AppArgument,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow the running cycle until it ends, or show the last one."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        cycle = newest_cycle(api, application)
+        if cycle is None:
+            raise Failed(f"{application.display_name} has had no cycle yet: start provisioning first.")
+        if cycle["state"] == "Running":
+            cycle = watch_cycle(api, application, cycle["id"], quiet=as_json)
+    if as_json:
+        print_json(cycle)
+    else:
+        out.print(f"{cycle['kind']} cycle, {cycle['state']}: {_summary(cycle['counters'])}")
+    if cycle["failure"]:
+        raise Failed(f"{cycle['failure']['reason']} {cycle['failure']['recommendedAction']}")
+
+
+def _owner_of(api: Api, plan_hash: str) -> Named:
+    """Returns the application that a plan is for; the API keeps plans under their job."""
+    for principal in api.pages("/servicePrincipals"):
+        for job in api.get(f"/servicePrincipals/{segment(principal['id'])}/synchronization/jobs")["value"]:
+            named = Named(service_principal_id=principal["id"], display_name=principal["displayName"], job_id=job["id"])
+            status, _ = api.exchange("GET", f"/v1.0{named.job_path}/plans/{segment(plan_hash)}", None, {})
+            if status == 200:
+                return named
+    raise Failed(f"There is no plan {plan_hash}: make one with muster plan APP.")
+
+
+def _changes(operation: dict[str, Any]) -> str:
+    if operation["kind"] == "create":
+        return f"{len(operation['changes'])} attributes"
+    shown = [
+        f"{change['displayName'].rsplit(':', 1)[-1]}: {change['oldValue'] or '–'} → {change['newValue'] or '–'}"
+        for change in operation["changes"]
+    ]
+    return "; ".join(shown)
+
+
+def _why(entry: dict[str, Any]) -> str:
+    information = entry["provisioningStatusInfo"].get("errorInformation") or {}
+    if information.get("reason"):
+        return f"{information.get('errorCode')}: {information['reason']}"
+    steps = entry["provisioningSteps"]
+    return steps[-1]["description"] if steps else ""
+
+
+def _print_entry(entry: dict[str, Any]) -> None:
+    status = entry["provisioningStatusInfo"]["status"]
+    tree = Tree(f"[bold]{entry['sourceIdentity']['displayName']}[/bold]: {entry['provisioningAction']}, {status}")
+    for number, step in enumerate(entry["provisioningSteps"], 1):
+        branch = tree.add(f"{number}. {step['provisioningStepType']}: {step['description']}")
+        for name, value in _details(step.get("details")):
+            branch.add(f"{name}: {value}")
+    if entry["modifiedProperties"]:
+        branch = tree.add("modified properties")
+        for item in entry["modifiedProperties"]:
+            branch.add(f"{item['displayName']}: {item['oldValue'] or '–'} → {item['newValue'] or '–'}")
+    out.print(tree)
+
+
+def _details(details: Any) -> list[tuple[str, str]]:
+    return [(str(name), str(value)) for name, value in details.items()] if isinstance(details, dict) else []
+
+
+def _summary(counters: dict[str, int]) -> str:
+    names = ("created", "updated", "disabled", "deleted", "unchanged", "skipped", "failed", "held")
+    return " · ".join(f"{counters.get(name, 0)} {name}" for name in names)
+
+
+def _fail_if_any_failed(counters: dict[str, int]) -> None:
+    if counters.get("failed"):
+        raise Failed(f"{counters['failed']} objects failed: see muster logs APP --status failure.")
