@@ -1,0 +1,567 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.scim_service import BASE_URL, TOKEN, ScimService, generic_profile
+from fakes.scripted_transport import JoinedTransport, ScriptedTransport, listing, reply
+from fakes.world import EPOCH, CountingIds, StillClock
+from muster.gallery.catalogue import find
+from muster.model.directory import AttributeType, ObjectKind
+from muster.model.exchange import (
+    AddressRefused,
+    ConnectionFailed,
+    ExchangeFailed,
+    HttpResponse,
+    ResponseTooLarge,
+    TransportTimeout,
+)
+from muster.model.failures import (
+    Conflict,
+    CredentialsRefused,
+    OperationRefused,
+    ProvisioningFailure,
+    SystemUnreachable,
+    TargetBusy,
+    TargetObjectGone,
+    ValueRefused,
+)
+from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Verb
+from muster.model.rules import AttributeDefinition
+from muster.model.schema_document import read_schema
+from muster.ports.target import UnknownOutcome
+from muster.ports.transport import Transport
+from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
+from muster.targets.scim import AttributesByKind, ScimTarget, mapped_attributes
+from muster.targets.scim_failures import INCOMPATIBLE, SEVERAL_ENTRIES
+
+ADDRESS = "https://app.example/scim/v2"
+SECRET = "s3cret-token-value"
+MAIL = 'emails[type eq "work"].value'
+MOBILE = 'phoneNumbers[type eq "mobile"].value'
+CITY = 'addresses[type eq "work"].locality'
+COUNTRY = 'addresses[type eq "work"].country'
+MANAGER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager"
+DEPARTMENT = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"
+USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
+
+ATTRIBUTES: AttributesByKind = {
+    USER: (
+        *(AttributeDefinition(name=name) for name in ("userName", "title", MAIL, MOBILE, CITY, COUNTRY, DEPARTMENT)),
+        AttributeDefinition(name="active", type=AttributeType.BOOLEAN),
+        AttributeDefinition(name=MANAGER, type=AttributeType.REFERENCE),
+    ),
+    GROUP: (
+        AttributeDefinition(name="displayName"),
+        AttributeDefinition(name="members", type=AttributeType.REFERENCE, multivalued=True),
+    ),
+}
+
+
+def target_on(
+    transport: Transport,
+    *,
+    address: str = ADDRESS,
+    token: str | None = SECRET,
+    dialect: Dialect | None = None,
+    clock: StillClock | None = None,
+) -> ScimTarget:
+    return ScimTarget(
+        transport=transport,
+        address=address,
+        token=token,
+        dialect=dialect or Dialect(),
+        attributes=ATTRIBUTES,
+        clock=clock or StillClock(),
+        ids=CountingIds(),
+    )
+
+
+def scripted(*answers: HttpResponse | ExchangeFailed, dialect: Dialect | None = None) -> ScimTarget:
+    return target_on(ScriptedTransport(list(answers)), dialect=dialect)
+
+
+def replaced(path: str, value: Any) -> AttributeChange:
+    return AttributeChange(attribute=path, verb=Verb.REPLACE, old="before", new=value)
+
+
+def added(path: str, value: Any) -> AttributeChange:
+    return AttributeChange(attribute=path, verb=Verb.ADD, old=None, new=value)
+
+
+def removed(path: str) -> AttributeChange:
+    return AttributeChange(attribute=path, verb=Verb.REMOVE, old="before", new=None)
+
+
+def members(verb: Verb, *ids: str) -> AttributeChange:
+    old, new = (ids, None) if verb is Verb.REMOVE else (None, ids)
+    return AttributeChange(attribute="members", verb=verb, old=old, new=new, is_reference=True, multivalued=True)
+
+
+CALLS: dict[str, Callable[[ScimTarget], object]] = {
+    "probe": lambda target: target.probe("userName"),
+    "list": lambda target: target.list_page(USER, None),
+    "find": lambda target: target.find(USER, MatchingValue(attribute="userName", value="ada@x.example")),
+    "read": lambda target: target.read(USER, "42"),
+    "create": lambda target: target.create(USER, [MappedValue(attribute="userName", value="ada@x.example")]),
+    "update": lambda target: target.update(USER, "42", [replaced("title", "Chief")]),
+    "delete": lambda target: target.delete(USER, "42"),
+}
+
+
+# ---------------------------------------------------------------- the failure table
+
+SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” does not exist."}
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "failure", "code", "said"),
+    [
+        ("probe", reply(401), CredentialsRefused, "InvalidCredentials", "Secret Token"),
+        ("probe", reply(403), CredentialsRefused, "InvalidCredentials", "HTTP 403"),
+        ("probe", reply(404), SystemUnreachable, "SystemUnreachable", ADDRESS),
+        ("probe", reply(410), SystemUnreachable, "SystemUnreachable", ADDRESS),
+        ("probe", reply(400, {"detail": "no such filter"}), SystemUnreachable, "SystemUnreachable", "no such filter"),
+        ("probe", reply(500), SystemUnreachable, "SystemUnreachable", "HTTP 500"),
+        ("probe", reply(302), SystemUnreachable, "SystemUnreachable", "not followed"),
+        ("probe", reply(200, raw=b"<html>"), SystemUnreachable, "SystemUnreachable", "web page"),
+        ("probe", reply(200), SystemUnreachable, "SystemUnreachable", "empty"),
+        ("probe", reply(200, raw=b'{"totalRes'), SystemUnreachable, "SystemUnreachable", "cut off"),
+        ("probe", listing({"id": "1"}), SystemUnreachable, "SystemUnreachable", "ignores the filter"),
+        ("probe", listing(total=0), None, None, None),
+        ("list", reply(401), CredentialsRefused, "InvalidCredentials", "Secret Token"),
+        ("list", reply(403), CredentialsRefused, "InvalidCredentials", "HTTP 403"),
+        ("list", reply(503), SystemUnreachable, "SystemUnreachable", "HTTP 503"),
+        ("list", reply(200, raw=b"<html>"), SystemUnreachable, "SystemUnreachable", "web page"),
+        ("list", listing(total=5), SystemUnreachable, "SystemUnreachable", "stops after 0"),
+        ("find", reply(401), CredentialsRefused, "InvalidCredentials", "Secret Token"),
+        ("find", reply(403), OperationRefused, "InsufficientRights", "HTTP 403"),
+        ("find", reply(404), SystemUnreachable, "SystemUnreachable", ADDRESS),
+        ("find", reply(400, {"scimType": "invalidFilter"}), ValueRefused, "UnprocessableEntity", "invalidFilter"),
+        ("find", reply(501), OperationRefused, "NotImplemented", "HTTP 501"),
+        ("find", reply(500), TargetBusy, "InternalServerError", "HTTP 500"),
+        ("find", reply(200, raw=b"<html>"), TargetBusy, INCOMPATIBLE, "web page"),
+        ("find", reply(200), TargetBusy, INCOMPATIBLE, "empty"),
+        ("find", listing({"id": "1", "userName": "b"}, total=900), OperationRefused, SEVERAL_ENTRIES, "ignores"),
+        ("read", reply(403), OperationRefused, "InsufficientRights", "user 42"),
+        ("read", reply(502), TargetBusy, "InternalServerError", "HTTP 502"),
+        ("read", reply(408), TargetBusy, "Timeout", "user 42"),
+        ("read", reply(200, raw=b"[]"), TargetBusy, INCOMPATIBLE, "no object"),
+        ("read", reply(200, {"userName": "a"}), TargetBusy, INCOMPATIBLE, "without an id"),
+        ("create", reply(400, SITE_REFUSED), ValueRefused, "UnprocessableEntity", "Atlantis"),
+        ("create", reply(413), ValueRefused, "UnprocessableEntity", "HTTP 413"),
+        ("create", reply(422, {"message": "too short"}), ValueRefused, "UnprocessableEntity", "too short"),
+        ("create", reply(402), ValueRefused, "LicenseLimitExceeded", "licence"),
+        ("create", reply(409, {"scimType": "uniqueness"}), Conflict, "EntryConflict", "uniqueness"),
+        ("create", reply(400, {"scimType": "uniqueness"}), Conflict, "EntryConflict", "uniqueness"),
+        ("create", reply(403), OperationRefused, "InsufficientRights", "creating"),
+        ("create", reply(404), OperationRefused, "NotPermitted", "creating"),
+        ("create", reply(405), OperationRefused, "MethodNotAllowed", "creating"),
+        ("create", reply(500), TargetBusy, "InternalServerError", "HTTP 500"),
+        ("create", reply(301), SystemUnreachable, "SystemUnreachable", "not followed"),
+        ("create", reply(201, raw=b"<html>"), UnknownOutcome, None, "without its id"),
+        ("create", reply(201), UnknownOutcome, None, "without its id"),
+        (
+            "update",
+            reply(400, {"scimType": "mutability", "detail": "site"}),
+            ValueRefused,
+            "UnprocessableEntity",
+            "site",
+        ),
+        ("update", reply(400, {"scimType": "invalidPath"}), ValueRefused, "SchemaAttributeNotFound", "invalidPath"),
+        ("update", reply(404), TargetObjectGone, "InvalidAnchor", "user 42"),
+        ("update", reply(405), OperationRefused, "MethodNotAllowed", "changing"),
+        ("update", reply(501), OperationRefused, "NotImplemented", "changing"),
+        ("update", reply(503), TargetBusy, "InternalServerError", "HTTP 503"),
+        ("update", reply(200, raw=b"<html>"), TargetBusy, INCOMPATIBLE, "web page"),
+        ("delete", reply(403), OperationRefused, "InsufficientRights", "deleting"),
+        ("delete", reply(500), TargetBusy, "InternalServerError", "HTTP 500"),
+        ("delete", reply(404), None, None, None),
+        ("delete", reply(410), None, None, None),
+    ],
+)
+def test_each_refusing_answer_is_named_by_what_to_do_next(
+    call: str, answer: HttpResponse, failure: type[Exception] | None, code: str | None, said: str | None
+) -> None:
+    target = scripted(answer)
+    if failure is None:
+        CALLS[call](target)
+        return
+    with pytest.raises(failure) as raised:
+        CALLS[call](target)
+    assert type(raised.value) is failure
+    assert said is not None and said in str(raised.value)
+    if isinstance(raised.value, ProvisioningFailure):
+        assert raised.value.code == code
+        assert raised.value.remedy
+        if failure is not TargetBusy and answer.status != 200:
+            assert raised.value.status == answer.status
+
+
+@pytest.mark.parametrize(
+    ("call", "broken", "failure", "said"),
+    [
+        ("probe", ConnectionFailed("refused", sent=False), SystemUnreachable, "refused"),
+        ("probe", TransportTimeout("20 s passed", sent=True), SystemUnreachable, "20 s passed"),
+        ("list", ConnectionFailed("reset", sent=True), SystemUnreachable, "reset"),
+        ("find", TransportTimeout("30 s passed", sent=True), TargetBusy, "30 s passed"),
+        ("find", ConnectionFailed("reset", sent=True), TargetBusy, "reset"),
+        ("find", ConnectionFailed("no such host", sent=False), SystemUnreachable, "no such host"),
+        ("read", ResponseTooLarge("more than 16 MiB"), TargetBusy, "too long"),
+        ("create", TransportTimeout("60 s passed", sent=True), UnknownOutcome, "creating a user"),
+        ("create", ResponseTooLarge("more than 16 MiB"), UnknownOutcome, "creating a user"),
+        ("create", ConnectionFailed("refused", sent=False), SystemUnreachable, "refused"),
+        ("update", ConnectionFailed("reset", sent=True), UnknownOutcome, "changing user 42"),
+        ("delete", TransportTimeout("60 s passed", sent=True), UnknownOutcome, "deleting user 42"),
+        ("delete", TransportTimeout("connect", sent=False), SystemUnreachable, "connect"),
+    ],
+)
+def test_an_answer_that_never_comes_is_unknown_for_writes_and_a_failure_for_reads(
+    call: str, broken: ExchangeFailed, failure: type[Exception], said: str
+) -> None:
+    with pytest.raises(failure, match=said):
+        CALLS[call](scripted(broken))
+
+
+@pytest.mark.parametrize("call", sorted(CALLS))
+def test_a_refused_address_tells_how_to_allow_it(call: str) -> None:
+    with pytest.raises(SystemUnreachable, match="is not called") as raised:
+        CALLS[call](scripted(AddressRefused("127.0.0.1 is a loopback address")))
+    assert "--allow-target" in raised.value.remedy
+
+
+@pytest.mark.parametrize("call", sorted(CALLS))
+def test_a_token_that_the_application_gives_back_is_not_shown(call: str) -> None:
+    echo = {"detail": f"Bearer {SECRET} is not welcome"}
+    for answer in (reply(401, echo), reply(400, echo), ConnectionFailed(f"sent {SECRET}", sent=False)):
+        with pytest.raises(ProvisioningFailure) as raised:
+            CALLS[call](scripted(answer))
+        shown = f"{raised.value} {raised.value.remedy} {raised.value.record()!r}"
+        assert SECRET not in shown
+        assert "•••" in shown
+
+
+@pytest.mark.parametrize("address", ["", "app.example", "https://u:p@app.example/scim"])
+def test_a_tenant_url_that_cannot_be_used_is_refused_at_once(address: str) -> None:
+    with pytest.raises(SystemUnreachable, match="Tenant URL"):
+        target_on(ScriptedTransport(), address=address)
+
+
+def test_a_value_that_cannot_be_sent_is_refused_before_sending() -> None:
+    target = scripted()
+    with pytest.raises(ValueRefused, match="UTF-8"):
+        target.create(USER, [MappedValue(attribute="userName", value="\ud800")])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda target: target.create(USER, [MappedValue(attribute="a b", value="x")]),
+        lambda target: target.update(USER, "1", [replaced("a b", "x")]),
+        lambda target: target.find(USER, MatchingValue(attribute="a b", value="x")),
+    ],
+)
+def test_an_attribute_that_is_no_path_is_refused_before_sending(call: Callable[[ScimTarget], object]) -> None:
+    with pytest.raises(ValueRefused) as raised:
+        call(scripted())
+    assert raised.value.code == "SchemaAttributeNotFound"
+
+
+# ---------------------------------------------------------------- answers that count
+
+
+def test_an_answer_with_another_value_is_no_match() -> None:
+    target = scripted(listing({"id": "1", "userName": "bob"}, {"id": 2, "userName": "ADA@x.example"}))
+    found = target.find(USER, MatchingValue(attribute="userName", value="ada@x.example"))
+    assert [item.target_id for item in found] == ["2"]
+
+
+def test_an_attribute_that_cannot_be_filtered_is_looked_for_in_the_list() -> None:
+    first = listing(*({"id": str(number), "userName": f"u{number}"} for number in range(2)), total=3)
+    second = listing({"id": "2", "userName": "u2", "title": "Chief"}, total=3, start=3)
+    target = scripted(first, second, dialect=Dialect(filterable={"User": ("userName",)}))
+    found = target.find(USER, MatchingValue(attribute="title", value="chief"))
+    assert [item.target_id for item in found] == ["2"]
+    assert found[0].display_name == "u2"
+
+
+def test_pages_are_read_to_the_end_and_a_page_that_comes_again_is_noticed() -> None:
+    page = listing({"id": "a"}, {"id": "b"}, total=4)
+    target = scripted(page, page)
+    first = target.list_page(USER, None)
+    assert first.total == 4 and first.next_start is not None
+    with pytest.raises(SystemUnreachable, match="ignores startIndex"):
+        target.list_page(USER, first.next_start)
+
+
+@pytest.mark.parametrize(
+    ("answer", "target_id"),
+    [
+        (reply(201, {"id": 7}), "7"),
+        (reply(200, {"id": "x"}), "x"),
+        (reply(201, headers={"location": f"{ADDRESS}/Users/a%2Fb"}), "a/b"),
+        (reply(201, raw=b"created", headers={"location": "/scim/v2/Users/9/"}), "9"),
+    ],
+)
+def test_a_created_object_is_known_by_its_body_or_its_location(answer: HttpResponse, target_id: str) -> None:
+    written = scripted(answer).create(USER, [MappedValue(attribute="userName", value="a")])
+    assert written.target_id == target_id
+
+
+def test_a_location_without_id_is_no_id() -> None:
+    with pytest.raises(UnknownOutcome):
+        CALLS["create"](scripted(reply(201, headers={"location": f"{ADDRESS}/Users"})))
+
+
+@pytest.mark.parametrize("answer", [reply(204), reply(200)])
+def test_a_confirmation_without_body_shows_no_resource(answer: HttpResponse) -> None:
+    written = scripted(answer).update(USER, "42", [replaced("title", "Chief")])
+    assert (written.target_id, written.resource) == ("42", None)
+
+
+def test_an_update_without_changes_sends_nothing() -> None:
+    target = scripted()
+    assert target.update(USER, "42", []).target_id == "42"
+    assert target.requests_made() == 0
+
+
+def test_an_element_that_turns_out_to_be_missing_is_added_whole() -> None:
+    transport = ScriptedTransport(
+        [reply(400, {"scimType": "noTarget"}), reply(200, {"id": "42", "emails": []}), reply(204)]
+    )
+    target_on(transport).update(USER, "42", [added(CITY, "London"), replaced(MAIL, "a@x")])
+    assert transport.bodies()[-1]["Operations"] == [
+        {"op": "add", "path": "addresses", "value": [{"type": "work", "locality": "London"}]},
+        {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x"}]},
+    ]
+
+
+def test_an_object_that_vanishes_while_its_element_is_looked_for_is_gone() -> None:
+    with pytest.raises(TargetObjectGone):
+        scripted(reply(400, {"scimType": "noTarget"}), reply(404)).update(USER, "42", [replaced(MAIL, "a@x")])
+
+
+def test_without_a_token_no_authorization_is_sent() -> None:
+    transport = ScriptedTransport([reply(404)])
+    assert target_on(transport, token="").read(USER, "1") is None
+    assert "Authorization" not in transport.sent[0].headers
+
+
+# ---------------------------------------------------------------- 429 and the pace
+
+
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [
+        ({"retry-after": "7"}, timedelta(seconds=7)),
+        ({"retry-after": "Mon, 05 Jan 2026 08:00:30 GMT"}, timedelta(seconds=30)),
+        ({"ratelimit-reset": "12"}, timedelta(seconds=12)),
+        ({"x-ratelimit-reset": str(int(EPOCH.timestamp()) + 5)}, timedelta(seconds=5)),
+        ({"retry-after": "soon"}, timedelta(seconds=1)),
+        ({}, timedelta(seconds=1)),
+    ],
+)
+def test_a_429_is_waited_out_as_long_as_the_application_asks(headers: dict[str, str], waited: timedelta) -> None:
+    clock = StillClock()
+    target = target_on(ScriptedTransport([reply(429, headers=headers), reply(204)]), clock=clock)
+    target.delete(USER, "1")
+    assert clock.now() - EPOCH == waited
+    assert target.requests_made() == 2
+
+
+def test_a_429_holds_back_the_other_requests_of_the_target_too() -> None:
+    clock = StillClock()
+    answers = [reply(429, headers={"retry-after": "3"}), reply(204), reply(404)]
+    target = target_on(ScriptedTransport(answers), clock=clock)
+    target.delete(USER, "1")
+    assert target.read(USER, "2") is None
+    assert clock.slept == [timedelta(seconds=3)]
+
+
+def test_without_retry_after_each_pause_is_twice_as_long_and_at_last_the_object_waits_for_the_next_cycle() -> None:
+    clock = StillClock()
+    target = target_on(ScriptedTransport([reply(429)] * 20), clock=clock)
+    with pytest.raises(TargetBusy, match="fewer requests") as raised:
+        target.delete(USER, "1")
+    assert raised.value.code == "TooManyRequests"
+    assert [pause.total_seconds() for pause in clock.slept[:7]] == [1, 2, 4, 8, 16, 32, 60]
+
+
+def test_a_pause_of_more_than_an_hour_is_not_sat_out() -> None:
+    clock = StillClock()
+    with pytest.raises(TargetBusy, match="86400 s"):
+        target_on(ScriptedTransport([reply(429, headers={"retry-after": "86400"})]), clock=clock).delete(USER, "1")
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "9"}, 9),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4"}, 4),
+        ({"ratelimit": '"default";r=0;t=30'}, 30),
+        ({"ratelimit": '"default";r=1;t=30'}, 0),
+        ({"ratelimit-remaining": "1", "ratelimit-reset": "9"}, 0),
+        ({"ratelimit-remaining": "0"}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_spent_budget_is_waited_for_before_it_is_overdrawn(headers: dict[str, str], waited: int) -> None:
+    clock = StillClock()
+    target = target_on(ScriptedTransport([reply(204, headers=headers), reply(204)]), clock=clock)
+    target.delete(USER, "1")
+    target.delete(USER, "2")
+    assert sum(pause.total_seconds() for pause in clock.slept) == waited
+
+
+def test_requests_keep_to_the_rate_of_the_dialect() -> None:
+    clock = StillClock()
+    target = target_on(ScriptedTransport([reply(204)] * 30), dialect=Dialect(requests_per_second=10), clock=clock)
+    for _ in range(30):
+        target.delete(USER, "1")
+    # Ten at once, then one each tenth of a second.
+    assert timedelta(seconds=1.9) <= clock.now() - EPOCH <= timedelta(seconds=2.1)
+
+
+# ---------------------------------------------------------------- with a real server, in memory
+
+
+def joined(dialect: Dialect | None = None) -> tuple[ScimTarget, JoinedTransport]:
+    transport = JoinedTransport(ScimService(generic_profile()))
+    return target_on(transport, address=BASE_URL, token=TOKEN, dialect=dialect), transport
+
+
+DIALECTS = [
+    pytest.param(Dialect(), id="standard"),
+    pytest.param(ENTRA, id="entra"),
+    pytest.param(ENTRA_LEGACY, id="entra-legacy"),
+    pytest.param(Dialect(update=UpdateMethod.PUT), id="put"),
+]
+
+
+def make(target: ScimTarget, name: str, **values: Any) -> str:
+    pairs = {"userName": name, "active": True, **values}
+    return target.create(USER, [MappedValue(attribute=key, value=value) for key, value in pairs.items()]).target_id
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_person_is_created_found_changed_disabled_renamed_and_deleted(dialect: Dialect) -> None:
+    target, _ = joined(dialect)
+    target.probe("userName")
+    name = 'o"b\\r+ien %x@x.example'
+    person = make(target, name, **{MAIL: "a@x.example", DEPARTMENT: "Sales", CITY: "London"})
+    found = target.find(USER, MatchingValue(attribute="userName", value=name.upper()))
+    assert [item.target_id for item in found] == [person]
+    assert found[0].attributes == {
+        "userName": name,
+        "active": True,
+        MAIL: "a@x.example",
+        DEPARTMENT: "Sales",
+        CITY: "London",
+    }
+    assert target.find(USER, MatchingValue(attribute=MAIL, value="a@x.example"))
+    target.update(USER, person, [replaced(MAIL, "b@x.example"), replaced(DEPARTMENT, "R&D"), added("title", "Chief")])
+    target.update(USER, person, [added(MOBILE, "+44 1"), added(COUNTRY, "GB"), replaced("userName", "new@x.example")])
+    target.update(USER, person, [replaced("active", False)])
+    seen = target.read(USER, person)
+    assert seen is not None
+    assert seen.attributes == {
+        "userName": "new@x.example",
+        "active": False,
+        MAIL: "b@x.example",
+        MOBILE: "+44 1",
+        CITY: "London",
+        COUNTRY: "GB",
+        DEPARTMENT: "R&D",
+        "title": "Chief",
+    }
+    target.update(USER, person, [removed("title"), replaced("active", True)])
+    seen = target.read(USER, person)
+    assert seen is not None and "title" not in seen.attributes and seen.attributes["active"] is True
+    target.delete(USER, person)
+    target.delete(USER, person)
+    assert target.read(USER, person) is None
+    with pytest.raises(TargetObjectGone):
+        target.update(USER, person, [replaced("title", "x")])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_managers_and_members_are_set_and_taken_away(dialect: Dialect) -> None:
+    target, transport = joined(dialect)
+    ada, bob = make(target, "ada"), make(target, "bob")
+    reference = AttributeChange(attribute=MANAGER, verb=Verb.ADD, old=None, new=bob, is_reference=True)
+    target.update(USER, ada, [reference])
+    seen = target.read(USER, ada)
+    assert seen is not None and seen.references == {MANAGER: (bob,)}
+    gone = AttributeChange(attribute=MANAGER, verb=Verb.REMOVE, old=bob, new=None, is_reference=True)
+    target.update(USER, ada, [gone])
+    seen = target.read(USER, ada)
+    assert seen is not None and seen.references == {MANAGER: ()}
+
+    crew = target.create(GROUP, [MappedValue(attribute="displayName", value="Crew")]).target_id
+    target.update(GROUP, crew, [members(Verb.ADD, ada, bob)])
+    target.update(GROUP, crew, [members(Verb.REMOVE, ada), replaced("displayName", "Band")])
+    found = target.find(GROUP, MatchingValue(attribute="displayName", value="band"))
+    assert [(item.target_id, item.display_name) for item in found] == [(crew, "Band")]
+    shown = transport.service.ask("GET", f"/Groups/{crew}").json
+    assert [member["value"] for member in shown["members"]] == [bob]
+
+
+def test_the_second_of_two_with_one_user_name_is_a_conflict() -> None:
+    target, _ = joined()
+    make(target, "ada")
+    with pytest.raises(Conflict):
+        make(target, "ADA")
+
+
+def test_a_lost_answer_leaves_an_account_that_can_be_found() -> None:
+    target, transport = joined()
+    transport.lose_answers_of.add("POST")
+    with pytest.raises(UnknownOutcome):
+        make(target, "ada")
+    assert target.find(USER, MatchingValue(attribute="userName", value="ada"))
+
+
+def test_a_wrong_token_is_refused_on_the_probe() -> None:
+    transport = JoinedTransport(ScimService(generic_profile()))
+    with pytest.raises(CredentialsRefused):
+        target_on(transport, address=BASE_URL, token="wrong").probe("userName")
+
+
+def test_a_list_of_several_pages_shows_everybody_once() -> None:
+    target, _ = joined(Dialect(page_size=7))
+    made = {make(target, f"user{number}") for number in range(23)}
+    seen: list[str] = []
+    start: str | None = None
+    while True:
+        page = target.list_page(USER, start)
+        seen += [item.target_id for item in page.resources]
+        start = page.next_start
+        if start is None:
+            break
+    assert sorted(seen) == sorted(made)
+
+
+def test_the_gallery_page_of_8x8_makes_an_account_that_reads_back_as_it_was_sent() -> None:
+    page = find("8x8")
+    assert page is not None
+    schema = read_schema(page.schema_document())
+    transport = JoinedTransport(ScimService(generic_profile()))
+    target = ScimTarget(
+        transport=transport,
+        address=f"{BASE_URL}/",
+        token=TOKEN,
+        dialect=page.dialect,
+        attributes=mapped_attributes(schema),
+        clock=StillClock(),
+        ids=CountingIds(),
+    )
+    values: dict[str, Any] = {item.name: f"{number}" for number, item in enumerate(mapped_attributes(schema)[USER])}
+    values |= {"active": True, MAIL: "ada@x.example"}
+    written = target.create(USER, [MappedValue(attribute=name, value=value) for name, value in values.items()])
+    assert written.resource is not None
+    assert dict(written.resource.attributes) == values
+    assert target.capabilities.can_list and target.capabilities.page_size == 100
