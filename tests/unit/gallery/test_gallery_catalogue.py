@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+
+from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, all_pages, find, find_inbound
+from muster.model.directory import ATTRIBUTES_OF, AttributeType, ObjectKind
+from muster.model.rules import FlowType, Mutability, ObjectAction
+from muster.model.schema_document import find_problems, read_schema
+from muster.scim.dialect import Dialect
+from muster.scim.mapping_paths import parse_mapping_path
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+SITE = "urn:ietf:params:scim:schemas:extension:8x8:1.1:User:site"
+PAGES = [*all_pages(), *(page for page in (find_inbound("file"),) if page is not None)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.job_template_id)
+def test_the_rules_of_every_page_can_be_used(page: object) -> None:
+    assert page in PAGES
+    document = page.schema_document()  # type: ignore[attr-defined]  # the parameter's type is pytest's
+    assert find_problems(document) == ()
+    again = page.schema_document()  # type: ignore[attr-defined]  # as above
+    assert again == document and again is not document
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.job_template_id)
+def test_every_target_attribute_of_an_application_is_a_path(page: object) -> None:
+    schema = read_schema(page.schema_document())  # type: ignore[attr-defined]  # the parameter's type is pytest's
+    for objects in schema.directories.values():
+        for definition in objects:
+            for attribute in definition.attributes:
+                assert parse_mapping_path(attribute.name).attribute
+
+
+def test_pages_are_found_by_template_id_job_template_id_and_name() -> None:
+    page = find("8x8")
+    assert page is not None
+    assert find(page.id) is page
+    assert find("8X8") is page
+    assert find("nobody") is None
+    generic = find(GENERIC_TEMPLATE_ID)
+    assert generic is not None and generic.job_template_id == "scim" and find("scim") is generic
+
+
+def test_the_file_import_is_no_application_of_the_gallery() -> None:
+    page = find_inbound("file")
+    assert page is not None and page.id == FILE_TEMPLATE_ID
+    assert page not in all_pages()
+    assert find_inbound("8x8") is None and find_inbound("nobody") is None
+
+
+def test_8x8_is_what_its_tutorial_says() -> None:
+    page = find("8x8")
+    assert page is not None
+    assert not page.accepts_default_access
+    assert [(role.display_name, role.value) for role in page.app_roles] == [("User", "User"), ("msiam_access", None)]
+    assert page.dialect == Dialect(filterable={"User": ("userName", "externalId")})
+    schema = read_schema(page.schema_document())
+    (users,) = schema.rules[0].object_mappings
+    assert users.kind is ObjectKind.USER and users.actions == frozenset(ObjectAction)
+    assert {item.target_attribute: item.expression for item in users.attribute_mappings} == {
+        "userName": "[userPrincipalName]",
+        "externalId": "[objectId]",
+        "active": "Not([IsSoftDeleted])",
+        "title": "[jobTitle]",
+        'emails[type eq "work"].value': "[mail]",
+        "name.givenName": "[givenName]",
+        "name.familyName": "[surname]",
+        'phoneNumbers[type eq "mobile"].value': "[mobile]",
+        'phoneNumbers[type eq "work"].value': "[telephoneNumber]",
+        f"{ENTERPRISE}:department": "[department]",
+        SITE: "[physicalDeliveryOfficeName]",
+    }
+    assert [item.target_attribute for item in users.attribute_mappings if item.matching_priority] == ["userName"]
+    assert [i.target_attribute for i in users.attribute_mappings if i.flow_type is FlowType.OBJECT_ADD_ONLY] == [SITE]
+    definition = schema.object_definition("8x8", ENTERPRISE)
+    assert definition is not None
+    # The thirteen of the tutorial and the key; locale and timezone are there to be mapped.
+    assert len(definition.attributes) == 14
+    assert [item.name for item in definition.attributes if item.type is AttributeType.BOOLEAN] == ["active"]
+    assert [item.name for item in definition.attributes if item.mutability is Mutability.IMMUTABLE] == [SITE]
+    assert {item.name for item in definition.attributes if item.required} == {
+        "userName",
+        "name.givenName",
+        "name.familyName",
+        'emails[type eq "work"].value',
+    }
+
+
+def test_the_generic_application_carries_people_with_managers_and_groups_with_members() -> None:
+    page = find(GENERIC_TEMPLATE_ID)
+    assert page is not None and page.accepts_default_access
+    schema = read_schema(page.schema_document())
+    users, groups = schema.rules[0].object_mappings
+    by_target = {item.target_attribute: item.expression for item in users.attribute_mappings}
+    assert len(by_target) == 22
+    assert by_target["active"] == 'Switch([IsSoftDeleted], , "False", "True", "True", "False")'
+    assert by_target["externalId"] == "[mailNickname]"
+    assert by_target[f"{ENTERPRISE}:manager"] == "[manager]"
+    assert {item.target_attribute: item.expression for item in groups.attribute_mappings} == {
+        "displayName": "[displayName]",
+        "externalId": "[objectId]",
+        "members": "[members]",
+    }
+    members = schema.object_definition("SCIM", groups.target_object)
+    assert members is not None
+    definition = members.attribute("members")
+    assert definition is not None and definition.multivalued and definition.referenced == (ENTERPRISE,)
+
+
+def test_the_file_import_maps_columns_one_to_one_adds_and_updates_and_never_removes() -> None:
+    page = find_inbound("file")
+    assert page is not None
+    schema = read_schema(page.schema_document())
+    for mapping, references in zip(
+        schema.rules[0].object_mappings, ({"manager", "isSoftDeleted"}, {"members"}), strict=True
+    ):
+        assert mapping.actions == {ObjectAction.ADD, ObjectAction.UPDATE}
+        assert all(item.expression == f"[{item.target_attribute}]" for item in mapping.attribute_mappings)
+        writable = {item.name for item in ATTRIBUTES_OF[mapping.kind].values() if item.writable}
+        assert {item.target_attribute for item in mapping.attribute_mappings} == writable | references
+    matching = [
+        item.target_attribute
+        for mapping in schema.rules[0].object_mappings
+        for item in mapping.attribute_mappings
+        if item.matching_priority == 1
+    ]
+    assert matching == ["userPrincipalName", "displayName"]

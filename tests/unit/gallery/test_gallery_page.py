@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from muster.gallery.page import PageInvalid, read_page
+from muster.gallery.schema import form_source
+
+PAGE: dict[str, Any] = {
+    "id": "t",
+    "jobTemplateId": "app",
+    "displayName": "App",
+    "publisher": "P",
+    "description": "D",
+    "categories": ["x"],
+    "appRoles": [{"id": "1", "displayName": "User"}],
+    "acceptsDefaultAccess": True,
+    "singleSignOnModes": [],
+    "dialect": {"update": "put"},
+    "facts": [{"name": "n", "value": "v", "source": "s"}],
+    "rules": {
+        "ruleId": "r",
+        "target": "App",
+        "objects": [
+            {
+                "name": "Users",
+                "source": "User",
+                "target": "User",
+                "attributes": [{"name": "userName", "expression": "[mail]", "matching": 1}],
+            }
+        ],
+    },
+}
+
+
+def test_a_page_is_read_with_its_defaults() -> None:
+    page = read_page(json.dumps(PAGE).encode(), "app.json")
+    assert page.is_application and page.home_page_url is None
+    assert page.app_roles[0].allowed_member_types == ("User",) and page.app_roles[0].value is None
+    assert page.facts[0].source == "s"
+    assert page.schema_document()["synchronizationRules"][0]["objectMappings"][0]["name"] == "Users"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "cannot be read"),
+        (b"[]", "cannot be read"),
+        (json.dumps({key: value for key, value in PAGE.items() if key != "rules"}).encode(), "no rules"),
+        (json.dumps({**PAGE, "dialect": {"update": "post"}}).encode(), "update"),
+    ],
+)
+def test_a_page_that_cannot_be_used_is_named(content: bytes, said: str) -> None:
+    with pytest.raises(PageInvalid, match=said) as refused:
+        read_page(content, "app.json")
+    assert "app.json" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "name", "kind"),
+    [
+        ("[mail]", "mail", "Attribute"),
+        ("Not([IsSoftDeleted])", "Not", "Function"),
+        ('"London"', "London", "Constant"),
+    ],
+)
+def test_a_source_has_a_name_and_a_type(expression: str, name: str, kind: str) -> None:
+    assert form_source(expression) == {"expression": expression, "name": name, "type": kind, "parameters": []}
