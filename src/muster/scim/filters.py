@@ -208,11 +208,6 @@ class _Parser:
         return parts[0] if len(parts) == 1 else And(filters=tuple(parts))
 
     def _term(self, *, inside: bool) -> Filter:
-        self._terms += 1
-        if self._terms > self._limits.filter_terms:
-            raise InvalidFilter(
-                f"The filter has more terms than the limit (filter terms) of {self._limits.filter_terms}."
-            )
         if self._is_mark("("):
             return self._group(inside=inside)
         if self._is_word("not"):
@@ -237,6 +232,11 @@ class _Parser:
         path = parse_attribute_path(token.text) if token.kind == "word" else None
         if path is None or token.text.lower() in _RESERVED:
             raise self._unexpected("the name of an attribute")
+        self._terms += 1
+        if self._terms > self._limits.filter_terms:
+            raise InvalidFilter(
+                f"The filter has more terms than the limit (filter terms) of {self._limits.filter_terms}."
+            )
         self._take()
         if self._is_mark("["):
             if inside:
