@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from fakes.scim_exchange import OWN, peers_folder, play, read_lines
 from fakes.scim_service import ScimService, generic_profile, profile_8x8
 
