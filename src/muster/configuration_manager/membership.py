@@ -100,6 +100,7 @@ class Membership:
 
     def _find_keys(self, ids: Sequence[str], connection: Connection) -> dict[str, int]:
         found: dict[str, int] = {}
+        ids = [member_id for member_id in ids if "\0" not in member_id]
         for start in range(0, len(ids), BLOCK):
             query = sa.select(resources.c.resource_id, resources.c.key).where(
                 resources.c.customer_key == self._customer_key,

@@ -34,6 +34,7 @@ def make_profile(customer: Customer, is_site: IsSite) -> ServerProfile:
         resource_types=(USER_8X8_TYPE,),
         strict=customer.is_strict,
         delete_deactivates=True,
+        bulk=False,
         rule=check,
     )
 

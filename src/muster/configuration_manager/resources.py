@@ -16,7 +16,7 @@ from muster.configuration_manager.statements import READ_COLUMNS, Statements, pr
 from muster.configuration_manager.tables import resources
 from muster.configuration_manager.writer import Writer
 from muster.database import Database, is_unique_violation
-from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
+from muster.scim.errors import InvalidValue, PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.evaluation import compile_filter
 from muster.scim.filters import Comparison, FilterOperator
 from muster.scim.repository import (
@@ -92,6 +92,7 @@ class SqlRepository:
         self._customer_key = customer_key
         self._unique_scope = unique_scope
         self._types = {resource_type.name: resource_type for resource_type in resource_types}
+        self._unique = {name: resource_type.unique_attributes[0] for name, resource_type in self._types.items()}
         locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
         self._membership = Membership(store.statements, customer_key, locations)
 
@@ -99,6 +100,8 @@ class SqlRepository:
 
     def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
         """The resource, or None when there is none of that id and type."""
+        if "\0" in resource_id:
+            return None  # PostgreSQL refuses the character
         if type_name == GROUP and with_members:
             with self._database.read() as connection:
                 row = self._run.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id), on=connection)
@@ -127,7 +130,7 @@ class SqlRepository:
         if not isinstance(bound, Comparison) or bound.operator is not FilterOperator.EQUAL or query.start_index != 1:
             return None
         column = _LOOKUPS.get(queries.name_of(bound.attribute))
-        if column is None or query.sort_by is not None or query.count == 0:
+        if column is None or "\0" in str(bound.value) or query.sort_by is not None or query.count == 0:
             return None
         value = queries.COLUMNS[queries.name_of(bound.attribute)].encode(bound.value)
         rows = self._run.by_column[column].fetch_all(self._named(type_name, p_value=value, p_limit=query.count + 1))
@@ -230,9 +233,9 @@ class SqlRepository:
         body = orjson.dumps(kept)
         values = {
             **self._named(type_name),
-            **_column_values(kept, now, revision=1, body=body),
+            **self._column_values(type_name, kept, now, revision=1, body=body),
             "p_resource_id": kept["id"],
-            "p_unique_scope": self._unique_scope if type_name == USER else None,
+            "p_unique_scope": self._unique_scope,
             "p_created_at": now,
         }
 
@@ -245,7 +248,7 @@ class SqlRepository:
             self._membership.change(row[0], MembersChange(add=tuple(wanted)), connection)
             return self._load([row], type_name, connection)[0]
 
-        return self._write(work, kept)
+        return self._write(work, type_name, kept)
 
     def replace(
         self, type_name: str, resource_id: str, transform: Transform, *, if_version: str | None = None
@@ -288,7 +291,7 @@ class SqlRepository:
                 row = self._update(row, type_name, following, connection)
             return self._load([row], type_name, connection, with_members=with_members)[0]
 
-        return self._write(work, seen)
+        return self._write(work, type_name, seen)
 
     def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
         """Deletes the resource and what refers to it."""
@@ -305,7 +308,7 @@ class SqlRepository:
 
     def _require(self, type_name: str, resource_id: str, if_version: str | None, connection: Connection) -> Row:
         named = self._named(type_name, p_resource_id=resource_id)
-        row = self._run.by_id_for_update.fetch_one(named, on=connection)
+        row = None if "\0" in resource_id else self._run.by_id_for_update.fetch_one(named, on=connection)
         if row is None:
             raise ResourceNotFound(f"There is no {type_name} with the id {resource_id}.")
         if if_version is not None and if_version != str(row[2]):
@@ -322,7 +325,10 @@ class SqlRepository:
         meta = _meta(type_name, created=created, modified_at=now, revision=revision)
         kept = self._canonical(type_name, {**following, "id": row[1], "meta": meta})
         body = orjson.dumps(kept)
-        values = {**_column_values(kept, now, revision=revision, body=body), "p_key": row[0]}
+        values = {
+            **self._column_values(type_name, kept, now, revision=revision, body=body),
+            "p_key": row[0],
+        }
         self._run.update.execute(values, on=connection)
         return (row[0], row[1], revision, body, row[4])
 
@@ -332,31 +338,41 @@ class SqlRepository:
         document.pop("groups", None)
         return complete(document, self._types[type_name])
 
-    def _write(self, work: Callable[[Connection], StoredResource], document: Mapping[str, Any]) -> StoredResource:
+    def _write(
+        self, work: Callable[[Connection], StoredResource], type_name: str, document: Mapping[str, Any]
+    ) -> StoredResource:
         try:
             return self._writer.run(work)
         except IntegrityError as error:
             if not is_unique_violation(error):
                 raise
+        name = self._unique[type_name]
         raise UniquenessConflict(
-            f"A user with the userName {document.get('userName')!r} exists already: choose another, or look it up."
+            f"{name}: there is a {type_name} with {document.get(name)!r} already. Look it up, or choose another."
         )
+
+    def _column_values(
+        self, type_name: str, document: Document, modified_at: datetime, *, revision: int, body: bytes
+    ) -> dict[str, Any]:
+        """What stands beside the body. Raises: InvalidValue for a character that no index takes."""
+        texts = {name: document.get(name) for name in ("userName", "externalId", "displayName")}
+        for name, value in texts.items():
+            if value is not None and "\0" in value:
+                raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")
+        folded = {name: None if value is None else fold(value) for name, value in texts.items()}
+        return {
+            "p_revision": revision,
+            "p_unique_name": folded[self._unique[type_name]],
+            "p_user_name": folded["userName"],
+            "p_external_id": texts["externalId"],
+            "p_display_name": folded["displayName"],
+            "p_active": document.get("active"),
+            "p_modified_at": modified_at,
+            "p_body": body,
+        }
 
     def _named(self, type_name: str, **others: Any) -> dict[str, Any]:
         return {"p_customer_key": self._customer_key, "p_type": type_name, **others}
-
-
-def _column_values(document: Document, modified_at: datetime, *, revision: int, body: bytes) -> dict[str, Any]:
-    user_name, display_name = document.get("userName"), document.get("displayName")
-    return {
-        "p_revision": revision,
-        "p_user_name": None if user_name is None else fold(user_name),
-        "p_external_id": document.get("externalId"),
-        "p_display_name": None if display_name is None else fold(display_name),
-        "p_active": document.get("active"),
-        "p_modified_at": modified_at,
-        "p_body": body,
-    }
 
 
 def _meta(type_name: str, *, created: str, modified_at: datetime, revision: int) -> dict[str, Any]:

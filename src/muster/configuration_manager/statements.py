@@ -24,6 +24,7 @@ WRITTEN_COLUMNS = (
     "resource_id",
     "revision",
     "unique_scope",
+    "unique_name",
     "user_name",
     "external_id",
     "display_name",
@@ -32,7 +33,16 @@ WRITTEN_COLUMNS = (
     "modified_at",
     "body",
 )
-CHANGED_COLUMNS = ("revision", "user_name", "external_id", "display_name", "active", "modified_at", "body")
+CHANGED_COLUMNS = (
+    "revision",
+    "unique_name",
+    "user_name",
+    "external_id",
+    "display_name",
+    "active",
+    "modified_at",
+    "body",
+)
 
 _OF_TYPE = (
     resources.c.customer_key == sa.bindparam("p_customer_key"),

@@ -16,8 +16,8 @@ Ordered = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
 # SQLite gives an automatic number only to a column of the exact type INTEGER.
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-# Whom a userName must differ from: all customers that share a scope. Customers of profile 8x8 share this one
-# (8x8: "unique across all of 8x8"); a generic customer has a scope of its own, its key.
+# Whom a unique name (a userName, a group's displayName) must differ from: those of all customers that share a scope.
+# Customers of profile 8x8 share this one (8x8: "unique across all of 8x8"); a generic customer's is its own, its key.
 SHARED_SCOPE = 0
 
 # The types of resources whose number is kept in `counters`; a customer has a row of each from the start.
@@ -93,7 +93,8 @@ resources = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("resource_id", Ordered, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
-    sa.Column("unique_scope", Key),
+    sa.Column("unique_scope", Key, nullable=False),
+    sa.Column("unique_name", Ordered),
     sa.Column("user_name", Ordered),
     sa.Column("external_id", Ordered),
     sa.Column("display_name", Ordered),
@@ -102,7 +103,7 @@ resources = sa.Table(
     sa.Column("modified_at", Instant, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("customer_key", "type", "resource_id", name="resources_id_unique"),
-    sa.UniqueConstraint("unique_scope", "user_name", name="resources_user_name_unique"),
+    sa.UniqueConstraint("unique_scope", "type", "unique_name", name="resources_name_unique"),
     sa.Index("resources_user_name", "customer_key", "type", "user_name"),
     sa.Index("resources_external_id", "customer_key", "type", "external_id"),
     sa.Index("resources_display_name", "customer_key", "type", "display_name"),
