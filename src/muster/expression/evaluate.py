@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from muster.expression.generated import all_taken
 from muster.expression.logic import compare, switch_key
@@ -65,6 +65,16 @@ class Explained:
     value: str | None
     error: str | None
     children: tuple["Explained", ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """The tree as plain data."""
+        return {
+            "expression": self.expression,
+            "evaluated": self.evaluated,
+            "value": self.value,
+            "error": self.error,
+            "children": [child.to_document() for child in self.children],
+        }
 
 
 def evaluate(node: Node, attributes: Mapping[str, Value], environment: Environment) -> Value:
