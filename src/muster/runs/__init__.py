@@ -1,0 +1,1 @@
+"""Runs that outlive their process, and runs in the calling thread."""

@@ -1,0 +1,222 @@
+"""Durable runs by DBOS: a run is a workflow, a page one of its steps, its records a database beside ours.
+
+Each process has its own executor id. A step is never retried by DBOS: the next page decides what is to be done. When a
+process dies, its runs stand as pending under its id; the reaper of a living process finds that the id beats no more and
+puts them back into the queue, where exactly one process takes each. One job has one run at a time, over all processes:
+the job's id is the queue's deduplication id.
+
+DBOS is one a process, therefore only one `DurableRuns` may be started at a time.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, error
+
+from muster.database import Database
+from muster.ports.runs import Advance, OnCrash
+from muster.runs.executors import Executors
+from muster.runs.pages import PageOutcome, do_page
+
+_QUEUE = "muster-runs"
+_WORKFLOW = "muster-run"
+# Runs recorded by another format of pages would be resumed wrongly: change it with the meaning of a step.
+_FORMAT = "1"
+_UNFINISHED = ["ENQUEUED", "PENDING", "DELAYED"]
+_BEATS_UNTIL_DEAD = 6
+_CLEANUP_BATCH = 200
+
+_log = logging.getLogger(__name__)
+
+
+class RunCrashed(Exception):
+    """Ends a workflow as failed; says no more than that, as DBOS keeps and logs it."""
+
+
+class _Stopped(BaseException):
+    """Leaves a workflow without an outcome, so that it stays pending: DBOS records ordinary exceptions."""
+
+
+class _NoCrash(logging.Filter):
+    """Leaves out DBOS's report of a failed run: `on_crash` was told, with the traceback that matters."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], RunCrashed))
+
+
+_NO_CRASH = _NoCrash()
+
+
+def _join_logging() -> None:
+    """Has DBOS log warnings through the process's own logging: without a handler it would add one of its own."""
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(_NO_CRASH)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
+class DurableRuns:
+    """Runs that outlive their process."""
+
+    def __init__(
+        self,
+        database: Database,
+        advance: Advance,
+        on_crash: OnCrash,
+        *,
+        is_alone: bool,
+        at_once: int = 8,
+        poll: timedelta = timedelta(milliseconds=200),
+        beat: timedelta = timedelta(seconds=5),
+        keep: timedelta = timedelta(days=7),
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            database: where runs are recorded; for SQLite a file of its own, as its writers wait for each other.
+            is_alone: no other process may use the database (the data folder's lock is ours): all others are dead.
+            at_once: runs under way in this process at the same time.
+            poll: how often the queue is looked at.
+            beat: how often this process shows that it lives; six beats of silence and others take its runs up.
+            keep: how long ended runs are kept.
+        """
+        self.executor_id = str(uuid.uuid4())
+        self._database = database
+        self._advance = advance
+        self._on_crash = on_crash
+        self._is_alone = is_alone
+        self._at_once = at_once
+        self._poll = poll
+        self._beat = beat
+        self._keep = keep
+        self._executors = Executors(database, silent_for=beat * _BEATS_UNTIL_DEAD)
+        self._stopping = threading.Event()
+        self._under_way = threading.Condition()
+        self._pages = 0
+        self._reaper: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to carry out runs, first those that dead processes left."""
+        _join_logging()
+        self._executors.beat(self.executor_id)
+        if self._is_alone:
+            self._executors.sign_out_others(self.executor_id)
+        DBOS(config=self._config())
+
+        @DBOS.workflow(name=_WORKFLOW)
+        def carry_out(run_id: str, job_id: str) -> None:
+            self._carry_out(run_id, job_id)
+
+        self._workflow = carry_out
+        DBOS.launch()
+        DBOS.register_queue(
+            _QUEUE,
+            worker_concurrency=self._at_once,
+            polling_interval_sec=self._poll.total_seconds(),
+            on_conflict="always_update",
+        )
+        self._take_up()
+        self._reaper = threading.Thread(target=self._reap, name="muster-runs-reaper", daemon=True)
+        self._reaper.start()
+
+    def submit(self, run_id: str, job_id: str) -> bool:
+        """Queues a run; false if another run of the job is not over yet."""
+        if DBOS.get_workflow_status(run_id) is not None:
+            return True
+        try:
+            with SetWorkflowID(run_id), SetEnqueueOptions(deduplication_id=job_id):
+                DBOS.enqueue_workflow(_QUEUE, self._workflow, run_id, job_id)
+        except error.DBOSQueueDeduplicatedError:
+            # The same run, submitted by two threads at once?
+            return DBOS.get_workflow_status(run_id) is not None
+        return True
+
+    def active(self) -> frozenset[str]:
+        """Returns the ids of jobs with a run that waits or is under way, in whatever process."""
+        unfinished = DBOS.list_workflows(status=_UNFINISHED, name=_WORKFLOW, load_input=False, load_output=False)
+        return frozenset(run.deduplication_id for run in unfinished if run.deduplication_id is not None)
+
+    def stop(self, deadline: timedelta) -> bool:
+        """Takes no more pages, waits for those under way, and leaves the rest to whoever starts next."""
+        self._stopping.set()
+        with self._under_way:
+            in_time = self._under_way.wait_for(lambda: self._pages == 0, deadline.total_seconds())
+        if self._reaper is not None:
+            self._reaper.join(self._beat.total_seconds())
+        DBOS.destroy(destroy_registry=True)
+        with suppress(Exception):
+            self._executors.sign_out(self.executor_id)
+        return in_time
+
+    def _config(self) -> DBOSConfig:
+        return DBOSConfig(
+            name="muster",
+            system_database_url=self._database.url,
+            application_version=_FORMAT,
+            executor_id=self.executor_id,
+            log_level="WARNING",
+            enable_otlp=False,
+            # Its messages and schedules are not used: no connection is held for them, and they are seldom polled for.
+            use_listen_notify=False,
+            scheduler_polling_interval_sec=3_600.0,
+        )
+
+    def _carry_out(self, run_id: str, job_id: str) -> None:
+        """The workflow: replays what is recorded, then goes on page by page."""
+        outcome = PageOutcome.MORE
+        while outcome is PageOutcome.MORE:
+            if self._stopping.is_set():
+                raise _Stopped
+            outcome = PageOutcome(DBOS.run_step({"name": "page"}, self._page, run_id, job_id))
+        if outcome is PageOutcome.CRASHED:
+            raise RunCrashed(run_id)
+
+    def _page(self, run_id: str, job_id: str) -> str:
+        with self._under_way:
+            if self._stopping.is_set():
+                raise _Stopped
+            self._pages += 1
+        try:
+            return str(do_page(self._advance, self._on_crash, run_id, job_id))
+        finally:
+            with self._under_way:
+                self._pages -= 1
+                self._under_way.notify_all()
+
+    def _reap(self) -> None:
+        cleanup_at = time.monotonic()
+        while not self._stopping.wait(self._beat.total_seconds()):
+            try:
+                self._executors.beat(self.executor_id)
+                self._take_up()
+                if time.monotonic() >= cleanup_at:
+                    cleanup_at = time.monotonic() + 3_600
+                    self._clean_up()
+            except Exception:
+                # A database that is away comes back; without a beat others take over, which is right.
+                _log.warning("the reaper of runs could not do its round", exc_info=True)
+
+    def _take_up(self) -> None:
+        """Puts the runs of dead executors back into the queue; who has been put back already is left alone."""
+        pending = DBOS.list_workflows(status="PENDING", name=_WORKFLOW, load_input=False, load_output=False)
+        holders = {run.executor_id for run in pending if run.executor_id not in (None, self.executor_id)}
+        dead = self._executors.dead_among(holder for holder in holders if holder is not None)
+        if dead:
+            # `resume_workflows` would also drop the deduplication id and restart what another reaper has put back.
+            handles = DBOS._recover_pending_workflows(dead)
+            _log.warning("took up %d runs that a dead process left", len(handles))
+
+    def _clean_up(self) -> None:
+        before = (datetime.now(UTC) - self._keep).isoformat()
+        while not self._stopping.is_set():
+            ended = DBOS.list_workflows(
+                completed_before=before, name=_WORKFLOW, limit=_CLEANUP_BATCH, load_input=False, load_output=False
+            )
+            if not ended:
+                return
+            DBOS.delete_workflows([run.workflow_id for run in ended])

@@ -1,0 +1,214 @@
+"""Durable runs over the death of processes, and what a page costs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from muster.database import Database, open_database
+from muster.runs.dbos import DurableRuns
+from muster.runs.executors import Executors
+
+SOURCES = Path(__file__).parents[2] / "src"
+PATIENCE = 30.0
+
+# One engine process: a page writes a line and takes a while. Ends when no run is left, or stays.
+ENGINE = """
+import sys, time
+from datetime import timedelta
+from pathlib import Path
+from muster.database import open_database
+from muster.runs.dbos import DurableRuns
+
+folder, mode, submit = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+
+def advance(run_id):
+    done = len((folder / run_id).read_text().splitlines()) if (folder / run_id).exists() else 0
+    with (folder / run_id).open("a") as file:
+        file.write(f"{done} {runs.executor_id}\\n")
+    time.sleep(0.02)
+    return done < 49
+
+runs = DurableRuns(
+    open_database(folder / "runs.db"), advance, lambda *told: print(*told, flush=True),
+    is_alone=mode == "alone", poll=timedelta(milliseconds=20), beat=timedelta(milliseconds=200),
+)
+runs.start()
+for name in submit:
+    assert runs.submit(name, f"job of {name}")
+print("started", flush=True)
+while mode == "stays" or runs.active():
+    time.sleep(0.02)
+print(runs.stop(timedelta(seconds=5)), flush=True)
+"""
+
+
+@pytest.fixture
+def engines() -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for engine in started:
+        if engine.poll() is None:
+            engine.kill()
+        engine.wait(PATIENCE)
+        assert engine.stdout is not None
+        engine.stdout.close()
+
+
+def start_engine(engines: list[subprocess.Popen[str]], folder: Path, mode: str, *submit: str) -> subprocess.Popen[str]:
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE, str(folder), mode, *submit],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+    )
+    engines.append(engine)
+    return engine
+
+
+def pages_of(folder: Path, run_id: str) -> list[tuple[int, str]]:
+    lines = (folder / run_id).read_text().splitlines() if (folder / run_id).exists() else []
+    return [(int(number), executor) for number, executor in map(str.split, lines)]
+
+
+def wait_for_pages(folder: Path, run_id: str, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while len(pages_of(folder, run_id)) < count:
+        assert time.monotonic() < deadline, pages_of(folder, run_id)
+        time.sleep(0.01)
+
+
+def kill(engine: subprocess.Popen[str]) -> None:
+    engine.send_signal(signal.SIGKILL)
+    engine.wait(PATIENCE)
+
+
+def test_a_run_whose_process_was_killed_is_ended_by_the_next_one(
+    tmp_path: Path, engines: list[subprocess.Popen[str]]
+) -> None:
+    first = start_engine(engines, tmp_path, "alone", "run")
+    wait_for_pages(tmp_path, "run", 20)
+    kill(first)
+    before = len(pages_of(tmp_path, "run"))
+    assert before < 45
+    second = start_engine(engines, tmp_path, "alone")
+    assert second.wait(PATIENCE) == 0
+    pages = pages_of(tmp_path, "run")
+    assert [number for number, _ in pages] == list(range(50))
+    assert len({executor for _, executor in pages}) == 2
+    # It is over: a third process finds nothing to do, and the same run is not begun again.
+    third = start_engine(engines, tmp_path, "alone", "run")
+    assert third.wait(PATIENCE) == 0
+    assert len(pages_of(tmp_path, "run")) == 50
+    assert third.stdout is not None
+    assert third.stdout.read() == "started\nTrue\n"
+
+
+def test_a_run_survives_being_killed_again_and_again(tmp_path: Path, engines: list[subprocess.Popen[str]]) -> None:
+    kill_at = [3, 17, 18, 33]
+    for count in kill_at:
+        engine = start_engine(engines, tmp_path, "alone", "run")
+        wait_for_pages(tmp_path, "run", count)
+        kill(engine)
+    assert start_engine(engines, tmp_path, "alone", "run").wait(PATIENCE) == 0
+    assert [number for number, _ in pages_of(tmp_path, "run")] == list(range(50))
+
+
+def test_a_living_process_takes_up_what_a_dead_one_left(tmp_path: Path, engines: list[subprocess.Popen[str]]) -> None:
+    first = start_engine(engines, tmp_path, "shares", "run")
+    wait_for_pages(tmp_path, "run", 5)
+    start_engine(engines, tmp_path, "stays")
+    wait_for_pages(tmp_path, "run", 15)
+    kill(first)
+    wait_for_pages(tmp_path, "run", 50)
+    pages = pages_of(tmp_path, "run")
+    assert [number for number, _ in pages] == list(range(50))
+    executors = [executor for _, executor in pages]
+    assert len(dict.fromkeys(executors)) == 2
+    assert executors == sorted(executors, key=executors.index)
+
+
+def test_two_living_processes_never_share_a_run(tmp_path: Path, engines: list[subprocess.Popen[str]]) -> None:
+    names = [f"run{number}" for number in range(4)]
+    pair = [start_engine(engines, tmp_path, "shares", *names) for _ in range(2)]
+    assert [engine.wait(PATIENCE) for engine in pair] == [0, 0]
+    for name in names:
+        pages = pages_of(tmp_path, name)
+        assert [number for number, _ in pages] == list(range(50))
+        assert len({executor for _, executor in pages}) == 1
+
+
+def test_a_page_costs_a_few_milliseconds(tmp_path: Path) -> None:
+    count = 0
+
+    def advance(run_id: str) -> bool:
+        nonlocal count
+        count += 1
+        return count % 200 != 0
+
+    runs = DurableRuns(open_database(tmp_path / "runs.db"), advance, print, is_alone=True, poll=timedelta(seconds=0.02))
+    runs.start()
+    try:
+        for run_id in ("warm", "measured"):
+            began = time.perf_counter()
+            runs.submit(run_id, "job")
+            while runs.active():
+                time.sleep(0.02)
+        # About 2 ms on an idle machine.
+        assert (time.perf_counter() - began) / 200 < 0.02
+    finally:
+        runs.stop(timedelta(seconds=5))
+
+
+def test_ended_runs_are_forgotten_after_a_while(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "runs.db")
+    pages: list[str] = []
+
+    def advance(run_id: str) -> bool:
+        pages.append(run_id)
+        return False
+
+    def make(keep: timedelta) -> DurableRuns:
+        poll, beat = timedelta(seconds=0.02), timedelta(seconds=0.05)
+        return DurableRuns(database, advance, print, is_alone=True, poll=poll, beat=beat, keep=keep)
+
+    for keep, expected in ((timedelta(days=7), 1), (timedelta(days=7), 1), (timedelta(seconds=-60), 2)):
+        runs = make(keep)
+        runs.start()
+        time.sleep(0.5)
+        runs.submit("run", "job")
+        deadline = time.monotonic() + PATIENCE
+        while runs.active():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        runs.stop(timedelta(seconds=5))
+        assert len(pages) == expected
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "runs.db")
+    yield database
+    database.close()
+
+
+def test_an_executor_is_dead_when_it_is_silent_or_unknown(database: Database) -> None:
+    executors = Executors(database, silent_for=timedelta(seconds=0.2))
+    executors.beat("a")
+    executors.beat("b")
+    assert executors.dead_among(["a", "b", "c"]) == ["c"]
+    executors.sign_out("b")
+    assert executors.dead_among(["a", "b"]) == ["b"]
+    time.sleep(0.3)
+    executors.beat("b")
+    assert executors.dead_among(["a", "b"]) == ["a"]
+    executors.beat("a")
+    executors.sign_out_others("b")
+    assert executors.dead_among(["a", "b"]) == ["a"]
