@@ -176,10 +176,13 @@ def test_the_recorder_keeps_every_call_in_order() -> None:
     target.update(GROUP, crew, [members(Verb.ADD, None, ("b", "c"))])
     target.update(GROUP, crew, [members(Verb.REMOVE, ("a",), None)])
     assert target.all_of(GROUP)[crew].references == {"members": ("b", "c")}
+    assert target.capabilities.page_size == 100
+    target.update(GROUP, crew, [members(Verb.REMOVE, None, "c")])
+    assert target.all_of(GROUP)[crew].references == {"members": ("b",)}
     target.read(GROUP, crew)
     target.delete(GROUP, crew)
-    assert [call.name for call in target.calls] == ["update", "update", "update", "read", "delete"]
-    assert [call.name for call in target.writes] == ["update", "update", "update", "delete"]
+    assert [call.name for call in target.calls] == ["update"] * 4 + ["read", "delete"]
+    assert [call.name for call in target.writes] == ["update"] * 4 + ["delete"]
     assert target.all_of(GROUP) == {}
     assert target.all_of(USER) == {}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from muster.model.schema_document import read_schema
 from muster.ports.target import UnknownOutcome
 from muster.ports.transport import Transport
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
+from muster.targets.pace import Pace
 from muster.targets.scim import AttributesByKind, ScimTarget, mapped_attributes
 from muster.targets.scim_failures import INCOMPATIBLE, SEVERAL_ENTRIES
 
@@ -173,6 +175,7 @@ SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” d
         ),
         ("update", reply(400, {"scimType": "invalidPath"}), ValueRefused, "SchemaAttributeNotFound", "invalidPath"),
         ("update", reply(404), TargetObjectGone, "InvalidAnchor", "user 42"),
+        ("update", reply(410), TargetObjectGone, "InvalidAnchor", "user 42"),
         ("update", reply(405), OperationRefused, "MethodNotAllowed", "changing"),
         ("update", reply(501), OperationRefused, "NotImplemented", "changing"),
         ("update", reply(503), TargetBusy, "InternalServerError", "HTTP 503"),
@@ -332,11 +335,25 @@ def test_an_element_that_turns_out_to_be_missing_is_added_whole() -> None:
     transport = ScriptedTransport(
         [reply(400, {"scimType": "noTarget"}), reply(200, {"id": "42", "emails": []}), reply(204)]
     )
-    target_on(transport).update(USER, "42", [added(CITY, "London"), replaced(MAIL, "a@x")])
+    target_on(transport).update(USER, "42", [replaced(CITY, "London"), replaced(MAIL, "a@x")])
     assert transport.bodies()[-1]["Operations"] == [
         {"op": "add", "path": "addresses", "value": [{"type": "work", "locality": "London"}]},
         {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x"}]},
     ]
+
+
+def test_members_who_are_gone_already_do_not_hinder_the_others() -> None:
+    crew = {"id": "g", "members": [{"value": "b"}]}
+    transport = ScriptedTransport([reply(400, {"scimType": "noTarget"}), reply(200, crew), reply(204)])
+    target_on(transport).update(GROUP, "g", [members(Verb.REMOVE, "a", "b")])
+    assert transport.sent[1].url == f"{ADDRESS}/Groups/g"
+    assert transport.bodies()[-1]["Operations"] == [{"op": "remove", "path": 'members[value eq "b"]'}]
+
+
+def test_entras_forms_are_not_looked_after_when_they_find_no_target() -> None:
+    with pytest.raises(ValueRefused) as raised:
+        scripted(reply(400, {"scimType": "noTarget"}), dialect=ENTRA).update(USER, "42", [replaced(MAIL, "a@x")])
+    assert raised.value.code == "SchemaAttributeNotFound"
 
 
 def test_an_object_that_vanishes_while_its_element_is_looked_for_is_gone() -> None:
@@ -426,6 +443,21 @@ def test_requests_keep_to_the_rate_of_the_dialect() -> None:
     assert timedelta(seconds=1.9) <= clock.now() - EPOCH <= timedelta(seconds=2.1)
 
 
+def test_threads_share_one_pause_and_one_rate() -> None:
+    clock = StillClock()
+    pace = Pace(clock, 2)
+    pace.refuse({"retry-after": "30"})
+    pace.refuse({"retry-after": "5"})
+    passed: list[timedelta] = []
+    threads = [Thread(target=lambda: (pace.wait(), passed.append(clock.now() - EPOCH))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(passed) == 8
+    assert min(passed) >= timedelta(seconds=30)
+
+
 # ---------------------------------------------------------------- with a real server, in memory
 
 
@@ -508,6 +540,9 @@ def test_managers_and_members_are_set_and_taken_away(dialect: Dialect) -> None:
     assert [(item.target_id, item.display_name) for item in found] == [(crew, "Band")]
     shown = transport.service.ask("GET", f"/Groups/{crew}").json
     assert [member["value"] for member in shown["members"]] == [bob]
+    target.update(GROUP, crew, [members(Verb.REPLACE, ada)])
+    shown = transport.service.ask("GET", f"/Groups/{crew}").json
+    assert [member["value"] for member in shown["members"]] == [ada]
 
 
 def test_the_second_of_two_with_one_user_name_is_a_conflict() -> None:

@@ -5,17 +5,15 @@ mapping, if it has one. Our own directory's attributes are filled in from the mo
 """
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.expression.graph import to_graph
+from muster.expression.syntax import parse_expression
 from muster.model.directory import ATTRIBUTES_OF, COMPUTED_ATTRIBUTES, AttributeType, ObjectKind
 from muster.model.schema_document import REFERENCES_OF
 
 DIRECTORY = "Directory"
-
-_ATTRIBUTE = re.compile(r"\[([^\[\]]+)\]")
-_FUNCTION = re.compile(r"([A-Za-z]\w*)\(")
 
 _MAPPING_METADATA = [{"key": "Disposition", "value": "Normal"}, {"key": "EscrowBehavior", "value": "Default"}]
 
@@ -52,14 +50,11 @@ def form_schema(tag: str, rules: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_source(expression: str) -> dict[str, Any]:
-    """Returns an attributeMappingSource of a well-formed expression: its text, its name and its type."""
-    if (attribute := _ATTRIBUTE.fullmatch(expression)) is not None:
-        kind, name = "Attribute", attribute[1]
-    elif (function := _FUNCTION.match(expression)) is not None:
-        kind, name = "Function", function[1]
-    else:
-        kind, name = "Constant", expression.removeprefix('"').removesuffix('"')
-    return {"expression": expression, "name": name, "type": kind, "parameters": []}
+    """Returns an attributeMappingSource: the expression as it is written, its name, type and parameters.
+
+    Raises: ExpressionSyntaxError.
+    """
+    return {**to_graph(parse_expression(expression)), "expression": expression}
 
 
 def _directory(name: str, objects: Sequence[tuple[str, list[dict[str, Any]]]]) -> dict[str, Any]:

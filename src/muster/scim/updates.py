@@ -7,7 +7,7 @@ protocol compliance of the Microsoft Entra user provisioning service".
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -77,25 +77,33 @@ def form_patch_bodies(
     operations: Sequence[AttributeOperation],
     dialect: Dialect,
     *,
-    mapped: Collection[str] = (),
     current: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Returns the bodies of one or more PATCH requests, to be sent in order; members are spread over several.
 
-    A value path on an element that is not there is an error in the standard. Therefore the standard form adds the whole
-    element when it must be missing: when no other path of `mapped` shares it, or when `current`, the resource as the
-    target shows it, has none.
+    With `current`, the resource as the target shows it, the standard form adds an element whole where it is missing
+    and leaves out what is gone already: the standard calls a value path without its element an error.
 
     Raises: MappingPathInvalid.
     """
     plain = [item for item in operations if not (item.is_reference and item.multivalued)]
     members = [item for item in operations if item.is_reference and item.multivalued]
-    formed = _WRITERS[dialect.patch_form](plain, dialect, mapped, current)
+    formed = _WRITERS[dialect.patch_form](plain, dialect, current)
     chunks = [chunk for item in members for chunk in _member_chunks(_still_there(item, current), dialect)]
     if not chunks:
         return (_patch_body(formed),) if formed else ()
     bodies = [_patch_body(formed)] if formed else []
     return (*bodies, *(_patch_body(chunk) for chunk in chunks))
+
+
+def needs_current(operations: Sequence[AttributeOperation], dialect: Dialect) -> bool:
+    """Whether the resource should be read before these changes are written.
+
+    What is added to an element may need the element made first, or would make a second one of the same type.
+    """
+    return dialect.patch_form is PatchForm.STANDARD and any(
+        item.verb is PatchVerb.ADD and parse_mapping_path(item.path).conditions for item in operations
+    )
 
 
 def form_put_body(
@@ -170,15 +178,13 @@ def _patch_body(operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _write_standard(
     operations: Sequence[AttributeOperation],
     dialect: Dialect,
-    mapped: Collection[str],
     current: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     formed: list[dict[str, Any]] = []
     added: dict[tuple[object, ...], dict[str, Any]] = {}
-    siblings = [parse_mapping_path(name).element for name in mapped]
     for item in operations:
         path = parse_mapping_path(item.path)
-        missing = _lacks_element(item, path, siblings, current)
+        missing = bool(path.conditions) and current is not None and not has_element(current, path)
         if item.verb is PatchVerb.REMOVE:
             if not missing:
                 formed.append({"op": "remove", "path": _standard_path(path, whole=path.sub_attribute == "value")})
@@ -194,16 +200,6 @@ def _write_standard(
     return formed
 
 
-def _lacks_element(
-    item: AttributeOperation, path: MappingPath, siblings: Sequence[object], current: Mapping[str, Any] | None
-) -> bool:
-    if not path.conditions:
-        return False
-    if current is not None:
-        return not has_element(current, path)
-    return item.verb is PatchVerb.ADD and siblings.count(path.element) <= 1
-
-
 def _standard_path(path: MappingPath, *, whole: bool = False) -> str:
     """The path as a strict server compares it: booleans bare (a mapping may write primary eq "True")."""
     head = path.attribute if path.schema is None else f"{path.schema}:{path.attribute}"
@@ -217,7 +213,6 @@ def _standard_path(path: MappingPath, *, whole: bool = False) -> str:
 def _write_entra(
     operations: Sequence[AttributeOperation],
     dialect: Dialect,
-    _mapped: Collection[str],
     _current: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     formed: list[dict[str, Any]] = []
@@ -240,7 +235,6 @@ def _write_entra(
 def _write_legacy(
     operations: Sequence[AttributeOperation],
     dialect: Dialect,
-    _mapped: Collection[str],
     _current: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     formed = []

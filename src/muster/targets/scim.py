@@ -34,9 +34,9 @@ from muster.scim.client import (
     read_resource,
     resource_id,
 )
-from muster.scim.dialect import Dialect, UpdateMethod
+from muster.scim.dialect import Dialect, PatchForm, UpdateMethod
 from muster.scim.mapping_paths import MappingPathInvalid, get_member
-from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies, form_put_body
+from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies, form_put_body, needs_current
 from muster.targets.pace import LONGEST_PAUSE, Pace
 from muster.targets.scim_failures import (
     Errand,
@@ -248,32 +248,38 @@ class ScimTarget:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
 
     def _put(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> Written:
-        current = self._current(kind, target_id)
+        current = self._current(kind, target_id, with_members=True)
         body = form_put_body(kind.value, current, operations, self._dialect)
         return self._confirmed(kind, target_id, self._change(kind, target_id, body))
 
     def _patch(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> Written:
-        names = [item.name for item in self._attributes.get(kind, ())]
+        if needs_current(operations, self._dialect):
+            return self._patch_as_it_stands(kind, target_id, operations)
         written = Written(target_id=target_id)
-        for body in form_patch_bodies(operations, self._dialect, mapped=names):
+        for body in form_patch_bodies(operations, self._dialect):
             response = self._change(kind, target_id, body)
-            if response.status == 400 and read_error(response.body)[0] == "noTarget":
+            if self._lacks_target(response):
                 # An element that was taken to be there is not: look, and say the same of what there is.
                 return self._patch_as_it_stands(kind, target_id, operations)
             written = self._confirmed(kind, target_id, response)
         return written
 
+    def _lacks_target(self, response: HttpResponse) -> bool:
+        is_standard = self._dialect.patch_form is PatchForm.STANDARD
+        return is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"
+
     def _patch_as_it_stands(
         self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]
     ) -> Written:
-        current = self._current(kind, target_id)
+        takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in operations)
+        current = self._current(kind, target_id, with_members=takes_members_away)
         written = Written(target_id=target_id)
         for body in form_patch_bodies(operations, self._dialect, current=current):
             written = self._confirmed(kind, target_id, self._change(kind, target_id, body))
         return written
 
-    def _current(self, kind: ObjectKind, target_id: str) -> dict[str, Any]:
-        current = self._read(kind, target_id, with_members=True)
+    def _current(self, kind: ObjectKind, target_id: str, *, with_members: bool) -> dict[str, Any]:
+        current = self._read(kind, target_id, with_members=with_members)
         if current is None:
             raise TargetObjectGone(f"The application no longer has {_named(kind, target_id)}.", status=404)
         return current

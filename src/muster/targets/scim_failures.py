@@ -75,7 +75,7 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
             return CredentialsRefused(f"The application does not accept the Secret Token{_plain(said)}", status=status)
         case 403 if purpose.concerns_job:
             return CredentialsRefused(f"The application refuses this token access to {what}", status=status)
-        case 404 if purpose in (Purpose.UPDATE, Purpose.DELETE):
+        case 404 | 410 if purpose in (Purpose.UPDATE, Purpose.DELETE):
             return TargetObjectGone(f"The application no longer has {what}", status=status)
         case 404 | 410 if purpose is not Purpose.CREATE:
             sentence = f"Nothing answers at {errand.address} to {what}"

@@ -59,12 +59,19 @@ def test_a_page_that_cannot_be_used_is_named(content: bytes, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "name", "kind"),
+    ("expression", "name", "kind", "parameters"),
     [
-        ("[mail]", "mail", "Attribute"),
-        ("Not([IsSoftDeleted])", "Not", "Function"),
-        ('"London"', "London", "Constant"),
+        ("[mail]", "mail", "Attribute", []),
+        ("Not( [IsSoftDeleted] )", "Not", "Function", [{"key": "source", "value": form_source("[IsSoftDeleted]")}]),
+        ('"London"', "London", "Constant", []),
     ],
 )
-def test_a_source_has_a_name_and_a_type(expression: str, name: str, kind: str) -> None:
-    assert form_source(expression) == {"expression": expression, "name": name, "type": kind, "parameters": []}
+def test_a_source_has_a_name_a_type_and_parameters(
+    expression: str, name: str, kind: str, parameters: list[Any]
+) -> None:
+    assert form_source(expression) == {
+        "expression": expression,
+        "name": name,
+        "type": kind,
+        "parameters": parameters,
+    }

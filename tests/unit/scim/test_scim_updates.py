@@ -14,6 +14,7 @@ from muster.scim.updates import (
     form_create_body,
     form_patch_bodies,
     form_put_body,
+    needs_current,
 )
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -119,22 +120,26 @@ def test_the_standard_form_writes_one_operation_a_path_in_lower_case() -> None:
     assert len(bodies) == 1
 
 
-def test_an_element_that_nothing_else_is_mapped_in_is_added_whole() -> None:
-    assert operations(form_patch_bodies([add(MAIL, "a@x")], Dialect(), mapped=[MAIL, "userName"])) == [
-        {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x"}]}
-    ]
-
-
-def test_a_part_of_an_element_that_may_be_there_is_added_by_its_path() -> None:
-    assert operations(form_patch_bodies([add(CITY, "L")], Dialect(), mapped=[CITY, COUNTRY])) == [
-        {"op": "add", "path": CITY, "value": "L"}
-    ]
+@pytest.mark.parametrize(
+    ("dialect", "change", "needed"),
+    [
+        (Dialect(), add(MAIL, "a@x"), True),
+        (Dialect(), put(MAIL, "a@x"), False),
+        (Dialect(), add("title", "x"), False),
+        (ENTRA, add(MAIL, "a@x"), False),
+        (ENTRA_LEGACY, add(MAIL, "a@x"), False),
+    ],
+)
+def test_the_resource_is_read_before_something_is_added_to_an_element(
+    dialect: Dialect, change: AttributeOperation, needed: bool
+) -> None:
+    assert needs_current([change], dialect) is needed
 
 
 def test_with_the_resource_at_hand_missing_elements_are_added_whole_and_gone_ones_not_removed() -> None:
     changes = [add(CITY, "L"), put(COUNTRY, "GB"), put(MAIL, "a@x"), take('phoneNumbers[type eq "fax"].value')]
     current = {"emails": [{"type": "work", "value": "old"}]}
-    assert operations(form_patch_bodies(changes, Dialect(), mapped=[CITY, COUNTRY], current=current)) == [
+    assert operations(form_patch_bodies(changes, Dialect(), current=current)) == [
         {"op": "add", "path": "addresses", "value": [{"type": "work", "locality": "L", "country": "GB"}]},
         {"op": "replace", "path": MAIL, "value": "a@x"},
     ]
@@ -157,7 +162,8 @@ def test_removing_a_value_removes_its_element(path: str, written: str) -> None:
 
 
 def test_an_element_of_an_extension_is_added_under_its_full_name() -> None:
-    assert operations(form_patch_bodies([add('urn:x:User:ids[type eq "t"].value', "1")], Dialect())) == [
+    change = add('urn:x:User:ids[type eq "t"].value', "1")
+    assert operations(form_patch_bodies([change], Dialect(), current={})) == [
         {"op": "add", "path": "urn:x:User:ids", "value": [{"type": "t", "value": "1"}]}
     ]
 
