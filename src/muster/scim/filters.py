@@ -313,5 +313,5 @@ def render_filter(tree: Filter) -> str:
             return " or ".join(
                 f"({render_filter(part)})" if isinstance(part, Or) else render_filter(part) for part in tree.filters
             )
-        case _:
+        case _:  # pragma: no cover - every kind of node is above
             assert_never(tree)

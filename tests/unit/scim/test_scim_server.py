@@ -1,0 +1,155 @@
+"""The server over the repository: what the exchanges kept as data do not reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes.scim_service import BASE_URL, ScimService, generic_profile, profile_8x8
+from muster.scim.errors import Forbidden
+from muster.scim.limits import Limits
+from muster.scim.messages import PATCH_URN, ScimRequest
+from muster.scim.repository import Document
+from muster.scim.schemas import GROUP_URN, USER_URN
+
+
+def patch(*operations: dict[str, Any]) -> dict[str, Any]:
+    return {"schemas": [PATCH_URN], "Operations": list(operations)}
+
+
+def test_the_stored_bytes_are_served_with_the_location_in_them() -> None:
+    service = ScimService()
+    user = service.make_user()
+    stored = service.repository.get("User", user)
+    assert stored is not None
+    answer = service.ask("GET", f"/Users/{user}")
+    assert answer.body.startswith(stored.body[:-2])
+    assert answer.json["meta"]["location"] == answer.headers["Location"] == f"{BASE_URL}/Users/{user}"
+    assert answer.json["meta"]["version"] == answer.headers["ETag"]
+
+
+def test_the_location_follows_the_address_of_the_request() -> None:
+    service = ScimService()
+    user = service.make_user()
+    request = ScimRequest(method="GET", path=f"/Users/{user}", base_url='https://other.example/"v2')
+    answer = service.server.answer(request)
+    assert b'"location":"https://other.example/\\"v2/Users/' in answer.body
+
+
+def rule(type_name: str, document: Document, present: Document | None) -> Document:
+    """A site rule: completes a user, refuses one name, and nobody may be renamed."""
+    if type_name != "User":
+        return document
+    if document["userName"] == "root":
+        raise Forbidden("root is not for you.")
+    if present is not None and present["userName"] != document["userName"]:
+        raise Forbidden("Nobody is renamed.")
+    return {**document, "locale": document.get("locale", "en-US")}
+
+
+def test_a_profiles_own_rule_completes_and_refuses() -> None:
+    service = ScimService(generic_profile(rule=rule))
+    assert service.ask("POST", "/Users", {"userName": "root"}).status == 403
+    user = service.make_user("ada")
+    assert service.ask("GET", f"/Users/{user}").json["locale"] == "en-US"
+    assert service.ask("PUT", f"/Users/{user}", {"userName": "eve"}).status == 403
+    renamed = patch({"op": "replace", "path": "userName", "value": "eve"})
+    assert service.ask("PATCH", f"/Users/{user}", renamed).status == 403
+    assert service.ask("PUT", f"/Users/{user}", {"userName": "ada", "locale": "nl-NL"}).json["locale"] == "nl-NL"
+    assert service.ask("POST", "/Groups", {"schemas": [GROUP_URN], "displayName": "G"}).status == 201
+
+
+def test_a_rule_is_asked_before_a_deactivation() -> None:
+    def keep_the_last(type_name: str, document: Document, present: Document | None) -> Document:
+        if present is not None and document.get("active") is False:
+            raise Forbidden("The last administrator stays.")
+        return document
+
+    service = ScimService(profile_8x8(rule=keep_the_last))
+    user = service.make_user(active=True)
+    answer = service.ask("DELETE", f"/Users/{user}")
+    assert (answer.status, answer.json["detail"]) == (403, "The last administrator stays.")
+    assert service.ask("GET", f"/Users/{user}").json["active"] is True
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "limit"),
+    [
+        ("POST", "/Users", {"userName": "a" * 3000}, 413, "body size"),
+        ("POST", "/Users", {"userName": "a", "x": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, 400, "depth"),
+        ("POST", "/Users", {"userName": "a" * 200}, 400, "text length"),
+        ("POST", "/Users", {"userName": "a", "emails": [{"value": "x"}] * 4}, 400, "elements"),
+        ("GET", "/Users?filter=" + "a" * 200, None, 400, "filter length"),
+        ("GET", "/Users?filter=((((title pr))))", None, 400, "filter nesting"),
+        ("GET", "/Users?attributes=a,b,c,d", None, 400, "attribute names"),
+        ("PATCH", "/Users/1", patch(*[{"op": "remove", "path": "title"}] * 4), 400, "operations"),
+        ("PATCH", "/Users/1", patch({"op": "remove", "path": "a" * 200}), 400, "path length"),
+        ("PATCH", "/Groups/1", patch({"op": "add", "path": "members", "value": [{"value": "a"}] * 4}), 400, "elements"),
+    ],
+)
+def test_a_request_over_a_limit_is_refused_and_the_limit_named(
+    method: str, path: str, body: Any, status: int, limit: str
+) -> None:
+    limits = Limits(
+        body_bytes=2000,
+        document_depth=5,
+        filter_characters=100,
+        filter_nesting=3,
+        path_characters=100,
+        patch_operations=3,
+        elements=3,
+        string_characters=100,
+        attribute_names=3,
+    )
+    answer = ScimService(generic_profile(limits=limits)).ask(method, path, body)
+    assert answer.status == status, answer.json
+    assert limit in answer.json["detail"]
+
+
+def test_a_bulk_request_over_the_limit_is_refused() -> None:
+    service = ScimService(generic_profile(limits=Limits(bulk_operations=1)))
+    operation = {"method": "DELETE", "path": "/Users/1"}
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [operation] * 2}
+    answer = service.ask("POST", "/Bulk", body)
+    assert answer.status == 413
+    assert "bulk operations" in answer.json["detail"]
+
+
+def test_what_is_our_fault_is_left_to_the_caller() -> None:
+    def broken(type_name: str, document: Document, present: Document | None) -> Document:
+        raise RuntimeError("broken")
+
+    service = ScimService(generic_profile(rule=broken))
+    with pytest.raises(RuntimeError):
+        service.ask("POST", "/Users", {"userName": "a"})
+
+
+def test_a_patch_of_a_large_groups_members_does_not_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = ScimService()
+    user, group = service.make_user(), service.make_group()
+    seen: list[bool] = []
+    change = service.repository.change
+
+    def watched(*args: Any, **named: Any) -> Any:
+        seen.append(named["with_members"])
+        return change(*args, **named)
+
+    monkeypatch.setattr(service.repository, "change", watched)
+    for operation in (
+        {"op": "add", "path": "members", "value": [{"value": user}]},
+        {"op": "Remove", "path": "members", "value": [{"value": user}]},
+        {"op": "remove", "path": f'members[value eq "{user}"]'},
+        {"op": "replace", "path": "displayName", "value": "New"},
+        {"op": "remove", "path": 'members[type eq "User"]'},
+    ):
+        assert service.ask("PATCH", f"/Groups/{group}", patch(operation)).status == 204
+    assert seen == [False, False, False, False, True]
+
+
+def test_a_deactivated_account_comes_back_only_when_one_has_the_external_id() -> None:
+    service = ScimService(profile_8x8())
+    for name in ("ada", "eve"):
+        service.ask("DELETE", f"/Users/{service.make_user(name, externalId='e-1', active=True)}")
+    body = {"schemas": [USER_URN], "userName": "ada", "externalId": "e-1"}
+    assert service.ask("POST", "/Users", body).status == 409
