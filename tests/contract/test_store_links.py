@@ -1,0 +1,326 @@
+"""The contract of links, references and escrows."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fakes.company import NOW, Company, id_of, link_of, name_of, settlement
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
+from muster.model.job import Cycle, CycleKind, Escrow
+from muster.model.operation import LinkState, WantedReference
+from muster.ports.cycles import OpenReference, ReferenceSettled, Settlement
+from muster.store.open import Store
+
+USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
+
+
+class Work:
+    """A cycle that settles references by short names."""
+
+    def __init__(self, company: Company, cycle: Cycle) -> None:
+        self.store = company.store
+        self.cycle = cycle
+
+    def settle(self, *settlements: Settlement) -> None:
+        self.store.cycles.settle(self.cycle, settlements)
+
+    def want(self, owner: str, *others: str, attribute: str = "manager", kind: ObjectKind = USER) -> None:
+        """Says whom the owner should refer to; groups refer by `members`."""
+        wanted = WantedReference(
+            attribute=attribute,
+            kind=USER,
+            multivalued=attribute == "members",
+            source_ids=tuple(id_of(other) for other in others),
+        )
+        self.settle(Settlement(kind=kind, source_id=id_of(owner), wanted=(wanted,)))
+
+    def confirm(self, owner: str, *pairs: tuple[str, str | None], attribute: str = "manager") -> None:
+        """Says what the target has confirmed."""
+        settled = tuple(
+            ReferenceSettled(attribute=attribute, source_id=id_of(other), target_id=target) for other, target in pairs
+        )
+        kind = GROUP if attribute == "members" else USER
+        self.settle(Settlement(kind=kind, source_id=id_of(owner), references=settled))
+
+    def open(self) -> list[tuple[str, str, list[str], list[str]]]:
+        """Returns what is open: owner, attribute, target ids to add, target ids to remove."""
+        return [_short(each) for each in self.store.links.open_references("job", 100, None)[0]]
+
+
+def _short(found: OpenReference) -> tuple[str, str, list[str], list[str]]:
+    return (
+        name_of(found.source_id),
+        found.attribute,
+        [target for _, target in found.add],
+        [target for _, target in found.remove],
+    )
+
+
+@pytest.fixture
+def company(store: Store) -> Company:
+    return Company(store).found()
+
+
+@pytest.fixture
+def work(company: Company) -> Work:
+    return Work(company, company.begin())
+
+
+def test_links_come_back_as_they_were_settled(company: Company, work: Work) -> None:
+    work.settle(settlement("ann", state=LinkState.ADOPTED), settlement("eng", kind=GROUP), settlement("bob"))
+    found = company.store.links.links("job", USER, [id_of("ann"), id_of("bob"), id_of("eng"), "x"])
+    assert found == {
+        id_of("ann"): link_of("ann", state=LinkState.ADOPTED),
+        id_of("bob"): link_of("bob", state=LinkState.MANAGED),
+    }
+    assert company.store.links.count_links("job") == 3
+    assert company.store.links.count_links("job", GROUP) == 1
+
+
+def test_the_last_settlement_of_an_object_holds(company: Company, work: Work) -> None:
+    work.settle(settlement("ann"), settlement("ann", target_id="t2"), settlement("bob"))
+    work.settle(replace(settlement("bob"), link=None, unlink=True))
+    assert company.store.links.links("job", USER, [id_of("ann"), id_of("bob")]) == {
+        id_of("ann"): link_of("ann", state=LinkState.MANAGED, target_id="t2")
+    }
+    company.store.links.unlink("job", USER, id_of("ann"))
+    company.store.links.unlink("job", USER, id_of("ann"))
+    company.store.links.unlink("job", USER, "never seen")
+    assert company.store.links.count_links("job") == 0
+
+
+def test_objects_of_inbound_sources_are_linked_by_whatever_names_them(company: Company, work: Work) -> None:
+    foreign = replace(link_of("ann", state=LinkState.MANAGED), source_id="employee 7")
+    work.settle(Settlement(kind=USER, source_id="employee 7", link=foreign))
+    assert company.store.links.links("job", USER, ["employee 7"]) == {"employee 7": foreign}
+
+
+OWNING = [
+    (LinkState.MANAGED, True),
+    (LinkState.ADOPTED, True),
+    (LinkState.SEEN, False),
+    (LinkState.RELEASED, False),
+]
+
+
+@pytest.mark.parametrize(("state", "owns"), OWNING)
+def test_who_is_adopted_or_managed_has_an_owner(company: Company, work: Work, state: LinkState, owns: bool) -> None:
+    work.settle(settlement("ann", state=state))
+    expected = {"t-ann": ("job", id_of("ann"))} if owns else {}
+    assert company.store.links.owners("job", USER, ["t-ann", "t-bob"]) == expected
+    assert company.store.links.owners("job", GROUP, ["t-ann"]) == {}
+
+
+def test_a_reference_is_open_once_both_ends_are_linked_and_closed_when_confirmed(work: Work) -> None:
+    work.settle(settlement("ann"))
+    work.want("ann", "bob")
+    assert work.open() == []
+    work.settle(settlement("bob"))
+    assert work.open() == [("ann", "manager", ["t-bob"], [])]
+    work.confirm("ann", ("bob", "t-bob"))
+    assert work.open() == []
+    work.want("ann", "bob")
+    assert work.open() == []
+
+
+def test_an_open_reference_tells_all_that_a_request_needs(company: Company, work: Work) -> None:
+    work.settle(settlement("eng", kind=GROUP), settlement("ann"))
+    work.want("eng", "ann", attribute="members", kind=GROUP)
+    (found,), after = company.store.links.open_references("job", 10, None)
+    assert after is None
+    assert found == OpenReference(
+        kind=GROUP,
+        source_id=id_of("eng"),
+        source_name="eng",
+        target_id="t-eng",
+        attribute="members",
+        reference_kind=USER,
+        multivalued=True,
+        add=((id_of("ann"), "t-ann"),),
+        remove=(),
+    )
+
+
+@pytest.mark.parametrize("state", [LinkState.SEEN, LinkState.RELEASED])
+def test_an_end_that_is_not_ours_is_left_out(work: Work, state: LinkState) -> None:
+    work.settle(settlement("ann"), settlement("bob", state=state), settlement("cid", state=state))
+    work.want("ann", "bob")
+    work.want("cid", "ann")
+    assert work.open() == []
+
+
+def test_a_manager_who_is_replaced_is_taken_away_and_added_in_one(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"), settlement("cid"))
+    work.want("ann", "bob")
+    work.confirm("ann", ("bob", "t-bob"))
+    work.want("ann", "cid")
+    assert work.open() == [("ann", "manager", ["t-cid"], ["t-bob"])]
+    work.confirm("ann", ("cid", "t-cid"))
+    assert work.open() == [], "there is room for one manager: the old one is gone"
+
+
+def test_a_manager_who_is_no_longer_wanted_is_taken_away(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"))
+    work.want("ann", "bob")
+    work.want("ann")
+    assert work.open() == []
+    work.want("ann", "bob")
+    work.confirm("ann", ("bob", "t-bob"))
+    work.want("ann")
+    assert work.open() == [("ann", "manager", [], ["t-bob"])]
+    work.want("ann", "bob")
+    assert work.open() == [], "wanted again before it was taken away"
+    work.want("ann")
+    work.confirm("ann", ("bob", None))
+    assert work.open() == []
+
+
+def test_members_come_and_go_one_by_one(work: Work) -> None:
+    work.settle(settlement("eng", kind=GROUP), *(settlement(name) for name in ("ann", "bob", "cid")))
+    work.want("eng", "ann", "bob", attribute="members", kind=GROUP)
+    work.confirm("eng", ("ann", "t-ann"), ("bob", "t-bob"), attribute="members")
+    work.want("eng", "bob", "cid", attribute="members", kind=GROUP)
+    assert work.open() == [("eng", "members", ["t-cid"], ["t-ann"])]
+    work.confirm("eng", ("cid", "t-cid"), attribute="members")
+    assert work.open() == [("eng", "members", [], ["t-ann"])]
+    work.confirm("eng", ("ann", None), attribute="members")
+    assert work.open() == []
+
+
+def test_what_pointed_to_an_object_points_to_it_again_after_it_was_made_anew(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"))
+    work.want("ann", "bob")
+    work.confirm("ann", ("bob", "t-bob"))
+    work.settle(settlement("bob", target_id="t2"))
+    assert work.open() == [("ann", "manager", ["t2"], ["t-bob"])]
+    work.confirm("ann", ("bob", None), ("bob", "t2"))
+    assert work.open() == []
+    work.settle(Settlement(kind=USER, source_id=id_of("bob"), unlink=True))
+    assert work.open() == []
+    work.settle(settlement("bob", target_id="t3"))
+    assert work.open() == [("ann", "manager", ["t3"], [])]
+
+
+def test_an_object_that_was_made_anew_has_its_references_set_anew(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"), settlement("cid"))
+    work.want("ann", "bob")
+    work.confirm("ann", ("bob", "t-bob"))
+    work.want("ann", "cid")
+    work.settle(settlement("ann", target_id="t2"))
+    assert work.open() == [("ann", "manager", ["t-cid"], [])]
+    work.settle(Settlement(kind=USER, source_id=id_of("ann"), unlink=True))
+    work.settle(settlement("ann"))
+    assert work.open() == [], "what it referred to is said anew when it is linked anew"
+
+
+def test_a_reference_to_somebody_deleted_at_the_target_is_still_taken_away(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"))
+    work.want("ann", "bob")
+    work.confirm("ann", ("bob", "t-bob"))
+    work.want("ann")
+    work.settle(Settlement(kind=USER, source_id=id_of("bob"), unlink=True))
+    assert work.open() == [("ann", "manager", [], ["t-bob"])]
+
+
+def test_wanting_linking_and_confirming_may_come_in_one_settlement(work: Work) -> None:
+    wanted = WantedReference(attribute="manager", kind=USER, multivalued=False, source_ids=(id_of("bob"),))
+    confirmed = ReferenceSettled(attribute="manager", source_id=id_of("bob"), target_id="t-bob")
+    work.settle(settlement("bob"), replace(settlement("ann"), wanted=(wanted,), references=(confirmed,)))
+    assert work.open() == []
+
+
+def test_what_was_never_wanted_is_not_noted_as_confirmed(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"))
+    work.confirm("ann", ("bob", "t-bob"))
+    assert work.open() == []
+
+
+def test_two_attributes_of_one_object_are_told_apart(work: Work) -> None:
+    work.settle(settlement("ann"), settlement("bob"), settlement("cid"))
+    work.want("ann", "bob")
+    work.want("ann", "cid", attribute="assistant")
+    work.confirm("ann", ("bob", "t-bob"))
+    assert work.open() == [("ann", "assistant", ["t-cid"], [])]
+
+
+def test_open_references_are_read_in_pages(company: Company, work: Work) -> None:
+    names = [f"n{number}" for number in range(5)]
+    work.settle(settlement("boss"), *(settlement(name) for name in names))
+    for name in names:
+        work.want(name, "boss")
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        found, after = company.store.links.open_references("job", 2, after)
+        seen += [name_of(each.source_id) for each in found]
+        if after is None:
+            break
+    assert seen == names
+
+
+def test_references_of_other_jobs_are_their_own(company: Company, work: Work) -> None:
+    other = Company(company.store, application="other", job="other-job").found()
+    other_work = Work(other, other.begin("other-cycle"))
+    other_work.settle(settlement("ann"), settlement("bob"))
+    other_work.want("ann", "bob")
+    assert company.store.links.open_references("job", 10, None) == ([], None)
+    assert len(company.store.links.open_references("other-job", 10, None)[0]) == 1
+
+
+def _escrow(name: str, minutes: int, attempts: int = 1) -> Escrow:
+    return Escrow(
+        source_id=id_of(name),
+        kind="User",
+        failure=FailureRecord(code="c", sentence="s", remedy="r", status=500),
+        attempts=attempts,
+        first_failed_at=NOW,
+        next_attempt_at=NOW + timedelta(minutes=minutes),
+    )
+
+
+def test_escrows_are_due_in_their_time(company: Company, work: Work) -> None:
+    for name, minutes in [("bob", 1), ("ann", 1), ("cid", 5)]:
+        work.settle(Settlement(kind=USER, source_id=id_of(name), escrow=_escrow(name, minutes)))
+    links = company.store.links
+    assert links.due_escrows("job", NOW, 10, None) == []
+    due = links.due_escrows("job", NOW + timedelta(minutes=1), 10, None)
+    assert due == [_escrow("ann", 1), _escrow("bob", 1)]
+    assert links.due_escrows("job", NOW + timedelta(minutes=9), 10, id_of("ann")) == [
+        _escrow("bob", 1),
+        _escrow("cid", 5),
+    ]
+    assert links.count_escrows("job") == 3
+
+
+def test_an_escrow_is_replaced_by_the_next_failure_and_cleared_by_success(company: Company, work: Work) -> None:
+    work.settle(Settlement(kind=USER, source_id=id_of("ann"), escrow=_escrow("ann", 1)))
+    work.settle(Settlement(kind=USER, source_id=id_of("ann"), escrow=_escrow("ann", 9, attempts=2)))
+    (found,) = company.store.links.due_escrows("job", NOW + timedelta(hours=1), 10, None)
+    assert found.attempts == 2
+    work.settle(Settlement(kind=USER, source_id=id_of("ann"), clear_escrow=True))
+    assert company.store.links.count_escrows("job") == 0
+
+
+@pytest.mark.parametrize(("links", "escrows", "left"), [(True, False, (0, 1)), (False, True, (2, 0))])
+def test_a_restart_forgets_what_it_is_asked_to(
+    company: Company, work: Work, links: bool, escrows: bool, left: tuple[int, int]
+) -> None:
+    work.settle(settlement("ann"), settlement("bob"))
+    work.want("ann", "bob")
+    work.settle(Settlement(kind=USER, source_id=id_of("cid"), escrow=_escrow("cid", 1)))
+    company.store.links.reset("job", links=links, escrows=escrows)
+    assert (company.store.links.count_links("job"), company.store.links.count_escrows("job")) == left
+    assert len(work.open()) == (0 if links else 1)
+
+
+def test_a_thousand_outcomes_are_written_in_a_moment(company: Company) -> None:
+    work = Work(company, company.begin("big", CycleKind.ON_DEMAND))
+    names = [f"n{number}" for number in range(1_000)]
+    work.settle(*(settlement(name) for name in names[:10]))
+    began = time.perf_counter()
+    work.settle(*(settlement(name) for name in names))
+    # About 0.03 s on an idle machine of two cores.
+    assert time.perf_counter() - began < 1

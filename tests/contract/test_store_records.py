@@ -1,0 +1,276 @@
+"""The contract of the log, plans, queued work, the audit log and access."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fakes.company import NOW, Company, id_of
+from fakes.store import store_on
+from muster.database import Database
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
+from muster.model.job import Counters, CycleKind, Plan
+from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
+from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
+from muster.model.roles import Caller, Role
+from muster.ports.administration import ApiToken, AuditEntry, Work, WorkKind
+from muster.ports.cycles import LogQuery, Settlement
+from muster.store.open import Store, prepare_tables
+
+ADMIN = Caller(id="1", display_name="Ann", roles=frozenset({Role.GLOBAL_ADMINISTRATOR, Role.GLOBAL_READER}))
+
+
+def _entry(number: int, **values: object) -> LogEntry:
+    entry = LogEntry(
+        id=f"entry-{number}",
+        at=NOW + timedelta(minutes=number),
+        job_id="job",
+        cycle_id="cycle",
+        change_id=f"change-{number}",
+        service_principal_id="sp",
+        action=ProvisioningAction.CREATE,
+        status=LogStatus.SUCCESS,
+        object_kind="User",
+        source_id=id_of(f"n{number}"),
+        source_name=f"Näme {number}",
+        target_id=f"t{number}",
+        target_name=None,
+        steps=(Step(name="s", type=StepType.EXPORT, status=LogStatus.SUCCESS, description="d", details={"a": "b"}),),
+        modified=(ModifiedProperty(display_name="userName", old_value=None, new_value="n"),),
+        duration=timedelta(milliseconds=1234),
+        skip_reason=SkipReason.NOT_ASSIGNED,
+        failure=FailureRecord(code="c", sentence="s", remedy="r"),
+    )
+    return replace(entry, **values)  # type: ignore[arg-type]  # fields by name
+
+
+@pytest.fixture
+def logged(store: Store) -> Store:
+    company = Company(store).found()
+    cycle = company.begin()
+    entries = [
+        _entry(1),
+        _entry(2, status=LogStatus.FAILURE),
+        _entry(3, action=ProvisioningAction.DISABLE, cycle_id="other", job_id="gone"),
+        _entry(4, service_principal_id="another", target_name="50%"),
+    ]
+    settlements = [Settlement(kind=ObjectKind.USER, source_id=entry.source_id, entry=entry) for entry in entries]
+    store.cycles.settle(cycle, settlements)
+    return store
+
+
+QUERIES = [
+    (LogQuery(), [4, 3, 2, 1]),
+    (LogQuery(job_id="job"), [2, 1]),
+    (LogQuery(job_id="gone"), [3]),
+    (LogQuery(cycle_id="cycle"), [2, 1]),
+    (LogQuery(cycle_id="other"), [3]),
+    (LogQuery(service_principal_id="another"), [4]),
+    (LogQuery(change_id="change-2"), [2]),
+    (LogQuery(source_id=id_of("n3")), [3]),
+    (LogQuery(action="disable"), [3]),
+    (LogQuery(status="failure"), [2]),
+    (LogQuery(identity="NÄME 1"), [1]),
+    (LogQuery(identity="T2"), [2]),
+    (LogQuery(identity="50%"), [4]),
+    (LogQuery(identity="5_%"), []),
+    (LogQuery(since=NOW + timedelta(minutes=2), until=NOW + timedelta(minutes=3)), [3, 2]),
+    (LogQuery(limit=2), [4, 3]),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), QUERIES)
+def test_the_log_is_searched_newest_first(logged: Store, query: LogQuery, expected: list[int]) -> None:
+    found, _ = logged.log.search(query)
+    assert [int(entry.id.removeprefix("entry-")) for entry in found] == expected
+
+
+def test_an_entry_comes_back_as_it_was_written(logged: Store) -> None:
+    assert logged.log.search(LogQuery(change_id="change-1"))[0] == [_entry(1)]
+
+
+def test_the_log_is_read_in_pages(logged: Store) -> None:
+    first, after = logged.log.search(LogQuery(limit=3))
+    rest, end = logged.log.search(LogQuery(limit=3, after=after))
+    assert [entry.id for entry in (*first, *rest)] == ["entry-4", "entry-3", "entry-2", "entry-1"]
+    assert end is None
+
+
+def test_the_log_outlives_its_application(logged: Store) -> None:
+    logged.applications.remove("sp")
+    assert len(logged.log.search(LogQuery(job_id="job"))[0]) == 3
+
+
+def _plan(plan_id: str, digest: str, job_id: str = "job") -> Plan:
+    operation = Operation(
+        change_id="c",
+        kind=OperationKind.UPDATE,
+        object_kind=ObjectKind.USER,
+        source_id="1",
+        source_name="Ann",
+        reason="r",
+        changes=(AttributeChange(attribute="a", verb=Verb.REPLACE, old=("x",), new=({"y": (1,)},)),),
+    )
+    return Plan(
+        id=plan_id,
+        job_id=job_id,
+        hash=digest,
+        made_at=NOW,
+        operations=(operation,),
+        held=((operation, "too many"),),
+        counters=Counters(updated=1),
+        requests=1,
+        duration=timedelta(seconds=0.5),
+    )
+
+
+def test_a_plan_comes_back_as_it_was_kept(store: Store) -> None:
+    plan = _plan("p1", "abcdef0123456789")
+    store.plans.add(plan)
+    for name in ("p1", "abcdef0123456789", "abcdef01", "ABCDEF01"):
+        assert store.plans.get(name) == plan
+    for name in ("abcdef0", "abcdef02", "p2"):
+        assert store.plans.get(name) is None
+    store.plans.mark_applied("p1", NOW)
+    assert store.plans.get("p1") == replace(plan, applied_at=NOW)
+    with pytest.raises(LookupError):
+        store.plans.mark_applied("p2", NOW)
+
+
+def test_the_beginning_of_two_hashes_names_no_plan_and_the_newest_of_one_hash_counts(store: Store) -> None:
+    for plan_id, digest in [("1", "abcdefgh1"), ("2", "abcdefgh2"), ("3", "abcdefgh2")]:
+        store.plans.add(_plan(plan_id, digest))
+    assert store.plans.get("abcdefgh") is None
+    assert store.plans.get("abcdefgh2") == _plan("3", "abcdefgh2")
+
+
+def test_the_latest_plan_is_the_jobs_own(store: Store) -> None:
+    assert store.plans.latest("job") is None
+    for plan_id, job_id in [("1", "job"), ("2", "job"), ("3", "other")]:
+        store.plans.add(_plan(plan_id, plan_id * 16, job_id))
+    assert store.plans.latest("job") == _plan("2", "2" * 16)
+
+
+def _work(name: str) -> Work:
+    return Work(
+        id=name,
+        kind=WorkKind.PROVISION_ON_DEMAND,
+        job_id="job",
+        payload={"objectId": "1", "list": (1, 2)},
+        asked_by="Ann",
+        asked_at=NOW,
+        state="queued",
+    )
+
+
+def test_work_is_taken_in_order_once_and_answered(store: Store) -> None:
+    assert store.work.take("engine") is None
+    store.work.add(_work("first"))
+    store.work.add(_work("second"))
+    assert store.work.get("first") == _work("first")
+    assert store.work.take("engine") == replace(_work("first"), state="running")
+    assert store.work.take("engine") == replace(_work("second"), state="running")
+    assert store.work.take("engine") is None
+    store.work.finish("first", "done", {"cycleId": "c", "n": [1]})
+    assert store.work.get("first") == replace(_work("first"), state="done", answer={"cycleId": "c", "n": [1]})
+    assert store.work.get("x") is None
+    with pytest.raises(LookupError):
+        store.work.finish("x", "done", {})
+
+
+def test_each_piece_of_work_is_taken_by_one_engine_only(store: Store, store_database: Database) -> None:
+    names = [f"w{number:02}" for number in range(20)]
+    for name in names:
+        store.work.add(_work(name))
+    taken: list[str] = []
+
+    def engine(name: str) -> None:
+        own = store_on(store_database)
+        while len(taken) < len(names):
+            work = own.work.take(name)
+            if work is not None:
+                taken.append(work.id)
+
+    threads = [threading.Thread(target=engine, args=(f"engine-{number}",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(taken) == names
+
+
+def test_the_audit_log_is_read_newest_first_in_pages(store: Store) -> None:
+    entries = [
+        AuditEntry(
+            id=str(number),
+            at=NOW,
+            activity="Update application",
+            category="ApplicationManagement",
+            by=ADMIN,
+            target_type="Application",
+            target_id="sp",
+            target_name="8x8",
+            changes=(("displayName", None, "8x8"), ("notes", "a", None)),
+        )
+        for number in range(3)
+    ]
+    for entry in entries:
+        store.audit.add(entry)
+    first, after = store.audit.search(after=None, limit=2)
+    rest, end = store.audit.search(after=after, limit=2)
+    assert [*first, *rest] == list(reversed(entries))
+    assert end is None
+
+
+TOKEN = ApiToken(
+    id="t", name="script", roles=frozenset({Role.GLOBAL_READER}), created_at=NOW, expires_at=None, last_used_at=None
+)
+
+
+def test_a_token_is_found_by_its_hash_until_it_expires_or_is_removed(store: Store) -> None:
+    limited = replace(TOKEN, id="limited", expires_at=NOW + timedelta(days=1))
+    store.access.add_token(TOKEN, "hash")
+    store.access.add_token(limited, "limited hash")
+    assert store.access.token("hash", NOW) == TOKEN
+    assert store.access.token("limited hash", NOW) == limited
+    assert store.access.token("limited hash", NOW + timedelta(days=1)) is None
+    assert store.access.token("other", NOW) is None
+    assert {each.id for each in store.access.tokens()} == {"t", "limited"}
+    assert store.access.remove_token("t")
+    assert not store.access.remove_token("t")
+    assert store.access.token("hash", NOW) is None
+
+
+def test_a_tokens_use_is_noted_to_the_minute(store: Store) -> None:
+    store.access.add_token(TOKEN, "hash")
+    for seconds in (0, 30, 59):
+        store.access.token("hash", NOW + timedelta(seconds=seconds))
+    assert store.access.tokens()[0].last_used_at == NOW
+    store.access.token("hash", NOW + timedelta(seconds=60))
+    assert store.access.tokens()[0].last_used_at == NOW + timedelta(seconds=60)
+
+
+def test_administrators_sign_in_by_name_without_case(store: Store) -> None:
+    assert store.access.count_administrators() == 0
+    store.access.add_administrator(ADMIN, "hash")
+    assert store.access.administrator("ANN") == (ADMIN, "hash")
+    assert store.access.administrator("bob") is None
+    assert store.access.count_administrators() == 1
+    with pytest.raises(ValueError, match="choose another name"):
+        store.access.add_administrator(replace(ADMIN, id="2", display_name="ann"), "hash")
+
+
+def test_the_tenant_is_fixed_when_the_tables_are_made(store: Store, store_database: Database) -> None:
+    tenant = store.access.tenant_id()
+    assert len(tenant) == 36
+    assert prepare_tables(store_database) == tenant
+    assert store_on(store_database).access.tenant_id() == tenant
+
+
+def test_plan_cycles_and_single_people_leave_the_jobs_history_in_order(store: Store) -> None:
+    company = Company(store).found()
+    for cycle_id in ("1", "2", "3"):
+        company.begin(cycle_id, CycleKind.ON_DEMAND)
+    assert [cycle.id for cycle in store.cycles.history("job", 2)] == ["3", "2"]
