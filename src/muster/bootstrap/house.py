@@ -32,7 +32,8 @@ from muster.ports.target import Target
 from muster.sealing import Sealer, load_key
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
-from muster.sources.files import FileSource
+from muster.sources.files import open_file
+from muster.sources.rows import FileRefused
 from muster.store.open import Store, open_store, prepare_tables
 from muster.targets.directory import DirectoryTarget
 from muster.targets.scim import ScimTarget, mapped_attributes
@@ -103,7 +104,7 @@ class House:
             jobs=store.jobs,
             cycles=store.cycles,
             links=store.links,
-            logs=store.log,
+            log=store.log,
             plans=store.plans,
             work=store.work,
             audit=store.audit,
@@ -209,6 +210,12 @@ class House:
         path = Path(options.get("file", ""))
         if not path.is_file():
             raise SchemaRefused("The uploaded file is no longer there.", remedy="Import the file again.")
+        try:
+            source = open_file(path)
+        except FileRefused as refusal:
+            raise SchemaRefused(
+                str(refusal), code="ImportFailed", remedy="Correct the file and import it again."
+            ) from refusal
         return JobParts(
             job=job,
             rules=rules,
@@ -219,8 +226,8 @@ class House:
             threshold=RemovalThreshold(),
             # A file with many bad rows says so; it slows nothing down.
             quarantine_terms=QuarantineTerms(proportion=1.0),
-            source=FileSource(path),
-            target=DirectoryTarget(store=self.store.directory, clock=self.clock, ids=self.ids),
+            source=source,
+            target=DirectoryTarget(self.store.directory, self.clock),
         )
 
     def _directory_source(self, job: SynchronizationJob, rules: JobRules, *, sync_all: bool) -> Source:

@@ -1,25 +1,22 @@
 """The provisioning service's processes: supervisor, web and engine; and the engine that a command runs by itself."""
 
 import logging
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from muster.bootstrap.folder import is_folder_taken, probe_port, take_folder
+from muster.bootstrap.folder import probe_port, take_folder
 from muster.bootstrap.house import House, open_house
 from muster.bootstrap.processes import Child, ProcessPlan, supervise, web_plan
+from muster.database import open_database
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
-from muster.engine.daemon import Daemon
+from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.ports.runs import Runs
-from muster.runs.dbos import DbosRuns
-from muster.runs.inline import InlineRuns
+from muster.runs.dbos import DurableRuns
 from muster.settings import SERVICE_FOLDER, SERVICE_PORT, Settings, load_settings
 from muster.web.services import Services
 from muster.web.site import make_site
@@ -27,7 +24,6 @@ from muster.web.site import make_site
 logger = logging.getLogger(__name__)
 
 RUNS_NAME = "runs.db"
-APPLICATION_VERSION = "muster-1"
 _STOP_RUNS_WITHIN = timedelta(seconds=3)
 
 
@@ -89,17 +85,13 @@ def run_engine(child: Child, **arguments: Any) -> None:
     """Runs the engine until told to stop; runs in the engine process."""
     house = _house(arguments)
     engine = make_engine(house)
-    # Its own id: another process with the same one would run every page twice.
-    executor_id = f"engine-{os.getpid()}-{house.ids.new_id()[:8]}"
-    runs = DbosRuns(
-        location=house.settings.database or f"sqlite:///{house.folder / RUNS_NAME}",
-        application_version=APPLICATION_VERSION,
-        executor_id=executor_id,
-        advance=lambda run_id: engine.advance(run_id.partition(".")[0]),
-        on_crash=_report_crash,
-    )
+    embedded = house.settings.database is None
+    # On SQLite runs have a file of their own, so that their records do not wait for ours; the folder's lock is held.
+    database = open_database(house.folder / RUNS_NAME) if embedded else house.database
+    runs = DurableRuns(database, lambda run_id: engine.advance(cycle_of(run_id)), report_crash, is_alone=embedded)
     try:
-        daemon = make_daemon(house, engine, runs, executor_id)
+        runs.start()
+        daemon = make_daemon(house, engine, runs, runs.executor_id)
         child.ready()
         daemon.run(child.stop)
     finally:
@@ -133,30 +125,8 @@ def make_daemon(
     )
 
 
-@contextmanager
-def local_engine(house: House) -> Iterator[None]:
-    """Lets somebody answer queued work while a command runs: the running service, or else this process.
-
-    Nothing that is merely due is started here; that is the service's affair.
-    """
-    if is_folder_taken(house.folder):
-        yield
-        return
-    with take_folder(house.folder, purpose="a muster command"):
-        engine = make_engine(house)
-        runs = InlineRuns(advance=lambda run_id: engine.advance(run_id.partition(".")[0]), on_crash=_report_crash)
-        daemon = make_daemon(house, engine, runs, "command")
-        stop = threading.Event()
-        thread = threading.Thread(target=daemon.run, args=(stop,), kwargs={"scheduled": False}, name="engine")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-
-def _report_crash(run_id: str, job_id: str, trace: str) -> None:
+def report_crash(run_id: str, job_id: str, trace: str) -> None:
+    """Logs a run that ended by a fault of ours."""
     logger.error("a run ended by a fault of ours", extra={"run_id": run_id, "job_id": job_id, "trace": trace})
 
 

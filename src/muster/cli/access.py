@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from muster.administration.access import OPERATOR, create_administrator, create_token, revoke_token, tokens
-from muster.administration.refusals import Refused
-from muster.bootstrap.service import make_services
-from muster.cli.console import Failed, out, print_json, table
-from muster.cli.reach import DataOption, JsonOption, open_local
+from muster.administration.access import create_administrator, create_token, revoke_token, tokens
+from muster.cli.console import out, print_json, table
+from muster.cli.reach import DataOption, JsonOption, open_desk
 from muster.model.roles import Role
 
 admin_app = typer.Typer(no_args_is_help=True, help="Administrators of the provisioning service.")
@@ -29,14 +27,8 @@ def create_admin(
 ) -> None:
     """Create an administrator."""
     password = sys.stdin.readline().rstrip("\n") if password_stdin else _ask_password()
-    house = open_local(data)
-    try:
-        desk = make_services(house).desk(OPERATOR)
+    with open_desk(data) as desk:
         made = create_administrator(desk, name, password, frozenset({role}))
-    except Refused as refusal:
-        raise Failed(str(refusal)) from None
-    finally:
-        house.database.close()
     if as_json:
         print_json({"id": made.id, "name": made.display_name, "roles": [item.value for item in made.roles]})
     else:
@@ -52,15 +44,9 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Create an API token. It is shown this once."""
-    house = open_local(data)
-    try:
-        desk = make_services(house).desk(OPERATOR)
+    with open_desk(data) as desk:
         lifetime = None if days is None else timedelta(days=days)
         _, secret = create_token(desk, name, frozenset({role}), lifetime=lifetime)
-    except Refused as refusal:
-        raise Failed(str(refusal)) from None
-    finally:
-        house.database.close()
     if as_json:
         print_json({"token": secret})
     else:
@@ -70,11 +56,8 @@ def create(
 @token_app.command("list")
 def list_tokens(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List API tokens: names, roles, last use."""
-    house = open_local(data)
-    try:
-        found = tokens(make_services(house).desk(OPERATOR))
-    finally:
-        house.database.close()
+    with open_desk(data) as desk:
+        found = tokens(desk)
     rows = [
         {
             "id": token.id,
@@ -96,13 +79,8 @@ def revoke(
     token_id: Annotated[str, typer.Argument(help="The token's id (see muster token list).")], data: DataOption = None
 ) -> None:
     """Revoke an API token at once."""
-    house = open_local(data)
-    try:
-        revoke_token(make_services(house).desk(OPERATOR), token_id)
-    except Refused as refusal:
-        raise Failed(str(refusal)) from None
-    finally:
-        house.database.close()
+    with open_desk(data) as desk:
+        revoke_token(desk, token_id)
     out.print("Revoked.")
 
 

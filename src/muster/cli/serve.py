@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 
 from muster.bootstrap.folder import StartRefused
-from muster.bootstrap.service import serve as serve_service
-from muster.bootstrap.service import service_folder
 from muster.cli.console import Failed, err
 from muster.cli.reach import settings_for
 from muster.database import DatabaseError
@@ -37,6 +35,9 @@ def serve(
     ] = None,
 ) -> None:
     """Run the provisioning service: API, engine, portal."""
+    from muster.bootstrap.service import serve as serve_service
+    from muster.bootstrap.service import service_folder
+
     settings = settings_for(
         host=host,
         port=port,

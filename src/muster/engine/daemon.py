@@ -15,7 +15,7 @@ from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import ProvisioningFailure
-from muster.model.job import Cycle, CycleState
+from muster.model.job import Cycle, CycleState, ScheduleState
 from muster.ports.administration import Work, WorkKind, WorkQueue
 from muster.ports.directory import DirectoryStore
 from muster.ports.runs import Runs
@@ -88,8 +88,7 @@ class Daemon:
     def _start(self, job_id: str, running: Cycle | None) -> None:
         cycle = running or self._engine.begin(job_id)
         if cycle is not None:
-            # A run id names one try at a cycle: a cycle taken up again is a new run.
-            self._runs.submit(f"{cycle.id}.{self._ids.new_id()[:8]}", job_id)
+            self._runs.submit(self._run_id(cycle), job_id)
 
     def _purge(self) -> None:
         """Purges what was soft-deleted longer ago than it can be restored."""
@@ -145,6 +144,11 @@ class Daemon:
         return self._carry_out(self._planner.apply(str(work.payload["planId"])))
 
     def _run_cycle(self, work: Work) -> Mapping[str, Any]:
+        job = self._stores.jobs.get(work.job_id)
+        if job is None or job.schedule_state is not ScheduleState.ACTIVE:
+            raise ProvisioningFailure(
+                "The job is not started.", code="JobNotStarted", remedy="Start provisioning, then ask again."
+            )
         running = self._stores.cycles.running(work.job_id)
         cycle = running or self._engine.begin(work.job_id)
         if cycle is None:
@@ -166,8 +170,14 @@ class Daemon:
         return self._carry_out(cycle)
 
     def _carry_out(self, cycle: Cycle) -> Mapping[str, Any]:
-        self._runs.submit(f"{cycle.id}.{self._ids.new_id()[:8]}", cycle.job_id)
+        while not self._runs.submit(self._run_id(cycle), cycle.job_id):
+            # The last run of this job is just ending.
+            self._clock.sleep(_TICK)
         return self._await(cycle)
+
+    def _run_id(self, cycle: Cycle) -> str:
+        """Returns a new run id: it names one try at a cycle, so that a cycle taken up again is another run."""
+        return f"{cycle.id}.{self._ids.new_id()[:8]}"
 
     def _await(self, cycle: Cycle) -> Mapping[str, Any]:
         """Waits for the end of a cycle; the answer names it, its counters are read from it."""
@@ -181,3 +191,8 @@ class Daemon:
                     "counters": asdict(ended.counters),
                 }
             self._clock.sleep(_TICK)
+
+
+def cycle_of(run_id: str) -> str:
+    """Returns the cycle that a run is a try at."""
+    return run_id.partition(".")[0]

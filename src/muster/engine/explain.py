@@ -3,6 +3,7 @@
 from typing import Any
 
 from muster.engine.parts import EngineStores, JobParts, environment
+from muster.expression.evaluate import Explained
 from muster.expression.evaluate import explain as explain_expression
 from muster.model.directory import ObjectKind
 from muster.model.log import shown
@@ -30,9 +31,7 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
             "flowType": item.mapping.flow_type.value,
             "value": None if value is None else "[Redact]" if value.redacted else shown(value.value),
             "lastSent": "[Redact]" if value is not None and value.redacted and sent is not None else shown(sent),
-            "tree": None
-            if item.node is None
-            else explain_expression(item.node, attributes, surroundings).to_document(),
+            "tree": None if item.node is None else _tree(explain_expression(item.node, attributes, surroundings)),
         }
 
     return {
@@ -53,6 +52,15 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
         "link": None
         if link is None
         else {"targetId": link.target_id, "state": link.state.value, "owned": link.owned.value},
+    }
+
+
+def _tree(explained: Explained) -> dict[str, Any]:
+    return {
+        "expression": explained.expression,
+        "value": explained.value,
+        "error": explained.error,
+        "parts": [_tree(child) for child in explained.children],
     }
 
 

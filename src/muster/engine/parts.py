@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from muster.expression.evaluate import Environment
+from muster.expression.values import Environment
 from muster.model.job import SynchronizationJob
 from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms

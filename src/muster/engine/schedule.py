@@ -37,7 +37,7 @@ class Schedule:
         elif self._seen.latest != latest:
             self._seen = _Seen(latest=latest, since=now)
         quiet = now - self._seen.since >= DEBOUNCE
-        found = []
+        found: list[tuple[SynchronizationJob, Cycle | None]] = []
         for job in self._stores.jobs.list():
             is_active = job.schedule_state is ScheduleState.ACTIVE
             running = self._stores.cycles.running(job.id)

@@ -1,0 +1,90 @@
+"""The service on a data folder of this machine, entered by a command: no socket, and no durable runner of its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from muster.administration.access import OPERATOR, TOKEN_PREFIX
+from muster.administration.desk import Desk
+from muster.bootstrap.folder import StartRefused, is_folder_taken, take_folder
+from muster.bootstrap.house import House, open_house
+from muster.bootstrap.service import make_daemon, make_engine, make_services, report_crash, service_folder
+from muster.engine.daemon import cycle_of
+from muster.ports.administration import ApiToken
+from muster.runs.inline import InlineRuns
+from muster.sealing import hash_token, make_token
+from muster.settings import Settings
+from muster.web.site import make_site
+
+_PASS_FOR = timedelta(hours=12)
+
+
+@contextmanager
+def open_site(settings: Settings) -> Iterator[tuple[Any, str]]:
+    """Returns the service's WSGI application and a token that ends with the command.
+
+    Raises: StartRefused, DatabaseError, SealingError.
+    """
+    with _opened(settings) as house:
+        # Whoever may read the data folder owns the installation.
+        secret = make_token(TOKEN_PREFIX)
+        now = house.clock.now()
+        pass_ = ApiToken(
+            id=house.ids.new_id(),
+            name=OPERATOR.display_name,
+            roles=OPERATOR.roles,
+            created_at=now,
+            expires_at=now + _PASS_FOR,
+            last_used_at=None,
+        )
+        house.store.access.add_token(pass_, hash_token(secret))
+        try:
+            with _engine_at_hand(house):
+                yield make_site(make_services(house)), secret
+        finally:
+            house.store.access.remove_token(pass_.id)
+
+
+@contextmanager
+def open_operator_desk(settings: Settings) -> Iterator[Desk]:
+    """Returns the operator's desk. Raises: StartRefused, DatabaseError, SealingError."""
+    with _opened(settings) as house:
+        yield make_services(house).desk(OPERATOR)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[House]:
+    folder: Path = service_folder(settings)
+    if settings.database is None and not folder.is_dir():
+        raise StartRefused(f"There is no installation in {folder}: run muster serve, or name another with --data.")
+    house = open_house(settings, folder)
+    try:
+        yield house
+    finally:
+        house.database.close()
+
+
+@contextmanager
+def _engine_at_hand(house: House) -> Iterator[None]:
+    """Lets somebody answer queued work while a command runs: the running service, or else this process.
+
+    What is merely due is not started here; that is the service's affair.
+    """
+    if is_folder_taken(house.folder):
+        yield
+        return
+    with take_folder(house.folder, purpose="a muster command"):
+        engine = make_engine(house)
+        runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash)
+        daemon = make_daemon(house, engine, runs, "command")
+        stop = threading.Event()
+        thread = threading.Thread(target=daemon.run, args=(stop,), kwargs={"scheduled": False}, name="engine")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
