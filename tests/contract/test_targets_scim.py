@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -247,6 +248,21 @@ def test_a_token_that_the_application_gives_back_is_not_shown(call: str) -> None
         assert "•••" in shown
 
 
+def test_a_redacted_value_that_the_application_gives_back_is_not_shown() -> None:
+    refusal = reply(400, {"detail": "“secret-title” is too long"})
+    hidden = MappedValue(attribute="title", value="secret-title", redacted=True)
+    change = replace(replaced("title", "secret-title"), redacted=True)
+    matching = MatchingValue(attribute="title", value="secret-title", redacted=True)
+    for call in (
+        lambda target: target.create(USER, [hidden]),
+        lambda target: target.update(USER, "42", [change]),
+        lambda target: target.find(USER, matching),
+    ):
+        with pytest.raises(ValueRefused, match="too long") as raised:
+            call(scripted(refusal))
+        assert "secret-title" not in str(raised.value) and "[Redact]" in str(raised.value)
+
+
 @pytest.mark.parametrize("address", ["", "app.example", "https://u:p@app.example/scim"])
 def test_a_tenant_url_that_cannot_be_used_is_refused_at_once(address: str) -> None:
     with pytest.raises(SystemUnreachable, match="Tenant URL"):
@@ -257,6 +273,8 @@ def test_a_value_that_cannot_be_sent_is_refused_before_sending() -> None:
     target = scripted()
     with pytest.raises(ValueRefused, match="UTF-8"):
         target.create(USER, [MappedValue(attribute="userName", value="\ud800")])
+    with pytest.raises(ValueRefused, match="UTF-8"):
+        target.find(USER, MatchingValue(attribute="userName", value="\ud800"))
 
 
 @pytest.mark.parametrize(

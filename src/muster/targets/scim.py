@@ -1,14 +1,12 @@
 """A SCIM application as a target: drives the SCIM client in the application's dialect over a transport."""
 
-import threading
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from muster.model.directory import AttributeType, ObjectKind
-from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
-from muster.model.failures import SystemUnreachable, TargetBusy, TargetObjectGone, ValueRefused
+from muster.model.exchange import HttpResponse
+from muster.model.failures import SystemUnreachable, TargetObjectGone, ValueRefused
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, TargetResource, Verb
 from muster.model.rules import AttributeDefinition, SynchronizationSchema
 from muster.ports.target import Capabilities, ListedPage, UnknownOutcome, Written
@@ -17,14 +15,12 @@ from muster.ports.world import Clock, Ids
 from muster.scim.client import (
     AddressInvalid,
     AnswerUnreadable,
-    ClientRequest,
     form_change,
     form_create,
     form_delete,
     form_listing,
     form_lookup,
     form_read,
-    form_url,
     is_match,
     project,
     project_references,
@@ -37,26 +33,16 @@ from muster.scim.client import (
 from muster.scim.dialect import Dialect, PatchForm, UpdateMethod
 from muster.scim.mapping_paths import MappingPathInvalid, get_member
 from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies, form_put_body, needs_current
-from muster.targets.pace import LONGEST_PAUSE, Pace
+from muster.targets.pace import Pace
 from muster.targets.scim_failures import (
     Errand,
     Purpose,
     failure_of,
     failure_of_content,
-    failure_without_answer,
     ignored_filter,
+    unsendable,
 )
-
-REFUSALS_PER_REQUEST = 20
-DEADLINES: Mapping[Purpose, timedelta] = {
-    Purpose.PROBE: timedelta(seconds=20),
-    Purpose.LIST: timedelta(seconds=60),
-    Purpose.LOOKUP: timedelta(seconds=30),
-    Purpose.READ: timedelta(seconds=30),
-    Purpose.CREATE: timedelta(seconds=60),
-    Purpose.UPDATE: timedelta(seconds=60),
-    Purpose.DELETE: timedelta(seconds=60),
-}
+from muster.targets.scim_wire import ScimWire
 
 AttributesByKind = Mapping[ObjectKind, Sequence[AttributeDefinition]]
 
@@ -94,14 +80,17 @@ class ScimTarget:
             self._address = read_address(address)
         except AddressInvalid as error:
             raise SystemUnreachable(str(error), remedy="Correct the Tenant URL, then press Test Connection.") from error
-        self._transport = transport
         self._token = token or None
         self._dialect = dialect.with_flags(self._address.flags)
         self._attributes = attributes
         self._ids = ids
-        self._pace = Pace(clock, dialect.requests_per_second)
-        self._lock = threading.Lock()
-        self._requests = 0
+        self._wire = ScimWire(
+            transport=transport,
+            address=self._address,
+            token=self._token,
+            media_type=self._dialect.media_type,
+            pace=Pace(clock, self._dialect.requests_per_second),
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -116,7 +105,7 @@ class ScimTarget:
 
     def requests_made(self) -> int:
         """Returns how many requests were sent."""
-        return self._requests
+        return self._wire.requests
 
     # ------------------------------------------------------------ reading
 
@@ -124,7 +113,7 @@ class ScimTarget:
         """Asks for a user with a random value; nobody may be found. Raises JobFailure."""
         request = form_lookup(ObjectKind.USER.value, matching_attribute, self._ids.new_id(), self._dialect)
         errand = self._errand(Purpose.PROBE, request.path)
-        response = self._send(request, errand)
+        response = self._wire.send(request, errand)
         if response.status != 200:
             raise failure_of(response, errand)
         try:
@@ -140,12 +129,15 @@ class ScimTarget:
         """Returns all objects that really have the value."""
         if not self._dialect.may_filter(kind.value, matching.attribute) and self._dialect.can_list:
             return self._find_in_list(kind, matching)
-        errand = self._errand(Purpose.LOOKUP, f"{kind.value}s with {matching.attribute} = “{matching.value}”")
+        subject = f"{kind.value}s with {matching.attribute} = “{matching.shown}”"
+        errand = self._errand(Purpose.LOOKUP, subject, (matching.value,) if matching.redacted else ())
         try:
             request = form_lookup(kind.value, matching.attribute, matching.value, self._dialect)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
-        response = self._send(request, errand)
+        except TypeError as error:
+            raise unsendable(errand) from error
+        response = self._wire.send(request, errand)
         if response.status != 200:
             raise failure_of(response, errand)
         try:
@@ -178,7 +170,7 @@ class ScimTarget:
 
     def _read(self, kind: ObjectKind, target_id: str, *, with_members: bool = False) -> dict[str, Any] | None:
         errand = self._errand(Purpose.READ, _named(kind, target_id))
-        response = self._send(form_read(kind.value, target_id, self._dialect, with_members=with_members), errand)
+        response = self._wire.send(form_read(kind.value, target_id, self._dialect, with_members=with_members), errand)
         if response.status in (404, 410):
             return None
         if response.status != 200:
@@ -200,7 +192,7 @@ class ScimTarget:
         index, _, first_before = (start or "1").partition(" ")
         request = form_listing(kind.value, int(index), self._dialect)
         errand = self._errand(Purpose.LIST, request.path)
-        response = self._send(request, errand)
+        response = self._wire.send(request, errand)
         if response.status != 200:
             raise failure_of(response, errand)
         try:
@@ -221,12 +213,13 @@ class ScimTarget:
 
     def create(self, kind: ObjectKind, values: Sequence[MappedValue]) -> Written:
         """Creates an object. Raises: UnknownOutcome when it is confirmed without an id to know it by."""
-        errand = self._errand(Purpose.CREATE, f"a {kind.value.lower()}")
+        hidden = [item.value for item in values if item.redacted]
+        errand = self._errand(Purpose.CREATE, f"a {kind.value.lower()}", hidden)
         try:
             request = form_create(kind.value, {item.attribute: item.value for item in values}, self._dialect)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
-        response = self._send(request, errand)
+        response = self._wire.send(request, errand)
         if not 200 <= response.status < 300:
             raise failure_of(response, errand)
         try:
@@ -240,28 +233,34 @@ class ScimTarget:
     def update(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> Written:
         """Changes attributes or references, in several requests where members are many."""
         operations = [_operation(change) for change in changes]
+        hidden = [value for change in changes if change.redacted for value in (change.old, change.new)]
+        errand = self._errand(Purpose.UPDATE, _named(kind, target_id), hidden)
         try:
             if self._dialect.update is UpdateMethod.PUT:
-                return self._put(kind, target_id, operations)
-            return self._patch(kind, target_id, operations)
+                return self._put(kind, target_id, operations, errand)
+            return self._patch(kind, target_id, operations, errand)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
 
-    def _put(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> Written:
+    def _put(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+    ) -> Written:
         current = self._current(kind, target_id, with_members=True)
         body = form_put_body(kind.value, current, operations, self._dialect)
-        return self._confirmed(kind, target_id, self._change(kind, target_id, body))
+        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand)
 
-    def _patch(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> Written:
+    def _patch(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+    ) -> Written:
         if needs_current(operations, self._dialect):
-            return self._patch_as_it_stands(kind, target_id, operations)
+            return self._patch_as_it_stands(kind, target_id, operations, errand)
         written = Written(target_id=target_id)
         for body in form_patch_bodies(operations, self._dialect):
-            response = self._change(kind, target_id, body)
+            response = self._change(kind, target_id, body, errand)
             if self._lacks_target(response):
                 # An element that was taken to be there is not: look, and say the same of what there is.
-                return self._patch_as_it_stands(kind, target_id, operations)
-            written = self._confirmed(kind, target_id, response)
+                return self._patch_as_it_stands(kind, target_id, operations, errand)
+            written = self._confirmed(kind, target_id, response, errand)
         return written
 
     def _lacks_target(self, response: HttpResponse) -> bool:
@@ -269,13 +268,13 @@ class ScimTarget:
         return is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"
 
     def _patch_as_it_stands(
-        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
     ) -> Written:
         takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in operations)
         current = self._current(kind, target_id, with_members=takes_members_away)
         written = Written(target_id=target_id)
         for body in form_patch_bodies(operations, self._dialect, current=current):
-            written = self._confirmed(kind, target_id, self._change(kind, target_id, body))
+            written = self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand)
         return written
 
     def _current(self, kind: ObjectKind, target_id: str, *, with_members: bool) -> dict[str, Any]:
@@ -284,12 +283,10 @@ class ScimTarget:
             raise TargetObjectGone(f"The application no longer has {_named(kind, target_id)}.", status=404)
         return current
 
-    def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any]) -> HttpResponse:
-        errand = self._errand(Purpose.UPDATE, _named(kind, target_id))
-        return self._send(form_change(kind.value, target_id, body, self._dialect), errand)
+    def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any], errand: Errand) -> HttpResponse:
+        return self._wire.send(form_change(kind.value, target_id, body, self._dialect), errand)
 
-    def _confirmed(self, kind: ObjectKind, target_id: str, response: HttpResponse) -> Written:
-        errand = self._errand(Purpose.UPDATE, _named(kind, target_id))
+    def _confirmed(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
         if not 200 <= response.status < 300:
             raise failure_of(response, errand)
         if not response.body.strip():
@@ -302,7 +299,7 @@ class ScimTarget:
     def delete(self, kind: ObjectKind, target_id: str) -> None:
         """Deletes an object; 404 and 410 mean that it is done."""
         errand = self._errand(Purpose.DELETE, _named(kind, target_id))
-        response = self._send(form_delete(kind.value, target_id, self._dialect), errand)
+        response = self._wire.send(form_delete(kind.value, target_id, self._dialect), errand)
         if not 200 <= response.status < 300 and response.status not in (404, 410):
             raise failure_of(response, errand)
 
@@ -326,46 +323,14 @@ class ScimTarget:
             display_name=str(shown) if shown else None,
         )
 
-    def _errand(self, purpose: Purpose, subject: str) -> Errand:
-        return Errand(purpose=purpose, subject=subject, address=self._address.base, token=self._token)
-
-    def _send(self, request: ClientRequest, errand: Errand) -> HttpResponse:
-        """The answer, once the target no longer asks to wait (429)."""
-        sent = self._http(request, errand)
-        pause = timedelta()
-        for _ in range(REFUSALS_PER_REQUEST):
-            self._pace.wait()
-            with self._lock:
-                self._requests += 1
-            try:
-                response = self._transport.send(sent, deadline=DEADLINES[errand.purpose])
-            except ExchangeFailed as error:
-                raise failure_without_answer(error, errand) from error
-            if response.status != 429:
-                self._pace.note(response.headers)
-                return response
-            pause = self._pace.refuse(response.headers)
-            if pause > LONGEST_PAUSE:
-                break
-        raise TargetBusy(
-            f"The application asks for fewer requests (HTTP 429) and for a pause of {int(pause.total_seconds())} s.",
-            status=429,
-            code="TooManyRequests",
+    def _errand(self, purpose: Purpose, subject: str, redacted: Sequence[Any] = ()) -> Errand:
+        return Errand(
+            purpose=purpose,
+            subject=subject,
+            address=self._address.base,
+            token=self._token,
+            redacted=tuple(value for value in redacted if isinstance(value, str) and value),
         )
-
-    def _http(self, request: ClientRequest, errand: Errand) -> HttpRequest:
-        headers = {"Accept": f"{self._dialect.media_type}, application/json;q=0.9", "User-Agent": "muster"}
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
-        try:
-            body = request.body_bytes()
-        except TypeError as error:
-            raise ValueRefused(
-                f"A value of {errand.subject} holds a character that cannot be sent as UTF-8."
-            ) from error
-        if body is not None:
-            headers["Content-Type"] = self._dialect.media_type
-        return HttpRequest(method=request.method, url=form_url(self._address, request), headers=headers, body=body)
 
 
 def _named(kind: ObjectKind, target_id: str) -> str:

@@ -62,13 +62,15 @@ class Errand:
     address: str
     # Never shown: taken out of texts that a target gives back.
     token: str | None = None
+    # Values of mappings that redact; taken out likewise.
+    redacted: tuple[str, ...] = ()
 
 
 def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
     """Returns what a refusing answer (3xx, 4xx but 429, 5xx) means."""
     status, purpose = response.status, errand.purpose
     scim_type, detail = read_error(response.body)
-    said = f": {hide(detail, errand.token)}" if detail else "."
+    said = f": {hide(detail, errand)}" if detail else "."
     what = f"{errand.subject} (HTTP {status}{f', {scim_type}' if scim_type else ''}){said}"
     match status:
         case 401:
@@ -110,7 +112,7 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
 
 def failure_without_answer(error: ExchangeFailed, errand: Errand) -> ProvisioningFailure | UnknownOutcome:
     """Returns what it means that no answer came, or that the request could not even be sent."""
-    reason = hide(error.sentence, errand.token)
+    reason = hide(error.sentence, errand)
     if isinstance(error, AddressRefused):
         remedy = (
             "If the application really runs in your own network, start the service with "
@@ -147,10 +149,18 @@ def ignored_filter(attribute: str, errand: Errand) -> OperationRefused:
     )
 
 
-def hide(text: str | None, token: str | None) -> str:
-    """Returns a text without the token, should a target have given it back."""
+def unsendable(errand: Errand) -> ValueRefused:
+    """Returns the failure of a value that JSON cannot carry: half of a surrogate pair."""
+    subject = errand.subject.encode("utf-8", "replace").decode()
+    return ValueRefused(f"A value of {subject} holds a character that cannot be sent as UTF-8.")
+
+
+def hide(text: str | None, errand: Errand) -> str:
+    """Returns a text without the token and redacted values, should a target have given them back."""
     shown = text or ""
-    return shown.replace(token, "•••") if token else shown
+    for value in errand.redacted:
+        shown = shown.replace(value, "[Redact]")
+    return shown.replace(errand.token, "•••") if errand.token else shown
 
 
 def _busy(sentence: str, status: int, code: str | None = None) -> TargetBusy:

@@ -1,0 +1,84 @@
+"""The wire to one SCIM application: every request passes here, at the target's pace, and is counted."""
+
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+
+from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
+from muster.model.failures import TargetBusy
+from muster.ports.transport import Transport
+from muster.scim.client import ClientRequest, TenantAddress, form_url
+from muster.targets.pace import LONGEST_PAUSE, Pace
+from muster.targets.scim_failures import Errand, Purpose, failure_without_answer, unsendable
+
+REFUSALS_PER_REQUEST = 20
+DEADLINES: Mapping[Purpose, timedelta] = {
+    Purpose.PROBE: timedelta(seconds=20),
+    Purpose.LIST: timedelta(seconds=60),
+    Purpose.LOOKUP: timedelta(seconds=30),
+    Purpose.READ: timedelta(seconds=30),
+    Purpose.CREATE: timedelta(seconds=60),
+    Purpose.UPDATE: timedelta(seconds=60),
+    Purpose.DELETE: timedelta(seconds=60),
+}
+
+
+class ScimWire:
+    """Sends requests of several threads over one transport."""
+
+    def __init__(
+        self, *, transport: Transport, address: TenantAddress, token: str | None, media_type: str, pace: Pace
+    ) -> None:
+        self._transport = transport
+        self._address = address
+        self._token = token
+        self._media_type = media_type
+        self._pace = pace
+        self._lock = threading.Lock()
+        self._requests = 0
+
+    @property
+    def requests(self) -> int:
+        """How many were sent."""
+        return self._requests
+
+    def send(self, request: ClientRequest, errand: Errand) -> HttpResponse:
+        """Returns the answer, once the target no longer asks to wait (429).
+
+        Raises: ProvisioningFailure, UnknownOutcome.
+        """
+        sent = self._http(request, errand)
+        pause = timedelta()
+        for _ in range(REFUSALS_PER_REQUEST):
+            self._pace.wait()
+            with self._lock:
+                self._requests += 1
+            try:
+                response = self._transport.send(sent, deadline=DEADLINES[errand.purpose])
+            except ExchangeFailed as error:
+                raise failure_without_answer(error, errand) from error
+            if response.status != 429:
+                self._pace.note(response.headers)
+                return response
+            pause = self._pace.refuse(response.headers)
+            if pause > LONGEST_PAUSE:
+                break
+        raise TargetBusy(
+            f"The application asks for fewer requests (HTTP 429) and for a pause of {int(pause.total_seconds())} s.",
+            status=429,
+            code="TooManyRequests",
+        )
+
+    def _http(self, request: ClientRequest, errand: Errand) -> HttpRequest:
+        headers = {"Accept": f"{self._media_type}, application/json;q=0.9", "User-Agent": "muster"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            body = request.body_bytes()
+        except TypeError as error:
+            raise ValueRefused(
+                f"A value of {errand.subject} holds a character that cannot be sent as UTF-8."
+            ) from error
+        if body is not None:
+            headers["Content-Type"] = self._media_type
+        return HttpRequest(method=request.method, url=form_url(self._address, request), headers=headers, body=body)
