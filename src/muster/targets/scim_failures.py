@@ -1,6 +1,6 @@
 """What an answer of a SCIM application means for the engine: one table from status and purpose to a failure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from muster.model.exchange import AddressRefused, ExchangeFailed, HttpResponse, ResponseTooLarge, TransportTimeout
@@ -61,9 +61,9 @@ class Errand:
     # The Tenant URL without query.
     address: str
     # Never shown: taken out of texts that a target gives back.
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     # Values of mappings that redact; taken out likewise.
-    redacted: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = field(default=(), repr=False)
 
 
 def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:

@@ -76,9 +76,7 @@ class ScimWire:
         try:
             body = request.body_bytes()
         except TypeError as error:
-            raise ValueRefused(
-                f"A value of {errand.subject} holds a character that cannot be sent as UTF-8."
-            ) from error
+            raise unsendable(errand) from error
         if body is not None:
             headers["Content-Type"] = self._media_type
         return HttpRequest(method=request.method, url=form_url(self._address, request), headers=headers, body=body)
