@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from faces.house import House
+from faces.house import House, Started
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(tmp_path)
+
+
+@pytest.fixture
+def job(house: House) -> Started:
+    return Started(house)

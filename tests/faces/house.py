@@ -1,4 +1,4 @@
-"""A service without engine for tests of its faces: a fresh store, a clock that stands, a target that answers as told."""
+"""A service without engine for tests of its faces: a fresh store, a clock that stands, a target that is only probed."""
 
 import itertools
 import json
@@ -15,6 +15,7 @@ from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
 from muster.administration.desk import Desk, Stores
 from muster.model.failures import CredentialsRefused
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.roles import Role
 from muster.web.services import Services
 from muster.web.site import WsgiApp, make_site
@@ -217,3 +218,39 @@ class House:
         pairs = {"BaseAddress": TENANT_URL, "SecretToken": token, **more}
         value = [{"key": key, "value": value} for key, value in pairs.items()]
         return self.call("PUT", f"/servicePrincipals/{sp}/synchronization/secrets", {"value": value})
+
+
+class Started:
+    """An application with a job that runs."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.sp = house.application()["id"]
+        assert house.credentials(self.sp).status == 204
+        self.sync = f"/servicePrincipals/{self.sp}/synchronization"
+        self.id = house.job(self.sp)["id"]
+        self.path = f"{self.sync}/jobs/{self.id}"
+        assert house.call("POST", f"{self.path}/start").status == 204
+
+    @property
+    def shown(self) -> Any:
+        return self.house.call("GET", self.path).body
+
+    def cycle(self, **values: Any) -> Cycle:
+        given: dict[str, Any] = {
+            "id": "cycle-1",
+            "job_id": self.id,
+            "kind": CycleKind.INITIAL,
+            "state": CycleState.RUNNING,
+            "phase": CyclePhase.USERS,
+            "position": None,
+            "window_after": 0,
+            "window_until": 5,
+            "epoch": 1,
+            "counters": Counters(expected=10, evaluated=4, created=3, skipped=1, requests=7, writes=3),
+            "began_at": self.house.clock.at,
+            **values,
+        }
+        found = Cycle(**given)
+        self.house.stores.cycles.begin(found)
+        return found

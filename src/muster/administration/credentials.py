@@ -116,7 +116,7 @@ def shown_secrets(desk: Desk, service_principal_id: str) -> Mapping[str, str]:
     desk.require(Permission.READ_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
-    return {key: MASK if key in MASKED_KEYS else value for key, value in stored.items()}
+    return _masked(stored)
 
 
 def validate(
@@ -129,7 +129,7 @@ def validate(
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
-    tried = stored if credentials is None else _merged(stored, {**stored, **credentials})
+    tried = stored if credentials is None else _merged(stored, {**_masked(stored), **credentials})
     if not tried.get(SecretKey.BASE_ADDRESS):
         raise bad_request("There is no Tenant URL yet: enter it and the secret token.", code="CredentialsMissing")
     try:
@@ -190,6 +190,10 @@ def _merged(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, st
     if any(wanted[key] for key in masked) and _origin(wanted) != _origin(stored):
         raise bad_request("The Tenant URL leads to another server: enter the secret token again.")
     return {key: value for key, value in wanted.items() if value}
+
+
+def _masked(secrets: Mapping[str, str]) -> dict[str, str]:
+    return {key: MASK if key in MASKED_KEYS else value for key, value in secrets.items()}
 
 
 def _origin(secrets: Mapping[str, str]) -> tuple[str, str | None, int | None]:

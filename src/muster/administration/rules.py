@@ -10,8 +10,8 @@ from muster.administration.desk import Desk
 from muster.administration.jobs import find_job
 from muster.administration.refusals import bad_request, not_found
 from muster.expression.evaluate import evaluate
+from muster.expression.graph import to_graph
 from muster.expression.nodes import Node, attributes_of
-from muster.expression.render import to_graph
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
 from muster.expression.values import Environment, EvaluationError, Value, is_redacted
 from muster.model.directory import ObjectKind

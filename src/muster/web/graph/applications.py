@@ -217,11 +217,13 @@ def _role(fields: Document) -> AppRole:
     kinds = list_of(fields, "allowedMemberTypes")
     if any(not isinstance(kind, str) for kind in kinds):
         raise bad_request("allowedMemberTypes takes a list of texts.")
+    # Roles without value or description come back from clients with "".
+    filled = {name: value for name, value in fields.items() if value != ""}
     return AppRole(
         id=required_text(fields, "id"),
         display_name=required_text(fields, "displayName"),
-        value=text_of(fields, "value", optional=True),
-        description=text_of(fields, "description", optional=True) or "",
+        value=text_of(filled, "value", optional=True),
+        description=text_of(filled, "description", optional=True) or "",
         is_enabled=True if enabled is None else enabled,
         allowed_member_types=tuple(kinds),
     )

@@ -30,7 +30,7 @@ def update_group(call: Call) -> Answer:
     fields = call.fields()
     members = _bound(fields.pop(_BIND, None))
     attributes = attributes_in(ObjectKind.GROUP, fields)
-    if attributes:
+    if attributes or not members:
         groups.update_group(call.desk, call.parts["group"], attributes)
     if members:
         groups.add_members(call.desk, call.parts["group"], members)

@@ -66,7 +66,10 @@ class Options:
 
 
 def read_options(query: Mapping[str, str], scope: str) -> Options:
-    """Returns the query options of a request to the collection `scope`. Raises: Refused naming the option, for $filter also the position."""
+    """Returns the query options of a request to the collection `scope`.
+
+    Raises: Refused naming the option, for $filter also the position.
+    """
     for name in query:
         if name.startswith("$") and name not in _KNOWN:
             raise bad_request(f"The query option {name[:60]} is not supported here.")

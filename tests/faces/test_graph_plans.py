@@ -1,0 +1,143 @@
+"""Ours beside Graph's: plans, cycles at once, imports and work over the API."""
+
+from datetime import timedelta
+
+import pytest
+
+from faces.house import House, Started
+from muster.model.directory import ObjectKind
+from muster.model.job import Counters, Plan
+from muster.model.log import SkipReason
+from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
+from muster.model.roles import Role
+
+
+def keep_plan(house: House, job: Started) -> Plan:
+    update = Operation(
+        change_id="c1",
+        kind=OperationKind.UPDATE,
+        object_kind=ObjectKind.USER,
+        source_id="s1",
+        source_name="ada@example.com",
+        reason="title differs",
+        target_id="t1",
+        changes=(
+            AttributeChange(attribute="title", verb=Verb.REPLACE, old="Clerk", new="Chief"),
+            AttributeChange(attribute="locale", verb=Verb.ADD, old=None, new="secret", redacted=True),
+        ),
+    )
+    skip = Operation(
+        change_id="c2",
+        kind=OperationKind.SKIP,
+        object_kind=ObjectKind.USER,
+        source_id="s2",
+        source_name="bob@example.com",
+        reason="not assigned",
+        skip_reason=SkipReason.NOT_ASSIGNED,
+    )
+    plan = Plan(
+        id="plan-1",
+        job_id=job.id,
+        hash="abcdef0123456789",
+        made_at=house.clock.at,
+        operations=(update, skip),
+        held=((update, "too many"),),
+        counters=Counters(updated=1, skipped=1),
+        requests=2,
+        duration=timedelta(seconds=90),
+    )
+    house.stores.plans.add(plan)
+    return plan
+
+
+def test_a_plan_is_asked_for_and_shown(house: House, job: Started) -> None:
+    asked = house.call("POST", f"{job.path}/plans")
+    assert asked.status == 202
+    assert (asked.body["kind"], asked.body["state"], asked.body["jobId"]) == ("plan", "queued", job.id)
+    link = asked.headers["location"].partition("/v1.0")[2]
+    assert house.call("GET", link).body["state"] == "queued"
+    taken = house.stores.work.take("engine")
+    assert taken is not None
+    plan = keep_plan(house, job)
+    house.stores.work.finish(taken.id, "done", {"planId": plan.id, "hash": plan.hash})
+    done = house.call("GET", link).body
+    assert (done["state"], done["answer"]["hash"]) == ("done", plan.hash)
+    (listed,) = house.call("GET", f"{job.path}/plans").body["value"]
+    assert (listed["hash"], listed["duration"], "operations" in listed) == (plan.hash, "PT1M30S", False)
+    shown = house.call("GET", f"{job.path}/plans/abcdef01").body
+    assert shown["operations"][0]["changes"][0] == {
+        "displayName": "title",
+        "verb": "replace",
+        "oldValue": "Clerk",
+        "newValue": "Chief",
+    }
+    assert shown["operations"][0]["changes"][1]["newValue"] == "[Redact]"
+    assert shown["operations"][1]["skipReason"] == "NotAssigned"
+    assert shown["held"][0]["holdReason"] == "too many"
+
+
+def test_a_plan_is_applied_once(house: House, job: Started) -> None:
+    plan = keep_plan(house, job)
+    asked = house.call("POST", f"{job.path}/plans/{plan.hash}/apply")
+    assert (asked.status, asked.body["kind"]) == (202, "apply")
+    taken = house.stores.work.take("engine")
+    assert taken is not None
+    assert taken.payload["planId"] == plan.id
+    house.stores.plans.mark_applied(plan.id, house.clock.at)
+    answer = house.call("POST", f"{job.path}/plans/{plan.hash}/apply")
+    assert (answer.status, "make a new one" in answer.message) == (409, True)
+    assert house.call("POST", f"{job.path}/plans/ffffffff/apply").status == 404
+
+
+def test_a_plan_belongs_to_its_job(house: House, job: Started) -> None:
+    keep_plan(house, job)
+    other = house.job(job.sp)
+    assert house.call("GET", f"{job.sync}/jobs/{other['id']}/plans/abcdef01").status == 404
+    assert house.call("GET", f"{job.sync}/jobs/{other['id']}/plans").body["value"] == []
+
+
+def test_a_cycle_can_be_asked_for_at_once(house: House, job: Started) -> None:
+    assert house.call("POST", f"{job.path}/cycles").body["kind"] == "runCycle"
+
+
+def test_a_file_is_kept_and_its_import_queued(house: House) -> None:
+    content = b"userPrincipalName,displayName\nada@example.com,Ada\n"
+    asked = house.call("POST", "/imports?fileName=people.csv", raw=content, headers={"Content-Type": "text/csv"})
+    assert asked.status == 202, asked.text
+    taken = house.stores.work.take("engine")
+    assert taken is not None
+    assert house.uploads.files[str(taken.payload["file"])] == content
+    assert taken.payload["fileName"] == "people.csv"
+    link = asked.headers["location"].partition("/v1.0")[2]
+    assert link.startswith("/imports/")
+    assert house.call("GET", link).body["state"] == "running"
+    people = house.token_for(Role.USER_ADMINISTRATOR)
+    assert house.call("GET", link, token=people).status == 200
+    reader = house.token_for(Role.GLOBAL_READER)
+    assert house.call("GET", link.replace("/imports/", "/work/"), token=reader).status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "says"),
+    [
+        ("", b"x", "Name the file"),
+        ("?fileName=people.exe", b"x", "*.csv"),
+        ("?fileName=..%2F..%2Fetc%2Fpasswd", b"x", "*.csv"),
+        ("?fileName=people.csv", b"  \n", "is empty"),
+    ],
+)
+def test_a_wrong_file_is_refused(house: House, query: str, content: bytes, says: str) -> None:
+    answer = house.call("POST", f"/imports{query}", raw=content)
+    assert (answer.status, says in answer.message) == (400, True)
+    assert house.uploads.files == {}
+
+
+def test_a_folder_in_a_file_s_name_is_dropped(house: House) -> None:
+    house.call("POST", "/imports?fileName=..%2F..%5Cpeople.json", raw=b"[]")
+    taken = house.stores.work.take("engine")
+    assert taken is not None
+    assert taken.payload["fileName"] == "people.json"
+
+
+def test_unknown_work_is_not_found(house: House) -> None:
+    assert house.call("GET", "/work/nothing").status == 404
