@@ -104,9 +104,9 @@ class ScimService:
         answer = self.ask(method, path, raw=body or b"", headers=headers)
         return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body
 
-    def make_user(self, name: str = "ada", **attributes: Any) -> str:
+    def make_user(self, user_name: str = "ada", /, **attributes: Any) -> str:
         """The id of a new user."""
-        answer = self.ask("POST", "/Users", {"schemas": [USER_URN], "userName": name, **attributes})
+        answer = self.ask("POST", "/Users", {"schemas": [USER_URN], "userName": user_name, **attributes})
         assert answer.status == 201, answer.json
         return str(answer.json["id"])
 

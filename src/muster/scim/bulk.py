@@ -16,6 +16,8 @@ from muster.scim.errors import Conflict, InvalidSyntax, InvalidValue, PayloadToo
 from muster.scim.messages import (
     BULK_REQUEST_URN,
     BULK_RESPONSE_URN,
+    MEDIA_TYPE,
+    PATCH_URN,
     ScimRequest,
     ScimResponse,
     answer_error,
@@ -31,21 +33,30 @@ _REFERENCE = re.compile(r"bulkId:([^/\"]+)")
 
 @dataclass(slots=True)
 class _Job:
-    """One operation of the request and what became of it."""
+    """One operation of the request and what became of it. `deferred` is what of its data had to wait for the other
+    end of a circle."""
 
     method: str
     path: str
     bulk_id: str | None
     version: str | None
     data: Any
+    deferred: dict[str, Any] | None = None
     response: ScimResponse | None = None
 
 
 @dataclass(slots=True)
 class _Progress:
-    """Ids that were given so far, by bulkId."""
+    """What the operations so far have made: ids by bulkId; `expected` are the bulkIds still to come."""
 
+    expected: set[str]
     made: dict[str, str] = field(default_factory=dict)
+    errors: int = 0
+
+    def awaits(self, value: Any) -> bool:
+        """Whether the value refers to something that is still to come."""
+        named = _REFERENCE.findall(orjson.dumps(value).decode())
+        return any(name in self.expected and name not in self.made for name in named)
 
 
 class BulkEndpoint:
@@ -61,23 +72,41 @@ class BulkEndpoint:
         Raises: InvalidSyntax, InvalidValue, PayloadTooLarge.
         """
         jobs, fail_on_errors = self._read(read_body(request.body, self._profile.limits))
-        progress = _Progress()
-        known: set[str | None] = {job.bulk_id for job in jobs if job.bulk_id is not None and job.method == "POST"}
-        waiting, errors, done = list(jobs), 0, list[_Job]()
-        while waiting:
-            ready = next((job for job in waiting if _missing(job, progress, known) == set()), None)
-            job = ready or waiting[0]
+        progress = _Progress(expected={job.bulk_id for job in jobs if job.bulk_id is not None and job.method == "POST"})
+        waiting, done = list(jobs), list[_Job]()
+        while waiting and not (fail_on_errors is not None and progress.errors >= fail_on_errors):
+            job = _next_job(waiting, progress)
             waiting.remove(job)
-            job.response = self._carry_out(job, request, progress, stuck=ready is None)
             done.append(job)
-            if job.response.status >= 400:
-                errors += 1
-                if job.bulk_id is not None:
-                    known.discard(job.bulk_id)
-                if fail_on_errors is not None and errors >= fail_on_errors:
-                    break
+            self._settle(job, self._carry_out(job, request, progress), progress)
+        for job in done:
+            if job.deferred is not None and job.response is not None and job.response.status == 201:
+                self._complete(job, request, progress)
         operations = [_report(job, request.base_url) for job in done]
         return answer_with(200, orjson.dumps({"schemas": [BULK_RESPONSE_URN], "Operations": operations}))
+
+    @staticmethod
+    def _settle(job: _Job, response: ScimResponse, progress: _Progress) -> None:
+        job.response = response
+        if response.status >= 400:
+            progress.errors += 1
+            if job.bulk_id is not None:
+                progress.expected.discard(job.bulk_id)
+        elif job.bulk_id is not None and response.status == 201:
+            progress.made[job.bulk_id] = orjson.loads(response.body)["id"]
+
+    def _complete(self, job: _Job, request: ScimRequest, progress: _Progress) -> None:
+        """Adds to a resource of a circle what had to wait for the other end."""
+        assert job.response is not None and job.bulk_id is not None  # noqa: S101 - it was made
+        added = {"schemas": [PATCH_URN], "Operations": [{"op": "add", "value": job.deferred}]}
+        path = f"{job.path}/{progress.made[job.bulk_id]}"
+        patch = _Job(method="PATCH", path=path, bulk_id=None, version=None, data=added)
+        response = self._carry_out(patch, request, progress)
+        if response.status >= 400:
+            job.response = response
+        else:
+            headers = {**job.response.headers, "ETag": response.headers["ETag"]}
+            job.response = ScimResponse(status=201, headers=headers, body=job.response.body)
 
     def _read(self, body: Any) -> tuple[list[_Job], int | None]:
         limits = self._profile.limits
@@ -98,20 +127,16 @@ class BulkEndpoint:
             raise InvalidValue("failOnErrors must be a whole number.")
         return [_read_job(item) for item in operations], fail_on_errors
 
-    def _carry_out(self, job: _Job, request: ScimRequest, progress: _Progress, *, stuck: bool) -> ScimResponse:
+    def _carry_out(self, job: _Job, request: ScimRequest, progress: _Progress) -> ScimResponse:
         try:
-            if stuck:
-                raise Conflict(
-                    "The operation refers to a bulkId that refers back to it. Break the circle with a PATCH."
-                )
             path = _resolve(job.path, progress)
             data = _resolve_within(job.data, progress)
         except ScimError as refused:
             return answer_error(refused)
-        headers = {"content-type": "application/scim+json"}
+        headers = {"content-type": MEDIA_TYPE}
         if job.version is not None:
             headers["if-match"] = job.version
-        response = self._answer(
+        return self._answer(
             ScimRequest(
                 method=job.method,
                 path=path,
@@ -120,9 +145,6 @@ class BulkEndpoint:
                 base_url=request.base_url,
             )
         )
-        if job.bulk_id is not None and response.status == 201:
-            progress.made[job.bulk_id] = orjson.loads(response.body)["id"]
-        return response
 
 
 def _read_job(item: Any) -> _Job:
@@ -141,10 +163,18 @@ def _read_job(item: Any) -> _Job:
     return _Job(method=method.upper(), path=path, bulk_id=bulk_id, version=version, data=given.get("data"))
 
 
-def _missing(job: _Job, progress: _Progress, known: set[str | None]) -> set[str]:
-    """The bulkIds that the operation refers to and that another one of the request has yet to make."""
-    named = set(_REFERENCE.findall(job.path)) | set(_REFERENCE.findall(orjson.dumps(job.data).decode()))
-    return {name for name in named if name not in progress.made and name in known}
+def _next_job(waiting: list[_Job], progress: _Progress) -> _Job:
+    """The first operation that waits for nothing. In a circle one is made without what it waits for, which is added
+    at the end. Source: RFC 7644 §3.7.1."""
+    for job in waiting:
+        if not progress.awaits([job.path, job.data]):
+            return job
+    for job in waiting:
+        if job.method == "POST" and isinstance(job.data, dict) and not progress.awaits(job.path):
+            job.deferred = {name: value for name, value in job.data.items() if progress.awaits(value)}
+            job.data = {name: value for name, value in job.data.items() if name not in job.deferred}
+            return job
+    return waiting[0]
 
 
 def _resolve(text: str, progress: _Progress) -> str:

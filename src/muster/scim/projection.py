@@ -18,6 +18,7 @@ from muster.scim.resources import ResolvedAttribute, ResourceType
 
 Projection = Callable[[Document], Document]
 _Names = tuple[str, ...]
+_Tree = dict[str, Any]
 
 
 def split_names(text: str | None) -> _Names:
@@ -100,75 +101,64 @@ def _all_attributes(resource_type: ResourceType) -> Iterable[tuple[str | None, A
 
 
 def _compile_inclusion(resource_type: ResourceType, asked: list[ResolvedAttribute]) -> Projection:
-    tops: dict[str, set[str] | None] = {
-        attribute.name: None for attribute in resource_type.by_name.values() if attribute.returned is Returned.ALWAYS
-    }
-    for resolved in asked:
-        attribute, sub = resolved.attribute, resolved.sub_attribute
-        if resolved.extension is not None:
-            for urn in _shown_urns(resource_type, resolved.extension):
-                _ask(tops, urn, None if attribute is None else attribute.name)
-        elif attribute is not None:
-            _ask(tops, attribute.name, None if sub is None else sub.name)
-
-    def project(document: Document) -> Document:
-        result: Document = {}
-        for name, value in document.items():
-            if name in tops:
-                subs = tops[name]
-                shown = value if subs is None else _only(value, subs)
-                if shown is not None:
-                    result[name] = shown
-        return result
-
-    return project
-
-
-def _ask(tops: dict[str, set[str] | None], name: str, sub: str | None) -> None:
-    if sub is None:
-        tops[name] = None
-    elif (subs := tops.setdefault(name, set())) is not None:
-        subs.add(sub)
-
-
-def _shown_urns(resource_type: ResourceType, urn: str) -> list[str]:
-    return [urn, *(mirror for mirror, original in resource_type.mirrors.items() if original == urn)]
-
-
-def _only(value: Any, subs: set[str]) -> Any:
-    if isinstance(value, list):
-        return [part for element in value if (part := _only(element, subs))] or None
-    return {name: item for name, item in value.items() if name in subs} or None
+    tree = _grow(resource_type, asked)
+    for attribute in resource_type.by_name.values():
+        if attribute.returned is Returned.ALWAYS:
+            tree[attribute.name] = None
+    return lambda document: _keep(document, tree)
 
 
 def _compile_exclusion(resource_type: ResourceType, hidden: list[ResolvedAttribute]) -> Projection:
-    tops: dict[str, set[str] | None] = {}
-    for resolved in hidden:
-        attribute, sub = resolved.attribute, resolved.sub_attribute
-        if resolved.leaf is not None and resolved.leaf.returned is Returned.ALWAYS:
+    tree = _grow(
+        resource_type,
+        [item for item in hidden if item.leaf is None or item.leaf.returned is not Returned.ALWAYS],
+    )
+    return lambda document: _drop(document, tree)
+
+
+def _grow(resource_type: ResourceType, resolved: list[ResolvedAttribute]) -> _Tree:
+    """The names as a tree; None marks what is meant whole."""
+    root: _Tree = {}
+    for item in resolved:
+        names = [part.name for part in (item.attribute, item.sub_attribute) if part is not None]
+        if item.extension is None:
+            _plant(root, names)
             continue
-        if resolved.extension is not None:
-            for urn in _shown_urns(resource_type, resolved.extension):
-                _ask(tops, urn, None if attribute is None else attribute.name)
-        elif attribute is not None:
-            _ask(tops, attribute.name, None if sub is None else sub.name)
-
-    def project(document: Document) -> Document:
-        result: Document = {}
-        for name, value in document.items():
-            if name not in tops:
-                result[name] = value
-                continue
-            subs = tops[name]
-            shown = None if subs is None else _without(value, subs)
-            if shown:
-                result[name] = shown
-        return result
-
-    return project
+        mirrors = [urn for urn, original in resource_type.mirrors.items() if original == item.extension]
+        for urn in (item.extension, *mirrors):
+            _plant(root, [urn, *names])
+    return root
 
 
-def _without(value: Any, subs: set[str]) -> Any:
+def _plant(tree: _Tree, names: list[str]) -> None:
+    for name in names[:-1]:
+        branch = tree.setdefault(name, {})
+        if branch is None:
+            return
+        tree = branch
+    tree[names[-1]] = None
+
+
+def _keep(value: Any, tree: _Tree) -> Any:
     if isinstance(value, list):
-        return [part for element in value if (part := _without(element, subs))]
-    return {name: item for name, item in value.items() if name not in subs}
+        return [kept for element in value if (kept := _keep(element, tree))]
+    result = {}
+    for name, item in value.items():
+        if name in tree:
+            branch = tree[name]
+            kept = item if branch is None else _keep(item, branch)
+            if kept not in ([], {}):
+                result[name] = kept
+    return result
+
+
+def _drop(value: Any, tree: _Tree) -> Any:
+    if isinstance(value, list):
+        return [left for element in value if (left := _drop(element, tree))]
+    result = {}
+    for name, item in value.items():
+        if name not in tree:
+            result[name] = item
+        elif (branch := tree[name]) is not None and (left := _drop(item, branch)):
+            result[name] = left
+    return result

@@ -21,6 +21,12 @@ LENIENT, STRICT = ReadingRules(), ReadingRules(strict=True)
 
 TEXTS = AttributeDefinition(name="tags", description="T.", multi_valued=True)
 CODE = AttributeDefinition(name="code", description="C.", mutability=Mutability.IMMUTABLE)
+LABEL = AttributeDefinition(
+    name="label",
+    description="L.",
+    type=AttributeType.COMPLEX,
+    sub_attributes=(AttributeDefinition(name="text", description="T.", required=True),),
+)
 PART = AttributeDefinition(
     name="part",
     description="P.",
@@ -32,7 +38,7 @@ THING = ResourceType(
     name="Thing",
     endpoint="/Things",
     description="Things.",
-    schema=SchemaDefinition(id="urn:x:1.0:Thing", name="Thing", description="T.", attributes=(TEXTS, PART)),
+    schema=SchemaDefinition(id="urn:x:1.0:Thing", name="Thing", description="T.", attributes=(TEXTS, PART, LABEL)),
     extensions=(SchemaExtension(schema=EXTENSION),),
 )
 
@@ -165,3 +171,9 @@ def test_a_pathless_value_that_is_no_object_is_left_to_the_document(operation: d
 def test_a_type_without_members_has_nothing_to_split() -> None:
     operations = read_operations({"Operations": [{"op": "remove", "path": "title"}]}, GENERIC_USER_TYPE, LENIENT)
     assert split_members(operations, GENERIC_USER_TYPE, LENIENT) == (None, operations)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_required_sub_attribute_is_not_removed(value: str | None) -> None:
+    with pytest.raises(MutabilityViolation, match=r"label\.text is required"):
+        patched({"label": {"text": "x"}}, {"op": "replace", "path": "label.text", "value": value})

@@ -78,6 +78,7 @@ def test_texts_of_booleans_are_tolerated_and_refused_when_strict() -> None:
 def test_values_of_a_plain_list_may_be_wrapped_in_objects() -> None:
     plain = of_type(AttributeType.STRING, multi_valued=True)
     assert compile_reader(plain, LENIENT)([{"value": "1"}, "2"]) == ["1", "2"]
+    assert compile_reader(plain, LENIENT)(None) is None
     with pytest.raises(InvalidValue):
         compile_reader(plain, STRICT)([{"value": "1"}])
     with pytest.raises(InvalidValue):
