@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from muster.model.failures import FailureRecord
-from muster.model.values import Value
+from muster.model.values import Value, canonical_json
 
 
 class ProvisioningAction(StrEnum):
@@ -53,6 +53,7 @@ class SkipReason(StrEnum):
     NOT_MANAGED = "NotManaged"
     REFERENCE_UNRESOLVED = "ReferenceUnresolved"
     MATCHING_ATTRIBUTE_MISSING = "ImportSkipped"
+    LEFT_OUT = "EntrySynchronizationSkipped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,4 +109,6 @@ def shown(value: Value) -> str | None:
         return "True" if value else "False"
     if isinstance(value, tuple | list):
         return "; ".join(shown(item) or "" for item in value)
+    if isinstance(value, Mapping):
+        return canonical_json(value).decode()
     return str(value)

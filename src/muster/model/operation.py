@@ -79,6 +79,8 @@ class MappedValue:
     value: Value
     # Sent on creation only (ObjectAddOnly, or a default value).
     create_only: bool = False
+    # Sent only where the target has nothing (mapping type None with a default value).
+    fills_empty: bool = False
     # Depends on IsSoftDeleted: the only ones that flow when somebody leaves scope.
     is_life_sign: bool = False
     always_flows: bool = False
@@ -92,6 +94,12 @@ class MatchingValue:
     attribute: str
     value: str
     case_exact: bool = False
+    redacted: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The value as logs and failures may show it."""
+        return "[Redact]" if self.redacted else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +121,10 @@ class Intent:
     values: tuple[MappedValue, ...] = ()
     matching: tuple[MatchingValue, ...] = ()
     references: tuple[WantedReference, ...] = ()
+    # Why nothing is to be done whatever is there: a mapping said IgnoreObjectFlow.
+    left_out: str | None = None
+    # No values could be computed. It never stands in the way of what needs none, such as a deletion.
     failure: FailureRecord | None = None
-    steps: tuple[Step, ...] = ()
 
 
 # ---------------------------------------------------------------- 3. TargetObject

@@ -71,7 +71,7 @@ class AttributeMapping:
     """How one target attribute is made."""
 
     target_attribute: str
-    # The expression's text; None is mapping type None (or, with a default value, a constant of Graph's older form).
+    # The expression's text; None is mapping type None: the target stays as it is, or gets the default if empty.
     expression: str | None
     default_value: str | None = None
     flow_type: FlowType = FlowType.ALWAYS

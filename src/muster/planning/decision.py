@@ -1,12 +1,13 @@
 """Intent × TargetObject → Operation: the deprovisioning matrix as code.
 
-| wanted              | no link, nobody found | linked or found                                                   |
-|---------------------|-----------------------|-------------------------------------------------------------------|
-| present             | create                | update what differs; adopt what was found; a released one returns |
-| present if linked   | skip                  | update what differs (the life sign disables)                      |
-| disabled            | skip                  | disable by the life sign; who left the scope is released          |
-| absent              | skip                  | delete what we made; disable what we adopted                      |
+| wanted              | no link, nobody found | linked or found                                                     |
+|---------------------|-----------------------|---------------------------------------------------------------------|
+| present             | create                | update what differs; adopt what was found; a released one returns   |
+| present if linked   | skip                  | update what differs (the life sign disables)                        |
+| disabled            | skip                  | disable by the life sign; who left the scope is released            |
+| absent              | skip                  | delete what we made; disable what we adopted, or may not delete     |
 
+A group has no life sign: where a person is disabled, a group that we made is deleted.
 Source: provisioning-service behaviour, deprovisioning matrix.
 """
 
@@ -20,11 +21,13 @@ from muster.model.operation import (
     Acknowledged,
     AttributeChange,
     Intent,
+    Link,
     LinkState,
     Operation,
     OperationKind,
     Presence,
     TargetObject,
+    TargetResource,
     Verb,
 )
 from muster.model.rules import ObjectAction
@@ -32,14 +35,20 @@ from muster.planning.difference import differences
 from muster.planning.intent import JobTerms
 from muster.planning.rules import KindRules
 
+# Left the scope and was disabled, or was only ever looked at: nothing is written there.
+_NOT_OURS = (LinkState.RELEASED, LinkState.SEEN)
+_THERE_BEFORE = "It was there before us, so it is not deleted until an administrator promotes it."
+_SWITCHED_OFF = "the object action Update is switched off."
+
 
 def plan_operation(
     intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, *, change_id: str
 ) -> Operation:
     """Returns the one operation that brings the target from what it is to what is wanted."""
-    failure = intent.failure or target.failure
-    if failure is not None:
-        return _fail(intent, target, failure, change_id)
+    if intent.left_out is not None:
+        return _skip(intent, target, change_id, SkipReason.LEFT_OUT, intent.left_out)
+    if target.failure is not None:
+        return _fail(intent, target, target.failure, change_id)
     match intent.verdict.presence:
         case Presence.PRESENT | Presence.PRESENT_IF_LINKED:
             if target.exists:
@@ -54,25 +63,19 @@ def plan_operation(
 
 
 def _create(intent: Intent, target: TargetObject, rules: KindRules, change_id: str) -> Operation:
+    name = intent.change.display_name
     if not rules.does(ObjectAction.ADD):
         return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, "The object action Create is switched off.")
-    given = {value.attribute for value in intent.values}
-    missing = [name for name in rules.required if name not in given]
-    if missing:
-        names = ", ".join(missing)
-        record = MappingFailed(
-            f"{intent.change.display_name} cannot be created: no value for the required {names}."
-        ).record()
-        return _fail(intent, target, record, change_id)
+    if intent.failure is not None:
+        return _fail(intent, target, intent.failure, change_id)
     if not intent.matching:
-        return _skip(
-            intent,
-            target,
-            change_id,
-            SkipReason.MATCHING_ATTRIBUTE_MISSING,
-            f"{intent.change.display_name} has no value for a matching attribute, so nobody can tell "
-            "whether the account is there already.",
-        )
+        reason = f"{name} has no value for a matching attribute, so nobody can tell whether the account is there."
+        return _skip(intent, target, change_id, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
+    given = {value.attribute for value in intent.values}
+    missing = ", ".join(required for required in rules.required if required not in given)
+    if missing:
+        failure = MappingFailed(f"{name} cannot be created: no value for the required {missing}.")
+        return _fail(intent, target, failure.record(), change_id)
     changes = tuple(
         AttributeChange(
             attribute=value.attribute,
@@ -98,15 +101,19 @@ def _create(intent: Intent, target: TargetObject, rules: KindRules, change_id: s
 
 def _keep(intent: Intent, target: TargetObject, rules: KindRules, change_id: str) -> Operation:
     """Updates an object that is there; one that was found becomes adopted, a released one comes back."""
-    owned = target.link.owned if target.link is not None else LinkState.ADOPTED
+    if intent.failure is not None:
+        return _fail(intent, target, intent.failure, change_id)
+    name, link = intent.change.display_name, target.link
+    owned = LinkState.ADOPTED if link is None or link.owned is LinkState.SEEN else link.owned
     changes = differences(intent.values, target, rules)
     if changes and rules.does(ObjectAction.UPDATE):
         kind = OperationKind.DISABLE if _takes_life(intent, changes) else OperationKind.UPDATE
         return _operation(
             intent, target, change_id, kind, intent.verdict.reason, changes=changes, state=owned, owned=owned
         )
-    if target.link is None or target.link.state is not owned:
-        reason = f"{intent.change.display_name} was found at the target and is equal there: linked."
+    if link is None or link.state is not owned:
+        found = f"{name} was found at the target and linked" if link is None else f"{name} is managed again"
+        reason = f"{found}; {_SWITCHED_OFF if changes else 'everything is equal there already.'}"
         return _operation(intent, target, change_id, OperationKind.LINK, reason, state=owned, owned=owned)
     if changes:
         return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, "The object action Update is switched off.")
@@ -121,88 +128,69 @@ def _keep(intent: Intent, target: TargetObject, rules: KindRules, change_id: str
 
 def _disable(intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, change_id: str) -> Operation:
     verdict, link = intent.verdict, target.link
-    if link is None or link.state is LinkState.RELEASED or terms.never_removes:
+    if link is None or link.state in _NOT_OURS or terms.never_removes:
         return _skip(intent, target, change_id, verdict.skip_reason, verdict.reason)
     if verdict.left_scope and terms.skip_out_of_scope_deletions:
-        return _skip(
-            intent,
-            target,
-            change_id,
-            SkipReason.SKIP_OUT_OF_SCOPE_DELETION,
-            f"{verdict.reason} The account stays as it is: SkipOutOfScopeDeletions is on.",
-        )
-    if intent.change.kind is ObjectKind.GROUP:
-        return _delete(intent, target, rules, change_id)
+        reason = f"{verdict.reason} The account stays as it is: SkipOutOfScopeDeletions is on."
+        return _skip(intent, target, change_id, SkipReason.SKIP_OUT_OF_SCOPE_DELETION, reason)
     if not target.exists:
         return _forget(intent, target, change_id)
+    if intent.change.kind is ObjectKind.GROUP:
+        return _delete(intent, target, link, rules, change_id)
     state = LinkState.RELEASED if verdict.left_scope else link.state
-    if not rules.does(ObjectAction.UPDATE):
-        return _skip(
-            intent,
-            target,
-            change_id,
-            SkipReason.ACTION_DISABLED,
-            f"{verdict.reason} Nothing is sent: the object action Update is switched off.",
-        )
-    changes = differences(intent.values, target, rules)
-    if changes:
-        return _operation(
-            intent,
-            target,
-            change_id,
-            OperationKind.DISABLE,
-            verdict.reason,
-            changes=changes,
-            state=state,
-            owned=link.owned,
-        )
-    if state is not link.state:
-        return _operation(intent, target, change_id, OperationKind.LINK, verdict.reason, state=state, owned=link.owned)
-    return _skip(intent, target, change_id, SkipReason.REDUNDANT_EXPORT, verdict.reason)
+    return _switch_off(intent, target, link, rules, change_id, state, verdict.reason)
 
 
 def _remove(intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, change_id: str) -> Operation:
-    link = target.link
-    if link is None or terms.never_removes:
-        return _skip(
-            intent, target, change_id, SkipReason.NOT_MANAGED, f"{intent.verdict.reason} No account is linked."
-        )
-    if not target.exists or link.state is LinkState.RELEASED:
+    reason, link = intent.verdict.reason, target.link
+    if link is None:
+        return _skip(intent, target, change_id, SkipReason.NOT_MANAGED, f"{reason} No account is linked.")
+    if terms.never_removes:
+        return _skip(intent, target, change_id, SkipReason.NOT_MANAGED, f"{reason} This job never removes anybody.")
+    if not target.exists or link.state in _NOT_OURS:
         return _forget(intent, target, change_id)
-    if link.owned is not LinkState.MANAGED:
-        # An adopted account is not ours to delete, but whoever was purged must not keep access.
-        return _disable(replace_left_scope(intent), target, rules, terms, change_id)
-    return _delete(intent, target, rules, change_id)
+    if intent.change.kind is ObjectKind.GROUP or (link.owned is LinkState.MANAGED and rules.does(ObjectAction.DELETE)):
+        return _delete(intent, target, link, rules, change_id)
+    # Not ours to delete, or nothing is to be deleted; but whoever was purged must not keep access.
+    why = _THERE_BEFORE if link.owned is not LinkState.MANAGED else "The object action Delete is switched off."
+    return _switch_off(intent, target, link, rules, change_id, LinkState.RELEASED, f"{reason} {why}")
 
 
-def replace_left_scope(intent: Intent) -> Intent:
-    """Returns the intent of somebody who is disabled for good: released afterwards."""
-    return replace(intent, verdict=replace(intent.verdict, presence=Presence.DISABLED, left_scope=True))
+def _switch_off(
+    intent: Intent,
+    target: TargetObject,
+    link: Link,
+    rules: KindRules,
+    change_id: str,
+    state: LinkState,
+    reason: str,
+) -> Operation:
+    """Sends the life signs of somebody who is to be disabled, and takes the link to `state`."""
+    if not rules.does(ObjectAction.UPDATE):
+        reason = f"{reason} Nothing is sent; {_SWITCHED_OFF}"
+        return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, reason)
+    if intent.failure is not None:
+        return _fail(intent, target, intent.failure, change_id)
+    changes = differences(intent.values, target, rules)
+    if not changes and state is link.state:
+        return _skip(intent, target, change_id, SkipReason.REDUNDANT_EXPORT, reason)
+    kind = OperationKind.DISABLE if changes else OperationKind.LINK
+    return _operation(intent, target, change_id, kind, reason, changes=changes, state=state, owned=link.owned)
 
 
-def _delete(intent: Intent, target: TargetObject, rules: KindRules, change_id: str) -> Operation:
+def _delete(intent: Intent, target: TargetObject, link: Link, rules: KindRules, change_id: str) -> Operation:
     reason = intent.verdict.reason
-    if target.link is not None and target.link.owned is not LinkState.MANAGED:
-        return _skip(
-            intent,
-            target,
-            change_id,
-            SkipReason.NOT_MANAGED,
-            f"{reason} It was there before us, so it is not deleted until an administrator promotes it.",
-        )
+    if link.owned is not LinkState.MANAGED:
+        return _skip(intent, target, change_id, SkipReason.NOT_MANAGED, f"{reason} {_THERE_BEFORE}")
     if not rules.does(ObjectAction.DELETE):
-        return _skip(
-            intent,
-            target,
-            change_id,
-            SkipReason.ACTION_DISABLED,
-            f"{reason} Nothing is sent: the object action Delete is switched off.",
-        )
+        reason = f"{reason} Nothing is sent: the object action Delete is switched off."
+        return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, reason)
     return _operation(intent, target, change_id, OperationKind.DELETE, reason)
 
 
 def _forget(intent: Intent, target: TargetObject, change_id: str) -> Operation:
-    reason = f"{intent.verdict.reason} The account is no longer managed, so the link is dropped and nothing is sent."
+    why = "is no longer managed" if target.exists else "is no longer there"
+    reason = f"{intent.verdict.reason} The account {why}, so the link is dropped and nothing is sent."
     return _operation(intent, target, change_id, OperationKind.LINK, reason)
 
 
@@ -243,10 +231,12 @@ def _operation(
     owned: LinkState | None = None,
     skip_reason: SkipReason | None = None,
 ) -> Operation:
-    change, link = intent.change, target.link
+    change = intent.change
+    # What was known of an account that is gone says nothing of the one that is created in its place.
+    link = target.link if kind is not OperationKind.CREATE else None
     base = link.acknowledged if link is not None else Acknowledged()
-    if target.resource is not None and kind is not OperationKind.CREATE:
-        base = _as_found(base, intent, target)
+    if target.resource is not None:
+        base = _as_found(base, intent, target.resource)
     return Operation(
         change_id=change_id,
         kind=kind,
@@ -267,10 +257,9 @@ def _operation(
     )
 
 
-def _as_found(base: Acknowledged, intent: Intent, target: TargetObject) -> Acknowledged:
+def _as_found(base: Acknowledged, intent: Intent, resource: TargetResource) -> Acknowledged:
     """Takes over what the target showed, so that an adopted object has its projection."""
-    assert target.resource is not None  # noqa: S101  the caller has looked
-    shown = target.resource.attributes
+    shown = resource.attributes
     found = {
         value.attribute: shown[value.attribute] for value in intent.values if shown.get(value.attribute) is not None
     }

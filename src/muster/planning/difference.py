@@ -1,6 +1,7 @@
 """What differs between wanted and current values, attribute by attribute."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from muster.model.directory import AttributeType
 from muster.model.operation import Acknowledged, AttributeChange, MappedValue, TargetObject, Verb
@@ -19,10 +20,10 @@ def differences(wanted: Sequence[MappedValue], target: TargetObject, rules: Kind
     current: Attributes = target.resource.attributes if target.resource is not None else acknowledged.sent
     changes = []
     for value in wanted:
-        if value.create_only:
-            continue
-        definition = rules.definition(value.attribute)
+        definition = rules.definitions.get(value.attribute)
         now = current.get(value.attribute)
+        if value.create_only or (value.fills_empty and not are_equal(now, None, definition)):
+            continue
         same = are_equal(value.value, now, definition)
         if not same and target.resource is not None:
             same = _confirmed_otherwise(value, now, acknowledged, definition)
@@ -43,15 +44,19 @@ def differences(wanted: Sequence[MappedValue], target: TargetObject, rules: Kind
 def acknowledge(
     before: Acknowledged, sent: Attributes, shown: Attributes | None, definitions: KindRules
 ) -> Acknowledged:
-    """Returns the acknowledged projection after a confirmed write. `shown` None: the target did not show the object."""
+    """Returns the acknowledged projection after a confirmed write. `shown` None: the target did not show the object.
+
+    Only what was written now, or was rewritten before, counts as rewritten: anything else that the target shows
+    otherwise was changed there by somebody, and a full pass is to correct it.
+    """
     merged = {**before.sent, **sent}
     if shown is None:
         seen = {name: value for name, value in before.seen.items() if name not in sent}
     else:
         seen = {
             name: shown.get(name)
-            for name, value in merged.items()
-            if not are_equal(value, shown.get(name), definitions.definition(name))
+            for name in {**before.seen, **sent}
+            if not are_equal(merged.get(name), shown.get(name), definitions.definitions.get(name))
         }
     return Acknowledged(sent=merged, seen=seen)
 
@@ -77,12 +82,23 @@ def _comparable(value: Value, definition: AttributeDefinition | None) -> Value:
     if value is None or value in ("", (), []):
         return None
     if isinstance(value, tuple | list):
-        return sorted(canonical_json(_comparable(part, definition)) for part in value)
+        return sorted({canonical_json(_comparable(part, definition)) for part in value})
     if isinstance(value, dict):
         return {key: part for key, part in value.items() if part is not None}
     kind = definition.type if definition is not None else AttributeType.STRING
     if isinstance(value, bool) or kind is AttributeType.BOOLEAN:
         # Lenient: some targets keep booleans as text.
         return str(value).lower()
+    if kind is AttributeType.DATE_TIME:
+        return _instant(str(value))
     text = str(value)
     return text if definition is not None and definition.case_exact else text.casefold()
+
+
+def _instant(text: str) -> str:
+    """Returns one spelling for equal instants; a text that is none stays as it is."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from muster.expression.evaluate import Environment
-from muster.model.directory import ObjectKind
+from muster.expression.values import Environment
 from muster.model.failures import MappingFailed
 from muster.model.log import SkipReason
-from muster.model.operation import Change, Intent, Presence, Verdict, WantedReference
+from muster.model.operation import Change, Intent, MappedValue, Presence, Verdict, WantedReference
 from muster.model.values import Attributes
 from muster.planning.entitlement import EntitlementRules, decide_entitlement
-from muster.planning.mapping import map_values, matching_values
+from muster.planning.mapping import ObjectLeftOut, map_values, matching_values
 from muster.planning.rules import KindRules
 
 
@@ -32,21 +31,22 @@ def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: 
     """
     verdict = _scoped(change, rules, decide_entitlement(change, terms.entitlement))
     attributes = with_computed(change, verdict)
-    wants_all = verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
-    try:
-        mappings = rules.values if wants_all else tuple(item for item in rules.values if item.is_life_sign)
-        values = map_values(mappings, attributes, environment)
-    except MappingFailed as failure:
-        if verdict.presence is Presence.PRESENT:
-            return Intent(change=change, verdict=verdict, failure=failure.record())
-        return _life_signs_only(change, rules, verdict, attributes, environment, failure)
-    return Intent(
-        change=change,
-        verdict=verdict,
-        values=values,
-        matching=matching_values(rules.matching, values),
-        references=_references(change, rules) if verdict.presence is Presence.PRESENT else (),
-    )
+    failure: MappingFailed | None = None
+    if verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED):
+        try:
+            values = map_values(rules.values, attributes, environment)
+            return Intent(
+                change=change,
+                verdict=verdict,
+                values=values,
+                matching=matching_values(rules.matching, values),
+                references=_references(change, rules) if verdict.presence is Presence.PRESENT else (),
+            )
+        except MappingFailed as failed:
+            if verdict.presence is Presence.PRESENT:
+                return _given_up(change, verdict, failed)
+            failure = failed
+    return _life_signs_only(change, rules, verdict, attributes, environment, failure)
 
 
 def _scoped(change: Change, rules: KindRules, verdict: Verdict) -> Verdict:
@@ -89,29 +89,39 @@ def _life_signs_only(
     verdict: Verdict,
     attributes: Attributes,
     environment: Environment,
-    failure: MappingFailed,
+    failure: MappingFailed | None,
 ) -> Intent:
-    life_signs = tuple(item for item in rules.values if item.is_life_sign)
-    try:
-        values = map_values(life_signs, attributes, environment)
-    except MappingFailed as second:
-        return Intent(change=change, verdict=verdict, failure=second.record())
-    if not values:
-        return Intent(change=change, verdict=verdict, failure=failure.record())
-    return Intent(change=change, verdict=verdict, values=values)
+    """Computes each life sign by itself: one that fails does not keep back a switch (a Boolean) that can be set."""
+    values: list[MappedValue] = []
+    failed: MappingFailed | None = None
+    for item in rules.values:
+        if item.is_life_sign:
+            try:
+                values += map_values((item,), attributes, environment)
+            except ObjectLeftOut as left_out:
+                return _given_up(change, verdict, left_out)
+            except MappingFailed as refused:
+                failed = refused
+    if failed is not None and not any(isinstance(value.value, bool) for value in values):
+        return _given_up(change, verdict, failed)
+    if failure is not None and not values:
+        return _given_up(change, verdict, failure)
+    return Intent(change=change, verdict=verdict, values=tuple(values))
+
+
+def _given_up(change: Change, verdict: Verdict, failure: MappingFailed) -> Intent:
+    if isinstance(failure, ObjectLeftOut):
+        return Intent(change=change, verdict=verdict, left_out=failure.sentence)
+    return Intent(change=change, verdict=verdict, failure=failure.record())
 
 
 def _references(change: Change, rules: KindRules) -> tuple[WantedReference, ...]:
     return tuple(
         WantedReference(
             attribute=reference.attribute,
-            kind=_other_end(reference.source_attribute, reference.kind),
+            kind=reference.kind,
             multivalued=reference.multivalued,
             source_ids=tuple(change.references.get(reference.source_attribute, ())),
         )
         for reference in rules.references
     )
-
-
-def _other_end(source_attribute: str, kind: ObjectKind) -> ObjectKind:
-    return ObjectKind.USER if source_attribute == "manager" else kind

@@ -3,13 +3,24 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from muster.expression.evaluate import Environment, EvaluationError
-from muster.expression.values import IGNORE_ATTRIBUTE_FLOW, IGNORE_OBJECT_FLOW, Redacted, reveal
+from muster.expression.values import (
+    IGNORE_ATTRIBUTE_FLOW,
+    IGNORE_OBJECT_FLOW,
+    Environment,
+    EvaluationError,
+    is_redacted,
+    plain_text,
+    reveal,
+)
 from muster.model.directory import AttributeType
 from muster.model.failures import MappingFailed
 from muster.model.operation import MappedValue, MatchingValue
 from muster.model.values import Attributes, Value
-from muster.planning.rules import CompiledMapping
+from muster.planning.rules import CompiledMapping, Evaluation
+
+
+class ObjectLeftOut(MappingFailed):
+    """A mapping asks to leave the whole object alone (IgnoreObjectFlow): no failure, nothing is done."""
 
 
 def map_values(
@@ -17,34 +28,31 @@ def map_values(
 ) -> tuple[MappedValue, ...]:
     """Returns what flows, in the order of the mappings; what comes out empty does not flow (its default on creation).
 
-    Raises MappingFailed naming the target attribute, the function and the value that failed.
-    Source: "Default value if null" applies on creation only; null source values are never sent.
+    Raises MappingFailed naming the target attribute, the function and the value that failed; ObjectLeftOut.
+    Source: "Default value if null" applies on creation only; null source values are never sent; mapping type None
+    leaves the target alone but fills an empty attribute with its default value.
     """
     mapped: list[MappedValue] = []
     for item in mappings:
-        value = None if item.run is None else _evaluated(item, attributes, environment)
+        value = None if item.run is None else _evaluated(item, item.run, attributes, environment)
+        if value is IGNORE_ATTRIBUTE_FLOW:
+            continue
         if value is IGNORE_OBJECT_FLOW:
-            raise MappingFailed(
-                f"The mapping of {item.attribute} asks to leave this object out (IgnoreObjectFlow).",
-                code="EntrySynchronizationSkipped",
-            )
-        redacted = _is_redacted(value)
-        value = reveal(value)
-        wanted = None if value is IGNORE_ATTRIBUTE_FLOW else _typed(value, item)
-        create_only = item.is_create_only
-        if wanted is None and item.mapping.default_value is not None and value is not IGNORE_ATTRIBUTE_FLOW:
+            raise ObjectLeftOut(f"The mapping of {item.attribute} asks to leave this object out (IgnoreObjectFlow).")
+        wanted = _typed(reveal(value), item)
+        defaulted = wanted is None and item.mapping.default_value is not None
+        if defaulted:
             wanted = _typed(item.mapping.default_value, item)
-            # A constant in Graph's older form (no source, a default value) flows like any constant.
-            create_only = create_only or item.run is not None
         if wanted is not None:
             mapped.append(
                 MappedValue(
                     attribute=item.attribute,
                     value=wanted,
-                    create_only=create_only,
+                    create_only=item.is_create_only or (defaulted and item.run is not None),
+                    fills_empty=item.run is None,
                     is_life_sign=item.is_life_sign,
                     always_flows=item.always_flows,
-                    redacted=redacted,
+                    redacted=is_redacted(value),
                 )
             )
     return tuple(mapped)
@@ -59,33 +67,18 @@ def matching_values(mappings: Sequence[CompiledMapping], values: Sequence[Mapped
         if value is not None:
             found.append(
                 MatchingValue(
-                    attribute=item.attribute, value=as_text(value.value), case_exact=item.definition.case_exact
+                    attribute=item.attribute,
+                    value=plain_text(value.value),
+                    case_exact=item.definition.case_exact,
+                    redacted=value.redacted,
                 )
             )
     return tuple(found)
 
 
-def as_text(value: Value) -> str:
-    """Returns a value as a text attribute takes it: booleans as True and False, instants as Entra shows them."""
-    if isinstance(value, bool):
-        return "True" if value else "False"
-    if isinstance(value, datetime):
-        hour = value.hour % 12 or 12
-        half = "AM" if value.hour < 12 else "PM"
-        return f"{value.month}/{value.day}/{value.year} {hour}:{value.minute:02d}:{value.second:02d} {half}"
-    return str(value)
-
-
-def _is_redacted(value: Value) -> bool:
-    if isinstance(value, tuple):
-        return any(_is_redacted(part) for part in value)
-    return isinstance(value, Redacted)
-
-
-def _evaluated(item: CompiledMapping, attributes: Attributes, environment: Environment) -> Value:
-    assert item.run is not None  # noqa: S101  the caller has looked
+def _evaluated(item: CompiledMapping, run: Evaluation, attributes: Attributes, environment: Environment) -> Value:
     try:
-        return item.run(attributes, environment)
+        return run(attributes, environment)
     except EvaluationError as error:
         raise MappingFailed(
             f"The mapping of {item.attribute} failed: {error}",
@@ -101,7 +94,7 @@ def _typed(value: Value, item: CompiledMapping) -> Value:
     definition = item.definition
     if isinstance(value, tuple):
         if definition.multivalued:
-            return tuple(_single(part, item) for part in value if part not in (None, ""))
+            return tuple(_single(part, item) for part in value if part not in (None, "")) or None
         if len(value) > 1:
             raise MappingFailed(
                 f"{item.attribute} takes one value, and the mapping gave {len(value)}.",
@@ -122,7 +115,7 @@ def _single(value: Value, item: CompiledMapping) -> Value:
         case AttributeType.DATE_TIME:
             return _instant(value)
         case _:
-            return value if isinstance(value, dict) else as_text(value)
+            return value if isinstance(value, dict) else plain_text(value)
 
 
 def _boolean(value: Value, item: CompiledMapping) -> bool:
@@ -145,7 +138,7 @@ def _integer(value: Value, item: CompiledMapping) -> int:
         return int(value)
     except (TypeError, ValueError):
         raise MappingFailed(
-            f"{item.attribute} takes a whole number, and the mapping gave “{as_text(value)}”.",
+            f"{item.attribute} takes a whole number, and the mapping gave “{plain_text(value)}”.",
             code="InvalidValue",
             remedy="Correct the source attribute, or map to an attribute of type String.",
         ) from None
@@ -154,4 +147,4 @@ def _integer(value: Value, item: CompiledMapping) -> int:
 def _instant(value: Value) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return as_text(value)
+    return plain_text(value)

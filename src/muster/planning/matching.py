@@ -8,7 +8,11 @@ from muster.model.operation import Intent, MatchingValue, Presence, TargetObject
 
 def needs_lookup(intent: Intent) -> bool:
     """Whether an object without a link is looked for: only those who are wanted there are ever adopted."""
-    return intent.failure is None and intent.verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
+    return (
+        intent.failure is None
+        and intent.left_out is None
+        and intent.verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
+    )
 
 
 def choose(
@@ -26,14 +30,14 @@ def choose(
         return None
     ids = tuple(dict.fromkeys(candidate.target_id for candidate in candidates))
     if len(ids) > 1:
-        ambiguous = AmbiguousMatch(attribute=matching.attribute, value=matching.value, target_ids=ids)
+        ambiguous = AmbiguousMatch(attribute=matching.attribute, value=matching.shown, target_ids=ids)
         return TargetObject(failure=ambiguous.record())
     owner = owners.get(ids[0])
     if owner is None or owner == (job_id, intent.change.source_id):
         return TargetObject(resource=candidates[0], exists=True, matched_by=matching.attribute)
     if owner[1] != intent.change.source_id:
         taken = LinkedElsewhere(
-            f"The account {ids[0]} at the target, found by {matching.attribute} = “{matching.value}”, "
+            f"The account {ids[0]} at the target, found by {matching.attribute} = “{matching.shown}”, "
             f"belongs to another directory object ({owner[1]}, job {owner[0]})."
         )
     else:

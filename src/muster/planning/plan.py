@@ -42,5 +42,12 @@ def difference_of_plans(planned: Sequence[Operation], now: Sequence[Operation]) 
 
 
 def _essence(operation: Operation) -> list[object]:
-    changes = [[item.attribute, item.verb.value, item.old, item.new] for item in operation.changes]
-    return [operation.kind.value, operation.object_kind.value, operation.source_id, operation.target_id, changes]
+    return [
+        operation.kind.value,
+        operation.object_kind.value,
+        operation.source_id,
+        operation.target_id,
+        [[item.attribute, item.verb.value, item.old, item.new] for item in operation.changes],
+        operation.link_state.value if operation.link_state is not None else None,
+        [[item.attribute, *sorted(item.source_ids)] for item in operation.references],
+    ]

@@ -90,11 +90,10 @@ def threshold_of(settings: Mapping[str, object]) -> RemovalThreshold:
     default = RemovalThreshold()
     value = settings.get("DeleteThresholdValue")
     enabled = settings.get("DeleteThresholdEnabled")
-    count = int(value) if isinstance(value, int | str) and str(value).isdigit() else default.count
+    given = isinstance(value, int | str) and str(value).isdecimal()
     return RemovalThreshold(
-        count=count,
-        share=default.share if value is None else 1.0,
-        minimum=default.minimum,
+        count=int(str(value)) if given else default.count,
+        share=1.0 if given else default.share,
         enabled=enabled if isinstance(enabled, bool) else True,
     )
 

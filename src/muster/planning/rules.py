@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from muster.expression.compile import compile_expression
-from muster.expression.evaluate import Environment
 from muster.expression.syntax import ExpressionSyntaxError, Node, attributes_of, parse_expression
+from muster.expression.values import Environment
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.failures import SchemaRefused
 from muster.model.rules import (
@@ -30,7 +30,7 @@ class CompiledMapping:
 
     mapping: AttributeMapping
     definition: AttributeDefinition
-    # None: mapping type None, or a constant kept as default value.
+    # None: mapping type None.
     run: Evaluation | None
     node: Node | None
     # Depends on IsSoftDeleted: flows even when somebody leaves the scope.
@@ -74,6 +74,8 @@ class KindRules:
     references: tuple[CompiledReference, ...]
     # Target attributes without which nothing can be created.
     required: tuple[str, ...]
+    # Of the mapped target attributes, by name.
+    definitions: Mapping[str, AttributeDefinition]
 
     @property
     def kind(self) -> ObjectKind:
@@ -83,10 +85,6 @@ class KindRules:
     def does(self, action: ObjectAction) -> bool:
         """Whether a target object action is switched on."""
         return action in self.mapping.actions
-
-    def definition(self, attribute: str) -> AttributeDefinition | None:
-        """Returns the definition of a mapped target attribute."""
-        return next((item.definition for item in self.values if item.attribute == attribute), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +137,13 @@ def _compile_kind(mapping: ObjectMapping, definitions: Mapping[str, AttributeDef
         required=tuple(
             item.name
             for item in definitions.values()
-            if item.required and not item.anchor and item.mutability is not Mutability.READ_ONLY
+            # References come in the second wave, when there is somebody to refer to.
+            if item.required
+            and not item.anchor
+            and item.mutability is not Mutability.READ_ONLY
+            and item.type is not AttributeType.REFERENCE
         ),
+        definitions={item.attribute: item.definition for item in values},
     )
 
 

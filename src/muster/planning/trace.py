@@ -218,12 +218,14 @@ def _matching_step(intent: Intent, target: TargetObject, rules: JobRules) -> Ste
     kind, name = intent.change.kind.value, intent.change.display_name
     if target.failure is not None:
         return _step("EntryImport", StepType.MATCHING, LogStatus.FAILURE, target.failure.sentence)
-    if target.link is not None:
+    if target.link is not None and target.exists:
         sentence = f"{kind} '{name}' is linked to {target.link.target_id} in {rules.target_name}."
+    elif target.link is not None:
+        sentence = f"{kind} '{name}' was linked to {target.link.target_id}, which {rules.target_name} no longer has."
     elif target.exists:
         sentence = f"{kind} '{name}' was found in {rules.target_name} by {target.matched_by} as {target.target_id}."
     else:
-        asked = ", ".join(f"{item.attribute} = '{item.value}'" for item in intent.matching)
+        asked = ", ".join(f"{item.attribute} = '{item.shown}'" for item in intent.matching)
         sentence = f"No {kind} was found in {rules.target_name}" + (f" with {asked}." if asked else ".")
     return _step("EntryImport", StepType.MATCHING, LogStatus.SUCCESS, sentence)
 
