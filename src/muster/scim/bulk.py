@@ -33,14 +33,15 @@ _REFERENCE = re.compile(r"bulkId:([^/\"]+)")
 
 @dataclass(slots=True)
 class _Job:
-    """One operation of the request and what became of it. `deferred` is what of its data had to wait for the other
-    end of a circle."""
+    """One operation of the request and what became of it. `named` are the bulkIds it refers to; `deferred` is what of
+    its data had to wait for the other end of a circle."""
 
     method: str
     path: str
     bulk_id: str | None
     version: str | None
     data: Any
+    named: frozenset[str]
     deferred: dict[str, Any] | None = None
     response: ScimResponse | None = None
 
@@ -53,9 +54,8 @@ class _Progress:
     made: dict[str, str] = field(default_factory=dict)
     errors: int = 0
 
-    def awaits(self, value: Any) -> bool:
-        """Whether the value refers to something that is still to come."""
-        named = _REFERENCE.findall(orjson.dumps(value).decode())
+    def awaits(self, named: frozenset[str]) -> bool:
+        """Whether one of the bulkIds is still to come."""
         return any(name in self.expected and name not in self.made for name in named)
 
 
@@ -100,7 +100,7 @@ class BulkEndpoint:
         assert job.response is not None and job.bulk_id is not None  # noqa: S101 - it was made
         added = {"schemas": [PATCH_URN], "Operations": [{"op": "add", "value": job.deferred}]}
         path = f"{job.path}/{progress.made[job.bulk_id]}"
-        patch = _Job(method="PATCH", path=path, bulk_id=None, version=None, data=added)
+        patch = _Job(method="PATCH", path=path, bulk_id=None, version=None, data=added, named=frozenset())
         response = self._carry_out(patch, request, progress)
         if response.status >= 400:
             job.response = response
@@ -160,18 +160,25 @@ def _read_job(item: Any) -> _Job:
         raise InvalidSyntax("bulkId and version of a bulk operation must be texts.")
     if method.upper() == "POST" and not bulk_id:
         raise InvalidSyntax("A bulk operation POST needs a bulkId.")
-    return _Job(method=method.upper(), path=path, bulk_id=bulk_id, version=version, data=given.get("data"))
+    data = given.get("data")
+    named = _named([path, data])
+    return _Job(method=method.upper(), path=path, bulk_id=bulk_id, version=version, data=data, named=named)
+
+
+def _named(value: Any) -> frozenset[str]:
+    """The bulkIds that a value refers to, at any depth."""
+    return frozenset(_REFERENCE.findall(orjson.dumps(value).decode()))
 
 
 def _next_job(waiting: list[_Job], progress: _Progress) -> _Job:
     """The first operation that waits for nothing. In a circle one is made without what it waits for, which is added
     at the end. Source: RFC 7644 §3.7.1."""
     for job in waiting:
-        if not progress.awaits([job.path, job.data]):
+        if not progress.awaits(job.named):
             return job
     for job in waiting:
-        if job.method == "POST" and isinstance(job.data, dict) and not progress.awaits(job.path):
-            job.deferred = {name: value for name, value in job.data.items() if progress.awaits(value)}
+        if job.method == "POST" and isinstance(job.data, dict) and not progress.awaits(_named(job.path)):
+            job.deferred = {name: value for name, value in job.data.items() if progress.awaits(_named(value))}
             job.data = {name: value for name, value in job.data.items() if name not in job.deferred}
             return job
     return waiting[0]
