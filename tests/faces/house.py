@@ -14,6 +14,7 @@ import falcon.testing
 from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
 from muster.administration.desk import Desk, Stores
+from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.roles import Role
@@ -128,7 +129,7 @@ class House:
             ids=CountedIds(),
             tenant_id=TENANT,
             open_target=self._open_target,  # type: ignore[arg-type]  # only probed
-            explain=lambda job_id, user: {"job": job_id, "user": user},
+            explain=self._explain,
             uploads=self.uploads,
             trouble=lambda: self.trouble,
         )
@@ -138,6 +139,12 @@ class House:
     def _open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
         saved = self.stores.secrets.get(service_principal_id)
         return ProbedTarget(saved if credentials is None else credentials, self.probed)
+
+    def _explain(self, job_id: str, user: str) -> Mapping[str, Any]:
+        if user == "unreachable":
+            raise CredentialsRefused("8x8 has no Tenant URL.")
+        found = self.stores.directory.get(ObjectKind.USER, user)
+        return {} if found is None else {"job": job_id, "user": user}
 
     @property
     def desk(self) -> Desk:

@@ -107,6 +107,8 @@ def test_an_entry_has_the_documented_parts(filled: House) -> None:
         ("$filter=activityDateTime le '2026-05-04T08:02:00Z'", [2, 1]),
         ("$filter=activityDateTime eq 2026-05-04T08:02:00Z", [2]),
         ("$filter=jobId eq 'another'", []),
+        ("$filter=changeId ne 'change-2'", [3, 1]),
+        ("$filter=changeId ne 'change-3' and jobId ne 'another'&$top=1", [2]),
         ("$top=1", [3]),
     ],
 )
@@ -126,7 +128,7 @@ def test_microsoft_s_sample_filter_on_the_service_principal_works(filled: House,
     [
         "$filter=jobId eq",
         "$filter=jobId eq 7",
-        "$filter=jobId ne 'x'",
+        "$filter=provisioningAction ne 'create'",
         "$filter=jobId eq 'x' and jobId eq 'y'",
         "$filter=provisioningAction eq 'explode'",
         "$filter=colour eq 'red'",

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from faces.house import GOOD_TOKEN, TENANT_URL, House, Started
-from muster.model.job import CycleState, ResetScope
+from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
+from muster.model.application import EnterpriseApplication
+from muster.model.job import DEFAULT_INTERVAL, CycleState, ResetScope, ScheduleState, SynchronizationJob
 
 NOBODY = "99999999-9999-9999-9999-999999999999"
 MASK = "********"
@@ -411,6 +413,8 @@ def test_explain_asks_for_a_user_of_the_directory(house: House, job: Started) ->
     assert house.call("GET", f"{job.path}/explain?user={ada['id']}").status == 200
     assert house.call("GET", f"{job.path}/explain?user=nobody").status == 404
     assert house.call("GET", f"{job.path}/explain").status == 400
+    answer = house.call("GET", f"{job.path}/explain?user=unreachable")
+    assert (answer.status, answer.code) == (400, "InvalidCredentials")
 
 
 def test_the_json_of_a_job_has_every_documented_field(house: House, job: Started) -> None:
@@ -424,3 +428,44 @@ def test_the_json_of_a_job_has_every_documented_field(house: House, job: Started
     assert set(shown["status"]) == set(documented.split(" "))
     assert shown["status"]["steadyStateFirstAchievedTime"] == "0001-01-01T00:00:00Z"
     assert json.dumps(shown)
+
+
+def test_the_import_of_files_is_shown_but_belongs_to_the_installation(house: House) -> None:
+    page = find(FILE_TEMPLATE_ID)
+    assert page is not None
+    application = EnterpriseApplication(
+        service_principal_id="import-sp",
+        application_id="import-application",
+        app_id="import-app",
+        template_id=page.id,
+        display_name=page.display_name,
+        app_roles=(),
+        accepts_default_access=True,
+    )
+    house.stores.applications.add(application)
+    job = SynchronizationJob(
+        id="file.1",
+        service_principal_id="import-sp",
+        template_id=page.job_template_id,
+        schedule_state=ScheduleState.DISABLED,
+        interval=DEFAULT_INTERVAL,
+        watermark=None,
+        schema_version="1",
+        created_at=house.clock.at,
+    )
+    house.stores.jobs.add(job, page.schema_document(), "operator")
+    sync = "/servicePrincipals/import-sp/synchronization"
+    assert house.call("GET", "/servicePrincipals/import-sp").status == 200
+    for path in ("", "/templates", "/jobs", "/jobs/file.1", "/jobs/file.1/schema", "/jobs/file.1/cycles"):
+        assert house.call("GET", f"{sync}{path}").status == 200, path
+    for method, path, body in (
+        ("POST", f"{sync}/jobs", {}),
+        ("POST", f"{sync}/jobs/file.1/start", None),
+        ("POST", f"{sync}/jobs/file.1/restart", None),
+        ("DELETE", f"{sync}/jobs/file.1", None),
+        ("DELETE", "/servicePrincipals/import-sp", None),
+    ):
+        answer = house.call(method, path, body)
+        assert (answer.status, "belongs to the installation" in answer.message) == (400, True)
+    asked = house.call("POST", "/imports?fileName=people.csv", raw=b"x")
+    assert asked.body["jobId"] == "file.1"

@@ -113,13 +113,30 @@ def remove_application(desk: Desk, service_principal_id: str) -> None:
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
+    require_outbound(desk, application)
     desk.stores.applications.remove(application.service_principal_id)
     _note(desk, "Remove service principal", application)
 
 
 def template_of(desk: Desk, application: EnterpriseApplication) -> GalleryPage:
-    """Returns the page of the gallery that an application was made from. Raises: Refused."""
-    return find_page(desk, application.template_id)
+    """Returns the page that an application was made from, a source that writes into the directory too.
+
+    Raises: Refused.
+    """
+    desk.require(Permission.READ_CONFIGURATION)
+    page = find(application.template_id)
+    if page is None:
+        raise not_found("Application template", application.template_id)
+    return page
+
+
+def require_outbound(desk: Desk, application: EnterpriseApplication) -> None:
+    """Checks that an application is one that admins run. Raises: Refused for the import of files."""
+    if not template_of(desk, application).is_application:
+        raise bad_request(
+            f"{application.display_name} belongs to the installation: it runs whenever a file is imported, "
+            "and cannot be started, changed or removed."
+        )
 
 
 def find_template(desk: Desk, application: EnterpriseApplication, template_id: str) -> GalleryPage:

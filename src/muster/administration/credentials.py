@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from muster.administration.applications import find_application
 from muster.administration.desk import Change, Desk
-from muster.administration.refusals import bad_request
+from muster.administration.refusals import bad_request, refusal_of
 from muster.model.application import SecretKey
 from muster.model.failures import ProvisioningFailure
 from muster.model.roles import Permission
@@ -136,9 +136,7 @@ def validate(
         target = desk.open_target(application.service_principal_id, None if credentials is None else tried)
         target.probe(_matching_attribute(desk, application.service_principal_id, job_id))
     except ProvisioningFailure as failure:
-        raise bad_request(
-            f"{failure.sentence} {failure.remedy}", code=failure.code, details=[(failure.code, failure.remedy)]
-        ) from failure
+        raise refusal_of(failure) from failure
 
 
 def checked_secrets(secrets: Mapping[str, str]) -> Mapping[str, str]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from muster.administration.applications import find_application, find_template, template_of
+from muster.administration.applications import find_application, find_template, require_outbound, template_of
 from muster.administration.desk import Change, Desk
-from muster.administration.refusals import bad_request, not_found
+from muster.administration.refusals import bad_request, not_found, refusal_of
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
+from muster.model.failures import ProvisioningFailure
 from muster.model.job import (
     DEFAULT_INTERVAL,
     Cycle,
@@ -55,6 +56,7 @@ def create_job(desk: Desk, service_principal_id: str, template_id: str | None) -
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
+    require_outbound(desk, application)
     page = template_of(desk, application) if template_id is None else find_template(desk, application, template_id)
     existing = {job.id: job for job in desk.stores.jobs.list(application.service_principal_id)}
     job_id = f"{page.job_template_id}.{desk.tenant_id.replace('-', '')}.{application.service_principal_id}"
@@ -165,6 +167,7 @@ def delete_job(desk: Desk, service_principal_id: str, job_id: str) -> None:
     """Removes a job with its links and cycles; accounts at the target stay. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
+    require_outbound(desk, application)
     job = find_job(desk, application.service_principal_id, job_id)
     _stop_cycle(desk, job)
     desk.stores.jobs.remove(job.id)
@@ -207,17 +210,22 @@ def cycles(desk: Desk, service_principal_id: str, job_id: str, limit: int) -> Se
 
 
 def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Mapping[str, Any]:
-    """Returns why a person is in or out of a job, and where each value comes from. Raises: Refused."""
+    """Returns why a person (or group) is in or out of a job, and where each value comes from. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
-    if desk.stores.directory.get(ObjectKind.USER, user) is None:
+    try:
+        explained = desk.explain(job.id, user)
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+    if not explained:
         raise not_found("User", user)
-    return desk.explain(job.id, user)
+    return explained
 
 
 def _to_run(desk: Desk, service_principal_id: str, job_id: str) -> tuple[EnterpriseApplication, SynchronizationJob]:
     desk.require(Permission.RUN_JOBS)
     application = find_application(desk, service_principal_id)
+    require_outbound(desk, application)
     return application, find_job(desk, application.service_principal_id, job_id)
 
 

@@ -1,6 +1,8 @@
 """Reading the logs: what provisioning did, and what administrators changed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from muster.administration.desk import Desk
 from muster.model.log import LogEntry
@@ -8,22 +10,29 @@ from muster.model.roles import Permission
 from muster.ports.administration import AuditEntry
 from muster.ports.cycles import LogQuery
 
-AUDIT_PAGE = 500
+PAGE = 500
 # A search that finds nothing must end: it looks at so many of the newest entries.
-AUDIT_SCANNED = 50_000
+SCANNED = 50_000
+
+_Entry = TypeVar("_Entry")
 
 
-def provisioning(desk: Desk, query: LogQuery) -> tuple[Sequence[LogEntry], str | None]:
-    """Returns entries of the provisioning log, newest first, and the key to go on after. Raises: Refused."""
+def provisioning(
+    desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None = None
+) -> tuple[Sequence[LogEntry], str | None]:
+    """Returns entries of the provisioning log, newest first, and the key to go on after.
+
+    `matches` narrows what the query finds further. Raises: Refused.
+    """
     desk.require(Permission.READ_LOGS)
-    return desk.stores.log.search(query)
-
-
-def find_entry(desk: Desk, entry_id: str) -> LogEntry | None:
-    """Returns an entry of the provisioning log by its change id, None if there is none. Raises: Refused."""
-    desk.require(Permission.READ_LOGS)
-    found, _ = desk.stores.log.search(LogQuery(change_id=entry_id, limit=1))
-    return found[0] if found else None
+    if matches is None:
+        return desk.stores.log.search(query)
+    return _collected(
+        lambda after, limit: desk.stores.log.search(replace(query, after=after, limit=limit)),
+        matches,
+        query.after,
+        query.limit,
+    )
 
 
 def audits(
@@ -31,11 +40,19 @@ def audits(
 ) -> tuple[Sequence[AuditEntry], str | None]:
     """Returns audit entries that match, newest first, and the key to go on after. Raises: Refused."""
     desk.require(Permission.READ_LOGS)
-    found: list[AuditEntry] = []
+    return _collected(lambda start, count: desk.stores.audit.search(after=start, limit=count), matches, after, limit)
+
+
+def _collected(
+    search: Callable[[str | None, int], tuple[Sequence[_Entry], str | None]],
+    matches: Callable[[_Entry], bool],
+    after: str | None,
+    limit: int,
+) -> tuple[Sequence[_Entry], str | None]:
+    found: list[_Entry] = []
     scanned = 0
-    while len(found) < limit and scanned < AUDIT_SCANNED:
-        wanted = min(AUDIT_PAGE, limit - len(found))
-        page, after = desk.stores.audit.search(after=after, limit=wanted)
+    while len(found) < limit and scanned < SCANNED:
+        page, after = search(after, min(PAGE, limit - len(found)))
         found.extend(entry for entry in page if matches(entry))
         scanned += len(page)
         if after is None:

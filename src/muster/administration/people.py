@@ -141,11 +141,11 @@ def write_one(desk: Desk, write: ObjectWrite) -> DirectoryObject:
     """Returns the object as written. Raises: Refused with the store's reason."""
     (answer,) = desk.stores.directory.write([write], desk.now())
     if isinstance(answer, WriteRefused):
-        raise refusal_of(answer)
+        raise write_refusal(answer)
     return answer
 
 
-def refusal_of(refused: WriteRefused) -> Refused:
+def write_refusal(refused: WriteRefused) -> Refused:
     """Returns the refusal for a write that the directory did not take."""
     sentence = f"{refused.sentence} {refused.remedy}".strip()
     return bad_request(sentence, details=[(refused.code, refused.sentence)])

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 
+from muster.model.failures import ProvisioningFailure
 from muster.model.roles import PERMISSIONS, Permission
 
 
@@ -69,4 +70,11 @@ def forbidden(permission: Permission) -> Refused:
         "Authorization_RequestDenied",
         f"Insufficient privileges to complete the operation: it needs {permission.value}, "
         f"which these roles have: {roles}.",
+    )
+
+
+def refusal_of(failure: ProvisioningFailure) -> Refused:
+    """Returns the refusal for what a target or a job's rules made impossible: its code, sentence and remedy."""
+    return bad_request(
+        f"{failure.sentence} {failure.remedy}", code=failure.code, details=[(failure.code, failure.remedy)]
     )

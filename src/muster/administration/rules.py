@@ -87,9 +87,8 @@ def check_schema(document: Mapping[str, Any]) -> None:
     try:
         compile_rules(read_schema(document))
     except SchemaRefused as refused:
-        raise bad_request(
-            refused.sentence, code="InvalidSynchronizationSchema", details=[(refused.code, refused.remedy)]
-        ) from refused
+        details = [(refused.code, refused.remedy)]
+        raise bad_request(refused.sentence, code="InvalidSynchronizationSchema", details=details) from refused
 
 
 def try_expression(

@@ -7,6 +7,7 @@ from typing import Any
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job
 from muster.administration.refusals import bad_request, conflict, not_found
+from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
 from muster.model.job import Plan
 from muster.model.roles import Permission
@@ -17,8 +18,6 @@ CATEGORY = "ProvisioningManagement"
 IMPORT_BYTES = 64 * 1024 * 1024
 IMPORT_SUFFIXES = (".csv", ".json")
 MEMBERS_ON_DEMAND = 5
-# The job id that imports are queued under: the inbound job of files into the directory.
-IMPORT_JOB = "import"
 
 # What a caller needs to look at a piece of work.
 _NEEDED = {WorkKind.IMPORT: Permission.WRITE_DIRECTORY}
@@ -92,7 +91,7 @@ def import_file(desk: Desk, file_name: str, content: bytes) -> Work:
         raise bad_request(f"{name} is larger than {IMPORT_BYTES // 1024 // 1024} MiB: split it.")
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
     desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    return _queue(desk, WorkKind.IMPORT, IMPORT_JOB, {"file": path, "fileName": name})
+    return _queue(desk, WorkKind.IMPORT, _import_job_id(desk), {"file": path, "fileName": name})
 
 
 def find_work(desk: Desk, work_id: str) -> Work:
@@ -119,6 +118,14 @@ def latest_plans(desk: Desk, service_principal_id: str, job_id: str) -> Sequence
     desk.require(Permission.READ_CONFIGURATION)
     plan = desk.stores.plans.latest(find_job(desk, service_principal_id, job_id).id)
     return () if plan is None else (plan,)
+
+
+def _import_job_id(desk: Desk) -> str:
+    """The installation's inbound job that carries files into the directory."""
+    page = find(FILE_TEMPLATE_ID)
+    template_id = FILE_TEMPLATE_ID if page is None else page.job_template_id
+    known = (job.id for job in desk.stores.jobs.list() if job.template_id == template_id)
+    return next(known, template_id)
 
 
 def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:

@@ -50,9 +50,17 @@ def list_provisioning(call: Call) -> Answer:
     options = call.options()
     _check_order(options.order_by)
     query = LogQuery(after=options.after, limit=options.limit)
+    others: list[tuple[str, str]] = []
     for comparison in options.filter:
-        query = _narrowed(query, comparison)
-    entries, next_after = logs.provisioning(call.desk, query)
+        if comparison.operator == "ne" and comparison.path.lower() in _EXACT and isinstance(comparison.value, str):
+            others.append((_EXACT[comparison.path.lower()], comparison.value))
+        else:
+            query = _narrowed(query, comparison)
+
+    def matches(entry: LogEntry) -> bool:
+        return all(getattr(entry, field) != value for field, value in others)
+
+    entries, next_after = logs.provisioning(call.desk, query, matches if others else None)
     # A reader of logs alone need not read configuration: names come straight from the applications.
     known = {found.service_principal_id: found for found in call.desk.stores.applications.list()}
 

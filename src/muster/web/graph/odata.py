@@ -16,7 +16,7 @@ from muster.administration.refusals import Refused, bad_request
 
 FILTER_CHARACTERS = 4_000
 COMPARISONS_LIMIT = 20
-TOP_LIMIT = 999
+TOP_LIMIT = 1000
 TOP_DEFAULT = 100
 _CHECK_BYTES = 6
 _KNOWN = frozenset({"$filter", "$top", "$skiptoken", "$select", "$count", "$orderby", "$search", "$expand", "$format"})
