@@ -1,0 +1,1 @@
+"""Muster: self-hosted automatic user provisioning."""
