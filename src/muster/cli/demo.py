@@ -127,7 +127,7 @@ class _Stage:
             check=False,
         )
         if done.returncode != 0:
-            raise Failed(f"muster {' '.join(arguments[:3])} failed: {done.stderr.strip().splitlines()[-1:]}")
+            raise Failed(f"muster {' '.join(arguments[:3])} failed: {_last_line(done.stderr)}")
         return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
     def serve_on(self) -> None:
@@ -308,3 +308,8 @@ def _free_port(wanted: int) -> int:
         return probe_port(_HOST, wanted)
     except StartRefused:
         return probe_port(_HOST, 0)
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

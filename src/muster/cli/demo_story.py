@@ -128,9 +128,10 @@ class Story:
         """Does what happens in a company in a day, and notes who should notice it at 8x8."""
         # A person to do each thing to: provisioned, and not through a second way that would keep them in.
         people = self._provisioned()
+        returning = self.api.get("/directory/deletedItems/microsoft.graph.user" + query(top=1))["value"][0]
         for deed in (self._hire, self._rename, self._move, self._unassign, self._block, self._leave, self._purge):
             self.deeds.append(deed(people))
-        self.deeds.append(self._return())
+        self.deeds.append(self._return(returning))
 
     def outcomes(self, initial_cycle_id: str, tick: Callable[[], None]) -> list[tuple[Deed, dict[str, Any]]]:
         """Returns each deed with its newest log entry of a later cycle, once all are there."""
@@ -142,10 +143,10 @@ class Story:
                 raise Failed(f"No cycle dealt with {missing} within {_CHANGES_WITHIN_SECONDS:.0f} seconds.")
             time.sleep(0.3)
             tick()
-            filter_ = f"jobId eq '{self.job_id}' and cycleId ne '{initial_cycle_id}'"
-            options = query(filter=filter_, orderby="activityDateTime desc", top=200)
+            options = query(filter=f"jobId eq '{self.job_id}'", orderby="activityDateTime desc", top=200)
             for entry in self.api.get(f"/auditLogs/provisioning{options}")["value"]:
-                found.setdefault(entry["sourceIdentity"]["id"], entry)
+                if entry["cycleId"] != initial_cycle_id:
+                    found.setdefault(entry["sourceIdentity"]["id"], entry)
             found = {deed.object_id: found[deed.object_id] for deed in self.deeds if deed.object_id in found}
         return [(deed, found[deed.object_id]) for deed in self.deeds]
 
@@ -225,8 +226,7 @@ class Story:
         self.api.delete(f"/directory/deletedItems/{person['id']}")
         return Deed(what="hard-delete", who=person["displayName"], object_id=person["id"])
 
-    def _return(self) -> Deed:
-        deleted = self.api.get("/directory/deletedItems/microsoft.graph.user" + query(top=1))["value"][0]
+    def _return(self, deleted: dict[str, Any]) -> Deed:
         self.api.post(f"/directory/deletedItems/{deleted['id']}/restore")
         self.api.patch(f"/users/{deleted['id']}", {"accountEnabled": True})
         if not self.api.get(f"/users/{deleted['id']}/appRoleAssignments")["value"]:

@@ -142,4 +142,7 @@ def with_export_step(outcome: Outcome, parts: JobParts) -> Outcome:
 
 
 def _values(operation: Operation) -> tuple[MappedValue, ...]:
-    return tuple(MappedValue(attribute=change.attribute, value=change.new) for change in operation.changes)
+    return tuple(
+        MappedValue(attribute=change.attribute, value=change.new, redacted=change.redacted)
+        for change in operation.changes
+    )
