@@ -14,11 +14,15 @@ from muster.expression.inline import (
     INLINED,
     MAX_JOINED,
     Operand,
+    assignment,
     constant,
+    finished_function,
+    has_class,
     inline_comparison,
     inline_join,
     is_text,
     load,
+    read_attribute,
 )
 from muster.expression.logic import compare, switch_key
 from muster.expression.nodes import (
@@ -106,7 +110,6 @@ class _Writer:
 
     def __init__(self) -> None:
         self._globals: dict[str, object] = {
-            "__builtins__": {},
             "len": len,
             "str": str,
             "bool": bool,
@@ -125,30 +128,9 @@ class _Writer:
 
     def finish(self, result: ast.expr) -> Any:
         """The finished function that returns the result."""
-        reads = [
-            self._assignment(
-                variable,
-                self._called(ast.Attribute(value=load("attributes"), attr="get", ctx=ast.Load()), constant(name)),
-            )
-            for name, variable in self._attributes.items()
-        ]
-        function = ast.FunctionDef(
-            name="compiled",
-            args=ast.arguments(
-                posonlyargs=[],
-                args=[ast.arg(arg="attributes"), ast.arg(arg="environment")],
-                kwonlyargs=[],
-                kw_defaults=[],
-                defaults=[],
-            ),
-            body=[*reads, *self._body, ast.Return(value=result)],
-            decorator_list=[],
-        )
-        module = ast.fix_missing_locations(ast.Module(body=[function], type_ignores=[]))
-        namespace = dict(self._globals)
-        # The tree above is made of constants and of names chosen here alone: nothing an admin writes becomes code.
-        exec(compile(module, "<expression>", "exec"), namespace)  # noqa: S102  the reason is the line above
-        return namespace["compiled"]
+        reads = [read_attribute(name, variable) for name, variable in self._attributes.items()]
+        body = [*reads, *self._body, ast.Return(value=result)]
+        return finished_function(("attributes", "environment"), body, self._globals)
 
     # ------------------------------------------------------------ pieces
 
@@ -163,16 +145,13 @@ class _Writer:
         self._globals[name] = value
         return load(name)
 
-    def _assignment(self, variable: str, value: ast.expr) -> ast.stmt:
-        return ast.Assign(targets=[ast.Name(id=variable, ctx=ast.Store())], value=value)
-
     def _called(self, function: ast.expr, *arguments: ast.expr) -> ast.expr:
         return ast.Call(func=function, args=list(arguments), keywords=[])
 
     def _put(self, value: ast.expr, variable: str | None = None) -> Operand:
         """Assigns the value to a variable, a fresh one unless named."""
         name = variable or self._fresh()
-        self._body.append(self._assignment(name, value))
+        self._body.append(assignment(name, value))
         return Operand(expression=load(name))
 
     def _block(self, node: Node, variable: str) -> list[ast.stmt]:
@@ -287,7 +266,7 @@ class _Writer:
     def _emit_select_unique(self, node: Call) -> Operand:
         variable, free = self._fresh(), self._fresh()
         is_taken = ast.UnaryOp(op=ast.Not(), operand=load(free))
-        asked = self._assignment(free, self._called(load("IS_FREE"), load(variable), load("environment")))
+        asked = assignment(free, self._called(load("IS_FREE"), load(variable), load("environment")))
         self._body += [*self._block(node.arguments[0], variable), asked]
         for rule in node.arguments[1:]:
             self._when(is_taken, [*self._block(rule, variable), asked])
@@ -310,7 +289,7 @@ class _Writer:
         else:
             chosen = self._emit_places(wanted, keys)
         variable = self._fresh()
-        self._body += [self._assignment(variable, constant(None))]
+        self._body += [assignment(variable, constant(None))]
         for index, value in enumerate(values):
             self._when(_equals(chosen, constant(index)), self._block(value, variable))
         self._when(_equals(chosen, constant(-1)), self._block(node.arguments[1], variable))
@@ -328,11 +307,11 @@ class _Writer:
     def _emit_places(self, wanted: ast.expr, keys: Sequence[Node]) -> ast.expr:
         """The number of the first key that equals the source, -1 without one; later keys are not computed."""
         variable = self._fresh()
-        self._body.append(self._assignment(variable, constant(-1)))
+        self._body.append(assignment(variable, constant(-1)))
         for index, key in enumerate(keys):
             outer, self._body = self._body, []
             spelled = self._put(self._called(load("KEY"), self.emit(key).expression)).expression
-            self._when(_equals(spelled, wanted), [self._assignment(variable, constant(index))])
+            self._when(_equals(spelled, wanted), [assignment(variable, constant(index))])
             inner, self._body = self._body, outer
             self._when(_equals(load(variable), constant(-1)), inner)
         return load(variable)
@@ -346,6 +325,4 @@ def _switched(source: Operand, slow: ast.expr) -> ast.expr:
     """The source as Switch compares it: a text is its own key."""
     if source.is_constant:
         return slow
-    its_class = ast.Attribute(value=source.expression, attr="__class__", ctx=ast.Load())
-    test = ast.Compare(left=its_class, ops=[ast.Is()], comparators=[load("str")])
-    return ast.IfExp(test=test, body=source.expression, orelse=slow)
+    return ast.IfExp(test=has_class(source, "str"), body=source.expression, orelse=slow)

@@ -42,11 +42,12 @@ def lower(source: str, culture: str = "") -> str:
     language = culture[:3].rstrip("-_").lower()
     if language in _TURKIC:
         source = source.replace("I", "ı").replace("İ", "i")
-    elif source.isascii():
-        return source.lower()
-    elif language == _LITHUANIAN:
+    elif language == _LITHUANIAN and not source.isascii():
         source = _lower_lithuanian(source)
-    return "".join(map(_lower_letter, source))
+    # These alone have a lower case that depends on their place or is two letters.
+    if "Σ" in source or "İ" in source:
+        return "".join(map(_lower_letter, source))
+    return source.lower()
 
 
 def upper(source: str, culture: str = "") -> str:
@@ -54,10 +55,11 @@ def upper(source: str, culture: str = "") -> str:
     language = culture[:3].rstrip("-_").lower()
     if language in _TURKIC:
         source = source.replace("i", "İ").replace("ı", "I")
-    elif source.isascii():
-        return source.upper()
-    elif language == _LITHUANIAN:
+    elif language == _LITHUANIAN and not source.isascii():
         source = re.sub(f"([ijįIJĮ]){_DOT_ABOVE}", r"\1", source)
+    changed = source.upper()
+    if len(changed) == len(source) and "ı" not in source:
+        return changed
     return "".join(map(_upper_letter, source))
 
 
@@ -121,15 +123,22 @@ def strip_diacritics(source: str) -> str:
     """
     if source.isascii():
         return source
-    plain: list[str] = []
-    after_latin = False
-    for letter in source:
-        if unicodedata.combining(letter):
-            if not after_latin:
-                plain.append(letter)
-            continue
-        decomposed = unicodedata.normalize("NFD", letter)
-        bare = _PLAIN.get(decomposed[0], decomposed[0])
-        after_latin = bare.isascii() and bare.isalpha()
-        plain.append(bare if after_latin else letter)
-    return "".join(plain)
+    return _MARKS.sub("", source.translate(_PLAIN_LETTERS))
+
+
+class _PlainLetters(dict[int, str]):
+    """The plain letters behind Latin ones, found when first asked for."""
+
+    def __missing__(self, point: int) -> str:
+        letter = chr(point)
+        if not (0xC0 <= point < 0x250 or 0x1E00 <= point < 0x1F00):
+            return letter
+        bare = unicodedata.normalize("NFD", letter)[0]
+        plain = _PLAIN.get(bare, bare)
+        self[point] = plain if plain.isascii() and plain.isalpha() else letter
+        return self[point]
+
+
+_PLAIN_LETTERS: Final = _PlainLetters()
+# Combining marks behind a Latin letter.
+_MARKS: Final = re.compile("(?<=[A-Za-z])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")

@@ -1,11 +1,14 @@
 """The function Replace with its five ways of working."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from muster.expression.patterns import Pattern, PatternError, compile_pattern, expand_template
 from muster.expression.signatures import ABSENT, Example, Function, Parameter, Topic
 from muster.expression.text import over_each
 from muster.expression.values import MAX_TEXT, EvaluationError, Value, refuse, text, too_long
+
+MAX_MATCHES = 2_000
 
 
 def _given(value: Any) -> bool:
@@ -80,17 +83,40 @@ def _replace_text(whole: str, old: str, new: str) -> str:
 
 
 def _replace_matches(source: str, pattern: Pattern, replacement: str) -> str:
-    pieces: list[str] = []
-    end = length = 0
-    for match in pattern.find_all(source):
+    built = _Built()
+    end = 0
+    for match in _matches(source, pattern):
         start, stop = match.span()
-        grown = [source[end:start], *expand_template(replacement, pattern, match, source)]
-        length += sum(map(len, grown))
-        if length > MAX_TEXT:
-            raise too_long("Replace", length)
-        pieces += grown
+        built.add(source[end:start])
+        for piece in expand_template(replacement, pattern, match, source):
+            built.add(piece)
         end = stop
-    return "".join((*pieces, source[end:]))
+    return built.finished(source[end:])
+
+
+def _matches(source: str, pattern: Pattern) -> Iterator[Any]:
+    for count, match in enumerate(pattern.find_all(source)):
+        if count == MAX_MATCHES:
+            raise refuse("Replace", "regexPattern", pattern.source, f"must not match more than {MAX_MATCHES:,} times")
+        yield match
+
+
+class _Built:
+    """A text that grows piece by piece, within the limit of output."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+
+    def add(self, piece: str) -> None:
+        self._length += len(piece)
+        if self._length > MAX_TEXT:
+            raise too_long("Replace", self._length)
+        self._pieces.append(piece)
+
+    def finished(self, rest: str) -> str:
+        self.add(rest)
+        return "".join(self._pieces)
 
 
 def _group_number(pattern: Pattern, group: Any) -> int:
@@ -103,18 +129,15 @@ def _group_number(pattern: Pattern, group: Any) -> int:
 
 def _replace_group(source: str, pattern: Pattern, group: Any, replacement: str) -> str:
     number = _group_number(pattern, group)
-    pieces: list[str] = []
-    end = length = 0
-    for match in pattern.find_all(source):
+    built = _Built()
+    end = 0
+    for match in _matches(source, pattern):
         start, stop = match.span(number)
-        if start < 0:
-            continue
-        pieces += (source[end:start], replacement)
-        length += start - end + len(replacement)
-        if length > MAX_TEXT:
-            raise too_long("Replace", length)
-        end = stop
-    return "".join((*pieces, source[end:]))
+        if start >= 0:
+            built.add(source[end:start])
+            built.add(replacement)
+            end = stop
+    return built.finished(source[end:])
 
 
 def _extract_when_empty(source: Any, pattern: Pattern, group: Any, other: Any) -> Value:
@@ -132,7 +155,7 @@ def _extract_when_empty(source: Any, pattern: Pattern, group: Any, other: Any) -
 FUNCTIONS: Final = (
     Function(
         name="Replace",
-        topic=Topic.REPLACE,
+        topic=Topic.TEXT,
         about="Replaces in a text, telling upper from lower case. What it does depends on which arguments are given.",
         parameters=(
             Parameter(name="source", about="The text; of a list every value is treated."),

@@ -30,7 +30,6 @@ class Topic(StrEnum):
     """The chapter of the reference a function stands in."""
 
     TEXT = "Text"
-    REPLACE = "Replace"
     DATES = "Dates"
     LISTS = "Lists"
     LOGIC = "Logic"

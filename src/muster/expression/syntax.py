@@ -27,10 +27,11 @@ from muster.expression.signatures import Function, Parameter
 from muster.expression.table import FUNCTIONS, WORDS
 from muster.expression.values import read_number
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "ExpressionSyntaxError", "Node", "attributes_of", "parse_expression"]
+__all__ = ["MAX_CALLS", "MAX_DEPTH", "MAX_LENGTH", "ExpressionSyntaxError", "Node", "attributes_of", "parse_expression"]
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
+MAX_CALLS = 500
 
 _TOKENS: Final = re.compile(
     r"""(?P<space>\s+)
@@ -160,6 +161,7 @@ class _Parser:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
+        self._calls = 0
 
     def _peek(self) -> _Token:
         return self._tokens[self._next]
@@ -282,6 +284,9 @@ class _Parser:
             raise _mistake(name.position, "a function", found, _nearest(name.spelled, list(FUNCTIONS)))
         if function.top_level_only and self._depth > 0:
             raise _nested(function.name, name.position)
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise _mistake(name.position, f"at most {MAX_CALLS} functions in one expression", "this is one more")
         self._take()
         self._descend(name)
         arguments = self._parse_arguments(function)

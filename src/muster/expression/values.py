@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, Self, TypeAlias
 
-MAX_TEXT = 100_000
-MAX_ITEMS = 100_000
+MAX_TEXT = 20_000
 MAX_DIGITS = 60
 REDACTED_TEXT = "[Redact]"
 

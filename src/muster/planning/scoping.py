@@ -1,24 +1,23 @@
 """Scoping filters: compiled once, they say of an object whether it is in scope, and which clause decided it."""
 
-from collections.abc import Callable, Mapping
+import ast
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from muster.expression.date_formats import DateError, read_common_date
-from muster.expression.letters import lower
-from muster.expression.patterns import Pattern, PatternError, compile_pattern
-from muster.expression.values import plain_text, read_number
+from muster.expression.date_formats import DateError
+from muster.expression.inline import Operand, constant, finished_function, has_class, load, read_attribute
+from muster.expression.patterns import PatternError
 from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
+from muster.planning.operators import OPERATORS, OPERATORS_BY_NAME, BadValue, Kind, Operator, Test, normal_name
 
 MAX_GROUPS = 100
 MAX_CLAUSES = 100
 MAX_VALUES = 1_000
 _MAX_REMEMBERED = 1_024
 
-Test: TypeAlias = Callable[[Any], bool]
+Answers: TypeAlias = Callable[[Mapping[str, Any]], tuple[bool, ...]]
 
 
 class FilterRefused(ValueError):
@@ -27,27 +26,6 @@ class FilterRefused(ValueError):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
-
-
-class Kind(StrEnum):
-    """How many values an operator takes beside the attribute."""
-
-    UNARY = "Unary"
-    BINARY = "Binary"
-    LIST = "List"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """An operator of scoping filters; `build` makes the test of one single value, which is never null or empty."""
-
-    name: str
-    about: str
-    kind: Kind
-    types: tuple[str, ...]
-    build: Callable[[tuple[str, ...]], Test]
-    is_extension: bool = False
-    takes_dates: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +54,15 @@ class _CompiledGroup:
 class CompiledFilter:
     """A scoping filter ready to run."""
 
-    tests: tuple[tuple[str, Test], ...]
+    # What the clauses of all groups answer, in their order.
+    answers: Answers
     groups: tuple[_CompiledGroup, ...]
     # The same answers of the clauses always give the same decision: it is made once.
     _decisions: dict[tuple[bool, ...], ScopeDecision] = field(default_factory=dict, repr=False, compare=False)
 
     def decide(self, attributes: Mapping[str, Any]) -> ScopeDecision:
         """Whether an object with these attributes is in scope, with the clause that decided it."""
-        get = attributes.get
-        answers = tuple([test(get(name)) for name, test in self.tests])
+        answers = self.answers(attributes)
         decision = self._decisions.get(answers)
         if decision is None:
             decision = self._decided(answers)
@@ -118,12 +96,48 @@ def compile_filter(scoping: ScopingFilter) -> CompiledFilter:
     """
     if len(scoping.groups) > MAX_GROUPS:
         raise FilterRefused(f"A job has at most {MAX_GROUPS} scoping filters for an object type; merge some of them.")
-    tests: list[tuple[str, Test]] = []
+    tests: list[tuple[FilterClause, Test]] = []
     groups: list[_CompiledGroup] = []
     for group in scoping.groups:
         groups.append(_CompiledGroup(texts=_texts(group), first=len(tests)))
-        tests += ((clause.attribute, _compile_clause(group, clause)) for clause in group.clauses)
-    return CompiledFilter(tests=tuple(tests), groups=tuple(groups))
+        tests += ((clause, _compile_clause(group, clause)) for clause in group.clauses)
+    return CompiledFilter(answers=_write_answers(tests), groups=tuple(groups))
+
+
+def _write_answers(tests: Sequence[tuple[FilterClause, Test]]) -> Answers:
+    """One function for the tests of all clauses; the simplest are written out instead of called."""
+    names = {"str": str, **{f"T{index}": test for index, (_, test) in enumerate(tests)}}
+    variables: dict[str, str] = {}
+    results: list[ast.expr] = []
+    for index, (clause, _) in enumerate(tests):
+        variable = variables.setdefault(clause.attribute, f"a{len(variables)}")
+        called = ast.Call(func=load(f"T{index}"), args=[load(variable)], keywords=[])
+        operator = _WRITTEN_OUT.get(normal_name(clause.operator))
+        if operator is None:
+            results.append(called)
+            continue
+        wanted = "" if normal_name(clause.operator) in ("IS NULL", "IS NOT NULL") else clause.values[0]
+        compared = ast.Compare(left=load(variable), ops=[operator()], comparators=[constant(wanted)])
+        if isinstance(compared.ops[0], ast.NotEq) and wanted:
+            # The empty text differs from every value, but is no value.
+            compared = ast.Compare(
+                left=constant(""), ops=[ast.NotEq(), ast.NotEq()], comparators=[load(variable), constant(wanted)]
+            )
+        results.append(
+            ast.IfExp(test=has_class(Operand(expression=load(variable)), "str"), body=compared, orelse=called)
+        )
+    reads = [read_attribute(name, variable) for name, variable in variables.items()]
+    body: list[ast.stmt] = [*reads, ast.Return(value=ast.Tuple(elts=results, ctx=ast.Load()))]
+    written: Answers = finished_function(("attributes",), body, names)
+    return written
+
+
+_WRITTEN_OUT: Final[Mapping[str, type[ast.cmpop]]] = {
+    "EQUALS": ast.Eq,
+    "NOT EQUALS": ast.NotEq,
+    "IS NULL": ast.Eq,
+    "IS NOT NULL": ast.NotEq,
+}
 
 
 def render_clause(group: FilterGroup, clause: FilterClause) -> str:
@@ -138,11 +152,7 @@ def render_clause(group: FilterGroup, clause: FilterClause) -> str:
 
 def find_operator(name: str) -> Operator | None:
     """The operator of that name, `ANY` or `ALL` before it left aside; None if there is none."""
-    return OPERATORS_BY_NAME.get(_normal(_without_reach(name)))
-
-
-def _normal(name: str) -> str:
-    return " ".join(name.upper().replace("_", " ").split())
+    return OPERATORS_BY_NAME.get(normal_name(_without_reach(name)))
 
 
 def _reach(name: str) -> str | None:
@@ -190,7 +200,7 @@ def _compile_clause(group: FilterGroup, clause: FilterClause) -> Test:
         _check_values(where, operator, values)
     try:
         test = operator.build(values)
-    except (PatternError, DateError, _BadValue) as failure:
+    except (PatternError, DateError, BadValue) as failure:
         raise FilterRefused(f"{where}: {failure}.") from None
     return _spread(test, operator, any_of=_reach(clause.operator) == "ANY")
 
@@ -231,183 +241,3 @@ def _is_null(value: Any) -> bool:
 
 def _is_not_null(value: Any) -> bool:
     return not _is_null(value)
-
-
-# ---------------------------------------------------------------- tests of a single value
-
-
-class _BadValue(ValueError):
-    """A value an operator cannot take."""
-
-
-def _equals(values: tuple[str, ...]) -> Test:
-    (wanted,) = values
-    folded, size = wanted.lower(), read_number(wanted.strip())
-
-    def test(value: Any) -> bool:
-        if value.__class__ is str:
-            return bool(value == wanted)
-        if isinstance(value, bool):
-            return ("true" if value else "false") == folded
-        if isinstance(value, (int, float)) and size is not None:
-            return value == size
-        return plain_text(value) == wanted
-
-    return test
-
-
-def _negated(build: Callable[[tuple[str, ...]], Test]) -> Callable[[tuple[str, ...]], Test]:
-    def negated(values: tuple[str, ...]) -> Test:
-        test = build(values)
-        return lambda value: not test(value)
-
-    return negated
-
-
-def _matches(*, whole: bool) -> Callable[[tuple[str, ...]], Test]:
-    def build(values: tuple[str, ...]) -> Test:
-        pattern: Pattern = compile_pattern(values[0])
-        if whole:
-            # Lenient: the page's own samples only make sense when the pattern covers the whole value.
-            return lambda value: pattern.matches_whole(plain_text(value))
-        return lambda value: pattern.search(plain_text(value)) is not None
-
-    return build
-
-
-def _greater(*, or_equal: bool) -> Callable[[tuple[str, ...]], Test]:
-    def build(values: tuple[str, ...]) -> Test:
-        limit = _whole(values[0])
-        if limit is None:
-            raise _BadValue(f"{values[0]!r} is no whole number")
-
-        def test(value: Any) -> bool:
-            size = _whole(value)
-            return size is not None and (size >= limit if or_equal else size > limit)
-
-        return test
-
-    return build
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    found = value if isinstance(value, int) else read_number(plain_text(value).strip())
-    return found if isinstance(found, int) else None
-
-
-def _of_text(compare: Callable[[str, str], bool], *, folds: bool = False) -> Callable[[tuple[str, ...]], Test]:
-    def build(values: tuple[str, ...]) -> Test:
-        wanted = lower(values[0]) if folds else values[0]
-        if folds:
-            return lambda value: compare(lower(plain_text(value)), wanted)
-        return lambda value: compare(value if value.__class__ is str else plain_text(value), wanted)
-
-    return build
-
-
-def _is_boolean(wanted: str) -> Callable[[tuple[str, ...]], Test]:
-    return lambda _values: lambda value: plain_text(value).lower() == wanted
-
-
-def _is_among(values: tuple[str, ...]) -> Test:
-    wanted = frozenset(values)
-    return lambda value: plain_text(value) in wanted
-
-
-def _compares_date(*, before: bool) -> Callable[[tuple[str, ...]], Test]:
-    def build(values: tuple[str, ...]) -> Test:
-        limit = read_common_date(values[0])
-
-        def test(value: Any) -> bool:
-            at = _date(value)
-            return at is not None and (at < limit if before else at > limit)
-
-        return test
-
-    return build
-
-
-def _date(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    try:
-        return read_common_date(plain_text(value))
-    except DateError:
-        return None
-
-
-def _never(_values: tuple[str, ...]) -> Test:
-    return lambda _value: False
-
-
-_TEXTS: Final = ("String", "Integer")
-_ALL: Final = ("String", "Integer", "Boolean", "Reference", "Binary", "DateTime")
-
-
-def _operator(
-    name: str,
-    about: str,
-    build: Callable[[tuple[str, ...]], Test],
-    *,
-    kind: Kind = Kind.BINARY,
-    types: tuple[str, ...] = _TEXTS,
-    is_extension: bool = False,
-    takes_dates: bool = False,
-) -> Operator:
-    return Operator(
-        name=name,
-        about=about,
-        kind=kind,
-        types=types,
-        build=build,
-        is_extension=is_extension,
-        takes_dates=takes_dates,
-    )
-
-
-OPERATORS: Final = (
-    _operator("EQUALS", "The value is exactly this, telling upper from lower case.", _equals),
-    _operator("NOT EQUALS", "The value is another.", _negated(_equals)),
-    _operator("IS TRUE", "The value is true.", _is_boolean("true"), kind=Kind.UNARY, types=("Boolean",)),
-    _operator("IS FALSE", "The value is false.", _is_boolean("false"), kind=Kind.UNARY, types=("Boolean",)),
-    _operator("IS NULL", "There is no value.", _never, kind=Kind.UNARY, types=_ALL),
-    _operator("IS NOT NULL", "There is a value.", _never, kind=Kind.UNARY, types=_ALL),
-    _operator("REGEX MATCH", "The whole value matches the pattern.", _matches(whole=True)),
-    _operator("NOT REGEX MATCH", "There is a value, and it does not match.", _negated(_matches(whole=True))),
-    _operator("Greater_Than", "The value is a greater whole number.", _greater(or_equal=False)),
-    _operator("Greater_Than_OR_EQUALS", "The value is this whole number or greater.", _greater(or_equal=True)),
-    _operator("Includes", "The value contains the text.", _of_text(lambda value, wanted: wanted in value)),
-    _operator("ENDS_WITH", "The value ends with the text.", _of_text(str.endswith)),
-    _operator("&", "The value stands somewhere in the text.", _of_text(lambda value, wanted: value in wanted)),
-    _operator("!&", "The value stands nowhere in the text.", _of_text(lambda value, wanted: value not in wanted)),
-    _operator("REGEX SEARCH", "The pattern is found in the value.", _matches(whole=False), is_extension=True),
-    _operator("STARTS_WITH", "The value begins with the text.", _of_text(str.startswith), is_extension=True),
-    _operator(
-        "EQUALS IGNORE CASE", "The value is this in any case.", _of_text(str.__eq__, folds=True), is_extension=True
-    ),
-    _operator("IN", "The value is one of these.", _is_among, kind=Kind.LIST, is_extension=True),
-    _operator("NOT IN", "The value is none of these.", _negated(_is_among), kind=Kind.LIST, is_extension=True),
-    _operator("MEMBER_OF", "One of the values is one of these.", _is_among, kind=Kind.LIST, is_extension=True),
-    _operator(
-        "NOT MEMBER_OF", "None of the values is one of these.", _negated(_is_among), kind=Kind.LIST, is_extension=True
-    ),
-    _operator(
-        "BEFORE",
-        "The date is before this one.",
-        _compares_date(before=True),
-        types=("DateTime", "String"),
-        is_extension=True,
-        takes_dates=True,
-    ),
-    _operator(
-        "AFTER",
-        "The date is after this one.",
-        _compares_date(before=False),
-        types=("DateTime", "String"),
-        is_extension=True,
-        takes_dates=True,
-    ),
-)
-OPERATORS_BY_NAME: Final[Mapping[str, Operator]] = MappingProxyType({_normal(item.name): item for item in OPERATORS})

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
+from muster.planning.operators import OPERATORS, operators_as_graph
 from muster.planning.scoping import (
     MAX_CLAUSES,
     MAX_GROUPS,
     MAX_VALUES,
-    OPERATORS,
     FilterRefused,
     ScopeDecision,
     compile_filter,
@@ -240,3 +240,16 @@ def test_a_filter_out_of_limits_is_refused(scoping: ScopingFilter, told: str) ->
 
 def test_a_date_attribute_can_be_compared_as_a_date() -> None:
     assert decision(a_clause("startDate", "BEFORE", "2024-01-01"), "2023-05-01").in_scope
+
+
+def test_every_operator_is_listed_for_graph() -> None:
+    listed = operators_as_graph()
+    assert [item["name"] for item in listed] == [item.name for item in OPERATORS]
+    assert listed[0] == {
+        "id": "EQUALS",
+        "name": "EQUALS",
+        "arity": "Binary",
+        "multivaluedComparisonType": "All",
+        "supportedAttributeTypes": ["String", "Integer"],
+    }
+    assert {item["arity"] for item in listed} == {"Unary", "Binary"}
