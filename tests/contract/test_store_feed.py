@@ -283,3 +283,23 @@ def test_a_reader_that_follows_the_feed_meets_every_change_of_concurrent_writers
     assert failures == []
     assert sorted(seen) == sorted(f"w{writer}n{turn}" for writer in range(writers) for turn in range(rounds))
     assert store.feed.latest() == writers * rounds
+
+
+def test_many_reads_may_be_under_way_at_once(company: Company) -> None:
+    pages = [
+        company.store.feed.read(company.view(), ObjectKind.USER, Window(after=after, until=99), None, 1)
+        for after in range(-12, 0)
+    ]
+    for after, (_, key) in zip(range(-12, 0), pages, strict=True):
+        window = Window(after=after, until=99)
+        rest, end = company.store.feed.read(company.view(), ObjectKind.USER, window, key, 10)
+        assert ([name_of(change.source_id) for change in rest], end) == (["bob", "eve", "fay", "hal"], None)
+
+
+def test_a_job_that_is_gone_reads_nobody(company: Company) -> None:
+    view = company.view()
+    company.store.applications.remove("sp")
+    assert company.read() == []
+    change = company.store.feed.read_one(view, ObjectKind.USER, id_of("ann"))
+    assert change is not None
+    assert change.grants == ()

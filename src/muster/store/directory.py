@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row, Select
 
 from muster.database import Database
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
@@ -13,10 +13,11 @@ from muster.model.values import Value
 from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, hold_feed, record
 from muster.store.directory_writes import DirectoryBatch, Draft
-from muster.store.rows import object_key, object_of, objects_of, pieces, select_objects
+from muster.store.rows import fetch_objects, object_key, object_of, objects_of, pieces, select_objects
 from muster.store.tables import memberships, objects
 
 _SCANNED_AT_ONCE = 1_000
+_COMPARED = (objects.c.key, objects.c.folded_name, objects.c.object_id, objects.c.content)
 # Columns that hold an attribute folded; comparisons with them are exact and use their index.
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     "userPrincipalName": objects.c.principal_name,
@@ -53,10 +54,13 @@ class SqlDirectory:
                     found.append(row)
                     if len(found) > query.limit:
                         break
-        more = len(found) > query.limit
-        page = found[: query.limit]
+            page = found[: query.limit]
+            whole = {row.key: row for row in fetch_objects(connection, objects.c.key, [row.key for row in page])}
+        more = len(found) > query.limit and page
         return DirectoryPage(
-            objects=objects_of(page), next_after=_cursor(page[-1]) if more and page else None, total=total
+            objects=objects_of([whole[row.key] for row in page]),
+            next_after=_cursor(page[-1]) if more else None,
+            total=total,
         )
 
     def write(self, writes: Sequence[ObjectWrite], at: datetime) -> Sequence[DirectoryObject | WriteRefused]:
@@ -258,11 +262,13 @@ def _scan(
     connection: Connection, conditions: Sequence[ColumnElement[bool]], after: str | None, step: int
 ) -> Iterator[Row[Any]]:
     while True:
-        statement = select_objects().where(*conditions)
+        statement: Select[Any] = sa.select(*_COMPARED).where(*conditions)
         if after is not None:
             key, _, name = after.partition(":")
             statement = statement.where(sa.tuple_(objects.c.folded_name, objects.c.key) > sa.tuple_(name, int(key)))
-        rows = connection.execute(statement.order_by(objects.c.folded_name, objects.c.key).limit(step)).all()
+        rows: Sequence[Row[Any]] = connection.execute(
+            statement.order_by(objects.c.folded_name, objects.c.key).limit(step)
+        ).all()
         yield from rows
         if len(rows) < step:
             return

@@ -139,8 +139,7 @@ class DirectoryBatch:
                 self._holders[draft.principal_name] = draft.object_id
         if write.manager_id is not None:
             manager = self._drafts.get(write.manager_id)
-            draft.manager_id = manager.object_id if manager else None
-            draft.manager_key = manager.key if manager else None
+            draft.manager_id, draft.manager_key = (manager.object_id, manager.key) if manager else (None, None)
         self._drafts[draft.object_id] = draft
         if write.lifecycle is not None:
             self.set_lifecycle(draft, write.lifecycle)
