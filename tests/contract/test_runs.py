@@ -20,7 +20,7 @@ from muster.ports.runs import Runs
 from muster.runs.dbos import DurableRuns
 from muster.runs.inline import InlineRuns
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Cycles:

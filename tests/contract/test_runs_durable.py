@@ -16,7 +16,7 @@ from muster.runs.dbos import DurableRuns
 from muster.runs.executors import Executors
 
 SOURCES = Path(__file__).parents[2] / "src"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 # One engine process: a page writes a line and takes a while. Ends when no run is left, or stays.
 ENGINE = """

@@ -15,13 +15,14 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, error
+from dbos import DBOS, DBOSClient, DBOSConfig, SetEnqueueOptions, SetWorkflowID, error
 
 from muster.database import Database
 from muster.ports.runs import Advance, OnCrash
 from muster.runs.executors import Executors
 from muster.runs.pages import PageOutcome, do_page
 
+_APPLICATION = "muster"
 _QUEUE = "muster-runs"
 _WORKFLOW = "muster-run"
 # Runs recorded by another format of pages would be resumed wrongly: change it with the meaning of a step.
@@ -106,6 +107,7 @@ class DurableRuns:
         self._executors.beat(self.executor_id)
         if self._is_alone:
             self._executors.sign_out_others(self.executor_id)
+        self._prepare_queue()
         DBOS(config=self._config())
 
         @DBOS.workflow(name=_WORKFLOW)
@@ -114,12 +116,6 @@ class DurableRuns:
 
         self._workflow = carry_out
         DBOS.launch()
-        DBOS.register_queue(
-            _QUEUE,
-            worker_concurrency=self._at_once,
-            polling_interval_sec=self._poll.total_seconds(),
-            on_conflict="always_update",
-        )
         self._take_up()
         self._reaper = threading.Thread(target=self._reap, name="muster-runs-reaper", daemon=True)
         self._reaper.start()
@@ -153,16 +149,26 @@ class DurableRuns:
             self._executors.sign_out(self.executor_id)
         return in_time
 
+    def _prepare_queue(self) -> None:
+        """Makes DBOS's tables and our queue, before it looks for queues: it looks again only a second later."""
+        DBOS.migrate(self._database.url)
+        client = DBOSClient(system_database_url=self._database.url, application_name=_APPLICATION)
+        try:
+            client.register_queue(
+                _QUEUE, worker_concurrency=self._at_once, polling_interval_sec=self._poll.total_seconds()
+            )
+        finally:
+            client.destroy()
+
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
-            name="muster",
+            name=_APPLICATION,
             system_database_url=self._database.url,
             application_version=_FORMAT,
             executor_id=self.executor_id,
             log_level="WARNING",
             enable_otlp=False,
-            # Its messages and schedules are not used: no connection is held for them, and they are seldom polled for.
-            use_listen_notify=False,
+            # Schedules are ours; nobody needs to look for DBOS's.
             scheduler_polling_interval_sec=3_600.0,
         )
 
