@@ -12,7 +12,7 @@ Source: provisioning-service behaviour, deprovisioning matrix.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, MappingFailed
@@ -27,11 +27,10 @@ from muster.model.operation import (
     OperationKind,
     Presence,
     TargetObject,
-    TargetResource,
     Verb,
 )
 from muster.model.rules import ObjectAction
-from muster.planning.difference import differences
+from muster.planning.difference import differences, take_over
 from muster.planning.intent import JobTerms
 from muster.planning.rules import KindRules
 
@@ -41,41 +40,53 @@ _THERE_BEFORE = "It was there before us, so it is not deleted until an administr
 _SWITCHED_OFF = "the object action Update is switched off."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What a decision is made from."""
+
+    intent: Intent
+    target: TargetObject
+    rules: KindRules
+    terms: JobTerms
+    change_id: str
+
+
 def plan_operation(
     intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, *, change_id: str
 ) -> Operation:
     """Returns the one operation that brings the target from what it is to what is wanted."""
+    case = _Case(intent=intent, target=target, rules=rules, terms=terms, change_id=change_id)
     if intent.left_out is not None:
-        return _skip(intent, target, change_id, SkipReason.LEFT_OUT, intent.left_out)
+        return _skip(case, SkipReason.LEFT_OUT, intent.left_out)
     if target.failure is not None:
-        return _fail(intent, target, target.failure, change_id)
+        return _fail(case, target.failure)
     match intent.verdict.presence:
         case Presence.PRESENT | Presence.PRESENT_IF_LINKED:
             if target.exists:
-                return _keep(intent, target, rules, change_id)
+                return _keep(case)
             if intent.verdict.presence is Presence.PRESENT:
-                return _create(intent, target, rules, change_id)
-            return _skip(intent, target, change_id, intent.verdict.skip_reason, intent.verdict.reason)
+                return _create(case)
+            return _skip(case, intent.verdict.skip_reason, intent.verdict.reason)
         case Presence.DISABLED:
-            return _disable(intent, target, rules, terms, change_id)
+            return _disable(case)
         case Presence.ABSENT:
-            return _remove(intent, target, rules, terms, change_id)
+            return _remove(case)
 
 
-def _create(intent: Intent, target: TargetObject, rules: KindRules, change_id: str) -> Operation:
-    name = intent.change.display_name
-    if not rules.does(ObjectAction.ADD):
-        return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, "The object action Create is switched off.")
+def _create(case: _Case) -> Operation:
+    intent, name = case.intent, case.intent.change.display_name
+    if not case.rules.does(ObjectAction.ADD):
+        return _skip(case, SkipReason.ACTION_DISABLED, "The object action Create is switched off.")
     if intent.failure is not None:
-        return _fail(intent, target, intent.failure, change_id)
+        return _fail(case, intent.failure)
     if not intent.matching:
         reason = f"{name} has no value for a matching attribute, so nobody can tell whether the account is there."
-        return _skip(intent, target, change_id, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
+        return _skip(case, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
     given = {value.attribute for value in intent.values}
-    missing = ", ".join(required for required in rules.required if required not in given)
+    missing = ", ".join(required for required in case.rules.required if required not in given)
     if missing:
         failure = MappingFailed(f"{name} cannot be created: no value for the required {missing}.")
-        return _fail(intent, target, failure.record(), change_id)
+        return _fail(case, failure.record())
     changes = tuple(
         AttributeChange(
             attribute=value.attribute,
@@ -87,111 +98,90 @@ def _create(intent: Intent, target: TargetObject, rules: KindRules, change_id: s
         )
         for value in intent.values
     )
-    return _operation(
-        intent,
-        target,
-        change_id,
-        OperationKind.CREATE,
-        intent.verdict.reason,
-        changes=changes,
-        state=LinkState.MANAGED,
-        owned=LinkState.MANAGED,
-    )
+    # What was known of an account that is gone says nothing of the one that is created in its place.
+    anew = replace(case, target=TargetObject())
+    managed = LinkState.MANAGED
+    return _operation(anew, OperationKind.CREATE, intent.verdict.reason, changes=changes, state=managed, owned=managed)
 
 
-def _keep(intent: Intent, target: TargetObject, rules: KindRules, change_id: str) -> Operation:
+def _keep(case: _Case) -> Operation:
     """Updates an object that is there; one that was found becomes adopted, a released one comes back."""
+    intent, link = case.intent, case.target.link
     if intent.failure is not None:
-        return _fail(intent, target, intent.failure, change_id)
-    name, link = intent.change.display_name, target.link
+        return _fail(case, intent.failure)
     owned = LinkState.ADOPTED if link is None or link.owned is LinkState.SEEN else link.owned
-    changes = differences(intent.values, target, rules)
-    if changes and rules.does(ObjectAction.UPDATE):
+    changes = differences(intent.values, case.target, case.rules)
+    if changes and case.rules.does(ObjectAction.UPDATE):
         kind = OperationKind.DISABLE if _takes_life(intent, changes) else OperationKind.UPDATE
-        return _operation(
-            intent, target, change_id, kind, intent.verdict.reason, changes=changes, state=owned, owned=owned
-        )
+        return _operation(case, kind, intent.verdict.reason, changes=changes, state=owned, owned=owned)
     if link is None or link.state is not owned:
-        found = f"{name} was found at the target and linked" if link is None else f"{name} is managed again"
-        reason = f"{found}; {_SWITCHED_OFF if changes else 'everything is equal there already.'}"
-        return _operation(intent, target, change_id, OperationKind.LINK, reason, state=owned, owned=owned)
+        come = "was found at the target and linked" if link is None else "is managed again"
+        and_ = _SWITCHED_OFF if changes else "everything is equal there already."
+        reason = f"{intent.change.display_name} {come}; {and_}"
+        return _operation(case, OperationKind.LINK, reason, state=owned, owned=owned)
     if changes:
-        return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, "The object action Update is switched off.")
-    return _skip(
-        intent,
-        target,
-        change_id,
-        SkipReason.REDUNDANT_EXPORT,
-        "The state of the object in both the source and target systems already match.",
-    )
+        return _skip(case, SkipReason.ACTION_DISABLED, "The object action Update is switched off.")
+    equal = "The state of the object in both the source and target systems already match."
+    return _skip(case, SkipReason.REDUNDANT_EXPORT, equal)
 
 
-def _disable(intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, change_id: str) -> Operation:
-    verdict, link = intent.verdict, target.link
-    if link is None or link.state in _NOT_OURS or terms.never_removes:
-        return _skip(intent, target, change_id, verdict.skip_reason, verdict.reason)
-    if verdict.left_scope and terms.skip_out_of_scope_deletions:
+def _disable(case: _Case) -> Operation:
+    verdict, link = case.intent.verdict, case.target.link
+    if link is None or link.state in _NOT_OURS or case.terms.never_removes:
+        return _skip(case, verdict.skip_reason, verdict.reason)
+    if verdict.left_scope and case.terms.skip_out_of_scope_deletions:
         reason = f"{verdict.reason} The account stays as it is: SkipOutOfScopeDeletions is on."
-        return _skip(intent, target, change_id, SkipReason.SKIP_OUT_OF_SCOPE_DELETION, reason)
-    if not target.exists:
-        return _forget(intent, target, change_id)
-    if intent.change.kind is ObjectKind.GROUP:
-        return _delete(intent, target, link, rules, change_id)
-    state = LinkState.RELEASED if verdict.left_scope else link.state
-    return _switch_off(intent, target, link, rules, change_id, state, verdict.reason)
+        return _skip(case, SkipReason.SKIP_OUT_OF_SCOPE_DELETION, reason)
+    if not case.target.exists:
+        return _forget(case)
+    if case.intent.change.kind is ObjectKind.GROUP:
+        return _delete(case, link)
+    return _switch_off(case, link, LinkState.RELEASED if verdict.left_scope else link.state, verdict.reason)
 
 
-def _remove(intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, change_id: str) -> Operation:
-    reason, link = intent.verdict.reason, target.link
+def _remove(case: _Case) -> Operation:
+    reason, link = case.intent.verdict.reason, case.target.link
     if link is None:
-        return _skip(intent, target, change_id, SkipReason.NOT_MANAGED, f"{reason} No account is linked.")
-    if terms.never_removes:
-        return _skip(intent, target, change_id, SkipReason.NOT_MANAGED, f"{reason} This job never removes anybody.")
-    if not target.exists or link.state in _NOT_OURS:
-        return _forget(intent, target, change_id)
-    if intent.change.kind is ObjectKind.GROUP or (link.owned is LinkState.MANAGED and rules.does(ObjectAction.DELETE)):
-        return _delete(intent, target, link, rules, change_id)
+        return _skip(case, SkipReason.NOT_MANAGED, f"{reason} No account is linked.")
+    if case.terms.never_removes:
+        return _skip(case, SkipReason.NOT_MANAGED, f"{reason} This job never removes anybody.")
+    if not case.target.exists or link.state in _NOT_OURS:
+        return _forget(case)
+    is_ours = link.owned is LinkState.MANAGED
+    if case.intent.change.kind is ObjectKind.GROUP or (is_ours and case.rules.does(ObjectAction.DELETE)):
+        return _delete(case, link)
     # Not ours to delete, or nothing is to be deleted; but whoever was purged must not keep access.
-    why = _THERE_BEFORE if link.owned is not LinkState.MANAGED else "The object action Delete is switched off."
-    return _switch_off(intent, target, link, rules, change_id, LinkState.RELEASED, f"{reason} {why}")
+    why = "The object action Delete is switched off." if is_ours else _THERE_BEFORE
+    return _switch_off(case, link, LinkState.RELEASED, f"{reason} {why}")
 
 
-def _switch_off(
-    intent: Intent,
-    target: TargetObject,
-    link: Link,
-    rules: KindRules,
-    change_id: str,
-    state: LinkState,
-    reason: str,
-) -> Operation:
+def _switch_off(case: _Case, link: Link, state: LinkState, reason: str) -> Operation:
     """Sends the life signs of somebody who is to be disabled, and takes the link to `state`."""
-    if not rules.does(ObjectAction.UPDATE):
-        reason = f"{reason} Nothing is sent; {_SWITCHED_OFF}"
-        return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, reason)
-    if intent.failure is not None:
-        return _fail(intent, target, intent.failure, change_id)
-    changes = differences(intent.values, target, rules)
+    if not case.rules.does(ObjectAction.UPDATE):
+        return _skip(case, SkipReason.ACTION_DISABLED, f"{reason} Nothing is sent; {_SWITCHED_OFF}")
+    if case.intent.failure is not None:
+        return _fail(case, case.intent.failure)
+    changes = differences(case.intent.values, case.target, case.rules)
     if not changes and state is link.state:
-        return _skip(intent, target, change_id, SkipReason.REDUNDANT_EXPORT, reason)
+        return _skip(case, SkipReason.REDUNDANT_EXPORT, reason)
     kind = OperationKind.DISABLE if changes else OperationKind.LINK
-    return _operation(intent, target, change_id, kind, reason, changes=changes, state=state, owned=link.owned)
+    return _operation(case, kind, reason, changes=changes, state=state, owned=link.owned)
 
 
-def _delete(intent: Intent, target: TargetObject, link: Link, rules: KindRules, change_id: str) -> Operation:
-    reason = intent.verdict.reason
+def _delete(case: _Case, link: Link) -> Operation:
+    reason = case.intent.verdict.reason
     if link.owned is not LinkState.MANAGED:
-        return _skip(intent, target, change_id, SkipReason.NOT_MANAGED, f"{reason} {_THERE_BEFORE}")
-    if not rules.does(ObjectAction.DELETE):
+        return _skip(case, SkipReason.NOT_MANAGED, f"{reason} {_THERE_BEFORE}")
+    if not case.rules.does(ObjectAction.DELETE):
         reason = f"{reason} Nothing is sent: the object action Delete is switched off."
-        return _skip(intent, target, change_id, SkipReason.ACTION_DISABLED, reason)
-    return _operation(intent, target, change_id, OperationKind.DELETE, reason)
+        return _skip(case, SkipReason.ACTION_DISABLED, reason)
+    return _operation(case, OperationKind.DELETE, reason)
 
 
-def _forget(intent: Intent, target: TargetObject, change_id: str) -> Operation:
-    why = "is no longer managed" if target.exists else "is no longer there"
-    reason = f"{intent.verdict.reason} The account {why}, so the link is dropped and nothing is sent."
-    return _operation(intent, target, change_id, OperationKind.LINK, reason)
+def _forget(case: _Case) -> Operation:
+    why = "is no longer managed" if case.target.exists else "is no longer there"
+    reason = f"{case.intent.verdict.reason} The account {why}, so the link is dropped and nothing is sent."
+    return _operation(case, OperationKind.LINK, reason)
 
 
 def _takes_life(intent: Intent, changes: Sequence[AttributeChange]) -> bool:
@@ -199,14 +189,10 @@ def _takes_life(intent: Intent, changes: Sequence[AttributeChange]) -> bool:
     return intent.verdict.is_soft_deleted and any(change.attribute in life_signs for change in changes)
 
 
-def _skip(
-    intent: Intent, target: TargetObject, change_id: str, skip_reason: SkipReason | None, reason: str
-) -> Operation:
-    link = target.link
+def _skip(case: _Case, skip_reason: SkipReason | None, reason: str) -> Operation:
+    link = case.target.link
     return _operation(
-        intent,
-        target,
-        change_id,
+        case,
         OperationKind.SKIP,
         reason,
         state=link.state if link is not None else None,
@@ -215,14 +201,12 @@ def _skip(
     )
 
 
-def _fail(intent: Intent, target: TargetObject, failure: FailureRecord, change_id: str) -> Operation:
-    return replace(_skip(intent, target, change_id, None, failure.sentence), kind=OperationKind.FAIL, failure=failure)
+def _fail(case: _Case, failure: FailureRecord) -> Operation:
+    return replace(_skip(case, None, failure.sentence), kind=OperationKind.FAIL, failure=failure)
 
 
 def _operation(
-    intent: Intent,
-    target: TargetObject,
-    change_id: str,
+    case: _Case,
     kind: OperationKind,
     reason: str,
     *,
@@ -231,14 +215,12 @@ def _operation(
     owned: LinkState | None = None,
     skip_reason: SkipReason | None = None,
 ) -> Operation:
-    change = intent.change
-    # What was known of an account that is gone says nothing of the one that is created in its place.
-    link = target.link if kind is not OperationKind.CREATE else None
-    base = link.acknowledged if link is not None else Acknowledged()
+    intent, change, target, link = case.intent, case.intent.change, case.target, case.target.link
+    acknowledged = link.acknowledged if link is not None else Acknowledged()
     if target.resource is not None:
-        base = _as_found(base, intent, target.resource)
+        acknowledged = take_over(acknowledged, intent.values, target.resource.attributes, changes, case.rules)
     return Operation(
-        change_id=change_id,
+        change_id=case.change_id,
         kind=kind,
         object_kind=change.kind,
         source_id=change.source_id,
@@ -250,18 +232,8 @@ def _operation(
         matching=intent.matching,
         link_state=state,
         owned=owned,
-        acknowledged=base,
+        acknowledged=acknowledged,
         references=intent.references,
         skip_reason=skip_reason,
         source_seq=change.seq,
     )
-
-
-def _as_found(base: Acknowledged, intent: Intent, resource: TargetResource) -> Acknowledged:
-    """Takes over what the target showed, so that an adopted object has its projection."""
-    shown = resource.attributes
-    found = {
-        value.attribute: shown[value.attribute] for value in intent.values if shown.get(value.attribute) is not None
-    }
-    kept = {name: value for name, value in base.sent.items() if name in base.seen or name not in found}
-    return Acknowledged(sent={**found, **kept}, seen=base.seen)

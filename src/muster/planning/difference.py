@@ -51,7 +51,12 @@ def acknowledge(
     """
     merged = {**before.sent, **sent}
     if shown is None:
-        seen = {name: value for name, value in before.seen.items() if name not in sent}
+        # The same value sent again: what the target made of it the last time still stands.
+        seen = {
+            name: value
+            for name, value in before.seen.items()
+            if name not in sent or are_equal(before.sent.get(name), sent[name], definitions.definitions.get(name))
+        }
     else:
         seen = {
             name: shown.get(name)
@@ -59,6 +64,31 @@ def acknowledge(
             if not are_equal(merged.get(name), shown.get(name), definitions.definitions.get(name))
         }
     return Acknowledged(sent=merged, seen=seen)
+
+
+def take_over(
+    before: Acknowledged,
+    wanted: Sequence[MappedValue],
+    shown: Attributes,
+    changes: Sequence[AttributeChange],
+    rules: KindRules,
+) -> Acknowledged:
+    """Returns the projection once the target has shown the object, before `changes` are sent.
+
+    What it shows takes the place of what was sent. But a value that was sent before, is shown otherwise and is sent
+    again may be one that the target rewrites: for a target that shows nothing after a write this is noted here, so that
+    it is sent again once and not in every full pass.
+    """
+    sent, seen = dict(before.sent), dict(before.seen)
+    again = {change.attribute for change in changes}
+    for value in wanted:
+        name = value.attribute
+        now = shown.get(name)
+        if name in again and are_equal(before.sent.get(name), value.value, rules.definitions.get(name)):
+            seen[name] = now
+        elif now is not None and name not in before.seen:
+            sent[name] = now
+    return Acknowledged(sent=sent, seen=seen)
 
 
 def are_equal(one: Value, other: Value, definition: AttributeDefinition | None) -> bool:

@@ -43,6 +43,9 @@ ENVIRONMENT = Environment(now=AT, new_guid=lambda: "00000000-0000-4000-8000-0000
 EVERY_ACTION = frozenset(ObjectAction)
 USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
 
+NO_VALUE = object()
+"""Stands for an attribute that is not there, where a strategy must draw something."""
+
 MEMBER = RoleGrant(role_id="role-user", role_value="User", role_display_name="User")
 DEFAULT_ROLE = RoleGrant(role_id=DEFAULT_ACCESS, role_value=None, role_display_name="Default Access")
 
