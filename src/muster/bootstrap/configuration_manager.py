@@ -17,9 +17,10 @@ from muster.configuration_manager.administrators import (
     write_installation,
 )
 from muster.configuration_manager.calls import CallLog
-from muster.configuration_manager.customers import Customers
+from muster.configuration_manager.console import make_console
+from muster.configuration_manager.customers import Customer, Customers
 from muster.configuration_manager.resources import open_resource_store
-from muster.configuration_manager.site import ScimResource, WsgiApplication, make_site
+from muster.configuration_manager.site import ScimResource, WsgiApplication, customer_url, make_site
 from muster.configuration_manager.writer import Writer
 from muster.database import Database, Synchronous, migrate, open_database
 from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_PORT, Settings
@@ -39,19 +40,24 @@ class Installation:
     writer: Writer
     customers: Customers
     administrators: Administrators
+    public_url: str
 
-    def public_url(self, settings: Settings) -> str:
-        """How others reach it: as set, else as the server was last started, else the default address."""
-        return settings.public_url or read_installation(self.database, PUBLIC_URL) or _address(settings, None)
+    def url_of(self, customer: Customer) -> str:
+        """The customer's SCIM address: what is entered as the tenant URL."""
+        return customer_url(self.public_url, customer.name)
 
 
 @contextmanager
 def open_installation(settings: Settings) -> Iterator[Installation]:
-    """The installation of the settings, its tables brought up to date; closed after use."""
+    """The installation of the settings, its tables brought up to date; closed after use.
+
+    Its address is the one that is set, else that of the last start of the server, else the default one.
+    """
     database = open_database(_location(settings), synchronous=Synchronous(settings.synchronous))
     try:
         migrate(database, MIGRATIONS)
-        yield _assemble(database)
+        public_url = settings.public_url or read_installation(database, PUBLIC_URL) or _address(settings, None)
+        yield _assemble(database, public_url)
     finally:
         database.close()
 
@@ -93,12 +99,20 @@ def create_web(*, location: str, synchronous: str, public_url: str, threads: int
     """The WSGI application over an installation whose tables are up to date."""
     _start_logging(log_level)
     database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
-    installation = _assemble(database)
+    installation = _assemble(database, public_url)
     store = open_resource_store(
         database, installation.writer, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4())
     )
     calls = CallLog(database, installation.writer)
-    return make_site(ScimResource(installation.customers, store, calls, public_url=public_url))
+    scim = ScimResource(installation.customers, store, calls, public_url=public_url)
+    console = make_console(
+        installation.customers,
+        installation.administrators,
+        calls,
+        repository_of=scim.repository_of,
+        public_url=public_url,
+    )
+    return make_site(scim, console=console)
 
 
 def data_folder(settings: Settings) -> Path:
@@ -106,13 +120,14 @@ def data_folder(settings: Settings) -> Path:
     return (settings.data or CONFIGURATION_MANAGER_FOLDER).expanduser().absolute()
 
 
-def _assemble(database: Database) -> Installation:
+def _assemble(database: Database, public_url: str) -> Installation:
     writer = Writer(database)
     return Installation(
         database=database,
         writer=writer,
         customers=Customers(database, writer),
         administrators=Administrators(database, writer),
+        public_url=public_url,
     )
 
 

@@ -10,13 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from muster.bootstrap.configuration_manager import Installation, open_installation, serve
 from muster.bootstrap.folder import StartRefused
-from muster.configuration_manager.administrators import Administrators
-from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Profile
-from muster.configuration_manager.site import customer_url
+from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Customers, Profile
 from muster.database import DatabaseError
-from muster.settings import Settings, SettingsError, load_settings
+from muster.settings import SettingsError, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The 8x8 Configuration Manager: the system that receives the accounts.")
 customer_app = typer.Typer(no_args_is_help=True, help="Customers: companies with accounts here.")
@@ -50,6 +47,8 @@ def serve_command(
     behind_proxy: Annotated[bool | None, typer.Option(help="A TLS-terminating proxy stands before it.")] = None,
 ) -> None:
     """Serve the console, SCIM and sign-in until stopped."""
+    from muster.bootstrap.configuration_manager import serve
+
     with _refusals():
         settings = load_settings(
             host=host,
@@ -80,23 +79,21 @@ def create_customer(
     as_json: AsJson = False,
 ) -> None:
     """Create a customer and show its URL and first token, this once."""
-    with _installation(data, database, public_url) as (installation, settings):
+    with _installation(data, database, public_url) as installation:
         now = datetime.now(UTC)
         customer = installation.customers.create_customer(name, profile, now=now, is_strict=strict)
         for each in site or []:
             installation.customers.add_site(customer, each, now=now)
         token = installation.customers.issue_token(customer, now=now)
-        url = customer_url(installation.public_url(settings), name)
-        _show({"customer": name, "url": url, "token": token}, as_json=as_json)
+        _show({"customer": name, "url": installation.url_of(customer), "token": token}, as_json=as_json)
 
 
 @customer_app.command("list")
 def list_customers(*, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the customers."""
-    with _installation(data, database) as (installation, settings):
-        public_url = installation.public_url(settings)
+    with _installation(data, database) as installation:
         rows = [
-            {"customer": each.name, "profile": each.profile.value, "url": customer_url(public_url, each.name)}
+            {"customer": each.name, "profile": each.profile.value, "url": installation.url_of(each)}
             for each in installation.customers.list_customers()
         ]
         _show_rows(rows, as_json=as_json)
@@ -107,8 +104,8 @@ def create_token(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Issue one more token, shown this once."""
-    with _customer(customer, data, database) as (installation, found):
-        token = installation.customers.issue_token(found, now=datetime.now(UTC))
+    with _customer(customer, data, database) as (customers, found):
+        token = customers.issue_token(found, now=datetime.now(UTC))
         _show({"customer": customer, "token": token}, as_json=as_json)
 
 
@@ -122,9 +119,9 @@ def rotate_token(
     as_json: AsJson = False,
 ) -> None:
     """Issue a new token, shown this once; the older ones end after the overlap."""
-    with _customer(customer, data, database) as (installation, found):
+    with _customer(customer, data, database) as (customers, found):
         overlap = timedelta(hours=overlap_hours)
-        token = installation.customers.rotate_token(found, now=datetime.now(UTC), overlap=overlap)
+        token = customers.rotate_token(found, now=datetime.now(UTC), overlap=overlap)
         _show({"customer": customer, "token": token}, as_json=as_json)
 
 
@@ -133,8 +130,8 @@ def list_tokens(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """List the tokens by how they begin."""
-    with _customer(customer, data, database) as (installation, found):
-        _show_rows([_token_row(each) for each in installation.customers.list_tokens(found)], as_json=as_json)
+    with _customer(customer, data, database) as (customers, found):
+        _show_rows([_token_row(each) for each in customers.list_tokens(found)], as_json=as_json)
 
 
 @token_app.command("remove")
@@ -146,15 +143,15 @@ def remove_token(
     database: DatabaseUrl = None,
 ) -> None:
     """Remove a token; it stops working at once."""
-    with _customer(customer, data, database) as (installation, found):
-        installation.customers.remove_token(found, prefix)
+    with _customer(customer, data, database) as (customers, found):
+        customers.remove_token(found, prefix)
 
 
 @site_app.command("add")
 def add_site(customer: CustomerName, name: str, *, data: Data = None, database: DatabaseUrl = None) -> None:
     """Add a site."""
-    with _customer(customer, data, database) as (installation, found):
-        installation.customers.add_site(found, name, now=datetime.now(UTC))
+    with _customer(customer, data, database) as (customers, found):
+        customers.add_site(found, name, now=datetime.now(UTC))
 
 
 @site_app.command("list")
@@ -162,8 +159,8 @@ def list_sites(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """List the sites."""
-    with _customer(customer, data, database) as (installation, found):
-        _show_rows([{"site": name} for name in installation.customers.list_sites(found)], as_json=as_json)
+    with _customer(customer, data, database) as (customers, found):
+        _show_rows([{"site": name} for name in customers.list_sites(found)], as_json=as_json)
 
 
 @admin_app.command("create")
@@ -175,29 +172,31 @@ def create_administrator(
     database: DatabaseUrl = None,
 ) -> None:
     """Create an administrator of the console."""
-    with _installation(data, database) as (installation, _):
-        administrators: Administrators = installation.administrators
+    with _installation(data, database) as installation:
         if password_stdin:
             password = sys.stdin.readline().rstrip("\n")
         else:
             password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        administrators.create_administrator(name, password, now=datetime.now(UTC))
+        installation.administrators.create_administrator(name, password, now=datetime.now(UTC))
 
 
 @contextmanager
-def _installation(
-    data: Path | None, database: str | None, public_url: str | None = None
-) -> Iterator[tuple[Installation, Settings]]:
-    with _refusals():
-        settings = load_settings(data=data, database=database, public_url=public_url)
-        with open_installation(settings) as installation:
-            yield installation, settings
+def _installation(data: Path | None, database: str | None, public_url: str | None = None) -> Iterator[Any]:
+    """The open `Installation`; its bootstrap loads the console, which no other command needs."""
+    from muster.bootstrap.configuration_manager import open_installation
+
+    with (
+        _refusals(),
+        open_installation(load_settings(data=data, database=database, public_url=public_url)) as installation,
+    ):
+        yield installation
 
 
 @contextmanager
-def _customer(name: str, data: Path | None, database: str | None) -> Iterator[tuple[Installation, Customer]]:
-    with _installation(data, database) as (installation, _):
-        yield installation, installation.customers.require_customer(name)
+def _customer(name: str, data: Path | None, database: str | None) -> Iterator[tuple[Customers, Customer]]:
+    with _installation(data, database) as installation:
+        customers: Customers = installation.customers
+        yield customers, customers.require_customer(name)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class ScimResource:
         self._store = store
         self._calls = calls
         self._public_url = public_url
-        self._servers: dict[Customer, ScimServer] = {}
+        self._served: dict[Customer, tuple[ScimServer, SqlRepository]] = {}
         self._lock = threading.Lock()
 
     def answer(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
@@ -67,7 +67,7 @@ class ScimResource:
                 raise ResourceNotFound(f"There is no such endpoint: SCIM is at {PREFIX}{{customer}}/{SCIM}.")
             access = self._authenticate(request, name)
             body = _read_body(request)
-            answered = self._server(access.customer).answer(
+            answered = self._serve(access.customer)[0].answer(
                 ScimRequest(
                     method="GET" if request.method == "HEAD" else request.method,
                     path=rest or "/",
@@ -118,9 +118,13 @@ class ScimResource:
             raise Forbidden(f"The token belongs to another customer than {name[:64]!r}. Use the URL shown beside it.")
         return access
 
-    def _server(self, customer: Customer) -> ScimServer:
-        server = self._servers.get(customer)
-        if server is None:
+    def repository_of(self, customer: Customer) -> SqlRepository:
+        """The customer's resources."""
+        return self._serve(customer)[1]
+
+    def _serve(self, customer: Customer) -> tuple[ScimServer, SqlRepository]:
+        served = self._served.get(customer)
+        if served is None:
             profile = make_profile(customer, lambda site: self._customers.is_site(customer, site))
             repository = SqlRepository(
                 self._store,
@@ -130,8 +134,8 @@ class ScimResource:
                 base_url=customer_url(self._public_url, customer.name),
             )
             with self._lock:
-                server = self._servers.setdefault(customer, ScimServer(profile, repository))
-        return server
+                served = self._served.setdefault(customer, (ScimServer(profile, repository), repository))
+        return served
 
 
 def make_site(scim: ScimResource, *, console: WsgiApplication | None = None) -> WsgiApplication:

@@ -1,0 +1,298 @@
+"""The console: sign-in, customers, their users, sites, provisioning information and the log of SCIM calls, as pages."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+import flask
+from werkzeug.wrappers import Response
+
+from muster.configuration_manager.administrators import Administrators, Session
+from muster.configuration_manager.calls import CallLog
+from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
+from muster.configuration_manager.resources import SqlRepository
+from muster.configuration_manager.site import WsgiApplication, customer_url
+from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
+from muster.scim.repository import Document, ResourceQuery
+from muster.scim.schemas import USER_8X8_URN
+from muster.sealing import hash_token, is_token
+
+COOKIE = "console_session"
+PAGE_ROWS = 50
+LIMIT_FORM_BYTES = 65_536
+LIMIT_SEARCH_CHARACTERS = 200
+LIMIT_FAILURES = 10
+FAILURES_WITHIN_SECONDS = 300.0
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+View = Callable[..., Any]
+
+
+class _Failures:
+    """How often sign-in failed for a name in the last minutes, so that passwords cannot be tried out."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, list[float]] = {}
+
+    def are_too_many(self, name: str) -> bool:
+        since = time.monotonic() - FAILURES_WITHIN_SECONDS
+        self._at = {
+            each: kept for each, at in self._at.items() if (kept := [moment for moment in at if moment > since])
+        }
+        return len(self._at.get(name, ())) >= LIMIT_FAILURES
+
+    def add(self, name: str) -> None:
+        self._at.setdefault(name, []).append(time.monotonic())
+
+
+def make_console(
+    customers: Customers,
+    administrators: Administrators,
+    calls: CallLog,
+    *,
+    repository_of: Callable[[Customer], SqlRepository],
+    public_url: str,
+) -> WsgiApplication:
+    """The console as a WSGI application."""
+    app = flask.Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LIMIT_FORM_BYTES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["instant"] = _shown_instant
+    is_secure = public_url.startswith("https://")
+    failures = _Failures()
+
+    @app.before_request
+    def check() -> Any:
+        request = flask.request
+        flask.g.session = administrators.find_session(request.cookies.get(COOKIE, ""), now=_now())
+        if request.method == "POST" and not _is_own_form(request, flask.g.session):
+            return _page(
+                "message.html", 400, title="The form is out of date", text="Go back, load the page anew, repeat."
+            )
+        return None
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if flask.request.path.startswith("/static/"):
+            response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+
+    @app.errorhandler(404)
+    def not_found(_: Exception) -> Any:
+        return _page("message.html", 404, title="There is no such page", text="Follow the links from the start page.")
+
+    @app.errorhandler(ConsoleRefusal)
+    def refused(error: ConsoleRefusal) -> Any:
+        return _page("message.html", 400, title="That cannot be done", text=f"{error}.")
+
+    def signed_in(view: View) -> View:
+        @wraps(view)
+        def guarded(**arguments: Any) -> Any:
+            if flask.g.session is None:
+                return flask.redirect("/sign-in", 303)
+            if "customer" in arguments:
+                found = customers.find_customer(arguments["customer"])
+                if found is None:
+                    flask.abort(404)
+                arguments["customer"] = found
+            return view(**arguments)
+
+        return guarded
+
+    @app.get("/sign-in")
+    def show_sign_in() -> Any:
+        return _page("sign_in.html")
+
+    @app.post("/sign-in")
+    def sign_in() -> Any:
+        name, password = flask.request.form.get("name", ""), flask.request.form.get("password", "")
+        if failures.are_too_many(name):
+            return _page("sign_in.html", 429, refusal="Too many failed attempts. Wait five minutes and try again.")
+        secret = administrators.sign_in(name, password, now=_now())
+        if secret is None:
+            failures.add(name)
+            return _page(
+                "sign_in.html", 401, refusal="Name and password do not fit. Check both and try again.", name=name
+            )
+        return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
+
+    @app.post("/sign-out")
+    @signed_in
+    def sign_out() -> Any:
+        administrators.sign_out(flask.request.cookies.get(COOKIE, ""))
+        response = flask.redirect("/sign-in", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    @app.get("/setup/<token>")
+    def show_set_up(token: str) -> Any:
+        if not administrators.is_set_up_token(token):
+            flask.abort(404)
+        return _page("set_up.html")
+
+    @app.post("/setup/<token>")
+    def set_up(token: str) -> Any:
+        if not administrators.is_set_up_token(token):
+            flask.abort(404)
+        name, password = flask.request.form.get("name", ""), flask.request.form.get("password", "")
+        try:
+            administrators.create_administrator(name, password, now=_now())
+        except ConsoleRefusal as error:
+            return _page("set_up.html", 400, refusal=f"{error}.", name=name)
+        secret = administrators.sign_in(name, password, now=_now()) or ""
+        return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
+
+    @app.get("/")
+    @signed_in
+    def show_customers() -> Any:
+        rows = [
+            (each, repository_of(each).query("User", ResourceQuery(count=0)).total)
+            for each in customers.list_customers()
+        ]
+        return _page("customers.html", rows=rows)
+
+    @app.post("/customers")
+    @signed_in
+    def create_customer() -> Any:
+        form = flask.request.form
+        profile = Profile.GENERIC if form.get("profile") == Profile.GENERIC.value else Profile.EIGHT_BY_EIGHT
+        made = customers.create_customer(form.get("name", "").strip(), profile, now=_now())
+        return flask.redirect(f"/customers/{made.name}/identity", 303)
+
+    @app.get("/customers/<customer>/users")
+    @signed_in
+    def show_users(customer: Customer) -> Any:
+        wanted = flask.request.args.get("search", "").strip()[:LIMIT_SEARCH_CHARACTERS]
+        number = max(1, flask.request.args.get("page", 1, type=int))
+        query = ResourceQuery(
+            filter=_search(wanted) if wanted else None,
+            sort_by=AttributePath(attribute="userName"),
+            start_index=(number - 1) * PAGE_ROWS + 1,
+            count=PAGE_ROWS,
+        )
+        found = repository_of(customer).query("User", query)
+        return _page(
+            "users.html",
+            customer=customer,
+            users=[_user_row(each.document) for each in found.resources],
+            total=found.total,
+            search=wanted,
+            number=number,
+            pages=max(1, -(-found.total // PAGE_ROWS)),
+        )
+
+    @app.get("/customers/<customer>/sites")
+    @signed_in
+    def show_sites(customer: Customer) -> Any:
+        return _page("sites.html", customer=customer, sites=customers.list_sites(customer))
+
+    @app.post("/customers/<customer>/sites")
+    @signed_in
+    def add_site(customer: Customer) -> Any:
+        customers.add_site(customer, flask.request.form.get("name", ""), now=_now())
+        return flask.redirect(f"/customers/{customer.name}/sites", 303)
+
+    def identity_page(customer: Customer, *, is_shown: bool, token: str | None = None) -> Any:
+        return _page(
+            "identity.html",
+            customer=customer,
+            is_shown=is_shown,
+            url=customer_url(public_url, customer.name),
+            token=token,
+            tokens=customers.list_tokens(customer),
+        )
+
+    @app.get("/customers/<customer>/identity")
+    @signed_in
+    def show_identity(customer: Customer) -> Any:
+        return identity_page(customer, is_shown="show" in flask.request.args)
+
+    @app.post("/customers/<customer>/tokens")
+    @signed_in
+    def rotate_token(customer: Customer) -> Any:
+        # Shown in the answer itself: a redirect would have to keep the token somewhere.
+        return identity_page(customer, is_shown=True, token=customers.rotate_token(customer, now=_now()))
+
+    @app.post("/customers/<customer>/tokens/remove")
+    @signed_in
+    def remove_token(customer: Customer) -> Any:
+        customers.remove_token(customer, flask.request.form.get("prefix", ""))
+        return flask.redirect(f"/customers/{customer.name}/identity?show", 303)
+
+    @app.get("/customers/<customer>/calls")
+    @signed_in
+    def show_calls(customer: Customer) -> Any:
+        before = flask.request.args.get("before", None, type=int)
+        rows = calls.read_calls(customer, before=before, count=PAGE_ROWS + 1)
+        return _page(
+            "calls.html", customer=customer, calls=rows[:PAGE_ROWS], has_more=len(rows) > PAGE_ROWS, before=before
+        )
+
+    application: WsgiApplication = app
+    return application
+
+
+def _page(template: str, status: int = 200, **values: Any) -> tuple[str, int]:
+    return flask.render_template(template, session=flask.g.get("session"), path=flask.request.path, **values), status
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _with_session(response: Response, secret: str, *, is_secure: bool) -> Response:
+    response.set_cookie(COOKIE, secret, httponly=True, secure=is_secure, samesite="Lax")
+    return response
+
+
+def _is_own_form(request: flask.Request, session: Session | None) -> bool:
+    """Whether a form was sent from a page of ours: by its origin and, once signed in, by the session's token."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        return False
+    if session is None:
+        return True
+    return _is_same_text(request.form.get("csrf_token", ""), session.csrf_token)
+
+
+def _is_same_text(given: str, wanted: str) -> bool:
+    """Whether the texts are the same, in a time that does not tell how much of it is right."""
+    return is_token(given, hash_token(wanted))
+
+
+def _search(text: str) -> Or:
+    names = ("userName", "displayName")
+    return Or(
+        filters=tuple(
+            Comparison(attribute=AttributePath(attribute=name), operator=FilterOperator.CONTAINS, value=text)
+            for name in names
+        )
+    )
+
+
+def _user_row(document: Document) -> dict[str, Any]:
+    name = document.get("name") or {}
+    parts = [name.get("givenName"), name.get("familyName")]
+    return {
+        "name": " ".join(part for part in parts if part) or document.get("displayName") or "–",
+        "user_name": document.get("userName"),
+        "title": document.get("title") or "–",
+        "site": (document.get(USER_8X8_URN) or {}).get("site") or "–",
+        "is_active": document.get("active") is not False,
+        "modified": datetime.fromisoformat(document["meta"]["lastModified"]),
+    }
+
+
+def _shown_instant(value: datetime | None) -> str:
+    return "–" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
