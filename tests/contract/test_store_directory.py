@@ -331,10 +331,11 @@ def test_a_search_goes_through_a_directory_of_any_size(company: Company) -> None
 
 def test_the_same_lifecycle_again_changes_nothing(company: Company) -> None:
     company.hire("ann")
-    company.set_lifecycle("ann", SOFT)
-    assert company.set_lifecycle("ann", SOFT).seq == 2
-    company.set_lifecycle("ann", HARD)
-    assert company.set_lifecycle("ann", HARD).seq == 3
+    for lifecycle in (PRESENT, SOFT, HARD):
+        once = company.set_lifecycle("ann", lifecycle)
+        until = company.store.feed.latest()
+        assert company.set_lifecycle("ann", lifecycle) == once
+        assert company.store.feed.latest() == until
 
 
 def test_a_report_may_be_purged_together_with_the_manager_or_get_another_in_the_same_batch(company: Company) -> None:
