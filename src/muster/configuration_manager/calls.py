@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 LIMIT_WAITING = 10_000
 LIMIT_BATCH = 500
 LIMIT_KEPT_BYTES = 16_384
+KEPT_CALLS = 1_000_000
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COLLECT_SECONDS = 0.2
 UNSHOWN = b"(not kept: it may hold a password)"
@@ -128,6 +129,8 @@ class CallLog:
 
         def work(connection: Connection) -> None:
             connection.execute(sa.insert(calls), [_row(call) for call in batch])
+            oldest = sa.select(sa.func.max(calls.c.key) - KEPT_CALLS).scalar_subquery()
+            connection.execute(sa.delete(calls).where(calls.c.key <= oldest))
             for key, at in last_use.items():
                 connection.execute(sa.update(tokens).where(tokens.c.key == key).values(last_used_at=at))
 

@@ -1,0 +1,203 @@
+"""The console over real HTTP: set-up, sign-in, its pages, and what it refuses."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from urllib.parse import urlencode
+
+import pytest
+
+from played_configuration_manager import Answer, PlayedManager, ask, configuration_manager
+
+PASSWORD = "a long password of one's own"
+LEAVER = {"userName": "leaver@x.example", "active": False, "name": {"givenName": "Léa", "familyName": "<b>Ver</b>"}}
+
+
+@dataclass
+class Visitor:
+    """A browser without scripts: keeps the cookie and the page's form token."""
+
+    url: str
+    cookie: str | None = None
+    csrf_token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str) -> Answer:
+        return self._take(ask(self.url + path, headers=self._headers()))
+
+    def post(self, path: str, **fields: str) -> Answer:
+        if self.csrf_token is not None:
+            fields.setdefault("csrf_token", self.csrf_token)
+        headers = {**self._headers(), "Content-Type": "application/x-www-form-urlencoded"}
+        return self._take(ask(self.url + path, "POST", urlencode(fields).encode(), headers))
+
+    def sign_in(self) -> None:
+        assert self.post("/sign-in", name="root", password=PASSWORD).status == 303
+        assert self.get("/").status == 200
+
+    def _headers(self) -> dict[str, str]:
+        return {**self.headers, **({} if self.cookie is None else {"Cookie": self.cookie})}
+
+    def _take(self, answer: Answer) -> Answer:
+        if "set-cookie" in answer.headers:
+            self.cookie = answer.headers["set-cookie"].partition(";")[0]
+        found = re.search(rb'name="csrf_token" value="([^"]+)"', answer.body)
+        if found is not None:
+            self.csrf_token = found[1].decode()
+        return answer
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedManager]:
+    with configuration_manager(tmp_path_factory.mktemp("console") / "data") as running:
+        link = re.search(r"/setup/\S+", (running.folder.parent / "data.log").read_text())
+        assert link is not None
+        first = Visitor(running.url)
+        assert first.get(link.group()).status == 200
+        assert first.post(link.group(), name="root", password="short").status == 400
+        assert first.post(link.group(), name="root", password=PASSWORD).status == 303
+        assert first.get("/").status == 200
+        assert first.get(link.group()).status == 404, "the link works once"
+        yield running
+
+
+@pytest.fixture
+def visitor(manager: PlayedManager) -> Visitor:
+    return Visitor(manager.url)
+
+
+@pytest.fixture
+def administrator(visitor: Visitor) -> Visitor:
+    visitor.sign_in()
+    return visitor
+
+
+def _text(answer: Answer) -> str:
+    return unescape(answer.body.decode())
+
+
+@pytest.mark.parametrize("path", ["/", "/customers/x/users", "/customers/x/identity", "/customers/x/calls"])
+def test_nothing_is_shown_before_sign_in(visitor: Visitor, path: str) -> None:
+    answer = visitor.get(path)
+    assert (answer.status, answer.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize(("name", "password"), [("root", "wrong"), ("nobody", PASSWORD), ("", "")])
+def test_a_wrong_name_or_password_is_refused_alike(visitor: Visitor, name: str, password: str) -> None:
+    answer = visitor.post("/sign-in", name=name, password=password)
+    assert answer.status == 401
+    assert "Name and password do not fit" in _text(answer)
+    assert visitor.cookie is None
+
+
+def test_trying_passwords_out_is_stopped(visitor: Visitor) -> None:
+    statuses = [visitor.post("/sign-in", name="victim", password=str(number)).status for number in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(visitor: Visitor) -> None:
+    cookie = visitor.post("/sign-in", name="root", password=PASSWORD).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_signing_out_ends_the_session(administrator: Visitor) -> None:
+    cookie = administrator.cookie
+    assert administrator.post("/sign-out").status == 303
+    administrator.cookie = cookie
+    assert administrator.get("/").status == 303
+
+
+@pytest.mark.parametrize("forgery", ["no token", "wrong token", "other origin"])
+def test_a_form_of_another_site_is_refused(administrator: Visitor, forgery: str) -> None:
+    match forgery:
+        case "no token":
+            administrator.csrf_token = None
+        case "wrong token":
+            administrator.csrf_token = "wrong"
+        case _:
+            administrator.headers["Origin"] = "https://evil.example"
+    assert administrator.post("/customers", name="forged").status == 400
+    administrator.headers.clear()
+    assert "forged" not in _text(administrator.get("/"))
+
+
+def test_pages_carry_a_policy_that_lets_no_foreign_script_in(visitor: Visitor) -> None:
+    headers = visitor.get("/sign-in").headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert visitor.get("/static/console.css").headers["content-type"].startswith("text/css")
+
+
+def test_an_administrator_makes_a_customer_and_reads_url_and_token_once(
+    administrator: Visitor, manager: PlayedManager
+) -> None:
+    made = administrator.post("/customers", name="acme", profile="8x8")
+    assert made.headers["location"] == "/customers/acme/identity"
+    closed = _text(administrator.get("/customers/acme/identity"))
+    assert "Show user provisioning information" in closed
+    assert "/udi/customers/" not in closed
+    assert f'value="{manager.url}/udi/customers/acme/scim/v2"' in _text(
+        administrator.get("/customers/acme/identity?show")
+    )
+    issued = _text(administrator.post("/customers/acme/tokens"))
+    token = re.search(r'id="token" readonly value="(8x8_[^"]+)"', issued)
+    assert token is not None
+    again = _text(administrator.get("/customers/acme/identity?show"))
+    assert token[1] not in again
+    assert token[1][:10] in again
+    bearer = {"Authorization": f"Bearer {token[1]}"}
+    assert ask(f"{manager.url}/udi/customers/acme/scim/v2/Users", headers=bearer).status == 200
+    assert administrator.post("/customers/acme/tokens/remove", prefix=token[1][:10]).status == 303
+    assert ask(f"{manager.url}/udi/customers/acme/scim/v2/Users", headers=bearer).status == 401
+
+
+def test_users_are_listed_with_the_inactive_greyed_and_found_by_name(
+    administrator: Visitor, manager: PlayedManager
+) -> None:
+    customer = manager.customer("people")
+    customer.ask("POST", "/Users", LEAVER)
+    for number in range(55):
+        customer.ask("POST", "/Users", {"userName": f"u{number:02}@x.example", "active": True})
+    first = _text(administrator.get("/customers/people/users"))
+    assert '<tr class="inactive"><td>Léa <b>Ver</b></td><td>leaver@x.example</td>' in first
+    assert b"<b>Ver</b>" not in administrator.get("/customers/people/users").body
+    assert "Page 1 of 2" in first
+    assert "u54@x.example" in _text(administrator.get("/customers/people/users?page=2"))
+    found = _text(administrator.get("/customers/people/users?search=LEAVER"))
+    assert "leaver@x.example" in found
+    assert "u01@x.example" not in found
+    assert "Nobody is called that" in _text(administrator.get("/customers/people/users?search=%25"))
+
+
+def test_a_site_added_in_the_console_is_listed_and_a_second_of_its_name_refused(
+    administrator: Visitor, manager: PlayedManager
+) -> None:
+    manager.customer("sited", profile="8x8")
+    assert administrator.post("/customers/sited/sites", name="Zürich & Bern").status == 303
+    assert "Zürich & Bern" in _text(administrator.get("/customers/sited/sites"))
+    assert administrator.post("/customers/sited/sites", name="Zürich & Bern").status == 400
+
+
+def test_the_call_log_shows_who_asked_what_and_why_it_was_refused(
+    administrator: Visitor, manager: PlayedManager
+) -> None:
+    customer = manager.customer("logged")
+    assert "No calls yet" in _text(administrator.get("/customers/logged/calls"))
+    customer.ask("POST", "/Users", {"userName": ""}, User_Agent="a-client/1")
+    page = ""
+    for _ in range(100):
+        page = _text(administrator.get("/customers/logged/calls"))
+        if "a-client/1" in page:
+            break
+    assert "a-client/1" in page
+    assert "userName is required" in page
+    assert customer.token not in page
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/customers/nobody/users", "/setup/wrong", "/udi/x"])
+def test_a_page_that_is_not_there_says_so(administrator: Visitor, path: str) -> None:
+    answer = administrator.get(path)
+    assert answer.status == 404
+    assert "There is no such page" in _text(answer)
