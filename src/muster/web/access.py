@@ -43,6 +43,9 @@ def read_json(body: bytes) -> Any:
     """Returns the value of a JSON body. Raises: Refused for bodies that are no JSON, too large or too deep."""
     if len(body) > JSON_BYTES:
         raise too_large(JSON_BYTES)
+    # No text of ours holds it, and PostgreSQL refuses it.
+    if b"\\u0000" in body:
+        raise bad_request("The JSON request payload holds the control character U+0000.")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

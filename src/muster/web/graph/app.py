@@ -10,7 +10,7 @@ from typing import Any
 import falcon
 import orjson
 
-from muster.administration.refusals import Refused, forbidden
+from muster.administration.refusals import Refused, bad_request, forbidden
 from muster.model.roles import Caller
 from muster.web.access import JSON_BYTES, Budget, Unauthenticated, authenticate, too_large
 from muster.web.graph import faults
@@ -47,9 +47,9 @@ class Door:
         if context.client_request_id and context.client_request_id.isprintable():
             response.set_header("client-request-id", context.client_request_id)
         request.path = plain_path(request.path)
-        context.caller = authenticate(
-            self._services.stores.access, request.get_header("Authorization"), self._services.clock.now()
-        )
+        context.caller = authenticate(self._services.stores.access, request.get_header("Authorization"), context.at)
+        if "\0" in request.path or "%00" in request.query_string:
+            raise bad_request("The address holds the control character U+0000.")
 
 
 def make_app(services: Services, routes: Iterable[Route] = ROUTES) -> falcon.App[falcon.Request, falcon.Response]:
