@@ -9,9 +9,9 @@ from typing import Any
 
 from muster.administration.access import OPERATOR, TOKEN_PREFIX
 from muster.administration.desk import Desk
+from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder
 from muster.bootstrap.folder import StartRefused, is_folder_taken, take_folder
 from muster.bootstrap.house import House, open_house
-from muster.bootstrap.service import make_daemon, make_engine, make_services, report_crash, service_folder
 from muster.engine.daemon import cycle_of
 from muster.ports.administration import ApiToken
 from muster.runs.inline import InlineRuns

@@ -31,11 +31,6 @@ _START_SECONDS = 30.0
 _COUNTED = ("created", "updated", "disabled", "deleted", "skipped", "failed", "requests")
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(demo)
-
-
 def demo(
     users: Annotated[
         int, typer.Option(help="How many people the directory has.", min=20, max=1_000_000)

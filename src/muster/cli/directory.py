@@ -14,11 +14,6 @@ from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, ope
 _SHOWN_PROBLEMS = 20
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command("import")(import_)
-
-
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV or JSON file with people (and groups).")],
     data: DataOption = None,

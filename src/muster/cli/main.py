@@ -1,28 +1,72 @@
-"""The command `muster`."""
+"""The command `muster`: what there is, and where it is loaded from once it is asked for."""
 
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from muster.cli import access, configuration_manager, demo, directory, provisioning, serve
 from muster.cli.console import Failed, fail
 
-app = typer.Typer(
-    name="muster",
-    help="Keeps the accounts of SCIM 2.0 applications true to a directory.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-serve.register(app)
-demo.register(app)
-directory.register(app)
-provisioning.register(app)
-app.add_typer(access.admin_app, name="admin")
-app.add_typer(access.token_app, name="token")
-app.add_typer(configuration_manager.app, name="configuration-manager")
+# name -> (module:attribute, the line that `muster --help` shows). A test holds the lines to the commands' own.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("muster.cli.demo:demo", "Provision a whole company to 8x8 on this machine, from end to end."),
+    "serve": ("muster.cli.serve:serve", "Run the provisioning service: API, engine, portal."),
+    "configuration-manager": (
+        "muster.cli.configuration_manager:app",
+        "The 8x8 Configuration Manager: the system that receives the accounts.",
+    ),
+    "import": ("muster.cli.directory:import_", "Import a file into the directory; nobody is ever removed."),
+    "plan": ("muster.cli.provisioning:plan", "Show what the next cycle would do, without doing it."),
+    "apply": ("muster.cli.provisioning:apply", "Apply exactly a plan, or refuse because the world has moved."),
+    "provision": ("muster.cli.provisioning:provision", "Provision one user now and show each step."),
+    "explain": ("muster.cli.provisioning:explain", "Say why a user is in or out, and why each value."),
+    "logs": ("muster.cli.provisioning:logs", "Show the provisioning log, newest first."),
+    "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
+    "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
+    "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """A command whose module is loaded when it is run: `muster --help` loads no server and no database."""
+
+    def __init__(self, name: str, target: str, line: str) -> None:
+        super().__init__(name, help=line)
+        self._target = target
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Returns the context of the real command."""
+        return load(self._target).make_context(info_name, args, parent, **extra)
+
+
+def load(target: str) -> Any:
+    """Returns the command that `module:attribute` names: a typer application, or a function."""
+    module, _, attribute = target.partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    single.command()(found)
+    return get_command(single)
+
+
+def make_group() -> TyperGroup:
+    """Returns the whole command line."""
+    app = typer.Typer(
+        name="muster",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    group = get_group(app)
+    for name, (target, line) in COMMANDS.items():
+        group.commands[name] = LazyCommand(name, target, line)
+    return group
 
 
 def _show_version(wanted: bool) -> None:
@@ -31,19 +75,18 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
-    """Self-hosted automatic user provisioning."""
+    """Self-hosted automatic user provisioning: keeps the accounts of SCIM 2.0 applications true to a directory."""
 
 
 def main() -> None:
     """Runs the command. Exit status: 0 done, 1 something failed (said on stderr in one line), 2 wrong usage."""
     try:
-        app()
+        make_group()(prog_name="muster")
     except Failed as failure:
         fail(str(failure))
         sys.exit(1)

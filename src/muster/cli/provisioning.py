@@ -16,16 +16,6 @@ UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Principal nam
 _SHOWN_OPERATIONS = 40
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.command()(plan)
-    app.command()(apply)
-    app.command()(provision)
-    app.command()(explain)
-    app.command()(logs)
-    app.command()(watch)
-
-
 def plan(
     app: AppArgument,
     data: DataOption = None,

@@ -6,16 +6,8 @@ from typing import Annotated
 
 import typer
 
-from muster.bootstrap.folder import StartRefused
 from muster.cli.console import Failed, err
 from muster.cli.reach import settings_for
-from muster.database import DatabaseError
-from muster.sealing import SealingError
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(serve)
 
 
 def serve(
@@ -35,8 +27,11 @@ def serve(
     ] = None,
 ) -> None:
     """Run the provisioning service: API, engine, portal."""
+    from muster.bootstrap.assembly import service_folder
+    from muster.bootstrap.folder import StartRefused
     from muster.bootstrap.service import serve as serve_service
-    from muster.bootstrap.service import service_folder
+    from muster.database import DatabaseError
+    from muster.sealing import SealingError
 
     settings = settings_for(
         host=host,

@@ -1,0 +1,74 @@
+"""From the house to what each process works with: services for the faces, engine and loop for the engine process."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from muster.bootstrap.house import House, open_house
+from muster.engine.control import Control
+from muster.engine.cycle import CycleEngine
+from muster.engine.daemon import Daemon
+from muster.engine.planner import Planner
+from muster.engine.schedule import Schedule
+from muster.ports.runs import Runs
+from muster.settings import SERVICE_FOLDER, Settings, load_settings
+from muster.web.services import Services
+
+logger = logging.getLogger(__name__)
+
+
+def service_folder(settings: Settings) -> Path:
+    """Returns the data folder of the service."""
+    return (settings.data or SERVICE_FOLDER).expanduser()
+
+
+def enter_house(arguments: Mapping[str, Any]) -> House:
+    """Returns the house in a fresh child process, which sets up its own logging."""
+    settings = load_settings(**arguments)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return open_house(settings, Path(arguments["data"]))
+
+
+def make_services(house: House) -> Services:
+    """Returns what the faces need of the house."""
+    return Services(
+        stores=house.stores(),
+        clock=house.clock,
+        ids=house.ids,
+        tenant_id=house.tenant_id,
+        open_target=house.open_target,
+        explain=house.explain,
+        uploads=house.uploads(),
+        trouble=lambda: None,
+        public_url=house.settings.public_url,
+    )
+
+
+def make_engine(house: House) -> CycleEngine:
+    """Returns the engine over the house's stores."""
+    return CycleEngine(house.engine_stores(), house.open_job, house.clock, house.ids)
+
+
+def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -> Daemon:
+    """Returns the engine's loop."""
+    stores = house.engine_stores()
+    return Daemon(
+        engine=engine,
+        planner=Planner(stores, house.open_job, house.clock, house.ids),
+        control=Control(engine, stores, house.open_job, house.clock, house.ids),
+        schedule=Schedule(stores, house.clock, house.store.feed.latest),
+        stores=stores,
+        directory=house.store.directory,
+        queue=house.store.work,
+        runs=runs,
+        import_job_id=house.import_job_id(),
+        engine_id=engine_id,
+        clock=house.clock,
+        ids=house.ids,
+    )
+
+
+def report_crash(run_id: str, job_id: str, trace: str) -> None:
+    """Logs a run that ended by a fault of ours."""
+    logger.error("a run ended by a fault of ours", extra={"run_id": run_id, "job_id": job_id, "trace": trace})

@@ -1,0 +1,31 @@
+"""The engine process of the service: the loop over durable runs."""
+
+from datetime import timedelta
+from typing import Any
+
+from muster.bootstrap.assembly import enter_house, make_daemon, make_engine, report_crash
+from muster.bootstrap.processes import Child
+from muster.database import open_database
+from muster.engine.daemon import cycle_of
+from muster.runs.dbos import DurableRuns
+
+RUNS_NAME = "runs.db"
+_STOP_RUNS_WITHIN = timedelta(seconds=3)
+
+
+def run_engine(child: Child, **arguments: Any) -> None:
+    """Runs the engine until told to stop; runs in the engine process."""
+    house = enter_house(arguments)
+    engine = make_engine(house)
+    embedded = house.settings.database is None
+    # On SQLite runs have a file of their own, so that their records do not wait for ours; the folder's lock is held.
+    database = open_database(house.folder / RUNS_NAME) if embedded else house.database
+    runs = DurableRuns(database, lambda run_id: engine.advance(cycle_of(run_id)), report_crash, is_alone=embedded)
+    try:
+        runs.start()
+        daemon = make_daemon(house, engine, runs, runs.executor_id)
+        child.ready()
+        daemon.run(child.stop)
+    finally:
+        runs.stop(_STOP_RUNS_WITHIN)
+        house.database.close()
