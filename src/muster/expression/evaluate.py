@@ -217,9 +217,10 @@ class _Interpreter:
 
 def is_free(candidate: Value, environment: Environment) -> bool:
     """Whether the value is a text the target does not use yet."""
-    if isinstance(candidate, FlowMarker):
-        return True
-    plain = text(reveal(candidate), "SelectUniqueValue", "uniqueValueRule")
+    try:
+        plain = text(reveal(candidate), "SelectUniqueValue", "uniqueValueRule")
+    except EvaluationError as failure:
+        raise (failure.redacted() if is_redacted(candidate) else failure) from None
     return bool(plain) and (environment.is_taken is None or not environment.is_taken(plain))
 
 

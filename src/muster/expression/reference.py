@@ -26,11 +26,11 @@ of Microsoft Entra's attribute mappings. Everything marked **ours** is an extens
 | text | `"United States"`; `\\"` is a quotation mark, `\\\\` a backslash, any other backslash stands for itself |
 | number | `1`, `-10`, `1.5`, hexadecimal `&HF` |
 | function | `Append([mailNickname], "@contoso.com")`; names are case-sensitive; functions nest |
-| argument left out | nothing between the commas: `Switch([state], , "QLD", "Brisbane")`; at the end of a call the commas too |
+| argument left out | nothing between the commas: `Switch([state], , "QLD", "Brisbane")` |
 | bare word | {_WORDS} |
 | comparison | `=` `<>` `>` `>=` `<` `<=`, only in the condition of IIF and in CBool |
 | texts joined | `"t-" & [alias]`; null is the empty text (**ours** outside cloud sync) |
-| AND, OR, parentheses | `[country]="NL" AND ([state]="ZH" OR [state]="NH")`, only in conditions (**ours**) |
+| AND, OR | `[country]="NL" AND ([state]="ZH" OR [state]="NH")`, only in conditions (**ours**) |
 
 `True`, `False` and `Null` as bare words are **ours**. White space and line breaks between the parts mean nothing.
 
@@ -49,8 +49,8 @@ A mistake is answered with the character it stands at, what was expected there, 
 
 ## Limits
 
-An expression has at most {MAX_LENGTH:,} characters, {MAX_DEPTH} levels and {MAX_CALLS} functions; a text that is made in
-it has at most {MAX_TEXT:,} characters, and a pattern in Replace matches at most {MAX_MATCHES:,} times.
+An expression has at most {MAX_LENGTH:,} characters, {MAX_DEPTH} levels and {MAX_CALLS} functions; a text made in it
+has at most {MAX_TEXT:,} characters, and a pattern in Replace matches at most {MAX_MATCHES:,} times.
 Patterns are run by RE2, in time that grows with the text only: no look-around, no back-references.
 """
 
