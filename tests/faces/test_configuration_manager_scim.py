@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +15,15 @@ from urllib.parse import quote
 import pytest
 
 from muster.configuration_manager.customers import TOKEN_PREFIX
-from played_configuration_manager import Answer, PlayedCustomer, PlayedManager, ask, configuration_manager, run
+from played_configuration_manager import (
+    ENVIRONMENT,
+    Answer,
+    PlayedCustomer,
+    PlayedManager,
+    ask,
+    configuration_manager,
+    run,
+)
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -410,3 +420,16 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Any) -> None:
     with configuration_manager(folder) as second:
         again = PlayedCustomer(name="lasting", url=customer.url.replace(first.url, second.url), token=customer.token)
         assert again.ask("GET", f"/Users/{made['id']}").json["userName"] == "lasting@x.example"
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("muster.bootstrap.configuration_manager", ("muster.engine", "muster.store", "muster.web", "dbos")),
+        ("muster.cli.configuration_manager", ("flask", "granian", "dbos")),
+    ],
+)
+def test_a_process_loads_nothing_that_it_has_no_part_in(module: str, absent: tuple[str, ...]) -> None:
+    program = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
