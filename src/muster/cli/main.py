@@ -48,7 +48,7 @@ def load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
-        return get_command(found)
+        return get_group(found)
     single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     single.command()(found)
     return get_command(single)
