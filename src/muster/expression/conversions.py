@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from muster.expression.signatures import Example, Function, FunctionList, Parameter, ParameterType, Topic
-from muster.expression.values import Redacted, Value, bounded, integer, items, redact, refuse, text
+from muster.expression.values import Redacted, Value, bounded, integer, redact, refuse, text
 
 _ENCODINGS: Final = {"": "utf-16-le", "Unicode": "utf-16-le", "ASCII": "ascii", "UTF8": "utf-8"}
 _SID: Final = re.compile(r"S-1-\d+(?:-\d+)*", re.ASCII)
@@ -106,12 +106,6 @@ def _unescape(value: str) -> str:
         return bytes.fromhex(escaped.group().replace("\\", "")).decode("utf-8", "replace")
 
     return re.sub(r"\\(.)", r"\1", re.sub(r"(?:\\[0-9A-Fa-f]{2})+", octets, value), flags=re.DOTALL)
-
-
-def _redact(value: Any) -> Value:
-    if isinstance(value, (str, type(None))):
-        return None if value is None else Redacted(value)
-    return redact(items(value) if isinstance(value, list) else value)
 
 
 FUNCTIONS: Final = (
@@ -230,7 +224,7 @@ FUNCTIONS: Final = (
                 result=Redacted("u@x"),
             ),
         ),
-        implementation=_redact,
+        implementation=redact,
         remarks="An attribute that stands in a Redact is hidden in the whole expression.",
     ),
 )

@@ -292,7 +292,7 @@ _COMMON: Final = tuple(
         r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})",
         # Month first, as the invariant culture reads it.
         r"(?P<month>\d{1,2})[-/.](?P<day>\d{1,2})[-/.](?P<year>\d{4})",
-        r"(?:[A-Za-z]{3,9}, )?(?P<day>\d{1,2})[ -]" + _MONTH_NAME + r"[ -,]+(?P<year>\d{4})",
+        r"(?:[A-Za-z]{3,9}, )?(?P<day>\d{1,2})[ -]" + _MONTH_NAME + r"[ ,-]+(?P<year>\d{4})",
         r"(?:[A-Za-z]{3,9}, )?" + _MONTH_NAME + r" (?P<day>\d{1,2}),? (?P<year>\d{4})",
     )
 )

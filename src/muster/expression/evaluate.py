@@ -241,8 +241,6 @@ def _apply(function: Function, arguments: Sequence[Value | Absent], environment:
             return value
     before = (environment,) if function.needs_environment else ()
     implementation = function.implementation
-    if implementation is None:
-        raise LookupError(f"{function.name} has no implementation of its own")
     if not any(is_redacted(value) for value in values):
         return implementation(*before, *arguments)
     plain = [argument if isinstance(argument, Absent) else reveal(argument) for argument in arguments]

@@ -160,7 +160,7 @@ def _translate_escape(source: str, position: int, *, in_set: bool) -> tuple[str,
             raise PatternError(_lacks(source, f"a back-reference, \\{following}"))
         case "G":
             raise PatternError(_lacks(source, r"the anchor \G"))
-        case _ if following.isalnum() or following.isascii():
+        case _ if following.isascii():
             return "\\" + following, 2
         case _:
             return following, 2

@@ -63,13 +63,23 @@ class Example:
     fails: bool = False
 
 
+def needs_a_form(*_arguments: object) -> Value:
+    """Never an answer: it stands where interpreter and compiler have a form of their own.
+
+    Raises:
+        LookupError: always.
+    """
+    raise LookupError("this function has a form of its own and cannot be called")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """One function of the language.
 
     `implementation` takes the arguments in order, an argument that was not supplied as None (or as ABSENT where
     `sees_absent`), after the environment if `needs_environment`. Forms that evaluate their arguments only when
-    needed (IIF, Switch, Coalesce, SelectUniqueValue) have none: interpreter and compiler know them by name.
+    needed (IIF, Switch, Coalesce, SelectUniqueValue) have none of their own;
+    interpreter and compiler know them by name.
     """
 
     name: str
@@ -77,7 +87,7 @@ class Function:
     about: str
     parameters: tuple[Parameter, ...]
     examples: tuple[Example, ...]
-    implementation: Callable[..., Value] | None = None
+    implementation: Callable[..., Value] = needs_a_form
     source: FunctionList = FunctionList.PUBLISHED
     needs_environment: bool = False
     sees_absent: bool = False

@@ -44,6 +44,7 @@ _TOKENS: Final = re.compile(
     |(?P<sign>[(),&])""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_OPERANDS: Final = frozenset(("attribute", "text", "hexadecimal", "number", "word"))
 _ESCAPES: Final = re.compile(r'\\(["\\])')
 
 
@@ -129,7 +130,8 @@ def _tokenize(text: str) -> Iterator[_Token]:
             yield _Token(
                 kind=_Kind.NUMBER if kind == "hexadecimal" else _Kind[kind.upper()], spelled=spelled, position=position
             )
-            after_operand = kind in ("attribute", "text", "hexadecimal", "number", "word") or spelled == ")"
+            joins = spelled.upper() in (Conjunction.AND, Conjunction.OR)
+            after_operand = (kind in _OPERANDS and not joins) or spelled == ")"
         position += len(spelled)
     yield _Token(kind=_Kind.END, spelled="", position=len(text))
 

@@ -59,6 +59,19 @@ X = Text(value="x")
         ('Replace([a], "x", , , "x", ,)', call("Replace", A, X, Empty(), Empty(), X, Empty(), Empty())),
         ('"x" & [a] & 1', Concatenation(parts=(X, A, Number(value=1)))),
         ("[a] &Hf", None),
+        (
+            "CBool([a] AND -1 OR &HF)",
+            call(
+                "CBool",
+                Combination(
+                    conjunction=Conjunction.OR,
+                    terms=(
+                        Combination(conjunction=Conjunction.AND, terms=(A, Number(value=-1))),
+                        Number(value=15),
+                    ),
+                ),
+            ),
+        ),
         ("[a] & &HF", Concatenation(parts=(A, Number(value=15)))),
         ('("x" & [a])', Concatenation(parts=(X, A))),
         (
