@@ -141,17 +141,22 @@ def remove_token(
     *,
     data: Data = None,
     database: DatabaseUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a token; it stops working at once."""
     with _customer(customer, data, database) as (customers, found):
         customers.remove_token(found, prefix)
+        _show({"removed": prefix}, as_json=as_json)
 
 
 @site_app.command("add")
-def add_site(customer: CustomerName, name: str, *, data: Data = None, database: DatabaseUrl = None) -> None:
+def add_site(
+    customer: CustomerName, name: str, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
+) -> None:
     """Add a site."""
     with _customer(customer, data, database) as (customers, found):
         customers.add_site(found, name, now=datetime.now(UTC))
+        _show({"site": name}, as_json=as_json)
 
 
 @site_app.command("list")
@@ -170,6 +175,7 @@ def create_administrator(
     password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
     data: Data = None,
     database: DatabaseUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create an administrator of the console."""
     with _installation(data, database) as installation:
@@ -178,6 +184,7 @@ def create_administrator(
         else:
             password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
         installation.administrators.create_administrator(name, password, now=datetime.now(UTC))
+        _show({"name": name}, as_json=as_json)
 
 
 @contextmanager

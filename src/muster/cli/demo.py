@@ -16,7 +16,7 @@ import typer
 
 from muster.bootstrap.folder import StartRefused, probe_port
 from muster.bootstrap.processes import start_follower
-from muster.cli.api import HttpApi
+from muster.cli.api import HttpApi, query
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.demo_story import Story
 from muster.cli.progress import watch_cycle
@@ -179,6 +179,8 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     service_data = ["--data", str(stage.folder / "service")]
     name, password = stage.sign_in
     stage.command("admin", "create", name, "--password-stdin", *service_data, typed=f"{password}\n")
+    manager_admin = ["configuration-manager", "admin", "create", name, "--password-stdin"]
+    stage.command(*manager_admin, "--data", str(stage.folder / "configuration-manager"), typed=f"{password}\n")
     token = stage.command("token", "create", "demo", "--role", "Global Administrator", *service_data)["token"]
     story = Story(HttpApi(service.url, token), scim_url, customer["token"])
 
@@ -198,6 +200,8 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     initial = watch_cycle(story.api, story.named, cycle_id, quiet=stage.quiet)
     _check(initial)
     stage.say(f"Initial cycle done. {_sentence(initial['counters'])}")
+    if not stage.quiet:
+        out.print(table("Not provisioned, and why", ["How many", "Code", "For example"], _causes(story)))
     story.change()
     stage.say("Changes made: hire, rename, change department, unassign, block, soft-delete, hard-delete, restore")
     outcomes = story.outcomes(cycle_id, lambda: None)
@@ -262,7 +266,7 @@ def _show(stage: _Stage, summary: Mapping[str, Any], manager: _Party, token: str
     rows = [
         ["Portal", f"{summary['portal_url']}/", f"sign in as {stage.sign_in[0]} with {stage.sign_in[1]}"],
         ["API", f"{summary['portal_url']}/v1.0", f"bearer {token}"],
-        ["8x8 console", f"{manager.url}/", "sign-in: muster configuration-manager admin create"],
+        ["8x8 console", f"{manager.url}/", "the same name and password"],
         ["8x8 SCIM", summary["scim_url"], f"bearer {summary['scim_token']}"],
         ["Log", f"muster logs 8x8 --data {stage.folder / 'service'}", "why: muster explain 8x8 USER"],
     ]
@@ -272,6 +276,20 @@ def _show(stage: _Stage, summary: Mapping[str, Any], manager: _Party, token: str
 def _sentence(counters: Mapping[str, int]) -> str:
     parts = [f"{counters[name]} {name}" for name in ("created", "updated", "disabled", "skipped", "failed")]
     return ", ".join(parts) + f"; {counters['requests']} requests"
+
+
+def _causes(story: Story) -> list[list[str]]:
+    """Returns, by code, how many people were skipped or failed, with one sentence of each."""
+    counted: dict[str, int] = {}
+    examples: dict[str, str] = {}
+    for status in ("failure", "skipped"):
+        filter_ = f"jobId eq '{story.job_id}' and provisioningStatusInfo/status eq '{status}'"
+        for entry in story.api.pages("/auditLogs/provisioning" + query(filter=filter_, top=500)):
+            information = entry["provisioningStatusInfo"].get("errorInformation") or {}
+            code = str(information.get("errorCode") or status)
+            counted[code] = counted.get(code, 0) + 1
+            examples.setdefault(code, str(information.get("reason") or _why(entry)))
+    return [[str(count), code, examples[code]] for code, count in sorted(counted.items(), key=lambda item: -item[1])]
 
 
 def _why(entry: Mapping[str, Any]) -> str:
