@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 out = Console(highlight=False)
@@ -32,5 +33,6 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        # Values are data: brackets in them are no markup.
+        made.add_row(*(escape(cell) for cell in row))
     return made

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from muster.cli.api import Api, segment
@@ -39,7 +40,7 @@ def import_(
         names = ("created", "updated", "unchanged", "skipped", "failed")
         out.print(table(f"Imported {file.name}", list(names), [[str(counters.get(name, 0)) for name in names]]))
         for problem in problems[:_SHOWN_PROBLEMS]:
-            out.print(f"  [red]✗[/red] {problem}", markup=True)
+            out.print(f"  [red]✗[/red] {escape(problem)}")
         if len(problems) > _SHOWN_PROBLEMS:
             out.print(f"  … and {len(problems) - _SHOWN_PROBLEMS} more (--json shows all).")
     if problems:

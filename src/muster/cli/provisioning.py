@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.tree import Tree
 
 from muster.cli.api import Api, query, segment
@@ -41,7 +42,8 @@ def plan(
     if len(operations) > _SHOWN_OPERATIONS:
         out.print(f"… and {len(operations) - _SHOWN_OPERATIONS} more (--json shows all).")
     for item in made["held"][:_SHOWN_OPERATIONS]:
-        out.print(f"[yellow]held[/yellow] {item['kind']} {item['sourceName']}: {item['holdReason']}")
+        held = f"{item['kind']} {item['sourceName']}: {item['holdReason']}"
+        out.print(f"[yellow]held[/yellow] {escape(held)}")
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
@@ -117,15 +119,16 @@ def explain(
         return
     verdict = found["verdict"]
     mark = "[green]in[/green]" if verdict["presence"] == "present" else "[red]out[/red]"
-    tree = Tree(f"[bold]{found['source']['displayName']}[/bold] is {mark}: {verdict['reason']}")
+    tree = Tree(f"[bold]{escape(found['source']['displayName'])}[/bold] is {mark}: {escape(verdict['reason'])}")
     for name, value in verdict["details"].items():
-        tree.add(f"{name}: {value}")
+        tree.add(escape(f"{name}: {value}"))
     if found["link"]:
-        tree.add(f"account at the target: {found['link']['targetId']} ({found['link']['state']})")
+        tree.add(escape(f"account at the target: {found['link']['targetId']} ({found['link']['state']})"))
     values = tree.add("attributes")
     for item in found["mappings"]:
         value = item["value"] if item["value"] is not None else "–"
-        values.add(f"{item['targetAttribute']} = [bold]{value}[/bold]  ⟵ {item['expression']} ({item['flowType']})")
+        made = f"⟵ {item['expression']} ({item['flowType']})"
+        values.add(f"{escape(item['targetAttribute'])} = [bold]{escape(value)}[/bold]  {escape(made)}")
     out.print(tree)
 
 
@@ -224,15 +227,17 @@ def _why(entry: dict[str, Any]) -> str:
 
 def _print_entry(entry: dict[str, Any]) -> None:
     status = entry["provisioningStatusInfo"]["status"]
-    tree = Tree(f"[bold]{entry['sourceIdentity']['displayName']}[/bold]: {entry['provisioningAction']}, {status}")
+    tree = Tree(
+        f"[bold]{escape(str(entry['sourceIdentity']['displayName']))}[/bold]: {entry['provisioningAction']}, {status}"
+    )
     for number, step in enumerate(entry["provisioningSteps"], 1):
-        branch = tree.add(f"{number}. {step['provisioningStepType']}: {step['description']}")
+        branch = tree.add(escape(f"{number}. {step['provisioningStepType']}: {step['description']}"))
         for name, value in _details(step.get("details")):
-            branch.add(f"{name}: {value}")
+            branch.add(escape(f"{name}: {value}"))
     if entry["modifiedProperties"]:
         branch = tree.add("modified properties")
         for item in entry["modifiedProperties"]:
-            branch.add(f"{item['displayName']}: {item['oldValue'] or '–'} → {item['newValue'] or '–'}")
+            branch.add(escape(f"{item['displayName']}: {item['oldValue'] or '–'} → {item['newValue'] or '–'}"))
     out.print(tree)
 
 
