@@ -1,5 +1,6 @@
 """The command `muster`: what there is, and where it is loaded from once it is asked for."""
 
+import logging
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -85,6 +86,8 @@ def _root(
 
 def main() -> None:
     """Runs the command. Exit status: 0 done, 1 something failed (said on stderr in one line), 2 wrong usage."""
+    # A command says what matters in its own words; `serve` turns its log on itself.
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         make_group()(prog_name="muster")
     except Failed as failure:

@@ -1,5 +1,6 @@
 """`muster serve`: the provisioning service."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,7 @@ def serve(
     from muster.database import DatabaseError
     from muster.sealing import SealingError
 
+    logging.getLogger().setLevel(logging.WARNING)
     settings = settings_for(
         host=host,
         port=port,
