@@ -1,5 +1,6 @@
 """`muster plan | apply | provision | explain | logs | watch`: an application's job from the command line."""
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +45,8 @@ def plan(
     for item in made["held"][:_SHOWN_OPERATIONS]:
         held = f"{item['kind']} {item['sourceName']}: {item['holdReason']}"
         out.print(f"[yellow]held[/yellow] {escape(held)}")
+    if not operations and not made["held"]:
+        out.print(f"Nothing to do: {application.display_name} is as the directory and the rules want it.")
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
@@ -88,11 +91,15 @@ def provision(
         rule = api.get(f"{application.job_path}/schema")["synchronizationRules"][0]["id"]
         body = {"parameters": [{"ruleId": rule, "subjects": [{"objectId": object_id, "objectTypeName": kind}]}]}
         with err.status(f"Provisioning {user} …"):
-            api.post(f"{application.job_path}/provisionOnDemand", body)
-        filter_ = f"jobId eq '{application.job_id}' and sourceIdentity/id eq '{object_id}'"
-        entries = api.get("/auditLogs/provisioning" + query(filter=filter_, top=1))["value"]
+            answer = api.post(f"{application.job_path}/provisionOnDemand", body)
+        status = json.loads(answer["key"])
+        done = json.loads(answer["value"] or "{}")
+        change_id = done.get("changeId") if isinstance(done, dict) else None
+        options = query(filter=f"jobId eq '{application.job_id}' and changeId eq '{change_id}'", top=1)
+        entries = api.get(f"/auditLogs/provisioning{options}")["value"] if change_id else []
     if not entries:
-        raise Failed(f"{user} was provisioned, but the log has no entry yet: look with muster logs {app}.")
+        details = status.get("details") or {}
+        raise Failed(f"{user} was not provisioned: {details.get('errorMessage') or details.get('errorCode')}")
     entry = entries[0]
     if as_json:
         print_json(entry)

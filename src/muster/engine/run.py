@@ -140,7 +140,9 @@ class Run:
     def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         if not outcomes:
             return
-        settlements = [self._settlement(outcome, number) for number, outcome in outcomes]
+        # In the order of their ends, as the log shows them.
+        ordered = sorted(outcomes, key=lambda pair: pair[1].at)
+        settlements = [self._settlement(outcome, number) for number, outcome in ordered]
         cycle = self._counted(self.cycle)
         cycle = replace(cycle, counters=tally(cycle.counters, [outcome for _, outcome in outcomes]))
         self._stores.cycles.settle(cycle, settlements)
@@ -159,7 +161,8 @@ class Run:
         decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id)
         if decision is None:
             return failed(operation, item.failure, self.parts, self.clock)
-        again = decision.operation
+        # The same change of the same object: the log and whoever asked find it under one id.
+        again = replace(decision.operation, change_id=operation.change_id)
         if again.kind is OperationKind.FAIL and again.failure is not None:
             return failed(operation, again.failure, self.parts, self.clock)
         if not again.kind.writes:
