@@ -9,6 +9,17 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from muster.model.directory import AttributeType, Lifecycle
+from muster.model.operation import Acknowledged, Change, Link, LinkState, Operation, OperationKind, TargetObject
+from muster.model.operation import TargetResource as Resource
+from muster.model.rules import FlowType, ObjectAction
+from muster.model.values import Value
+from muster.planning.decision import plan_operation
+from muster.planning.difference import acknowledge, are_equal
+from muster.planning.intent import JobTerms
+from muster.planning.matching import needs_lookup
+from muster.planning.rules import KindRules
 from unit.planning.making import (
     ACTIVE,
     DEFAULT_ROLE,
@@ -24,17 +35,6 @@ from unit.planning.making import (
     person,
     row,
 )
-
-from muster.model.directory import AttributeType, Lifecycle
-from muster.model.operation import Acknowledged, Change, Link, LinkState, Operation, OperationKind, TargetObject
-from muster.model.operation import TargetResource as Resource
-from muster.model.rules import FlowType, ObjectAction
-from muster.model.values import Value
-from muster.planning.decision import plan_operation
-from muster.planning.difference import acknowledge, are_equal
-from muster.planning.intent import JobTerms
-from muster.planning.matching import needs_lookup
-from muster.planning.rules import KindRules
 
 # ---------------------------------------------------------------- the target
 
@@ -77,7 +77,7 @@ HONEST: tuple[Making, ...] = (_kept, _as_text, _turned)
 MAKINGS: tuple[Making, ...] = (*HONEST, _dropped, _upper, _shortened, _fixed, _frozen)
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """One person's account, and what the job knows of it."""
 
@@ -87,7 +87,13 @@ class World:
     shows: bool
     account: dict[str, Value] | None = None
     link: Link | None = None
-    writes: list[Operation] = field(default_factory=list)
+    done: list[tuple[OperationKind, dict[str, Value], bool]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        rules = {item.attribute: item.mapping.expression for item in self.rules.values}
+        makings = {name: making.__name__ for name, making in self.makings.items()}
+        actions = sorted(self.rules.mapping.actions)
+        return f"World({rules}, {makings}, {actions}, shows={self.shows}, account={self.account}, link={self.link})"
 
     def plan(self, change: Change, *, is_full: bool) -> Operation:
         """Looks as the engine does, and decides."""
@@ -128,9 +134,15 @@ class World:
                 acknowledged=acknowledged,
             )
 
+    def is_at_rest(self, change: Change, *, is_full: bool) -> None:
+        """Asserts that another cycle writes nothing."""
+        again = self.plan(change, is_full=is_full)
+        assert not again.kind.writes, f"{again.kind} {again.changes} after {self.done} in {self!r}"
+
     def carry(self, change: Change, *, is_full: bool) -> Operation:
         """Plans and applies; returns what was done."""
         operation = self.plan(change, is_full=is_full)
+        self.done.append((operation.kind, {item.attribute: item.new for item in operation.changes}, is_full))
         self.apply(operation)
         return operation
 
@@ -220,40 +232,37 @@ def worlds(draw: st.DrawFn, makings: tuple[Making, ...] = MAKINGS, *, shows: boo
 SEQUENCES = st.lists(st.tuples(people(), st.booleans()), min_size=1, max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=worlds(), sequence=SEQUENCES)
 def test_an_incremental_cycle_after_an_applied_operation_writes_nothing(
     world: World, sequence: list[tuple[Change, bool]]
 ) -> None:
     for change, is_full in sequence:
         world.carry(change, is_full=is_full)
-        again = world.plan(change, is_full=False)
-        assert not again.kind.writes, again
+        world.is_at_rest(change, is_full=False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=worlds(shows=True), sequence=SEQUENCES)
 def test_a_full_cycle_after_an_applied_operation_writes_nothing_where_writes_are_shown(
     world: World, sequence: list[tuple[Change, bool]]
 ) -> None:
     for change, _ in sequence:
         world.carry(change, is_full=True)
-        again = world.plan(change, is_full=True)
-        assert not again.kind.writes, again
+        world.is_at_rest(change, is_full=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=worlds(HONEST), sequence=SEQUENCES)
 def test_a_full_cycle_after_an_applied_operation_writes_nothing_where_values_are_kept(
     world: World, sequence: list[tuple[Change, bool]]
 ) -> None:
     for change, _ in sequence:
         world.carry(change, is_full=True)
-        again = world.plan(change, is_full=True)
-        assert not again.kind.writes, again
+        world.is_at_rest(change, is_full=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=worlds(), sequence=SEQUENCES)
 def test_full_cycles_come_to_rest_after_one_more_write_whatever_the_target_makes_of_values(
     world: World, sequence: list[tuple[Change, bool]]
@@ -263,11 +272,10 @@ def test_full_cycles_come_to_rest_after_one_more_write_whatever_the_target_makes
     last = sequence[-1][0]
     world.carry(last, is_full=True)
     world.carry(last, is_full=True)
-    again = world.plan(last, is_full=True)
-    assert not again.kind.writes, again
+    world.is_at_rest(last, is_full=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=worlds(HONEST), sequence=SEQUENCES, change=people(), drifted=TEXTS)
 def test_a_full_cycle_brings_back_what_somebody_changed_at_the_target(
     world: World, sequence: list[tuple[Change, bool]], change: Change, drifted: str
@@ -275,19 +283,22 @@ def test_a_full_cycle_brings_back_what_somebody_changed_at_the_target(
     for step, is_full in sequence:
         world.carry(step, is_full=is_full)
     world.carry(change, is_full=True)
-    if world.account is None or world.link is None:
+    ours = (LinkState.MANAGED, LinkState.ADOPTED)
+    if world.account is None or world.link is None or world.link.state not in ours:
         return
     world.account["title"] = drifted
-    world.carry(change, is_full=True)
     intent = intend(change, world.rules, world.terms)
     wanted = next((value for value in intent.values if value.attribute == "title"), None)
-    is_ours = world.link.state in (LinkState.MANAGED, LinkState.ADOPTED) and world.rules.does(ObjectAction.UPDATE)
-    if wanted is None or wanted.create_only or wanted.fills_empty or not is_ours or intent.verdict.left_scope:
+    if wanted is None or wanted.create_only or wanted.fills_empty or not world.rules.does(ObjectAction.UPDATE):
         return
-    assert are_equal(world.account["title"], wanted.value, world.rules.definitions["title"])
+    if intent.verdict.left_scope and world.terms.skip_out_of_scope_deletions:
+        return
+    world.carry(change, is_full=True)
+    if world.account is not None:
+        assert are_equal(world.account["title"], wanted.value, world.rules.definitions["title"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(world=worlds(HONEST), sequence=SEQUENCES)
 def test_whoever_left_has_no_account_that_is_switched_on(world: World, sequence: list[tuple[Change, bool]]) -> None:
     may = all(world.rules.does(action) for action in (ObjectAction.UPDATE, ObjectAction.DELETE))

@@ -121,8 +121,7 @@ def _keep(case: _Case) -> Operation:
         return _operation(case, OperationKind.LINK, reason, state=owned, owned=owned)
     if changes:
         return _skip(case, SkipReason.ACTION_DISABLED, "The object action Update is switched off.")
-    equal = "The state of the object in both the source and target systems already match."
-    return _skip(case, SkipReason.REDUNDANT_EXPORT, equal)
+    return _leave(case, "The state of the object in both the source and target systems already match.")
 
 
 def _disable(case: _Case) -> Operation:
@@ -163,9 +162,18 @@ def _switch_off(case: _Case, link: Link, state: LinkState, reason: str) -> Opera
         return _fail(case, case.intent.failure)
     changes = differences(case.intent.values, case.target, case.rules)
     if not changes and state is link.state:
-        return _skip(case, SkipReason.REDUNDANT_EXPORT, reason)
+        return _leave(case, reason)
     kind = OperationKind.DISABLE if changes else OperationKind.LINK
     return _operation(case, kind, reason, changes=changes, state=state, owned=link.owned)
+
+
+def _leave(case: _Case, reason: str) -> Operation:
+    """Sends nothing to an object that is as it should be."""
+    link = case.target.link
+    if link is not None and differences(case.intent.values, TargetObject(link=link, exists=True), case.rules):
+        # Somebody brought it there at the target: unless that is noted, the next incremental cycle would send it.
+        return _operation(case, OperationKind.LINK, reason, state=link.state, owned=link.owned)
+    return _skip(case, SkipReason.REDUNDANT_EXPORT, reason)
 
 
 def _delete(case: _Case, link: Link) -> Operation:

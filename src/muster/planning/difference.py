@@ -83,9 +83,12 @@ def take_over(
     again = {change.attribute for change in changes}
     for value in wanted:
         name = value.attribute
-        now = shown.get(name)
-        if name in again and are_equal(before.sent.get(name), value.value, rules.definitions.get(name)):
+        now, definition = shown.get(name), rules.definitions.get(name)
+        if name in again and are_equal(before.sent.get(name), value.value, definition):
             seen[name] = now
+        elif are_equal(now, value.value, definition):
+            sent[name] = now
+            seen.pop(name, None)
         elif now is not None and name not in before.seen:
             sent[name] = now
     return Acknowledged(sent=sent, seen=seen)
@@ -126,9 +129,9 @@ def _comparable(value: Value, definition: AttributeDefinition | None) -> Value:
 
 
 def _instant(text: str) -> str:
-    """Returns one spelling for equal instants; a text that is none stays as it is."""
+    """Returns one spelling for equal instants (no zone: UTC); a text that is none stays as it is."""
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         return text
-    return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

@@ -238,12 +238,10 @@ USERS = [
 @pytest.mark.parametrize("case", USERS, ids=str)
 def test_a_users_row_of_the_matrix(case: Case, is_full: bool) -> None:
     rules = compiled(scope=SALES, actions=case.actions)
-    if case.link is None:
-        target = NOBODY
-    elif is_full:
-        target = linked(case.link, case.holds)
-    else:
-        target = linked(replace(case.link, acknowledged=Acknowledged(sent=case.holds)))
+    target = NOBODY
+    if case.link is not None:
+        known = replace(case.link, acknowledged=Acknowledged(sent=case.holds))
+        target = linked(known, case.holds if is_full else None)
     operation = plan(case.change, target, rules, case.terms)
     assert (operation.kind, operation.skip_reason) == (case.kind, case.skip)
     assert changes_of(operation) == case.sends
@@ -570,6 +568,21 @@ def test_what_the_target_showed_becomes_the_projection_but_not_over_what_it_rewr
     operation = plan(person(), linked(known, {**THERE, "title": "ENGR.", "site": "Paris"}))
     assert operation.kind is SKIP
     assert operation.acknowledged == Acknowledged(sent={**THERE, "site": "Paris"}, seen={"title": "ENGR."})
+
+
+@pytest.mark.parametrize(
+    ("change", "shows", "knows"),
+    [(person(), THERE, {**THERE, "title": "Clerk"}), (SOFT, OFF, THERE)],
+    ids=["present", "soft-deleted"],
+)
+def test_what_was_brought_into_line_at_the_target_is_noted_so_that_no_later_cycle_sends_it(
+    change: Change, shows: Attributes, knows: Attributes
+) -> None:
+    operation = plan(change, linked(link(sent=knows), shows))
+    assert (operation.kind, operation.changes) == (LINK, ())
+    assert (operation.link_state, operation.owned) == (MANAGED, MANAGED)
+    known = link(sent=operation.acknowledged.sent)
+    assert plan(change, linked(known)).kind is SKIP
 
 
 def test_an_attribute_that_always_flows_is_sent_even_when_it_is_equal() -> None:
