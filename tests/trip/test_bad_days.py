@@ -318,3 +318,17 @@ def test_a_paused_job_stops_inside_the_cycle_and_goes_on_where_it_was(trip: Trip
     while trip.engine.advance(cycle.id):
         pass
     assert len(trip.at_target()) == 5
+
+
+def test_a_fault_of_ours_ends_the_cycle_and_quarantines_the_job(trip: Trip) -> None:
+    trip.hire("Ada")
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.engine.crashed(cycle.id, "ZeroDivisionError: division by zero")
+    ended, job = trip.store.cycles.get(cycle.id), trip.store.jobs.get(JOB)
+    assert ended is not None
+    assert ended.state is CycleState.FAILED
+    assert job is not None
+    assert job.quarantine is not None
+    assert "ZeroDivisionError" in job.quarantine.failure.sentence
+    assert trip.engine.advance(cycle.id) is False

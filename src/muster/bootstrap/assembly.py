@@ -8,10 +8,10 @@ from typing import Any
 from muster.bootstrap.house import House, open_house
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
-from muster.engine.daemon import Daemon
+from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
-from muster.ports.runs import Runs
+from muster.ports.runs import OnCrash, Runs
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
 from muster.web.services import Services
 
@@ -69,6 +69,12 @@ def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -
     )
 
 
-def report_crash(run_id: str, job_id: str, trace: str) -> None:
-    """Logs a run that ended by a fault of ours."""
-    logger.error("a run ended by a fault of ours", extra={"run_id": run_id, "job_id": job_id, "trace": trace})
+def report_crash(engine: CycleEngine) -> OnCrash:
+    """Returns what is told of a run that a fault of ours has ended: it is logged, and its job is quarantined."""
+
+    def told(run_id: str, job_id: str, trace: str) -> None:
+        logger.error("run %s of job %s ended by a fault of ours\n%s", run_id, job_id, trace)
+        lines = trace.strip().splitlines()
+        engine.crashed(cycle_of(run_id), lines[-1] if lines else "unknown")
+
+    return told

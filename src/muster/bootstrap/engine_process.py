@@ -20,7 +20,9 @@ def run_engine(child: Child, **arguments: Any) -> None:
     embedded = house.settings.database is None
     # On SQLite runs have a file of their own, so that their records do not wait for ours; the folder's lock is held.
     database = open_database(house.folder / RUNS_NAME) if embedded else house.database
-    runs = DurableRuns(database, lambda run_id: engine.advance(cycle_of(run_id)), report_crash, is_alone=embedded)
+    runs = DurableRuns(
+        database, lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine), is_alone=embedded
+    )
     try:
         runs.start()
         daemon = make_daemon(house, engine, runs, runs.executor_id)

@@ -78,7 +78,7 @@ def _engine_at_hand(house: House) -> Iterator[None]:
         return
     with take_folder(house.folder, purpose="a muster command"):
         engine = make_engine(house)
-        runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash)
+        runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine))
         daemon = make_daemon(house, engine, runs, "command")
         stop = threading.Event()
         thread = threading.Thread(target=daemon.run, args=(stop,), kwargs={"scheduled": False}, name="engine")

@@ -3,9 +3,14 @@
 from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_services
+from muster.web.portal.app import make_portal
 from muster.web.site import make_site
 
 
-def create_web(**arguments: Any) -> Any:
-    """Returns the WSGI application of the service; runs in the web process."""
-    return make_site(make_services(enter_house(arguments)))
+def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> Any:
+    """Returns the WSGI application of the service; runs in the web process.
+
+    `set_up_hash`: the hash of the token in the set-up link, for an installation without administrators.
+    """
+    services = make_services(enter_house(arguments))
+    return make_site(services, {"": make_portal(services, set_up_hash=set_up_hash)})

@@ -22,7 +22,7 @@ from muster.engine.parts import EngineStores, JobOpener, JobParts
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, Run
 from muster.engine.waves import release_removals, send_references
 from muster.model.directory import ObjectKind
-from muster.model.failures import Fenced, JobFailure
+from muster.model.failures import EngineFault, Fenced, JobFailure
 from muster.model.job import (
     Counters,
     Cycle,
@@ -88,7 +88,7 @@ class CycleEngine:
             close_failed(cycle, job, failure, self._stores, self._clock)
             return None
         if cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0 and not self._has_leftovers(job_id):
-            self._stores.jobs.set_watermark(job_id, cycle.window_until)
+            self._move_watermark(job, cycle.window_until)
             return None
         self._stores.cycles.begin(cycle)
         self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
@@ -121,6 +121,13 @@ class CycleEngine:
             self._release(known.id)
             return False
         return True
+
+    def crashed(self, cycle_id: str, fault: str) -> None:
+        """Ends a cycle that a fault of ours has broken: the job is quarantined, so that it does not break in a loop."""
+        self._release(cycle_id)
+        known = self._stores.cycles.get(cycle_id)
+        if known is not None and known.state is CycleState.RUNNING:
+            self._give_up(known, EngineFault(f"The engine met a fault of its own: {fault}"))
 
     # ------------------------------------------------------------ phases
 
@@ -222,6 +229,12 @@ class CycleEngine:
         lists = cycle.kind is CycleKind.INITIAL and parts.target.capabilities.can_list and expected > 0
         phase = CyclePhase.CENSUS if lists else CyclePhase.USERS
         return replace(cycle, phase=phase, counters=replace(cycle.counters, expected=expected))
+
+    def _move_watermark(self, job: SynchronizationJob, until: int) -> None:
+        """Moves the watermark past changes that do not bear on the job, unless a restart was asked for meanwhile."""
+        now = self._stores.jobs.get(job.id)
+        if now is not None and now.watermark == job.watermark:
+            self._stores.jobs.set_watermark(job.id, until)
 
     def _has_leftovers(self, job_id: str) -> bool:
         due = self._stores.links.due_escrows(job_id, self._clock.now(), 1, None)

@@ -167,5 +167,12 @@ class TooManyDeletes(JobFailure):
     remedy = "Look at the held operations: approve them, or correct the scope or the source and restart."
 
 
+class EngineFault(JobFailure):
+    """Something that must not happen did: the job stops and the traceback is in the engine's log."""
+
+    code = "InternalError"
+    remedy = "Look at the engine's log for the traceback and report it; provisioning is tried again later by itself."
+
+
 class Fenced(Exception):
     """Another process has taken the job over: stop at once, write nothing."""
