@@ -52,6 +52,7 @@ class MemoryRepository:
         self._types = {resource_type.name: resource_type for resource_type in resource_types}
         self._documents: dict[str, dict[str, Document]] = {name: {} for name in self._types}
         self._members: dict[str, dict[str, dict[str, Any]]] = {}
+        self._places: dict[str, int] = {}
         self._now = now or ticking_clock()
         self._new_id = new_id or counted_ids()
         self._lock = RLock()
@@ -71,15 +72,22 @@ class MemoryRepository:
                 found = sort_documents(found, query.sort_by, resource_type, descending=query.descending)
             start = query.start_index - 1
             page = found[start : start + query.count]
+            if query.after is not None:
+                page = [document for document in found if self._places[document["id"]] > query.after][: query.count]
+            elif query.before is not None:
+                page = [document for document in found if self._places[document["id"]] < query.before]
+                page = page[max(0, len(page) - query.count) :]
             resources = [
                 self._stored(type_name, self._documents[type_name][document["id"]], with_members=query.with_members)
                 for document in page
             ]
-            return ResourcePage(total=len(found), resources=resources)
+            places = [self._places[document["id"]] for document in page]
+            return ResourcePage(total=len(found), resources=resources, places=places)
 
     def insert(self, type_name: str, document: Document) -> StoredResource:
         with self._lock:
             resource_id = self._new_id()
+            self._places[resource_id] = len(self._places) + 1
             now = _instant(self._now())
             made = {
                 **document,

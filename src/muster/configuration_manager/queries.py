@@ -4,7 +4,7 @@ A filter compiles to a clause and whether the clause is exact. What has no colum
 finds at least every row the filter finds, and the filter's own predicate decides on the documents of those rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -24,10 +24,12 @@ from muster.scim.filters import (
     Presence,
     ValuePath,
 )
+from muster.scim.repository import ResourceQuery
 from muster.scim.values import fold, parse_instant
 
 Clause = ColumnElement[bool]
 Name = tuple[str | None, str, str | None]
+Row = tuple[Any, ...]
 
 LAST_CHARACTER = "\U0010ffff"
 
@@ -141,6 +143,26 @@ def order_by(path: AttributePath | None, *, descending: bool) -> list[ColumnElem
     if not indexed.is_always_there:
         ordered = ordered.nulls_first() if descending else ordered.nulls_last()
     return [ordered, resources.c.key.asc()]
+
+
+def turn_page(found: sa.Select[Any], query: ResourceQuery, order: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
+    """The part of what is found that the query asks for; the part before a place comes backwards."""
+    if query.after is not None:
+        return found.where(resources.c.key > query.after).order_by(resources.c.key.asc()).limit(query.count)
+    if query.before is not None:
+        return found.where(resources.c.key < query.before).order_by(resources.c.key.desc()).limit(query.count)
+    return found.order_by(*order).limit(query.count).offset(query.start_index - 1)
+
+
+def choose_rows(ordered: Sequence[Row], query: ResourceQuery) -> Sequence[Row]:
+    """The same of rows that were read, each beginning with its key."""
+    if query.after is not None:
+        after = query.after
+        return [row for row in ordered if row[0] > after][: query.count]
+    if query.before is not None:
+        before = query.before
+        return [row for row in ordered if row[0] < before][-query.count :] if query.count else []
+    return ordered[query.start_index - 1 :][: query.count]
 
 
 def _compile_comparison(bound: Comparison) -> CompiledFilter:

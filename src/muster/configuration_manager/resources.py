@@ -120,7 +120,7 @@ class SqlRepository:
         if looked_up is not None:
             return looked_up
         with self._database.read() as connection:
-            if query.filter is None and query.sort_by is None:
+            if query.filter is None and query.sort_by is None and query.after is None and query.before is None:
                 return self._read_page(type_name, query, connection)
             return self._search(type_name, query, connection)
 
@@ -131,6 +131,8 @@ class SqlRepository:
             return None
         column = _LOOKUPS.get(queries.name_of(bound.attribute))
         if column is None or "\0" in str(bound.value) or query.sort_by is not None or query.count == 0:
+            return None
+        if query.after is not None or query.before is not None:
             return None
         value = queries.COLUMNS[queries.name_of(bound.attribute)].encode(bound.value)
         rows = self._run.by_column[column].fetch_all(self._named(type_name, p_value=value, p_limit=query.count + 1))
@@ -162,14 +164,18 @@ class SqlRepository:
             scope.append(compiled.clause)
         order = queries.order_by(query.sort_by, descending=query.descending)
         if compiled.is_exact and order is not None:
-            total = connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
+            if compiled.clause is None:
+                counted = self._run.total.fetch_one(self._named(type_name), on=connection)
+                total = 0 if counted is None else counted[0]
+            else:
+                total = connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
             rows: list[Row] = []
             if query.count and total >= query.start_index:
-                page = sa.select(*READ_COLUMNS).where(*scope).order_by(*order)
-                page = page.limit(query.count).offset(query.start_index - 1)
+                page = queries.turn_page(sa.select(*READ_COLUMNS).where(*scope), query, order)
                 rows = [tuple(row) for row in connection.execute(page)]
-            found = self._load(rows, type_name, connection, with_members=query.with_members)
-            return ResourcePage(total=total, resources=found)
+            if query.before is not None:
+                rows.reverse()
+            return self._page(total, rows, type_name, query, connection)
         return self._scan(type_name, query, connection, scope, is_exact=compiled.is_exact)
 
     def _scan(
@@ -204,10 +210,13 @@ class SqlRepository:
             unordered = (document for document, _ in kept if document is not None)
             in_order = sort_documents(unordered, query.sort_by, resource_type, descending=query.descending)
             ordered = [row_of[document["id"]] for document in in_order]
-        first = query.start_index - 1
-        chosen = ordered[first : first + query.count]
-        found = self._load(chosen, type_name, connection, with_members=query.with_members)
-        return ResourcePage(total=len(kept), resources=found)
+        return self._page(len(kept), queries.choose_rows(ordered, query), type_name, query, connection)
+
+    def _page(
+        self, total: int, rows: Sequence[Row], type_name: str, query: ResourceQuery, connection: Connection
+    ) -> ResourcePage:
+        found = self._load(rows, type_name, connection, with_members=query.with_members)
+        return ResourcePage(total=total, resources=found, places=[row[0] for row in rows])
 
     def _load(
         self, rows: Sequence[Row], type_name: str, connection: Connection, *, with_members: bool = True

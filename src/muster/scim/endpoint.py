@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from muster.scim.cursors import CursorDesk, turn
 from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.evaluation import bound_filter
 from muster.scim.filters import And, AttributePath, Comparison, FilterOperator
@@ -28,9 +29,10 @@ from muster.scim.operations import read_operations
 from muster.scim.parameters import SearchParameters, read_query, read_search
 from muster.scim.patch import apply_operations
 from muster.scim.profile import ServerProfile
-from muster.scim.projection import compile_projection, split_names, wants
+from muster.scim.projection import Projection, compile_projection, split_names, wants
+from muster.scim.references import References
 from muster.scim.replacement import merge_for_replacement
-from muster.scim.repository import Document, Repository, ResourceQuery, StoredResource
+from muster.scim.repository import Document, Repository, ResourcePage, ResourceQuery, StoredResource
 from muster.scim.resources import ResourceType
 from muster.scim.sorting import bound_sort
 from muster.scim.validation import ReadingRules, compile_document_reader, complete
@@ -41,10 +43,14 @@ Handler = Callable[[ScimRequest, str], ScimResponse]
 class ResourceEndpoint:
     """Answers for one resource type; everything that depends on the type alone is compiled here once."""
 
-    def __init__(self, profile: ServerProfile, resource_type: ResourceType, repository: Repository) -> None:
+    def __init__(
+        self, profile: ServerProfile, resource_type: ResourceType, repository: Repository, desk: CursorDesk
+    ) -> None:
         self.type = resource_type
         self._profile = profile
         self._repository = repository
+        self._desk = desk
+        self._references = References(resource_type, profile.resource_types)
         self._rules = ReadingRules(strict=profile.strict, limits=profile.limits)
         self._read_document = compile_document_reader(resource_type, self._rules)
         self._has_members = resource_type.members is not None
@@ -58,35 +64,68 @@ class ResourceEndpoint:
         }
         self.search: dict[str, Handler] = {"POST": self._search}
 
-    def find(self, parameters: SearchParameters, base_url: str) -> tuple[int, list[bytes]]:
-        """The number of resources found and the JSON of those on the page. Raises: InvalidFilter, InvalidPath."""
+    def bind(self, parameters: SearchParameters) -> ResourceQuery:
+        """The query for the repository. Raises: InvalidFilter, InvalidPath, InvalidValue."""
+        self._projection(parameters)  # refuses too many names before anything is read
         names = parameters.attributes, parameters.excluded
         limits = self._profile.limits
-        project = compile_projection(self.type, *names, limits)
-        page = self._repository.query(
-            self.type.name,
-            ResourceQuery(
-                filter=None if parameters.filter is None else bound_filter(parameters.filter, self.type, limits),
-                sort_by=None if parameters.sort_by is None else bound_sort(parameters.sort_by, self.type),
-                descending=parameters.descending,
-                start_index=parameters.start_index,
-                count=parameters.count,
-                with_members=self._has_members and wants(self.type, "members", *names),
-            ),
+        return ResourceQuery(
+            filter=None if parameters.filter is None else bound_filter(parameters.filter, self.type, limits),
+            sort_by=self.bind_sort(parameters.sort_by),
+            descending=parameters.descending,
+            start_index=parameters.start_index,
+            count=parameters.count,
+            with_members=self._has_members and wants(self.type, "members", *names),
         )
-        return page.total, [self._write(stored, base_url, project) for stored in page.resources]
+
+    def bind_sort(self, sort_by: str | None) -> AttributePath | None:
+        """What the list is ordered by. Raises: InvalidPath."""
+        return None if sort_by is None else bound_sort(sort_by, self.type)
+
+    def read(self, query: ResourceQuery) -> ResourcePage:
+        """One page of the type's resources."""
+        return self._repository.query(self.type.name, query)
+
+    def find_id(self, user_name: str) -> str | None:
+        """The id of the resource with that userName, or None; for /Me."""
+        named = Comparison(
+            attribute=AttributePath(attribute="userName"), operator=FilterOperator.EQUAL, value=user_name
+        )
+        found = self.read(ResourceQuery(filter=named, count=1)).resources
+        return found[0].id if found else None
+
+    def write(self, stored: StoredResource, parameters: SearchParameters, base_url: str) -> bytes:
+        """The JSON of a resource on a list."""
+        return self._write(stored, base_url, self._projection(parameters))
+
+    def _projection(self, parameters: SearchParameters) -> Projection | None:
+        return compile_projection(self.type, parameters.attributes, parameters.excluded, self._profile.limits)
 
     def _list(self, request: ScimRequest, _: str) -> ScimResponse:
-        return self._answer_list(read_query(request.query, self._profile.limits), request.base_url)
+        return self._answer_list(read_query(request.query, self._profile.limits), request)
 
     def _search(self, request: ScimRequest, _: str) -> ScimResponse:
         limits = self._profile.limits
         parameters = read_search(read_body(request.body, limits), limits, strict=self._profile.strict)
-        return self._answer_list(parameters, request.base_url)
+        return self._answer_list(parameters, request)
 
-    def _answer_list(self, parameters: SearchParameters, base_url: str) -> ScimResponse:
-        total, resources = self.find(parameters, base_url)
-        return answer_with(200, write_list(resources, total=total, start_index=parameters.start_index))
+    def _answer_list(self, parameters: SearchParameters, request: ScimRequest) -> ScimResponse:
+        query = self.bind(parameters)
+        project = self._projection(parameters)
+        if parameters.cursor is None:
+            page = self.read(query)
+            bodies = [self._write(stored, request.base_url, project) for stored in page.resources]
+            return answer_with(200, write_list(bodies, total=page.total, startIndex=parameters.start_index))
+        where, now = self.type.endpoint, request.asked_at
+        cursor = self._desk.open(parameters, where, by_place=query.sort_by is None, now=now)
+        page = self.read(cursor.bound_to(query))
+        turned = turn(cursor, len(page.resources), page.places)
+        bodies = [self._write(stored, request.base_url, project) for stored in page.resources[turned.shown]]
+        previous, following = (
+            None if beside is None else self._desk.write(beside, parameters, where, now=now)
+            for beside in (turned.previous, turned.following)
+        )
+        return answer_with(200, write_list(bodies, total=page.total, previousCursor=previous, nextCursor=following))
 
     def _get(self, request: ScimRequest, resource_id: str) -> ScimResponse:
         names = self._shown_names(request)
@@ -99,8 +138,13 @@ class ResourceEndpoint:
             return answer_without_body(304, ETag=etag(stored.version))
         return self._answer(200, stored, request, names)
 
-    def _create(self, request: ScimRequest, _: str) -> ScimResponse:
+    def _read(self, request: ScimRequest) -> Document:
+        """The resource that was sent. Raises: ScimError."""
         document = self._read_document(read_body(request.body, self._profile.limits))
+        return self._references.strip(document, request.base_url)
+
+    def _create(self, request: ScimRequest, _: str) -> ScimResponse:
+        document = self._read(request)
         names = self._shown_names(request)
         finished = self._ruled(document, None)
         try:
@@ -137,7 +181,7 @@ class ResourceEndpoint:
         )
 
     def _replace(self, request: ScimRequest, resource_id: str) -> ScimResponse:
-        sent = self._read_document(read_body(request.body, self._profile.limits))
+        sent = self._read(request)
         names = self._shown_names(request)
         stored = self._repository.replace(
             self.type.name,
@@ -232,10 +276,11 @@ class ResourceEndpoint:
         location = self._location(request.base_url, stored.id)
         return answer_with(status, body, ETag=etag(stored.version), Location=location)
 
-    def _write(self, stored: StoredResource, base_url: str, project: Callable[[Document], Document] | None) -> bytes:
+    def _write(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
         """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""
         location = self._location(base_url, stored.id)
-        if project is None:
+        shown = self._references.show(stored.document, base_url)
+        if project is None and shown is stored.document:
             return stored.body[:-2] + b',"location":' + orjson.dumps(location) + b"}}"
-        document: dict[str, Any] = {**stored.document, "meta": {**stored.document["meta"], "location": location}}
-        return orjson.dumps(project(document))
+        document: dict[str, Any] = {**shown, "meta": {**shown["meta"], "location": location}}
+        return orjson.dumps(document if project is None else project(document))

@@ -116,6 +116,10 @@ class MethodNotAllowed(ScimError):
         return {"Allow": ", ".join(self.allowed)}
 
 
+class NotAcceptable(ScimError):
+    status = 406
+
+
 class Conflict(ScimError):
     """The state of the resource does not allow the request, and no unique attribute is the cause."""
 

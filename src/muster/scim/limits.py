@@ -21,6 +21,8 @@ class Limits:
     page_size: int = 1_000
     default_page_size: int = 100
     bulk_operations: int = 1_000
+    merged_results: int = 10_000  # of a sorted list over all types, pages before it included
+    cursor_seconds: int = 3_600  # that a cursor is good for
     attribute_names: int = 100  # in attributes and excludedAttributes
 
 

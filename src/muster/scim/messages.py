@@ -25,7 +25,8 @@ BULK_RESPONSE_URN = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScimRequest:
     """A request as a value. `path` is decoded and relative to `base_url` ("/Users/42"); header names are lower case;
-    `query` holds decoded values; `base_url` has no slash at its end."""
+    `query` holds decoded values; `base_url` has no slash at its end. `asked_at` counts seconds since 1970; `subject` is
+    the userName of whoever asks, when the caller of the server knows it."""
 
     method: str
     path: str
@@ -33,6 +34,8 @@ class ScimRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     base_url: str
+    asked_at: int = 0
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +94,13 @@ def _check_depth(value: Any, left: int, limit: int) -> None:
         _check_depth(item, left - 1, limit)
 
 
-def write_list(resources: Sequence[bytes], *, total: int, start_index: int) -> bytes:
-    """A ListResponse around resources that are JSON already. Source: RFC 7644 §3.4.2."""
-    head = orjson.dumps(
-        {
-            "schemas": [LIST_URN],
-            "totalResults": total,
-            "startIndex": start_index,
-            "itemsPerPage": len(resources),
-        }
-    )
+def write_list(resources: Sequence[bytes], *, total: int, **paging: int | str | None) -> bytes:
+    """A ListResponse around resources that are JSON already; `paging` is startIndex or the cursors that there are.
+
+    Source: RFC 7644 §3.4.2; RFC 9865 §2.
+    """
+    given = {name: value for name, value in paging.items() if value is not None}
+    head = orjson.dumps({"schemas": [LIST_URN], "totalResults": total, **given, "itemsPerPage": len(resources)})
     return head[:-1] + b',"Resources":[' + b",".join(resources) + b"]}"
 
 

@@ -10,24 +10,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from muster.scim.errors import InvalidSyntax, InvalidValue
+from muster.scim.errors import InvalidCount, InvalidCursor, InvalidSyntax, InvalidValue, ScimError
 from muster.scim.limits import Limits
 from muster.scim.messages import SEARCH_URN
 from muster.scim.projection import split_names
 from muster.scim.sorting import is_descending
 
+_LAST_INDEX = 10**18
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchParameters:
-    """`count` is within the page size; `start_index` at least 1."""
+    """`count` is within the page size; `start_index` at least 1. `cursor` None asks for a page by `start_index`,
+    an empty one for the first page by cursor."""
 
     filter: str | None = None
     sort_by: str | None = None
     descending: bool = False
     start_index: int = 1
     count: int
+    count_is_given: bool = False
+    cursor: str | None = None
     attributes: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
@@ -37,15 +41,25 @@ def read_query(query: Mapping[str, str], limits: Limits) -> SearchParameters:
     if not query:
         return SearchParameters(count=limits.default_page_size)
     given = {name.lower(): value for name, value in query.items()}
+    cursor = given.get("cursor")
+    _check_one_way(cursor, given.get("startindex"))
+    count = _number(given, "count", limits.default_page_size, refusal=InvalidValue if cursor is None else InvalidCount)
     return SearchParameters(
         filter=given.get("filter"),
         sort_by=given.get("sortby") or None,
         descending=is_descending(given.get("sortorder") or None),
-        start_index=max(1, _number(given, "startIndex", 1)),
-        count=_page(_number(given, "count", limits.default_page_size), limits),
+        start_index=_start(_number(given, "startIndex", 1)),
+        count=_page(count, limits),
+        count_is_given=bool(given.get("count")),
+        cursor=cursor,
         attributes=split_names(given.get("attributes")),
         excluded=split_names(given.get("excludedattributes")),
     )
+
+
+def _start(index: int) -> int:
+    """Anything below one is one; what no list can reach is cut off. Source: RFC 7644 §3.4.2.4."""
+    return min(max(1, index), _LAST_INDEX)
 
 
 def _page(count: int, limits: Limits) -> int:
@@ -53,12 +67,17 @@ def _page(count: int, limits: Limits) -> int:
     return min(max(0, count), limits.page_size)
 
 
-def _number(given: Mapping[str, str], name: str, default: int) -> int:
+def _check_one_way(cursor: str | None, start_index: Any) -> None:
+    if cursor is not None and start_index not in (None, ""):
+        raise InvalidCursor("cursor and startIndex are two ways to page. Send one of them.")
+
+
+def _number(given: Mapping[str, str], name: str, default: int, *, refusal: type[ScimError] = InvalidValue) -> int:
     text = given.get(name.lower())
     if text is None or text == "":
         return default
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise InvalidValue(f"{name} must be a whole number.")
+        raise refusal(f"{name} must be a whole number.")
     return int(text)
 
 
@@ -70,12 +89,17 @@ def read_search(body: Any, limits: Limits, *, strict: bool) -> SearchParameters:
     schemas = given.get("schemas")
     if (schemas is not None or strict) and (not isinstance(schemas, list) or SEARCH_URN not in schemas):
         raise InvalidSyntax(f"schemas of the message must hold {SEARCH_URN}.")
+    cursor = _text(given, "cursor")
+    _check_one_way(cursor, given.get("startindex"))
+    count = _whole(given, "count", limits.default_page_size, refusal=InvalidValue if cursor is None else InvalidCount)
     return SearchParameters(
         filter=_text(given, "filter"),
         sort_by=_text(given, "sortBy"),
         descending=is_descending(_text(given, "sortOrder")),
-        start_index=max(1, _whole(given, "startIndex", 1)),
-        count=_page(_whole(given, "count", limits.default_page_size), limits),
+        start_index=_start(_whole(given, "startIndex", 1)),
+        count=_page(count, limits),
+        count_is_given="count" in given,
+        cursor=cursor,
         attributes=_names(given, "attributes"),
         excluded=_names(given, "excludedAttributes"),
     )
@@ -88,10 +112,10 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def _whole(given: Mapping[str, Any], name: str, default: int) -> int:
+def _whole(given: Mapping[str, Any], name: str, default: int, *, refusal: type[ScimError] = InvalidValue) -> int:
     value = given.get(name.lower(), default)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidValue(f"{name} must be a whole number.")
+        raise refusal(f"{name} must be a whole number.")
     return value
 
 

@@ -17,7 +17,8 @@ Raises ScimError to refuse. Runs after the schema's own checks on POST, PUT and 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerProfile:
     """`strict` refuses what the RFC does not know instead of tolerating it; `delete_deactivates` makes DELETE of a
-    user set `active` to false and keep it."""
+    user set `active` to false and keep it. `cursor_key` seals the cursors: one secret for all processes
+    of a service."""
 
     name: str
     resource_types: tuple[ResourceType, ...]
@@ -27,3 +28,4 @@ class ServerProfile:
     rule: SiteRule | None = None
     bulk: bool = True
     documentation_uri: str | None = None
+    cursor_key: bytes = b""

@@ -6,32 +6,35 @@ Source: RFC 7644 §3.2, §4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from muster.scim.bulk import BulkEndpoint
+from muster.scim.cursors import CursorDesk
 from muster.scim.discovery import describe_resource_type, describe_schema, describe_service, published_schemas
 from muster.scim.endpoint import Handler, ResourceEndpoint
 from muster.scim.errors import (
     Forbidden,
-    InvalidFilter,
-    InvalidPath,
     MethodNotAllowed,
+    NotAcceptable,
     NotImplementedByServer,
     ResourceNotFound,
     ScimError,
     UnsupportedMediaType,
 )
+from muster.scim.everything import Everything
 from muster.scim.messages import (
     ScimRequest,
     ScimResponse,
     answer_error,
     answer_with,
+    answer_without_body,
     read_body,
     write_list,
 )
-from muster.scim.parameters import SearchParameters, read_query, read_search
+from muster.scim.parameters import read_query, read_search
 from muster.scim.profile import ServerProfile
 from muster.scim.repository import (
     Document,
@@ -58,6 +61,9 @@ __all__ = [
 ]
 
 _MEDIA_TYPES = frozenset({"application/scim+json", "application/json"})
+# Lenient: curl and Python's urllib name the form type of a body when they are told none; text/json is an old name.
+_TOLERATED_TYPES = frozenset({"", "application/x-www-form-urlencoded", "text/json"})
+_ACCEPTED_RANGES = _MEDIA_TYPES | {"application/*", "*/*"}
 
 
 class ScimServer:
@@ -65,10 +71,12 @@ class ScimServer:
 
     def __init__(self, profile: ServerProfile, repository: Repository) -> None:
         self._profile = profile
+        desk = CursorDesk(profile.cursor_key, profile.limits)
         self._endpoints = {
-            resource_type.endpoint.strip("/"): ResourceEndpoint(profile, resource_type, repository)
+            resource_type.endpoint.strip("/"): ResourceEndpoint(profile, resource_type, repository, desk)
             for resource_type in profile.resource_types
         }
+        self._everything = Everything(tuple(self._endpoints.values()), desk, profile.limits)
         self._schemas = published_schemas(profile)
         self._types = {resource_type.name.lower(): resource_type for resource_type in profile.resource_types}
         self._services: dict[str, Mapping[str, Handler]] = {
@@ -85,22 +93,28 @@ class ScimServer:
         """The answer to a request; every refusal is one too. What is not a ScimError is a fault of ours and is left
         to the caller."""
         try:
-            handlers, rest = self._route(request.path)
-            handler = handlers.get(request.method)
+            handlers, rest = self._route(request)
+            method = request.method
+            handler = handlers.get("GET" if method == "HEAD" else method)
             if handler is None:
+                allowed = (*handlers, "OPTIONS", *(("HEAD",) if "GET" in handlers else ()))
+                if method == "OPTIONS":
+                    return answer_without_body(204, Allow=", ".join(allowed))
                 raise MethodNotAllowed(
-                    f"{request.method[:20]} is not possible here. Possible: {', '.join(handlers)}.",
-                    allowed=tuple(handlers),
+                    f"{method[:20]} is not possible here. Possible: {', '.join(handlers)}.", allowed=allowed
                 )
-            if request.body and self._profile.strict:
-                _check_media_type(request.headers.get("content-type"))
-            return handler(request, rest)
+            if request.body:
+                _check_media_type(request.headers.get("content-type"), strict=self._profile.strict)
+            if self._profile.strict:
+                _check_accept(request.headers.get("accept"))
+            answered = handler(request, rest)
+            return replace(answered, body=b"") if method == "HEAD" else answered
         except ScimError as refused:
             return answer_error(refused)
 
-    def _route(self, path: str) -> tuple[Mapping[str, Handler], str]:
+    def _route(self, request: ScimRequest) -> tuple[Mapping[str, Handler], str]:
         """The handlers of a path and what follows the endpoint in it. Raises: ResourceNotFound."""
-        head, slash, rest = path.strip("/").partition("/")
+        head, slash, rest = request.path.strip("/").partition("/")
         endpoint = self._endpoints.get(head)
         if endpoint is not None:
             if not rest:
@@ -108,51 +122,37 @@ class ScimServer:
             if rest == ".search":
                 return endpoint.search, ""
             return endpoint.single, rest
-        if head == "Me" or (head == "Bulk" and not self._profile.bulk):
-            raise NotImplementedByServer(f"/{head} is not offered by this service.")
+        if head == "Me" and not slash:
+            return self._route_me(request)
+        if head == "Bulk" and not self._profile.bulk:
+            raise NotImplementedByServer("/Bulk is not offered by this service.")
         handlers = self._services.get(head)
         if handlers is None or (slash and head not in ("ResourceTypes", "Schemas")):
             raise ResourceNotFound("There is no such endpoint. Look at /ResourceTypes for those there are.")
         return handlers, rest
 
     def _list_everything(self, request: ScimRequest, _: str) -> ScimResponse:
-        return self._find_everything(read_query(request.query, self._profile.limits), request.base_url)
+        return self._everything.answer(read_query(request.query, self._profile.limits), request)
 
     def _search_everything(self, request: ScimRequest, _: str) -> ScimResponse:
         limits = self._profile.limits
         parameters = read_search(read_body(request.body, limits), limits, strict=self._profile.strict)
-        return self._find_everything(parameters, request.base_url)
+        return self._everything.answer(parameters, request)
 
-    def _find_everything(self, parameters: SearchParameters, base_url: str) -> ScimResponse:
-        """One list over all types, type by type; a type without the attributes asked for adds nothing.
+    def _route_me(self, request: ScimRequest) -> tuple[Mapping[str, Handler], str]:
+        """The handlers and the id of the user who asks. Raises: NotImplementedByServer, ResourceNotFound.
 
-        Source: RFC 7644 §3.4.2.1.
+        Source: RFC 7644 §3.11.
         """
-        total, resources = 0, list[bytes]()
-        refused: ScimError | None = None
-        answered = False
-        for endpoint in self._endpoints.values():
-            skipped = max(0, parameters.start_index - 1 - total)
-            part = SearchParameters(
-                filter=parameters.filter,
-                sort_by=parameters.sort_by,
-                descending=parameters.descending,
-                start_index=skipped + 1,
-                count=parameters.count - len(resources),
-                attributes=parameters.attributes,
-                excluded=parameters.excluded,
+        users = next((each for each in self._endpoints.values() if "username" in each.type.by_name), None)
+        if request.subject is None or users is None:
+            raise NotImplementedByServer("/Me is not offered: the token does not belong to a user of this service.")
+        resource_id = users.find_id(request.subject)
+        if resource_id is None:
+            raise ResourceNotFound(
+                "The owner of the token has no user here, so there is no /Me. Create the user first."
             )
-            try:
-                found, page = endpoint.find(part, base_url)
-            except (InvalidFilter, InvalidPath) as error:
-                refused = refused or error
-                continue
-            answered = True
-            total += found
-            resources += page
-        if refused is not None and not answered:
-            raise refused
-        return answer_with(200, write_list(resources, total=total, start_index=parameters.start_index))
+        return users.single, resource_id
 
     def _show_service(self, request: ScimRequest, _: str) -> ScimResponse:
         return answer_with(200, orjson.dumps(describe_service(self._profile, request.base_url)))
@@ -181,10 +181,23 @@ def _answer_documents(request: ScimRequest, documents: list[dict[str, Any]]) -> 
     if any(name.lower() == "filter" for name in request.query):
         raise Forbidden("This list cannot be filtered. Ask without filter.")
     resources = [orjson.dumps(document) for document in documents]
-    return answer_with(200, write_list(resources, total=len(resources), start_index=1))
+    return answer_with(200, write_list(resources, total=len(resources), startIndex=1))
 
 
-def _check_media_type(content_type: str | None) -> None:
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type not in _MEDIA_TYPES:
-        raise UnsupportedMediaType("The body must be application/scim+json.")
+def _check_media_type(content_type: str | None, *, strict: bool) -> None:
+    """Raises: UnsupportedMediaType. Source: RFC 7644 §3.8."""
+    media_type = _media_type(content_type or "")
+    if media_type in _MEDIA_TYPES or (not strict and (media_type in _TOLERATED_TYPES or media_type.endswith("+json"))):
+        return
+    raise UnsupportedMediaType("The body must be application/scim+json. Say so in Content-Type.")
+
+
+def _check_accept(accept: str | None) -> None:
+    """Raises: NotAcceptable when the client takes nothing that this service writes. Source: RFC 9110 §12.5.1."""
+    ranges = [_media_type(part) for part in (accept or "").split(",") if part.strip()]
+    if ranges and not _ACCEPTED_RANGES.intersection(ranges):
+        raise NotAcceptable("Answers are application/scim+json. Take it in Accept, or leave Accept out.")
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()

@@ -1,6 +1,6 @@
 """The schemas of the service's own resources: ServiceProviderConfig, ResourceType, Schema.
 
-Source: RFC 7643 §5, §6, §7, §8.7.2.
+Source: RFC 7643 §5, §6, §7, §8.7.2; RFC 9865 §4.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ def _shown(
 _SUPPORTED = _shown("supported", "Whether the service can do it.", type_=AttributeType.BOOLEAN, required=True)
 
 
-def _number(name: str, description: str) -> AttributeDefinition:
-    return _shown(name, description, type_=AttributeType.INTEGER, required=True)
+def _number(name: str, description: str, *, required: bool = True) -> AttributeDefinition:
+    return _shown(name, description, type_=AttributeType.INTEGER, required=required)
+
+
+def _flag(name: str, description: str) -> AttributeDefinition:
+    return _shown(name, description, type_=AttributeType.BOOLEAN, required=True)
 
 
 SERVICE_PROVIDER_CONFIG_SCHEMA = SchemaDefinition(
@@ -77,6 +81,18 @@ SERVICE_PROVIDER_CONFIG_SCHEMA = SchemaDefinition(
         _shown("changePassword", "Changing passwords.", required=True, subs=(_SUPPORTED,)),
         _shown("sort", "Sorting.", required=True, subs=(_SUPPORTED,)),
         _shown("etag", "Versions as ETags.", required=True, subs=(_SUPPORTED,)),
+        _shown(
+            "pagination",
+            "How lists are paged.",
+            subs=(
+                _flag("cursor", "Whether pages are asked for by cursor."),
+                _flag("index", "Whether pages are asked for by startIndex."),
+                _shown("defaultPaginationMethod", "The way when none is asked for.", values=("cursor", "index")),
+                _number("defaultPageSize", "The resources of a page when no count is sent.", required=False),
+                _number("maxPageSize", "The most resources of a page.", required=False),
+                _number("cursorTimeout", "The seconds that a cursor is good for.", required=False),
+            ),
+        ),
         _shown(
             "authenticationSchemes",
             "How a client shows who it is.",

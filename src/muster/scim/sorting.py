@@ -63,6 +63,14 @@ def sort_documents(
     return absent + ordered if descending else ordered + absent
 
 
+def order_of(document: Document, sort_by: AttributePath, resource_type: ResourceType) -> Any:
+    """What a document is ordered by, or None when it has no value."""
+    resolved = resource_type.resolve(sort_by)
+    assert resolved is not None and resolved.leaf is not None  # noqa: S101 - bound_sort made it
+    value = _value_of(document, resolved)
+    return None if value is None else sort_key(resolved.leaf, value)
+
+
 def _value_of(document: Document, resolved: ResolvedAttribute) -> Any:
     """The value ordered by: of a multi-valued attribute the primary one, else the first."""
     attribute, sub = resolved.attribute, resolved.sub_attribute

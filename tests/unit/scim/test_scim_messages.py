@@ -57,7 +57,7 @@ def test_a_deeply_nested_body_is_refused_and_does_no_harm() -> None:
 
 
 def test_a_list_says_how_many_there_are() -> None:
-    written = json.loads(write_list([b'{"id":"1"}', b'{"id":"2"}'], total=5, start_index=3))
+    written = json.loads(write_list([b'{"id":"1"}', b'{"id":"2"}'], total=5, startIndex=3, nextCursor=None))
     assert written["Resources"] == [{"id": "1"}, {"id": "2"}]
     assert (written["totalResults"], written["startIndex"], written["itemsPerPage"]) == (5, 3, 2)
 
