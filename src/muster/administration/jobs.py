@@ -58,6 +58,8 @@ def create_job(desk: Desk, service_principal_id: str, template_id: str | None) -
     application = find_application(desk, service_principal_id)
     require_outbound(desk, application)
     page = template_of(desk, application) if template_id is None else find_template(desk, application, template_id)
+    if page.why_not_provisioned is not None:
+        raise bad_request(page.why_not_provisioned, code="ProvisioningNotSupported")
     existing = {job.id: job for job in desk.stores.jobs.list(application.service_principal_id)}
     job_id = f"{page.job_template_id}.{desk.tenant_id.replace('-', '')}.{application.service_principal_id}"
     if job_id in existing:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -24,6 +25,56 @@ class Fact:
     source: str
 
 
+class Protocol(StrEnum):
+    """How an application takes accounts."""
+
+    SCIM = "scim2"
+    # An interface of the application's own.
+    PROPRIETARY = "proprietary"
+
+
+class Authentication(StrEnum):
+    """What an application asks for to let us in."""
+
+    BEARER = "bearer"
+    BASIC = "basic"
+    USERNAME_AND_TOKEN = "username_and_token"  # noqa: S105  the name of a kind, no secret
+    OAUTH_CLIENT_CREDENTIALS = "oauth2_client_credentials"
+    OAUTH_AUTHORIZATION_CODE = "oauth2_authorization_code"
+
+
+class Removal(StrEnum):
+    """What becomes of a user who is taken away."""
+
+    DEACTIVATE = "deactivate"
+    DELETE = "delete"
+    # The tutorial says no more than that users are removed.
+    REMOVE = "remove"
+
+
+class Origin(StrEnum):
+    """Where a default mapping comes from."""
+
+    # The application's own documentation, or the tutorial, says so.
+    DOCUMENTED = "documented"
+    # Only the target attribute is documented; the source is the one that is usual for it.
+    DERIVED = "derived"
+
+
+# What the product can present to an application.
+AUTHENTICATION_SUPPORTED = frozenset({Authentication.BEARER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What provisioning does in the application; None: nobody says."""
+
+    create_users: bool | None = None
+    update_users: bool | None = None
+    remove_users: Removal | None = None
+    provision_groups: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryPage:
     """All there is to know about one application: no line of code knows more."""
@@ -39,13 +90,43 @@ class GalleryPage:
     categories: tuple[str, ...]
     app_roles: tuple[AppRole, ...]
     accepts_default_access: bool
+    # Empty: nobody says.
     single_sign_on_modes: tuple[str, ...]
+    protocol: Protocol
+    authentication: Authentication
+    capabilities: Capabilities
     dialect: Dialect
     facts: tuple[Fact, ...]
     # False: not an application to add, but a source that writes into our own directory.
     is_application: bool
     # Compact rules, see gallery.schema.
     rules: Mapping[str, Any]
+
+    @property
+    def supports_provisioning(self) -> bool:
+        """Whether a synchronization job can be made: the product speaks the protocol and has what lets it in."""
+        return self.protocol is Protocol.SCIM and self.authentication in AUTHENTICATION_SUPPORTED
+
+    @property
+    def why_not_provisioned(self) -> str | None:
+        """The sentence that says what is missing for a job, and what to do instead; None: nothing is."""
+        if self.protocol is not Protocol.SCIM:
+            return f"{self.display_name} has no SCIM interface; it can be used for sign-on and assignments only."
+        if self.supports_provisioning:
+            return None
+        return (
+            f"{self.display_name} asks for {self.authentication.value}, which is not supported. If it gives out "
+            "long-lived tokens too, add it as a custom application (non-gallery) with its SCIM address and a token."
+        )
+
+    def origin_of(self, source_object: str, target_attribute: str) -> Origin | None:
+        """Returns where the default mapping of a target attribute comes from; None: it has no default mapping."""
+        for item in self.rules["objects"]:
+            if item["source"] == source_object:
+                for attribute in item["attributes"]:
+                    if attribute["name"] == target_attribute and "expression" in attribute:
+                        return Origin(attribute.get("origin", self.rules.get("origin", Origin.DOCUMENTED)))
+        return None
 
     def schema_document(self) -> dict[str, Any]:
         """Returns the default rules as a Graph synchronizationSchema; each call gives a document of its own."""
@@ -67,6 +148,9 @@ def read_page(content: bytes, name: str) -> GalleryPage:
             app_roles=tuple(_role(item) for item in document["appRoles"]),
             accepts_default_access=document["acceptsDefaultAccess"],
             single_sign_on_modes=tuple(document["singleSignOnModes"]),
+            protocol=Protocol(document.get("protocol", Protocol.SCIM)),
+            authentication=Authentication(document.get("authentication", Authentication.BEARER)),
+            capabilities=_capabilities(document.get("capabilities", {})),
             dialect=read_dialect(document["dialect"]),
             facts=_facts(document["facts"]),
             is_application=document.get("isApplication", True),
@@ -85,6 +169,16 @@ def _role(item: Mapping[str, Any]) -> AppRole:
         value=item.get("value"),
         description=item.get("description", ""),
         allowed_member_types=tuple(item.get("allowedMemberTypes", ("User",))),
+    )
+
+
+def _capabilities(item: Mapping[str, Any]) -> Capabilities:
+    removal = item.get("removeUsers")
+    return Capabilities(
+        create_users=item.get("createUsers"),
+        update_users=item.get("updateUsers"),
+        remove_users=None if removal is None else Removal(removal),
+        provision_groups=item.get("provisionGroups"),
     )
 
 

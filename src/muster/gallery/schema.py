@@ -11,7 +11,8 @@ from typing import Any
 from muster.expression.graph import to_graph
 from muster.expression.syntax import parse_expression
 from muster.model.directory import ATTRIBUTES_OF, COMPUTED_ATTRIBUTES, AttributeType, ObjectKind
-from muster.model.schema_document import REFERENCES_OF
+from muster.model.schema_checks import REFERENCES_OF
+from muster.model.schema_document import SOFT_DELETION
 
 DIRECTORY = "Directory"
 
@@ -26,8 +27,14 @@ def form_schema(tag: str, rules: Mapping[str, Any]) -> dict[str, Any]:
         "id": tag,
         "version": "1",
         "directories": [
-            _directory(source, [(item["source"], _source_attributes(source, item)) for item in objects]),
-            _directory(target, [(item["target"], _target_attributes(item)) for item in objects]),
+            _directory(source, [_object(item["source"], _source_attributes(source, item)) for item in objects]),
+            _directory(
+                target,
+                [
+                    _object(item["target"], _target_attributes(item), soft_deletes=item.get("softDelete", True))
+                    for item in objects
+                ],
+            ),
         ],
         "synchronizationRules": [
             {
@@ -57,7 +64,12 @@ def form_source(expression: str) -> dict[str, Any]:
     return {**to_graph(parse_expression(expression)), "expression": expression}
 
 
-def _directory(name: str, objects: Sequence[tuple[str, list[dict[str, Any]]]]) -> dict[str, Any]:
+def _object(name: str, attributes: list[dict[str, Any]], *, soft_deletes: bool = True) -> dict[str, Any]:
+    metadata = [] if soft_deletes else [{"key": SOFT_DELETION, "value": "False"}]
+    return {"name": name, "metadata": metadata, "attributes": attributes}
+
+
+def _directory(name: str, objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": name,
         "name": name,
@@ -66,7 +78,7 @@ def _directory(name: str, objects: Sequence[tuple[str, list[dict[str, Any]]]]) -
         "readOnly": False,
         "version": "1",
         "metadata": [],
-        "objects": [{"name": kind, "metadata": [], "attributes": attributes} for kind, attributes in objects],
+        "objects": list(objects),
     }
 
 

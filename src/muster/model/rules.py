@@ -78,6 +78,9 @@ class AttributeMapping:
     flow_behavior: FlowBehavior = FlowBehavior.FLOW_WHEN_CHANGED
     # 0: not a matching attribute; else the matching precedence, lowest first.
     matching_priority: int = 0
+    # A source that has become empty takes the target's value away (or puts the default in its place). Ours: off in
+    # Graph, where an empty source never flows.
+    clear_when_null: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,8 @@ class ObjectDefinition:
 
     name: str
     attributes: tuple[AttributeDefinition, ...]
+    # False: its objects cannot be switched off, so whoever leaves is deleted.
+    soft_deletes: bool = True
 
     def attribute(self, name: str) -> AttributeDefinition | None:
         """Returns the definition of an attribute, or None."""

@@ -4,13 +4,11 @@ Unknown fields are kept in `SynchronizationSchema.document`; what the engine wou
 Source: Microsoft Graph, resource type synchronizationSchema.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from muster.model.directory import ATTRIBUTES_OF, COMPUTED_ATTRIBUTES, AttributeType, ObjectKind
+from muster.model.directory import AttributeType
 from muster.model.failures import SchemaRefused
 from muster.model.rules import (
     AttributeDefinition,
@@ -27,19 +25,19 @@ from muster.model.rules import (
     SynchronizationRule,
     SynchronizationSchema,
 )
+from muster.model.schema_checks import find_mapping_faults, repeated
 
 EXPRESSION_CHARACTERS = 10_000
 ITEMS_LIMIT = 1_000
 SHOWN_PROBLEMS = 5
 
-# Names under which a schema's source (or target) is our own directory: ours, and those of schemas exported from Entra.
-OWN_DIRECTORY_NAMES = frozenset({"Directory", "Azure Active Directory", "Microsoft Entra ID"})
+# Graph's metadata key of an object type whose accounts can be switched off (False: deleting is all there is).
+SOFT_DELETION = "IsSoftDeletionSupported"
 
-REFERENCES_OF: dict[ObjectKind, tuple[str, ...]] = {ObjectKind.USER: ("manager",), ObjectKind.GROUP: ("members",)}
+# Our key in the metadata of an attribute mapping (Graph has none): an empty source empties the target attribute.
+CLEAR_WHEN_NULL = "clearWhenNull"
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_ATTRIBUTE_IN_EXPRESSION = re.compile(r'"(?:\\.|[^"\\])*"|\[([^\]]*)\]', re.DOTALL)
-_DIRECTORY_EXTENSION = re.compile(r"extension_[0-9a-fA-F]{32}_\w+")
 
 
 def read_schema(document: Mapping[str, Any]) -> SynchronizationSchema:
@@ -67,12 +65,6 @@ def read_scoping(scope: object) -> ScopingFilter:
     if problems:
         raise SchemaRefused(" ".join(problems[:SHOWN_PROBLEMS]))
     return scoping
-
-
-def attributes_in(expression: str) -> tuple[str, ...]:
-    """Returns the source attributes an expression names, in order, each once; brackets inside texts do not count."""
-    names = (match.group(1) for match in _ATTRIBUTE_IN_EXPRESSION.finditer(expression))
-    return tuple(dict.fromkeys(name.strip() for name in names if name is not None))
 
 
 def _read(document: Mapping[str, Any]) -> tuple[SynchronizationSchema, list[str]]:
@@ -107,9 +99,10 @@ def _object_definition(entry: Mapping[str, Any], problems: list[str]) -> ObjectD
         _attribute_definition(item, name, problems)
         for item in _items(entry, "attributes", f"Object type {name}", problems)
     )
-    for twice in _repeated(attribute.name for attribute in attributes):
+    for twice in repeated(attribute.name for attribute in attributes):
         problems.append(f"Object type {name} lists the attribute {twice} twice.")
-    return ObjectDefinition(name=name, attributes=attributes)
+    soft_deletes = (_metadata(entry, SOFT_DELETION, f"Object type {name}", problems) or "True").lower() != "false"
+    return ObjectDefinition(name=name, attributes=attributes, soft_deletes=soft_deletes)
 
 
 def _attribute_definition(item: Mapping[str, Any], owner: str, problems: list[str]) -> AttributeDefinition:
@@ -143,8 +136,8 @@ def _rule(
             problems.append(f"{where} names the directory {directory}, which the schema does not describe.")
     mappings = tuple(_object_mapping(entry, problems) for entry in _items(item, "objectMappings", where, problems))
     for mapping in mappings:
-        _check_mapping(mapping, source, directories, directories.get(target, ()), problems)
-    for twice in _repeated(mapping.source_object for mapping in mappings if mapping.enabled):
+        problems.extend(find_mapping_faults(mapping, source, directories.get(source, ()), directories.get(target, ())))
+    for twice in repeated(mapping.source_object for mapping in mappings if mapping.enabled):
         problems.append(f"{where} has two enabled object mappings for {twice}: switch one of them off.")
     return SynchronizationRule(
         id=str(item.get("id") or ""),
@@ -203,6 +196,7 @@ def _attribute_mapping(item: Mapping[str, Any], owner: str, problems: list[str])
             problems,
         ),
         matching_priority=_number(item, "matchingPriority", where, problems),
+        clear_when_null=(_metadata(item, CLEAR_WHEN_NULL, where, problems) or "").lower() == "true",
     )
 
 
@@ -266,63 +260,6 @@ def _clause(item: Mapping[str, Any], group: str, problems: list[str]) -> FilterC
     )
 
 
-# ---------------------------------------------------------------- checks across
-
-
-def _check_mapping(
-    mapping: ObjectMapping,
-    source_directory: str,
-    directories: Mapping[str, Sequence[ObjectDefinition]],
-    target_objects: Sequence[ObjectDefinition],
-    problems: list[str],
-) -> None:
-    name = mapping.name
-    known = _source_attributes(mapping, source_directory, directories.get(source_directory, ()))
-    target = next((item for item in target_objects if item.name == mapping.target_object), None)
-    if target is None and target_objects:
-        problems.append(f"“{name}” writes {mapping.target_object}, which the target directory does not describe.")
-    for attribute in mapping.attribute_mappings:
-        for used in attributes_in(attribute.expression or ""):
-            if known and used not in known and not _DIRECTORY_EXTENSION.fullmatch(used):
-                problems.append(
-                    f"The mapping of {attribute.target_attribute} uses the unknown source attribute {used}."
-                )
-        if target is not None:
-            problems.extend(_target_problems(attribute, target))
-    for group in mapping.scope.groups:
-        for clause in group.clauses:
-            if known and clause.attribute not in known and not _DIRECTORY_EXTENSION.fullmatch(clause.attribute):
-                problems.append(f"Scoping filter “{group.name}” uses the unknown attribute {clause.attribute}.")
-    for twice in _repeated(attribute.target_attribute for attribute in mapping.attribute_mappings):
-        problems.append(f"“{name}” has two mappings for the target attribute {twice}: remove one.")
-    matching = [item.matching_priority for item in mapping.attribute_mappings if item.matching_priority > 0]
-    if not matching and mapping.enabled:
-        problems.append(f"“{name}” has no matching attribute: give one mapping a matching precedence of 1.")
-    for precedence in _repeated(str(number) for number in matching):
-        problems.append(f"“{name}” gives the matching precedence {precedence} to two attributes.")
-
-
-def _target_problems(attribute: AttributeMapping, target: ObjectDefinition) -> Iterator[str]:
-    definition = target.attribute(attribute.target_attribute)
-    if definition is None:
-        yield f"{attribute.target_attribute} is not in the attribute list of the target's {target.name}: add it there."
-    elif definition.anchor:
-        yield f"The target attribute {definition.name} is the target's own key and cannot be mapped."
-    elif definition.mutability is Mutability.READ_ONLY:
-        yield f"The target attribute {definition.name} is read-only and cannot be mapped."
-    elif attribute.matching_priority > 0 and (definition.type is AttributeType.REFERENCE or definition.multivalued):
-        yield f"{definition.name} holds references or many values and cannot be a matching attribute."
-
-
-def _source_attributes(mapping: ObjectMapping, directory: str, objects: Sequence[ObjectDefinition]) -> frozenset[str]:
-    """Names that expressions may use; empty: the schema does not say, and nothing is checked."""
-    listed = next((item for item in objects if item.name == mapping.source_object), None)
-    names = {attribute.name for attribute in listed.attributes} if listed is not None else set()
-    if directory in OWN_DIRECTORY_NAMES:
-        names |= {*ATTRIBUTES_OF[mapping.kind], *COMPUTED_ATTRIBUTES, *REFERENCES_OF[mapping.kind]}
-    return frozenset(names)
-
-
 # ---------------------------------------------------------------- pieces of JSON
 
 
@@ -337,6 +274,12 @@ def _items(holder: Mapping[str, Any], key: str, where: str, problems: list[str])
         problems.append(f"{where}: {key} has {len(value)} entries; at most {ITEMS_LIMIT} are taken.")
         return []
     return list(value)
+
+
+def _metadata(holder: Mapping[str, Any], key: str, where: str, problems: list[str]) -> str | None:
+    """The value of an entry of Graph's metadata list, as text; None: there is no such entry."""
+    entries = _items(holder, "metadata", where, problems)
+    return next((str(entry.get("value")) for entry in entries if entry.get("key") == key), None)
 
 
 def _text(holder: Mapping[str, Any], key: str, where: str, problems: list[str]) -> str:
@@ -372,7 +315,3 @@ def _choice(choices: type[_Choice], value: object, default: _Choice, where: str,
         return choices(value)
     problems.append(f"{where} is “{value}”; it takes {', '.join(choice.value for choice in choices)}.")
     return default
-
-
-def _repeated(names: Iterator[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1 and name]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from muster.expression.compile import compile_expression
+from muster.expression.nodes import Call
 from muster.expression.syntax import ExpressionSyntaxError, Node, attributes_of, parse_expression
 from muster.expression.values import Environment
 from muster.model.directory import AttributeType, ObjectKind
@@ -22,6 +23,11 @@ from muster.model.values import Attributes, Value
 from muster.planning.scoping import CompiledFilter, FilterRefused, compile_filter
 
 Evaluation = Callable[[Attributes, Environment], Value]
+
+# Functions of app roles. The complex ones give role objects; the assertive one takes the target's other roles away.
+ASSERTIVE_ROLES = "AssertiveAppRoleAssignmentsComplex"
+COMPLEX_ROLES = frozenset({"AppRoleAssignmentsComplex", ASSERTIVE_ROLES})
+ROLE_FUNCTIONS = frozenset({"AppRoleAssignments", "SingleAppRoleAssignment"}) | COMPLEX_ROLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +49,31 @@ class CompiledMapping:
 
     @property
     def is_create_only(self) -> bool:
-        """Only during object creation."""
-        return self.mapping.flow_type is FlowType.OBJECT_ADD_ONLY
+        """Only during object creation: it says so, or the target never changes the attribute afterwards."""
+        return self.mapping.flow_type is FlowType.OBJECT_ADD_ONLY or self.definition.mutability is Mutability.IMMUTABLE
+
+    @property
+    def fills_empty(self) -> bool:
+        """Sent only where the target has nothing: mapping type None, and flow types that never change a value."""
+        if self.run is None or self.mapping.flow_type is FlowType.ATTRIBUTE_ADD_ONLY:
+            return True
+        return self.mapping.flow_type is FlowType.VALUE_ADD_ONLY and not self.definition.multivalued
+
+    @property
+    def adds_only(self) -> bool:
+        """Values are added to those the target has, and none is ever taken away."""
+        adding = self.mapping.flow_type in (FlowType.VALUE_ADD_ONLY, FlowType.MULTI_VALUE_ADD_ONLY)
+        return self.definition.multivalued and (adding or self.role_function == "AppRoleAssignmentsComplex")
+
+    @property
+    def clears(self) -> bool:
+        """An empty source empties the target attribute: as the mapping asks, or because it asserts all roles."""
+        return self.mapping.clear_when_null or self.role_function == ASSERTIVE_ROLES
+
+    @property
+    def role_function(self) -> str | None:
+        """The function of complex app roles that makes the value, or None."""
+        return self.node.function if isinstance(self.node, Call) and self.node.function in COMPLEX_ROLES else None
 
     @property
     def always_flows(self) -> bool:

@@ -2,34 +2,109 @@ from __future__ import annotations
 
 import pytest
 
-from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, all_pages, find, find_inbound
+from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, all_pages, find, find_inbound
+from muster.gallery.page import Origin, Protocol
 from muster.model.directory import ATTRIBUTES_OF, AttributeType, ObjectKind
 from muster.model.rules import FlowType, Mutability, ObjectAction
-from muster.model.schema_document import find_problems, read_schema
+from muster.model.schema_document import read_schema
+from muster.planning.checks import find_mapping_problems
+from muster.planning.rules import compile_rules
 from muster.scim.dialect import Dialect
 from muster.scim.mapping_paths import parse_mapping_path
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 SITE = "urn:ietf:params:scim:schemas:extension:8x8:1.1:User:site"
+
+
+def _tag(page: GalleryPage) -> str:
+    return page.job_template_id
+
+
 PAGES = [*all_pages(), *(page for page in (find_inbound("file"),) if page is not None)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.job_template_id)
-def test_the_rules_of_every_page_can_be_used(page: object) -> None:
-    assert page in PAGES
-    document = page.schema_document()  # type: ignore[attr-defined]  # the parameter's type is pytest's
-    assert find_problems(document) == ()
-    again = page.schema_document()  # type: ignore[attr-defined]  # as above
-    assert again == document and again is not document
+@pytest.mark.parametrize("page", PAGES, ids=_tag)
+def test_the_rules_of_every_page_can_be_used(page: GalleryPage) -> None:
+    document = page.schema_document()
+    assert page.schema_document() == document
+    if not page.rules["objects"]:
+        assert page.protocol is Protocol.PROPRIETARY
+        return
+    rules = compile_rules(read_schema(document))
+    assert find_mapping_problems(read_schema(document), page.dialect.filterable) == ()
+    assert ObjectKind.USER in rules.kinds
+    for kind in rules.kinds.values():
+        assert kind.matching, kind.mapping.name
+        assert page.dialect.may_filter(kind.kind.value, kind.matching[0].attribute)
 
 
-@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.job_template_id)
-def test_every_target_attribute_of_an_application_is_a_path(page: object) -> None:
-    schema = read_schema(page.schema_document())  # type: ignore[attr-defined]  # the parameter's type is pytest's
+@pytest.mark.parametrize("page", [page for page in all_pages() if page.protocol is Protocol.SCIM], ids=_tag)
+def test_every_target_attribute_of_a_scim_application_is_a_path(page: GalleryPage) -> None:
+    schema = read_schema(page.schema_document())
     for objects in schema.directories.values():
         for definition in objects:
             for attribute in definition.attributes:
                 assert parse_mapping_path(attribute.name).attribute
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_tag)
+def test_every_page_says_what_it_knows_and_from_where(page: GalleryPage) -> None:
+    assert page.description.endswith(".") and page.publisher and page.categories
+    assert page.facts and all(fact.value and fact.source for fact in page.facts)
+    for item in page.rules["objects"]:
+        for attribute in item["attributes"]:
+            is_mapped = "expression" in attribute
+            assert (page.origin_of(item["source"], attribute["name"]) is not None) is is_mapped
+
+
+def test_no_two_pages_share_an_id_a_tag_a_name_or_a_rule() -> None:
+    for names in (
+        [page.id for page in PAGES],
+        [page.job_template_id for page in PAGES],
+        [page.display_name.lower() for page in PAGES],
+        [page.rules["ruleId"] for page in PAGES],
+    ):
+        assert len(set(names)) == len(names)
+
+
+def test_the_gallery_has_the_known_applications_and_the_custom_one() -> None:
+    assert len(all_pages()) == 59
+    documented = [page for page in all_pages() if page.rules.get("origin", "documented") == "documented"]
+    assert [page.display_name for page in documented] == ["8x8", "Custom"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_supported", "said"),
+    [
+        ("8x8", True, None),
+        ("Zendesk", False, "no SCIM interface"),
+        ("Slack", False, "asks for oauth2_authorization_code"),
+        ("SAP Cloud Identity Services", False, "asks for oauth2_client_credentials"),
+    ],
+)
+def test_what_cannot_be_provisioned_stays_listed_and_says_why(name: str, is_supported: bool, said: str | None) -> None:
+    page = find(name)
+    assert page is not None and page in all_pages()
+    assert page.supports_provisioning is is_supported
+    assert (page.why_not_provisioned is None) if said is None else (said in str(page.why_not_provisioned))
+
+
+def test_where_a_default_mapping_comes_from_is_told() -> None:
+    asana, eight = find("asana"), find("8x8")
+    assert asana is not None and eight is not None
+    assert asana.origin_of("User", "userName") is Origin.DERIVED
+    assert eight.origin_of("User", "userName") is Origin.DOCUMENTED
+    assert eight.origin_of("User", "locale") is None and eight.origin_of("Group", "displayName") is None
+
+
+def test_an_application_without_a_switch_for_accounts_says_so_in_its_schema() -> None:
+    page = find("contentful")
+    assert page is not None
+    schema = read_schema(page.schema_document())
+    users = schema.rules[0].object_mappings[0]
+    definition = schema.object_definition("Contentful", users.target_object)
+    assert definition is not None and not definition.soft_deletes
+    assert page.capabilities.remove_users is None and page.capabilities.create_users is True
 
 
 def test_pages_are_found_by_template_id_job_template_id_and_name() -> None:

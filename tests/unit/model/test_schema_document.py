@@ -9,7 +9,7 @@ import pytest
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.failures import SchemaRefused
 from muster.model.rules import FilterClause, FlowType, Mutability, ObjectAction
-from muster.model.schema_document import attributes_in, find_problems, read_schema, read_scoping
+from muster.model.schema_document import find_problems, read_schema, read_scoping
 
 USER_URN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -298,7 +298,3 @@ def test_only_the_first_problems_are_told_at_length() -> None:
         mappings_of(document).append(mapping(f"x{number}", "[mail]"))
     with pytest.raises(SchemaRefused, match="And 3 more"):
         read_schema(document)
-
-
-def test_attributes_in_an_expression_are_named_once_and_texts_hold_none() -> None:
-    assert attributes_in('Join("[x] \\" [y]", [a], [ b ], [a])') == ("a", "b")

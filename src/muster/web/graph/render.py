@@ -92,7 +92,7 @@ def template(page: GalleryPage) -> Document:
         "categories": list(page.categories),
         "homePageUrl": page.home_page_url,
         "logoUrl": None,
-        "supportedProvisioningTypes": ["sync"],
+        "supportedProvisioningTypes": ["sync"] if page.supports_provisioning else [],
         "supportedSingleSignOnModes": list(page.single_sign_on_modes),
     }
 
