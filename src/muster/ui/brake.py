@@ -1,0 +1,53 @@
+"""A brake on guessing: after some failures each further one doubles the wait, and time heals."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+FORGOTTEN_AFTER = timedelta(minutes=15)
+_KEYS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressure:
+    """How hard a key is braked: so many failures are free, then one second, two, four, up to `longest`."""
+
+    free: int
+    longest: timedelta
+
+
+class Brake:
+    """Counts failures a key in this process. Nothing sleeps: who comes too early is told how long to wait."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, tuple[int, datetime]] = {}
+        self._lock = Lock()
+
+    def wait(self, key: str, pressure: Pressure, now: datetime) -> timedelta | None:
+        """Returns how long the key still has to wait, None if it may try."""
+        with self._lock:
+            count, last = self._failures.get(key, (0, now))
+        if count < pressure.free or now - last >= FORGOTTEN_AFTER:
+            return None
+        pause = min(pressure.longest, timedelta(seconds=2.0 ** min(count - pressure.free, 20)))
+        left = last + pause - now
+        return left if left > timedelta(0) else None
+
+    def fail(self, key: str, now: datetime) -> None:
+        """Notes a failure."""
+        with self._lock:
+            if len(self._failures) >= _KEYS:
+                self._forget(now)
+            count, last = self._failures.get(key, (0, now))
+            self._failures[key] = (1 if now - last >= FORGOTTEN_AFTER else count + 1, now)
+
+    def succeed(self, key: str) -> None:
+        """Forgets the key's failures."""
+        with self._lock:
+            self._failures.pop(key, None)
+
+    def _forget(self, now: datetime) -> None:
+        kept = {key: each for key, each in self._failures.items() if now - each[1] < FORGOTTEN_AFTER}
+        # Many made-up names at once: the oldest half goes.
+        ordered = sorted(kept.items(), key=lambda item: item[1][1])
+        self._failures = dict(ordered[len(ordered) // 2 :])

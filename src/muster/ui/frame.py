@@ -1,0 +1,120 @@
+"""A face as a Flask application: frame, headers, assets, filters, and answers that need not be sent twice."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flask
+import jinja2
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from muster.ui.assets import TEMPLATES, find_asset
+from muster.ui.wording import ago, broken_path, initials, instant, number, shade, span
+
+ASSETS = "/assets"
+FORM_BYTES = 65_536
+FORM_PARTS = 200
+_YEAR_SECONDS = 31_536_000
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+_SENTENCES = {
+    400: ("That request cannot be read", "Go back, load the page anew and try again."),
+    404: ("There is no such page", "It may have been removed. Follow the links from the start page."),
+    405: ("That cannot be done here", "Go back and use the buttons of the page."),
+    413: ("That is too much at once", "Send less."),
+    500: ("Something went wrong on our side", "Nothing was lost. Try again; if it stays, look at the service's log."),
+}
+
+
+def make_face(name: str, templates: Path) -> flask.Flask:
+    """Returns an application without pages: its own templates before the kit's, everything escaped, nothing inline."""
+    app = flask.Flask(name, static_folder=None, template_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=FORM_BYTES, MAX_FORM_MEMORY_SIZE=FORM_BYTES, MAX_FORM_PARTS=FORM_PARTS, PROPAGATE_EXCEPTIONS=False
+    )
+    app.jinja_loader = jinja2.FileSystemLoader([templates, TEMPLATES])  # type: ignore[misc]  # Flask caches it so
+    environment = app.jinja_env
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.undefined = jinja2.StrictUndefined
+    environment.filters.update(
+        number=number, instant=instant, ago=ago, span=span, initials=initials, shade=shade, broken_path=broken_path
+    )
+    environment.globals.update(asset=asset_address)
+    app.add_url_rule(f"{ASSETS}/<path:name>", "asset", _serve_asset)
+    app.after_request(_protect)
+    app.register_error_handler(HTTPException, _show_http_error)
+    return app
+
+
+def asset_address(name: str) -> str:
+    """Returns an asset's address. Raises: LookupError, a slip of ours."""
+    asset = find_asset(name)
+    if asset is None:
+        raise LookupError(f"the kit has no asset {name}")
+    return f"{ASSETS}/{name}?v={asset.version}"
+
+
+def live(html: str) -> Response:
+    """Returns a fragment that the page asks for again and again: 304 while it stays the same."""
+    tag = hashlib.sha256(html.encode()).hexdigest()[:32]
+    if flask.request.if_none_match.contains(tag):
+        response = flask.Response(status=304)
+    else:
+        response = flask.Response(html, mimetype="text/html")
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Cookie"
+    return response
+
+
+def is_fragment_wanted() -> bool:
+    """Whether the page asks for a part of itself."""
+    return "HX-Request" in flask.request.headers
+
+
+def message(status: int, title: str, text: str, **values: Any) -> tuple[str, int]:
+    """Returns a page that says one thing."""
+    return flask.render_template("message.html", title=title, text=text, **values), status
+
+
+def _show_http_error(error: HTTPException) -> Any:
+    if error.code is None or error.code < 400:
+        return error
+    title, text = _SENTENCES.get(error.code, ("That did not work", "Go back and try again."))
+    return message(error.code, title, text)
+
+
+def _protect(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _serve_asset(name: str) -> Response:
+    asset = find_asset(name)
+    if asset is None:
+        flask.abort(404)
+    if flask.request.if_none_match.contains(asset.version):
+        response = flask.Response(status=304)
+    elif "gzip" in flask.request.accept_encodings:
+        response = flask.Response(asset.compressed, content_type=asset.media_type)
+        response.headers["Content-Encoding"] = "gzip"
+    else:
+        response = flask.Response(asset.content, content_type=asset.media_type)
+    response.set_etag(asset.version)
+    response.headers["Vary"] = "Accept-Encoding"
+    is_current = flask.request.args.get("v") == asset.version
+    response.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable" if is_current else "no-cache"
+    return response

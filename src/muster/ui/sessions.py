@@ -1,0 +1,130 @@
+"""Sessions of signed-in people: kept in this process, known to the browser by a secret that is exchanged often."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import Lock
+
+IDLE = timedelta(hours=1)
+LONGEST = timedelta(hours=12)
+ROTATED_AFTER = timedelta(minutes=15)
+# Requests that were under way with the old secret while it was exchanged.
+GRACE = timedelta(seconds=30)
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody's session. `stamp` is what must not change while it lasts: a hash over the password's hash."""
+
+    name: str
+    stamp: str
+    csrf_token: str
+    began_at: datetime
+    seen_at: datetime
+    rotated_at: datetime
+    # Set once another secret has taken this one's place.
+    ends_at: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it has ended by idleness, age or exchange."""
+        return (
+            now - self.seen_at >= IDLE
+            or now - self.began_at >= LONGEST
+            or (self.ends_at is not None and now >= self.ends_at)
+        )
+
+
+class Sessions:
+    """All sessions of this process. Only hashes of the secrets are kept; a new start signs everybody out."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._lock = Lock()
+
+    def begin(self, name: str, stamp: str, now: datetime) -> str:
+        """Returns the secret of a new session."""
+        session = Session(
+            name=name,
+            stamp=stamp,
+            csrf_token=secrets.token_urlsafe(_SECRET_BYTES),
+            began_at=now,
+            seen_at=now,
+            rotated_at=now,
+        )
+        with self._lock:
+            self._sessions = {key: each for key, each in self._sessions.items() if not each.is_over(now)}
+            return self._keep(session)
+
+    def find(self, secret: str, now: datetime, *, is_seen: bool) -> Session | None:
+        """Returns the session; `is_seen`: somebody acted (a page that refreshes itself keeps nobody signed in)."""
+        key = _hashed(secret)
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None:
+                return None
+            if session.is_over(now):
+                del self._sessions[key]
+                return None
+            if is_seen:
+                session = self._sessions[key] = replace(session, seen_at=now)
+            return session
+
+    def rotate(self, secret: str, now: datetime) -> str | None:
+        """Returns a new secret for the session if its turn has come; the old one ends after a moment's grace."""
+        key = _hashed(secret)
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None or session.ends_at is not None or now - session.rotated_at < ROTATED_AFTER:
+                return None
+            self._sessions[key] = replace(session, ends_at=now + GRACE)
+            return self._keep(replace(session, rotated_at=now))
+
+    def end(self, secret: str) -> None:
+        """Ends the session under every secret it has had."""
+        with self._lock:
+            session = self._sessions.get(_hashed(secret))
+            if session is not None:
+                self._sessions = {
+                    key: each for key, each in self._sessions.items() if each.csrf_token != session.csrf_token
+                }
+
+    def _keep(self, session: Session) -> str:
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        self._sessions[_hashed(secret)] = session
+        return secret
+
+
+def stamp_of(password_hash: str) -> str:
+    """Returns what a session remembers of a password's hash: another password ends it."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()
+
+
+def is_same(given: str, wanted: str) -> bool:
+    """Whether two secrets are the same, in a time that does not tell how much of it is right."""
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+class FormSeal:
+    """Seals the forms of people who have no session yet: a cookie and its seal in the form must fit."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(_SECRET_BYTES)
+
+    def new_cookie(self) -> str:
+        """Returns a cookie's value."""
+        return secrets.token_urlsafe(_SECRET_BYTES)
+
+    def seal(self, cookie: str) -> str:
+        """Returns what the form carries."""
+        return hmac.new(self._key, cookie.encode(), hashlib.sha256).hexdigest()
+
+    def fits(self, cookie: str, sealed: str) -> bool:
+        """Whether the form came with the cookie that it was made for."""
+        return bool(cookie) and is_same(self.seal(cookie), sealed)
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

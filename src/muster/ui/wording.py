@@ -1,0 +1,86 @@
+"""How values read on a page: numbers, instants, spans of time, initials."""
+
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup, escape
+
+_DASH = "–"
+
+
+def number(value: int | None) -> str:
+    """Returns a number with its thousands apart."""
+    return _DASH if value is None else f"{value:,}"
+
+
+def instant(value: datetime | None) -> Markup:
+    """Returns a time element: UTC here, in the reader's own zone and language once the script has seen it."""
+    if value is None:
+        return Markup(_DASH)
+    at = value.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{at:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def ago(value: datetime | None, now: datetime) -> Markup:
+    """Returns a time element that says how long ago it was; the script keeps it true."""
+    if value is None:
+        return Markup(_DASH)
+    at = value.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}" data-ago>{}</time>').format(
+        at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", distance(now - at)
+    )
+
+
+def distance(span: timedelta) -> str:
+    """Returns `3 minutes ago`, `in 2 hours`."""
+    seconds = round(span.total_seconds())
+    if abs(seconds) < 10:
+        return "just now"
+    amount, unit = _coarse(abs(seconds))
+    words = f"{amount} {unit}{'' if amount == 1 else 's'}"
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def span(value: timedelta | None) -> str:
+    """Returns a duration as `120 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`."""
+    if value is None:
+        return _DASH
+    seconds = value.total_seconds()
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def initials(name: str) -> str:
+    """Returns one or two letters that stand for a name."""
+    words = [word for word in name.split() if word[:1].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def shade(name: str) -> int:
+    """Returns which of eight colours stands for a name, always the same."""
+    return sum(name.encode()) % 8
+
+
+def broken_path(name: str) -> Markup:
+    """Returns a long attribute path that may break after its colons, dots and brackets."""
+    breakable = str(escape(name))
+    for mark in (":", ".", "]"):
+        breakable = breakable.replace(mark, f"{mark}<wbr>")
+    return Markup(breakable)  # noqa: S704  escaped above; the only markup is ours
+
+
+def _coarse(seconds: int) -> tuple[int, str]:
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return seconds // size, unit
+    return seconds, "second"

@@ -1,0 +1,163 @@
+"""Cycles as the pages show them: how far, how fast, when done, and what came of them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from muster.administration.jobs import JobStatus
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, JobCode, ScheduleState
+from muster.web.portal.paths import address
+
+BAR_UNITS = 1_000
+_LEAST_UNITS = 6
+# Before this the rate says nothing.
+_RATE_AFTER = timedelta(seconds=1)
+
+_KINDS = {
+    CycleKind.INITIAL: "Initial cycle",
+    CycleKind.INCREMENTAL: "Incremental cycle",
+    CycleKind.PLAN: "Plan",
+    CycleKind.ON_DEMAND: "Provision on demand",
+}
+_PHASES = {
+    CyclePhase.CENSUS: "Reading what the application has",
+    CyclePhase.USERS: "Users",
+    CyclePhase.GROUPS: "Groups",
+    CyclePhase.RETRIES: "Trying failed objects again",
+    CyclePhase.REMOVALS: "Removals",
+    CyclePhase.REFERENCES: "Managers and members",
+    CyclePhase.CLOSING: "Closing",
+    CyclePhase.DONE: "Done",
+}
+_STATES = {
+    CycleState.RUNNING: ("Running", "running"),
+    CycleState.SUCCEEDED: ("Succeeded", "good"),
+    CycleState.FAILED: ("Failed", "bad"),
+    CycleState.ENTRY_LEVEL_ERRORS: ("Completed with failures", "warn"),
+    CycleState.STOPPED: ("Stopped", "idle"),
+}
+_CODES = {
+    JobCode.NOT_CONFIGURED: ("Not started", "idle"),
+    JobCode.NOT_RUN: ("Not run yet", "idle"),
+    JobCode.ACTIVE: ("On", "good"),
+    JobCode.PAUSED: ("Paused", "warn"),
+    JobCode.QUARANTINE: ("Quarantine", "bad"),
+}
+# Counter -> name, colour, and the entries of the log it counts (action, status); None: not logged one by one.
+_OUTCOMES: tuple[tuple[str, str, str, tuple[str | None, str] | None], ...] = (
+    ("created", "Created", "create", ("create", "success")),
+    ("updated", "Updated", "update", ("update", "success")),
+    ("disabled", "Disabled", "disable", ("disable", "success")),
+    ("deleted", "Deleted", "delete", ("delete", "success")),
+    ("unchanged", "Unchanged", "same", None),
+    ("skipped", "Skipped", "skip", (None, "skipped")),
+    ("held", "Held", "held", ("stagedDelete", "skipped")),
+    ("failed", "Failed", "fail", (None, "failure")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A state in a word and a tone: good, warn, bad, running, idle."""
+
+    word: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One outcome: its count, its stretch of the bar (of a thousand), and the log entries it counts."""
+
+    name: str
+    shade: str
+    count: int
+    at: int
+    width: int
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleView:
+    """A cycle with what is reckoned from its counters."""
+
+    cycle: Cycle
+    kind: str
+    phase: str
+    badge: Badge
+    took: timedelta
+    done: int
+    total: int
+    percent: int
+    # Objects a second over the whole cycle; None before it says anything.
+    rate: float | None
+    left: timedelta | None
+    segments: tuple[Segment, ...]
+    log: str
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is under way."""
+        return self.cycle.state is CycleState.RUNNING
+
+
+def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
+    """Returns a cycle as it is shown."""
+    counted = cycle.counters
+    took = max(timedelta(0), (cycle.ended_at or now) - cycle.began_at)
+    total = max(counted.expected, counted.evaluated)
+    done = counted.evaluated if cycle.state is CycleState.RUNNING else total
+    rate = counted.evaluated / took.total_seconds() if counted.evaluated and took >= _RATE_AFTER else None
+    is_running = cycle.state is CycleState.RUNNING
+    left = timedelta(seconds=(total - done) / rate) if is_running and rate and done < total else None
+    word, tone = _STATES[cycle.state]
+    return CycleView(
+        cycle=cycle,
+        kind=_KINDS[cycle.kind],
+        phase=_PHASES[cycle.phase],
+        badge=Badge(word=word, tone=tone),
+        took=took,
+        done=done,
+        total=total,
+        percent=100 * done // total if total else 0 if is_running else 100,
+        rate=rate,
+        left=left,
+        segments=_segments(counted, cycle.id, sp),
+        log=address("applications", sp, "logs", cycle=cycle.id),
+    )
+
+
+def job_badge(status: JobStatus | None) -> Badge:
+    """Returns where an application's provisioning stands, in a word."""
+    if status is None:
+        return Badge(word="Not set up", tone="idle")
+    if status.newest is not None and status.newest.state is CycleState.RUNNING and status.job.quarantine is None:
+        return Badge(word="Running", tone="running")
+    word, tone = _CODES[status.job.code]
+    return Badge(word=word, tone=tone)
+
+
+def next_cycle_at(status: JobStatus) -> datetime | None:
+    """Returns when the interval brings the next cycle; None while none is due (paused, running, never run)."""
+    job = status.job
+    if job.quarantine is not None:
+        return job.quarantine.next_attempt_at
+    if job.schedule_state is not ScheduleState.ACTIVE or job.last_cycle_ended_at is None:
+        return None
+    return job.last_cycle_ended_at + job.interval
+
+
+def _segments(counted: Counters, cycle_id: str, sp: str) -> tuple[Segment, ...]:
+    counts = [(getattr(counted, field), name, shade, logged) for field, name, shade, logged in _OUTCOMES]
+    shown = [entry for entry in counts if entry[0]]
+    whole = sum(entry[0] for entry in shown)
+    # Few among many stay visible: everything gets a least width, the rest is shared.
+    free = BAR_UNITS - _LEAST_UNITS * len(shown)
+    segments: list[Segment] = []
+    at = 0
+    for number, (count, name, shade, logged) in enumerate(shown, start=1):
+        width = BAR_UNITS - at if number == len(shown) else _LEAST_UNITS + free * count // whole
+        to = None
+        if logged is not None:
+            to = address("applications", sp, "logs", cycle=cycle_id, action=logged[0], status=logged[1])
+        segments.append(Segment(name=name, shade=shade, count=count, at=at, width=width, to=to))
+        at += width
+    return tuple(segments)

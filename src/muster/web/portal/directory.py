@@ -1,0 +1,132 @@
+"""People and groups of the directory; why a person is in or out of an application, and where each value comes from."""
+
+from typing import Any
+
+import flask
+
+from muster.administration import applications as registry
+from muster.administration import assignments as assigning
+from muster.administration import groups, jobs, people
+from muster.administration.refusals import Refused
+from muster.model.application import DEFAULT_ACCESS, EnterpriseApplication
+from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
+from muster.model.log import shown
+from muster.model.roles import Permission
+from muster.ports.directory import DirectoryQuery
+from muster.ui.frame import is_fragment_wanted
+from muster.web.portal.applications import find_shelf, shelf
+from muster.web.portal.paths import choice, desk, place, text
+
+ROWS = 50
+_STATES = {"deleted": Lifecycle.SOFT_DELETED}
+
+
+def show_users() -> Any:
+    """GET /users"""
+    wanted, state = text("search"), choice("state", _STATES)
+    lifecycle = _STATES.get(state or "", Lifecycle.PRESENT)
+    query = DirectoryQuery(
+        kind=ObjectKind.USER, lifecycles=(lifecycle,), search=wanted, after=place(), limit=ROWS
+    )
+    return flask.render_template(
+        "directory/users.html",
+        page=people.search(desk(), query),
+        search=wanted,
+        state=state,
+        is_first=query.after is None,
+    )
+
+
+def show_user(user_id: str) -> Any:
+    """GET /users/<user_id>"""
+    user = _find_user(user_id)
+    may_configure = flask.g.me.may(Permission.READ_CONFIGURATION)
+    is_present = user.lifecycle is Lifecycle.PRESENT
+    return flask.render_template(
+        "directory/user.html",
+        user=user,
+        manager=people.manager_of(desk(), user.object_id) if is_present else None,
+        groups=groups.groups_of(desk(), user.object_id),
+        attributes=_attributes(user),
+        grants=_grants(user) if may_configure else (),
+        provisioned=_provisioned() if may_configure else (),
+        may_read_logs=flask.g.me.may(Permission.READ_LOGS),
+    )
+
+
+def show_why(user_id: str, sp: str) -> Any:
+    """GET /users/<user_id>/why/<sp>: a page to send to the helpdesk, or a part of the person's page."""
+    user = _find_user(user_id)
+    found = find_shelf(sp)
+    explained, refusal = None, None
+    if found.status is None:
+        refusal = f"{found.application.display_name} has no provisioning job yet."
+    else:
+        try:
+            explained = jobs.explain(desk(), found.sp, found.status.job.id, user.object_id)
+        except Refused as refused:
+            refusal = refused.sentence
+    return flask.render_template(
+        "directory/why.html" if is_fragment_wanted() else "directory/why_page.html",
+        user=user,
+        shelf=found,
+        explained=explained,
+        refusal=refusal,
+    )
+
+
+def show_groups() -> Any:
+    """GET /groups"""
+    wanted = text("search")
+    query = DirectoryQuery(kind=ObjectKind.GROUP, search=wanted, after=place(), limit=ROWS)
+    return flask.render_template(
+        "directory/groups.html", page=people.search(desk(), query), search=wanted, is_first=query.after is None
+    )
+
+
+def show_group(group_id: str) -> Any:
+    """GET /groups/<group_id>"""
+    group = groups.find_group(desk(), group_id)
+    after = place()
+    return flask.render_template(
+        "directory/group.html",
+        group=group,
+        page=groups.members(desk(), group.object_id, after, ROWS),
+        is_first=after is None,
+        grants=_grants(group) if flask.g.me.may(Permission.READ_CONFIGURATION) else (),
+    )
+
+
+def _find_user(user_id: str) -> DirectoryObject:
+    try:
+        return people.find_user(desk(), user_id)
+    except Refused:
+        return people.find_deleted_user(desk(), user_id)
+
+
+def _attributes(user: DirectoryObject) -> list[tuple[str, str | None]]:
+    """What is filled, in the directory's order."""
+    return [
+        (name, shown(user.attributes[name]))
+        for name in ATTRIBUTES_OF[user.kind]
+        if user.attributes.get(name) not in (None, "", ())
+    ]
+
+
+def _grants(principal: DirectoryObject) -> list[tuple[EnterpriseApplication, str]]:
+    """Applications that are given directly, and the role's name."""
+    known = {found.service_principal_id: found for found in registry.applications(desk())}
+    grants = []
+    for each in assigning.assignments(desk(), principal_id=principal.object_id):
+        application = known.get(each.service_principal_id)
+        if application is None:
+            continue
+        role = next((role.display_name for role in application.app_roles if role.id == each.role_id), None)
+        grants.append((application, "Default Access" if each.role_id == DEFAULT_ACCESS else role or "Unknown role"))
+    return grants
+
+
+def _provisioned() -> list[EnterpriseApplication]:
+    """Applications that have a job to ask why of."""
+    shelves = [shelf(application) for application in registry.applications(desk())]
+    return [each.application for each in shelves if each.status is not None and not each.is_own]

@@ -1,0 +1,237 @@
+"""The door: signing in and out, the set-up link of a new installation, and the check before every page."""
+
+import logging
+from datetime import timedelta
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import flask
+from werkzeug.wrappers import Response
+
+from muster.administration.access import NAME_LIMIT, OPERATOR, PASSWORD_LENGTH, create_administrator
+from muster.administration.refusals import Refused
+from muster.model.roles import Caller, Role
+from muster.sealing import is_password, is_token
+from muster.ui.brake import Brake, Pressure
+from muster.ui.frame import is_fragment_wanted, message
+from muster.ui.sessions import FormSeal, Session, Sessions, is_same, stamp_of
+from muster.web.portal.paths import own_path
+from muster.web.services import Services
+
+logger = logging.getLogger(__name__)
+
+COOKIE = "muster_session"
+FORM_COOKIE = "muster_form"
+# Endpoints that need no session.
+OPEN = frozenset({"asset", "show_sign_in", "sign_in", "show_set_up", "set_up"})
+
+# One person at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
+_PAIR = Pressure(free=4, longest=timedelta(minutes=5))
+_NAME = Pressure(free=40, longest=timedelta(seconds=30))
+_MACHINE = Pressure(free=60, longest=timedelta(minutes=1))
+_REFUSED = "Name and password do not fit. Check both and try again."
+
+
+class Door:
+    """Sessions and brakes of one portal."""
+
+    def __init__(self, services: Services, set_up_hash: str | None) -> None:
+        self._services = services
+        self._set_up_hash = set_up_hash
+        self._sessions = Sessions()
+        self._brake = Brake()
+        self._seal = FormSeal()
+        self._making_first = Lock()
+
+    # ------------------------------------------------------------ before and after every page
+
+    def check(self) -> Any:
+        """Names the caller, refuses forms that are not ours, and sends strangers to the sign-in page."""
+        request, context = flask.request, flask.g
+        context.now = self._services.clock.now()
+        context.me = context.session = None
+        secret = request.cookies.get(COOKIE, "")
+        if secret:
+            session = self._sessions.find(secret, context.now, is_seen=not is_fragment_wanted())
+            context.me = self._caller(session)
+            context.session = session if context.me is not None else None
+        if request.method not in ("GET", "HEAD") and not self._is_own_form(context.session):
+            return message(400, "The form is out of date", "Go back, load the page anew and send it again.")
+        if context.me is not None:
+            context.desk = self._services.desk(context.me)
+            return None
+        if request.endpoint in OPEN or request.endpoint is None:
+            return None
+        return _to_sign_in()
+
+    def rotate(self, response: Response) -> Response:
+        """Exchanges the session's secret now and then, on whole pages."""
+        session: Session | None = flask.g.get("session")
+        if session is not None and flask.request.method == "GET" and not is_fragment_wanted():
+            fresh = self._sessions.rotate(flask.request.cookies.get(COOKIE, ""), flask.g.now)
+            if fresh is not None:
+                self._set_cookie(response, COOKIE, fresh)
+        return response
+
+    def _caller(self, session: Session | None) -> Caller | None:
+        """Who it is today: an administrator who was removed, or has another password, is signed out."""
+        if session is None:
+            return None
+        found = self._services.stores.access.administrator(session.name)
+        if found is None or not is_same(stamp_of(found[1]), session.stamp):
+            return None
+        return found[0]
+
+    def _is_own_form(self, session: Session | None) -> bool:
+        request = flask.request
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            return False
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc not in self._hosts():
+            return False
+        given = request.form.get("csrf_token", "")
+        if session is not None:
+            return is_same(given, session.csrf_token)
+        return self._seal.fits(request.cookies.get(FORM_COOKIE, ""), given)
+
+    def _hosts(self) -> tuple[str, ...]:
+        public = self._services.public_url
+        return (flask.request.host,) if public is None else (flask.request.host, urlsplit(public).netloc)
+
+    # ------------------------------------------------------------ signing in and out
+
+    def show_sign_in(self) -> Any:
+        """GET /sign-in"""
+        if flask.g.me is not None:
+            return flask.redirect(own_path(flask.request.args.get("next")), 303)
+        if self._set_up_hash is not None and self._services.stores.access.count_administrators() == 0:
+            return self._form("set_up_needed.html", 200)
+        return self._form("sign_in.html", 200, name="", next=own_path(flask.request.args.get("next")))
+
+    def sign_in(self) -> Any:
+        """POST /sign-in"""
+        form, now = flask.request.form, flask.g.now
+        name, password = form.get("name", "").strip(), form.get("password", "")
+        shown = {"name": name[:NAME_LIMIT], "next": own_path(form.get("next"))}
+        machine = flask.request.remote_addr or "?"
+        folded = name.casefold()[:NAME_LIMIT]
+        keys = ((f"{machine} {folded}", _PAIR), (f"name {folded}", _NAME), (f"machine {machine}", _MACHINE))
+        waits = [wait for key, pressure in keys if (wait := self._brake.wait(key, pressure, now)) is not None]
+        if waits:
+            seconds = max(1, round(max(waits).total_seconds()))
+            refusal = f"Too many attempts that failed. Wait {seconds} second{'' if seconds == 1 else 's'} and try again."
+            page = self._form("sign_in.html", 429, refusal=refusal, **shown)
+            page.headers["Retry-After"] = str(seconds)
+            return page
+        found = self._services.stores.access.administrator(name) if 0 < len(name) <= NAME_LIMIT else None
+        if not is_password(password, None if found is None else found[1]) or found is None:
+            for key, _ in keys:
+                self._brake.fail(key, now)
+            logger.warning("a sign-in failed", extra={"machine": machine})
+            return self._form("sign_in.html", 401, refusal=_REFUSED, **shown)
+        self._brake.succeed(keys[0][0])
+        logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
+        return self._admit(found, shown["next"])
+
+    def sign_out(self) -> Any:
+        """POST /sign-out"""
+        self._sessions.end(flask.request.cookies.get(COOKIE, ""))
+        response = flask.redirect("/sign-in", 303)
+        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        response.headers["Clear-Site-Data"] = '"cache"'
+        return response
+
+    # ------------------------------------------------------------ the first administrator
+
+    def show_set_up(self, token: str) -> Any:
+        """GET /set-up/<token>"""
+        if not self._may_set_up(token):
+            return _link_is_over()
+        return self._form("set_up.html", 200, name="", password_length=PASSWORD_LENGTH)
+
+    def set_up(self, token: str) -> Any:
+        """POST /set-up/<token>"""
+        form = flask.request.form
+        name, password = form.get("name", "").strip(), form.get("password", "")
+        with self._making_first:
+            if not self._may_set_up(token):
+                return _link_is_over()
+            try:
+                create_administrator(
+                    self._services.desk(OPERATOR), name, password, frozenset({Role.GLOBAL_ADMINISTRATOR})
+                )
+            except Refused as refused:
+                return self._form(
+                    "set_up.html", 400, refusal=refused.sentence, name=name[:NAME_LIMIT], password_length=PASSWORD_LENGTH
+                )
+        found = self._services.stores.access.administrator(name)
+        return flask.redirect("/sign-in", 303) if found is None else self._admit(found, "/")
+
+    def _may_set_up(self, token: str) -> bool:
+        """The link works until there is an administrator, however that one was made."""
+        return (
+            self._set_up_hash is not None
+            and is_token(token, self._set_up_hash)
+            and self._services.stores.access.count_administrators() == 0
+        )
+
+    # ------------------------------------------------------------ cookies
+
+    def _admit(self, found: tuple[Caller, str], to: str) -> Response:
+        caller, password_hash = found
+        # The session that was there before, if any, ends: nobody slips into another's.
+        self._sessions.end(flask.request.cookies.get(COOKIE, ""))
+        secret = self._sessions.begin(caller.display_name, stamp_of(password_hash), flask.g.now)
+        response: Response = flask.redirect(to, 303)
+        self._set_cookie(response, COOKIE, secret)
+        response.delete_cookie(FORM_COOKIE, httponly=True, samesite="Strict")
+        return response
+
+    def _form(self, template: str, status: int, **values: Any) -> Response:
+        """A form for somebody without a session, sealed by a cookie of its own."""
+        cookie = flask.request.cookies.get(FORM_COOKIE) or self._seal.new_cookie()
+        page = flask.render_template(template, seal=self._seal.seal(cookie), **{"refusal": None, **values})
+        response = flask.Response(page, status=status)
+        self._set_cookie(response, FORM_COOKIE, cookie)
+        return response
+
+    def _set_cookie(self, response: Response, name: str, value: str) -> None:
+        public = self._services.public_url
+        is_secure = flask.request.is_secure or (public is not None and public.startswith("https://"))
+        response.set_cookie(name, value, httponly=True, secure=is_secure, samesite="Strict", path="/")
+
+
+def hang(app: flask.Flask, services: Services, set_up_hash: str | None) -> None:
+    """Puts the door before every page of the application."""
+    door = Door(services, set_up_hash)
+    app.before_request(door.check)
+    app.after_request(door.rotate)
+    app.add_url_rule("/sign-in", "show_sign_in", door.show_sign_in, methods=["GET"])
+    app.add_url_rule("/sign-in", "sign_in", door.sign_in, methods=["POST"])
+    app.add_url_rule("/sign-out", "sign_out", door.sign_out, methods=["POST"])
+    app.add_url_rule("/set-up/<token>", "show_set_up", door.show_set_up, methods=["GET"])
+    app.add_url_rule("/set-up/<token>", "set_up", door.set_up, methods=["POST"])
+
+
+def _to_sign_in() -> Any:
+    request = flask.request
+    if is_fragment_wanted():
+        # The page that refreshes itself goes there as a whole.
+        response = flask.Response(status=401)
+        response.headers["HX-Redirect"] = "/sign-in"
+        return response
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
+        # A link from an e-mail: browsers keep the strict cookie back this once, but send it when we ask again.
+        return flask.render_template("again.html", to=request.full_path.removesuffix("?"))
+    to = request.full_path.removesuffix("?") if request.method == "GET" else "/"
+    return flask.redirect("/sign-in" if to == "/" else flask.url_for("show_sign_in", next=to), 303)
+
+
+def _link_is_over() -> Any:
+    return message(
+        404,
+        "This set-up link is not valid",
+        "It works once, for an installation without administrators. Start the service again for a new link, "
+        "or run: muster admin create NAME",
+    )

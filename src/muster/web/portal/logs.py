@@ -1,0 +1,185 @@
+"""The provisioning log: filters, lines, and one entry with its steps."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import flask
+
+from muster.administration import logs
+from muster.administration.refusals import not_found
+from muster.model.application import EnterpriseApplication
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
+from muster.ports.cycles import LogQuery
+from muster.ui.frame import is_fragment_wanted
+from muster.web.portal.applications import Shelf, find_shelf
+from muster.web.portal.paths import address, choice, desk, place, text
+
+ROWS = 50
+SPANS = {
+    "1h": ("Last hour", timedelta(hours=1)),
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+}
+STATUSES = {
+    LogStatus.SUCCESS.value: ("Success", "good"),
+    LogStatus.WARNING.value: ("Warning", "warn"),
+    LogStatus.FAILURE.value: ("Failure", "bad"),
+    LogStatus.SKIPPED.value: ("Skipped", "idle"),
+}
+ACTIONS = {
+    ProvisioningAction.CREATE.value: ("Create", "plus"),
+    ProvisioningAction.UPDATE.value: ("Update", "pencil"),
+    ProvisioningAction.DISABLE.value: ("Disable", "user-off"),
+    ProvisioningAction.DELETE.value: ("Delete", "trash"),
+    ProvisioningAction.STAGED_DELETE.value: ("Held", "clock"),
+    ProvisioningAction.OTHER.value: ("Other", "minus"),
+}
+STEPS = {
+    "import": "Import",
+    "scoping": "Determine scope",
+    "matching": "Match",
+    "processing": "Decide",
+    "referenceResolution": "Set references",
+    "export": "Perform action",
+}
+# What to do about a skip, by its reason.
+_REMEDIES = {
+    SkipReason.NOT_ASSIGNED: "Assign the person, or a group they are a direct member of, to the application.",
+    SkipReason.NOT_EFFECTIVELY_ENTITLED: "Give a role other than Default Access under Users and groups.",
+    SkipReason.OUT_OF_SCOPE_FILTER: "Change the scoping filter or the attribute that it looks at.",
+    SkipReason.INACTIVE_AT_SOURCE: "Nothing to do, unless the account should be enabled in the directory.",
+    SkipReason.MATCHING_ATTRIBUTE_MISSING: "Fill the attribute that accounts are matched by.",
+    SkipReason.ACTION_DISABLED: "Switch the object action on in the mapping, if it should be done.",
+    SkipReason.REFERENCE_UNRESOLVED: "Nothing to do: it is set as soon as the other object is provisioned.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What the address bar asks of the log."""
+
+    search: str | None
+    status: str | None
+    action: str | None
+    span: str | None
+    application: str | None
+    cycle: str | None
+    source: str | None
+    # The page they belong to.
+    parts: tuple[str, ...]
+
+    def to(self, **changes: str | None) -> str:
+        """Returns the address of the log with some filters changed."""
+        query = {
+            "search": self.search,
+            "status": self.status,
+            "action": self.action,
+            "span": self.span,
+            "application": self.application if self.parts == ("logs",) else None,
+            "cycle": self.cycle,
+            "source": self.source,
+        }
+        return address(*self.parts, **{**query, **changes})
+
+    @property
+    def are_set(self) -> bool:
+        """Whether anything narrows the log."""
+        return any((self.search, self.status, self.action, self.span, self.cycle, self.source))
+
+
+def show() -> Any:
+    """GET /logs"""
+    return _show(_read_filters(("logs",), text("application")), None)
+
+
+def show_for_application(sp: str) -> Any:
+    """GET /applications/<sp>/logs"""
+    shelf = find_shelf(sp)
+    return _show(_read_filters(("applications", shelf.sp, "logs"), shelf.sp), shelf)
+
+
+def show_entry(entry_id: str) -> Any:
+    """GET /logs/<entry_id>?cycle=…&change=…: a page, or the panel beside the list."""
+    # The log is searched by cycle and change, which together are a handful of entries.
+    query = LogQuery(cycle_id=text("cycle"), change_id=text("change"), limit=100)
+    found, _ = logs.provisioning(desk(), query)
+    entry = next((each for each in found if each.id == entry_id), None)
+    if entry is None:
+        raise not_found("Log entry", entry_id)
+    return flask.render_template(
+        "logs/panel.html" if is_fragment_wanted() else "logs/entry.html",
+        entry=entry,
+        application=_applications().get(entry.service_principal_id),
+        remedy=remedy_of(entry),
+        statuses=STATUSES,
+        actions=ACTIONS,
+        steps=STEPS,
+        entry_address=entry_address,
+    )
+
+
+def remedy_of(entry: LogEntry) -> str | None:
+    """Returns what to do about an entry, None if there is nothing to do."""
+    if entry.failure is not None:
+        return entry.failure.remedy
+    return None if entry.skip_reason is None else _REMEDIES.get(entry.skip_reason)
+
+
+def entry_address(entry: LogEntry) -> str:
+    """Returns the address of an entry."""
+    return address("logs", entry.id, cycle=entry.cycle_id, change=entry.change_id)
+
+
+def latest(limit: int, **narrowed: str) -> list[LogEntry]:
+    """Returns the newest entries that fit. Raises: Refused."""
+    found, _ = logs.provisioning(desk(), replace(LogQuery(limit=limit), **narrowed))  # type: ignore[arg-type]  # texts
+    return list(found)
+
+
+def _show(filters: Filters, shelf: Shelf | None) -> Any:
+    since = None if filters.span is None else flask.g.now - SPANS[filters.span][1]
+    query = LogQuery(
+        service_principal_id=filters.application,
+        cycle_id=filters.cycle,
+        source_id=filters.source,
+        identity=filters.search,
+        action=filters.action,
+        status=filters.status,
+        since=since,
+        after=place(),
+        limit=ROWS,
+    )
+    found, next_after = logs.provisioning(desk(), query)
+    return flask.render_template(
+        "logs/list.html",
+        shelf=shelf,
+        filters=filters,
+        entries=found,
+        is_first=query.after is None,
+        next_after=next_after,
+        applications=_applications(),
+        spans=SPANS,
+        statuses=STATUSES,
+        actions=ACTIONS,
+        entry_address=entry_address,
+    )
+
+
+def _read_filters(parts: tuple[str, ...], application: str | None) -> Filters:
+    return Filters(
+        search=text("search"),
+        status=choice("status", STATUSES),
+        action=choice("action", ACTIONS),
+        span=choice("span", SPANS),
+        application=application,
+        cycle=text("cycle"),
+        source=text("source"),
+        parts=parts,
+    )
+
+
+def _applications() -> dict[str, EnterpriseApplication]:
+    # A reader of logs alone need not read configuration: names come straight from the applications.
+    return {found.service_principal_id: found for found in desk().stores.applications.list()}

@@ -1,0 +1,61 @@
+"""Addresses of pages, and what is read from the address bar: checked, never trusted."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
+import flask
+
+from muster.administration.desk import Desk
+from muster.administration.refusals import bad_request
+
+TEXT_LIMIT = 200
+# A key, and for lists by name the name itself (see the stores' searches).
+_PLACE = re.compile(r"[0-9]{1,18}(:[^\x00]{0,1000})?", re.DOTALL)
+
+
+def desk() -> Desk:
+    """Returns the desk of the signed-in caller."""
+    found: Desk = flask.g.desk
+    return found
+
+
+def address(*parts: str, **query: str | None) -> str:
+    """Returns a page's address: its parts joined by slashes, each quoted; what is None or empty is left out."""
+    path = "/" + "/".join(quote(part, safe="") for part in parts)
+    kept = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def text(name: str) -> str | None:
+    """Returns a text of the query without blanks around it, None if there is none. Raises: Refused."""
+    value = flask.request.args.get(name, "").strip()
+    if len(value) > TEXT_LIMIT or "\x00" in value:
+        raise bad_request(f"“{name}” takes up to {TEXT_LIMIT} characters.")
+    return value or None
+
+
+def choice(name: str, choices: Iterable[str]) -> str | None:
+    """Returns one of the choices, None if none is given. Raises: Refused."""
+    value = text(name)
+    known = tuple(choices)
+    if value is not None and value not in known:
+        raise bad_request(f"“{name}” is one of {', '.join(known)}.")
+    return value
+
+
+def place(name: str = "after") -> str | None:
+    """Returns where a list goes on. Raises: Refused for anything but a key that a list has given."""
+    value = flask.request.args.get(name)
+    if value is None:
+        return None
+    if not _PLACE.fullmatch(value):
+        raise bad_request("The list cannot go on there: begin with its first page.")
+    return value
+
+
+def own_path(value: str | None) -> str:
+    """Returns where to go after signing in: a path of this site, whatever somebody put into the link."""
+    if value is None or not value.startswith("/") or value[1:2] in ("/", "\\") or not value.isprintable():
+        return "/"
+    return value[:2_000]
