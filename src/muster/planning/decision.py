@@ -60,17 +60,16 @@ def plan_operation(
         return _skip(case, SkipReason.LEFT_OUT, intent.left_out)
     if target.failure is not None:
         return _fail(case, target.failure)
-    match intent.verdict.presence:
-        case Presence.PRESENT | Presence.PRESENT_IF_LINKED:
-            if target.exists:
-                return _keep(case)
-            if intent.verdict.presence is Presence.PRESENT:
-                return _create(case)
-            return _skip(case, intent.verdict.skip_reason, intent.verdict.reason)
-        case Presence.DISABLED:
-            return _disable(case)
-        case Presence.ABSENT:
-            return _remove(case)
+    presence = intent.verdict.presence
+    if presence is Presence.DISABLED:
+        return _disable(case)
+    if presence is Presence.ABSENT:
+        return _remove(case)
+    if target.exists:
+        return _keep(case)
+    if presence is Presence.PRESENT:
+        return _create(case)
+    return _skip(case, intent.verdict.skip_reason, intent.verdict.reason)
 
 
 def _create(case: _Case) -> Operation:

@@ -1,6 +1,6 @@
 """From a source object's attributes to the values of a target object."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from muster.expression.values import (
@@ -39,7 +39,7 @@ def map_values(
             continue
         if value is IGNORE_OBJECT_FLOW:
             raise ObjectLeftOut(f"The mapping of {item.attribute} asks to leave this object out (IgnoreObjectFlow).")
-        wanted = _typed(reveal(value), item)
+        wanted = _typed(value, item)
         defaulted = wanted is None and item.mapping.default_value is not None
         if defaulted:
             wanted = _typed(item.mapping.default_value, item)
@@ -88,11 +88,14 @@ def _evaluated(item: CompiledMapping, run: Evaluation, attributes: Attributes, e
 
 
 def _typed(value: Value, item: CompiledMapping) -> Value:
-    """Returns the value in the type of the target attribute; None for everything empty."""
-    if value is None or value == "" or value == ():
+    """Returns the value in the type of the target attribute, revealed; None for everything empty.
+
+    Until then it may be redacted: what a refusal prints of it is hidden.
+    """
+    if value is None or value in ("", (), []):
         return None
     definition = item.definition
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         if definition.multivalued:
             return tuple(_single(part, item) for part in value if part not in (None, "")) or None
         if len(value) > 1:
@@ -115,19 +118,19 @@ def _single(value: Value, item: CompiledMapping) -> Value:
         case AttributeType.DATE_TIME:
             return _instant(value)
         case _:
-            return value if isinstance(value, dict) else plain_text(value)
+            return reveal(value) if isinstance(value, Mapping) else plain_text(value)
 
 
 def _boolean(value: Value, item: CompiledMapping) -> bool:
     if isinstance(value, bool):
         return value
-    text = str(value).strip().lower()
+    text = plain_text(value).strip().lower()
     if text in ("true", "1", "yes"):
         return True
     if text in ("false", "0", "no"):
         return False
     raise MappingFailed(
-        f"{item.attribute} takes True or False, and the mapping gave “{text}”.",
+        f"{item.attribute} takes True or False, and the mapping gave “{value}”.",
         code="InvalidValue",
         remedy="Map it with Not([IsSoftDeleted]), or with Switch to True and False.",
     )
@@ -138,7 +141,7 @@ def _integer(value: Value, item: CompiledMapping) -> int:
         return int(value)
     except (TypeError, ValueError):
         raise MappingFailed(
-            f"{item.attribute} takes a whole number, and the mapping gave “{plain_text(value)}”.",
+            f"{item.attribute} takes a whole number, and the mapping gave “{value}”.",
             code="InvalidValue",
             remedy="Correct the source attribute, or map to an attribute of type String.",
         ) from None
@@ -146,5 +149,6 @@ def _integer(value: Value, item: CompiledMapping) -> int:
 
 def _instant(value: Value) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = value.astimezone(UTC) if value.tzinfo is not None else value
+        return at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return plain_text(value)

@@ -1,0 +1,106 @@
+"""What a plan's hash covers, what a plan costs, and how two plans differ."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from muster.model.directory import ObjectKind
+from muster.model.operation import LinkState, Operation, OperationKind, Verb, WantedReference
+from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
+from muster.planning.references import plan_references
+from unit.planning.making import NOBODY, link, linked, person, plan
+
+CREATE = plan(person(), NOBODY)
+UPDATE = plan(person(jobTitle="Lead"), linked(link()))
+SKIP = plan(person(), linked(link()))
+LINK = plan(person(), linked(link(LinkState.RELEASED)))
+BOSS = WantedReference(attribute="manager", kind=ObjectKind.USER, multivalued=False, source_ids=("s-1",))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        replace(UPDATE, change_id="another"),
+        replace(UPDATE, reason="in other words"),
+        replace(UPDATE, target_name="renamed"),
+        replace(UPDATE, source_name="Ada King"),
+        replace(UPDATE, source_seq=99),
+    ],
+)
+def test_words_and_ids_of_one_reading_stay_out_of_the_hash(same: Operation) -> None:
+    assert plan_hash([same], []) == plan_hash([UPDATE], [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(UPDATE, kind=OperationKind.DISABLE),
+        replace(UPDATE, object_kind=ObjectKind.GROUP),
+        replace(UPDATE, source_id="s-bob"),
+        replace(UPDATE, target_id="t-2"),
+        replace(UPDATE, changes=()),
+        replace(UPDATE, link_state=LinkState.RELEASED),
+        replace(UPDATE, link_state=None),
+        replace(UPDATE, references=(BOSS,)),
+        replace(UPDATE, references=(replace(BOSS, source_ids=("s-2",)),)),
+        *(
+            replace(UPDATE, changes=(replace(UPDATE.changes[0], **other),))
+            for other in ({"attribute": "nick"}, {"verb": Verb.ADD}, {"old": "Clerk"}, {"new": "Boss"})
+        ),
+    ],
+)
+def test_whatever_an_operation_does_is_in_the_hash(other: Operation) -> None:
+    hashes = {plan_hash([item], []) for item in (UPDATE, other, replace(UPDATE, references=(BOSS,)))}
+    assert len(hashes) == (2 if other.references == (BOSS,) else 3)
+
+
+def test_the_order_and_what_is_held_count() -> None:
+    hashes = {
+        plan_hash([CREATE, UPDATE], []),
+        plan_hash([UPDATE, CREATE], []),
+        plan_hash([CREATE], [UPDATE]),
+        plan_hash([], [CREATE, UPDATE]),
+    }
+    assert len(hashes) == 4
+
+
+def test_only_what_writes_costs_a_request_and_long_lists_cost_one_a_part() -> None:
+    members = plan_references(
+        change_id="c",
+        kind=ObjectKind.GROUP,
+        source_id="s-g",
+        source_name="Staff",
+        target_id="t-g",
+        attribute="members",
+        multivalued=True,
+        add=tuple((f"s-{number}", f"t-{number}") for number in range(5)),
+        remove=(),
+        members_per_request=2,
+    )
+    assert requests_needed([]) == 0
+    assert requests_needed([SKIP, LINK]) == 0
+    assert requests_needed([CREATE, UPDATE, SKIP]) == 2
+    assert requests_needed([CREATE, members]) == 4
+
+
+@pytest.mark.parametrize(
+    ("requests", "rate", "seconds"), [(0, None, 0), (50, None, 2), (50, 10.0, 5), (1, 3.0, 0.3), (25, 0.0, 1)]
+)
+def test_the_time_is_counted_at_the_applications_rate_or_at_25_a_second(
+    requests: int, rate: float | None, seconds: float
+) -> None:
+    assert time_needed(requests, rate) == timedelta(seconds=seconds)
+
+
+def test_two_plans_differ_in_what_is_gone_changed_and_new() -> None:
+    bob = replace(CREATE, source_id="s-bob", source_name="Bob")
+    eve = replace(UPDATE, source_id="s-eve", source_name="Eve")
+    assert difference_of_plans([CREATE, bob], [UPDATE, eve]) == (
+        "Ada Lovelace: was create, is now update or has other values",
+        "Bob: create is no longer needed",
+        "Eve: update has come up since",
+    )
+    assert difference_of_plans([CREATE, bob], [replace(CREATE, change_id="x"), bob]) == ()
+    staff = replace(CREATE, object_kind=ObjectKind.GROUP)
+    assert len(difference_of_plans([CREATE], [staff])) == 2
