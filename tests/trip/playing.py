@@ -11,7 +11,6 @@ from fakes.scim_service import TOKEN, ScimService, generic_profile, profile_8x8
 from fakes.scripted_transport import JoinedTransport
 from fakes.store import fresh_store
 from fakes.world import CountingIds, StillClock
-
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.parts import EngineStores, JobParts
@@ -155,9 +154,7 @@ class Trip:
         self._write(ObjectKind.USER, person, attributes)
 
     def set_manager(self, person: str, manager: str) -> None:
-        write = ObjectWrite(
-            kind=ObjectKind.USER, object_id=person, attributes={}, manager_id=manager, is_new=False
-        )
+        write = ObjectWrite(kind=ObjectKind.USER, object_id=person, attributes={}, manager_id=manager, is_new=False)
         self.store.directory.write([write], self.clock.now())
 
     def found(self, name: str, members: list[str], *, assigned: bool = True) -> str:
@@ -273,7 +270,10 @@ class WatchedTransport:
 
 
 def _known_site(type_name: str, document: dict[str, Any], present: dict[str, Any] | None) -> dict[str, Any]:
-    for urn in ("urn:ietf:params:scim:schemas:extension:8x8:1.1:User", "urn:8x8:scim:schemas:extension:8x8user:2.0:User"):
+    for urn in (
+        "urn:ietf:params:scim:schemas:extension:8x8:1.1:User",
+        "urn:8x8:scim:schemas:extension:8x8user:2.0:User",
+    ):
         site = (document.get(urn) or {}).get("site")
         if site is not None and site not in SITES:
             raise InvalidValue(f"site: there is no site “{site}”")

@@ -372,3 +372,37 @@ def test_a_plan_is_refused_when_the_world_has_moved(trip: Trip) -> None:
     with pytest.raises(Exception, match="Bob Tester: create has come up since"):
         trip.planner.apply(plan.hash)
     assert trip.at_target() == {}
+
+
+def test_a_leaver_does_not_wait_for_a_long_cycle(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    for number in range(3):
+        trip.hire(f"P{number}")
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.transport.forget()
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.engine.advance(cycle.id)
+    trip.unassign(ada)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert [line.split(" ")[0] for line in trip.transport.writes] == ["PATCH", "POST", "POST", "POST"]
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+    trip.run()
+    assert trip.transport.writes == []
+
+
+def test_too_many_leavers_at_once_are_left_to_the_gate(trip: Trip) -> None:
+    people = [trip.hire(name) for name in ("Ada", "Bob", "Cy")]
+    trip.run()
+    trip.threshold = RemovalThreshold(count=1)
+    trip.store.jobs.set_watermark(JOB, None)
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.engine.advance(cycle.id)
+    for person in people:
+        trip.unassign(person)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert all(item["active"] for item in trip.at_target().values())

@@ -60,7 +60,7 @@ class Control:
             run = Run(cycle, parts, self._stores, self._clock, self._ids)
             try:
                 decisions = run.decider.decide(cycle, kind, [change])
-                run.stage(decisions, run.move(phase=CyclePhase.REFERENCES), hold_removals=False)
+                run.stage(decisions, run.move(phase=CyclePhase.REFERENCES), removal_wave=MAIN_WAVE)
                 while run.send_batch(MAIN_WAVE):
                     pass
                 while run.cycle.phase is CyclePhase.REFERENCES:

@@ -19,8 +19,8 @@ from dataclasses import replace
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
 from muster.engine.parts import EngineStores, JobOpener, JobParts
-from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, Run
-from muster.engine.waves import release_removals, send_references
+from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
+from muster.engine.waves import release_removals, send_references, stage_leavers
 from muster.model.directory import ObjectKind
 from muster.model.failures import EngineFault, Fenced, JobFailure
 from muster.model.job import (
@@ -114,7 +114,7 @@ class CycleEngine:
         if self._is_stopped(run):
             self._release(known.id)
             return False
-        if run.send_batch(MAIN_WAVE):
+        if stage_leavers(run, self._stores) or run.send_batch(URGENT_WAVE) or run.send_batch(MAIN_WAVE):
             return True
         self._step(run)
         if run.cycle.phase is CyclePhase.DONE:

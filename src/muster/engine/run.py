@@ -17,7 +17,7 @@ from muster.ports.world import Clock, Ids
 
 # One commit of intents and one of outcomes for so many requests.
 BATCH = 100
-MAIN_WAVE, REMOVAL_WAVE = 1, 2
+URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE = 0, 1, 2
 
 
 class Run:
@@ -63,19 +63,19 @@ class Run:
         decisions: Sequence[Decision],
         cycle: Cycle,
         *,
-        hold_removals: bool = True,
+        removal_wave: int = REMOVAL_WAVE,
         problems: Sequence[Settlement] = (),
     ) -> None:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
-        Removals wait for the second wave, when the whole cycle has been read and counted.
+        Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given.
         """
         staged: list[NewOperation] = []
         settled: list[Outcome] = []
         for decision in decisions:
             operation = decision.operation
             if operation.kind.writes:
-                wave = REMOVAL_WAVE if operation.removes and hold_removals else MAIN_WAVE
+                wave = removal_wave if operation.removes else MAIN_WAVE
                 staged.append(NewOperation(operation=operation, wave=wave))
             else:
                 settled.append(self.journal.decided(operation))
@@ -97,10 +97,9 @@ class Run:
 
     def recover(self) -> None:
         """Resolves what may have been sent before a crash: looked up on both sides, sent only if it is still needed."""
-        while staged := self._stores.cycles.staged(self.cycle.id, StagedState.SENDING, MAIN_WAVE, BATCH):
-            self._settle_recovered(staged)
-        while staged := self._stores.cycles.staged(self.cycle.id, StagedState.SENDING, REMOVAL_WAVE, BATCH):
-            self._settle_recovered(staged)
+        for wave in (URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE):
+            while staged := self._stores.cycles.staged(self.cycle.id, StagedState.SENDING, wave, BATCH):
+                self._settle_recovered(staged)
 
     def _settle_recovered(self, staged: Sequence[StagedOperation]) -> None:
         outcomes = []

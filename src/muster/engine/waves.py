@@ -5,19 +5,59 @@ from dataclasses import replace
 from datetime import datetime
 
 from muster.engine.apply import Unsettled, failed
+from muster.engine.decide import Decision
 from muster.engine.journal import tally
 from muster.engine.parts import EngineStores
-from muster.engine.run import REMOVAL_WAVE, Run
+from muster.engine.run import REMOVAL_WAVE, URGENT_WAVE, Run
+from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TooManyDeletes
-from muster.model.job import CyclePhase, Escrow, StagedOperation, StagedState
+from muster.model.job import CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
 from muster.model.operation import Operation, Outcome
-from muster.planning.policy import gate
+from muster.planning.policy import gate, removal_verdict
 from muster.planning.references import plan_references
 from muster.planning.trace import held_entry
 from muster.ports.cycles import OpenReference, ReferenceSettled, Settlement
+from muster.ports.source import Window
 from muster.ports.world import Clock, Ids
 
+PAGE = 500
 REFERENCES_A_BATCH = 200
+# Removals are under way or over: the next cycle has them.
+_LATE = (CyclePhase.REMOVALS, CyclePhase.REFERENCES, CyclePhase.CLOSING, CyclePhase.DONE)
+
+
+def stage_leavers(run: Run, stores: EngineStores) -> bool:
+    """Stages, before all else, those whom changes since the cycle began switch off; returns whether there are any.
+
+    So a leaver never waits for a long cycle. The next cycle reads these changes again, with all others, and finds these
+    people disabled. Too many at once are left to it and its gate.
+    """
+    options = run.cycle.options
+    seen, latest = int(options.get("leavers", run.cycle.window_until)), run.parts.source.latest()
+    if latest <= seen or run.cycle.phase in _LATE or ObjectKind.USER not in run.parts.rules.kinds:
+        return False
+    # Compared with what the target last confirmed: a leaver costs one request and no look first.
+    asking = replace(run.cycle, kind=CycleKind.INCREMENTAL, options={})
+    leavers: list[Decision] = []
+    after: str | None = None
+    while True:
+        page = run.parts.source.read(ObjectKind.USER, Window(after=seen, until=latest), after, PAGE)
+        # Who is not linked has nothing to lose, and would only be looked for.
+        linked = stores.links.links(run.cycle.job_id, ObjectKind.USER, [change.source_id for change in page.changes])
+        changes = [change for change in page.changes if change.source_id in linked]
+        decisions = run.decider.decide(asking, ObjectKind.USER, changes)
+        leavers += [decision for decision in decisions if decision.operation.removes]
+        after = page.next_after
+        if after is None:
+            break
+    gone = int(options.get("leaversGone", "0")) + len(leavers)
+    if removal_verdict(gone, stores.links.count_links(run.cycle.job_id), run.parts.threshold) is not None:
+        leavers = []
+    place = replace(
+        run.move(position=run.cycle.position), options={**options, "leavers": str(latest), "leaversGone": str(gone)}
+    )
+    run.stage(leavers, place, removal_wave=URGENT_WAVE)
+    return bool(leavers)
 
 
 def release_removals(run: Run, stores: EngineStores, clock: Clock, ids: Ids) -> bool:
