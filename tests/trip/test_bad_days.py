@@ -59,7 +59,7 @@ def test_a_lost_answer_to_a_create_is_looked_up_and_the_account_is_ours(trip: Tr
     trip.transport.fault = once("POST", lose_answer)
     trip.run()
     assert len(trip.at_target()) == 1
-    assert [line for line in trip.transport.writes] == ["POST /Users"]
+    assert trip.transport.writes == ["POST /Users"]
     link = trip.link(ada)
     assert link is not None
     assert link.state is LinkState.MANAGED
