@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from muster.bootstrap.folder import probe_port, take_folder
+import orjson
+
+from muster.bootstrap.folder import StartRefused, probe_port, take_folder
 from muster.bootstrap.processes import supervise, web_plan
 from muster.configuration_manager.administrators import (
     PUBLIC_URL,
@@ -19,13 +22,20 @@ from muster.configuration_manager.administrators import (
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console import make_console
 from muster.configuration_manager.customers import Customer, Customers
+from muster.configuration_manager.profiles import GENERIC_TYPES
 from muster.configuration_manager.resources import open_resource_store
 from muster.configuration_manager.site import ScimResource, WsgiApplication, customer_url, make_site
 from muster.configuration_manager.writer import Writer
 from muster.database import Database, Synchronous, migrate, open_database
+from muster.scim.custom_schemas import SchemaMistake, extend_types, read_definitions
+from muster.scim.resources import ResourceType
+from muster.sealing import make_token
 from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_PORT, Settings
 
 DATABASE_NAME = "configuration-manager.db"
+SCHEMAS_NAME = "schemas"
+CURSOR_KEY = "cursor-key"
+LIMIT_SCHEMA_BYTES = 4_194_304
 MIGRATIONS = "muster.configuration_manager.migrations"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -72,8 +82,14 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
     with take_folder(folder, purpose="muster configuration-manager serve") as lock:
         port = probe_port(settings.host, CONFIGURATION_MANAGER_PORT if settings.port is None else settings.port)
         public_url = settings.public_url or _address(settings, port)
+        try:
+            read_resource_types(folder / SCHEMAS_NAME)
+        except SchemaMistake as mistake:
+            raise StartRefused(str(mistake)) from None
         with open_installation(settings) as installation:
             write_installation(installation.writer, PUBLIC_URL, public_url)
+            if read_installation(installation.database, CURSOR_KEY) is None:
+                write_installation(installation.writer, CURSOR_KEY, make_token(""))
             token = installation.administrators.open_set_up()
         if token is not None:
             logger.warning("no administrator yet: make the first one at %s/setup/%s (works once)", public_url, token)
@@ -83,6 +99,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
                 "location": _location(settings),
                 "synchronous": settings.synchronous,
                 "public_url": public_url,
+                "schemas": str(folder / SCHEMAS_NAME),
                 "threads": settings.threads,
                 "log_level": settings.log_level,
             },
@@ -95,7 +112,9 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
         return supervise((plan,), lock=lock, ready=None if ready is None else lambda: ready(public_url))
 
 
-def create_web(*, location: str, synchronous: str, public_url: str, threads: int, log_level: str) -> WsgiApplication:
+def create_web(
+    *, location: str, synchronous: str, public_url: str, schemas: str, threads: int, log_level: str
+) -> WsgiApplication:
     """The WSGI application over an installation whose tables are up to date."""
     _start_logging(log_level)
     database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
@@ -104,7 +123,14 @@ def create_web(*, location: str, synchronous: str, public_url: str, threads: int
         database, installation.writer, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4())
     )
     calls = CallLog(database, installation.writer)
-    scim = ScimResource(installation.customers, store, calls, public_url=public_url)
+    scim = ScimResource(
+        installation.customers,
+        store,
+        calls,
+        public_url=public_url,
+        resource_types=read_resource_types(Path(schemas)),
+        cursor_key=(read_installation(database, CURSOR_KEY) or "").encode(),
+    )
     console = make_console(
         installation.customers,
         installation.administrators,
@@ -118,6 +144,21 @@ def create_web(*, location: str, synchronous: str, public_url: str, threads: int
 def data_folder(settings: Settings) -> Path:
     """The data folder of the settings, else the default one."""
     return (settings.data or CONFIGURATION_MANAGER_FOLDER).expanduser().absolute()
+
+
+def read_resource_types(folder: Path) -> tuple[ResourceType, ...]:
+    """The resource types of the generic profile with what the JSON files of the folder add. Raises: SchemaMistake."""
+    documents: list[tuple[str, Any]] = []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            if file.stat().st_size > LIMIT_SCHEMA_BYTES:
+                raise SchemaMistake(f"{file}: it is larger than the limit (schema file) of {LIMIT_SCHEMA_BYTES} bytes.")
+            documents.append((str(file), orjson.loads(file.read_bytes())))
+        except orjson.JSONDecodeError:
+            raise SchemaMistake(f"{file}: it is not valid JSON.") from None
+        except OSError as error:
+            raise SchemaMistake(f"{file}: it cannot be read: {error.strerror}.") from None
+    return extend_types(GENERIC_TYPES, read_definitions(documents))
 
 
 def _assemble(database: Database, public_url: str) -> Installation:

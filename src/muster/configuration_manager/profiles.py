@@ -6,22 +6,33 @@ from muster.configuration_manager.customers import Customer, Profile
 from muster.scim.errors import InvalidValue, MutabilityViolation
 from muster.scim.profile import ServerProfile
 from muster.scim.repository import Document
-from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE
+from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType
 from muster.scim.schemas import USER_8X8_URN
 
+GENERIC_TYPES = (GENERIC_USER_TYPE, GROUP_TYPE)
 DEFAULT_EMAIL = "noreply@8x8.com"
 MANDATORY_NAMES = {"givenName": "first name", "familyName": "last name"}
 
 IsSite = Callable[[str], bool]
 
 
-def make_profile(customer: Customer, is_site: IsSite) -> ServerProfile:
-    """The profile of a customer's endpoint; `is_site` says whether the customer has a site of exactly that name."""
+def make_profile(
+    customer: Customer,
+    is_site: IsSite,
+    *,
+    resource_types: tuple[ResourceType, ...] = GENERIC_TYPES,
+    cursor_key: bytes = b"",
+) -> ServerProfile:
+    """The profile of a customer's endpoint; `is_site` says whether the customer has a site of exactly that name.
+
+    `resource_types` are those of the generic profile; what 8x8 takes is not the operator's to change.
+    """
     if customer.profile is Profile.GENERIC:
         return ServerProfile(
             name=customer.profile.value,
-            resource_types=(GENERIC_USER_TYPE, GROUP_TYPE),
+            resource_types=resource_types,
             strict=customer.is_strict,
+            cursor_key=cursor_key,
         )
 
     def check(_: str, following: Document, present: Document | None) -> Document:
@@ -33,6 +44,7 @@ def make_profile(customer: Customer, is_site: IsSite) -> ServerProfile:
         name=customer.profile.value,
         resource_types=(USER_8X8_TYPE,),
         strict=customer.is_strict,
+        cursor_key=cursor_key,
         delete_deactivates=True,
         bulk=False,
         rule=check,

@@ -11,6 +11,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from muster.configuration_manager import queries
+from muster.configuration_manager.documents import (
+    Row,
+    make_meta,
+    read_row,
+    whole_milliseconds,
+    with_relations,
+    written,
+)
 from muster.configuration_manager.membership import Membership
 from muster.configuration_manager.statements import READ_COLUMNS, Statements, prepare_statements
 from muster.configuration_manager.tables import resources
@@ -31,8 +39,6 @@ from muster.scim.resources import ResourceType
 from muster.scim.sorting import sort_documents
 from muster.scim.validation import complete
 from muster.scim.values import fold
-
-Row = tuple[Any, ...]
 
 GROUP = "Group"
 USER = "User"
@@ -92,7 +98,11 @@ class SqlRepository:
         self._customer_key = customer_key
         self._unique_scope = unique_scope
         self._types = {resource_type.name: resource_type for resource_type in resource_types}
-        self._unique = {name: resource_type.unique_attributes[0] for name, resource_type in self._types.items()}
+        self._unique = {
+            name: resource_type.unique_attributes[0]
+            for name, resource_type in self._types.items()
+            if resource_type.unique_attributes
+        }
         locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
         self._membership = Membership(store.statements, customer_key, locations)
 
@@ -112,7 +122,7 @@ class SqlRepository:
         if row[4]:
             with self._database.read() as connection:
                 return self._load([row], type_name, connection, with_members=with_members)[0]
-        return _stored(row)
+        return read_row(row)
 
     def query(self, type_name: str, query: ResourceQuery) -> ResourcePage:
         """One page of what the query finds."""
@@ -142,33 +152,29 @@ class SqlRepository:
             with self._database.read() as connection:
                 found = self._load(rows, type_name, connection, with_members=query.with_members)
         else:
-            found = [_stored(row) for row in rows]
+            found = [read_row(row) for row in rows]
         return ResourcePage(total=len(found), resources=found)
 
     def _read_page(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
-        total = self._run.total.fetch_one(self._named(type_name), on=connection)
+        total = self._count(type_name, self._scope(type_name), connection, is_everything=True)
         rows: list[Row] = []
         if query.count:
             limits = self._named(type_name, p_limit=query.count, p_offset=query.start_index - 1)
             rows = self._run.page.fetch_all(limits, on=connection)
         return ResourcePage(
-            total=0 if total is None else total[0],
+            total=total,
             resources=self._load(rows, type_name, connection, with_members=query.with_members),
         )
 
     def _search(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
         bound = query.filter
         compiled = queries.EVERYTHING if bound is None else queries.compile_clause(bound)
-        scope = [resources.c.customer_key == self._customer_key, resources.c.type == type_name]
+        scope = self._scope(type_name)
         if compiled.clause is not None:
             scope.append(compiled.clause)
         order = queries.order_by(query.sort_by, descending=query.descending)
         if compiled.is_exact and order is not None:
-            if compiled.clause is None:
-                counted = self._run.total.fetch_one(self._named(type_name), on=connection)
-                total = 0 if counted is None else counted[0]
-            else:
-                total = connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
+            total = self._count(type_name, scope, connection, is_everything=compiled.clause is None)
             rows: list[Row] = []
             if query.count and total >= query.start_index:
                 page = queries.turn_page(sa.select(*READ_COLUMNS).where(*scope), query, order)
@@ -212,6 +218,23 @@ class SqlRepository:
             ordered = [row_of[document["id"]] for document in in_order]
         return self._page(len(kept), queries.choose_rows(ordered, query), type_name, query, connection)
 
+    def _scope(self, type_name: str) -> list[sa.ColumnElement[bool]]:
+        return [resources.c.customer_key == self._customer_key, resources.c.type == type_name]
+
+    def _count(
+        self,
+        type_name: str,
+        scope: Sequence[sa.ColumnElement[bool]],
+        connection: Connection,
+        *,
+        is_everything: bool,
+    ) -> int:
+        """How many rows there are: kept for users and groups as a whole, else counted."""
+        kept = self._run.total.fetch_one(self._named(type_name), on=connection) if is_everything else None
+        if kept is not None:
+            return int(kept[0])
+        return connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
+
     def _page(
         self, total: int, rows: Sequence[Row], type_name: str, query: ResourceQuery, connection: Connection
     ) -> ResourcePage:
@@ -228,16 +251,16 @@ class SqlRepository:
                 relations["members"] = self._membership.read_members(row[0], connection)
             elif type_name == USER and row[4]:
                 relations["groups"] = self._membership.read_groups(row[0], connection)
-            found.append(_stored(row, relations))
+            found.append(read_row(row, relations))
         return found
 
     # Writing
 
     def insert(self, type_name: str, document: Document) -> StoredResource:
         """The stored resource; assigns id and meta."""
-        now = _whole_milliseconds(self._now())
+        now = whole_milliseconds(self._now())
         wanted = document.get("members")
-        meta = _meta(type_name, created=_written(now), modified_at=now, revision=1)
+        meta = make_meta(type_name, created=written(now), modified_at=now, revision=1)
         kept = self._canonical(type_name, {**document, "id": self._new_id(), "meta": meta})
         body = orjson.dumps(kept)
         values = {
@@ -253,7 +276,7 @@ class SqlRepository:
             self._run.count.execute(self._named(type_name, p_change=1), on=connection)
             row = (inserted[0] if inserted else 0, kept["id"], 1, body, False)
             if not wanted:
-                return _stored(row)
+                return read_row(row)
             self._membership.change(row[0], MembersChange(add=tuple(wanted)), connection)
             return self._load([row], type_name, connection)[0]
 
@@ -283,7 +306,7 @@ class SqlRepository:
             whole = type_name == GROUP and with_members
             present: Document = orjson.loads(row[3])
             if whole:
-                present = _with_relations(present, {"members": self._membership.read_members(row[0], connection)})
+                present = with_relations(present, {"members": self._membership.read_members(row[0], connection)})
             following = transform(present)
             seen.update(following)
             is_same = following is present
@@ -328,10 +351,10 @@ class SqlRepository:
 
     def _update(self, row: Row, type_name: str, following: Document, connection: Connection) -> Row:
         """Writes the next document and returns the row as it is then."""
-        now = _whole_milliseconds(self._now())
+        now = whole_milliseconds(self._now())
         revision = row[2] + 1
         created = orjson.loads(row[3])["meta"]["created"]
-        meta = _meta(type_name, created=created, modified_at=now, revision=revision)
+        meta = make_meta(type_name, created=created, modified_at=now, revision=revision)
         kept = self._canonical(type_name, {**following, "id": row[1], "meta": meta})
         body = orjson.dumps(kept)
         values = {
@@ -364,14 +387,17 @@ class SqlRepository:
         self, type_name: str, document: Document, modified_at: datetime, *, revision: int, body: bytes
     ) -> dict[str, Any]:
         """What stands beside the body. Raises: InvalidValue for a character that no index takes."""
+        unique = self._unique.get(type_name)
         texts = {name: document.get(name) for name in ("userName", "externalId", "displayName")}
+        if unique is not None:
+            texts[unique] = document.get(unique)
         for name, value in texts.items():
             if value is not None and "\0" in value:
                 raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")
         folded = {name: None if value is None else fold(value) for name, value in texts.items()}
         return {
             "p_revision": revision,
-            "p_unique_name": folded[self._unique[type_name]],
+            "p_unique_name": None if unique is None else folded[unique],
             "p_user_name": folded["userName"],
             "p_external_id": texts["externalId"],
             "p_display_name": folded["displayName"],
@@ -382,36 +408,3 @@ class SqlRepository:
 
     def _named(self, type_name: str, **others: Any) -> dict[str, Any]:
         return {"p_customer_key": self._customer_key, "p_type": type_name, **others}
-
-
-def _meta(type_name: str, *, created: str, modified_at: datetime, revision: int) -> dict[str, Any]:
-    return {
-        "resourceType": type_name,
-        "created": created,
-        "lastModified": _written(modified_at),
-        "version": f'W/"{revision}"',
-    }
-
-
-def _with_relations(document: Document, relations: Mapping[str, Any]) -> Document:
-    meta = document.pop("meta")
-    document.update((name, value) for name, value in relations.items() if value)
-    document["meta"] = meta
-    return document
-
-
-def _stored(row: Row, relations: Mapping[str, Any] | None = None) -> StoredResource:
-    body = bytes(row[3])
-    document = orjson.loads(body)
-    if relations:
-        document = _with_relations(document, relations)
-        body = orjson.dumps(document)
-    return StoredResource(id=row[1], version=str(row[2]), document=document, body=body)
-
-
-def _whole_milliseconds(instant: datetime) -> datetime:
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-
-
-def _written(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"

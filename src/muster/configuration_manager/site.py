@@ -1,5 +1,6 @@
 """The HTTP face: SCIM under each customer's address, health, and the console beside them."""
 
+import hmac
 import logging
 import threading
 import time
@@ -12,7 +13,7 @@ import falcon
 
 from muster.configuration_manager.calls import CallLog, ScimCall
 from muster.configuration_manager.customers import Access, Customer, Customers
-from muster.configuration_manager.profiles import make_profile
+from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
 from muster.configuration_manager.resources import ResourceStore, SqlRepository
 from muster.scim.errors import (
     Forbidden,
@@ -25,6 +26,7 @@ from muster.scim.errors import (
 )
 from muster.scim.limits import DEFAULT_LIMITS
 from muster.scim.messages import MEDIA_TYPE, ScimRequest, ScimResponse, answer_error
+from muster.scim.resources import ResourceType
 from muster.scim.server import ScimServer
 
 logger = logging.getLogger(__name__)
@@ -46,11 +48,22 @@ def customer_url(public_url: str, customer: str) -> str:
 class ScimResource:
     """Answers everything under `/udi/customers/{customer}/scim/v2`."""
 
-    def __init__(self, customers: Customers, store: ResourceStore, calls: CallLog, *, public_url: str) -> None:
+    def __init__(
+        self,
+        customers: Customers,
+        store: ResourceStore,
+        calls: CallLog,
+        *,
+        public_url: str,
+        resource_types: tuple[ResourceType, ...] = GENERIC_TYPES,
+        cursor_key: bytes = b"",
+    ) -> None:
         self._customers = customers
         self._store = store
         self._calls = calls
         self._public_url = public_url
+        self._resource_types = resource_types
+        self._cursor_key = cursor_key
         self._served: dict[Customer, tuple[ScimServer, SqlRepository]] = {}
         self._lock = threading.Lock()
 
@@ -69,12 +82,13 @@ class ScimResource:
             body = _read_body(request)
             answered = self._serve(access.customer)[0].answer(
                 ScimRequest(
-                    method="GET" if request.method == "HEAD" else request.method,
+                    method=request.method,
                     path=rest or "/",
                     query=_read_query(request.query_string),
                     headers={key.lower(): value for key, value in request.headers.items()},
                     body=body,
                     base_url=customer_url(self._public_url, name),
+                    asked_at=int(time.time()),
                 )
             )
         except ScimError as refused:
@@ -125,7 +139,12 @@ class ScimResource:
     def _serve(self, customer: Customer) -> tuple[ScimServer, SqlRepository]:
         served = self._served.get(customer)
         if served is None:
-            profile = make_profile(customer, lambda site: self._customers.is_site(customer, site))
+            profile = make_profile(
+                customer,
+                lambda site: self._customers.is_site(customer, site),
+                resource_types=self._resource_types,
+                cursor_key=self._cursor_key and hmac.digest(self._cursor_key, customer.name.encode(), "sha256"),
+            )
             repository = SqlRepository(
                 self._store,
                 customer_key=customer.key,

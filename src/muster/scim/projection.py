@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from muster.scim.attributes import AttributeDefinition, Returned
+from muster.scim.attributes import AttributeDefinition, Mutability, Returned
 from muster.scim.errors import InvalidValue
 from muster.scim.filters import parse_attribute_path
 from muster.scim.limits import DEFAULT_LIMITS, Limits
@@ -48,6 +48,9 @@ def compile_projection(
     steps: list[Projection] = []
     if attributes:
         steps.append(_compile_inclusion(resource_type, _resolve_all(resource_type, attributes)))
+        secret = _secrets(resource_type)
+        if secret:
+            steps.append(_compile_exclusion(resource_type, secret))
     else:
         hidden = _hidden_by_default(resource_type)
         if hidden:
@@ -85,26 +88,33 @@ def _resolve_all(resource_type: ResourceType, names: _Names) -> list[ResolvedAtt
 
 def _hidden_by_default(resource_type: ResourceType) -> list[ResolvedAttribute]:
     """What is shown on request only, or never."""
+    asked_for = [item for item in _all_names(resource_type) if item.leaf and item.leaf.returned is Returned.REQUEST]
+    return asked_for + _secrets(resource_type)
+
+
+def _secrets(resource_type: ResourceType) -> list[ResolvedAttribute]:
+    """What is kept and never shown; what is write-only is not even kept."""
     return [
-        ResolvedAttribute(extension=extension, attribute=attribute)
-        for extension, attribute in _all_attributes(resource_type)
-        if attribute.returned is Returned.REQUEST
+        item
+        for item in _all_names(resource_type)
+        if item.leaf and item.leaf.returned is Returned.NEVER and item.leaf.mutability is not Mutability.WRITE_ONLY
     ]
 
 
-def _all_attributes(resource_type: ResourceType) -> Iterable[tuple[str | None, AttributeDefinition]]:
-    for attribute in resource_type.by_name.values():
-        yield None, attribute
+def _all_names(resource_type: ResourceType) -> Iterable[ResolvedAttribute]:
+    """Every attribute and sub-attribute of the type."""
+    named: list[tuple[str | None, AttributeDefinition]] = [(None, item) for item in resource_type.by_name.values()]
     for extension in resource_type.extensions:
-        for attribute in extension.schema.attributes:
-            yield extension.schema.id, attribute
+        named += [(extension.schema.id, attribute) for attribute in extension.schema.attributes]
+    for urn, attribute in named:
+        yield ResolvedAttribute(extension=urn, attribute=attribute)
+        for sub in attribute.sub_attributes:
+            yield ResolvedAttribute(extension=urn, attribute=attribute, sub_attribute=sub)
 
 
 def _compile_inclusion(resource_type: ResourceType, asked: list[ResolvedAttribute]) -> Projection:
-    tree = _grow(resource_type, asked)
-    for attribute in resource_type.by_name.values():
-        if attribute.returned is Returned.ALWAYS:
-            tree[attribute.name] = None
+    always = [item for item in _all_names(resource_type) if item.leaf and item.leaf.returned is Returned.ALWAYS]
+    tree = _grow(resource_type, [*asked, *always])
     return lambda document: _keep(document, tree)
 
 

@@ -340,10 +340,12 @@ def missing_required(document: Document, resource_type: ResourceType) -> str | N
             return attribute.name
     for extension in resource_type.canonical_extensions:
         values = document.get(extension.schema.id)
-        if values is None and not extension.required:
+        if not values:
+            if extension.required:
+                return extension.schema.id
             continue
         for attribute in extension.schema.attributes:
-            if attribute.required and (values or {}).get(attribute.name) in (None, ""):
+            if attribute.required and values.get(attribute.name) in (None, ""):
                 return f"{extension.schema.id}:{attribute.name}"
     return None
 

@@ -1,0 +1,49 @@
+"""Between the rows of the table and the documents of the SCIM server."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from muster.scim.repository import Document, StoredResource
+
+Row = tuple[Any, ...]
+
+
+def make_meta(type_name: str, *, created: str, modified_at: datetime, revision: int) -> dict[str, Any]:
+    """The `meta` of a resource, without its location."""
+    return {
+        "resourceType": type_name,
+        "created": created,
+        "lastModified": written(modified_at),
+        "version": f'W/"{revision}"',
+    }
+
+
+def with_relations(document: Document, relations: Mapping[str, Any]) -> Document:
+    """The document with its members or groups, `meta` still the last."""
+    meta = document.pop("meta")
+    document.update((name, value) for name, value in relations.items() if value)
+    document["meta"] = meta
+    return document
+
+
+def read_row(row: Row, relations: Mapping[str, Any] | None = None) -> StoredResource:
+    """The resource of a row of `READ_COLUMNS`."""
+    body = bytes(row[3])
+    document = orjson.loads(body)
+    if relations:
+        document = with_relations(document, relations)
+        body = orjson.dumps(document)
+    return StoredResource(id=row[1], version=str(row[2]), document=document, body=body)
+
+
+def whole_milliseconds(instant: datetime) -> datetime:
+    """The instant as it is both stored and shown."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def written(instant: datetime) -> str:
+    """The instant as SCIM writes it."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
