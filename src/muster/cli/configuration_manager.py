@@ -1,6 +1,7 @@
 """`muster configuration-manager`: serves the receiving side; keeps its customers, tokens, sites, administrators."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ def serve_command(
     """Serve the console, SCIM and sign-in until stopped."""
     from muster.bootstrap.configuration_manager import serve
 
+    # The link with which the first administrator is made is a warning.
+    logging.getLogger().setLevel(logging.WARNING)
     with _refusals():
         settings = load_settings(
             host=host,

@@ -263,14 +263,18 @@ def _show(stage: _Stage, summary: Mapping[str, Any], manager: _Party, token: str
     names = ("created", "updated", "disabled", "deleted", "skipped", "failed", "requests", "seconds")
     out.print(table("Both cycles together", list(names), [[str(summary[name]) for name in names]]))
     out.print(f"At 8x8: {summary['target_users']} users, {summary['target_active']} of them active.\n")
-    rows = [
-        ["Portal", f"{summary['portal_url']}/", f"sign in as {stage.sign_in[0]} with {stage.sign_in[1]}"],
-        ["API", f"{summary['portal_url']}/v1.0", f"bearer {token}"],
-        ["8x8 console", f"{manager.url}/", "the same name and password"],
-        ["8x8 SCIM", summary["scim_url"], f"bearer {summary['scim_token']}"],
-        ["Log", f"muster logs 8x8 --data {stage.folder / 'service'}", "why: muster explain 8x8 USER"],
-    ]
-    out.print(table("Where to look", ["", "Address", ""], rows))
+    # Lines, not a table: addresses and tokens are copied, so they may not be folded into cells.
+    lines = (
+        ("Portal", f"{summary['portal_url']}/", f"sign in as {stage.sign_in[0]} with {stage.sign_in[1]}"),
+        ("API", f"{summary['portal_url']}/v1.0", f"token {token}"),
+        ("8x8 console", f"{manager.url}/", "the same name and password"),
+        ("8x8 SCIM", summary["scim_url"], f"token {summary['scim_token']}"),
+        ("Log", f"muster logs 8x8 --data {stage.folder / 'service'}", "each operation and why"),
+        ("Why", f"muster explain 8x8 USER --data {stage.folder / 'service'}", "why somebody is in or out"),
+    )
+    out.print("[bold]Where to look[/bold]")
+    for name, address, hint in lines:
+        print(f"  {name:<12} {address}\n  {'':<12} {hint}")
 
 
 def _sentence(counters: Mapping[str, int]) -> str:

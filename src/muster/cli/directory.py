@@ -44,7 +44,8 @@ def import_(
         if len(problems) > _SHOWN_PROBLEMS:
             out.print(f"  … and {len(problems) - _SHOWN_PROBLEMS} more (--json shows all).")
     if problems:
-        raise Failed(f"{len(problems)} entries of {file.name} were not imported; the others were.")
+        said = "1 entry was" if len(problems) == 1 else f"{len(problems)} entries were"
+        raise Failed(f"{said} not imported from {file.name}; the others were.")
 
 
 def _problems(api: Api, cycle_id: str) -> list[str]:

@@ -1,6 +1,9 @@
 """`muster plan | apply | provision | explain | logs | watch`: an application's job from the command line."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -50,8 +53,9 @@ def plan(
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
-    out.print(f"{made['requests']} requests, about {made['duration']}. Hash [bold]{made['hash']}[/bold]")
-    out.print(f"Apply exactly this with: muster apply {made['hash'][:12]}")
+    out.print(f"{made['requests']} requests, about {_in_words(made['duration'])}. Hash [bold]{made['hash']}[/bold]")
+    if operations:
+        print(f"Apply exactly this with: muster apply {made['hash'][:12]}{_reach(data, url)}")
 
 
 def apply(
@@ -212,6 +216,20 @@ def _owner_of(api: Api, plan_hash: str) -> Named:
             if status == 200:
                 return named
     raise Failed(f"There is no plan {plan_hash}: make one with muster plan APP.")
+
+
+def _reach(data: Path | None, url: str | None) -> str:
+    """Returns the options that reach the same installation again; a token is never repeated."""
+    if url is not None:
+        return f" --url {shlex.quote(url)}"
+    return "" if data is None else f" --data {shlex.quote(str(data))}"
+
+
+def _in_words(duration: str) -> str:
+    """Returns an ISO 8601 duration such as PT1H2M3S as `1 h 2 min 3 s`."""
+    units = {"D": "d", "H": "h", "M": "min", "S": "s"}
+    parts = [f"{number} {units[unit]}" for number, unit in re.findall(r"([0-9.]+)([DHMS])", duration)]
+    return "a second" if parts in ([], ["0 s"], ["1 s"]) else " ".join(parts)
 
 
 def _changes(operation: dict[str, Any]) -> str:
