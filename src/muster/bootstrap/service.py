@@ -1,5 +1,6 @@
 """`muster serve`: one supervisor with a web process and an engine process."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,10 @@ from muster.bootstrap.assembly import service_folder
 from muster.bootstrap.folder import probe_port, take_folder
 from muster.bootstrap.house import open_house
 from muster.bootstrap.processes import ProcessPlan, supervise, web_plan
+from muster.sealing import hash_token, make_token
 from muster.settings import SERVICE_PORT, Settings
+
+logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
@@ -21,12 +25,18 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
         scheme = "https" if settings.tls_cert is not None else "http"
         address = settings.public_url or f"{scheme}://{settings.host}:{port}"
         # Migrations run once, before anybody else opens the database.
-        open_house(settings, folder).database.close()
+        house = open_house(settings, folder)
+        has_administrator = house.store.access.count_administrators() > 0
+        house.database.close()
+        set_up_token = None if has_administrator else make_token("")
         arguments = {**_as_arguments(settings), "data": str(folder), "public_url": settings.public_url}
         plans = (
             web_plan(
                 "muster.bootstrap.web_process:create_web",
-                arguments=arguments,
+                arguments={
+                    **arguments,
+                    "set_up_hash": None if set_up_token is None else hash_token(set_up_token),
+                },
                 host=settings.host,
                 port=port,
                 threads=settings.threads,
@@ -35,7 +45,16 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
             ),
             ProcessPlan(name="engine", target="muster.bootstrap.engine_process:run_engine", arguments=arguments),
         )
-        return supervise(plans, lock=lock, ready=lambda: ready(address))
+
+        def announce() -> None:
+            ready(address)
+            if set_up_token is not None:
+                # Whoever reads the log owns the installation; the link ends with the first administrator.
+                logger.warning(
+                    "no administrator yet: make the first one at %s/set-up/%s (works once)", address, set_up_token
+                )
+
+        return supervise(plans, lock=lock, ready=announce)
 
 
 def _as_arguments(settings: Settings) -> dict[str, Any]:

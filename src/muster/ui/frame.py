@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from muster.ui.assets import TEMPLATES, find_asset
-from muster.ui.wording import ago, broken_path, initials, instant, number, shade, span
+from muster.ui.wording import ago, breakable, initials, instant, number, shade, span, without
 
 ASSETS = "/assets"
 FORM_BYTES = 65_536
@@ -42,14 +42,24 @@ def make_face(name: str, templates: Path) -> flask.Flask:
     """Returns an application without pages: its own templates before the kit's, everything escaped, nothing inline."""
     app = flask.Flask(name, static_folder=None, template_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=FORM_BYTES, MAX_FORM_MEMORY_SIZE=FORM_BYTES, MAX_FORM_PARTS=FORM_PARTS, PROPAGATE_EXCEPTIONS=False
+        MAX_CONTENT_LENGTH=FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=FORM_BYTES,
+        MAX_FORM_PARTS=FORM_PARTS,
+        PROPAGATE_EXCEPTIONS=False,
     )
-    app.jinja_loader = jinja2.FileSystemLoader([templates, TEMPLATES])  # type: ignore[misc]  # Flask caches it so
+    app.jinja_loader = jinja2.FileSystemLoader([templates, TEMPLATES])
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.undefined = jinja2.StrictUndefined
     environment.filters.update(
-        number=number, instant=instant, ago=ago, span=span, initials=initials, shade=shade, broken_path=broken_path
+        number=number,
+        instant=instant,
+        ago=ago,
+        span=span,
+        initials=initials,
+        shade=shade,
+        breakable=breakable,
+        without=without,
     )
     environment.globals.update(asset=asset_address)
     app.add_url_rule(f"{ASSETS}/<path:name>", "asset", _serve_asset)
@@ -108,7 +118,7 @@ def _serve_asset(name: str) -> Response:
         flask.abort(404)
     if flask.request.if_none_match.contains(asset.version):
         response = flask.Response(status=304)
-    elif "gzip" in flask.request.accept_encodings:
+    elif flask.request.accept_encodings["gzip"] > 0:
         response = flask.Response(asset.compressed, content_type=asset.media_type)
         response.headers["Content-Encoding"] = "gzip"
     else:

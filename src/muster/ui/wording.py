@@ -1,10 +1,12 @@
 """How values read on a page: numbers, instants, spans of time, initials."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-_DASH = "–"
+_DASH = Markup("&ndash;")
+_SEAMS = re.compile(r"(?<=[@.:;\]])(?=[^\W\d])|(?<=[a-z])(?=[A-Z])")
 
 
 def number(value: int | None) -> str:
@@ -15,7 +17,7 @@ def number(value: int | None) -> str:
 def instant(value: datetime | None) -> Markup:
     """Returns a time element: UTC here, in the reader's own zone and language once the script has seen it."""
     if value is None:
-        return Markup(_DASH)
+        return _DASH
     at = value.astimezone(UTC)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{at:%Y-%m-%d %H:%M:%S}"
@@ -25,7 +27,7 @@ def instant(value: datetime | None) -> Markup:
 def ago(value: datetime | None, now: datetime) -> Markup:
     """Returns a time element that says how long ago it was; the script keeps it true."""
     if value is None:
-        return Markup(_DASH)
+        return _DASH
     at = value.astimezone(UTC)
     return Markup('<time datetime="{}" title="{}" data-ago>{}</time>').format(
         at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", distance(now - at)
@@ -71,12 +73,16 @@ def shade(name: str) -> int:
     return sum(name.encode()) % 8
 
 
-def broken_path(name: str) -> Markup:
-    """Returns a long attribute path that may break after its colons, dots and brackets."""
-    breakable = str(escape(name))
-    for mark in (":", ".", "]"):
-        breakable = breakable.replace(mark, f"{mark}<wbr>")
-    return Markup(breakable)  # noqa: S704  escaped above; the only markup is ours
+def breakable(text: str) -> Markup:
+    """Returns a long name, path or address that may break where its parts meet: after `@ . : ; ]`, before a capital."""
+    parts = _SEAMS.split(text)
+    return Markup("<wbr>").join(parts)
+
+
+def without(sentence: str, name: str) -> str:
+    """Returns a sentence without the name it begins with, for a line that shows the name already."""
+    rest = sentence.removeprefix(f"{name} ") if name else sentence
+    return rest[:1].upper() + rest[1:]
 
 
 def _coarse(seconds: int) -> tuple[int, str]:

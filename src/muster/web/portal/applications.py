@@ -225,7 +225,10 @@ def _assignment_rows(application: EnterpriseApplication) -> list[AssignmentRow]:
         )
     # Groups first, as they count for many; then by name.
     rows.sort(
-        key=lambda row: (row.assignment.principal_kind is ObjectKind.USER, row.assignment.principal_display_name.casefold())
+        key=lambda row: (
+            row.assignment.principal_kind is ObjectKind.USER,
+            row.assignment.principal_display_name.casefold(),
+        )
     )
     return rows
 

@@ -25,9 +25,7 @@ def show_users() -> Any:
     """GET /users"""
     wanted, state = text("search"), choice("state", _STATES)
     lifecycle = _STATES.get(state or "", Lifecycle.PRESENT)
-    query = DirectoryQuery(
-        kind=ObjectKind.USER, lifecycles=(lifecycle,), search=wanted, after=place(), limit=ROWS
-    )
+    query = DirectoryQuery(kind=ObjectKind.USER, lifecycles=(lifecycle,), search=wanted, after=place(), limit=ROWS)
     return flask.render_template(
         "directory/users.html",
         page=people.search(desk(), query),

@@ -120,7 +120,9 @@ class Door:
         waits = [wait for key, pressure in keys if (wait := self._brake.wait(key, pressure, now)) is not None]
         if waits:
             seconds = max(1, round(max(waits).total_seconds()))
-            refusal = f"Too many attempts that failed. Wait {seconds} second{'' if seconds == 1 else 's'} and try again."
+            refusal = (
+                f"Too many attempts that failed. Wait {seconds} second{'' if seconds == 1 else 's'} and try again."
+            )
             page = self._form("sign_in.html", 429, refusal=refusal, **shown)
             page.headers["Retry-After"] = str(seconds)
             return page
@@ -163,7 +165,11 @@ class Door:
                 )
             except Refused as refused:
                 return self._form(
-                    "set_up.html", 400, refusal=refused.sentence, name=name[:NAME_LIMIT], password_length=PASSWORD_LENGTH
+                    "set_up.html",
+                    400,
+                    refusal=refused.sentence,
+                    name=name[:NAME_LIMIT],
+                    password_length=PASSWORD_LENGTH,
                 )
         found = self._services.stores.access.administrator(name)
         return flask.redirect("/sign-in", 303) if found is None else self._admit(found, "/")

@@ -1,41 +1,46 @@
 """The start page: what needs attention, where provisioning stands, how much there is."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import flask
 
 from muster.administration import applications as registry
 from muster.administration import logs, people
 from muster.model.directory import Lifecycle, ObjectKind
-from muster.model.log import LogStatus
+from muster.model.log import LogEntry, LogStatus
 from muster.model.roles import Permission
 from muster.ports.cycles import LogQuery
 from muster.ports.directory import DirectoryQuery
-from muster.web.portal.applications import shelf
+from muster.web.portal.applications import Shelf, shelf
 from muster.web.portal.logs import ACTIONS, STATUSES, entry_address
 from muster.web.portal.paths import desk
 
 ENTRIES = 8
+FAILURES = 5
 _FAILURES_SINCE = timedelta(hours=24)
+
+# Name, number, address and icon.
+Figure: TypeAlias = tuple[str, int | None, str, str]
 
 
 def show() -> Any:
     """GET /"""
     may = flask.g.me.may
-    shelves, counts, recent, failures = (), (), (), ()
+    shelves: Sequence[Shelf] = ()
+    counts: Sequence[Figure] = ()
+    recent: Sequence[LogEntry] = ()
+    failures: Sequence[LogEntry] = ()
     if may(Permission.READ_CONFIGURATION):
-        shelves = [each for each in map(shelf, registry.applications(desk())) if not each.is_own]  # type: ignore[assignment]
+        shelves = [each for each in map(shelf, registry.applications(desk())) if not each.is_own]
     if may(Permission.READ_DIRECTORY):
-        counts = _counts()  # type: ignore[assignment]
+        counts = _counts()
     if may(Permission.READ_LOGS):
-        query = LogQuery(limit=ENTRIES)
-        recent, _ = logs.provisioning(desk(), query)  # type: ignore[assignment]
+        recent, _ = logs.provisioning(desk(), LogQuery(limit=ENTRIES))
         since = flask.g.now - _FAILURES_SINCE
-        failures, _ = logs.provisioning(  # type: ignore[assignment]
-            desk(), replace(query, status=LogStatus.FAILURE.value, since=since, limit=5)
-        )
+        failed = LogQuery(status=LogStatus.FAILURE.value, since=since, limit=FAILURES)
+        failures, _ = logs.provisioning(desk(), failed)
     return flask.render_template(
         "home.html",
         shelves=shelves,
@@ -48,9 +53,7 @@ def show() -> Any:
     )
 
 
-def _counts() -> list[tuple[str, int | None, str, str]]:
-    """Name, number, address and icon."""
-
+def _counts() -> list[Figure]:
     def count(kind: ObjectKind, lifecycle: Lifecycle) -> int | None:
         return people.search(desk(), DirectoryQuery(kind=kind, lifecycles=(lifecycle,), limit=1)).total
 

@@ -1,6 +1,6 @@
 """The provisioning log: filters, lines, and one entry with its steps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -130,12 +130,6 @@ def remedy_of(entry: LogEntry) -> str | None:
 def entry_address(entry: LogEntry) -> str:
     """Returns the address of an entry."""
     return address("logs", entry.id, cycle=entry.cycle_id, change=entry.change_id)
-
-
-def latest(limit: int, **narrowed: str) -> list[LogEntry]:
-    """Returns the newest entries that fit. Raises: Refused."""
-    found, _ = logs.provisioning(desk(), replace(LogQuery(limit=limit), **narrowed))  # type: ignore[arg-type]  # texts
-    return list(found)
 
 
 def _show(filters: Filters, shelf: Shelf | None) -> Any:
