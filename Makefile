@@ -11,7 +11,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test fuzz lint format lock clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: .venv/setup-dev.stamp ## Check style, types and the floors
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: .venv/setup-dev.stamp ## Send mutated SCIM requests: make fuzz ARGS="--requests 200000 --seed 1"
+	PYTHONPATH=tests $(BIN)/python -m fuzz.scim_requests $(ARGS)
 
 format: .venv/setup-dev.stamp ## Put the code into its style
 	$(BIN)/ruff check --quiet --fix
