@@ -79,8 +79,8 @@ def ask_for_provisioning(
     return _queue(desk, WorkKind.PROVISION_ON_DEMAND, job.id, payload)
 
 
-def import_file(desk: Desk, file_name: str, content: bytes) -> Work:
-    """Returns the queued import of an uploaded file into the directory. Raises: Refused."""
+def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = False) -> Work:
+    """Returns the queued import of an uploaded file into the directory, or of its plan only. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
     name = file_name.replace("\\", "/").rpartition("/")[2]
     if not name.lower().endswith(IMPORT_SUFFIXES):
@@ -90,8 +90,9 @@ def import_file(desk: Desk, file_name: str, content: bytes) -> Work:
     if len(content) > IMPORT_BYTES:
         raise bad_request(f"{name} is larger than {IMPORT_BYTES // 1024 // 1024} MiB: split it.")
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
-    desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    return _queue(desk, WorkKind.IMPORT, _import_job_id(desk), {"file": path, "fileName": name})
+    if not preview:
+        desk.note("Import directory objects", "UserManagement", target=("File", name, name))
+    return _queue(desk, WorkKind.IMPORT, _import_job_id(desk), {"file": path, "fileName": name, "preview": preview})
 
 
 def find_work(desk: Desk, work_id: str) -> Work:

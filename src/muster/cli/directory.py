@@ -1,7 +1,7 @@
 """`muster import`: people and groups from a file into the directory."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -10,6 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from muster.cli.api import Api, segment
 from muster.cli.applications import await_work
 from muster.cli.console import Failed, err, out, print_json, table
+from muster.cli.provisioning import show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
 
 _SHOWN_PROBLEMS = 20
@@ -17,6 +18,7 @@ _SHOWN_PROBLEMS = 20
 
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV or JSON file with people (and groups).")],
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what it would do; write nothing.")] = False,
     data: DataOption = None,
     url: UrlOption = None,
     token: TokenOption = None,
@@ -27,11 +29,15 @@ def import_(
         raise Failed(f"There is no file {file}.")
     with open_api(data, url, token) as api:
         headers = {"content-type": "application/octet-stream"}
-        work = api.call("POST", f"/imports?fileName={segment(file.name)}", raw=file.read_bytes(), headers=headers)
+        path = f"/imports?fileName={segment(file.name)}&preview={str(plan).lower()}"
+        work = api.call("POST", path, raw=file.read_bytes(), headers=headers)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=err, transient=True, disable=as_json) as progress:
-            progress.add_task(f"Importing {file.name} …", total=None)
+            progress.add_task(f"{'Planning' if plan else 'Importing'} {file.name} …", total=None)
             answer = await_work(api, work)
+        if plan:
+            show_plan(_plan(api, answer), file.name, as_json=as_json)
+            return
         counters = answer.get("counters") or {}
         problems = _problems(api, str(answer.get("cycleId"))) if counters.get("failed") else []
     if as_json:
@@ -46,6 +52,11 @@ def import_(
     if problems:
         said = "1 entry was" if len(problems) == 1 else f"{len(problems)} entries were"
         raise Failed(f"{said} not imported from {file.name}; the others were.")
+
+
+def _plan(api: Api, answer: dict[str, Any]) -> dict[str, Any]:
+    job = f"/servicePrincipals/{segment(answer['servicePrincipalId'])}/synchronization/jobs/{segment(answer['jobId'])}"
+    return dict(api.get(f"{job}/plans/{segment(answer['hash'])}"))
 
 
 def _problems(api: Api, cycle_id: str) -> list[str]:

@@ -34,6 +34,13 @@ def plan(
         with err.status(f"Planning {application.display_name} …"):
             answer = await_work(api, api.post(f"{application.job_path}/plans"))
         made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
+    show_plan(made, application.display_name, as_json=as_json)
+    if not as_json and made["operations"]:
+        print(f"Apply exactly this with: muster apply {made['hash'][:12]}{_reach(data, url)}")
+
+
+def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
+    """Prints a plan: who, what and why, what is held, and what it costs."""
     if as_json:
         print_json(made)
         return
@@ -42,20 +49,18 @@ def plan(
         [item["kind"], item["sourceName"], _changes(item), item["reason"]] for item in operations[:_SHOWN_OPERATIONS]
     ]
     if rows:
-        out.print(table(f"Plan for {application.display_name}", ["Action", "Who", "What", "Why"], rows))
+        out.print(table(f"Plan for {name}", ["Action", "Who", "What", "Why"], rows))
     if len(operations) > _SHOWN_OPERATIONS:
         out.print(f"… and {len(operations) - _SHOWN_OPERATIONS} more (--json shows all).")
     for item in made["held"][:_SHOWN_OPERATIONS]:
         held = f"{item['kind']} {item['sourceName']}: {item['holdReason']}"
         out.print(f"[yellow]held[/yellow] {escape(held)}")
     if not operations and not made["held"]:
-        out.print(f"Nothing to do: {application.display_name} is as the directory and the rules want it.")
+        out.print(f"Nothing to do: {name} is as the directory and the rules want it.")
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
     out.print(f"{made['requests']} requests, about {_in_words(made['duration'])}. Hash [bold]{made['hash']}[/bold]")
-    if operations:
-        print(f"Apply exactly this with: muster apply {made['hash'][:12]}{_reach(data, url)}")
 
 
 def apply(

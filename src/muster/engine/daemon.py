@@ -158,6 +158,16 @@ class Daemon:
         return self._await(cycle)
 
     def _import(self, work: Work) -> Mapping[str, Any]:
+        if work.payload.get("preview"):
+            plan = self._planner.make(self._import_job_id, {"file": str(work.payload["file"])})
+            job = self._stores.jobs.get(plan.job_id)
+            return {
+                "planId": plan.id,
+                "hash": plan.hash,
+                "jobId": plan.job_id,
+                "servicePrincipalId": job.service_principal_id if job is not None else None,
+                "counters": asdict(plan.counters),
+            }
         cycle = self._engine.begin(self._import_job_id, {"file": str(work.payload["file"])})
         if cycle is None:
             latest = self._stores.cycles.history(self._import_job_id, 1)

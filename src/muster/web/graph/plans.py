@@ -55,11 +55,12 @@ def explain(call: Call) -> Answer:
 
 
 def import_file(call: Call) -> Answer:
-    """POST /imports?fileName=people.csv: the file is the body."""
+    """POST /imports?fileName=people.csv: the file is the body; with preview=true a plan is made and nothing written."""
     name = call.query.get("fileName")
     if not name:
         raise bad_request("Name the file: /imports?fileName=people.csv")
-    return _accepted(call, work.import_file(call.desk, name, call.raw), "imports")
+    preview = call.query.get("preview", "false").lower() == "true"
+    return _accepted(call, work.import_file(call.desk, name, call.raw, preview=preview), "imports")
 
 
 def get_work(call: Call) -> Answer:
