@@ -35,7 +35,7 @@ class GateVerdict:
 
 def removal_verdict(removals: int, linked: int, threshold: RemovalThreshold) -> str | None:
     """Returns the sentence that says why this many removals are held, or None: they may go."""
-    if not threshold.enabled or removals == 0:
+    if not threshold.enabled:
         return None
     if removals > threshold.count:
         return (
@@ -90,7 +90,7 @@ def threshold_of(settings: Mapping[str, object]) -> RemovalThreshold:
     default = RemovalThreshold()
     value = settings.get("DeleteThresholdValue")
     enabled = settings.get("DeleteThresholdEnabled")
-    given = isinstance(value, int | str) and str(value).isdecimal()
+    given = str(value).isdecimal()
     return RemovalThreshold(
         count=int(str(value)) if given else default.count,
         share=1.0 if given else default.share,

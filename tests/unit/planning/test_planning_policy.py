@@ -20,6 +20,7 @@ SKIP = plan(person(), linked(link()))
     ("removals", "linked_count", "threshold", "is_held"),
     [
         (0, 0, RemovalThreshold(count=0), False),
+        (0, 10, RemovalThreshold(count=0, minimum=0, share=0), False),
         (1, 10_000, RemovalThreshold(count=0), True),
         (500, 10_000, DEFAULT, False),
         (501, 10_000, DEFAULT, True),
@@ -83,6 +84,12 @@ def test_one_removal_too_many_holds_every_removal_and_nothing_else() -> None:
     assert "3 accounts" in verdict.tripped
 
 
+def test_unless_it_is_asked_for_nothing_is_forced_and_nothing_needs_approval() -> None:
+    threshold = RemovalThreshold(count=0)
+    verdict = gate([CREATE, DISABLE], removals_so_far=0, linked=100, threshold=threshold, read_complete=True)
+    assert verdict.released == (CREATE,)
+
+
 def test_an_administrator_who_allows_deletes_lets_them_go() -> None:
     verdict = ask(DISABLE, DELETE, so_far=1, forced=True)
     assert (verdict.released, verdict.held, verdict.tripped) == ((DISABLE, DELETE), (), None)
@@ -129,6 +136,7 @@ def _of(kind: OperationKind) -> Operation:
         ({"DeleteThresholdValue": True}, RemovalThreshold()),
         ({"DeleteThresholdValue": "²"}, RemovalThreshold()),
         ({"DeleteThresholdValue": None}, RemovalThreshold()),
+        ({"DeleteThresholdValue": 7.5}, RemovalThreshold()),
     ],
 )
 def test_the_threshold_in_a_jobs_settings(given: dict[str, object], expected: RemovalThreshold) -> None:
