@@ -73,14 +73,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedValue:
-    """What one mapping gave. `value` None: nothing flows."""
+    """What one mapping gave. `value` None: the target's value is taken away, because the mapping asks for it."""
 
     attribute: str
     value: Value
     # Sent on creation only (ObjectAddOnly, or a default value).
     create_only: bool = False
-    # Sent only where the target has nothing (mapping type None with a default value).
+    # Sent only where the target has nothing (mapping type None with a default value; flow type AttributeAddOnly).
     fills_empty: bool = False
+    # Values are added to those the target has; none is ever taken away.
+    adds_only: bool = False
     # Depends on IsSoftDeleted: the only ones that flow when somebody leaves scope.
     is_life_sign: bool = False
     always_flows: bool = False
@@ -240,7 +242,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeChange:
-    """One attribute's change. For references `old`/`new` are target ids (tuples when multi-valued)."""
+    """One attribute's change. For references `old`/`new` are target ids (tuples when multi-valued).
+
+    `new` is the whole value; with verb ADD and a multi-valued `old` it is added to what is there.
+    """
 
     attribute: str
     verb: Verb

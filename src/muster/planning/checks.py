@@ -1,5 +1,6 @@
 """What is wrong with mappings that could be run: asked when rules are saved, so that no cycle has to find it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from muster.model.rules import (
 from muster.model.schema_checks import OWN_DIRECTORY_NAMES, REFERENCES_OF, attributes_in
 from muster.planning.rules import COMPLEX_ROLES, ROLE_FUNCTIONS
 
+_ROLE_CALL = re.compile(rf"\b({'|'.join(sorted(ROLE_FUNCTIONS))})\s*\(")
 _BOOLEAN_FUNCTIONS = frozenset({"CBool", "IsNull", "IsNullOrEmpty", "IsPresent", "IsString", "IsNothing", "Not"})
 _LIST_FUNCTIONS = frozenset({"AppRoleAssignments", "RemoveDuplicates", "Split"}) | COMPLEX_ROLES
 # Source types that never give a value of the target's type, whatever they hold. Texts may be anything.
@@ -75,7 +77,7 @@ def _problems(schema: SynchronizationSchema, filterable: Mapping[str, Sequence[s
 def _role_functions(item: AttributeMapping) -> tuple[str, ...]:
     """Role functions in an expression; the attribute alone counts too, for it holds assignments."""
     text = item.expression or ""
-    named = tuple(name for name in sorted(ROLE_FUNCTIONS) if f"{name}(" in text.replace(" ", ""))
+    named = tuple(dict.fromkeys(_ROLE_CALL.findall(text)))
     return named or (("[appRoleAssignments]",) if "appRoleAssignments" in attributes_in(text) else ())
 
 

@@ -7,7 +7,8 @@
 | disabled            | skip                  | disable by the life sign; who left the scope is released            |
 | absent              | skip                  | delete what we made; disable what we adopted, or may not delete     |
 
-A group has no life sign: where a person is disabled, a group that we made is deleted.
+A group has no life sign: where a person is disabled, a group that we made is deleted. So is a person whom the target
+cannot switch off.
 Source: provisioning-service behaviour, deprovisioning matrix.
 """
 
@@ -61,7 +62,7 @@ def plan_operation(
     if target.failure is not None:
         return _fail(case, target.failure)
     presence = intent.verdict.presence
-    if presence is Presence.DISABLED:
+    if presence is Presence.DISABLED or (presence is Presence.PRESENT_IF_LINKED and not rules.soft_deletes):
         return _disable(case)
     if presence is Presence.ABSENT:
         return _remove(case)
@@ -81,7 +82,8 @@ def _create(case: _Case) -> Operation:
     if not intent.matching:
         reason = f"{name} has no value for a matching attribute, so nobody can tell whether the account is there."
         return _skip(case, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
-    given = {value.attribute for value in intent.values}
+    values = tuple(value for value in intent.values if value.value is not None)
+    given = {value.attribute for value in values}
     missing = ", ".join(required for required in case.rules.required if required not in given)
     if missing:
         failure = MappingFailed(f"{name} cannot be created: no value for the required {missing}.")
@@ -95,7 +97,7 @@ def _create(case: _Case) -> Operation:
             redacted=value.redacted,
             multivalued=isinstance(value.value, tuple),
         )
-        for value in intent.values
+        for value in values
     )
     # What was known of an account that is gone says nothing of the one that is created in its place.
     anew = replace(case, target=TargetObject())
@@ -132,7 +134,7 @@ def _disable(case: _Case) -> Operation:
         return _skip(case, SkipReason.SKIP_OUT_OF_SCOPE_DELETION, reason)
     if not case.target.exists:
         return _forget(case)
-    if case.intent.change.kind is ObjectKind.GROUP:
+    if case.intent.change.kind is ObjectKind.GROUP or not case.rules.soft_deletes:
         return _delete(case, link)
     return _switch_off(case, link, LinkState.RELEASED if verdict.left_scope else link.state, verdict.reason)
 

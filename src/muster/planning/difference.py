@@ -1,6 +1,6 @@
 """What differs between wanted and current values, attribute by attribute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from muster.model.directory import AttributeType
@@ -24,21 +24,49 @@ def differences(wanted: Sequence[MappedValue], target: TargetObject, rules: Kind
         now = current.get(value.attribute)
         if value.create_only or (value.fills_empty and not are_equal(now, None, definition)):
             continue
-        same = are_equal(value.value, now, definition)
+        same = _is_held(value, now, definition)
         if not same and target.resource is not None:
             same = _confirmed_otherwise(value, now, acknowledged, definition)
-        if not same or value.always_flows:
-            changes.append(
-                AttributeChange(
-                    attribute=value.attribute,
-                    verb=Verb.ADD if now is None else Verb.REPLACE,
-                    old=now,
-                    new=value.value,
-                    redacted=value.redacted,
-                    multivalued=isinstance(value.value, tuple),
-                )
-            )
+        if not same or (value.always_flows and value.value is not None):
+            changes.append(_change(value, now))
     return tuple(changes)
+
+
+def _change(value: MappedValue, now: Value) -> AttributeChange:
+    """Returns the change to a wanted value: whole, or (verb ADD with `old`) to be added to what is there."""
+    new = value.value
+    if new is None:
+        verb = Verb.REMOVE
+    elif now is None or value.adds_only:
+        verb = Verb.ADD
+    else:
+        verb = Verb.REPLACE
+    return AttributeChange(
+        attribute=value.attribute,
+        verb=verb,
+        old=now,
+        new=new,
+        redacted=value.redacted,
+        multivalued=isinstance(new if new is not None else now, tuple | list),
+    )
+
+
+def _is_held(value: MappedValue, now: Value, definition: AttributeDefinition | None) -> bool:
+    """Whether the target has what is wanted; of values that are only added, whether it has all of them."""
+    if value.adds_only:
+        return not _missing(value.value, now, definition)
+    return are_equal(value.value, now, definition)
+
+
+def _missing(wanted: Value, now: Value, definition: AttributeDefinition | None) -> tuple[Value, ...]:
+    held = {_element(part, definition) for part in _parts(now)}
+    return tuple(part for part in _parts(wanted) if _element(part, definition) not in held)
+
+
+def _parts(value: Value) -> tuple[Value, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
 def acknowledge(
@@ -115,7 +143,7 @@ def _comparable(value: Value, definition: AttributeDefinition | None) -> Value:
     if value is None or value in ("", (), []):
         return None
     if isinstance(value, tuple | list):
-        return sorted({canonical_json(_comparable(part, definition)) for part in value})
+        return sorted({_element(part, definition) for part in value})
     if isinstance(value, dict):
         return {key: part for key, part in value.items() if part is not None}
     kind = definition.type if definition is not None else AttributeType.STRING
@@ -126,6 +154,13 @@ def _comparable(value: Value, definition: AttributeDefinition | None) -> Value:
         return _instant(str(value))
     text = str(value)
     return text if definition is not None and definition.case_exact else text.casefold()
+
+
+def _element(part: Value, definition: AttributeDefinition | None) -> bytes:
+    """Returns one spelling for equal elements of a list. An element with a value is known by it (roles, for one):
+    the target may add to the rest of it, or drop that."""
+    known_by = part.get("value") if isinstance(part, Mapping) else None
+    return canonical_json(_comparable(part if known_by is None else known_by, definition))
 
 
 def _instant(text: str) -> str:

@@ -73,10 +73,11 @@ def with_computed(change: Change, verdict: Verdict) -> Attributes:
     """Returns all that an expression can name: stored, referenced and computed attributes."""
     attributes = dict(change.attributes)
     attributes["IsSoftDeleted"] = verdict.is_soft_deleted
+    # Each role once, however many ways lead to it.
+    roles = {grant.role_id: grant for grant in change.grants if grant.role_value is not None}
     attributes["appRoleAssignments"] = tuple(
         {"id": grant.role_id, "value": grant.role_value, "displayName": grant.role_display_name}
-        for grant in change.grants
-        if grant.role_value is not None
+        for grant in roles.values()
     )
     for name, ids in change.references.items():
         attributes[name] = ids[0] if len(ids) == 1 else ids

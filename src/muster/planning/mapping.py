@@ -28,6 +28,8 @@ def map_values(
 ) -> tuple[MappedValue, ...]:
     """Returns what flows, in the order of the mappings; what comes out empty does not flow (its default on creation).
 
+    A mapping that clears what has become empty gives None, which takes the target's value away; if it has a default,
+    that is what an empty source means, on updates too.
     Raises MappingFailed naming the target attribute, the function and the value that failed; ObjectLeftOut.
     Source: "Default value if null" applies on creation only; null source values are never sent; mapping type None
     leaves the target alone but fills an empty attribute with its default value.
@@ -43,13 +45,15 @@ def map_values(
         defaulted = wanted is None and item.mapping.default_value is not None
         if defaulted:
             wanted = _typed(item.mapping.default_value, item)
-        if wanted is not None:
+        if wanted is not None or (item.clears and not item.is_create_only and item.run is not None):
             mapped.append(
                 MappedValue(
                     attribute=item.attribute,
                     value=wanted,
-                    create_only=item.is_create_only or (defaulted and item.run is not None),
-                    fills_empty=item.run is None,
+                    create_only=item.is_create_only
+                    or (defaulted and item.run is not None and not item.mapping.clear_when_null),
+                    fills_empty=item.fills_empty,
+                    adds_only=item.adds_only,
                     is_life_sign=item.is_life_sign,
                     always_flows=item.always_flows,
                     redacted=is_redacted(value),
@@ -64,7 +68,7 @@ def matching_values(mappings: Sequence[CompiledMapping], values: Sequence[Mapped
     found = []
     for item in mappings:
         value = by_name.get(item.attribute)
-        if value is not None:
+        if value is not None and value.value is not None:
             found.append(
                 MatchingValue(
                     attribute=item.attribute,

@@ -16,6 +16,7 @@ from muster.model.rules import (
     FlowType,
     Mutability,
     ObjectAction,
+    ObjectDefinition,
     ObjectMapping,
     SynchronizationSchema,
 )
@@ -105,6 +106,8 @@ class KindRules:
     required: tuple[str, ...]
     # Of the mapped target attributes, by name.
     definitions: Mapping[str, AttributeDefinition]
+    # False: the target cannot switch accounts off, so whoever leaves is deleted.
+    soft_deletes: bool = True
 
     @property
     def kind(self) -> ObjectKind:
@@ -135,15 +138,15 @@ def compile_rules(schema: SynchronizationSchema) -> JobRules:
         for mapping in rule.object_mappings:
             if mapping.enabled and mapping.kind not in kinds:
                 definition = schema.object_definition(rule.target_directory, mapping.target_object)
-                attributes = {item.name: item for item in definition.attributes} if definition else {}
-                kinds[mapping.kind] = _compile_kind(mapping, attributes)
+                kinds[mapping.kind] = _compile_kind(mapping, definition or ObjectDefinition(name="", attributes=()))
     first = schema.rules[0]
     return JobRules(
         version=schema.version, source_name=first.source_directory, target_name=first.target_directory, kinds=kinds
     )
 
 
-def _compile_kind(mapping: ObjectMapping, definitions: Mapping[str, AttributeDefinition]) -> KindRules:
+def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules:
+    definitions = {item.name: item for item in target.attributes}
     values: list[CompiledMapping] = []
     references: list[CompiledReference] = []
     for item in mapping.attribute_mappings:
@@ -173,6 +176,7 @@ def _compile_kind(mapping: ObjectMapping, definitions: Mapping[str, AttributeDef
             and item.type is not AttributeType.REFERENCE
         ),
         definitions={item.attribute: item.definition for item in values},
+        soft_deletes=target.soft_deletes,
     )
 
 

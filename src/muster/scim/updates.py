@@ -23,6 +23,7 @@ from muster.scim.mapping_paths import (
     new_element,
     parse_mapping_path,
     read_references,
+    read_value,
     remove_value,
     write_value,
 )
@@ -117,6 +118,9 @@ def form_put_body(
             _put_members(document, path, item)
         elif item.verb is PatchVerb.REMOVE:
             remove_value(document, path)
+        elif item.verb is PatchVerb.ADD and item.multivalued:
+            held, added = read_value(document, path), _create_value(path, item.value, dialect)
+            write_value(document, path, [*(held if isinstance(held, list) else []), *added])
         else:
             write_value(document, path, _create_value(path, item.value, dialect))
     document.pop("meta", None)
@@ -138,8 +142,19 @@ def _value(path: MappingPath, value: Any, *, as_text: bool) -> Any:
     """The value as JSON; bare texts in an attribute of objects become their `value`."""
     plain = _plain(value, as_text)
     if isinstance(plain, list) and path.holds_objects:
-        return [item if isinstance(item, dict) else {"value": item} for item in plain]
+        elements = [item if isinstance(item, dict) else {"value": item} for item in plain]
+        return [_role(item) for item in elements] if _are_roles(path) else elements
     return plain
+
+
+def _are_roles(path: MappingPath) -> bool:
+    return path.schema is None and path.attribute.lower() == "roles" and path.sub_attribute is None
+
+
+def _role(role: Mapping[str, Any]) -> dict[str, Any]:
+    """A role with the standard's sub-attributes alone: an app role has its id and Entra's displayName besides."""
+    named = {"display": role["displayName"], **role} if role.get("displayName") is not None else role
+    return {name: value for name, value in named.items() if name not in ("id", "displayName") and value is not None}
 
 
 def _plain(value: Any, as_text: bool) -> Any:
@@ -241,11 +256,18 @@ def _write_legacy(
     for item in operations:
         path = parse_mapping_path(item.path)
         value = _entra_value(item, path, dialect, as_text=True)
-        if path.attribute == "roles" and not path.conditions and isinstance(value, list):
-            # Without the flag Entra writes each role as a JSON text, and only ever adds.
-            value = [{"value": orjson.dumps(role).decode()} if isinstance(role, dict) else role for role in value]
+        if _are_roles(path) and not path.conditions and isinstance(value, list):
+            # Without the flag Entra writes each role as a JSON text.
+            value = [_role_text(role) for role in _plain(item.value, True)]
         formed.append(_entra_operation(item, value, str.capitalize))
     return formed
+
+
+def _role_text(role: Any) -> dict[str, Any]:
+    if not isinstance(role, dict):
+        return {"value": role}
+    known = {name: role[name] for name in ("id", "value", "displayName") if name in role}
+    return {"value": orjson.dumps(known).decode()}
 
 
 def _entra_value(item: AttributeOperation, path: MappingPath, dialect: Dialect, *, as_text: bool) -> Any:

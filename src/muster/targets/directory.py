@@ -203,6 +203,8 @@ def _changed_object(kind: ObjectKind, target_id: str, changes: Sequence[Attribut
             manager_id = "" if change.verb is Verb.REMOVE or change.new is None else str(change.new)
         elif change.attribute not in (MEMBERS, SOFT_DELETED):
             value = None if change.verb is Verb.REMOVE else change.new
+            if change.verb is Verb.ADD and isinstance(change.old, tuple | list):
+                value = (*change.old, *(item for item in change.new if item not in change.old))
             attributes[change.attribute] = _checked(kind, change.attribute, value)
     if not attributes and manager_id is None:
         return None

@@ -185,6 +185,9 @@ def _apply(held: _Held, change: AttributeChange) -> None:
         held.references[change.attribute] = result
     elif change.verb is Verb.REMOVE:
         held.attributes.pop(change.attribute, None)
+    elif change.verb is Verb.ADD and isinstance(change.old, tuple | list):
+        present = held.attributes.get(change.attribute, ())
+        held.attributes[change.attribute] = (*present, *(item for item in change.new if item not in present))
     else:
         held.attributes[change.attribute] = change.new
 

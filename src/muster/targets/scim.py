@@ -348,6 +348,9 @@ def _operation(change: AttributeChange) -> AttributeOperation:
                 value = tuple(item for item in old if item not in set(new)) if old else new
             case Verb.REPLACE:
                 value = new
+    elif change.multivalued and change.verb is Verb.ADD:
+        held = {_known_by(item) for item in change.old} if isinstance(change.old, tuple | list) else set()
+        value = tuple(item for item in change.new if _known_by(item) not in held) or change.new
     return AttributeOperation(
         verb=PatchVerb(change.verb.value),
         path=change.attribute,
@@ -355,6 +358,12 @@ def _operation(change: AttributeChange) -> AttributeOperation:
         is_reference=change.is_reference,
         multivalued=change.multivalued,
     )
+
+
+def _known_by(element: Any) -> str:
+    """What an element of a list is known by: its `value`, if it is an object that has one."""
+    value = element.get("value") if isinstance(element, Mapping) else None
+    return str(element if value is None else value)
 
 
 def _ids_of(value: Any) -> tuple[str, ...]:
