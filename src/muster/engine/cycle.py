@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
-from muster.engine.parts import EngineStores, JobOpener, JobParts
+from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.waves import release_removals, send_references, stage_leavers
 from muster.model.directory import ObjectKind
@@ -207,7 +207,7 @@ class CycleEngine:
     # ------------------------------------------------------------ cycles in hand
 
     def _new_cycle(self, job: SynchronizationJob, options: Mapping[str, str]) -> Cycle:
-        initial = job.watermark is None or "file" in options
+        initial = reads_everything(job, options)
         return Cycle(
             id=self._ids.new_id(),
             job_id=job.id,

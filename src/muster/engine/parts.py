@@ -49,6 +49,11 @@ class JobOpener(Protocol):
         ...
 
 
+def reads_everything(job: SynchronizationJob, options: Mapping[str, str]) -> bool:
+    """Whether the next pass is a full one: the first, one after a restart, or that of a file."""
+    return job.watermark is None or "file" in options
+
+
 def environment(clock: Clock, ids: Ids) -> Environment:
     """Returns what expressions may ask of the world, at this instant."""
     return Environment(now=clock.now(), new_guid=ids.new_id, draw=ids.draw)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from muster.engine.decide import Decider
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
-from muster.engine.parts import EngineStores, JobOpener, JobParts
+from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything
 from muster.model.failures import ProvisioningFailure
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan
 from muster.model.operation import Operation, OperationKind
@@ -89,7 +89,8 @@ class Planner:
     def _read(self, parts: JobParts, options: Mapping[str, str]) -> _Reading:
         job = parts.job
         until = parts.source.latest()
-        window = None if job.watermark is None else Window(after=job.watermark, until=until)
+        full = reads_everything(job, options)
+        window = None if full else Window(after=job.watermark or 0, until=until)
         cycle = self._thought(parts, window, until, options)
         decided: list[Operation] = []
         counters, complete = Counters(), True
