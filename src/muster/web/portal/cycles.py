@@ -107,7 +107,7 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
     done = counted.evaluated if cycle.state is CycleState.RUNNING else total
     rate = counted.evaluated / took.total_seconds() if counted.evaluated and took >= _RATE_AFTER else None
     is_running = cycle.state is CycleState.RUNNING
-    left = timedelta(seconds=(total - done) / rate) if is_running and rate and done < total else None
+    left = timedelta(seconds=max(1, round((total - done) / rate))) if is_running and rate and done < total else None
     word, tone = _STATES[cycle.state]
     return CycleView(
         cycle=cycle,
