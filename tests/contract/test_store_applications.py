@@ -1,6 +1,5 @@
 """The contract of applications, assignments, secrets and jobs."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -206,10 +205,9 @@ def test_a_job_goes_with_its_links_and_cycles(company: Company) -> None:
     assert company.store.log.search(LogQuery(job_id="job"))[0] == []
 
 
-def test_removing_a_job_of_thousands_of_links_is_quick(company: Company) -> None:
+def test_removing_a_job_removes_thousands_of_links(company: Company) -> None:
     company.begin("big", CycleKind.ON_DEMAND)
     company.hire(*(f"n{number}" for number in range(2_000)))
     company.link(*(f"n{number}" for number in range(2_000)))
-    began = time.perf_counter()
     company.store.jobs.remove("job")
-    assert time.perf_counter() - began < 5
+    assert company.store.links.count_links("job") == 0

@@ -1,6 +1,5 @@
 """The contract of links, references and escrows."""
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -316,11 +315,8 @@ def test_a_restart_forgets_what_it_is_asked_to(
     assert len(work.open()) == (0 if links else 1)
 
 
-def test_a_thousand_outcomes_are_written_in_a_moment(company: Company) -> None:
+def test_a_thousand_outcomes_are_written_in_one_transaction(company: Company) -> None:
     work = Work(company, company.begin("big", CycleKind.ON_DEMAND))
     names = [f"n{number}" for number in range(1_000)]
-    work.settle(*(settlement(name) for name in names[:10]))
-    began = time.perf_counter()
     work.settle(*(settlement(name) for name in names))
-    # About 0.03 s on an idle machine of two cores.
-    assert time.perf_counter() - began < 1
+    assert company.store.links.count_links("job") == 1_000

