@@ -42,6 +42,9 @@ lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
 	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
 
+pictures: .venv/setup.stamp ## Draw docs/pictures/terminal.svg from a real run of the demo
+	$(BIN)/python docs/pictures/make_terminal_picture.py
+
 clean: ## Remove .venv and what the tools left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
