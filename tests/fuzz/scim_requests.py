@@ -6,33 +6,23 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import random
 import re
 import sys
 import tempfile
 import time
-import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from fakes.scim_exchange import OWN, peers_folder, read_lines
+from fakes.scim_site import PlayedSite, open_site
 from fuzz.mutations import mutate_bytes, mutate_text, mutate_value
-from muster.configuration_manager.calls import CallLog
-from muster.configuration_manager.customers import Customers, Profile
-from muster.configuration_manager.resources import open_resource_store
-from muster.configuration_manager.site import PREFIX, SCIM, ScimResource, WsgiApplication, make_site
-from muster.configuration_manager.writer import Writer
-from muster.database import migrate, open_database
+from muster.configuration_manager.customers import Profile
 
-MIGRATIONS = "muster.configuration_manager.migrations"
 CHAPTER = 1_500  # requests until the customers are new and empty again
 ERROR_URN = "urn:ietf:params:scim:api:messages:2.0:Error"
 METHODS = ("GET", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "get", "PÄTCH")
@@ -144,45 +134,31 @@ def _seed(step: dict[str, Any]) -> Seed:
     return Seed(method=step["method"], path=path, query=pairs, body=step.get("body"))
 
 
-@contextmanager
-def open_site(folder: Path) -> Iterator[tuple[WsgiApplication, Customers]]:
-    """The application over a database of its own."""
-    database = open_database(folder / "fuzz.db")
-    migrate(database, MIGRATIONS)
-    writer = Writer(database)
-    customers = Customers(database, writer)
-    calls = CallLog(database, writer)
-    store = open_resource_store(database, writer, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
-    yield make_site(ScimResource(customers, store, calls, public_url="http://fuzz", cursor_key=b"k")), customers
-    calls.close()
-    database.close()
-
-
 def run(folder: Path, *, requests: int, seed: int) -> Report:
     """The report of so many requests; the same seed sends the same ones but for the ids that the service chooses."""
     chance = random.Random(seed)
     seeds = read_seeds()
     report = Report()
-    with open_site(folder) as (site, customers):
+    with open_site(folder) as site:
         while report.requests < requests:
-            played = _new_customers(customers, chapter=report.requests)
+            played = _new_customers(site, chapter=report.requests)
             for _ in range(min(CHAPTER, requests - report.requests)):
                 customer = chance.choice(played)
                 request = _make_request(chance, chance.choice(seeds), customer)
-                status, body, headers = send(site, request)
+                status, headers, body = site.ask(
+                    customer.name, request.method, request.path, request.query, request.headers, request.body
+                )
                 _remember(customer, status, body)
                 _judge(report, request, status, body, headers)
     return report
 
 
-def _new_customers(customers: Customers, *, chapter: int) -> list[Played]:
+def _new_customers(site: PlayedSite, *, chapter: int) -> list[Played]:
     played = []
     kinds = (("g", Profile.GENERIC, False), ("s", Profile.GENERIC, True), ("e", Profile.EIGHT_BY_EIGHT, False))
     for name, profile, strict in kinds:
-        now = datetime.now(UTC)
-        customer = customers.create_customer(f"{name}{chapter}", profile, now=now, is_strict=strict)
-        customers.add_site(customer, "London", now=now)
-        played.append(Played(name=customer.name, token=customers.issue_token(customer, now=now)))
+        customer, token = site.create_customer(f"{name}{chapter}", profile, strict=strict)
+        played.append(Played(name=customer.name, token=token))
     return [played[0], *played]  # the generic one twice as often
 
 
@@ -250,37 +226,7 @@ def _headers(chance: random.Random, customer: Played) -> dict[str, str]:
         headers[chance.choice(("If-Match", "If-None-Match"))] = chance.choice(TAGS)
     if chance.random() < 0.05:
         headers["Accept"] = chance.choice(ACCEPTED)
-    headers["X-Customer"] = customer.name
     return headers
-
-
-def send(site: WsgiApplication, request: Request) -> tuple[int, bytes, dict[str, str]]:
-    """The answer of the application, called as a WSGI server calls it."""
-    path = f"{PREFIX}{request.headers['X-Customer']}/{SCIM}{request.path}"
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": request.query.encode(errors="replace").decode("latin-1"),
-        "SERVER_NAME": "fuzz",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(request.body or b""),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    if request.body is not None:
-        environ["CONTENT_LENGTH"] = str(len(request.body))
-    for name, value in request.headers.items():
-        key = name.upper().replace("-", "_")
-        environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.encode().decode("latin-1")
-    begun: list[Any] = []
-    body = b"".join(site(environ, lambda status, headers, _=None: begun.extend((status, headers))))
-    return int(begun[0][:3]), body, {name.lower(): value for name, value in begun[1]}
 
 
 def _remember(customer: Played, status: int, body: bytes) -> None:
