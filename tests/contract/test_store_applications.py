@@ -171,6 +171,8 @@ def test_a_job_changes_in_schedule_quarantine_settings_and_interval(company: Com
         lambda jobs: jobs.set_watermark("x", 1),
         lambda jobs: jobs.save_schema("x", {}, "me", NOW),
         lambda jobs: jobs.schema("x"),
+        lambda jobs: jobs.schema_versions("x"),
+        lambda jobs: jobs.schema_version("x", "1"),
         lambda jobs: jobs.remove("x"),
     ],
 )
@@ -192,6 +194,12 @@ def test_rules_are_kept_in_versions_and_a_new_one_asks_for_an_initial_cycle(comp
     found = jobs.get("job")
     assert found is not None
     assert (found.watermark, found.schema_version) == (None, "2")
+    assert [(kept.version, kept.by, kept.at) for kept in jobs.schema_versions("job")] == [
+        ("2", "me", NOW),
+        ("1", "admin", NOW),
+    ]
+    assert jobs.schema_version("job", "1") == first
+    assert [jobs.schema_version("job", number) for number in ("3", "0", "x", "9" * 12)] == [None] * 4
 
 
 def test_a_job_goes_with_its_links_and_cycles(company: Company) -> None:

@@ -109,6 +109,7 @@ class House:
         self.clock = StandingClock()
         self.uploads = KeptUploads()
         self.probed: list[str] = []
+        self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
         self.stores = Stores(
             directory=store.directory,
@@ -138,7 +139,7 @@ class House:
 
     def _open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
         saved = self.stores.secrets.get(service_principal_id)
-        return ProbedTarget(saved if credentials is None else credentials, self.probed)
+        return self.make_target(saved if credentials is None else credentials, self.probed)
 
     def _explain(self, job_id: str, user: str) -> Mapping[str, Any]:
         if user == "unreachable":

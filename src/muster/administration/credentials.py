@@ -12,6 +12,7 @@ from muster.model.application import SecretKey
 from muster.model.failures import ProvisioningFailure
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
+from muster.planning.checks import find_role_problems
 
 CATEGORY = "ProvisioningManagement"
 MASK = "********"
@@ -97,6 +98,8 @@ def put_secrets(desk: Desk, service_principal_id: str, secrets: Mapping[str, str
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
     merged = _merged(stored, secrets)
+    if merged.get(SecretKey.SYNC_ALL, "").lower() == "true":
+        _check_role_mappings(desk, application.service_principal_id)
     desk.stores.secrets.put(application.service_principal_id, merged)
     if any((stored.get(key) or "").lower() != merged.get(key, "").lower() for key in _SCOPE_KEYS):
         for job in desk.stores.jobs.list(application.service_principal_id):
@@ -230,6 +233,14 @@ def _check_notifications(text: str) -> None:
     threshold = settings.get("DeleteThresholdValue")
     if threshold is not None and (not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 0):
         raise bad_request("DeleteThresholdValue takes a whole number from 0.")
+
+
+def _check_role_mappings(desk: Desk, service_principal_id: str) -> None:
+    """Refuses scope "all users and groups" while a mapping needs assignments."""
+    for job in desk.stores.jobs.list(service_principal_id):
+        problems = find_role_problems(read_schema(desk.stores.jobs.schema(job.id).document))
+        if problems:
+            raise bad_request(problems[0], code="RolesNeedAssignments")
 
 
 def _matching_attribute(desk: Desk, service_principal_id: str, job_id: str | None) -> str:

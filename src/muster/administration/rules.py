@@ -1,6 +1,6 @@
-"""The rules of a job: shown, replaced, put back to the default; expressions tried out."""
+"""The rules of a job: shown, checked, replaced, put back; their versions; the attributes that the target publishes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,21 +8,30 @@ from typing import Any
 from muster.administration.applications import find_application, find_page, template_of
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job
-from muster.administration.refusals import bad_request, not_found
+from muster.administration.refusals import bad_request, not_found, refusal_of
 from muster.expression.evaluate import evaluate
 from muster.expression.graph import to_graph
 from muster.expression.nodes import Node, attributes_of
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
 from muster.expression.values import Environment, EvaluationError, Value, is_redacted
+from muster.gallery.catalogue import find
+from muster.gallery.schema import add_attributes
+from muster.model.application import SecretKey
 from muster.model.directory import ObjectKind
-from muster.model.failures import SchemaRefused
+from muster.model.failures import ProvisioningFailure, SchemaRefused
+from muster.model.job import SynchronizationJob
 from muster.model.roles import Permission
-from muster.model.schema_document import read_schema
+from muster.model.schema_difference import SchemaDifference, find_differences
+from muster.model.schema_document import find_problems, read_schema
+from muster.planning.checks import find_mapping_problems
 from muster.planning.rules import compile_rules
-from muster.ports.applications import SchemaVersion
+from muster.ports.applications import KeptVersion, SchemaVersion
+from muster.ports.target import DescribedTarget
 
 CATEGORY = "ProvisioningManagement"
-_PARTS = ("synchronizationRules", "directories")
+SHOWN_PROBLEMS = 5
+DETAILS_LIMIT = 50
+NOTED_DIFFERENCES = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +62,25 @@ def replace_schema(desk: Desk, service_principal_id: str, job_id: str, document:
     desk.require(Permission.WRITE_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
     before = desk.stores.jobs.schema(job.id)
-    # Lenient: the directories are a navigation property in Graph, and some clients leave them out of a PUT.
-    directories = document.get("directories") or before.document.get("directories")
-    kept = {**document, "id": job.id, "directories": directories}
-    check_schema(kept)
-    if _content(kept) == _content(before.document):
+    kept = {**_with_directories(document, before.document), "id": job.id}
+    problems = _problems(desk, job, kept)
+    if problems:
+        shown = " ".join(problems[:SHOWN_PROBLEMS])
+        more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
+        details = [("InvalidSynchronizationSchema", problem) for problem in problems[:DETAILS_LIMIT]]
+        raise bad_request(f"{shown}{more}", code="InvalidSynchronizationSchema", details=details)
+    differences = find_differences(before.document, kept)
+    if not differences:
         return before.version
     version = desk.stores.jobs.save_schema(job.id, kept, desk.caller.display_name, desk.now())
     desk.note(
         "Update attribute mappings or scope",
         CATEGORY,
         target=("SynchronizationJob", job.id, job.template_id),
-        changes=(("schema.version", before.version, version),),
+        changes=(
+            ("schema.version", before.version, version),
+            *((item.path, item.before, item.after) for item in differences[:NOTED_DIFFERENCES]),
+        ),
     )
     return version
 
@@ -82,13 +98,90 @@ def reset_schema(desk: Desk, service_principal_id: str, job_id: str) -> str:
     return replace_schema(desk, service_principal_id, job_id, find_page(desk, job.template_id).schema_document())
 
 
-def check_schema(document: Mapping[str, Any]) -> None:
-    """Checks that a schema document can be run: its shape, every expression, every filter. Raises: Refused."""
+def find_schema_problems(
+    desk: Desk, service_principal_id: str, job_id: str, document: Mapping[str, Any]
+) -> Sequence[str]:
+    """Returns one sentence for each thing that keeps a document from being saved; nothing is saved. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    return _problems(desk, job, _with_directories(document, desk.stores.jobs.schema(job.id).document))
+
+
+# ---------------------------------------------------------------- versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownVersion:
+    """A kept version and what it changed in the one before it."""
+
+    kept: SchemaVersion
+    differences: Sequence[SchemaDifference]
+
+
+def schema_versions(desk: Desk, service_principal_id: str, job_id: str) -> Sequence[KeptVersion]:
+    """Returns all versions of the rules, newest first. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    return desk.stores.jobs.schema_versions(find_job(desk, service_principal_id, job_id).id)
+
+
+def schema_version(desk: Desk, service_principal_id: str, job_id: str, version: str) -> ShownVersion:
+    """Returns a version of the rules and what it changed. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    kept = desk.stores.jobs.schema_version(job.id, version)
+    if kept is None:
+        raise not_found("Version of the synchronization schema", version)
+    before = desk.stores.jobs.schema_version(job.id, str(int(kept.version) - 1))
+    differences = () if before is None else find_differences(before.document, kept.document)
+    return ShownVersion(kept=kept, differences=differences)
+
+
+def restore_version(desk: Desk, service_principal_id: str, job_id: str, version: str) -> str:
+    """Returns the number of the new version, which holds what an earlier one held. Raises: Refused."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    kept = schema_version(desk, service_principal_id, job_id, version).kept
+    return replace_schema(desk, service_principal_id, job_id, kept.document)
+
+
+# ---------------------------------------------------------------- discovery
+
+
+def discover(desk: Desk, service_principal_id: str, job_id: str, directory: str) -> Mapping[str, Any]:
+    """Returns a target directory's definition with the attributes that the application publishes added to its lists.
+
+    What is there stays as it is. Raises: Refused.
+    """
+    desk.require(Permission.WRITE_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    document = desk.stores.jobs.schema(job.id).document
+    found = next((item for item in document["directories"] if directory in (item.get("id"), item.get("name"))), None)
+    if found is None:
+        raise not_found("Directory definition", directory)
+    schema = read_schema(document)
+    names = {
+        mapping.target_object: mapping.kind
+        for rule in schema.rules
+        if rule.target_directory == found["name"]
+        for mapping in rule.object_mappings
+    }
+    if not names:
+        raise bad_request(f"{found['name']} is the source: only the target's attributes are discovered.")
     try:
-        compile_rules(read_schema(document))
-    except SchemaRefused as refused:
-        details = [(refused.code, refused.remedy)]
-        raise bad_request(refused.sentence, code="InvalidSynchronizationSchema", details=details) from refused
+        target = desk.open_target(job.service_principal_id, None)
+        if not isinstance(target, DescribedTarget):
+            raise bad_request("This target does not describe its attributes.", code="DiscoveryNotSupported")
+        described = target.describe()
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+    at = desk.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    discovered = add_attributes({**found, "discoveryDateTime": at}, names, described)
+    if find_differences({**found, "discoveryDateTime": at}, discovered):
+        changed = [discovered if item is found else item for item in document["directories"]]
+        replace_schema(desk, service_principal_id, job_id, {**document, "directories": changed})
+    return discovered
+
+
+# ---------------------------------------------------------------- expressions
 
 
 def try_expression(
@@ -148,5 +241,25 @@ def _texts(value: Value) -> tuple[str, ...]:
     return (str(value),)
 
 
-def _content(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {part: document.get(part) for part in _PARTS}
+def _with_directories(document: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    # Lenient: the directories are a navigation property in Graph, and some clients leave them out of a PUT.
+    return {**document, "directories": document.get("directories") or before.get("directories")}
+
+
+def _problems(desk: Desk, job: SynchronizationJob, document: Mapping[str, Any]) -> Sequence[str]:
+    """What is wrong with a document: its shape, what cannot work at this target, what cannot be compiled."""
+    found = find_problems(document)
+    if found:
+        return found
+    schema = read_schema(document)
+    secrets = desk.stores.secrets.get(job.service_principal_id)
+    sync_all = secrets.get(SecretKey.SYNC_ALL, "").lower() == "true"
+    page = find(job.template_id)
+    found = find_mapping_problems(schema, page.dialect.filterable if page is not None else None, sync_all=sync_all)
+    if found:
+        return found
+    try:
+        compile_rules(schema)
+    except SchemaRefused as refused:
+        return (refused.sentence,)
+    return ()

@@ -21,6 +21,7 @@ from muster.model.failures import CredentialsRefused, SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
+from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
@@ -174,6 +175,9 @@ class House:
         credentials = self.store.secrets.get(application.service_principal_id)
         settings = _notification_settings(credentials)
         sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
+        role_problems = find_role_problems(schema) if sync_all else ()
+        if role_problems:
+            raise SchemaRefused(role_problems[0])
         return JobParts(
             job=job,
             rules=rules,

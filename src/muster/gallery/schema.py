@@ -11,6 +11,7 @@ from typing import Any
 from muster.expression.graph import to_graph
 from muster.expression.syntax import parse_expression
 from muster.model.directory import ATTRIBUTES_OF, COMPUTED_ATTRIBUTES, AttributeType, ObjectKind
+from muster.model.rules import AttributeDefinition
 from muster.model.schema_checks import REFERENCES_OF
 from muster.model.schema_document import SOFT_DELETION
 
@@ -67,6 +68,37 @@ def form_source(expression: str) -> dict[str, Any]:
 def _object(name: str, attributes: list[dict[str, Any]], *, soft_deletes: bool = True) -> dict[str, Any]:
     metadata = [] if soft_deletes else [{"key": SOFT_DELETION, "value": "False"}]
     return {"name": name, "metadata": metadata, "attributes": attributes}
+
+
+def add_attributes(
+    directory: Mapping[str, Any],
+    kinds: Mapping[str, ObjectKind],
+    found: Mapping[ObjectKind, Sequence[AttributeDefinition]],
+) -> dict[str, Any]:
+    """Returns a directory definition with attributes added that its objects lack; `kinds` by object name."""
+    objects = []
+    for entry in directory.get("objects") or ():
+        listed = list(entry.get("attributes") or ())
+        known = {item.get("name") for item in listed}
+        kind = kinds.get(entry.get("name"))
+        new = [_defined(item) for item in (found.get(kind, ()) if kind is not None else ()) if item.name not in known]
+        objects.append({**entry, "attributes": [*listed, *new]})
+    return {**directory, "objects": objects}
+
+
+def _defined(item: AttributeDefinition) -> dict[str, Any]:
+    return _attribute(
+        {
+            "name": item.name,
+            "type": item.type.value,
+            "caseExact": item.case_exact,
+            "multivalued": item.multivalued,
+            "mutability": item.mutability.value,
+            # What is required and not mapped would keep the rules from being saved: that is for an admin to say.
+            "required": False,
+            "referenced": item.referenced,
+        }
+    )
 
 
 def _directory(name: str, objects: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -68,6 +68,15 @@ class SecretStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVersion:
+    """That there is a version of a job's rules: its number, when it was saved and by whom."""
+
+    version: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaVersion:
     """A kept version of a job's rules."""
 
@@ -122,4 +131,12 @@ class JobStore(Protocol):
 
     def schema(self, job_id: str) -> SchemaVersion:
         """Returns the rules in force."""
+        ...
+
+    def schema_versions(self, job_id: str) -> Sequence[KeptVersion]:
+        """Returns all kept versions of the rules, newest first, without their documents."""
+        ...
+
+    def schema_version(self, job_id: str, version: str) -> SchemaVersion | None:
+        """Returns a kept version of the rules."""
         ...

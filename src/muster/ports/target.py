@@ -1,12 +1,13 @@
 """A target system as the engine writes to it: a SCIM application, our directory, files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from muster.model.directory import ObjectKind
 from muster.model.failures import ObjectFailure
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Operation, TargetResource
+from muster.model.rules import AttributeDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,15 @@ class Target(Protocol):
 
     def delete(self, kind: ObjectKind, target_id: str) -> None:
         """Deletes an object; one that is gone already is deleted."""
+        ...
+
+
+@runtime_checkable
+class DescribedTarget(Protocol):
+    """The ability to say which attributes its objects have."""
+
+    def describe(self) -> Mapping[ObjectKind, Sequence[AttributeDefinition]]:
+        """Returns the attributes of each kind as mappings write them. Raises JobFailure when it does not say."""
         ...
 
 

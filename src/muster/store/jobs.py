@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from muster.database import Database
 from muster.model.job import Quarantine, ScheduleState, SynchronizationJob
-from muster.ports.applications import SchemaVersion
+from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.store.applications import application_key
 from muster.store.encoding import decode, decode_optional, encode, encode_optional
 from muster.store.tables import applications, jobs, schemas
@@ -109,9 +109,26 @@ class SqlJobs:
             ).first()
         if row is None:
             raise LookupError(f"there is no job {job_id}")
-        return SchemaVersion(
-            version=str(row.version), at=row.at, by=row.by, document=decode(row.document, dict[str, Any])
-        )
+        return _schema(row)
+
+    def schema_versions(self, job_id: str) -> Sequence[KeptVersion]:
+        """Returns all kept versions of the rules, newest first. Raises LookupError."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.select(schemas.c.version, schemas.c.at, schemas.c.by)
+                .where(schemas.c.job_key == job_key(connection, job_id))
+                .order_by(schemas.c.version.desc())
+            ).all()
+        return [KeptVersion(version=str(row.version), at=row.at, by=row.by) for row in rows]
+
+    def schema_version(self, job_id: str, version: str) -> SchemaVersion | None:
+        """Returns a kept version of the rules, or None. Raises LookupError for an unknown job."""
+        number = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(schemas).where(schemas.c.job_key == job_key(connection, job_id), schemas.c.version == number)
+            ).first()
+        return None if row is None else _schema(row)
 
     def _change(self, job_id: str, **values: Any) -> None:
         with self._database.write() as connection:
@@ -131,6 +148,10 @@ def _save_schema(
     connection: Connection, key: int, version: int, document: Mapping[str, Any], by: str, at: datetime
 ) -> None:
     connection.execute(sa.insert(schemas).values(job_key=key, version=version, at=at, by=by, document=encode(document)))
+
+
+def _schema(row: Row[Any]) -> SchemaVersion:
+    return SchemaVersion(version=str(row.version), at=row.at, by=row.by, document=decode(row.document, dict[str, Any]))
 
 
 def _select_jobs() -> sa.Select[Any]:

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.exchange import HttpResponse
-from muster.model.failures import SystemUnreachable, TargetObjectGone, ValueRefused
+from muster.model.failures import SchemaRefused, SystemUnreachable, TargetObjectGone, ValueRefused
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, TargetResource, Verb
 from muster.model.rules import AttributeDefinition, SynchronizationSchema
 from muster.ports.target import Capabilities, ListedPage, UnknownOutcome, Written
@@ -15,6 +15,7 @@ from muster.ports.world import Clock, Ids
 from muster.scim.client import (
     AddressInvalid,
     AnswerUnreadable,
+    ClientRequest,
     form_change,
     form_create,
     form_delete,
@@ -25,6 +26,7 @@ from muster.scim.client import (
     project,
     project_references,
     read_address,
+    read_document,
     read_error,
     read_list,
     read_resource,
@@ -42,6 +44,7 @@ from muster.targets.scim_failures import (
     ignored_filter,
     unsendable,
 )
+from muster.targets.scim_schemas import propose_attributes
 from muster.targets.scim_wire import ScimWire
 
 AttributesByKind = Mapping[ObjectKind, Sequence[AttributeDefinition]]
@@ -124,6 +127,32 @@ class ScimTarget:
             found = max(answer.total, len(answer.resources))
             sentence = f"The application ignores the filter on {matching_attribute}: it found {found} accounts."
             raise failure_of_content(sentence, response.status, errand)
+
+    def describe(self) -> Mapping[ObjectKind, Sequence[AttributeDefinition]]:
+        """Returns the attributes that the application publishes. Raises JobFailure when it publishes none."""
+        schemas, types = self._published("/Schemas"), self._published("/ResourceTypes", optional=True)
+        found = propose_attributes(schemas, types)
+        if not found:
+            raise SchemaRefused(
+                "The application publishes no schema of users or groups (/Schemas).",
+                code="DiscoveryNotSupported",
+                remedy="Add attributes to the list by hand.",
+            )
+        return found
+
+    def _published(self, path: str, *, optional: bool = False) -> list[Mapping[str, Any]]:
+        errand = self._errand(Purpose.LIST, path)
+        response = self._wire.send(ClientRequest(method="GET", path=path), errand)
+        if response.status in (404, 405, 501) or (optional and response.status != 200):
+            return []
+        if response.status != 200:
+            raise failure_of(response, errand)
+        try:
+            document = read_document(response.body)
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+        listed = get_member(document, "Resources")
+        return [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, list) else []
 
     def find(self, kind: ObjectKind, matching: MatchingValue) -> tuple[TargetResource, ...]:
         """Returns all objects that really have the value."""

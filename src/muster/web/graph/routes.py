@@ -99,10 +99,15 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("POST", f"{_SCHEMA}/parseExpression", _READ, schema.parse_expression),
     ("GET", f"{_SCHEMA}/directories", _READ, schema.list_directories),
     ("GET", f"{_SCHEMA}/directories/{{directory}}", _READ, schema.get_directory),
+    ("POST", f"{_SCHEMA}/directories/{{directory}}/discover", _WRITE, schema.discover_directory),
     # Logs
     ("GET", "/auditLogs/provisioning", Permission.READ_LOGS, logs.list_provisioning),
     ("GET", "/auditLogs/directoryAudits", Permission.READ_LOGS, logs.list_audits),
     # Ours
+    ("POST", f"{_SCHEMA}/validate", _READ, schema.validate_schema),
+    ("GET", f"{_SCHEMA}/versions", _READ, schema.list_versions),
+    ("GET", f"{_SCHEMA}/versions/{{version}}", _READ, schema.get_version),
+    ("POST", f"{_SCHEMA}/versions/{{version}}/restore", _WRITE, schema.restore_version),
     ("GET", f"{_JOB}/plans", _READ, plans.list_plans),
     ("POST", f"{_JOB}/plans", _RUN, plans.make_plan),
     ("GET", f"{_JOB}/plans/{{plan}}", _READ, plans.get_plan),

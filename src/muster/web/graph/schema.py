@@ -6,8 +6,10 @@ from muster.administration import applications, rules
 from muster.administration.refusals import bad_request, not_found
 from muster.expression.table import functions_as_graph
 from muster.model.values import frozen
+from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.web.graph.applications import application_of
 from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, object_list, required_text, text_of
+from muster.web.graph.render import instant
 
 _ALL_TYPES = ("Binary", "Boolean", "DateTime", "Integer", "Reference", "String")
 _TEXTS = ("String", "Integer")
@@ -57,6 +59,42 @@ def delete_schema(call: Call) -> Answer:
     """DELETE …/schema: the default rules again."""
     rules.reset_schema(call.desk, application_of(call).service_principal_id, call.parts["job"])
     return NO_CONTENT
+
+
+def validate_schema(call: Call) -> Answer:
+    """POST …/schema/validate (ours): what would keep rules from being saved; nothing is saved."""
+    sp = application_of(call).service_principal_id
+    problems = rules.find_schema_problems(call.desk, sp, call.parts["job"], _plain(call.fields()))
+    return Answer(document={"valid": not problems, "problems": list(problems)})
+
+
+def list_versions(call: Call) -> Answer:
+    """GET …/schema/versions (ours): who saved rules and when, newest first."""
+    kept = rules.schema_versions(call.desk, application_of(call).service_principal_id, call.parts["job"])
+    return call.collection("synchronizationSchemaVersions", kept, _version)
+
+
+def get_version(call: Call) -> Answer:
+    """GET …/schema/versions/{version} (ours): the rules as they were, and what this version changed."""
+    sp = application_of(call).service_principal_id
+    shown = rules.schema_version(call.desk, sp, call.parts["job"], call.parts["version"])
+    changes = [{"path": item.path, "oldValue": item.before, "newValue": item.after} for item in shown.differences]
+    document = {**_version(shown.kept), "changes": changes, "schema": dict(shown.kept.document)}
+    return call.entity("synchronizationSchemaVersions", document)
+
+
+def restore_version(call: Call) -> Answer:
+    """POST …/schema/versions/{version}/restore (ours): what an earlier version held becomes the newest one."""
+    sp = application_of(call).service_principal_id
+    version = rules.restore_version(call.desk, sp, call.parts["job"], call.parts["version"])
+    return Answer(document={"version": version})
+
+
+def discover_directory(call: Call) -> Answer:
+    """POST …/schema/directories/{directory}/discover: adds the attributes that the target publishes."""
+    sp = application_of(call).service_principal_id
+    found = rules.discover(call.desk, sp, call.parts["job"], call.parts["directory"])
+    return call.entity("directoryDefinitions", dict(found))
 
 
 def get_template_schema(call: Call) -> Answer:
@@ -127,6 +165,10 @@ def _directories(call: Call) -> list[Document]:
     sp = application_of(call).service_principal_id
     document = rules.schema_of(call.desk, sp, call.parts["job"]).document
     return [dict(each) for each in document.get("directories") or ()]
+
+
+def _version(kept: KeptVersion | SchemaVersion) -> Document:
+    return {"version": kept.version, "savedDateTime": instant(kept.at), "savedBy": kept.by}
 
 
 def _operator(described: tuple[str, str, tuple[str, ...]]) -> Document:
