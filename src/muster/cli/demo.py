@@ -39,7 +39,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary as the last line.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder to keep it in.", show_default="a temporary folder")] = None,
 ) -> None:
-    """Provision a whole company to 8x8 on this machine: both servers, the tutorial's steps, a day of changes."""
+    """Provision a whole company to 8x8 on this machine, with both servers and a day of changes."""
     folder = _folder(data)
     stage = _Stage(folder=folder, quiet=as_json)
     try:

@@ -24,7 +24,7 @@ def import_(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import a file into the directory. It adds and updates; it never removes anybody."""
+    """Import a file into the directory; nobody is ever removed."""
     if not file.is_file():
         raise Failed(f"There is no file {file}.")
     with open_api(data, url, token) as api:

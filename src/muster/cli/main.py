@@ -14,7 +14,10 @@ from muster.cli.console import Failed, fail
 
 # name -> (module:attribute, the line that `muster --help` shows). A test holds the lines to the commands' own.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("muster.cli.demo:demo", "Provision a whole company to 8x8 on this machine, from end to end."),
+    "demo": (
+        "muster.cli.demo:demo",
+        "Provision a whole company to 8x8 on this machine, with both servers and a day of changes.",
+    ),
     "serve": ("muster.cli.serve:serve", "Run the provisioning service: API, engine, portal."),
     "configuration-manager": (
         "muster.cli.configuration_manager:app",
@@ -23,8 +26,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("muster.cli.directory:import_", "Import a file into the directory; nobody is ever removed."),
     "plan": ("muster.cli.provisioning:plan", "Show what the next cycle would do, without doing it."),
     "apply": ("muster.cli.provisioning:apply", "Apply exactly a plan, or refuse because the world has moved."),
-    "provision": ("muster.cli.provisioning:provision", "Provision one user now and show each step."),
-    "explain": ("muster.cli.provisioning:explain", "Say why a user is in or out, and why each value."),
+    "provision": (
+        "muster.cli.provisioning:provision",
+        "Provision one user now (provision on demand) and show each step.",
+    ),
+    "explain": (
+        "muster.cli.provisioning:explain",
+        "Say why a user is in or out, and why each attribute has its value.",
+    ),
     "logs": ("muster.cli.provisioning:logs", "Show the provisioning log, newest first."),
     "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
     "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),

@@ -70,7 +70,7 @@ def apply(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Apply exactly a plan, or refuse because the world has moved, telling the difference."""
+    """Apply exactly a plan, or refuse because the world has moved. The difference is told."""
     with open_api(data, url, token) as api:
         application = _owner_of(api, plan_hash)
         work = api.post(f"{application.job_path}/plans/{segment(plan_hash)}/apply")
