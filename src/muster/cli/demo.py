@@ -49,6 +49,7 @@ def demo(
                 print_json(summary)
             if not exit_:
                 stage.serve_on()
+        stage.say(_farewell(folder, is_kept=data is not None))
     except ExchangeFailed as failure:
         raise Failed(f"{failure.sentence}. The servers' output is in {folder}.") from None
     finally:
@@ -219,6 +220,12 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     if not stage.quiet:
         _show(stage, summary, manager, token)
     return summary
+
+
+def _farewell(folder: Path, *, is_kept: bool) -> str:
+    if not is_kept:
+        return "Both servers are stopped and their folder is removed (--data DIR keeps it)"
+    return f"Both servers are stopped; start Muster again with: muster serve --data {folder / 'service'}"
 
 
 _OUTCOME_COLUMNS = ["Admin did", "Who", "At 8x8", "Status", "Why"]
