@@ -673,3 +673,59 @@ def _wait_until(holds: Callable[[], bool], within: timedelta = timedelta(seconds
             return
         waited.wait(0.01)
     raise AssertionError("it did not happen in time")
+
+
+# Pages by place
+
+
+def _walk(repository: Repository, text: str | None, size: int) -> list[list[str]]:
+    """The userNames of all pages, each read after the last place of the one before."""
+    pages: list[list[str]] = []
+    place = 0
+    while True:
+        bound = None if text is None else bound_filter(text, GENERIC_USER_TYPE)
+        page = repository.query("User", ResourceQuery(filter=bound, after=place, count=size))
+        if not page.resources:
+            return pages
+        assert len(page.places) == len(page.resources)
+        place = page.places[-1]
+        pages.append([found.document["userName"] for found in page.resources])
+
+
+# Nothing, what an index answers, what a column answers, and what only the documents answer.
+@pytest.mark.parametrize("text", [None, 'userName sw "u"', "active eq true", 'title eq "T"'])
+def test_pages_after_a_place_follow_the_order_of_creation(repository: Repository, text: str | None) -> None:
+    for number in range(5):
+        repository.insert("User", _user(f"u{number}", title="t", active=True))
+    assert _walk(repository, text, 2) == [["u0", "u1"], ["u2", "u3"], ["u4"]]
+
+
+@pytest.mark.parametrize("text", [None, 'userName sw "u"', 'title eq "T"'])
+def test_a_page_before_a_place_ends_just_before_it(repository: Repository, text: str | None) -> None:
+    for number in range(5):
+        repository.insert("User", _user(f"u{number}", title="t"))
+    bound = None if text is None else bound_filter(text, GENERIC_USER_TYPE)
+    whole = repository.query("User", ResourceQuery(filter=bound, after=0, count=5))
+    for place, wanted in ((whole.places[3], ["u1", "u2"]), (whole.places[1], ["u0"]), (whole.places[0], [])):
+        page = repository.query("User", ResourceQuery(filter=bound, before=place, count=2))
+        assert [found.document["userName"] for found in page.resources] == wanted
+        assert page.total == 5
+    nothing = repository.query("User", ResourceQuery(filter=bound, before=whole.places[4], count=0))
+    assert (nothing.total, list(nothing.resources)) == (5, [])
+
+
+def test_a_deleted_resource_shifts_no_page(repository: Repository) -> None:
+    made = [repository.insert("User", _user(f"u{number}")) for number in range(6)]
+    first = repository.query("User", ResourceQuery(after=0, count=2))
+    repository.delete("User", made[0].id)
+    repository.delete("User", made[1].id)
+    second = repository.query("User", ResourceQuery(after=first.places[-1], count=2))
+    assert [found.document["userName"] for found in second.resources] == ["u2", "u3"]
+
+
+def test_a_lookup_by_place_finds_the_one_and_then_nothing(repository: Repository) -> None:
+    repository.insert("User", _user("ada"))
+    bound = bound_filter('userName eq "ada"', GENERIC_USER_TYPE)
+    first = repository.query("User", ResourceQuery(filter=bound, after=0, count=2))
+    assert [found.document["userName"] for found in first.resources] == ["ada"]
+    assert not repository.query("User", ResourceQuery(filter=bound, after=first.places[0], count=2)).resources

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from fakes.scim_service import BASE_URL, ScimService, generic_profile, profile_8x8
+from fakes.scim_service import BASE_URL, Answer, ScimService, generic_profile, profile_8x8, read_answer
 from muster.scim.errors import Forbidden
 from muster.scim.limits import Limits
 from muster.scim.messages import PATCH_URN, ScimRequest
@@ -153,3 +154,50 @@ def test_a_deactivated_account_comes_back_only_when_one_has_the_external_id() ->
         service.ask("DELETE", f"/Users/{service.make_user(name, externalId='e-1', active=True)}")
     body = {"schemas": [USER_URN], "userName": "ada", "externalId": "e-1"}
     assert service.ask("POST", "/Users", body).status == 409
+
+
+# /Me
+
+
+def _ask_as(service: ScimService, subject: str | None, method: str, path: str, body: object = None) -> Answer:
+    return read_answer(
+        service.server.answer(
+            ScimRequest(
+                method=method,
+                path=path,
+                body=b"" if body is None else json.dumps(body).encode(),
+                base_url="https://scim.example/scim/v2",
+                subject=subject,
+            )
+        )
+    )
+
+
+def test_me_is_the_user_who_asks() -> None:
+    service = ScimService()
+    mine = service.make_user("ada")
+    service.make_user("bob")
+    shown = _ask_as(service, "ADA", "GET", "/Me")
+    assert (shown.status, shown.json["id"]) == (200, mine)
+    assert shown.headers["Location"] == shown.json["meta"]["location"] == f"https://scim.example/scim/v2/Users/{mine}"
+    change = {"schemas": [PATCH_URN], "Operations": [{"op": "replace", "path": "title", "value": "T"}]}
+    assert _ask_as(service, "ada", "PATCH", "/Me", change).json["title"] == "T"
+    assert _ask_as(service, "ada", "PUT", "/Me", {"schemas": [USER_URN], "userName": "ada"}).status == 200
+    assert _ask_as(service, "ada", "DELETE", "/Me").status == 204
+    assert service.ask("GET", f"/Users/{mine}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("subject", "method", "path", "status"),
+    [
+        (None, "GET", "/Me", 501),
+        ("nobody", "GET", "/Me", 404),
+        ("ada", "POST", "/Me", 405),
+        ("ada", "GET", "/Me/x", 404),
+        ("ada", "HEAD", "/Me", 200),
+    ],
+)
+def test_me_is_refused_where_there_is_none(subject: str | None, method: str, path: str, status: int) -> None:
+    service = ScimService()
+    service.make_user("ada")
+    assert _ask_as(service, subject, method, path).status == status
