@@ -12,6 +12,7 @@ from unit.planning.making import TITLE, USER_NAME, compiled, link, linked, row
 TEXT = AttributeDefinition(name="a")
 EXACT = AttributeDefinition(name="a", case_exact=True)
 BOOLEAN = AttributeDefinition(name="a", type=AttributeType.BOOLEAN)
+EXACT_BOOLEAN = AttributeDefinition(name="a", type=AttributeType.BOOLEAN, case_exact=True)
 INTEGER = AttributeDefinition(name="a", type=AttributeType.INTEGER)
 INSTANT = AttributeDefinition(name="a", type=AttributeType.DATE_TIME)
 
@@ -38,6 +39,7 @@ INSTANT = AttributeDefinition(name="a", type=AttributeType.DATE_TIME)
         (True, "true", EXACT, True),
         (False, "True", BOOLEAN, False),
         ("TRUE", "true", BOOLEAN, True),
+        ("TRUE", "true", EXACT_BOOLEAN, True),
         (12, "12", INTEGER, True),
         (12, 13, INTEGER, False),
         (("a", "b"), ["b", "a"], TEXT, True),
