@@ -78,6 +78,11 @@ def read_body(body: bytes, limits: Limits) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
+        if body.count(b"{") + body.count(b"[") > limits.document_depth:
+            raise InvalidSyntax(
+                f"The body is not valid JSON in UTF-8, or nested far deeper than the limit (depth) of "
+                f"{limits.document_depth}."
+            ) from None
         raise InvalidSyntax("The body is not valid JSON in UTF-8.") from None
     # Cheap first: few brackets cannot nest deep.
     if body.count(b"{") + body.count(b"[") > limits.document_depth:

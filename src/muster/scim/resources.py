@@ -6,7 +6,7 @@ Source: RFC 7643 §3, §6.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from muster.scim.attributes import AttributeDefinition, Mutability, Uniqueness
 from muster.scim.filters import AttributePath
@@ -48,13 +48,15 @@ class ResolvedAttribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResourceType:
-    """A kind of resource that the service keeps, such as User at /Users."""
+    """A kind of resource that the service keeps, such as User at /Users. `bare_names` are attributes of extensions that
+    are known without their URN too: the name in lower case, and the URN."""
 
     name: str
     endpoint: str
     description: str
     schema: SchemaDefinition
     extensions: tuple[SchemaExtension, ...] = ()
+    bare_names: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_name: Mapping[str, AttributeDefinition] = field(init=False, repr=False)
     extension_by_urn: Mapping[str, SchemaDefinition] = field(init=False, repr=False)
     mirrors: Mapping[str, str] = field(init=False, repr=False)
@@ -81,6 +83,8 @@ class ResourceType:
         """What the name stands for in this type, in any letter case; None when it stands for nothing."""
         if path.schema is None:
             extension, attribute = None, self.by_name.get(path.attribute.lower())
+            if attribute is None and (urn := self.bare_names.get(path.attribute.lower())) is not None:
+                return self.resolve(replace(path, schema=urn))
         elif (whole := self.extension_by_urn.get(f"{path.schema}:{path.attribute}".lower())) is not None:
             if path.sub_attribute is not None:
                 # Lenient: older Entra connectors write a dot between the URN and the attribute.
@@ -105,11 +109,15 @@ class ResourceType:
 
 GROUP_TYPE = ResourceType(name="Group", endpoint="/Groups", description="Groups.", schema=GROUP_SCHEMA)
 
+# Lenient: Entra writes the path and the filter of the manager without the URN of its extension.
+_BARE_NAMES = {"manager": ENTERPRISE_USER_SCHEMA.id}
+
 GENERIC_USER_TYPE = ResourceType(
     name="User",
     endpoint="/Users",
     description="User accounts.",
     schema=USER_SCHEMA,
+    bare_names=_BARE_NAMES,
     extensions=(
         SchemaExtension(schema=ENTERPRISE_USER_SCHEMA),
         SchemaExtension(schema=schema_8x8(USER_8X8_URN)),
@@ -122,6 +130,7 @@ USER_8X8_TYPE = ResourceType(
     endpoint="/Users",
     description="User accounts.",
     schema=USER_SCHEMA,
+    bare_names=_BARE_NAMES,
     extensions=(
         SchemaExtension(schema=ENTERPRISE_USER_SCHEMA),
         SchemaExtension(schema=schema_8x8(USER_8X8_URN, site_mutability=Mutability.IMMUTABLE)),

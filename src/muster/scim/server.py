@@ -73,8 +73,10 @@ class ScimServer:
         self._profile = profile
         desk = CursorDesk(profile.cursor_key, profile.limits)
         self._endpoints = {
-            resource_type.endpoint.strip("/"): ResourceEndpoint(profile, resource_type, repository, desk)
-            for resource_type in profile.resource_types
+            each.endpoint.strip("/"): ResourceEndpoint(
+                profile, replace(each, bare_names={}) if profile.strict else each, repository, desk
+            )
+            for each in profile.resource_types
         }
         self._everything = Everything(tuple(self._endpoints.values()), desk, profile.limits)
         self._schemas = published_schemas(profile)

@@ -60,3 +60,12 @@ def test_a_type_knows_its_unique_attributes_and_whether_it_has_members(
 ) -> None:
     assert kind.unique_attributes == unique
     assert (kind.members is not None) is has_members
+
+
+@pytest.mark.parametrize("name", ["manager", "Manager.value"])
+def test_the_manager_is_known_without_its_urn(name: str) -> None:
+    path = parse_attribute_path(name)
+    assert path is not None
+    resolved = GENERIC_USER_TYPE.resolve(path)
+    assert resolved is not None
+    assert (resolved.extension, resolved.attribute and resolved.attribute.name) == (ENTERPRISE_USER_URN, "manager")
