@@ -1,0 +1,69 @@
+"""Schemas that an operator lays into the data folder: taken at the start, or the start refused with the place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from played_configuration_manager import configuration_manager, run
+
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+URN = "urn:example:schemas:badges:1.0:User"
+DEVICE = "urn:example:schemas:1.0:Device"
+BADGES: dict[str, Any] = {"id": URN, "attributes": [{"name": "number", "type": "integer", "required": True}]}
+DEVICES: list[dict[str, Any]] = [
+    {"id": DEVICE, "attributes": [{"name": "serial", "required": True, "uniqueness": "server"}]},
+    {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+        "name": "Device",
+        "endpoint": "/Devices",
+        "schema": DEVICE,
+    },
+]
+
+
+def _lay(folder: Path, name: str, document: Any) -> None:
+    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    text = document if isinstance(document, str) else json.dumps(document)
+    (folder / "schemas" / name).write_text(text, encoding="utf-8")
+
+
+def test_an_added_extension_and_an_added_type_are_served(tmp_path: Path) -> None:
+    folder = tmp_path / "cm"
+    _lay(folder, "badges.json", BADGES)
+    _lay(folder, "devices.json", DEVICES)
+    with configuration_manager(folder) as manager:
+        customer = manager.customer("custom")
+        made = customer.ask("POST", "/Users", {"schemas": [USER, URN], "userName": "ada", URN: {"number": 7}})
+        assert (made.status, made.json[URN]) == (201, {"number": 7})
+        assert customer.ask("GET", f"/Users?filter={URN}:number%20gt%206").json["totalResults"] == 1
+        assert customer.ask("GET", f"/Schemas/{URN}").json["attributes"][0]["type"] == "integer"
+        wrong = customer.ask("POST", "/Users", {"schemas": [USER, URN], "userName": "b", URN: {"number": "7"}})
+        assert (wrong.status, wrong.json["scimType"]) == (400, "invalidValue")
+        device = {"schemas": [DEVICE], "serial": "S1"}
+        assert customer.ask("POST", "/Devices", device).status == 201
+        assert customer.ask("POST", "/Devices", {**device, "serial": "s1"}).json["scimType"] == "uniqueness"
+        assert customer.ask("GET", "/Devices").json["totalResults"] == 1
+        assert customer.ask("GET", "/").json["totalResults"] == 2
+        eight = manager.customer("eight", profile="8x8", sites=("London",))
+        assert URN not in [each["id"] for each in eight.ask("GET", "/Schemas").json["Resources"]]
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ("{", "not valid JSON"),
+        ({**BADGES, "id": "badges"}, "no URN of a schema"),
+        ({**BADGES, "id": USER}, "schema of this service"),
+        ({**BADGES, "attributes": [{"name": "a", "type": "text"}]}, "attribute a: type must be one of"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_stops_the_start_with_a_sentence(
+    tmp_path: Path, document: Any, sentence: str
+) -> None:
+    _lay(tmp_path / "cm", "mine.json", document)
+    done = run("serve", "--port", "0", "--data", str(tmp_path / "cm"))
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
