@@ -162,8 +162,8 @@ class PlayedApplication:
         self.api.post(f"{self.job}/pause")
 
     def restart(self) -> None:
-        """Asks for a full cycle, links kept."""
-        self.api.post(f"{self.job}/restart", {"criteria": {"resetScope": "Watermark"}})
+        """Asks for a full cycle, links kept, at once: whatever quarantine there was is over."""
+        self.api.post(f"{self.job}/restart", {"criteria": {"resetScope": "Watermark, QuarantineState"}})
 
     def cycles(self) -> list[dict[str, Any]]:
         """The cycles, newest first."""
@@ -183,7 +183,7 @@ class PlayedApplication:
             found[:] = [cycle for cycle in self.cycles() if cycle["id"] not in (known or ())]
             return bool(found) and found[0]["state"] != "Running"
 
-        assert eventually(has_ended, 90), found or "no cycle came"
+        assert eventually(has_ended, 60), found or "no cycle came"
         return found[0]
 
     def log(self, **wanted: str) -> list[dict[str, Any]]:

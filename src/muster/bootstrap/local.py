@@ -11,7 +11,7 @@ from muster.administration.access import OPERATOR, TOKEN_PREFIX
 from muster.administration.desk import Desk
 from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder
 from muster.bootstrap.folder import StartRefused, is_folder_taken, take_folder
-from muster.bootstrap.house import House, open_house
+from muster.bootstrap.house import DATABASE_NAME, House, open_house
 from muster.engine.daemon import cycle_of
 from muster.ports.administration import ApiToken
 from muster.runs.inline import InlineRuns
@@ -58,7 +58,8 @@ def open_operator_desk(settings: Settings) -> Iterator[Desk]:
 @contextmanager
 def _opened(settings: Settings) -> Iterator[House]:
     folder: Path = service_folder(settings)
-    if settings.database is None and not folder.is_dir():
+    # A command makes no installation: a mistyped --data would leave a database and a key in somebody's folder.
+    if settings.database is None and not (folder / DATABASE_NAME).is_file():
         raise StartRefused(f"There is no installation in {folder}: run muster serve, or name another with --data.")
     house = open_house(settings, folder)
     try:
