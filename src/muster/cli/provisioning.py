@@ -60,7 +60,9 @@ def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
-    out.print(f"{made['requests']} requests, about {_in_words(made['duration'])}. Hash [bold]{made['hash']}[/bold]")
+    out.print(
+        f"{_counted(made['requests'], 'request')}, about {_in_words(made['duration'])}. Hash [bold]{made['hash']}[/bold]"
+    )
 
 
 def apply(
@@ -228,6 +230,10 @@ def _reach(data: Path | None, url: str | None) -> str:
     if url is not None:
         return f" --url {shlex.quote(url)}"
     return "" if data is None else f" --data {shlex.quote(str(data))}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _in_words(duration: str) -> str:
