@@ -60,9 +60,8 @@ def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
-    out.print(
-        f"{_counted(made['requests'], 'request')}, about {_in_words(made['duration'])}. Hash [bold]{made['hash']}[/bold]"
-    )
+    needed = f"{_counted(made['requests'], 'request')}, about {_in_words(made['duration'])}"
+    out.print(f"{needed}. Hash [bold]{made['hash']}[/bold]")
 
 
 def apply(
