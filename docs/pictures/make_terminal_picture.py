@@ -22,6 +22,8 @@ _SECRETS = (
     (re.compile(r"\S*/muster-demo-\w+"), "/tmp/muster-demo"),  # noqa: S108  a text in the picture
 )
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+# Said only because the demo is run with --exit here.
+_FAREWELL = re.compile(r"^.*Both servers are stopped(?:.|\n)*", re.MULTILINE)
 _PORTS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -52,6 +54,7 @@ def tidy(text: str) -> str:
     """Returns each line as it stood at last, without secrets, with the ports that the demo takes if they are free."""
     lines = [_MOVES.sub("", line) for line in text.replace("\r\n", "\n").split("\n")]
     shown = "\n".join(next((part for part in reversed(line.split("\r")) if part), "") for line in lines)
+    shown = _FAREWELL.sub("", shown)
     for pattern, instead in _SECRETS:
         shown = pattern.sub(instead, shown)
     ports = dict(zip(dict.fromkeys(_PORTS.findall(shown)), ("8080", "8088"), strict=False))
