@@ -210,3 +210,15 @@ def test_an_application_that_cannot_be_provisioned_gets_no_job(house: House) -> 
     assert (refused.status, refused.code) == (400, "ProvisioningNotSupported")
     listed = house.call("GET", "/applicationTemplates?$filter=displayName eq 'Zendesk'").body["value"]
     assert listed[0]["supportedProvisioningTypes"] == []
+
+
+def test_counting_members_of_nested_groups_asks_for_an_initial_cycle(house: House, job: Started) -> None:
+    def watermark_after(value: str) -> int | None:
+        house.stores.jobs.set_watermark(job.id, 7)
+        settings = [{"name": "TransitiveGroups", "value": value}]
+        assert house.call("PATCH", job.path, {"synchronizationJobSettings": settings}).status in (200, 204)
+        found = house.stores.jobs.get(job.id)
+        assert found is not None
+        return found.watermark
+
+    assert [watermark_after(value) for value in ("true", "True", "false")] == [None, 7, None]

@@ -13,6 +13,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
 from muster.model.job import (
     DEFAULT_INTERVAL,
+    TRANSITIVE_GROUPS_SETTING,
     Cycle,
     CycleKind,
     CycleState,
@@ -198,6 +199,10 @@ def set_settings(
         desk.stores.jobs.set_interval(job.id, interval)
     if merged:
         desk.stores.jobs.set_settings(job.id, merged)
+    before = job.settings.get(TRANSITIVE_GROUPS_SETTING, "")
+    if merged.get(TRANSITIVE_GROUPS_SETTING, before).lower() != before.lower():
+        # Who is in scope is another question now: everybody is looked at again.
+        desk.stores.jobs.set_watermark(job.id, None)
     changes = [(name, job.settings.get(name), value) for name, value in sorted(merged.items())]
     if interval is not None and interval != job.interval:
         changes.append(("interval", str(job.interval), str(interval)))

@@ -18,7 +18,7 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.failures import CredentialsRefused, SchemaRefused
-from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
+from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
 from muster.planning.checks import find_role_problems
@@ -240,6 +240,7 @@ class House:
             service_principal_id=job.service_principal_id,
             sync_all=sync_all,
             kinds=tuple(rules.kinds),
+            transitive=job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true",
         )
         return DirectorySource(self.store.feed, view)
 

@@ -9,6 +9,8 @@ from muster.model.failures import FailureRecord
 from muster.model.operation import Operation
 
 DEFAULT_INTERVAL = timedelta(minutes=40)
+# A job's setting (ours): members of groups within assigned groups count, at any depth.
+TRANSITIVE_GROUPS_SETTING = "TransitiveGroups"
 
 
 class ScheduleState(StrEnum):

@@ -106,6 +106,8 @@ class JobView:
     # Scope "all users and groups"; else those assigned, and those linked (who may have to be disabled).
     sync_all: bool
     kinds: tuple[ObjectKind, ...] = field(default=(ObjectKind.USER,))
+    # Members of groups within assigned groups count as theirs, at any depth; else direct members only.
+    transitive: bool = False
 
 
 class DirectoryFeed(Protocol):

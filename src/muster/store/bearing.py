@@ -3,7 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, CompoundSelect, Select
+from sqlalchemy import CTE, ColumnElement, CompoundSelect, Select
 
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.ports.source import Window
@@ -11,8 +11,11 @@ from muster.store.changes import Cause
 from muster.store.tables import assignments, changes, links, memberships, objects
 
 
-def select_keys(application: int, job: int, *, sync_all: bool, kind: ObjectKind, window: Window | None) -> Select[Any]:
+def select_keys(
+    application: int, job: int, *, sync_all: bool, kind: ObjectKind, window: Window | None, transitive: bool = False
+) -> Select[Any]:
     """Returns the keys of what a read gives, in order."""
+    reached = _reached_members(application) if transitive and kind is ObjectKind.USER and not sync_all else None
     query = sa.select(objects.c.key).order_by(objects.c.key)
     if window is None:
         query = query.where(objects.c.kind == kind.value)
@@ -24,15 +27,19 @@ def select_keys(application: int, job: int, *, sync_all: bool, kind: ObjectKind,
             if kind is ObjectKind.USER
             else _changed_groups(application, job, window, sync_all=sync_all)
         )
-        query = query.where(objects.c.key.in_(changed))
+        deep = [] if reached is None else [objects.c.key.in_(sa.union(*_moved_deep_within(application, job, window)))]
+        query = query.where(sa.or_(objects.c.key.in_(changed), *deep))
     if sync_all:
         return query.where(sa.or_(objects.c.lifecycle != Lifecycle.HARD_DELETED.value, _is_linked(job)))
     if window is None:
-        return query.where(objects.c.key.in_(sa.union(*_entitled(application, kind), _linked(job))))
+        entitled = [*_entitled(application, kind), *([] if reached is None else [reached])]
+        return query.where(objects.c.key.in_(sa.union(*entitled, _linked(job))))
     # Few objects: each is looked up rather than all that are assigned listed.
     bearing = [_is_assigned(application, objects.c.key), _is_linked(job)]
     if kind is ObjectKind.USER:
         bearing.append(_is_member_of_assigned(application))
+    if reached is not None:
+        bearing.append(objects.c.key.in_(reached))
     return query.where(sa.or_(*bearing))
 
 
@@ -63,6 +70,61 @@ def _changed_users(application: int, job: int, window: Window, *, sync_all: bool
         sa.select(changes.c.member_key).where(_causes(window, Cause.MEMBER), bears_on_group),
         *everyone_concerned,
     )
+
+
+def reached_groups(application: int) -> CTE:
+    """Returns pairs (`root`, `group_key`): an assigned group that counts, and each group within it, itself too."""
+    groups, nested = objects.alias(), objects.alias()
+    reach = (
+        sa.select(groups.c.key.label("root"), groups.c.key.label("group_key"))
+        .join(assignments, assignments.c.principal_key == groups.c.key)
+        .where(
+            assignments.c.application_key == application,
+            assignments.c.is_group,
+            groups.c.lifecycle == Lifecycle.PRESENT.value,
+            groups.c.security_enabled,
+        )
+        .cte(recursive=True)
+    )
+    # UNION, not UNION ALL: groups that hold each other in a circle come to an end.
+    return reach.union(
+        sa.select(reach.c.root, memberships.c.member_key)
+        .join(memberships, memberships.c.group_key == reach.c.group_key)
+        .join(nested, nested.c.key == memberships.c.member_key)
+        .where(nested.c.kind == ObjectKind.GROUP.value, nested.c.lifecycle == Lifecycle.PRESENT.value)
+    )
+
+
+def _reached_members(application: int) -> Select[Any]:
+    reach = reached_groups(application)
+    return sa.select(memberships.c.member_key).join(reach, reach.c.group_key == memberships.c.group_key)
+
+
+def _moved_deep_within(application: int, job: int, window: Window) -> list[Select[Any]]:
+    """Who came into a group within an assigned one; and all concerned, where a whole group came or went.
+
+    Wherever a way to an assigned group was broken, its highest broken place is an assignment, a group that no longer
+    counts, or a member taken from a group that is still reached.
+    """
+    reach, members = reached_groups(application), objects.alias()
+    within = changes.c.object_key.in_(sa.select(reach.c.group_key))
+    is_group = sa.exists(
+        sa.select(members.c.key).where(
+            members.c.key == sa.func.coalesce(changes.c.member_key, changes.c.object_key),
+            members.c.kind == ObjectKind.GROUP.value,
+        )
+    )
+    moved = sa.or_(
+        _present(window, Cause.MEMBER, sa.and_(within, is_group)),
+        _present(window, Cause.ELIGIBILITY, is_group),
+        _present(window, Cause.ASSIGNMENT, changes.c.application_key == application),
+        _present(window, Cause.APPLICATION, changes.c.application_key == application),
+    )
+    return [
+        sa.select(changes.c.member_key).where(_causes(window, Cause.MEMBER), within),
+        _reached_members(application).where(moved),
+        _linked(job).where(moved),
+    ]
 
 
 def _changed_groups(application: int, job: int, window: Window, *, sync_all: bool) -> CompoundSelect[Any]:

@@ -20,7 +20,7 @@ from muster.model.directory import Lifecycle, ObjectKind, original_principal_nam
 from muster.model.operation import Change
 from muster.ports.directory import JobView
 from muster.ports.source import Window
-from muster.store.bearing import select_keys
+from muster.store.bearing import reached_groups, select_keys
 from muster.store.changes import latest
 from muster.store.directory import find_row
 from muster.store.encoding import decode, frozen_attributes
@@ -87,7 +87,7 @@ class SqlDirectoryFeed:
 
 def _keys_query(connection: Connection, view: JobView, kind: ObjectKind, window: Window | None) -> Select[Any]:
     application, job = _scope(connection, view)
-    return select_keys(application, job, sync_all=view.sync_all, kind=kind, window=window)
+    return select_keys(application, job, sync_all=view.sync_all, kind=kind, window=window, transitive=view.transitive)
 
 
 def _scope(connection: Connection, view: JobView) -> tuple[int, int]:
@@ -156,12 +156,19 @@ def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[
         )
         for row in direct:
             grants.setdefault(row.principal_key, []).append(_grant(manifest, row.role_id))
-        through = connection.execute(
-            sa.select(memberships.c.member_key, memberships.c.group_key).where(memberships.c.member_key.in_(piece))
-        )
+        through = connection.execute(_groups_of(application.key, view).where(memberships.c.member_key.in_(piece)))
         for member, group in through:
             grants.setdefault(member, []).extend(of_groups.get(group, ()))
     return grants
+
+
+def _groups_of(application: int, view: JobView) -> Select[Any]:
+    """Pairs of a member and a group whose assignments it shares."""
+    if not view.transitive:
+        return sa.select(memberships.c.member_key, memberships.c.group_key)
+    reach = reached_groups(application)
+    joined = sa.select(memberships.c.member_key, reach.c.root).join(reach, reach.c.group_key == memberships.c.group_key)
+    return joined.distinct().order_by(memberships.c.member_key, reach.c.root)
 
 
 def _group_grants(connection: Connection, application: int, manifest: dict[str, AppRole]) -> dict[int, list[RoleGrant]]:

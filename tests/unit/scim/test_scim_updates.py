@@ -255,3 +255,36 @@ def test_members_in_a_put_are_a_list(verb: PatchVerb, ids: list[str], after: lis
 
 def test_entras_groups_carry_microsofts_schema() -> None:
     assert form_create_body("Group", {"displayName": "G"}, ENTRA_LEGACY)["schemas"] == [GROUP, MICROSOFT_GROUP]
+
+
+# ---------------------------------------------------------------- roles and lists
+
+ROLE = {"id": "06b0", "value": "Admin", "display": "Administrator", "displayName": "Administrator", "type": "T"}
+
+
+@pytest.mark.parametrize("dialect", [Dialect(), ENTRA])
+def test_a_role_goes_out_with_the_sub_attributes_of_the_standard_alone(dialect: Dialect) -> None:
+    expected = {"value": "Admin", "display": "Administrator", "type": "T"}
+    assert form_create_body("User", {"userName": "a", "roles": (ROLE,)}, dialect)["roles"] == [expected]
+    (operation,) = operations(form_patch_bodies([put("roles", (ROLE,))], dialect))
+    assert operation == {"op": "replace", "path": "roles", "value": [expected]}
+
+
+def test_a_role_that_has_no_display_is_shown_by_its_name() -> None:
+    role = {"value": "Admin", "displayName": "Administrator", "primary": None}
+    body = form_create_body("User", {"roles": (role, "Plain")}, Dialect())
+    assert body["roles"] == [{"display": "Administrator", "value": "Admin"}, {"value": "Plain"}]
+
+
+def test_the_form_of_old_writes_a_role_as_a_text() -> None:
+    (operation,) = operations(form_patch_bodies([add("roles", (ROLE, "Plain"))], ENTRA_LEGACY))
+    text = '{"id":"06b0","value":"Admin","displayName":"Administrator"}'
+    assert operation == {"op": "Add", "path": "roles", "value": [{"value": text}, {"value": "Plain"}]}
+
+
+@pytest.mark.parametrize(("held", "after"), [([{"value": "a"}], ["a", "b"]), (None, ["b"])])
+def test_a_put_adds_to_a_list_what_is_added(held: object, after: list[str]) -> None:
+    current = {"id": "1", "userName": "a"} | ({} if held is None else {"roles": held})
+    added = AttributeOperation(verb=PatchVerb.ADD, path="roles", value=("b",), multivalued=True)
+    body = form_put_body("User", current, [added], Dialect(update=UpdateMethod.PUT))
+    assert [role["value"] for role in body["roles"]] == after
