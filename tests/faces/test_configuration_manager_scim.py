@@ -353,7 +353,7 @@ def test_every_call_is_logged_and_no_password_with_it(manager: PlayedManager) ->
     def logged() -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(manager.folder / "configuration-manager.db")) as connection:
             return connection.execute(
-                "SELECT method, path, status, client, request_body, answer_body, error FROM calls JOIN customers "
+                "SELECT method, path, status, user_agent, request_body, after_body, error FROM calls JOIN customers "
                 "ON customers.key = calls.customer_key WHERE name = 'logged' ORDER BY calls.key"
             ).fetchall()
 
@@ -367,7 +367,9 @@ def test_every_call_is_logged_and_no_password_with_it(manager: PlayedManager) ->
         ("GET", "/Users/unknown", 404),
     ]
     assert json.loads(rows[0][4])["userName"] == "logged@x.example"
-    assert rows[0][5] == made.body
+    after, shown = json.loads(rows[0][5]), made.json
+    assert shown["meta"].pop("location").endswith(shown["id"])
+    assert after == shown
     assert rows[3][3] == "a-client/1"
     assert "unknown" in rows[3][6]
     assert b"password" in rows[1][4]

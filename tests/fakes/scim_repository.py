@@ -175,7 +175,7 @@ class MemoryRepository:
     def _stored(self, type_name: str, document: Document, *, with_members: bool) -> StoredResource:
         shown = self._shown(type_name, document, with_members=with_members)
         version = shown["meta"]["version"][3:-1]
-        return StoredResource(id=shown["id"], version=version, document=shown, body=orjson.dumps(shown))
+        return StoredResource(id=shown["id"], version=version, body=orjson.dumps(shown))
 
 
 def _instant(moment: datetime) -> str:

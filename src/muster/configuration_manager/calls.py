@@ -1,17 +1,19 @@
-"""The log of SCIM calls: who asked what, how it was answered, and what a write sent and left."""
+"""The log of SCIM calls: who asked what, how it was answered, and what a write found and left."""
 
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.configuration_manager.customers import Customer
+from muster.configuration_manager.customers import Access, Customer
+from muster.configuration_manager.resources import ResourceChange
 from muster.configuration_manager.tables import calls, tokens
 from muster.configuration_manager.writer import Writer
 from muster.database import Database
@@ -19,65 +21,75 @@ from muster.database import Database
 logger = logging.getLogger(__name__)
 
 LIMIT_WAITING = 10_000
+LIMIT_WAIT_SECONDS = 30.0
 LIMIT_BATCH = 500
+BLOCKS = (100, 10, 1)  # rows of one statement, the largest first
 LIMIT_KEPT_BYTES = 16_384
 KEPT_CALLS = 1_000_000
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-COLLECT_SECONDS = 0.2
+COLLECT_SECONDS = 0.1
 UNSHOWN = b"(not kept: it may hold a password)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScimCall:
-    """One call as it came and was answered."""
+class ScimCall(NamedTuple):
+    """One call as it came and was answered; `changes` is what it made of the customer's resources."""
 
-    customer_key: int
+    access: Access
     at: datetime
-    token_key: int
-    token_prefix: str
-    client: str | None
+    user_agent: str | None
     method: str
     path: str
     status: int
     duration_us: int
     body: bytes
     answer: bytes
+    changes: Sequence[ResourceChange]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedCall:
-    """One call as the console shows it."""
+    """One call as it is shown; `before_body` and `after_body` are the resource before and after a change."""
 
     key: int
     at: datetime
     token_prefix: str
-    client: str | None
+    client: str
+    administrator: str | None
+    user_agent: str | None
     method: str
     path: str
     status: int
     duration_us: int
     request_body: str | None
     answer_body: str | None
+    before_body: str | None
+    after_body: str | None
     error: str | None
 
 
 class CallLog:
-    """Writes calls in batches behind the answers, on a thread of its own, so that reading never waits for a write."""
+    """Writes calls in batches behind the answers, on a thread of its own, so that no answer waits for the log."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
         self._writer = writer
-        self._waiting: queue.Queue[ScimCall | None] = queue.Queue(LIMIT_WAITING)
+        self._waiting: deque[ScimCall] = deque()
+        self._ended = threading.Event()
+        self._drained = threading.Condition()
+        self._inserts = [(size, database.prepare(_insert_of(size))) for size in BLOCKS]
         self._thread = threading.Thread(target=self._write_all, name="call-log", daemon=True)
         self._thread.start()
 
     def add(self, call: ScimCall) -> None:
         """Hands over a call; waits when the log is ten thousand calls behind."""
-        self._waiting.put(call)
+        self._waiting.append(call)
+        if len(self._waiting) > LIMIT_WAITING:
+            with self._drained:
+                self._drained.wait_for(lambda: len(self._waiting) <= LIMIT_WAITING, LIMIT_WAIT_SECONDS)
 
     def close(self) -> None:
         """Writes what waits and ends the thread."""
-        self._waiting.put(None)
+        self._ended.set()
         self._thread.join()
 
     def read_calls(self, customer: Customer, *, before: int | None = None, count: int = 100) -> list[LoggedCall]:
@@ -93,12 +105,16 @@ class CallLog:
                 at=row.at,
                 token_prefix=row.token_prefix,
                 client=row.client,
+                administrator=row.administrator,
+                user_agent=row.user_agent,
                 method=row.method,
                 path=row.path,
                 status=row.status,
                 duration_us=row.duration_us,
                 request_body=_text(row.request_body),
                 answer_body=_text(row.answer_body),
+                before_body=_text(row.before_body),
+                after_body=_text(row.after_body),
                 error=row.error,
             )
             for row in rows
@@ -107,28 +123,24 @@ class CallLog:
     def _write_all(self) -> None:
         ended = False
         while not ended:
-            batch: list[ScimCall] = []
-            call = self._waiting.get()
-            timer = threading.Event()
-            if call is not None:
-                timer.wait(COLLECT_SECONDS)
-            while call is not None:
-                batch.append(call)
-                if len(batch) == LIMIT_BATCH:
-                    break
-                try:
-                    call = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-            ended = call is None
-            if batch:
-                self._write(batch)
+            ended = self._ended.wait(COLLECT_SECONDS)
+            while self._waiting:
+                self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LIMIT_BATCH))])
+                with self._drained:
+                    self._drained.notify_all()
 
     def _write(self, batch: Sequence[ScimCall]) -> None:
-        last_use = {call.token_key: call.at for call in batch}
+        rows = [_row(call) for call in batch]
+        last_use = {call.access.token_key: call.at for call in batch}
 
         def work(connection: Connection) -> None:
-            connection.execute(sa.insert(calls), [_row(call) for call in batch])
+            start = 0
+            for size, insert in self._inserts:
+                while len(rows) - start >= size:
+                    block = rows[start : start + size]
+                    named = {f"{name}_{index}": value for index, row in enumerate(block) for name, value in row.items()}
+                    insert.execute(named, on=connection)
+                    start += size
             oldest = sa.select(sa.func.max(calls.c.key) - KEPT_CALLS).scalar_subquery()
             connection.execute(sa.delete(calls).where(calls.c.key <= oldest))
             for key, at in last_use.items():
@@ -141,19 +153,36 @@ class CallLog:
             logger.exception("%d SCIM calls could not be logged", len(batch))
 
 
+def _insert_of(size: int) -> sa.Insert:
+    """One statement for many rows: the thread that writes them gives way to others once, not at each row."""
+    names = [column.name for column in calls.columns if not column.primary_key]
+    return sa.insert(calls).values(
+        [{name: sa.bindparam(f"{name}_{index}", type_=calls.c[name].type) for name in names} for index in range(size)]
+    )
+
+
 def _row(call: ScimCall) -> dict[str, object]:
     is_read = call.method in READ_METHODS
+    access = call.access
+    before = b"\n".join(change.before for change in call.changes if change.before is not None)
+    after = b"\n".join(change.after for change in call.changes if change.after is not None)
+    # The answer to a change is the resource after it.
+    answer = b"" if is_read or call.changes else call.answer
     return {
-        "customer_key": call.customer_key,
+        "customer_key": access.customer.key,
         "at": call.at,
-        "token_prefix": call.token_prefix,
-        "client": None if call.client is None else call.client[:200],
+        "token_prefix": access.token_prefix,
+        "client": access.client,
+        "administrator": access.administrator,
+        "user_agent": None if call.user_agent is None else call.user_agent[:200],
         "method": call.method[:20],
         "path": call.path[:2000],
         "status": call.status,
         "duration_us": call.duration_us,
         "request_body": None if is_read or not call.body else _shown_body(call.body),
-        "answer_body": None if is_read or not call.answer else call.answer[:LIMIT_KEPT_BYTES],
+        "answer_body": answer[:LIMIT_KEPT_BYTES] or None,
+        "before_body": before[:LIMIT_KEPT_BYTES] or None,
+        "after_body": after[:LIMIT_KEPT_BYTES] or None,
         "error": _error_of(call) if call.status >= 400 else None,
     }
 

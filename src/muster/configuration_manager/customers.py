@@ -1,111 +1,85 @@
-"""Customers of the Configuration Manager, their sites and their API tokens."""
+"""Customers of the Configuration Manager, their settings and their sites."""
 
-import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from muster.configuration_manager.tables import COUNTED_TYPES, SHARED_SCOPE, counters, customers, sites, tokens
+from muster.configuration_manager.customer import (
+    CUSTOMER_NAME,
+    AccountLimits,
+    ConsoleRefusal,
+    Customer,
+    CustomerSettings,
+    Profile,
+    Retrieval,
+    default_settings,
+)
+from muster.configuration_manager.tables import COUNTED_TYPES, counters, customers, sites
+from muster.configuration_manager.tokens import TOKEN_PREFIX, ApiToken, Tokens
 from muster.configuration_manager.writer import Writer
 from muster.database import Database, is_unique_violation
-from muster.sealing import hash_token, make_token
 
-CUSTOMER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+__all__ = [
+    "TOKEN_PREFIX",
+    "Access",
+    "ApiToken",
+    "ConsoleRefusal",
+    "Customer",
+    "Customers",
+    "Profile",
+]
+
 LIMIT_SITE_NAME_CHARACTERS = 128
-TOKEN_PREFIX = "8x8_"  # noqa: S105 - how a token begins is no secret
-SHOWN_CHARACTERS = 10
-DEFAULT_OVERLAP = timedelta(hours=24)
-
-
-class ConsoleRefusal(Exception):
-    """What an administrator asked for cannot be done; the sentence says why and what to do."""
-
-
-class Profile(StrEnum):
-    """How a customer's SCIM endpoint behaves."""
-
-    EIGHT_BY_EIGHT = "8x8"
-    GENERIC = "generic"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
-    """A company whose people have accounts here; its name is in its SCIM address."""
-
-    key: int
-    name: str
-    profile: Profile
-    is_strict: bool
-    created_at: datetime
-
-    @property
-    def unique_scope(self) -> int:
-        """Among whom a userName must be unique: 8x8 customers share one scope, a generic customer has its own."""
-        return SHARED_SCOPE if self.profile is Profile.EIGHT_BY_EIGHT else self.key
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiToken:
-    """An API token as it may be shown: never the token itself."""
-
-    key: int
-    prefix: str
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who a bearer token speaks for."""
+    """For whom a bearer token speaks; `has_role` False: its administrator lost the role, and with that the token."""
 
     customer: Customer
     token_key: int
     token_prefix: str
+    client: str
+    administrator: str | None
+    has_role: bool
 
 
-class Customers:
-    """The customers in the database."""
+class Customers(Tokens):
+    """The customers in the database, and their tokens."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
-        self._database = database
-        self._writer = writer
-        self._access = database.prepare(
-            sa.select(
-                tokens.c.key,
-                tokens.c.prefix,
-                tokens.c.expires_at,
-                customers.c.key,
-                customers.c.name,
-                customers.c.profile,
-                customers.c.strict,
-                customers.c.created_at,
-            )
-            .join(customers, customers.c.key == tokens.c.customer_key)
-            .where(tokens.c.digest == sa.bindparam("digest"))
-        )
+        super().__init__(database, writer)
+        self._known: dict[int, Customer] = {}
         self._site_exists = database.prepare(
             sa.select(sites.c.key).where(
                 sites.c.customer_key == sa.bindparam("customer_key"), sites.c.name == sa.bindparam("name")
             )
         )
 
-    def create_customer(self, name: str, profile: Profile, *, now: datetime, is_strict: bool = False) -> Customer:
+    def create_customer(
+        self,
+        name: str,
+        profile: Profile,
+        *,
+        now: datetime,
+        is_strict: bool = False,
+        settings: CustomerSettings | None = None,
+    ) -> Customer:
         """The new customer. Raises ConsoleRefusal for a name that is taken or cannot stand in an address."""
         if not CUSTOMER_NAME.fullmatch(name):
             raise ConsoleRefusal(
                 f"{name!r} cannot be a customer's name: "
                 "1 to 64 letters, digits, '.', '_' or '-', and a letter or digit first"
             )
-        row = {"name": name, "profile": profile.value, "strict": is_strict, "created_at": now}
+        chosen = settings or default_settings(profile, is_strict=is_strict)
+        row = {"name": name, "profile": profile.value, "created_at": now, "revision": 1, **_row(chosen)}
 
         def insert(connection: Connection) -> int:
             key = connection.scalar(sa.insert(customers).values(row).returning(customers.c.key))
-            start = [{"customer_key": key, "type": kind, "total": 0} for kind in COUNTED_TYPES]
+            start = [{"customer_key": key, "type": kind, "total": 0, "active": 0} for kind in COUNTED_TYPES]
             connection.execute(sa.insert(counters), start)
             return int(key or 0)
 
@@ -115,7 +89,30 @@ class Customers:
             if not is_unique_violation(error):
                 raise
             raise ConsoleRefusal(f"there is a customer named {name} already: choose another name") from None
-        return Customer(key=key, name=name, profile=profile, is_strict=is_strict, created_at=now)
+        return Customer(key=key, name=name, profile=profile, created_at=now, settings=chosen)
+
+    def change_settings(self, customer: Customer, settings: CustomerSettings) -> Customer:
+        """The customer with the settings; whoever serves it sees them at its next request."""
+        values = {**_row(settings), "revision": customers.c.revision + 1}
+        self._writer.run(
+            lambda connection: (
+                connection.execute(sa.update(customers).where(customers.c.key == customer.key).values(values)).rowcount
+            )
+        )
+        return self.require_customer(customer.name)
+
+    def claim_writing(self, customer: Customer, client: str) -> str:
+        """The client that may write from now on: this one, unless another was first."""
+
+        def claim(connection: Connection) -> str:
+            connection.execute(
+                sa.update(customers)
+                .where(customers.c.key == customer.key, customers.c.writing_client.is_(None))
+                .values(writing_client=client, revision=customers.c.revision + 1)
+            )
+            return str(connection.scalar(sa.select(customers.c.writing_client).where(customers.c.key == customer.key)))
+
+        return self._writer.run(claim)
 
     def find_customer(self, name: str) -> Customer | None:
         """The customer of that name, or None."""
@@ -134,6 +131,12 @@ class Customers:
         """All customers by name."""
         with self._database.read() as connection:
             return [_customer(row) for row in connection.execute(sa.select(customers).order_by(customers.c.name))]
+
+    def count_active(self, customer: Customer) -> int:
+        """How many users are active, each of which takes a licence."""
+        query = sa.select(counters.c.active).where(counters.c.customer_key == customer.key, counters.c.type == "User")
+        with self._database.read() as connection:
+            return int(connection.scalar(query) or 0)
 
     def add_site(self, customer: Customer, name: str, *, now: datetime) -> None:
         """Adds a site. Raises ConsoleRefusal for a name that is empty, too long or there already."""
@@ -157,79 +160,44 @@ class Customers:
         """Whether the customer has a site of exactly this name."""
         return self._site_exists.fetch_one({"customer_key": customer.key, "name": name}) is not None
 
-    def issue_token(self, customer: Customer, *, now: datetime) -> str:
-        """A new token, shown this once; the older ones stay valid."""
-        return self._writer.run(lambda connection: _insert_token(connection, customer, now))
-
-    def rotate_token(self, customer: Customer, *, now: datetime, overlap: timedelta = DEFAULT_OVERLAP) -> str:
-        """A new token, shown this once; the older ones stay valid for the overlap and no longer."""
-        end = now + overlap
-
-        def rotate(connection: Connection) -> str:
-            connection.execute(
-                sa.update(tokens)
-                .where(
-                    tokens.c.customer_key == customer.key,
-                    sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > end),
-                )
-                .values(expires_at=end)
-            )
-            connection.execute(
-                sa.delete(tokens).where(tokens.c.customer_key == customer.key, tokens.c.expires_at <= now)
-            )
-            return _insert_token(connection, customer, now)
-
-        return self._writer.run(rotate)
-
-    def remove_token(self, customer: Customer, prefix: str) -> None:
-        """Makes the token that begins so stop working at once. Raises ConsoleRefusal if none or several begin so."""
-        chosen = [token for token in self.list_tokens(customer) if prefix and token.prefix.startswith(prefix)]
-        if len(chosen) != 1:
-            raise ConsoleRefusal(
-                f"{'no' if not chosen else 'more than one'} token of customer {customer.name} begins with {prefix!r}: "
-                "'token list' shows how each begins"
-            )
-        self._writer.run(
-            lambda connection: connection.execute(sa.delete(tokens).where(tokens.c.key == chosen[0].key)).rowcount
-        )
-
-    def list_tokens(self, customer: Customer) -> list[ApiToken]:
-        """The customer's tokens as they may be shown, the newest first."""
-        query = sa.select(tokens).where(tokens.c.customer_key == customer.key).order_by(tokens.c.key.desc())
-        with self._database.read() as connection:
-            return [
-                ApiToken(
-                    key=row.key,
-                    prefix=row.prefix,
-                    created_at=row.created_at,
-                    expires_at=row.expires_at,
-                    last_used_at=row.last_used_at,
-                )
-                for row in connection.execute(query)
-            ]
-
     def find_access(self, token: str, *, now: datetime) -> Access | None:
         """For whom the token speaks, or None for one that is unknown, removed or past its overlap."""
-        row = self._access.fetch_one({"digest": hash_token(token)})
-        if row is None:
+        owner = self.find_owner(token, now=now)
+        if owner is None:
             return None
-        token_key, prefix, expires_at, key, name, profile, strict, created_at = row
-        if expires_at is not None and expires_at <= now:
-            return None
-        customer = Customer(key=key, name=name, profile=Profile(profile), is_strict=bool(strict), created_at=created_at)
-        return Access(customer=customer, token_key=token_key, token_prefix=prefix)
+        customer = self._known.get(owner.customer_key)
+        if customer is None or customer.revision != owner.customer_revision:
+            with self._database.read() as connection:
+                row = connection.execute(sa.select(customers).where(customers.c.key == owner.customer_key)).first()
+            if row is None:
+                return None
+            customer = self._known[owner.customer_key] = _customer(row)
+        return Access(
+            customer=customer,
+            token_key=owner.token_key,
+            token_prefix=owner.token_prefix,
+            client=owner.client,
+            administrator=owner.administrator,
+            has_role=owner.has_role,
+        )
 
 
-def _insert_token(connection: Connection, customer: Customer, now: datetime) -> str:
-    token = make_token(TOKEN_PREFIX)
-    row = {
-        "customer_key": customer.key,
-        "digest": hash_token(token),
-        "prefix": token[:SHOWN_CHARACTERS],
-        "created_at": now,
+def release_writing(settings: CustomerSettings) -> CustomerSettings:
+    """The settings with nobody holding the right to write: the next client that writes takes it."""
+    return replace(settings, writing_client=None)
+
+
+def _row(settings: CustomerSettings) -> dict[str, object]:
+    return {
+        "strict": settings.is_strict,
+        "retrieval": settings.retrieval.value,
+        "limits": settings.limits.value,
+        "one_writer": settings.has_one_writer,
+        "writing_client": settings.writing_client,
+        "rate_limit": settings.rate_limit,
+        "licences": settings.licences,
+        "licence_limit": settings.has_licence_limit,
     }
-    connection.execute(sa.insert(tokens).values(row))
-    return token
 
 
 def _customer(row: sa.Row[tuple[object, ...]]) -> Customer:
@@ -238,6 +206,16 @@ def _customer(row: sa.Row[tuple[object, ...]]) -> Customer:
         key=values["key"],
         name=values["name"],
         profile=Profile(values["profile"]),
-        is_strict=bool(values["strict"]),
         created_at=values["created_at"],
+        revision=values["revision"],
+        settings=CustomerSettings(
+            is_strict=bool(values["strict"]),
+            retrieval=Retrieval(values["retrieval"]),
+            limits=AccountLimits(values["limits"]),
+            has_one_writer=bool(values["one_writer"]),
+            writing_client=values["writing_client"],
+            rate_limit=values["rate_limit"],
+            licences=values["licences"],
+            has_licence_limit=bool(values["licence_limit"]),
+        ),
     )

@@ -31,12 +31,10 @@ def with_relations(document: Document, relations: Mapping[str, Any]) -> Document
 
 def read_row(row: Row, relations: Mapping[str, Any] | None = None) -> StoredResource:
     """The resource of a row of `READ_COLUMNS`."""
-    body = bytes(row[3])
-    document = orjson.loads(body)
+    body = row[3]
     if relations:
-        document = with_relations(document, relations)
-        body = orjson.dumps(document)
-    return StoredResource(id=row[1], version=str(row[2]), document=document, body=body)
+        body = orjson.dumps(with_relations(orjson.loads(body), relations))
+    return StoredResource(id=row[1], version=str(row[2]), body=body)
 
 
 def whole_milliseconds(instant: datetime) -> datetime:

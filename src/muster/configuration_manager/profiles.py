@@ -2,28 +2,34 @@
 
 from collections.abc import Callable
 
-from muster.configuration_manager.customers import Customer, Profile
-from muster.scim.errors import InvalidValue, MutabilityViolation
+from muster.configuration_manager.accounts import check_account, complete_account
+from muster.configuration_manager.customer import Customer, Profile
+from muster.scim.errors import Forbidden, InvalidValue, MutabilityViolation
 from muster.scim.profile import ServerProfile
 from muster.scim.repository import Document
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType
 from muster.scim.schemas import USER_8X8_URN
 
 GENERIC_TYPES = (GENERIC_USER_TYPE, GROUP_TYPE)
-DEFAULT_EMAIL = "noreply@8x8.com"
-MANDATORY_NAMES = {"givenName": "first name", "familyName": "last name"}
 
 IsSite = Callable[[str], bool]
+IsAdministrator = Callable[[str], bool]
+
+
+def _nobody(_: str) -> bool:
+    return False
 
 
 def make_profile(
     customer: Customer,
     is_site: IsSite,
     *,
+    is_last_administrator: IsAdministrator = _nobody,
     resource_types: tuple[ResourceType, ...] = GENERIC_TYPES,
     cursor_key: bytes = b"",
 ) -> ServerProfile:
-    """The profile of a customer's endpoint; `is_site` says whether the customer has a site of exactly that name.
+    """The profile of a customer's endpoint; `is_site` says whether the customer has a site of exactly that name,
+    `is_last_administrator` whether a user of that name is the only one who can administrate the console.
 
     `resource_types` are those of the generic profile; what 8x8 takes is not the operator's to change.
     """
@@ -36,9 +42,10 @@ def make_profile(
         )
 
     def check(_: str, following: Document, present: Document | None) -> Document:
-        _check_name(following)
+        check_account(following, present, customer.settings.limits)
         _check_site(following, present, is_site)
-        return following if present is not None else _with_defaults(following)
+        _check_administrator(following, present, is_last_administrator)
+        return complete_account(following, is_new=present is None)
 
     return ServerProfile(
         name=customer.profile.value,
@@ -51,21 +58,18 @@ def make_profile(
     )
 
 
-def _check_name(following: Document) -> None:
-    """Raises InvalidValue without a first or last name. Source: 8x8, "User provisioning with SCIM API", mandatory."""
-    name = following.get("name") or {}
-    for attribute, shown in MANDATORY_NAMES.items():
-        if not str(name.get(attribute) or "").strip():
-            raise InvalidValue(f"name.{attribute}: must not be blank. Every user needs a {shown}: send one.")
-
-
-def _with_defaults(following: Document) -> Document:
-    """The new user with what 8x8 fills in. Source: 8x8, "User provisioning with SCIM API": e-mail, status."""
-    completed = {**following}
-    completed.setdefault("active", True)
-    if not completed.get("emails"):
-        completed["emails"] = [{"value": DEFAULT_EMAIL, "type": "work", "primary": True}]
-    return completed
+def _check_administrator(following: Document, present: Document | None, is_last_administrator: IsAdministrator) -> None:
+    """Raises Forbidden when the account of the console's last administrator would end or be renamed."""
+    if present is None or present.get("active") is False:
+        return
+    name = str(present.get("userName"))
+    if following.get("active") is not False and following.get("userName") == name:
+        return
+    if is_last_administrator(name):
+        raise Forbidden(
+            f"{name!r} is the last administrator of the console and can neither be deactivated nor renamed. Give the "
+            "role to another administrator first."
+        )
 
 
 def _check_site(following: Document, present: Document | None, is_site: IsSite) -> None:

@@ -1,20 +1,25 @@
-"""The HTTP face: SCIM under each customer's address, health, and the console beside them."""
+"""The HTTP face: SCIM under each customer's address, health, and the console beside them, as one WSGI application.
+
+SCIM is answered without a web framework between: at the rate that is measured for it, routing and wrapping a request
+would be a third of the work, and there is one route.
+"""
 
 import hmac
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import parse_qsl
-
-import falcon
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
 
 from muster.configuration_manager.calls import CallLog, ScimCall
+from muster.configuration_manager.customer import Retrieval
 from muster.configuration_manager.customers import Access, Customer, Customers
 from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
-from muster.configuration_manager.resources import ResourceStore, SqlRepository
+from muster.configuration_manager.rate import Allowance, RateMeter
+from muster.configuration_manager.resources import ResourceChange, ResourceStore, SqlRepository
 from muster.scim.errors import (
     Forbidden,
     InternalError,
@@ -22,10 +27,12 @@ from muster.scim.errors import (
     PayloadTooLarge,
     ResourceNotFound,
     ScimError,
+    TooManyRequests,
     Unauthorized,
 )
 from muster.scim.limits import DEFAULT_LIMITS
 from muster.scim.messages import MEDIA_TYPE, ScimRequest, ScimResponse, answer_error
+from muster.scim.profile import ServerProfile
 from muster.scim.resources import ResourceType
 from muster.scim.server import ScimServer
 
@@ -34,8 +41,18 @@ logger = logging.getLogger(__name__)
 PREFIX = "/udi/customers/"
 SCIM = "scim/v2"
 LIMIT_QUERY_CHARACTERS = 16_384
+LIMIT_QUERY_FIELDS = 50
 DRAINED_BYTES = 16_777_216
 DRAIN_BLOCK_BYTES = 65_536
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# The request headers that SCIM reads.
+HEADERS = (
+    ("CONTENT_TYPE", "content-type"),
+    ("HTTP_ACCEPT", "accept"),
+    ("HTTP_IF_MATCH", "if-match"),
+    ("HTTP_IF_NONE_MATCH", "if-none-match"),
+)
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -45,8 +62,22 @@ def customer_url(public_url: str, customer: str) -> str:
     return f"{public_url.rstrip('/')}{PREFIX}{customer}/{SCIM}"
 
 
+def _nobody(_: str) -> bool:
+    return False
+
+
+class _Served(NamedTuple):
+    """A customer's endpoint, made anew when a setting changes."""
+
+    customer: Customer
+    profile: ServerProfile
+    repository: SqlRepository
+    server: ScimServer
+    base_url: str
+
+
 class ScimResource:
-    """Answers everything under `/udi/customers/{customer}/scim/v2`."""
+    """Answers everything under `/udi/customers/{customer}/scim/v2`, as a WSGI application."""
 
     def __init__(
         self,
@@ -57,6 +88,7 @@ class ScimResource:
         public_url: str,
         resource_types: tuple[ResourceType, ...] = GENERIC_TYPES,
         cursor_key: bytes = b"",
+        is_last_administrator: Callable[[str], bool] = _nobody,
     ) -> None:
         self._customers = customers
         self._store = store
@@ -64,65 +96,76 @@ class ScimResource:
         self._public_url = public_url
         self._resource_types = resource_types
         self._cursor_key = cursor_key
-        self._served: dict[Customer, tuple[ScimServer, SqlRepository]] = {}
-        self._lock = threading.Lock()
+        self._is_last_administrator = is_last_administrator
+        self._served: dict[int, _Served] = {}
+        self._meter = RateMeter()
 
-    def answer(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
-        """Falcon's sink for the prefix."""
-        request, response = req, resp
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        """The answer as WSGI has it."""
         started = time.perf_counter_ns()
+        at = datetime.now(UTC)
         access: Access | None = None
+        extra: dict[str, str] = {}
+        changes: list[ResourceChange] = []
         body = b""
-        name, _slash, path = request.path.removeprefix(PREFIX).partition("/")
-        at, _slash, rest = path.partition(SCIM)
+        method: str = environ["REQUEST_METHOD"]
+        query: str = environ.get("QUERY_STRING", "")
+        name, rest = _split_path(environ.get("PATH_INFO", ""))
         try:
-            if at or not path or (rest and not rest.startswith("/")):
+            if rest is None:
                 raise ResourceNotFound(f"There is no such endpoint: SCIM is at {PREFIX}{{customer}}/{SCIM}.")
-            access = self._authenticate(request, name)
-            body = _read_body(request)
-            answered = self._serve(access.customer)[0].answer(
+            access = self._authenticate(environ.get("HTTP_AUTHORIZATION", ""), name, at)
+            customer = access.customer
+            if customer.settings.rate_limit is not None:
+                extra = self._take_turn(access, customer.settings.rate_limit)
+            if customer.settings.has_one_writer and method in WRITES and not rest.endswith("/.search"):
+                self._check_writer(access)
+            body = _read_body(environ)
+            served = self._serve(customer)
+            answered = served.server.answer(
                 ScimRequest(
-                    method=request.method,
+                    method=method,
                     path=rest or "/",
-                    query=_read_query(request.query_string),
-                    headers={key.lower(): value for key, value in request.headers.items()},
+                    query=_read_query(query) if query else {},
+                    headers={header: environ[key] for key, header in HEADERS if key in environ},
                     body=body,
-                    base_url=customer_url(self._public_url, name),
-                    asked_at=int(time.time()),
+                    base_url=served.base_url,
+                    asked_at=int(at.timestamp()),
                 )
             )
+            if method in WRITES:
+                changes = served.repository.take_changes()
         except ScimError as refused:
             answered = answer_error(refused)
         except Exception:
-            logger.exception("a SCIM request failed", extra={"method": request.method, "path": request.path})
+            logger.exception("a SCIM request failed", extra={"method": method, "path": rest})
             answered = answer_error(
                 InternalError("This is a fault of the service, not of the request. Try again later.")
             )
-        _write(answered, response, is_head=request.method == "HEAD")
         if access is not None:
             self._calls.add(
                 ScimCall(
-                    customer_key=access.customer.key,
-                    at=datetime.now(UTC),
-                    token_key=access.token_key,
-                    token_prefix=access.token_prefix,
-                    client=request.user_agent,
-                    method=request.method,
-                    path=f"{rest}?{request.query_string}" if request.query_string else rest,
-                    status=answered.status,
-                    duration_us=(time.perf_counter_ns() - started) // 1000,
-                    body=body,
-                    answer=answered.body,
+                    access,
+                    at,
+                    environ.get("HTTP_USER_AGENT"),
+                    method,
+                    f"{rest}?{query}" if query else rest or "",
+                    answered.status,
+                    (time.perf_counter_ns() - started) // 1000,
+                    body,
+                    answered.body,
+                    changes,
                 )
             )
+        return _send(answered, extra, start_response, is_head=method == "HEAD")
 
-    def _authenticate(self, request: falcon.Request, name: str) -> Access:
+    def _authenticate(self, authorization: str, name: str, now: datetime) -> Access:
         """Raises: Unauthorized, Forbidden."""
-        scheme, _, token = (request.auth or "").partition(" ")
+        scheme, _, token = authorization.partition(" ")
         token = token.strip()
         access = None
         if scheme.lower() == "bearer" and token and token.isascii():
-            access = self._customers.find_access(token, now=datetime.now(UTC))
+            access = self._customers.find_access(token, now=now)
         if access is None:
             raise Unauthorized(
                 "The bearer token is missing, wrong or no longer valid. Issue one in the console under "
@@ -130,96 +173,180 @@ class ScimResource:
             )
         if access.customer.name != name:
             raise Forbidden(f"The token belongs to another customer than {name[:64]!r}. Use the URL shown beside it.")
+        if not access.has_role:
+            raise Unauthorized(
+                f"The token belongs to {access.administrator!r}, who no longer has the role of administrator. "
+                "Have an administrator issue a new one in the console under Identity Management."
+            )
         return access
 
-    def repository_of(self, customer: Customer) -> SqlRepository:
-        """The customer's resources."""
-        return self._serve(customer)[1]
+    def _take_turn(self, access: Access, limit: int) -> dict[str, str]:
+        """The headers that say what is left. Raises: TooManyRequests."""
+        allowance = self._meter.take(access.token_key, limit, now=time.monotonic())
+        if allowance.is_granted:
+            return allowance.headers()
+        raise RateExceeded(
+            f"The rate limit of {limit} requests a minute is reached. Ask again in {allowance.reset_seconds} s.",
+            allowance,
+        )
 
-    def _serve(self, customer: Customer) -> tuple[ScimServer, SqlRepository]:
-        served = self._served.get(customer)
-        if served is None:
-            profile = make_profile(
-                customer,
-                lambda site: self._customers.is_site(customer, site),
-                resource_types=self._resource_types,
-                cursor_key=self._cursor_key and hmac.digest(self._cursor_key, customer.name.encode(), "sha256"),
+    def _check_writer(self, access: Access) -> None:
+        """Raises Forbidden for another client than the one that writes. Source: 8x8, one client may write."""
+        holder = access.customer.settings.writing_client
+        if holder is None:
+            holder = self._customers.claim_writing(access.customer, access.client)
+        if holder != access.client:
+            raise Forbidden(
+                f"The client {access.client!r} may only read: {holder!r} holds the right to write for this customer. "
+                "An administrator gives it to another client in the console under Settings."
             )
-            repository = SqlRepository(
-                self._store,
-                customer_key=customer.key,
-                unique_scope=customer.unique_scope,
-                resource_types=profile.resource_types,
-                base_url=customer_url(self._public_url, customer.name),
-            )
-            with self._lock:
-                served = self._served.setdefault(customer, (ScimServer(profile, repository), repository))
+
+    def repository_of(self, customer: Customer) -> SqlRepository:
+        """The customer's resources as SCIM shows them."""
+        return self._serve(customer).repository
+
+    def users_of(self, customer: Customer) -> SqlRepository:
+        """The customer's resources as the console shows them: those made by hand too, whatever SCIM is told."""
+        served = self._serve(customer)
+        return self._open_repository(customer, served.profile.resource_types, only_provisioned=False)
+
+    def profile_of(self, customer: Customer) -> ServerProfile:
+        """What the customer's endpoint is."""
+        return self._serve(customer).profile
+
+    def _serve(self, customer: Customer) -> _Served:
+        served = self._served.get(customer.key)
+        if served is not None and (served.customer is customer or served.customer == customer):
+            return served
+        profile = make_profile(
+            customer,
+            lambda site: self._customers.is_site(customer, site),
+            is_last_administrator=self._is_last_administrator,
+            resource_types=self._resource_types,
+            cursor_key=self._cursor_key and hmac.digest(self._cursor_key, customer.name.encode(), "sha256"),
+        )
+        repository = self._open_repository(
+            customer,
+            profile.resource_types,
+            only_provisioned=customer.settings.retrieval is Retrieval.PROVISIONED,
+        )
+        base_url = customer_url(self._public_url, customer.name)
+        served = _Served(customer, profile, repository, ScimServer(profile, repository), base_url)
+        self._served[customer.key] = served
         return served
+
+    def _open_repository(
+        self, customer: Customer, resource_types: tuple[ResourceType, ...], *, only_provisioned: bool
+    ) -> SqlRepository:
+        return SqlRepository(
+            self._store,
+            customer_key=customer.key,
+            unique_scope=customer.unique_scope,
+            resource_types=resource_types,
+            base_url=customer_url(self._public_url, customer.name),
+            only_provisioned=only_provisioned,
+            licences=customer.licence_limit,
+        )
+
+
+class RateExceeded(TooManyRequests):
+    """Too many requests, with the headers that say how many there may be."""
+
+    def __init__(self, detail: str, allowance: Allowance) -> None:
+        super().__init__(detail, retry_after_seconds=allowance.reset_seconds)
+        self._allowance = allowance.headers()
+
+    def headers(self) -> dict[str, str]:
+        """Retry-After and what the limit is."""
+        return {**super().headers(), **self._allowance}
 
 
 def make_site(scim: ScimResource, *, console: WsgiApplication | None = None) -> WsgiApplication:
     """The WSGI application: SCIM, `/healthz`, and the console for every other path."""
-    application = falcon.App(media_type=MEDIA_TYPE)
-    application.add_sink(scim.answer, prefix=PREFIX)
-    application.add_sink(_show_health, prefix=r"/healthz\Z")
-    application.req_options.strip_url_path_trailing_slash = False
-    application.set_error_serializer(_serialize_error)
 
     def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if console is not None and not path.startswith(PREFIX) and path != "/healthz":
+        if path.startswith(PREFIX):
+            return scim(environ, start_response)
+        if path == "/healthz":
+            start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "3")])
+            return [b"ok\n"]
+        if console is not None:
             return console(environ, start_response)
-        answer: Iterable[bytes] = application(environ, start_response)
-        return answer
+        return _send(answer_error(ResourceNotFound("There is no such page.")), {}, start_response)
 
     return dispatch
 
 
-def _show_health(req: falcon.Request, resp: falcon.Response, **_: Any) -> None:  # noqa: ARG001 - Falcon's names
-    resp.content_type = "text/plain; charset=utf-8"
-    resp.text = "ok\n"
+def _split_path(path: str) -> tuple[str, str | None]:
+    """The customer's name and what follows its address, None when that is no address of SCIM."""
+    if not path.isascii():
+        path = path.encode("latin-1").decode(errors="replace")  # as PEP 3333 has it
+    name, _, below = path[len(PREFIX) :].partition("/")
+    at, found, rest = below.partition(SCIM)
+    return name, None if at or not found or (rest and not rest.startswith("/")) else rest
 
 
-def _serialize_error(_: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
-    """Falcon's own refusals in SCIM's words."""
-    response.content_type = MEDIA_TYPE
-    response.data = answer_error(ResourceNotFound(error.title or "There is no such page.")).body
-
-
-def _read_body(request: falcon.Request) -> bytes:
-    """The body. Raises: PayloadTooLarge."""
+def _read_body(environ: dict[str, Any]) -> bytes:
+    """The body. Raises: PayloadTooLarge, InvalidSyntax."""
+    given = environ.get("CONTENT_LENGTH")
+    if not given:
+        if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", ""):
+            return b""
+        length = None
+    elif given.isascii() and given.isdigit():
+        length = int(given)
+        if length == 0:
+            return b""
+    else:
+        raise InvalidSyntax("Content-Length must be a whole number.")
     limit = DEFAULT_LIMITS.body_bytes
-    length = request.content_length
-    if length is None and "chunked" not in (request.get_header("Transfer-Encoding") or ""):
-        return b""
-    stream = request.stream if length is None else request.bounded_stream
-    body: bytes = stream.read(limit + 1)
+    stream = environ["wsgi.input"]
+    wanted = limit + 1 if length is None else min(length, limit + 1)
+    body: bytes = stream.read(wanted)
+    while len(body) < wanted and (part := stream.read(wanted - len(body))):
+        body += part
     if len(body) <= limit:
         return body
     # A client that still writes would see a broken connection and never the answer: what is not far too much is taken.
-    left = DRAINED_BYTES
+    left = DRAINED_BYTES if length is None else min(DRAINED_BYTES, length - len(body))
     while left > 0 and (part := stream.read(min(left, DRAIN_BLOCK_BYTES))):
         left -= len(part)
     raise PayloadTooLarge(f"The body is larger than the limit (body size) of {limit} bytes. Send less at a time.")
 
 
+@lru_cache(maxsize=1024)
 def _read_query(text: str) -> dict[str, str]:
-    """The decoded query. Raises: InvalidSyntax."""
+    """The decoded query; not to be changed. Raises: InvalidSyntax."""
     if len(text) > LIMIT_QUERY_CHARACTERS:
         raise InvalidSyntax(
             f"The query has {len(text)} characters; the limit (query length) is {LIMIT_QUERY_CHARACTERS}."
         )
+    if text.count("&") >= LIMIT_QUERY_FIELDS:
+        raise InvalidSyntax(f"The query has more fields than the limit (query fields) of {LIMIT_QUERY_FIELDS}.")
+    found = {}
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=50))
+        for field in text.split("&"):
+            if field:
+                name, _, value = field.partition("=")
+                found[_decode(name)] = _decode(value)
     except ValueError:
         raise InvalidSyntax("The query cannot be decoded: percent-encode it as UTF-8.") from None
+    return found
 
 
-def _write(answered: ScimResponse, response: falcon.Response, *, is_head: bool) -> None:
-    response.status = answered.status
-    for name, value in answered.headers.items():
-        response.set_header(name, value)
-    if answered.body and not is_head:
-        response.data = answered.body
-    elif not answered.body:
-        response.content_type = MEDIA_TYPE
+def _decode(text: str) -> str:
+    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
+
+
+def _send(
+    answered: ScimResponse, extra: dict[str, str], start_response: Callable[..., Any], *, is_head: bool = False
+) -> list[bytes]:
+    headers = [*answered.headers.items(), *extra.items()]
+    status, body = answered.status, answered.body
+    if body and not is_head:
+        headers.append(("Content-Length", str(len(body))))
+    elif status not in (204, 304) and "Content-Type" not in answered.headers:
+        headers.append(("Content-Type", MEDIA_TYPE))
+    start_response(STATUS_LINES[status], headers)
+    return [body] if body and not is_head else []

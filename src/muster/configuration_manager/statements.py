@@ -9,13 +9,16 @@ from muster.database import Database, Prepared
 
 _own_memberships = members.alias("own_memberships")
 
-# What a resource is read as, in this order everywhere.
+# What a resource is read as, in this order everywhere: the driver's own values, which need no conversion.
 READ_COLUMNS = (
     resources.c.key,
     resources.c.resource_id,
     resources.c.revision,
-    resources.c.body,
-    sa.exists().where(_own_memberships.c.member_key == resources.c.key).correlate(resources).label("is_member"),
+    sa.type_coerce(resources.c.body, sa.types.NullType()).label("body"),
+    sa.type_coerce(
+        sa.exists().where(_own_memberships.c.member_key == resources.c.key).correlate(resources),
+        sa.types.NullType(),
+    ).label("is_member"),
 )
 
 WRITTEN_COLUMNS = (
@@ -29,6 +32,7 @@ WRITTEN_COLUMNS = (
     "external_id",
     "display_name",
     "active",
+    "by_hand",
     "created_at",
     "modified_at",
     "body",
@@ -43,6 +47,8 @@ CHANGED_COLUMNS = (
     "modified_at",
     "body",
 )
+# When nothing that is looked up changed: SQLite writes each index that a statement names a column of.
+CONTENT_COLUMNS = ("revision", "modified_at", "body")
 
 _OF_TYPE = (
     resources.c.customer_key == sa.bindparam("p_customer_key"),
@@ -51,16 +57,26 @@ _OF_TYPE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statements:
-    """Parameters are named after the columns, with `p_` before."""
+class ReadingStatements:
+    """What is asked of all resources, or of those alone that an identity provider made. A row of `page` ends with the
+    total."""
 
     by_id: Prepared
     by_id_for_update: Prepared
     by_column: dict[str, Prepared]
     page: Prepared
     total: Prepared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """Parameters are named after the columns, with `p_` before."""
+
+    all: ReadingStatements
+    provisioned: ReadingStatements
     insert: Prepared
     update: Prepared
+    update_content: Prepared
     delete: Prepared
     count: Prepared
     members: Prepared
@@ -71,7 +87,6 @@ class Statements:
 
 def prepare_statements(database: Database) -> Statements:
     """The statements for this database's dialect."""
-    by_id = sa.select(*READ_COLUMNS).where(*_OF_TYPE, resources.c.resource_id == sa.bindparam("p_resource_id"))
     member = resources.alias("member")
     holder = resources.alias("holder")
     membership = (
@@ -79,29 +94,8 @@ def prepare_statements(database: Database) -> Statements:
         members.c.member_key == sa.bindparam("p_member_key"),
     )
     return Statements(
-        by_id=database.prepare(by_id),
-        by_id_for_update=database.prepare(by_id.with_for_update(of=resources)),
-        by_column={
-            name: database.prepare(
-                sa.select(*READ_COLUMNS)
-                .where(*_OF_TYPE, resources.c[name] == sa.bindparam("p_value"))
-                .order_by(resources.c.key)
-                .limit(sa.bindparam("p_limit"))
-            )
-            for name in ("user_name", "external_id", "display_name", "resource_id")
-        },
-        page=database.prepare(
-            sa.select(*READ_COLUMNS)
-            .where(*_OF_TYPE)
-            .order_by(resources.c.key)
-            .limit(sa.bindparam("p_limit"))
-            .offset(sa.bindparam("p_offset"))
-        ),
-        total=database.prepare(
-            sa.select(counters.c.total).where(
-                counters.c.customer_key == sa.bindparam("p_customer_key"), counters.c.type == sa.bindparam("p_type")
-            )
-        ),
+        all=_prepare_reading(database, only_provisioned=False),
+        provisioned=_prepare_reading(database, only_provisioned=True),
         insert=database.prepare(
             sa.insert(resources)
             .values({name: sa.bindparam(f"p_{name}", type_=resources.c[name].type) for name in WRITTEN_COLUMNS})
@@ -112,11 +106,19 @@ def prepare_statements(database: Database) -> Statements:
             .where(resources.c.key == sa.bindparam("p_key"))
             .values({name: sa.bindparam(f"p_{name}", type_=resources.c[name].type) for name in CHANGED_COLUMNS})
         ),
+        update_content=database.prepare(
+            sa.update(resources)
+            .where(resources.c.key == sa.bindparam("p_key"))
+            .values({name: sa.bindparam(f"p_{name}", type_=resources.c[name].type) for name in CONTENT_COLUMNS})
+        ),
         delete=database.prepare(sa.delete(resources).where(resources.c.key == sa.bindparam("p_key"))),
         count=database.prepare(
             sa.update(counters)
             .where(counters.c.customer_key == sa.bindparam("p_customer_key"), counters.c.type == sa.bindparam("p_type"))
-            .values(total=counters.c.total + sa.bindparam("p_change"))
+            .values(
+                total=counters.c.total + sa.bindparam("p_change"), active=counters.c.active + sa.bindparam("p_active")
+            )
+            .returning(counters.c.active)
         ),
         members=database.prepare(
             sa.select(member.c.resource_id, member.c.type, members.c.display)
@@ -132,4 +134,45 @@ def prepare_statements(database: Database) -> Statements:
             .where(members.c.member_key == sa.bindparam("p_member_key"))
             .order_by(members.c.group_key)
         ),
+    )
+
+
+def is_provisioned(only_provisioned: bool) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition on resources that leaves out those made by hand, if they are to be left out."""
+    return (sa.not_(resources.c.by_hand),) if only_provisioned else ()
+
+
+def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingStatements:
+    scope = (*_OF_TYPE, *is_provisioned(only_provisioned))
+    by_id = sa.select(*READ_COLUMNS).where(*scope, resources.c.resource_id == sa.bindparam("p_resource_id"))
+    kept: sa.ColumnElement[int] = counters.c.total
+    if only_provisioned:
+        made = resources.alias("made")
+        by_hand = sa.select(sa.func.count()).where(
+            made.c.customer_key == counters.c.customer_key, made.c.type == counters.c.type, made.c.by_hand
+        )
+        kept = kept - by_hand.scalar_subquery()
+    total = sa.select(kept).where(
+        counters.c.customer_key == sa.bindparam("p_customer_key"), counters.c.type == sa.bindparam("p_type")
+    )
+    return ReadingStatements(
+        by_id=database.prepare(by_id),
+        by_id_for_update=database.prepare(by_id.with_for_update(of=resources)),
+        by_column={
+            name: database.prepare(
+                sa.select(*READ_COLUMNS)
+                .where(*scope, resources.c[name] == sa.bindparam("p_value"))
+                .order_by(resources.c.key)
+                .limit(sa.bindparam("p_limit"))
+            )
+            for name in ("user_name", "external_id", "display_name", "resource_id")
+        },
+        page=database.prepare(
+            sa.select(*READ_COLUMNS, total.scalar_subquery())
+            .where(*scope)
+            .order_by(resources.c.key)
+            .limit(sa.bindparam("p_limit"))
+            .offset(sa.bindparam("p_offset"))
+        ),
+        total=database.prepare(total),
     )

@@ -32,8 +32,17 @@ customers = sa.Table(
     sa.Column("key", Key, primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("profile", sa.Text, nullable=False),
-    sa.Column("strict", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", Instant, nullable=False),
+    # One more at every change of what follows: whoever keeps a customer in memory sees that it is out of date.
+    sa.Column("revision", sa.Integer, nullable=False, default=1),
+    sa.Column("strict", sa.Boolean, nullable=False, default=False),
+    sa.Column("retrieval", sa.Text, nullable=False),
+    sa.Column("limits", sa.Text, nullable=False),
+    sa.Column("one_writer", sa.Boolean, nullable=False),
+    sa.Column("writing_client", sa.Text),
+    sa.Column("rate_limit", sa.Integer),
+    sa.Column("licences", sa.Integer),
+    sa.Column("licence_limit", sa.Boolean, nullable=False, default=False),
 )
 
 # What the installation knows of itself: one row a name.
@@ -60,6 +69,7 @@ administrators = sa.Table(
     sa.Column("key", Key, primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
 )
 
@@ -79,6 +89,8 @@ tokens = sa.Table(
     sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
     sa.Column("digest", sa.Text, nullable=False, unique=True),
     sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("administrator_key", Key, sa.ForeignKey("administrators.key")),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("last_used_at", Instant),
@@ -99,6 +111,7 @@ resources = sa.Table(
     sa.Column("external_id", Ordered),
     sa.Column("display_name", Ordered),
     sa.Column("active", sa.Boolean),
+    sa.Column("by_hand", sa.Boolean, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("modified_at", Instant, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -108,9 +121,16 @@ resources = sa.Table(
     sa.Index("resources_external_id", "customer_key", "type", "external_id"),
     sa.Index("resources_display_name", "customer_key", "type", "display_name"),
     sa.Index("resources_active", "customer_key", "type", "active"),
-    sa.Index("resources_created_at", "customer_key", "type", "created_at"),
     sa.Index("resources_modified_at", "customer_key", "type", "modified_at"),
-    sa.Index("resources_in_order", "customer_key", "type", "key"),
+    # In the order of creation, which is that of the instants too: one index for both.
+    sa.Index("resources_in_order", "customer_key", "type", "key", "created_at"),
+    sa.Index(
+        "resources_by_hand",
+        "customer_key",
+        "type",
+        sqlite_where=sa.text("by_hand"),
+        postgresql_where=sa.text("by_hand"),
+    ),
 )
 
 members = sa.Table(
@@ -129,6 +149,7 @@ counters = sa.Table(
     sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), primary_key=True),
     sa.Column("type", sa.Text, primary_key=True),
     sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("active", sa.BigInteger, nullable=False),
 )
 
 calls = sa.Table(
@@ -138,13 +159,17 @@ calls = sa.Table(
     sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Column("token_prefix", sa.Text, nullable=False),
-    sa.Column("client", sa.Text),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("administrator", sa.Text),
+    sa.Column("user_agent", sa.Text),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("duration_us", sa.Integer, nullable=False),
     sa.Column("request_body", sa.LargeBinary),
     sa.Column("answer_body", sa.LargeBinary),
+    sa.Column("before_body", sa.LargeBinary),
+    sa.Column("after_body", sa.LargeBinary),
     sa.Column("error", sa.Text),
     sa.Index("calls_of_customer", "customer_key", "key"),
 )

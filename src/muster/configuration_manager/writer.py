@@ -1,8 +1,9 @@
 """Group commit: writers that come while one commits share the next commit.
 
 A commit on SQLite with `synchronous=FULL` waits for the disk. Sixteen threads that wait one after the other write as
-fast as one; here the thread that holds the lock runs the work of all that queue behind it in one transaction, each in a
-savepoint of its own, and every thread gets its own result or exception after the one commit.
+fast as one; here the thread that leads runs the work of all that queue behind it in one transaction, each in a
+savepoint of its own, and every thread gets its own result or exception after the one commit. Then the lead passes to
+the first that came meanwhile. On PostgreSQL, where writers do not wait for each other, each has its own transaction.
 """
 
 import threading
@@ -11,60 +12,85 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
-from muster.database import Database
+from muster.database import Database, driver_of
 
 T = TypeVar("T")
 
+LIMIT_BATCH = 64
+LIMIT_ATTEMPTS = 5
+# A serialization failure and a deadlock on PostgreSQL: nothing was kept, and the same work may be run anew.
+_PASSING = frozenset({"40001", "40P01"})
+
 
 class _Job:
-    """One caller's work and what came of it."""
+    """One caller's work and what came of it; `gate` opens when it is done, or when its caller is to lead."""
 
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("done", "error", "gate", "result", "work")
 
     def __init__(self, work: Callable[[Connection], Any]) -> None:
         self.work = work
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = False
+        self.gate = threading.Lock()
+        self.gate.acquire()
 
 
 class Writer:
     """Runs pieces of work in write transactions; `batch_limit` of them share a commit at most (1: each has its own)."""
 
-    def __init__(self, database: Database, *, batch_limit: int = 64) -> None:
+    def __init__(self, database: Database, *, batch_limit: int | None = None) -> None:
         self._database = database
-        self._batch_limit = batch_limit
+        self._batch_limit = batch_limit or (LIMIT_BATCH if database.has_one_writer else 1)
         self._queue: deque[_Job] = deque()
-        self._turn = threading.Lock()
+        self._mutex = threading.Lock()
+        self._has_leader = False
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """What the work returned, after it was committed. Raises whatever the work raised, with nothing of it kept."""
+        """What the work returned, after it was committed. Raises whatever the work raised, with nothing of it kept.
+
+        The work may be run more than once: only what it did last is kept.
+        """
         if self._batch_limit == 1:
-            with self._database.write() as connection:
-                return work(connection)
+            return self._run_alone(work)
         job = _Job(work)
-        self._queue.append(job)
-        while not job.done:
-            with self._turn:
-                if not job.done:
-                    self._commit_batch()
+        with self._mutex:
+            self._queue.append(job)
+            leads = not self._has_leader
+            self._has_leader = True
+        if not leads:
+            job.gate.acquire()
+        if not job.done:
+            self._lead()
         if job.error is not None:
             raise job.error
         result: T = job.result
         return result
 
-    def _commit_batch(self) -> None:
-        batch: list[_Job] = []
-        while self._queue and len(batch) < self._batch_limit:
-            batch.append(self._queue.popleft())
+    def _run_alone(self, work: Callable[[Connection], T]) -> T:
+        for attempt in range(1, LIMIT_ATTEMPTS + 1):
+            try:
+                with self._database.write() as connection:
+                    return work(connection)
+            except OperationalError as error:
+                if attempt == LIMIT_ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _PASSING:
+                    raise
+        raise AssertionError  # pragma: no cover - the last attempt returned or raised
+
+    def _lead(self) -> None:
+        """Runs the first jobs of the queue, the caller's own the first of them, and passes the lead on."""
+        with self._mutex:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_limit))]
         try:
             with self._database.write() as connection:
                 if len(batch) == 1:
                     batch[0].result = batch[0].work(connection)
                 else:
+                    driver = driver_of(connection)
                     for job in batch:
-                        _run_in_savepoint(connection, job)
+                        _run_in_savepoint(connection, driver, job)
         except BaseException as error:
             # Nothing was committed: no one may be told that it was.
             for job in batch:
@@ -73,13 +99,20 @@ class Writer:
         finally:
             for job in batch:
                 job.done = True
+            with self._mutex:
+                following = self._queue[0] if self._queue else None
+                self._has_leader = following is not None
+            if following is not None:
+                following.gate.release()
+            for job in batch[1:]:
+                job.gate.release()
 
 
-def _run_in_savepoint(connection: Connection, job: _Job) -> None:
-    connection.exec_driver_sql("SAVEPOINT job")
+def _run_in_savepoint(connection: Connection, driver: Any, job: _Job) -> None:
+    driver.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)
     except Exception as error:
         job.error = error
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
-    connection.exec_driver_sql("RELEASE SAVEPOINT job")
+        driver.execute("ROLLBACK TO SAVEPOINT job")
+    driver.execute("RELEASE SAVEPOINT job")

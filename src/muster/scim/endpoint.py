@@ -279,8 +279,8 @@ class ResourceEndpoint:
     def _write(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
         """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""
         location = self._location(base_url, stored.id)
-        shown = self._references.show(stored.document, base_url)
-        if project is None and shown is stored.document:
+        if project is None and not self._references.may_concern(stored.body):
             return stored.body[:-2] + b',"location":' + orjson.dumps(location) + b"}}"
+        shown = self._references.show(stored.document, base_url)
         document: dict[str, Any] = {**shown, "meta": {**shown["meta"], "location": location}}
         return orjson.dumps(document if project is None else project(document))

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import orjson
+
 from muster.scim.attributes import AttributeDefinition
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
@@ -40,6 +42,12 @@ class References:
             for attribute in attributes
             if (endpoint := _referenced(attribute, endpoints)) is not None
         )
+
+        self._names = tuple(orjson.dumps(reference.attribute) + b":" for reference in self._references)
+
+    def may_concern(self, body: bytes) -> bool:
+        """Whether a resource with this JSON, written without spaces, may hold a reference; False is certain."""
+        return any(name in body for name in self._names)
 
     def show(self, document: Document, base_url: str) -> Document:
         """The document with each missing `$ref`; the very same object when none is missing."""

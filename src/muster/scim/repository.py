@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import orjson
+
 from muster.scim.filters import AttributePath, Filter
 
 Document = dict[str, Any]
@@ -27,13 +29,18 @@ class StoredResource:
     `version` is the opaque text between the quotes of the ETag (`W/"<version>"`). `document["meta"]` holds
     resourceType, created, lastModified and version (`W/"<version>"`), and no location: the server adds that.
     `body` is the canonical JSON of `document` without spaces, with `meta` its last member, so it ends in `}}`:
-    the server writes the location into that place and serves the bytes as they are.
+    the server writes the location into that place and serves the bytes as they are. What is only served is never read.
     """
 
     id: str
     version: str
-    document: Document
     body: bytes
+
+    @property
+    def document(self) -> Document:
+        """The resource as a value; read from the body at every call."""
+        document: Document = orjson.loads(self.body)
+        return document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

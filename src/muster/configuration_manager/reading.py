@@ -1,0 +1,213 @@
+"""Finding the SCIM resources of one customer in the database: by id, by filter, page by page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster.configuration_manager import queries
+from muster.configuration_manager.documents import read_row
+from muster.configuration_manager.membership import Membership
+from muster.configuration_manager.statements import READ_COLUMNS, Statements, is_provisioned
+from muster.configuration_manager.tables import resources
+from muster.database import Database
+from muster.scim.evaluation import compile_filter
+from muster.scim.filters import Comparison, FilterOperator
+from muster.scim.repository import Document, ResourcePage, ResourceQuery, StoredResource
+from muster.scim.resources import ResourceType
+from muster.scim.sorting import sort_documents
+
+Row = tuple[Any, ...]
+
+GROUP = "Group"
+USER = "User"
+SCAN_ROWS = 500
+TOTAL = len(READ_COLUMNS)  # where a row of a page holds it
+
+# Comparisons with `eq` that one prepared statement answers.
+_LOOKUPS: Mapping[queries.Name, str] = {
+    (None, "userName", None): "user_name",
+    (None, "externalId", None): "external_id",
+    (None, "displayName", None): "display_name",
+    (None, "id", None): "resource_id",
+}
+
+
+class ResourceReader:
+    """Reads the resources of one customer: all, or those alone that an identity provider made."""
+
+    def __init__(
+        self,
+        database: Database,
+        statements: Statements,
+        *,
+        customer_key: int,
+        resource_types: Sequence[ResourceType],
+        base_url: str,
+        only_provisioned: bool,
+    ) -> None:
+        self._database = database
+        self._reads = statements.provisioned if only_provisioned else statements.all
+        self._customer_key = customer_key
+        self._only_provisioned = only_provisioned
+        self._types = {resource_type.name: resource_type for resource_type in resource_types}
+        locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
+        self._membership = Membership(statements, customer_key, locations)
+
+    def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
+        """The resource, or None when there is none of that id and type."""
+        if "\0" in resource_id:
+            return None  # PostgreSQL refuses the character
+        if type_name == GROUP and with_members:
+            # The group and its members as they were at one moment.
+            with self._database.read() as connection:
+                row = self._reads.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id), on=connection)
+                return None if row is None else self._load([row], type_name, connection)[0]
+        row = self._reads.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id))
+        if row is None:
+            return None
+        if row[4]:
+            with self._database.read() as connection:
+                return self._load([row], type_name, connection, with_members=with_members)[0]
+        return read_row(row)
+
+    def query(self, type_name: str, query: ResourceQuery) -> ResourcePage:
+        """One page of what the query finds."""
+        looked_up = self._look_up(type_name, query)
+        if looked_up is not None:
+            return looked_up
+        page = self._read_page(type_name, query)
+        if page is not None:
+            return page
+        with self._database.read() as connection:
+            return self._search(type_name, query, connection)
+
+    def _look_up(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
+        """The answer to `attribute eq value` in one statement; None when it takes more."""
+        bound = query.filter
+        if not isinstance(bound, Comparison) or bound.operator is not FilterOperator.EQUAL or query.start_index != 1:
+            return None
+        column = _LOOKUPS.get(queries.name_of(bound.attribute))
+        if column is None or "\0" in str(bound.value) or query.sort_by is not None or query.count == 0:
+            return None
+        if query.after is not None or query.before is not None:
+            return None
+        value = queries.COLUMNS[queries.name_of(bound.attribute)].encode(bound.value)
+        rows = self._reads.by_column[column].fetch_all(self._named(type_name, p_value=value, p_limit=query.count + 1))
+        if len(rows) > query.count:
+            return None
+        if any(row[4] for row in rows) or (type_name == GROUP and query.with_members and rows):
+            with self._database.read() as connection:
+                found = self._load(rows, type_name, connection, with_members=query.with_members)
+        else:
+            found = [read_row(row) for row in rows]
+        return ResourcePage(total=len(found), resources=found)
+
+    def _read_page(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
+        """A page of everything in one statement; None when it takes more."""
+        if query.filter is not None or query.sort_by is not None or not query.count or query.after or query.before:
+            return None
+        if query.after is not None or (type_name == GROUP and query.with_members):
+            return None
+        limits = self._named(type_name, p_limit=query.count, p_offset=query.start_index - 1)
+        rows = self._reads.page.fetch_all(limits)
+        if not rows or rows[0][TOTAL] is None or any(row[4] for row in rows):
+            return None
+        return ResourcePage(total=rows[0][TOTAL], resources=[read_row(row) for row in rows])
+
+    def _search(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
+        bound = query.filter
+        compiled = queries.EVERYTHING if bound is None else queries.compile_clause(bound)
+        scope = self._scope(type_name)
+        if compiled.clause is not None:
+            scope.append(compiled.clause)
+        order = queries.order_by(query.sort_by, descending=query.descending)
+        if compiled.is_exact and order is not None:
+            total = self._count(type_name, scope, connection, is_everything=compiled.clause is None)
+            rows: list[Row] = []
+            if query.count and total >= query.start_index:
+                page = queries.turn_page(sa.select(*READ_COLUMNS).where(*scope), query, order)
+                rows = [tuple(row) for row in connection.execute(page)]
+            if query.before is not None:
+                rows.reverse()
+            return self._page(total, rows, type_name, query, connection)
+        return self._scan(type_name, query, connection, scope, is_exact=compiled.is_exact)
+
+    def _scan(
+        self,
+        type_name: str,
+        query: ResourceQuery,
+        connection: Connection,
+        scope: Sequence[sa.ColumnElement[bool]],
+        *,
+        is_exact: bool,
+    ) -> ResourcePage:
+        """The slow way: every row of the scope is read, and its document decides."""
+        resource_type = self._types[type_name]
+        bound = query.filter
+        predicate = None if bound is None or is_exact else compile_filter(bound, resource_type)
+        with_relations = predicate is not None and bound is not None and queries.needs_relations(bound)
+        order = queries.order_by(query.sort_by, descending=query.descending)
+        read = sa.select(*READ_COLUMNS).where(*scope).order_by(*(order or [resources.c.key]))
+        kept: list[tuple[Document | None, Row]] = []
+        for rows in connection.execute(read.execution_options(yield_per=SCAN_ROWS)).partitions():
+            block = [tuple(row) for row in rows]
+            if with_relations:
+                documents = [found.document for found in self._load(block, type_name, connection)]
+            else:
+                documents = [orjson.loads(row[3]) for row in block]
+            for row, document in zip(block, documents, strict=True):
+                if predicate is None or predicate(document):
+                    kept.append((document if order is None else None, row))
+        ordered = [row for _, row in kept]
+        if order is None and query.sort_by is not None:
+            row_of = {row[1]: row for row in ordered}
+            unordered = (document for document, _ in kept if document is not None)
+            in_order = sort_documents(unordered, query.sort_by, resource_type, descending=query.descending)
+            ordered = [row_of[document["id"]] for document in in_order]
+        return self._page(len(kept), queries.choose_rows(ordered, query), type_name, query, connection)
+
+    def _scope(self, type_name: str) -> list[sa.ColumnElement[bool]]:
+        return [
+            resources.c.customer_key == self._customer_key,
+            resources.c.type == type_name,
+            *is_provisioned(self._only_provisioned),
+        ]
+
+    def _count(
+        self,
+        type_name: str,
+        scope: Sequence[sa.ColumnElement[bool]],
+        connection: Connection,
+        *,
+        is_everything: bool,
+    ) -> int:
+        """How many rows there are: kept for users and groups as a whole, else counted."""
+        kept = self._reads.total.fetch_one(self._named(type_name), on=connection) if is_everything else None
+        if kept is not None:
+            return int(kept[0])
+        return connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
+
+    def _page(
+        self, total: int, rows: Sequence[Row], type_name: str, query: ResourceQuery, connection: Connection
+    ) -> ResourcePage:
+        found = self._load(rows, type_name, connection, with_members=query.with_members)
+        return ResourcePage(total=total, resources=found, places=[row[0] for row in rows])
+
+    def _load(
+        self, rows: Sequence[Row], type_name: str, connection: Connection, *, with_members: bool = True
+    ) -> list[StoredResource]:
+        found = []
+        for row in rows:
+            relations: dict[str, Any] = {}
+            if type_name == GROUP and with_members:
+                relations["members"] = self._membership.read_members(row[0], connection)
+            elif type_name == USER and row[4]:
+                relations["groups"] = self._membership.read_groups(row[0], connection)
+            found.append(read_row(row, relations))
+        return found
+
+    def _named(self, type_name: str, **others: Any) -> dict[str, Any]:
+        return {"p_customer_key": self._customer_key, "p_type": type_name, **others}
