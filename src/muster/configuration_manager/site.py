@@ -131,6 +131,7 @@ class ScimResource:
                     body=body,
                     base_url=served.base_url,
                     asked_at=int(at.timestamp()),
+                    subject=access.administrator,
                 )
             )
             if method in WRITES:
