@@ -1,7 +1,6 @@
 """What an operator sets: by an environment variable `MUSTER_…`, or by a command's option, which wins."""
 
 import ipaddress
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,18 @@ CONFIGURATION_MANAGER_FOLDER = DEFAULT_FOLDER / "configuration-manager"
 SERVICE_PORT = 8080
 CONFIGURATION_MANAGER_PORT = 8088
 _PREFIX = "MUSTER_"
+# Settings that are options of a command, too, and what they are called there.
+_OPTIONS = {
+    "data": "data",
+    "database": "database",
+    "host": "host",
+    "port": "port",
+    "public_url": "public-url",
+    "tls_cert": "tls-cert",
+    "tls_key": "tls-key",
+    "behind_proxy": "behind-proxy",
+    "allow_targets": "allow-target",
+}
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -48,7 +59,8 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) to serve HTTPS with.")
     tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
     behind_proxy: bool = Field(
-        default=False, description="A TLS-terminating proxy stands before it: its X-Forwarded headers are trusted."
+        default=False,
+        description="A TLS-terminating proxy stands before it: it may listen beyond loopback without TLS.",
     )
     threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
     allow_targets: Annotated[tuple[Network, ...], NoDecode] = Field(
@@ -60,7 +72,6 @@ class Settings(BaseSettings):
     proxy: str | None = Field(
         None, repr=False, description="HTTP proxy to call out through; the environment's is not used."
     )
-    request_timeout: timedelta = Field(timedelta(seconds=60), description="How long one request to a target may take.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("allow_targets", mode="before")
@@ -111,4 +122,5 @@ def _sentence(problem: Any) -> str:
     if not problem["loc"]:
         return message
     name = str(problem["loc"][0])
-    return f"{_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {message}"
+    option = f" (--{_OPTIONS[name]})" if name in _OPTIONS else ""
+    return f"{_PREFIX}{name.upper()}{option}: {message}"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playing import JOB, Trip
 
+from muster.engine.schedule import Schedule
 from muster.model.exchange import ConnectionFailed, HttpRequest, HttpResponse, TransportTimeout
 from muster.model.job import CycleState, QuarantineReason, ScheduleState
 from muster.model.log import LogStatus
@@ -332,3 +333,18 @@ def test_a_fault_of_ours_ends_the_cycle_and_quarantines_the_job(trip: Trip) -> N
     assert job.quarantine is not None
     assert "ZeroDivisionError" in job.quarantine.failure.sentence
     assert trip.engine.advance(cycle.id) is False
+
+
+def test_a_change_wakes_the_job_or_waits_for_the_interval_where_waking_is_off(trip: Trip) -> None:
+    trip.hire("Ada")
+    trip.run()
+    schedule = Schedule(trip.stores, trip.clock, trip.store.feed.latest)
+    assert schedule.due() == []
+    trip.hire("Bob")
+    assert schedule.due() == []
+    trip.clock.advance(timedelta(seconds=2))
+    assert [job.id for job, _ in schedule.due()] == [JOB]
+    trip.store.jobs.set_settings(JOB, {"WakeUpOnChange": "false"})
+    assert schedule.due() == []
+    trip.clock.advance(timedelta(minutes=40))
+    assert [job.id for job, _ in schedule.due()] == [JOB]

@@ -27,6 +27,8 @@ def enter_house(arguments: Mapping[str, Any]) -> House:
     """Returns the house in a fresh child process, which sets up its own logging."""
     settings = load_settings(**arguments)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # What is to be said of the key, the supervisor has said.
+    logging.getLogger("muster.sealing").setLevel(logging.ERROR)
     return open_house(settings, Path(arguments["data"]))
 
 
@@ -40,7 +42,7 @@ def make_services(house: House) -> Services:
         open_target=house.open_target,
         explain=house.explain,
         uploads=house.uploads(),
-        trouble=lambda: None,
+        trouble=house.engine_trouble,
         public_url=house.settings.public_url,
     )
 
@@ -64,6 +66,7 @@ def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -
         runs=runs,
         import_job_id=house.import_job_id(),
         engine_id=engine_id,
+        beat=house.beat,
         clock=house.clock,
         ids=house.ids,
     )

@@ -42,6 +42,8 @@ from muster.transport.client import open_transport
 
 DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
+HEARTBEAT_NAME = "engine.alive"
+_SILENT_SECONDS = 30.0
 
 
 class SystemClock:
@@ -122,6 +124,22 @@ class House:
     def uploads(self) -> FolderUploads:
         """Returns where uploads are kept."""
         return FolderUploads(self.folder / UPLOADS_NAME)
+
+    # ------------------------------------------------------------ the engine's life
+
+    def beat(self) -> None:
+        """Shows that an engine works on this folder."""
+        (self.folder / HEARTBEAT_NAME).touch(mode=0o600)
+
+    def engine_trouble(self) -> str | None:
+        """Returns why nothing is provisioned now: no engine has shown life for half a minute."""
+        try:
+            silent_for = time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime
+        except FileNotFoundError:
+            return "the engine process has not started yet"
+        if silent_for > _SILENT_SECONDS:
+            return f"the engine process has shown no life for {silent_for:.0f} seconds: look at the service's log"
+        return None
 
     # ------------------------------------------------------------ jobs
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -171,18 +172,28 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     service, manager = stage.start()
     sites = [site["name"] for site in json.loads(shipped_document())["sites"]]
     options = [part for site in sites for part in ("--site", site)]
-    customer = stage.command(
-        "configuration-manager", "customer", "create", "Lantaarn", "--profile", "8x8", *options,
-        "--data", str(stage.folder / "configuration-manager"),
-    )  # fmt: skip
+    name, password = stage.sign_in
+    manager_data = ["--data", str(stage.folder / "configuration-manager")]
+    service_data = ["--data", str(stage.folder / "service")]
+    # Four commands of two operators, side by side.
+    with ThreadPoolExecutor() as operators:
+        customer_made = operators.submit(
+            stage.command, "configuration-manager", "customer", "create", "Lantaarn", "--profile", "8x8", *options,
+            *manager_data,
+        )  # fmt: skip
+        token_made = operators.submit(
+            stage.command, "token", "create", "demo", "--role", "Global Administrator", *service_data
+        )
+        admins = (["admin", "create", name], ["configuration-manager", "admin", "create", name])
+        made = [
+            operators.submit(stage.command, *command, "--password-stdin", *where, typed=f"{password}\n")
+            for command, where in zip(admins, (service_data, manager_data), strict=True)
+        ]
+        customer, token = customer_made.result(), token_made.result()["token"]
+        for each in made:
+            each.result()
     scim_url = f"{manager.url}/{customer['url'].split('/', 3)[3]}"
     stage.say(f"8x8: customer Lantaarn with {len(sites)} sites, 8x8 URL and 8x8 API Token issued")
-    service_data = ["--data", str(stage.folder / "service")]
-    name, password = stage.sign_in
-    stage.command("admin", "create", name, "--password-stdin", *service_data, typed=f"{password}\n")
-    manager_admin = ["configuration-manager", "admin", "create", name, "--password-stdin"]
-    stage.command(*manager_admin, "--data", str(stage.folder / "configuration-manager"), typed=f"{password}\n")
-    token = stage.command("token", "create", "demo", "--role", "Global Administrator", *service_data)["token"]
     story = Story(HttpApi(service.url, token), scim_url, customer["token"])
 
     stage.say(f"Importing the directory: {users:,} people")

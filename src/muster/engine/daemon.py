@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _TICK = timedelta(milliseconds=100)
 _PURGE_EVERY = timedelta(hours=1)
+_BEAT_EVERY = timedelta(seconds=5)
 
 
 class Daemon:
@@ -43,6 +44,7 @@ class Daemon:
         runs: Runs,
         import_job_id: str,
         engine_id: str,
+        beat: Callable[[], None],
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -56,6 +58,8 @@ class Daemon:
         self._runs = runs
         self._import_job_id = import_job_id
         self._engine_id = engine_id
+        self._beat = beat
+        self._beat_at = clock.now() - _BEAT_EVERY
         self._clock = clock
         self._ids = ids
         self._purged_at = clock.now() - _PURGE_EVERY
@@ -65,11 +69,17 @@ class Daemon:
         """Works until `stop` is set; without `scheduled` only at what is asked for."""
         try:
             while not stop.wait(_TICK.total_seconds()):
+                self._show_life()
                 self.take_work()
                 if scheduled:
                     self.start_due()
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _show_life(self) -> None:
+        if self._clock.now() - self._beat_at >= _BEAT_EVERY:
+            self._beat_at = self._clock.now()
+            self._beat()
 
     def take_work(self) -> None:
         """Takes what faces and commands have queued."""

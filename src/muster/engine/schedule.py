@@ -10,6 +10,8 @@ from muster.model.job import Cycle, ScheduleState, SynchronizationJob
 from muster.ports.world import Clock
 
 DEBOUNCE = timedelta(seconds=1)
+# Job setting: with "false" a change waits for the interval instead of waking the job.
+WAKE_UP = "WakeUpOnChange"
 
 
 @dataclass(slots=True)
@@ -54,4 +56,7 @@ class Schedule:
             return True
         if self._stores.links.due_escrows(job.id, now, 1, None):
             return True
-        return latest > job.watermark and quiet
+        if latest <= job.watermark or not quiet:
+            return False
+        wakes = job.settings.get(WAKE_UP, "true").lower() != "false"
+        return wakes or job.last_cycle_began_at is None or now - job.last_cycle_began_at >= job.interval
