@@ -101,12 +101,12 @@ OWNING = [
     (LinkState.MANAGED, True),
     (LinkState.ADOPTED, True),
     (LinkState.SEEN, False),
-    (LinkState.RELEASED, False),
+    (LinkState.RELEASED, True),
 ]
 
 
 @pytest.mark.parametrize(("state", "owns"), OWNING)
-def test_who_is_adopted_or_managed_has_an_owner(company: Company, work: Work, state: LinkState, owns: bool) -> None:
+def test_who_is_adopted_managed_or_released_by_the_job_itself_has_an_owner(company: Company, work: Work, state: LinkState, owns: bool) -> None:
     work.settle(settlement("ann", state=state))
     expected = {"t-ann": ("job", id_of("ann"))} if owns else {}
     assert company.store.links.owners("job", USER, ["t-ann", "t-bob"]) == expected

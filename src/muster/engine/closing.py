@@ -8,9 +8,19 @@ from muster.model.job import Cycle, CyclePhase, CycleState, SynchronizationJob
 from muster.planning.health import quarantine, reason_of, verdict_of_cycle
 from muster.ports.world import Clock
 
+# A plan's cycle whose operations are not staged yet: one that dies like that has done nothing.
+UNSTAGED = "unstaged"
+
 
 def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock) -> Cycle:
     """Ends a cycle that went through: moves the watermark, lifts or sets the quarantine, and returns it."""
+    if UNSTAGED in cycle.options:
+        stopped = replace(cycle, state=CycleState.STOPPED, phase=CyclePhase.DONE, ended_at=clock.now())
+        stores.cycles.close(stopped, None)
+        return stopped
+    if cycle.options.get("forced") == "true":
+        # Before the end, so that no death between the two allows deletions to the next cycle as well.
+        stores.jobs.set_settings(cycle.job_id, {"ForceDeletes": "false"})
     state = CycleState.ENTRY_LEVEL_ERRORS if cycle.counters.failed else CycleState.SUCCEEDED
     ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
     stores.cycles.close(ended, cycle.window_until)
@@ -22,8 +32,6 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
     else:
         reason = verdict_of_cycle(ended.counters, parts.quarantine_terms) or reason_of(failure)
         stores.jobs.set_quarantine(cycle.job_id, quarantine(failure.record(), reason, before, clock.now()))
-    if cycle.options.get("forced") == "true":
-        stores.jobs.set_settings(cycle.job_id, {"ForceDeletes": "false"})
     return ended
 
 

@@ -166,7 +166,10 @@ class CycleEngine:
         """Tries again those in escrow whose time has come."""
         due = self._stores.links.due_escrows(run.cycle.job_id, self._clock.now(), PAGE, run.cycle.position)
         run.escrows = {escrow.source_id: escrow for escrow in due}
-        decisions = [decision for kind in run.parts.rules.kinds for decision in self._decide_due(run, kind, due)]
+        # Who is to be removed by this very cycle has been decided and waits for its wave: not twice.
+        removed = run.staged_removals() if due else frozenset()
+        open_ends = [escrow for escrow in due if (escrow.kind, escrow.source_id) not in removed]
+        decisions = [decision for kind in run.parts.rules.kinds for decision in self._decide_due(run, kind, open_ends)]
         done = len(due) < PAGE
         run.stage(decisions, run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id))
 

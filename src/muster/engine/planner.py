@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from muster.engine.closing import UNSTAGED
 from muster.engine.decide import Decider
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything
-from muster.model.failures import ProvisioningFailure
+from muster.engine.run import MAIN_WAVE
+from muster.engine.waves import held_settlement
+from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
-from muster.planning.policy import gate
+from muster.planning.policy import HELD_DELETIONS, HELD_INCOMPLETE_READ, gate
 from muster.ports.cycles import NewOperation
 from muster.ports.source import Window
 from muster.ports.world import Clock, Ids
@@ -32,6 +35,8 @@ class _Reading:
     """What one reading of the world decided."""
 
     operations: tuple[Operation, ...]
+    # Nothing is sent for these, but their references may have changed.
+    skipped: tuple[Operation, ...]
     counters: Counters
     window_after: int
     window_until: int
@@ -79,11 +84,30 @@ class Planner:
             )
             raise PlanRefused(f"The world has moved since the plan was made: {shown or 'held operations differ'}.")
         cycle = self._cycle_of(plan, reading)
-        self._stores.cycles.begin(cycle)
-        # Read just now and the same but for ids: these are what the plan showed.
-        staged = [NewOperation(operation=operation, wave=1) for operation in plan.operations]
-        self._stores.cycles.stage(cycle, staged, ())
+        try:
+            self._stores.cycles.begin(replace(cycle, options={**cycle.options, UNSTAGED: "true"}))
+            cycle = self._stage(cycle, plan, reading, parts)
+        except Fenced as fenced:
+            raise PlanRefused(
+                "Another cycle of this job has just begun.", remedy="Wait for its end, then plan again."
+            ) from fenced
         self._stores.plans.mark_applied(plan.id, self._clock.now())
+        return cycle
+
+    def _stage(self, cycle: Cycle, plan: Plan, reading: _Reading, parts: JobParts) -> Cycle:
+        """Stages what the plan sends and settles what it does not, as a cycle does with its pages."""
+        journal = Journal(parts, self._clock, self._ids)
+        # Read just now and the same but for ids: these are what the plan showed.
+        staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in plan.operations if item.kind.writes]
+        settled = [journal.decided(item) for item in (*plan.operations, *reading.skipped) if not item.kind.writes]
+        cycle = replace(cycle, counters=tally(cycle.counters, settled))
+        settlements = [journal.settlement(outcome, cycle) for outcome in settled]
+        code = HELD_DELETIONS if reading.complete else HELD_INCOMPLETE_READ
+        settlements += [
+            held_settlement(operation, code, reason, cycle, parts, self._clock.now(), self._ids)
+            for operation, reason in plan.held
+        ]
+        self._stores.cycles.stage(cycle, staged, settlements)
         return cycle
 
     def _read(self, parts: JobParts, options: Mapping[str, str]) -> _Reading:
@@ -93,6 +117,7 @@ class Planner:
         window = None if full else Window(after=job.watermark or 0, until=until)
         cycle = self._thought(parts, window, until, options)
         decided: list[Operation] = []
+        skipped: list[Operation] = []
         counters, complete = Counters(), True
         with ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="plan") as pool:
             decider = Decider(parts, Lookup(self._stores, parts, pool), self._clock, self._ids)
@@ -106,12 +131,14 @@ class Planner:
                     counters = tally(counters, [journal.decided(item) for item in operations])
                     counters = replace(counters, evaluated=counters.evaluated + len(operations))
                     decided += [item for item in operations if item.kind is not OperationKind.SKIP]
+                    skipped += [item for item in operations if item.kind is OperationKind.SKIP]
                     after = page.next_after
                     if after is None:
                         break
                 complete = complete and parts.source.is_complete()
         return _Reading(
             operations=tuple(decided),
+            skipped=tuple(skipped),
             counters=replace(counters, requests=parts.target.requests_made()),
             window_after=0 if window is None else window.after,
             window_until=until,
@@ -171,7 +198,7 @@ class Planner:
             window_after=plan.window_after,
             window_until=reading.window_until,
             epoch=1,
-            counters=Counters(expected=len(plan.operations)),
+            counters=Counters(expected=len(plan.operations), held=len(plan.held)),
             began_at=self._clock.now(),
             options={"removals": held, "plan": plan.hash},
         )

@@ -17,6 +17,7 @@ from muster.ports.world import Clock, Ids
 
 # One commit of intents and one of outcomes for so many requests.
 BATCH = 100
+REMOVALS_LIMIT = 1_000_000
 URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE = 0, 1, 2
 
 
@@ -88,6 +89,11 @@ class Run:
             staged,
             [*(self._settlement(outcome) for outcome in settled), *problems],
         )
+
+    def staged_removals(self) -> frozenset[tuple[str, str]]:
+        """Returns kind and source id of everybody whose removal waits for its wave."""
+        staged = self._stores.cycles.staged(self.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, REMOVALS_LIMIT)
+        return frozenset((item.operation.object_kind.value, item.operation.source_id) for item in staged)
 
     def _settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
         escrow = self.escrows.get(outcome.operation.source_id)

@@ -7,11 +7,11 @@ from datetime import datetime
 from muster.engine.apply import Unsettled, failed
 from muster.engine.decide import Decision
 from muster.engine.journal import tally
-from muster.engine.parts import EngineStores
+from muster.engine.parts import EngineStores, JobParts
 from muster.engine.run import REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TooManyDeletes
-from muster.model.job import CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
+from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedState
 from muster.model.operation import Operation, Outcome
 from muster.planning.policy import gate, removal_verdict
 from muster.planning.references import plan_references
@@ -93,7 +93,10 @@ def _hold_all(run: Run, stores: EngineStores, clock: Clock, ids: Ids, code: str,
     held = 0
     while staged := stores.cycles.staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, 500):
         now = clock.now()
-        settlements = [_held_settlement(run, item, code, reason, now, ids) for item in staged]
+        settlements = [
+            held_settlement(item.operation, code, reason, run.cycle, run.parts, now, ids, number=item.number)
+            for item in staged
+        ]
         counters = replace(run.cycle.counters, held=run.cycle.counters.held + len(staged))
         cycle = replace(run.cycle, counters=counters)
         stores.cycles.settle(cycle, settlements)
@@ -102,13 +105,23 @@ def _hold_all(run: Run, stores: EngineStores, clock: Clock, ids: Ids, code: str,
     return held
 
 
-def _held_settlement(run: Run, item: StagedOperation, code: str, reason: str, now: datetime, ids: Ids) -> Settlement:
-    operation = item.operation
+def held_settlement(
+    operation: Operation,
+    code: str,
+    reason: str,
+    cycle: Cycle,
+    parts: JobParts,
+    now: datetime,
+    ids: Ids,
+    *,
+    number: int | None = None,
+) -> Settlement:
+    """Returns what is written of a removal that is held: it waits in escrow, and the log says why."""
     failure = FailureRecord(code=code, sentence=reason, remedy=TooManyDeletes.remedy)
     return Settlement(
         kind=operation.object_kind,
         source_id=operation.source_id,
-        number=item.number,
+        number=number,
         state=StagedState.HELD,
         escrow=Escrow(
             source_id=operation.source_id,
@@ -116,16 +129,16 @@ def _held_settlement(run: Run, item: StagedOperation, code: str, reason: str, no
             failure=failure,
             attempts=1,
             first_failed_at=now,
-            next_attempt_at=now + run.parts.job.interval,
+            next_attempt_at=now + parts.job.interval,
         ),
         entry=held_entry(
             operation,
             reason,
             now,
             entry_id=ids.new_id(),
-            job_id=run.cycle.job_id,
-            cycle_id=run.cycle.id,
-            service_principal_id=run.parts.job.service_principal_id,
+            job_id=cycle.job_id,
+            cycle_id=cycle.id,
+            service_principal_id=parts.job.service_principal_id,
         ),
     )
 

@@ -50,7 +50,8 @@ class SqlLinks:
     def owners(self, job_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
         """Returns (job id, source id) by target id, over all jobs with the same target address.
 
-        Only adopted and managed objects have an owner; of two the first that was linked.
+        Adopted and managed objects have an owner, and in its own job one who was released, for he may come back; of
+        two the first that was linked.
         """
         found: dict[str, tuple[str, str]] = {}
         with self._database.read() as connection:
@@ -69,7 +70,10 @@ class SqlLinks:
                         applications.c.address_digest.is_not_distinct_from(address),
                         links.c.kind == kind.value,
                         links.c.target_id.in_(piece),
-                        links.c.state.in_(_OURS),
+                        sa.or_(
+                            links.c.state.in_(_OURS),
+                            sa.and_(links.c.state == LinkState.RELEASED.value, jobs.c.job_id == job_id),
+                        ),
                     )
                     .order_by(links.c.key)
                 )

@@ -1,0 +1,119 @@
+"""Faults that schedules have found, each as the shortest story that shows it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
+from muster.model.job import CycleState
+from muster.model.log import LogStatus
+from muster.model.operation import LinkState
+from muster.planning.policy import RemovalThreshold
+from trip.playing import JOB, Trip
+
+LATER = timedelta(minutes=41)
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Trip:
+    return Trip(tmp_path)
+
+
+def carry_out(trip: Trip) -> Any:
+    """Plans, applies the plan and carries it to its end."""
+    cycle = trip.planner.apply(trip.planner.make(JOB).id)
+    while trip.engine.advance(cycle.id):
+        pass
+    return trip.store.cycles.get(cycle.id)
+
+
+def test_who_is_removed_by_this_cycle_is_not_tried_again_by_it(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.unassign(ada)
+    trip.threshold = RemovalThreshold(count=0)
+    trip.run()
+    trip.threshold = RemovalThreshold(enabled=False)
+    trip.clock.advance(LATER)
+    trip.edit(ada, department="Sales")
+    cycle = trip.run()
+    assert len(trip.transport.writes) == 1
+    assert cycle is not None
+    assert cycle.counters.disabled == 1
+
+
+def test_the_account_of_somebody_who_left_the_scope_is_not_given_to_another(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.unassign(ada)
+    trip.run()
+    trip.edit(ada, userPrincipalName="ada.old@lantaarn.example")
+    other = trip.hire("Ada")
+    trip.run()
+    assert trip.link(other) is None
+    failure = trip.log(other)[0].failure
+    assert failure is not None
+    assert failure.code == "DuplicateSourceEntries"
+    link = trip.link(ada)
+    assert link is not None
+    assert link.state is LinkState.RELEASED
+
+
+def test_a_failed_decision_of_a_plan_is_a_failure_once_it_is_applied(trip: Trip) -> None:
+    ada = trip.hire("Ada", givenName=None)
+    cycle = carry_out(trip)
+    assert cycle.counters.failed == 1
+    assert trip.log(ada)[0].status is LogStatus.FAILURE
+    assert trip.store.links.count_escrows(JOB) == 1
+
+
+def test_a_plan_carries_changes_of_references_too(tmp_path: Path) -> None:
+    trip = Trip(tmp_path, page="scim")
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    crew = trip.found("Crew", [ada])
+    trip.run()
+    trip.store.directory.change_members(crew, add=[bob], remove=[])
+    carry_out(trip)
+    assert len(trip.service.repository._members[trip.at_target("Groups")["Crew"]["id"]]) == 2
+
+
+def test_what_a_plan_holds_waits_and_is_not_forgotten(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.unassign(ada)
+    trip.threshold = RemovalThreshold(count=0)
+    cycle = carry_out(trip)
+    assert cycle.counters.held == 1
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is True
+    trip.threshold = RemovalThreshold(enabled=False)
+    trip.clock.advance(LATER)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+
+
+def test_a_plan_that_dies_before_it_is_staged_loses_nothing(trip: Trip) -> None:
+    trip.hire("Ada")
+    plan = trip.planner.make(JOB)
+    kept = trip.store.cycles.stage
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    trip.store.cycles.stage = die
+    with pytest.raises(KeyboardInterrupt):
+        trip.planner.apply(plan.id)
+    trip.store.cycles.stage = kept
+    left = trip.store.cycles.running(JOB)
+    assert left is not None
+    after = trip.new_engine()
+    while after.advance(left.id):
+        pass
+    ended = trip.store.cycles.get(left.id)
+    assert ended is not None
+    assert ended.state is CycleState.STOPPED
+    trip.run()
+    assert set(trip.at_target()) == {"ada@lantaarn.example"}
