@@ -218,4 +218,5 @@ def test_removing_a_job_removes_thousands_of_links(company: Company) -> None:
     company.hire(*(f"n{number}" for number in range(2_000)))
     company.link(*(f"n{number}" for number in range(2_000)))
     company.store.jobs.remove("job")
+    company.store.jobs.add(job("job", "sp"), {}, "me")
     assert company.store.links.count_links("job") == 0

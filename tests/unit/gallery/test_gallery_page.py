@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from muster.gallery.page import PageInvalid, read_page
-from muster.gallery.schema import form_source
+from muster.gallery.schema import add_attributes, form_source
+from muster.model.directory import AttributeType, ObjectKind
+from muster.model.rules import AttributeDefinition
 
 PAGE: dict[str, Any] = {
     "id": "t",
@@ -75,3 +77,25 @@ def test_a_source_has_a_name_a_type_and_parameters(
         "type": kind,
         "parameters": parameters,
     }
+
+
+def test_attributes_are_added_to_the_lists_of_known_objects_and_what_is_there_stays() -> None:
+    there = {"name": "userName", "type": "String", "ours": 1}
+    directory = {
+        "name": "App",
+        "objects": [{"name": "User", "attributes": [there], "more": 2}, {"name": "Group"}, {"name": "Device"}],
+    }
+    found = {
+        ObjectKind.USER: (
+            AttributeDefinition(name="userName", required=True),
+            AttributeDefinition(name="boss", type=AttributeType.REFERENCE, required=True, referenced=("User",)),
+        )
+    }
+    added = add_attributes(directory, {"User": ObjectKind.USER, "Group": ObjectKind.GROUP}, found)
+    users, groups, devices = added["objects"]
+    assert users["attributes"][0] == there and users["more"] == 2
+    boss = users["attributes"][1]
+    assert (boss["name"], boss["type"], boss["required"]) == ("boss", "Reference", False)
+    assert boss["referencedObjects"] == [{"referencedObjectName": "User", "referencedProperty": "id"}]
+    assert groups["attributes"] == devices["attributes"] == []
+    assert add_attributes({"name": "App"}, {}, found) == {"name": "App", "objects": []}
