@@ -19,29 +19,11 @@ from muster.scim.schemas import ENTERPRISE_USER_URN
 
 DEFAULT_EMAIL = "noreply@8x8.com"
 MANDATORY_NAMES = {"givenName": "first name", "familyName": "last name"}
-LOCALES = [
-    "da-DK",
-    "de-DE",
-    "en-AU",
-    "en-GB",
-    "en-US",
-    "es-ES",
-    "fi-FI",
-    "fr-BE",
-    "fr-CA",
-    "fr-CH",
-    "fr-FR",
-    "it-IT",
-    "ja-JP",
-    "nl-BE",
-    "nl-NL",
-    "no-NO",
-    "pl-PL",
-    "pt-BR",
-    "pt-PT",
-    "sv-SE",
-    "zh-CN",
-]
+LOCALES = re.findall(
+    r"\S+",
+    "da-DK de-DE en-AU en-GB en-US es-ES fi-FI fr-BE fr-CA fr-CH fr-FR it-IT ja-JP nl-BE nl-NL no-NO pl-PL pt-BR pt-PT "
+    "sv-SE zh-CN",
+)
 
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")

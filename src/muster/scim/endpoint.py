@@ -280,7 +280,7 @@ class ResourceEndpoint:
         """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""
         location = self._location(base_url, stored.id)
         if project is None and not self._references.may_concern(stored.body):
-            return stored.body[:-2] + b',"location":' + orjson.dumps(location) + b"}}"
+            return b'%b,"location":%b}}' % (stored.body[:-2], orjson.dumps(location))
         shown = self._references.show(stored.document, base_url)
         document: dict[str, Any] = {**shown, "meta": {**shown["meta"], "location": location}}
         return orjson.dumps(document if project is None else project(document))

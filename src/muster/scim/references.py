@@ -47,7 +47,10 @@ class References:
 
     def may_concern(self, body: bytes) -> bool:
         """Whether a resource with this JSON, written without spaces, may hold a reference; False is certain."""
-        return any(name in body for name in self._names)
+        for name in self._names:  # noqa: SIM110 - runs at every resource served, and any() costs four times as much
+            if name in body:
+                return True
+        return False
 
     def show(self, document: Document, base_url: str) -> Document:
         """The document with each missing `$ref`; the very same object when none is missing."""

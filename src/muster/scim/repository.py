@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -22,8 +22,7 @@ reach the caller with nothing stored. Returns the very same object when nothing 
 lastModified stay as they are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResource:
+class StoredResource(NamedTuple):
     """One resource as stored.
 
     `version` is the opaque text between the quotes of the ETag (`W/"<version>"`). `document["meta"]` holds
