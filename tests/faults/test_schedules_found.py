@@ -117,3 +117,42 @@ def test_a_plan_that_dies_before_it_is_staged_loses_nothing(trip: Trip) -> None:
     assert ended.state is CycleState.STOPPED
     trip.run()
     assert set(trip.at_target()) == {"ada@lantaarn.example"}
+
+
+def hold_back(trip: Trip) -> list[Any]:
+    """Makes the next creation time out; it arrives when its holder calls what is returned."""
+    held: list[Any] = []
+
+    def fault(request: HttpRequest, send: Any) -> HttpResponse | None:
+        if request.method != "POST" or held:
+            return None
+        held.append(send)
+        raise TransportTimeout("the deadline passed", sent=True)
+
+    trip.transport.fault = fault
+    return held
+
+
+def test_an_account_that_was_made_late_under_an_old_name_is_ours_and_gets_the_new_one(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    held = hold_back(trip)
+    trip.run()
+    held[0]()
+    trip.edit(ada, userPrincipalName="ada.new@lantaarn.example")
+    trip.clock.advance(LATER)
+    trip.run()
+    assert set(trip.at_target()) == {"ada.new@lantaarn.example"}
+    link = trip.link(ada)
+    assert link is not None
+    assert link.state is LinkState.MANAGED
+
+
+def test_an_account_that_was_made_late_for_somebody_who_has_left_is_switched_off(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    held = hold_back(trip)
+    trip.run()
+    held[0]()
+    trip.unassign(ada)
+    trip.clock.advance(LATER)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False

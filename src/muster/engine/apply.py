@@ -23,6 +23,11 @@ class Unsettled:
     is_conflict: bool = False
     is_gone: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the request may have arrived, or may yet."""
+        return not (self.is_conflict or self.is_gone)
+
 
 Answer = Outcome | Unsettled
 
@@ -129,9 +134,11 @@ class Sender:
 _PROJECTED = (OperationKind.CREATE, OperationKind.UPDATE, OperationKind.DISABLE)
 
 
-def failed(operation: Operation, failure: FailureRecord, parts: JobParts, clock: Clock) -> Outcome:
-    """Returns the outcome of an operation that failed."""
-    outcome = Outcome(operation=operation, status=LogStatus.FAILURE, at=clock.now(), failure=failure)
+def failed(
+    operation: Operation, failure: FailureRecord, parts: JobParts, clock: Clock, *, is_open: bool = False
+) -> Outcome:
+    """Returns the outcome of an operation that failed; `is_open`: its request may have arrived, or may yet."""
+    outcome = Outcome(operation=operation, status=LogStatus.FAILURE, at=clock.now(), failure=failure, is_open=is_open)
     return with_export_step(outcome, parts)
 
 

@@ -1,13 +1,13 @@
 """Changes → operations: the pure rooms' rules, applied to a page with what the stores and the target know."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from muster.engine.lookup import Lookup
 from muster.engine.parts import JobParts, environment
 from muster.model.directory import ObjectKind
 from muster.model.job import Cycle, CycleKind
-from muster.model.operation import Change, Intent, Operation, TargetObject
+from muster.model.operation import Change, Intent, MatchingValue, Operation, TargetObject
 from muster.planning.decision import plan_operation
 from muster.planning.intent import form_intent
 from muster.planning.trace import is_worth_logging, steps_of
@@ -32,12 +32,21 @@ class Decider:
         self._clock = clock
         self._ids = ids
 
-    def decide(self, cycle: Cycle, kind: ObjectKind, changes: Sequence[Change]) -> list[Decision]:
-        """Returns one decision a change, in order."""
+    def decide(
+        self,
+        cycle: Cycle,
+        kind: ObjectKind,
+        changes: Sequence[Change],
+        tried: Mapping[str, tuple[MatchingValue, ...]] | None = None,
+    ) -> list[Decision]:
+        """Returns one decision a change, in order.
+
+        `tried` tells, by source id, under which values a creation was sent just now whose outcome nobody knows.
+        """
         rules, terms = self._parts.rules.kinds[kind], self._parts.terms
         surroundings = environment(self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
-        targets = self._lookup.find(cycle, kind, intents)
+        targets = self._lookup.find(cycle, kind, intents, tried or {})
         decisions = []
         for intent, target in zip(intents, targets, strict=True):
             operation = plan_operation(intent, target, rules, terms, change_id=self._ids.new_id())
@@ -46,11 +55,13 @@ class Decider:
             decisions.append(Decision(intent=intent, target=target, operation=operation))
         return decisions
 
-    def decide_afresh(self, cycle: Cycle, kind: ObjectKind, source_id: str) -> Decision | None:
+    def decide_afresh(
+        self, cycle: Cycle, kind: ObjectKind, source_id: str, tried: tuple[MatchingValue, ...] = ()
+    ) -> Decision | None:
         """Returns the decision on one object, read again on both sides; None when the source no longer knows it."""
         change = self._parts.source.read_one(kind, source_id)
         if change is None:
             return None
         # As on demand: neither the census nor the acknowledged projection counts, only what the target says now.
         asking = replace(cycle, kind=CycleKind.ON_DEMAND, options={})
-        return self.decide(asking, kind, [change])[0]
+        return self.decide(asking, kind, [change], {source_id: tried})[0]

@@ -9,7 +9,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Counters, Cycle, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
-from muster.model.operation import Link, LinkState, Operation, OperationKind, Outcome
+from muster.model.operation import Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
 from muster.planning.health import next_escrow
 from muster.planning.trace import is_worth_logging, log_entry
 from muster.ports.cycles import ReferenceSettled, Settlement
@@ -50,7 +50,7 @@ class Journal:
             )
         if outcome.status is LogStatus.FAILURE and outcome.failure is not None:
             waiting = next_escrow(operation, outcome.failure, escrow, outcome.at, self._parts.job.interval)
-            return replace(base, escrow=waiting, entry=entry)
+            return replace(base, escrow=replace(waiting, tried=_tried(outcome)), entry=entry)
         if operation.kind is OperationKind.REFER:
             return replace(base, entry=entry)
         if outcome.status is LogStatus.SKIPPED:
@@ -133,6 +133,14 @@ def _counter_of(outcome: Outcome) -> str:
     if outcome.status is LogStatus.SKIPPED:
         return "skipped"
     return _COUNTED.get(outcome.operation.kind, "unchanged")
+
+
+def _tried(outcome: Outcome) -> tuple[MatchingValue, ...]:
+    """Returns the values to look for an account by that we may have made."""
+    operation = outcome.operation
+    if not outcome.is_open or operation.kind is not OperationKind.CREATE:
+        return operation.tried
+    return tuple(dict.fromkeys((*operation.tried, *operation.matching)))
 
 
 def _link_after(outcome: Outcome) -> Link | None:

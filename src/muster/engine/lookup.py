@@ -9,7 +9,16 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import LinkedElsewhere, ObjectFailure
 from muster.model.job import Cycle, CycleKind
-from muster.model.operation import Intent, Link, LinkState, MatchingValue, Presence, TargetObject, TargetResource
+from muster.model.operation import (
+    Acknowledged,
+    Intent,
+    Link,
+    LinkState,
+    MatchingValue,
+    Presence,
+    TargetObject,
+    TargetResource,
+)
 from muster.planning.matching import choose, needs_lookup
 
 _Item = TypeVar("_Item")
@@ -28,8 +37,14 @@ class Lookup:
         self._parts = parts
         self._pool = pool
 
-    def find(self, cycle: Cycle, kind: ObjectKind, intents: Sequence[Intent]) -> list[TargetObject]:
-        """Returns one target object an intent, in order."""
+    def find(
+        self,
+        cycle: Cycle,
+        kind: ObjectKind,
+        intents: Sequence[Intent],
+        tried: Mapping[str, tuple[MatchingValue, ...]],
+    ) -> list[TargetObject]:
+        """Returns one target object an intent, in order. `tried`: besides what escrows tell."""
         job_id = self._parts.job.id
         links = self._stores.links.links(job_id, kind, [intent.change.source_id for intent in intents])
         found: dict[int, TargetObject] = {}
@@ -44,8 +59,14 @@ class Lookup:
             if target.exists or target.failure is not None or not needs_lookup(intents[number]):
                 found[number] = target
         missing = [number for number in range(len(intents)) if number not in found]
-        unlinked = {number: intents[number] for number in missing if needs_lookup(intents[number])}
+        ours = self._made(cycle, kind, {number: intents[number] for number in missing}, tried)
+        found.update((number, target) for number, target in ours.items() if target.exists or target.failure is not None)
+        unlinked = {
+            number: intents[number] for number in missing if number not in found and needs_lookup(intents[number])
+        }
         found.update(self._match(cycle, kind, unlinked))
+        for number, target in ours.items():
+            found[number] = replace(found.get(number, TargetObject()), tried=target.tried)
         return [found.get(number, TargetObject()) for number in range(len(intents))]
 
     def _must_ask(self, cycle: Cycle, intent: Intent, link: Link) -> bool:
@@ -77,6 +98,29 @@ class Lookup:
         asked = [item for item in linked if item[1].target_id not in listed]
         yield from (read(item) for item in linked if item[1].target_id in listed)
         yield from self._side_by_side(read, asked)
+
+    def _made(
+        self,
+        cycle: Cycle,
+        kind: ObjectKind,
+        intents: Mapping[int, Intent],
+        tried: Mapping[str, tuple[MatchingValue, ...]],
+    ) -> Mapping[int, TargetObject]:
+        """Looks for objects whose creation was sent without an answer, by the names of then: what is found is ours.
+
+        Whoever has got another name since, or is no longer wanted, would else leave an account behind.
+        """
+        kept = self._stores.links.tried(self._parts.job.id, kind, [one.change.source_id for one in intents.values()])
+        made: dict[int, TargetObject] = {}
+        for number, intent in intents.items():
+            source_id = intent.change.source_id
+            values = tuple(dict.fromkeys((*kept.get(source_id, ()), *tried.get(source_id, ()))))
+            if values:
+                target = self._match(cycle, kind, {number: replace(intent, matching=values)}).get(
+                    number, TargetObject()
+                )
+                made[number] = replace(target, link=_link_to(target, intent), tried=values)
+        return made
 
     def _match(self, cycle: Cycle, kind: ObjectKind, unlinked: Mapping[int, Intent]) -> Mapping[int, TargetObject]:
         """Looks for unlinked objects by their matching attributes in order of precedence, up to the first hit."""
@@ -139,6 +183,22 @@ class Lookup:
 def has_census(cycle: Cycle) -> bool:
     """Whether the target was listed whole at the start of this cycle."""
     return cycle.options.get("census") == "complete"
+
+
+def _link_to(target: TargetObject, intent: Intent) -> Link | None:
+    """Returns the link to an object that we have made without knowing it."""
+    if target.resource is None:
+        return None
+    managed = LinkState.MANAGED
+    return Link(
+        source_id=intent.change.source_id,
+        kind=intent.change.kind,
+        target_id=target.resource.target_id,
+        state=managed,
+        owned=managed,
+        acknowledged=Acknowledged(),
+        display_name=intent.change.display_name,
+    )
 
 
 def _claimed(target: TargetObject, intent: Intent, claimed: dict[str, str]) -> TargetObject:

@@ -108,12 +108,39 @@ class Run:
                 self._settle_recovered(staged)
 
     def _settle_recovered(self, staged: Sequence[StagedOperation]) -> None:
-        outcomes = []
-        for item in staged:
-            lost = failed(item.operation, _INTERRUPTED, self.parts, self.clock).failure or _INTERRUPTED
-            open_end = Unsettled(operation=item.operation, failure=lost)
-            outcomes.append((item.number, self._resolve(open_end, resend=True)))
+        open_ends = [
+            (
+                item.number,
+                Unsettled(
+                    operation=item.operation,
+                    failure=failed(item.operation, _INTERRUPTED, self.parts, self.clock).failure or _INTERRUPTED,
+                ),
+            )
+            for item in staged
+        ]
+        self._settle_open(open_ends, is_past=True)
+
+    def _settle_open(self, open_ends: Sequence[tuple[int, Unsettled]], *, is_past: bool = False) -> None:
+        """Settles open ends as both sides show them; `is_past`: nothing is under way any more.
+
+        Raises JobFailure. Even then each is settled: what may have been made is looked for in the next cycle.
+        """
+        stopped: JobFailure | None = None
+        outcomes: list[tuple[int, Outcome]] = []
+        for number, item in open_ends:
+            if stopped is None:
+                try:
+                    outcomes.append((number, self._resolve(item, resend=is_past or not item.is_open)))
+                    continue
+                except JobFailure as failure:
+                    stopped = failure
+            outcomes.append((number, self._left_open(item)))
         self._settle(outcomes)
+        if stopped is not None:
+            raise stopped
+
+    def _left_open(self, item: Unsettled) -> Outcome:
+        return failed(item.operation, item.failure, self.parts, self.clock, is_open=item.is_open)
 
     def send_batch(self, wave: int) -> bool:
         """Sends the next batch of a wave and settles it; returns whether there was one. Raises JobFailure."""
@@ -128,18 +155,17 @@ class Run:
         # Those that are clear come first: a conflict may be with one of them.
         clear = [answer for answer in answers if isinstance(answer, Outcome)]
         self._settle([(numbers[outcome.operation.change_id], outcome) for outcome in clear])
+        open_ends = [
+            (numbers[answer.operation.change_id], answer) for answer in answers if isinstance(answer, Unsettled)
+        ]
         if stopped is not None:
+            self._settle([(number, self._left_open(item)) for number, item in open_ends])
             # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
             tried = {_operation_of(answer).change_id for answer in answers}
             untried = [number for change_id, number in numbers.items() if change_id not in tried]
             self._stores.cycles.mark(self.cycle, untried, StagedState.RELEASED, None, None)
             raise stopped
-        open_ends = [answer for answer in answers if isinstance(answer, Unsettled)]
-        resolved = [
-            (numbers[item.operation.change_id], self._resolve(item, resend=item.is_conflict or item.is_gone))
-            for item in open_ends
-        ]
-        self._settle(resolved)
+        self._settle_open(open_ends)
         return True
 
     def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
@@ -163,23 +189,26 @@ class Run:
         Without `resend` a request that may still be under way is not repeated in this cycle: it waits in escrow.
         """
         operation = item.operation
-        decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id)
+        tried = operation.matching if operation.kind is OperationKind.CREATE and item.is_open else ()
+        decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id, tried)
         if decision is None:
-            return failed(operation, item.failure, self.parts, self.clock)
+            return self._left_open(item)
         # The same change of the same object: the log and whoever asked find it under one id.
         again = replace(decision.operation, change_id=operation.change_id)
         if again.kind is OperationKind.FAIL and again.failure is not None:
-            return failed(operation, again.failure, self.parts, self.clock)
+            return failed(operation, again.failure, self.parts, self.clock, is_open=item.is_open)
         if not again.kind.writes:
             return self._found_done(operation, again, item)
         if again.kind is operation.kind and (item.is_conflict or not resend):
-            return failed(operation, item.failure, self.parts, self.clock)
+            return self._left_open(item)
         answers, stopped = self.sender.send([again])
         self._count_writes(len(answers))
         if stopped is not None:
             raise stopped
         answer = answers[0]
-        return answer if isinstance(answer, Outcome) else failed(again, answer.failure, self.parts, self.clock)
+        if isinstance(answer, Outcome):
+            return answer
+        return failed(again, answer.failure, self.parts, self.clock, is_open=answer.is_open)
 
     def _found_done(self, operation: Operation, again: Operation, item: Unsettled) -> Outcome:
         """Returns success: both sides already are as the operation wanted them."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from muster.model.failures import FailureRecord
-from muster.model.operation import Operation
+from muster.model.operation import MatchingValue, Operation
 
 DEFAULT_INTERVAL = timedelta(minutes=40)
 # A job's setting (ours): members of groups within assigned groups count, at any depth.
@@ -208,6 +208,8 @@ class Escrow:
     attempts: int
     first_failed_at: datetime
     next_attempt_at: datetime
+    # Under these a creation was sent whose outcome nobody knows: what is found by them is ours.
+    tried: tuple[MatchingValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

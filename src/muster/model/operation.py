@@ -194,6 +194,8 @@ class TargetObject:
     exists: bool = False
     matched_by: str | None = None
     failure: FailureRecord | None = None
+    # Under these a creation was sent whose outcome nobody knows.
+    tried: tuple[MatchingValue, ...] = ()
 
     @property
     def target_id(self) -> str | None:
@@ -281,6 +283,8 @@ class Operation:
     failure: FailureRecord | None = None
     steps: tuple[Step, ...] = ()
     source_seq: int = 0
+    # Under these a creation was sent before whose outcome nobody knows.
+    tried: tuple[MatchingValue, ...] = ()
 
     @property
     def removes(self) -> bool:
@@ -313,5 +317,7 @@ class Outcome:
     # True: the target no longer has the object; the link is dropped and the object planned anew.
     gone: bool = False
     failure: FailureRecord | None = None
+    # The request may have arrived, or may yet: looked for once more before it is sent again.
+    is_open: bool = False
     steps: tuple[Step, ...] = ()
     requests: int = 0

@@ -100,7 +100,7 @@ def _create(case: _Case) -> Operation:
         for value in values
     )
     # What was known of an account that is gone says nothing of the one that is created in its place.
-    anew = replace(case, target=TargetObject())
+    anew = replace(case, target=TargetObject(tried=case.target.tried))
     managed = LinkState.MANAGED
     return _operation(anew, OperationKind.CREATE, intent.verdict.reason, changes=changes, state=managed, owned=managed)
 
@@ -245,4 +245,5 @@ def _operation(
         references=intent.references,
         skip_reason=skip_reason,
         source_seq=change.seq,
+        tried=target.tried,
     )

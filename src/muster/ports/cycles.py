@@ -8,7 +8,7 @@ from typing import Protocol
 from muster.model.directory import ObjectKind
 from muster.model.job import Cycle, Escrow, Plan, StagedOperation, StagedState
 from muster.model.log import LogEntry
-from muster.model.operation import Link, Operation, TargetResource, WantedReference
+from muster.model.operation import Link, MatchingValue, Operation, TargetResource, WantedReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +148,12 @@ class LinkStore(Protocol):
 
     def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
         """Returns failed objects whose next attempt is due, by source id."""
+        ...
+
+    def tried(
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]
+    ) -> Mapping[str, tuple[MatchingValue, ...]]:
+        """Returns by source id under which values a creation was sent whose outcome nobody knows."""
         ...
 
     def count_escrows(self, job_id: str) -> int:

@@ -11,9 +11,9 @@ from muster.database import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Escrow
-from muster.model.operation import Link, LinkState
+from muster.model.operation import Link, LinkState, MatchingValue
 from muster.ports.cycles import OpenReference
-from muster.store.encoding import decode, decode_acknowledged
+from muster.store.encoding import decode, decode_acknowledged, decode_optional
 from muster.store.jobs import job_key
 from muster.store.references import forget_references, reopen_references
 from muster.store.rows import pieces
@@ -144,6 +144,25 @@ class SqlLinks:
             rows = connection.execute(statement.order_by(escrows.c.source_id, escrows.c.kind).limit(limit)).all()
         return [_escrow(row) for row in rows]
 
+    def tried(
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]
+    ) -> Mapping[str, tuple[MatchingValue, ...]]:
+        """Returns by source id under which values a creation was sent whose outcome nobody knows."""
+        found: dict[str, tuple[MatchingValue, ...]] = {}
+        with self._database.read() as connection:
+            job = job_key(connection, job_id)
+            for piece in pieces(source_ids):
+                rows = connection.execute(
+                    sa.select(escrows.c.source_id, escrows.c.tried).where(
+                        escrows.c.job_key == job,
+                        escrows.c.kind == kind.value,
+                        escrows.c.source_id.in_(piece),
+                        escrows.c.tried.is_not(None),
+                    )
+                )
+                found.update((row.source_id, decode(row.tried, tuple[MatchingValue, ...])) for row in rows)
+        return found
+
     def count_escrows(self, job_id: str) -> int:
         """Returns how many failed objects wait."""
         with self._database.read() as connection:
@@ -249,4 +268,5 @@ def _escrow(row: Row[Any]) -> Escrow:
         attempts=row.attempts,
         first_failed_at=row.first_failed_at,
         next_attempt_at=row.next_attempt_at,
+        tried=decode_optional(row.tried, tuple[MatchingValue, ...]) or (),
     )

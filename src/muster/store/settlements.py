@@ -121,6 +121,7 @@ def _write_escrows(connection: Connection, job_key: int, settlements: Sequence[S
                 "attempts": escrow.attempts,
                 "first_failed_at": escrow.first_failed_at,
                 "next_attempt_at": escrow.next_attempt_at,
+                "tried": encode(escrow.tried) if escrow.tried else None,
             }
         elif settlement.clear_escrow:
             kept[settlement.source_id, settlement.kind.value] = None

@@ -291,6 +291,7 @@ escrows = sa.Table(
     sa.Column("failure", sa.LargeBinary, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("first_failed_at", Instant, nullable=False),
+    sa.Column("tried", sa.LargeBinary),
     sa.Column("next_attempt_at", Instant, nullable=False),
 )
 
