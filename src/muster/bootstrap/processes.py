@@ -17,6 +17,7 @@ of a pipe whose other end only the supervisor holds. granian's worker, which wou
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import logging
@@ -44,6 +45,7 @@ FIRST_PAUSE = timedelta(milliseconds=250)
 _READINESS_POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
+_COLLECT_AT = (50_000, 20, 50)  # Python's own: 700 objects more than before, 10, 10
 _READY = b"r"
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _CHILD = "import sys; from muster.bootstrap.processes import run_child; run_child(int(sys.argv[1]), int(sys.argv[2]))"
@@ -71,7 +73,14 @@ class Child:
         self._status = status
 
     def ready(self) -> None:
-        """Tells the supervisor that the start is over."""
+        """Tells the supervisor that the start is over.
+
+        What is loaded by now stays for good, and what comes later lives for a request or a page and forms no circles:
+        the collector need not go through all of it again and again (a tenth of the engine's time in a cycle).
+        """
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_COLLECT_AT)
         with suppress(BrokenPipeError):
             os.write(self._status, _READY)
 
