@@ -24,6 +24,9 @@ demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo A
 test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/unit -x"
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
 
+bench: .venv/setup-dev.stamp ## Measure an initial cycle against a plain loop: make bench ARGS="--users 2000"
+	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
+
 lint: .venv/setup-dev.stamp ## Check style, types and the floors
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet

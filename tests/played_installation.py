@@ -175,7 +175,7 @@ class PlayedApplication:
         self.start()
         return self.ended(known)
 
-    def ended(self, known: set[str] | None = None) -> dict[str, Any]:
+    def ended(self, known: set[str] | None = None, *, within: float = 60) -> dict[str, Any]:
         """The newest cycle but the known ones, at its end."""
         found: list[dict[str, Any]] = []
 
@@ -183,7 +183,7 @@ class PlayedApplication:
             found[:] = [cycle for cycle in self.cycles() if cycle["id"] not in (known or ())]
             return bool(found) and found[0]["state"] != "Running"
 
-        assert eventually(has_ended, 60), found or "no cycle came"
+        assert eventually(has_ended, within), found or "no cycle came"
         return found[0]
 
     def log(self, **wanted: str) -> list[dict[str, Any]]:
@@ -208,15 +208,15 @@ def add_application(api: HttpApi, page: str, **secrets: str) -> PlayedApplicatio
     return application
 
 
-def people_csv(path: Path, count: int, **more: str) -> Path:
-    """A file of people `p0001@example.com`…; more columns have one value for all."""
+def people_csv(path: Path, count: int, *, managers: bool = True) -> Path:
+    """A file of people `p0001@example.com`…, each the manager of ten."""
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["userPrincipalName", "displayName", "givenName", "surname", "mail", "manager", *more])
+        rows.writerow(["userPrincipalName", "displayName", "givenName", "surname", "mail", "manager"])
         for number in range(count):
             name = f"p{number:04}@example.com"
-            manager = f"p{number // 10:04}@example.com" if number else ""
-            rows.writerow([name, f"Person {number}", "Person", f"No {number}", name, manager, *more.values()])
+            manager = f"p{number // 10:04}@example.com" if number and managers else ""
+            rows.writerow([name, f"Person {number}", "Person", f"No {number}", name, manager])
     return path
 
 

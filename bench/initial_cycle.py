@@ -1,0 +1,104 @@
+"""How fast an initial cycle is, beside a loop that sends one request after the other with scim2-client, in one run.
+
+Both write the same people to the same Configuration Manager over HTTP on loopback, in turns, so that what else the
+machine does falls on both. The cycle is what an installation does: a service process with its durable runs, journal,
+links and log. The loop keeps nothing: it looks each person up and creates who is not there, as scripts do.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from httpx2 import Client
+from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_models import SearchRequest
+
+from played_configuration_manager import PlayedCustomer, PlayedManager, configuration_manager
+from played_installation import PlayedService, add_application, command, names_of, people_csv, service, users_at
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+ROW = "{:<34}{:>9}{:>10}{:>11}{:>11}{:>13}"
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=1_000, help="people in each round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts (default: %(default)s)")
+    options = parser.parse_args()
+    cycles, loops, requests = [], [], 0
+    with _parties(options.users) as (manager, running):
+        for number in range(options.rounds):
+            seconds, requests = _cycle(running, manager.customer(f"cycle-{number}"), options.users)
+            cycles.append(seconds)
+            loops.append(_loop(manager.customer(f"loop-{number}"), options.users))
+        peak = max(process.memory_info().rss for process in running.everyone()) / 1e6
+    cycle, loop = statistics.median(cycles), statistics.median(loops)
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"{options.users:,} people, median of {options.rounds} rounds, {machine}")
+    print(ROW.format("", "objects", "seconds", "objects/s", "requests", "requests/s"))
+    for name, seconds, sent in (
+        ("muster, initial cycle", cycle, requests),
+        ("scim2-client, one after the other", loop, 2 * options.users),
+    ):
+        rates = (f"{options.users / seconds:,.0f}", f"{sent:,}", f"{sent / seconds:,.0f}")
+        print(ROW.format(name, f"{options.users:,}", f"{seconds:.1f}", *rates))
+    print(f"\nThe cycle is {loop / cycle:.1f} times as fast; the largest process of the service has {peak:.0f} MB.")
+
+
+@contextmanager
+def _parties(users: int) -> Iterator[tuple[PlayedManager, PlayedService]]:
+    with tempfile.TemporaryDirectory(prefix="muster-bench-") as name:
+        folder = Path(name)
+        with configuration_manager(folder / "target") as manager, service(folder / "service") as running:
+            people = people_csv(folder / "people.csv", users, managers=False)
+            imported = command("import", people, "--data", running.folder, "--json")
+            assert imported.status == 0, imported.err
+            yield manager, running
+
+
+def _cycle(running: PlayedService, customer: PlayedCustomer, users: int) -> tuple[float, int]:
+    """Seconds and requests of an initial cycle, from the start of the job to its end."""
+    secrets = {"BaseAddress": customer.url, "SecretToken": customer.token, "SyncAll": "true"}
+    application = add_application(running.api, "Custom", **secrets)
+    began = time.monotonic()
+    application.start()
+    cycle = application.ended(within=3_600)
+    seconds = time.monotonic() - began
+    application.pause()
+    assert cycle["counters"]["created"] == users == len(users_at(customer)), cycle
+    return seconds, int(cycle["counters"]["requests"])
+
+
+def _loop(customer: PlayedCustomer, users: int) -> float:
+    with Client(base_url=customer.url, headers={"Authorization": f"Bearer {customer.token}"}) as http:
+        scim = SyncSCIMClient(http)
+        scim.discover()
+        user_model = scim.get_resource_model("User")
+        assert user_model is not None
+        began = time.monotonic()
+        for number, name in enumerate(names_of(users)):
+            asked = SearchRequest(filter=f'userName eq "{name}"')
+            if scim.query(user_model, query_parameters=asked).total_results:
+                continue
+            document = {
+                "schemas": [CORE],
+                "userName": name,
+                "displayName": f"Person {number}",
+                "active": True,
+                "name": {"givenName": "Person", "familyName": f"No {number}"},
+                "emails": [{"type": "work", "value": name, "primary": True}],
+            }
+            scim.create(user_model.model_validate(document))
+        seconds = time.monotonic() - began
+    assert len(users_at(customer)) == users
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
