@@ -17,6 +17,7 @@ from muster.scim.paths import BoundPath, bound_path
 from muster.scim.replacement import check_immutable
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
+from muster.scim.sameness import Elements, without
 from muster.scim.validation import (
     ReadingRules,
     compile_element_reader,
@@ -160,8 +161,7 @@ class _Application:
         if self._operation.has_value and self._operator is PatchOperator.REMOVE and isinstance(present, list):
             # Lenient: Entra without aadOptscim062020 and authentik name what to remove in the value.
             removed = self._read_elements(attribute, self._operation.value)
-            kept = [element for element in present if not any(_is_same(element, other) for other in removed)]
-            _set_or_drop(holder, attribute.name, kept)
+            _set_or_drop(holder, attribute.name, without(present, removed))
             return
         holder.pop(attribute.name, None)
 
@@ -175,18 +175,13 @@ class _Application:
         if self._operator is PatchOperator.REPLACE:
             _set_or_drop(holder, attribute.name, written)
             return
-        elements = list(holder.get(attribute.name, []))
+        elements = Elements(holder.get(attribute.name, []))
         primary: int | None = None
         for element in written:
-            at = next((i for i, present in enumerate(elements) if _is_same(present, element)), None)
-            if at is None:
-                at = len(elements)
-                elements.append(element)
-            elif isinstance(element, dict):
-                elements[at] = {**elements[at], **element}
+            at = elements.merge(element)
             if isinstance(element, dict) and element.get("primary") is True:
                 primary = at
-        _set_or_drop(holder, attribute.name, _with_one_primary(elements, primary))
+        _set_or_drop(holder, attribute.name, _with_one_primary(elements.listed, primary))
 
     def _merge_complex(self, holder: _Values, attribute: AttributeDefinition, value: Any) -> None:
         """Sub-attributes that are not named stay; null removes one. Source: RFC 7644 §3.5.2.3."""
@@ -254,7 +249,8 @@ class _Application:
         if not chosen:
             return present if removes else self._with_described(present, attribute, path, value)
         if removes and sub is None:
-            return [element for at, element in enumerate(present) if at not in set(chosen)]
+            leaving = set(chosen)
+            return [element for at, element in enumerate(present) if at not in leaving]
         change = self._element_change(attribute, sub, None if removes else value)
         elements = list(present)
         for at in chosen:
@@ -319,16 +315,6 @@ def _with_one_primary(elements: list[Any], primary: int | None) -> list[Any]:
         {**element, "primary": False} if at != primary and element.get("primary") is True else element
         for at, element in enumerate(elements)
     ]
-
-
-def _is_same(present: Any, other: Any) -> bool:
-    """Whether two elements are one: they agree in `value` and `type` (where both have one), or in all they hold."""
-    if not isinstance(present, dict) or not isinstance(other, dict):
-        return bool(present == other)
-    if "value" in other:
-        kind = present.get("type")
-        return present.get("value") == other["value"] and (kind is None or other.get("type", kind) == kind)
-    return all(present.get(name) == value for name, value in other.items() if name != "primary")
 
 
 def _set_or_drop(holder: _Values, name: str, value: Any) -> None:
