@@ -23,7 +23,7 @@ import hashlib
 import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -319,7 +319,11 @@ def open_database(
         engine = _open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size)
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         return Database(url=url, reading=reading, writing=engine, one_writer=False)
-    Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = Path(str(url.database))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # what is wrong with the file is told when it is opened
+        # Who is in it is nobody else's affair, whatever the folder allows; SQLite makes the files beside it alike.
+        path.touch(mode=0o600)
     pragmas = (*_PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
     return Database(
         url=url,
@@ -443,6 +447,7 @@ def _open_sqlite(url: URL, pragmas: Sequence[str], begin: str, timeout: timedelt
         url,
         json_serializer=_dump,
         json_deserializer=orjson.loads,
+        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
         pool_size=pool_size,
         max_overflow=pool_size if pool_size > 1 else 0,
         pool_timeout=timeout.total_seconds(),
@@ -467,6 +472,7 @@ def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int) -> En
         url,
         json_serializer=_dump,
         json_deserializer=orjson.loads,
+        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=busy_timeout.total_seconds(),

@@ -1,6 +1,7 @@
 """The database kit's contract, over SQLite and, where one can be had, PostgreSQL."""
 
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import (
+    DDL,
     Boolean,
     Column,
     ForeignKey,
@@ -347,6 +349,16 @@ def test_processes_that_add_one_each_lose_none_on_sqlite(tmp_path: Path) -> None
     with opened.read() as connection:
         assert connection.scalar(select(counter.c.value)) == 150
     opened.close()
+
+
+def test_the_files_of_an_sqlite_database_are_for_their_owner_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    opened = open_database(tmp_path / "people.db")
+    with opened.write() as connection:
+        connection.execute(DDL("CREATE TABLE t (x INTEGER)"))
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    opened.close()
+    assert modes == {"people.db": 0o600, "people.db-shm": 0o600, "people.db-wal": 0o600}
 
 
 @pytest.mark.parametrize(("synchronous", "number"), [(Synchronous.NORMAL, 1), (Synchronous.FULL, 2)])
