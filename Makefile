@@ -4,6 +4,7 @@
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 ARGS ?=
+SCHEDULES ?= 10000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
@@ -11,7 +12,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz lint format lock pictures clean
+.PHONY: help setup demo test faults planted fuzz lint format lock pictures clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,12 @@ test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/uni
 
 bench: .venv/setup-dev.stamp ## Measure an initial cycle against a plain loop: make bench ARGS="--users 2000"
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
+
+faults: .venv/setup-dev.stamp ## Play 10,000 schedules of edits, faults and kills: make faults SCHEDULES=500
+	MUSTER_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest tests/faults/test_schedules.py
+
+planted: .venv/setup-dev.stamp ## Show that every planted error is caught
+	MUSTER_PLANTED=all $(BIN)/python -m pytest tests/faults/test_planted.py
 
 lint: .venv/setup-dev.stamp ## Check style, types and the floors
 	$(BIN)/ruff check --quiet

@@ -156,3 +156,22 @@ def test_an_account_that_was_made_late_for_somebody_who_has_left_is_switched_off
     trip.clock.advance(LATER)
     trip.run()
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+
+
+def test_a_deletion_that_a_web_page_answers_is_not_done(tmp_path: Path) -> None:
+    trip = Trip(tmp_path, page="scim")
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.hard_delete(ada)
+
+    def show_page(request: HttpRequest, _: Any) -> HttpResponse | None:
+        if request.method != "DELETE":
+            return None
+        return HttpResponse(status=200, headers={}, body=b"<html>Sign in</html>", elapsed=timedelta())
+
+    trip.transport.fault = show_page
+    trip.run()
+    trip.transport.fault = None
+    trip.clock.advance(LATER)
+    trip.run()
+    assert trip.at_target() == {}

@@ -331,6 +331,9 @@ class ScimTarget:
         response = self._wire.send(form_delete(kind.value, target_id, self._dialect), errand)
         if not 200 <= response.status < 300 and response.status not in (404, 410):
             raise failure_of(response, errand)
+        if response.body.lstrip()[:1] == b"<":
+            sentence = "A page came in its place: a sign-in page or a proxy answers."
+            raise failure_of_content(sentence, response.status, errand)
 
     # ------------------------------------------------------------ pieces
 

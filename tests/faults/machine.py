@@ -1,0 +1,612 @@
+"""A company whose directory, rules, target and engine are disturbed step by step; what must hold is checked throughout.
+
+A schedule is a list of steps, each a name and three numbers, so that any part of a schedule is a schedule, too. Numbers
+choose among what is there when the step comes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import muster.engine.cycle
+import muster.engine.run
+import muster.engine.waves
+from fakes.scim_service import TOKEN
+from faults.house import Killed, Process, Reaper, SourceTrouble
+from faults.oracle import Person, Squad, Wanted, check_links, check_log, check_target
+from faults.strikes import APPLICABLE, LIES, Armed, Storm, is_switching_off, operation_of
+from muster.engine.parts import JobParts
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.exchange import HttpRequest
+from muster.model.failures import ProvisioningFailure
+from muster.model.job import Cycle, CycleState, ScheduleState
+from muster.model.schema_document import read_schema
+from muster.planning.entitlement import EntitlementRules
+from muster.planning.health import QuarantineTerms
+from muster.planning.intent import JobTerms
+from muster.planning.policy import RemovalThreshold
+from muster.planning.rules import compile_rules
+from muster.ports.directory import JobView, ObjectWrite, WriteRefused
+from muster.sources.directory import DirectorySource
+from muster.targets.scim import ScimTarget, mapped_attributes
+from trip.playing import ADDRESS, APP, JOB, Trip
+
+Step = tuple[str, int, int, int]
+
+NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ivy", "jon")
+PEOPLE_LIMIT, GROUPS_LIMIT = 9, 3
+DEPARTMENTS = ("Sales", "Care")
+ACTIONS = ("Add", "Update", "Delete")
+OFFLINE = (ScheduleState.PAUSED, ScheduleState.DISABLED)
+LONG = timedelta(hours=25)
+
+
+def small_pages() -> None:
+    """Makes pages and batches so small that a company of nine has several of each."""
+    muster.engine.cycle.PAGE = 3  # type: ignore[misc]  # a test's size
+    muster.engine.waves.PAGE = 2  # type: ignore[misc]
+    muster.engine.run.BATCH = 3  # type: ignore[misc]
+    muster.engine.waves.REFERENCES_A_BATCH = 2  # type: ignore[misc]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in all schedules."""
+
+    schedules: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+    faults: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
+    cycles: int = 0
+    requests: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Adds what happened elsewhere."""
+        self.schedules += other.schedules
+        self.steps += other.steps
+        self.faults += other.faults
+        self.kills += other.kills
+        self.cycles += other.cycles
+        self.requests += other.requests
+
+
+class Machine(Trip):
+    """One company on its way through one schedule."""
+
+    def __init__(self, folder: Path, page: str) -> None:
+        super().__init__(folder, page)
+        self.page = replace(self.page, dialect=replace(self.page.dialect, concurrency=1, page_size=3))
+        self.page_name = page
+        self.wanted = Wanted(page=page)
+        self.storm = Storm(service=self.service, clock=self.clock)
+        self.reaper = Reaper()
+        self.trouble = SourceTrouble()
+        self.tally = Tally()
+        self._compiled: dict[str, Any] = {}
+        self._names = 0
+        self._schedule = ScheduleState.ACTIVE
+        self.process = self._new_process()
+        self.strangers = [self.account(f"stranger{number}@other.example") for number in range(2)]
+        self._strangers = self._documents_of_strangers()
+        for number in range(4):
+            self.do(("hire", number, number % 2, 0))
+        if page == "scim":
+            for number in range(2):
+                self.do(("found", number, number, 0))
+
+    @property
+    def has_groups(self) -> bool:
+        return self.page_name == "scim"
+
+    @property
+    def strikes(self) -> int:
+        """How many faults and kills have really struck."""
+        return self.storm.struck.total() + self.reaper.struck.total()
+
+    # ------------------------------------------------------------ parts
+
+    def _new_process(self) -> Process:
+        return Process(self, self.storm, self.reaper, self.trouble)
+
+    def open_parts(self, job_id: str, process: Process) -> JobParts:
+        """As `open_job`, with the process's own transport and rules compiled once a version."""
+        job = self.store.jobs.get(job_id)
+        assert job is not None
+        kept = self.store.jobs.schema(job_id)
+        if kept.version not in self._compiled:
+            schema = read_schema(kept.document)
+            self._compiled[kept.version] = compile_rules(schema), mapped_attributes(schema)
+        rules, attributes = self._compiled[kept.version]
+        sync_all = self.wanted.sync_all
+        return JobParts(
+            job=job,
+            rules=rules,
+            terms=JobTerms(
+                entitlement=EntitlementRules(sync_all=sync_all, accepts_default_access=self.page.accepts_default_access)
+            ),
+            threshold=self.threshold,
+            quarantine_terms=QuarantineTerms(),
+            source=DirectorySource(
+                self.store.feed,
+                JobView(job_id=job_id, service_principal_id=APP, sync_all=sync_all, kinds=tuple(rules.kinds)),
+            ),
+            target=ScimTarget(
+                transport=process,
+                address=ADDRESS,
+                token=TOKEN,
+                dialect=self.page.dialect,
+                attributes=attributes,
+                clock=self.clock,
+                ids=self.ids,
+            ),
+        )
+
+    # ------------------------------------------------------------ steps
+
+    def do(self, step: Step) -> None:
+        """Does one step, and checks what must hold after every step."""
+        name, one, two, three = step
+        self.tally.steps[name] += 1
+        self.clock.advance(timedelta(seconds=1))
+        STEPS[name](self, one, two, three)
+        self.check()
+
+    def check(self) -> None:
+        """Checks what holds at any time: no account twice, strangers untouched, nobody shares an account."""
+        assert self._documents_of_strangers() == self._strangers, "an account that is not ours was touched"
+        users = self.service.repository._documents["User"].values()
+        for attribute in ("userName", "externalId"):
+            twice = [
+                value
+                for value, count in Counter(str(user.get(attribute)).lower() for user in users).items()
+                if count > 1 and value != "none"
+            ]
+            assert not twice, f"two accounts have the {attribute} {twice}"
+        check_links(self)
+
+    def _documents_of_strangers(self) -> list[Any]:
+        kept = self.service.repository._documents["User"]
+        return [dict(kept[each]) for each in self.strangers]
+
+    # ------------------------------------------------------------ edits
+
+    def _pick(self, number: int, *lives: Lifecycle) -> Person | None:
+        people = [person for person in self.wanted.people.values() if person.life in (lives or (Lifecycle.PRESENT,))]
+        return people[number % len(people)] if people else None
+
+    def _pick_group(self, number: int, *lives: Lifecycle) -> Squad | None:
+        groups = [group for group in self.wanted.groups.values() if group.life in (lives or (Lifecycle.PRESENT,))]
+        return groups[number % len(groups)] if groups else None
+
+    def hire_one(self, one: int, two: int, three: int) -> None:
+        if len(self.wanted.people) >= PEOPLE_LIMIT:
+            return
+        name = self._fresh_name(one) if three % 4 else self._used_name(one)
+        nick = f"nick{len(self.wanted.people)}"
+        attributes = {
+            "userPrincipalName": name,
+            "mail": f"{nick}@lantaarn.example",
+            "mailNickname": nick,
+            "displayName": nick.title(),
+            "givenName": "Given",
+            "surname": "Tester",
+            "department": DEPARTMENTS[two % 2],
+            "jobTitle": f"Job {one % 3}",
+            "accountEnabled": True,
+            "physicalDeliveryOfficeName": "London",
+        }
+        person = Person(id=self.ids.new_id(), nick=nick, attributes=attributes)
+        if not self._put(ObjectKind.USER, person.id, attributes, is_new=True):
+            return
+        self.wanted.people[person.id] = person
+        if two % 3:
+            self.assign_one(len([each for each in self.wanted.people.values() if each.life is Lifecycle.PRESENT]) - 1)
+
+    def _fresh_name(self, number: int) -> str:
+        self._names += 1
+        return f"{NAMES[number % len(NAMES)]}{self._names}@lantaarn.example"
+
+    def _used_name(self, number: int) -> str:
+        """A name that somebody had who is purged or has got another: people are hired again, names are reused."""
+        held = {person.name for person in self.wanted.people.values() if person.life is not Lifecycle.HARD_DELETED}
+        free = sorted(self.wanted.names - held)
+        return free[number % len(free)] if free else self._fresh_name(number)
+
+    def _put(self, kind: ObjectKind, object_id: str, attributes: dict[str, Any], **named: Any) -> bool:
+        write = ObjectWrite(
+            kind=kind, object_id=object_id, attributes=attributes, is_new=named.pop("is_new", False), **named
+        )
+        answer = self.store.directory.write([write], self.clock.now())[0]
+        if not isinstance(answer, WriteRefused) and "userPrincipalName" in attributes:
+            self.wanted.names.add(attributes["userPrincipalName"])
+        return not isinstance(answer, WriteRefused)
+
+    def change(self, one: int, attributes: dict[str, Any]) -> None:
+        person = self._pick(one)
+        if person is not None and self._put(ObjectKind.USER, person.id, attributes):
+            person.attributes.update(attributes)
+
+    def rename(self, one: int, two: int, three: int) -> None:
+        self.change(one, {"userPrincipalName": self._fresh_name(two) if three % 4 else self._used_name(two)})
+
+    def change_attribute(self, one: int, two: int, three: int) -> None:
+        values = {
+            "jobTitle": f"Job {two % 5}",
+            "department": DEPARTMENTS[two % 2],
+            "givenName": f"Given {two % 4}",
+            "telephoneNumber": f"+31 10 {two % 4}",
+        }
+        name = sorted(values)[three % 4]
+        self.change(one, {name: values[name]})
+
+    def clear(self, one: int, two: int, three: int) -> None:
+        self.change(one, {("jobTitle", "telephoneNumber", "department")[two % 3]: None})
+
+    def block(self, one: int, two: int, three: int) -> None:
+        self.change(one, {"accountEnabled": False})
+
+    def unblock(self, one: int, two: int, three: int) -> None:
+        self.change(one, {"accountEnabled": True})
+
+    def assign_one(self, one: int, two: int = 0, three: int = 0) -> None:
+        person = self._pick(one)
+        if person is not None and not person.assigned:
+            self.assign(person.id)
+            person.assigned = True
+
+    def unassign_one(self, one: int, two: int, three: int) -> None:
+        person = self._pick(one)
+        if person is not None:
+            self.unassign(person.id)
+            person.assigned = False
+
+    def set_manager_of(self, one: int, two: int, three: int) -> None:
+        person, manager = self._pick(one), self._pick(two)
+        if person and manager and self._put(ObjectKind.USER, person.id, {}, manager_id=manager.id):
+            person.manager = manager.id
+
+    def clear_manager(self, one: int, two: int, three: int) -> None:
+        person = self._pick(one)
+        if person and self._put(ObjectKind.USER, person.id, {}, manager_id=""):
+            person.manager = None
+
+    def _live(self, target: Person | Squad | None, life: Lifecycle) -> None:
+        if target is None:
+            return
+        kind = ObjectKind.USER if isinstance(target, Person) else ObjectKind.GROUP
+        self.store.directory.set_lifecycle(kind, target.id, life, self.clock.now())
+        target.life = life
+        if life is Lifecycle.HARD_DELETED:
+            self.wanted.purge(target.id)
+
+    def delete_softly(self, one: int, two: int, three: int) -> None:
+        self._live(self._pick(one), Lifecycle.SOFT_DELETED)
+
+    def restore_one(self, one: int, two: int, three: int) -> None:
+        self._live(self._pick(one, Lifecycle.SOFT_DELETED), Lifecycle.PRESENT)
+
+    def purge_one(self, one: int, two: int, three: int) -> None:
+        self._live(self._pick(one, Lifecycle.SOFT_DELETED, Lifecycle.PRESENT), Lifecycle.HARD_DELETED)
+
+    def found_one(self, one: int, two: int, three: int) -> None:
+        if len(self.wanted.groups) >= GROUPS_LIMIT:
+            return
+        squad = Squad(id=self.ids.new_id(), name=f"Squad {len(self.wanted.groups)}")
+        self._put(ObjectKind.GROUP, squad.id, {"displayName": squad.name, "securityEnabled": True}, is_new=True)
+        self.wanted.groups[squad.id] = squad
+        number = [each for each in self.wanted.groups.values() if each.life is Lifecycle.PRESENT].index(squad)
+        for person in range(one % 3):
+            self.join(number, one + person, 0)
+        if two % 3:
+            self.assign_group(number, 0, 0)
+
+    def join(self, one: int, two: int, three: int) -> None:
+        squad, person = self._pick_group(one), self._pick(two)
+        if squad and person:
+            self.store.directory.change_members(squad.id, add=[person.id], remove=[])
+            squad.members.add(person.id)
+
+    def leave(self, one: int, two: int, three: int) -> None:
+        squad = self._pick_group(one)
+        if squad and squad.members:
+            person = sorted(squad.members)[two % len(squad.members)]
+            self.store.directory.change_members(squad.id, add=[], remove=[person])
+            squad.members.discard(person)
+
+    def rename_group(self, one: int, two: int, three: int) -> None:
+        squad = self._pick_group(one)
+        if squad:
+            name = f"{squad.name.partition(':')[0]}: {two % 4}"
+            self._put(ObjectKind.GROUP, squad.id, {"displayName": name})
+            squad.name = name
+
+    def assign_group(self, one: int, two: int, three: int) -> None:
+        squad = self._pick_group(one)
+        if squad and not squad.assigned:
+            self.assign(squad.id, ObjectKind.GROUP)
+            squad.assigned = True
+
+    def unassign_group(self, one: int, two: int, three: int) -> None:
+        squad = self._pick_group(one)
+        if squad:
+            self.unassign(squad.id)
+            squad.assigned = False
+
+    def delete_group(self, one: int, two: int, three: int) -> None:
+        self._live(self._pick_group(one), Lifecycle.SOFT_DELETED)
+
+    def restore_group(self, one: int, two: int, three: int) -> None:
+        self._live(self._pick_group(one, Lifecycle.SOFT_DELETED), Lifecycle.PRESENT)
+
+    def purge_group(self, one: int, two: int, three: int) -> None:
+        self._live(self._pick_group(one, Lifecycle.SOFT_DELETED), Lifecycle.HARD_DELETED)
+
+    # ------------------------------------------------------------ rules
+
+    def save_rules(self) -> None:
+        """Saves the rules as they are wanted: the next cycle is an initial one."""
+        document = self.page.schema_document()
+        for mapping in document["synchronizationRules"][0]["objectMappings"]:
+            mapping["flowTypes"] = ", ".join(action for action in ACTIONS if action in self.wanted.actions)
+            if mapping["sourceObjectName"] != "User":
+                continue
+            if self.wanted.only_department is not None:
+                operand = {"values": [self.wanted.only_department]}
+                clause = {"sourceOperandName": "department", "operatorName": "EQUALS", "targetOperand": operand}
+                mapping["scope"] = {"groups": [{"name": "Department", "clauses": [clause]}]}
+            for item in mapping["attributeMappings"]:
+                if item["targetAttributeName"] == "title":
+                    item["flowType"] = "Always" if self.wanted.title_flows else "ObjectAddOnly"
+                    if self.wanted.title_prefix:
+                        expression = f'Append("{self.wanted.title_prefix}", [jobTitle])'
+                        item["source"] = {"expression": expression, "name": "Append", "type": "Function"}
+        self.store.jobs.save_schema(JOB, document, "test", self.clock.now())
+
+    def change_filter(self, one: int, two: int, three: int) -> None:
+        self.wanted.only_department = (None, None, *DEPARTMENTS)[one % 4]
+        self.save_rules()
+
+    def change_mapping(self, one: int, two: int, three: int) -> None:
+        self.wanted.title_prefix = ("", "Dr. ", "Ms. ")[one % 3]
+        self.save_rules()
+
+    def change_flow(self, one: int, two: int, three: int) -> None:
+        self.wanted.title_flows = bool(one % 2)
+        self.save_rules()
+
+    def change_actions(self, one: int, two: int, three: int) -> None:
+        off = {ACTIONS[two % 3]} if one % 2 else set()
+        self.wanted.actions = frozenset(ACTIONS) - off
+        self.save_rules()
+
+    def switch_scope(self, one: int, two: int, three: int) -> None:
+        self.wanted.sync_all = not self.wanted.sync_all
+        self.store.jobs.set_watermark(JOB, None)
+
+    def switch_firewall(self, one: int, two: int, three: int) -> None:
+        self.threshold = RemovalThreshold(enabled=False) if one % 2 else RemovalThreshold(count=1, minimum=1)
+
+    # ------------------------------------------------------------ disturbances
+
+    def arm(self, one: int, two: int, three: int) -> None:
+        faults = sorted(APPLICABLE)
+        fault = faults[one % len(faults)]
+        operations = APPLICABLE[fault]
+        self.storm.armed.append(Armed(fault, operations[two % len(operations)], three % 3))
+
+    def arm_kill(self, one: int, two: int, three: int) -> None:
+        self.reaper.countdown = one % 60
+
+    def break_source(self, one: int, two: int, three: int) -> None:
+        self.trouble.breaks_off = True
+        self.cycle(0, 0, 0)
+        self.trouble.breaks_off = False
+
+    def doubt_source(self, one: int, two: int, three: int) -> None:
+        if self.store.cycles.running(JOB) is not None:
+            return
+        self.trouble.is_incomplete = True
+        cycle, sent = self.run_cycle()
+        self.trouble.is_incomplete = False
+        removals = [request for request in sent if request.method == "DELETE" or is_switching_off(request)]
+        if cycle is not None and cycle.state is not CycleState.RUNNING:
+            assert not removals, f"removals after an incomplete read: {removals}"
+
+    def pause(self, one: int, two: int, three: int) -> None:
+        self._schedule = OFFLINE[one % 2]
+        self.store.jobs.set_schedule(JOB, self._schedule)
+
+    def resume(self, one: int = 0, two: int = 0, three: int = 0) -> None:
+        self._schedule = ScheduleState.ACTIVE
+        self.store.jobs.set_schedule(JOB, self._schedule)
+
+    def wait(self, one: int, two: int, three: int) -> None:
+        self.clock.advance((timedelta(minutes=40), timedelta(hours=7), LONG)[one % 3])
+
+    def restart_full(self, one: int, two: int, three: int) -> None:
+        self.store.jobs.set_watermark(JOB, None)
+
+    # ------------------------------------------------------------ the engine at work
+
+    def cycle(self, one: int, two: int, three: int) -> None:
+        self.run_cycle()
+
+    def part_of_cycle(self, one: int, two: int, three: int) -> None:
+        self.run_cycle(pieces=1 + one % 8)
+
+    def provision(self, one: int, two: int, three: int) -> None:
+        kind = ObjectKind.GROUP if self.has_groups and two % 4 == 0 else ObjectKind.USER
+        chosen = self._pick_group(one) if kind is ObjectKind.GROUP else self._pick(one)
+        if chosen is not None:
+            self._work(lambda process: process.control.provision_on_demand(JOB, kind, chosen.id))
+            self.storm.arrive()
+
+    def plan_and_apply(self, one: int, two: int, three: int) -> None:
+        if self._schedule is not ScheduleState.ACTIVE:
+            return
+        plan = self._work(lambda process: process.planner.make(JOB))
+        if plan is None:
+            return
+        if one % 4 == 0:
+            self.change_attribute(two, three, two)
+        struck = self.strikes
+        cycle = self._work(lambda process: process.planner.apply(plan.id))
+        if cycle is None:
+            return
+        ended, sent = self.run_cycle()
+        self.tally.steps["applied"] += 1
+        if self.strikes == struck and ended is not None and ended.id == cycle.id:
+            writes = [each for each in sent if each.method != "GET" and operation_of(each) != "member"]
+            assert len(writes) <= plan.requests, f"{len(writes)} requests, planned were {plan.requests}"
+
+    def _work(self, call: Callable[[Process], Any]) -> Any:
+        """Returns what a process gives; None when it fails or is killed."""
+        self.storm.remember()
+        try:
+            return call(self.process)
+        except ProvisioningFailure:
+            return None
+        except Killed:
+            self._bury()
+            return None
+
+    def _bury(self) -> None:
+        self.tally.requests += len(self.process.sent)
+        self.process = self._new_process()
+
+    def run_cycle(self, pieces: int | None = None) -> tuple[Cycle | None, Sequence[HttpRequest]]:
+        """Runs a cycle to its end, or some pieces of it; a process that is killed is followed by another."""
+        self.storm.remember()
+        struck = self.strikes
+        sent: list[HttpRequest] = []
+        found: Cycle | None = None
+        while True:
+            process, first = self.process, len(self.process.sent)
+            try:
+                found = self.store.cycles.running(JOB) or process.engine.begin(JOB)
+                while found is not None and process.engine.advance(found.id):
+                    pieces = None if pieces is None else pieces - 1
+                    if pieces == 0:
+                        break
+                break
+            except Killed:
+                self._bury()
+            finally:
+                sent += process.sent[first:]
+        self.storm.arrive()
+        self.tally.cycles += 1
+        writes = [(each.method, each.url, each.body) for each in sent if each.method != "GET"]
+        repeated = len(writes) - len(set(writes))
+        assert repeated <= self.strikes - struck, f"{repeated} requests were sent again without need: {writes}"
+        found = None if found is None else self.store.cycles.get(found.id)
+        if self._schedule is not ScheduleState.ACTIVE:
+            assert found is None or not writes or "plan" in found.options, "a paused job writes"
+        if found is not None and found.state is not CycleState.RUNNING:
+            check_log(self, found)
+        return found, sent
+
+    # ------------------------------------------------------------ the end
+
+    def settle(self) -> None:
+        """Ends all disturbances and checks that the company comes to rest as it should."""
+        self.storm.armed.clear()
+        self.reaper.countdown = None
+        self.threshold = RemovalThreshold(enabled=False)
+        self.resume()
+        self._give_again()
+        if self.wanted.actions == frozenset(ACTIONS) and not any(fault in LIES for fault, _ in self.storm.struck):
+            self._come_to_rest()
+            check_target(self)
+        if self.wanted.actions != frozenset(ACTIONS):
+            self.wanted.actions = frozenset(ACTIONS)
+            self.save_rules()
+        self.store.jobs.set_watermark(JOB, None)
+        self._come_to_rest()
+        check_target(self)
+        for watermark in (None, -1):
+            if watermark is None:
+                self.store.jobs.set_watermark(JOB, None)
+            _, sent = self.run_cycle()
+            writes = [f"{each.method} {urlsplit(each.url).path} {each.body!r}" for each in sent if each.method != "GET"]
+            assert not writes, f"a further cycle writes: {writes}"
+        self.tally.schedules = 1
+        self.tally.faults = self.storm.struck
+        self.tally.kills = self.reaper.struck
+        self.tally.requests += len(self.process.sent)
+
+    def _give_again(self) -> None:
+        """Changes what the target did not keep: it is not asked for the same value for ever."""
+        for target_id, attribute in sorted(self.storm.tainted):
+            user = self.service.repository._documents["User"].get(target_id, {})
+            for person in self.wanted.people.values():
+                if person.life is Lifecycle.PRESENT and person.external_id(self.page_name) == user.get("externalId"):
+                    value = person.attributes.get(attribute)
+                    if value and attribute != "department":
+                        self.change_by_id(person, {attribute: f"{value} anew"})
+                    elif value:
+                        self.wanted.forgiven.add((person.id, attribute))
+
+    def change_by_id(self, person: Person, attributes: dict[str, Any]) -> None:
+        if self._put(ObjectKind.USER, person.id, attributes):
+            person.attributes.update(attributes)
+
+    def _come_to_rest(self) -> None:
+        for turn in range(12):
+            self.clock.advance(LONG)
+            cycle, _ = self.run_cycle()
+            self.check()
+            if cycle is None or (
+                turn and cycle.state is CycleState.SUCCEEDED and not self.store.links.count_escrows(JOB)
+            ):
+                return
+        self.wanted.unsettled = {entry.source_id: entry.failure for entry in self.log()[:20] if entry.failure}
+
+
+STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
+    "hire": Machine.hire_one,
+    "rename": Machine.rename,
+    "change": Machine.change_attribute,
+    "clear": Machine.clear,
+    "block": Machine.block,
+    "unblock": Machine.unblock,
+    "assign": Machine.assign_one,
+    "unassign": Machine.unassign_one,
+    "set manager": Machine.set_manager_of,
+    "clear manager": Machine.clear_manager,
+    "soft-delete": Machine.delete_softly,
+    "restore": Machine.restore_one,
+    "purge": Machine.purge_one,
+    "change filter": Machine.change_filter,
+    "change mapping": Machine.change_mapping,
+    "change flow": Machine.change_flow,
+    "change actions": Machine.change_actions,
+    "switch scope": Machine.switch_scope,
+    "switch firewall": Machine.switch_firewall,
+    "fault": Machine.arm,
+    "kill": Machine.arm_kill,
+    "break source": Machine.break_source,
+    "doubt source": Machine.doubt_source,
+    "pause": Machine.pause,
+    "resume": Machine.resume,
+    "wait": Machine.wait,
+    "restart": Machine.restart_full,
+    "cycle": Machine.cycle,
+    "part of cycle": Machine.part_of_cycle,
+    "on demand": Machine.provision,
+    "plan and apply": Machine.plan_and_apply,
+    "found": Machine.found_one,
+    "join": Machine.join,
+    "leave": Machine.leave,
+    "rename group": Machine.rename_group,
+    "assign group": Machine.assign_group,
+    "unassign group": Machine.unassign_group,
+    "delete group": Machine.delete_group,
+    "restore group": Machine.restore_group,
+    "purge group": Machine.purge_group,
+}

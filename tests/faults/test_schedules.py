@@ -1,0 +1,63 @@
+"""Schedules of edits, faults and kills over the real engine and store: `make faults` plays 10,000, `make test` some."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+
+import pytest
+
+from faults.machine import Tally, small_pages
+from faults.schedules import Failed, cut_down, play_by_chance
+from faults.strikes import APPLICABLE
+
+SCHEDULES = int(os.environ.get("MUSTER_SCHEDULES", "40"))
+FIRST = int(os.environ.get("MUSTER_FIRST_SCHEDULE", "0"))
+# From so many on, every fault has met every kind of request.
+ENOUGH = 2_000
+CHUNK = 25
+
+
+def play_some(seeds: range, page: str) -> tuple[Tally, Failed | None]:
+    """Plays schedules of a page; ends at the first that fails, cut down to what shows the fault."""
+    small_pages()
+    tally = Tally()
+    for seed in seeds:
+        try:
+            play_by_chance(seed, page, tally)
+        except Failed as failed:
+            return tally, cut_down(failed)
+    return tally, None
+
+
+def test_every_schedule_comes_to_rest_as_directory_and_rules_want_it(capsys: pytest.CaptureFixture[str]) -> None:
+    last = FIRST + SCHEDULES // 2
+    chunks = [range(start, min(start + CHUNK, last)) for start in range(FIRST, last, CHUNK)]
+    total = Tally()
+    with ProcessPoolExecutor(min(2, len(chunks))) as pool:
+        for page in ("8x8", "scim"):
+            for tally, failed in pool.map(play_some, chunks, repeat(page)):
+                if failed is not None:
+                    pool.shutdown(cancel_futures=True)
+                    pytest.fail(str(failed))
+                total.add(tally)
+    with capsys.disabled():
+        print(f"\n{total.schedules} schedules, {total.cycles} cycles, {total.requests} requests")
+        if total.schedules >= ENOUGH:
+            print(table(total))
+    if total.schedules >= ENOUGH:
+        never = [
+            f"{fault} × {on}" for fault, several in APPLICABLE.items() for on in several if not total.faults[fault, on]
+        ]
+        assert not never, f"never struck: {', '.join(never)}"
+
+
+def table(tally: Tally) -> str:
+    """Returns how often each fault struck each kind of request, and where processes were killed."""
+    lines = [
+        f"  {fault:20} " + "  ".join(f"{operation} {tally.faults[fault, operation]}" for operation in operations)
+        for fault, operations in APPLICABLE.items()
+    ]
+    kills = ", ".join(f"{boundary} {count}" for boundary, count in sorted(tally.kills.items()))
+    return "\n".join([*lines, f"  kills at {len(tally.kills)} boundaries: {tally.kills.total()} ({kills})"])
