@@ -14,6 +14,7 @@ from faces.house import House, ProbedTarget, Started
 from muster.model.directory import ObjectKind
 from muster.model.failures import SystemUnreachable
 from muster.model.rules import AttributeDefinition
+from muster.planning.operators import operators_as_graph
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -212,13 +213,38 @@ def test_an_application_that_cannot_be_provisioned_gets_no_job(house: House) -> 
     assert listed[0]["supportedProvisioningTypes"] == []
 
 
-def test_counting_members_of_nested_groups_asks_for_an_initial_cycle(house: House, job: Started) -> None:
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [("TransitiveGroups", ("true", "True", "false")), ("DefaultDomain", ("example.org", "Example.org", "example.com"))],
+)
+def test_a_setting_that_bears_on_everybody_asks_for_an_initial_cycle(
+    house: House, job: Started, setting: str, values: tuple[str, ...]
+) -> None:
     def watermark_after(value: str) -> int | None:
         house.stores.jobs.set_watermark(job.id, 7)
-        settings = [{"name": "TransitiveGroups", "value": value}]
+        settings = [{"name": setting, "value": value}]
         assert house.call("PATCH", job.path, {"synchronizationJobSettings": settings}).status in (200, 204)
         found = house.stores.jobs.get(job.id)
         assert found is not None
         return found.watermark
 
-    assert [watermark_after(value) for value in ("true", "True", "false")] == [None, 7, None]
+    assert [watermark_after(value) for value in values] == [None, 7, None]
+
+
+def test_the_default_domain_is_a_setting_of_the_job(house: House, job: Started) -> None:
+    def tried() -> tuple[list[str], str | None]:
+        body = {"expression": 'Join("@", "jo", DefaultDomain())', "testInputObject": {"properties": []}}
+        answer = house.call("POST", f"{job.path}/schema/parseExpression", body).body
+        return answer["evaluationResult"], answer["error"] and answer["error"]["message"]
+
+    values, error = tried()
+    assert values == []
+    assert error is not None and "give the job the setting DefaultDomain" in error
+    settings = [{"name": "DefaultDomain", "value": "example.org"}]
+    house.call("PATCH", job.path, {"synchronizationJobSettings": settings})
+    assert tried() == (["jo@example.org"], None)
+
+
+def test_the_filter_operators_are_those_that_filters_are_compiled_from(house: House, job: Started) -> None:
+    listed = house.call("GET", f"{job.path}/schema/filterOperators()").body["value"]
+    assert listed == operators_as_graph()

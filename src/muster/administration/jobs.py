@@ -12,6 +12,7 @@ from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
 from muster.model.job import (
+    DEFAULT_DOMAIN_SETTING,
     DEFAULT_INTERVAL,
     TRANSITIVE_GROUPS_SETTING,
     Cycle,
@@ -199,9 +200,8 @@ def set_settings(
         desk.stores.jobs.set_interval(job.id, interval)
     if merged:
         desk.stores.jobs.set_settings(job.id, merged)
-    before = job.settings.get(TRANSITIVE_GROUPS_SETTING, "")
-    if merged.get(TRANSITIVE_GROUPS_SETTING, before).lower() != before.lower():
-        # Who is in scope is another question now: everybody is looked at again.
+    if any(_turns(name, job, merged) for name in (TRANSITIVE_GROUPS_SETTING, DEFAULT_DOMAIN_SETTING)):
+        # Who is in scope, or what is mapped, is another question now: everybody is looked at again.
         desk.stores.jobs.set_watermark(job.id, None)
     changes = [(name, job.settings.get(name), value) for name, value in sorted(merged.items())]
     if interval is not None and interval != job.interval:
@@ -227,6 +227,11 @@ def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Ma
     if not explained:
         raise not_found("User", user)
     return explained
+
+
+def _turns(name: str, job: SynchronizationJob, settings: Mapping[str, str]) -> bool:
+    before = job.settings.get(name, "")
+    return settings.get(name, before).lower() != before.lower()
 
 
 def _to_run(desk: Desk, service_principal_id: str, job_id: str) -> tuple[EnterpriseApplication, SynchronizationJob]:

@@ -189,7 +189,7 @@ def try_expression(
 ) -> Trial:
     """Returns what an expression gives for a test object; without one it is only read. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    find_job(desk, service_principal_id, job_id)
+    job = find_job(desk, service_principal_id, job_id)
     try:
         node = parse_expression(expression)
     except ExpressionSyntaxError as error:
@@ -198,7 +198,7 @@ def try_expression(
     if attributes is None:
         return Trial(parsed=parsed, values=(), is_evaluated=False)
     try:
-        value = evaluate(node, attributes, _environment(desk))
+        value = evaluate(node, attributes, _environment(desk, job))
     except EvaluationError as error:
         return Trial(
             parsed=parsed, values=(), is_evaluated=False, error_code="ExpressionEvaluationFailed", error=str(error)
@@ -224,9 +224,9 @@ def _read(expression: str) -> frozenset[str]:
     return attributes_of(node)
 
 
-def _environment(desk: Desk) -> Environment:
+def _environment(desk: Desk, job: SynchronizationJob) -> Environment:
     now: datetime = desk.now()
-    return Environment(now=now, new_guid=desk.ids.new_id, draw=desk.ids.draw)
+    return Environment(now=now, new_guid=desk.ids.new_id, draw=desk.ids.draw, default_domain=job.default_domain)
 
 
 def _texts(value: Value) -> tuple[str, ...]:

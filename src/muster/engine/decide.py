@@ -44,7 +44,7 @@ class Decider:
         `tried` tells, by source id, under which values a creation was sent just now whose outcome nobody knows.
         """
         rules, terms = self._parts.rules.kinds[kind], self._parts.terms
-        surroundings = environment(self._clock, self._ids)
+        surroundings = environment(self._parts.job, self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
         targets = self._lookup.find(cycle, kind, intents, tried or {})
         decisions = []

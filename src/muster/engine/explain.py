@@ -16,7 +16,7 @@ from muster.ports.world import Clock, Ids
 def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock, ids: Ids) -> dict[str, Any]:
     """Returns, as plain data, the verdict with its reasons, every mapping with its tree, and what was last sent."""
     rules = parts.rules.kinds[change.kind]
-    surroundings = environment(clock, ids)
+    surroundings = environment(parts.job, clock, ids)
     intent = form_intent(change, rules, parts.terms, surroundings)
     link = stores.links.links(parts.job.id, change.kind, [change.source_id]).get(change.source_id)
     attributes = with_computed(change, intent.verdict)

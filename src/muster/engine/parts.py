@@ -54,6 +54,6 @@ def reads_everything(job: SynchronizationJob, options: Mapping[str, str]) -> boo
     return job.watermark is None or "file" in options
 
 
-def environment(clock: Clock, ids: Ids) -> Environment:
-    """Returns what expressions may ask of the world, at this instant."""
-    return Environment(now=clock.now(), new_guid=ids.new_id, draw=ids.draw)
+def environment(job: SynchronizationJob, clock: Clock, ids: Ids) -> Environment:
+    """Returns what expressions of a job may ask of the world, at this instant."""
+    return Environment(now=clock.now(), new_guid=ids.new_id, draw=ids.draw, default_domain=job.default_domain)

@@ -62,7 +62,7 @@ def _default_domain(environment: Environment) -> Value:
             function="DefaultDomain",
             argument=None,
             value=None,
-            sentence="DefaultDomain: the tenant has no default domain; set one or write it as a text.",
+            sentence="DefaultDomain: no default domain is set; give the job the setting DefaultDomain or write a text.",
         )
     return environment.default_domain
 

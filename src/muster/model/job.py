@@ -11,6 +11,8 @@ from muster.model.operation import MatchingValue, Operation
 DEFAULT_INTERVAL = timedelta(minutes=40)
 # A job's setting (ours): members of groups within assigned groups count, at any depth.
 TRANSITIVE_GROUPS_SETTING = "TransitiveGroups"
+# A job's setting (ours): what DefaultDomain() gives.
+DEFAULT_DOMAIN_SETTING = "DefaultDomain"
 
 
 class ScheduleState(StrEnum):
@@ -117,6 +119,11 @@ class SynchronizationJob:
     last_cycle_began_at: datetime | None = None
     last_cycle_ended_at: datetime | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def default_domain(self) -> str | None:
+        """What DefaultDomain() gives, None if nobody has set it."""
+        return self.settings.get(DEFAULT_DOMAIN_SETTING) or None
 
     @property
     def code(self) -> JobCode:

@@ -443,7 +443,7 @@ def test_the_first_free_value_is_selected() -> None:
 def test_without_a_default_domain_the_function_says_so() -> None:
     environment = an_environment()
     bare = type(environment)(now=environment.now, new_guid=environment.new_guid, draw=environment.draw)
-    with pytest.raises(EvaluationError, match="no default domain"):
+    with pytest.raises(EvaluationError, match="no default domain is set; give the job the setting DefaultDomain"):
         evaluate(parse_expression("DefaultDomain()"), {}, bare)
 
 

@@ -6,32 +6,11 @@ from muster.administration import applications, rules
 from muster.administration.refusals import bad_request, not_found
 from muster.expression.table import functions_as_graph
 from muster.model.values import frozen
+from muster.planning.operators import operators_as_graph
 from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.web.graph.applications import application_of
 from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, object_list, required_text, text_of
 from muster.web.graph.render import instant
-
-_ALL_TYPES = ("Binary", "Boolean", "DateTime", "Integer", "Reference", "String")
-_TEXTS = ("String", "Integer")
-_UNARY, _BINARY = "Unary", "Binary"
-
-# Graph's filterOperators; its sample of 2021 ends with NOT REGEX MATCH, the rest are those of the portal.
-FILTER_OPERATORS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("EQUALS", _BINARY, _TEXTS),
-    ("NOT EQUALS", _BINARY, _TEXTS),
-    ("IS TRUE", _UNARY, ("Boolean",)),
-    ("IS FALSE", _UNARY, ("Boolean",)),
-    ("IS NULL", _UNARY, _ALL_TYPES),
-    ("IS NOT NULL", _UNARY, _ALL_TYPES),
-    ("REGEX MATCH", _BINARY, _TEXTS),
-    ("NOT REGEX MATCH", _BINARY, _TEXTS),
-    ("Greater_Than", _BINARY, ("Integer", "String")),
-    ("Greater_Than_OR_EQUALS", _BINARY, ("Integer", "String")),
-    ("Includes", _BINARY, ("String",)),
-    ("ENDS_WITH", _BINARY, ("String",)),
-    ("&", _BINARY, ("Integer", "String")),
-    ("!&", _BINARY, ("Integer", "String")),
-)
 
 
 def get_schema(call: Call) -> Answer:
@@ -113,7 +92,7 @@ def list_functions(call: Call) -> Answer:
 def list_filter_operators(call: Call) -> Answer:
     """GET …/schema/filterOperators()."""
     rules.schema_of(call.desk, application_of(call).service_principal_id, call.parts["job"])
-    return call.collection("Collection(microsoft.graph.filterOperatorSchema)", FILTER_OPERATORS, _operator)
+    return call.collection("Collection(microsoft.graph.filterOperatorSchema)", operators_as_graph(), dict)
 
 
 def list_directories(call: Call) -> Answer:
@@ -169,17 +148,6 @@ def _directories(call: Call) -> list[Document]:
 
 def _version(kept: KeptVersion | SchemaVersion) -> Document:
     return {"version": kept.version, "savedDateTime": instant(kept.at), "savedBy": kept.by}
-
-
-def _operator(described: tuple[str, str, tuple[str, ...]]) -> Document:
-    name, arity, types = described
-    return {
-        "id": name,
-        "name": name,
-        "arity": arity,
-        "multivaluedComparisonType": "All",
-        "supportedAttributeTypes": list(types),
-    }
 
 
 def _schema(call: Call, document: Document) -> Answer:
