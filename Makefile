@@ -4,6 +4,8 @@
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 ARGS ?=
+# 34 laws, 100,000 cases in all.
+CASES ?= 3000
 SCHEDULES ?= 10000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
@@ -33,6 +35,9 @@ faults: .venv/setup-dev.stamp ## Play 10,000 schedules of edits, faults and kill
 
 planted: .venv/setup-dev.stamp ## Show that every planted error is caught
 	MUSTER_PLANTED=all $(BIN)/python -m pytest tests/faults/test_planted.py
+
+laws: .venv/setup-dev.stamp ## Try the laws on 100,000 random cases: make laws CASES=500 tries each of the 34 on 500
+	MUSTER_LAW_EXAMPLES=$(CASES) $(BIN)/python -m pytest tests/laws $(ARGS)
 
 lint: .venv/setup-dev.stamp ## Check style, types and the floors
 	$(BIN)/ruff check --quiet

@@ -1,14 +1,14 @@
 """Laws of the expression language over random expressions and attributes."""
 
-import os
 import random
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from laws.cases import cases
 from muster.expression.compile import compile_expression, compile_row
 from muster.expression.evaluate import Environment, EvaluationError, evaluate, explain
 from muster.expression.graph import from_graph, to_graph
@@ -31,8 +31,7 @@ from muster.expression.syntax import ExpressionSyntaxError, parse_expression
 from muster.expression.table import FUNCTIONS, WORDS
 from muster.expression.values import is_redacted
 
-EXAMPLES = int(os.environ.get("MUSTER_LAW_EXAMPLES", "400"))
-LAW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAW = cases(400)
 
 NAMES = ("givenName", "surname", "mail", "IsSoftDeleted", "level", "groups", "hired", "none")
 TEXTS = (

@@ -7,9 +7,10 @@ text, turn lists around, and confirm a write with or without showing the object.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws.cases import cases
 from muster.model.directory import AttributeType, Lifecycle
 from muster.model.operation import Acknowledged, Change, Link, LinkState, Operation, OperationKind, TargetObject
 from muster.model.operation import TargetResource as Resource
@@ -232,7 +233,7 @@ def worlds(draw: st.DrawFn, makings: tuple[Making, ...] = MAKINGS, *, shows: boo
 SEQUENCES = st.lists(st.tuples(people(), st.booleans()), min_size=1, max_size=5)
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(world=worlds(), sequence=SEQUENCES)
 def test_an_incremental_cycle_after_an_applied_operation_writes_nothing(
     world: World, sequence: list[tuple[Change, bool]]
@@ -242,7 +243,7 @@ def test_an_incremental_cycle_after_an_applied_operation_writes_nothing(
         world.is_at_rest(change, is_full=False)
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(world=worlds(shows=True), sequence=SEQUENCES)
 def test_a_full_cycle_after_an_applied_operation_writes_nothing_where_writes_are_shown(
     world: World, sequence: list[tuple[Change, bool]]
@@ -252,7 +253,7 @@ def test_a_full_cycle_after_an_applied_operation_writes_nothing_where_writes_are
         world.is_at_rest(change, is_full=True)
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(world=worlds(HONEST), sequence=SEQUENCES)
 def test_a_full_cycle_after_an_applied_operation_writes_nothing_where_values_are_kept(
     world: World, sequence: list[tuple[Change, bool]]
@@ -262,7 +263,7 @@ def test_a_full_cycle_after_an_applied_operation_writes_nothing_where_values_are
         world.is_at_rest(change, is_full=True)
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(world=worlds(), sequence=SEQUENCES)
 def test_full_cycles_come_to_rest_after_one_more_write_whatever_the_target_makes_of_values(
     world: World, sequence: list[tuple[Change, bool]]
@@ -275,7 +276,7 @@ def test_full_cycles_come_to_rest_after_one_more_write_whatever_the_target_makes
     world.is_at_rest(last, is_full=True)
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(world=worlds(HONEST), sequence=SEQUENCES, change=people(), drifted=TEXTS)
 def test_a_full_cycle_brings_back_what_somebody_changed_at_the_target(
     world: World, sequence: list[tuple[Change, bool]], change: Change, drifted: str
@@ -298,7 +299,7 @@ def test_a_full_cycle_brings_back_what_somebody_changed_at_the_target(
         assert are_equal(world.account["title"], wanted.value, world.rules.definitions["title"])
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(world=worlds(HONEST), sequence=SEQUENCES)
 def test_whoever_left_has_no_account_that_is_switched_on(world: World, sequence: list[tuple[Change, bool]]) -> None:
     may = all(world.rules.does(action) for action in (ObjectAction.UPDATE, ObjectAction.DELETE))
@@ -312,7 +313,7 @@ def test_whoever_left_has_no_account_that_is_switched_on(world: World, sequence:
             assert are_equal(world.account.get("active"), False, world.rules.definitions["active"])
 
 
-@settings(max_examples=200, deadline=None)
+@cases(200)
 @given(before=st.dictionaries(st.sampled_from("abc"), TEXTS), sent=st.dictionaries(st.sampled_from("abc"), TEXTS))
 def test_what_a_target_shows_as_it_was_sent_leaves_nothing_to_remember(
     before: dict[str, str], sent: dict[str, str]

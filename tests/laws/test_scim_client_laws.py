@@ -7,12 +7,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.scim_service import BASE_URL, TOKEN, ScimService, generic_profile
 from fakes.scripted_transport import JoinedTransport
 from fakes.world import CountingIds, StillClock
+from laws.cases import cases
 from muster.gallery.catalogue import find
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Verb
@@ -34,6 +35,7 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 people = st.dictionaries(st.sampled_from(PATHS), texts, max_size=8)
 
 
+@cases(100)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_a_lookup_asks_for_the_very_value_whatever_it_holds(value: str) -> None:
     url = form_url(read_address("https://x/scim/v2"), form_lookup("User", "userName", value, Dialect()))
@@ -42,6 +44,7 @@ def test_a_lookup_asks_for_the_very_value_whatever_it_holds(value: str) -> None:
     assert isinstance(tree, Comparison) and tree.value == value
 
 
+@cases(100)
 @given(people)
 def test_a_created_resource_projects_to_the_values_it_was_made_of(values: dict[str, str]) -> None:
     body = form_create("User", values, Dialect()).body_bytes()
@@ -54,7 +57,7 @@ def test_a_created_resource_projects_to_the_values_it_was_made_of(values: dict[s
     [Dialect(), ENTRA, ENTRA_LEGACY, Dialect(update=UpdateMethod.PUT)],
     ids=["standard", "entra", "legacy", "put"],
 )
-@settings(max_examples=60, deadline=None)
+@cases(60)
 @given(before=people, after=people)
 def test_the_changes_between_two_states_bring_a_resource_from_one_to_the_other(
     dialect: Dialect, before: dict[str, str], after: dict[str, str]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from laws.cases import cases
 from muster.scim.errors import ScimError
 from muster.scim.evaluation import bind_filter, compile_filter, evaluate_filter
 from muster.scim.filters import (
@@ -50,16 +51,19 @@ inner = st.recursive(terms, _combined, max_leaves=4)
 filters = st.recursive(terms | st.builds(ValuePath, attribute=paths, filter=inner), _combined, max_leaves=8)
 
 
+@cases(100)
 @given(filters)
 def test_a_rendered_filter_reads_as_itself(tree: Filter) -> None:
     assert parse_filter(render_filter(tree)) == tree
 
 
+@cases(100)
 @given(filters)
 def test_a_rendered_filter_keeps_the_types_of_its_values(tree: Filter) -> None:
     assert render_filter(parse_filter(render_filter(tree))) == render_filter(tree)
 
 
+@cases(100)
 @given(
     st.builds(PatchPath, attribute=paths)
     | st.builds(
@@ -78,6 +82,7 @@ _pieces = st.sampled_from(
 )
 
 
+@cases(100)
 @given(st.text(max_size=40) | st.lists(_pieces, max_size=12).map(" ".join))
 def test_any_text_is_a_filter_or_refused_as_one(text: str) -> None:
     try:
@@ -88,6 +93,7 @@ def test_any_text_is_a_filter_or_refused_as_one(text: str) -> None:
         assert parse_filter(render_filter(tree)) == tree
 
 
+@cases(100)
 @given(st.text(max_size=40))
 def test_any_text_is_a_path_or_refused_as_one(text: str) -> None:
     try:
@@ -124,12 +130,14 @@ _documents = st.fixed_dictionaries(
 )
 
 
+@cases(100)
 @given(_bindable, _documents)
 def test_a_filter_and_its_negation_never_both_find(tree: Filter, document: dict[str, object]) -> None:
     found = evaluate_filter(tree, document, GENERIC_USER_TYPE)
     assert evaluate_filter(Not(filter=tree), document, GENERIC_USER_TYPE) is not found
 
 
+@cases(100)
 @given(_bindable, _documents)
 def test_binding_twice_is_binding_once(tree: Filter, document: dict[str, object]) -> None:
     bound = bind_filter(tree, GENERIC_USER_TYPE)
@@ -137,6 +145,7 @@ def test_binding_twice_is_binding_once(tree: Filter, document: dict[str, object]
     assert compile_filter(bound, GENERIC_USER_TYPE)(document) is evaluate_filter(tree, document, GENERIC_USER_TYPE)
 
 
+@cases(100)
 @given(_bindable, _bindable, _documents)
 def test_and_and_or_are_those_of_logic(left: Filter, right: Filter, document: dict[str, object]) -> None:
     first, second = (evaluate_filter(tree, document, GENERIC_USER_TYPE) for tree in (left, right))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from laws.cases import cases
 from muster.scim.errors import InvalidValue, ScimError
 from muster.scim.members import split_members
 from muster.scim.operations import PatchOperation, read_operations
@@ -90,6 +91,7 @@ def _applied(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict
         return None
 
 
+@cases(100)
 @given(documents(), st.lists(_operations, min_size=1, max_size=4))
 def test_a_patch_never_changes_what_it_is_given(document: dict[str, Any], operations: list[dict[str, Any]]) -> None:
     before, sent = copy.deepcopy(document), copy.deepcopy(operations)
@@ -97,6 +99,7 @@ def test_a_patch_never_changes_what_it_is_given(document: dict[str, Any], operat
     assert (document, operations) == (before, sent)
 
 
+@cases(100)
 @given(documents(), st.lists(_operations, min_size=1, max_size=4))
 def test_a_patched_document_is_canonical(document: dict[str, Any], operations: list[dict[str, Any]]) -> None:
     result = _applied(document, operations)
@@ -107,6 +110,7 @@ def test_a_patched_document_is_canonical(document: dict[str, Any], operations: l
         assert (names[0], names[-1]) == ("schemas", "meta")
 
 
+@cases(100)
 @given(documents(), st.lists(_operations, min_size=1, max_size=4))
 def test_a_patch_that_changes_nothing_gives_the_same_object(
     document: dict[str, Any], operations: list[dict[str, Any]]
@@ -115,6 +119,7 @@ def test_a_patch_that_changes_nothing_gives_the_same_object(
     assert result is None or (result is document) is (result == document)
 
 
+@cases(100)
 @given(documents(), _paths, _words)
 def test_replacing_twice_is_replacing_once(document: dict[str, Any], path: str, value: str) -> None:
     operation = [{"op": "replace", "path": path, "value": value}]
@@ -123,6 +128,7 @@ def test_replacing_twice_is_replacing_once(document: dict[str, Any], path: str, 
         assert _applied(once, operation) is once
 
 
+@cases(100)
 @given(documents(), st.lists(_operations, min_size=2, max_size=4))
 def test_a_patch_is_its_operations_one_after_the_other(
     document: dict[str, Any], operations: list[dict[str, Any]]
@@ -135,11 +141,13 @@ def test_a_patch_is_its_operations_one_after_the_other(
         assert whole == step
 
 
+@cases(100)
 @given(documents())
 def test_a_document_put_back_changes_nothing(document: dict[str, Any]) -> None:
     assert merge_for_replacement(read_user(document), document, GENERIC_USER_TYPE) is document
 
 
+@cases(100)
 @given(documents(), documents())
 def test_a_replaced_document_is_what_was_sent(sent: dict[str, Any], present: dict[str, Any]) -> None:
     assert merge_for_replacement(read_user(sent), present, GENERIC_USER_TYPE) == sent
@@ -165,6 +173,7 @@ def _after(present: list[str], change: MembersChange | None) -> set[str]:
     return (kept - set(change.remove)) | {member["value"] for member in change.add}
 
 
+@cases(100)
 @given(st.lists(_ids, unique=True), st.lists(_member_operations, min_size=1, max_size=5))
 def test_the_change_of_the_members_is_what_the_whole_patch_does(
     present: list[str], operations: list[dict[str, Any]]

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.scim_service import ScimService, generic_profile, profile_8x8
+from laws.cases import cases
 from muster.scim.messages import BULK_REQUEST_URN, MEDIA_TYPE, PATCH_URN, ScimRequest
 from muster.scim.profile import ServerProfile
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_8X8_MIRROR_URN, USER_8X8_URN, USER_URN
@@ -129,7 +130,7 @@ queries = st.dictionaries(
 
 
 @pytest.mark.parametrize("profile", [generic_profile(), generic_profile(strict=True), profile_8x8()])
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(data=st.data())
 def test_every_request_is_answered_in_scims_own_form(profile: ServerProfile, data: st.DataObject) -> None:
     service = ScimService(profile)
