@@ -12,7 +12,7 @@ from muster.ports.administration import AuditEntry
 from muster.ports.cycles import LogQuery
 from muster.web.graph import render_logs
 from muster.web.graph.call import Answer, Call, Document
-from muster.web.graph.odata import Comparison, broken_filter
+from muster.web.graph.odata import Comparison, broken_filter, read_instant
 
 # Graph's property -> the search's field. Compared with eq.
 _EXACT = {
@@ -145,11 +145,8 @@ def _instant(comparison: Comparison) -> datetime:
     value = comparison.value
     if isinstance(value, str):
         # Lenient: many scripts quote the instant.
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, datetime) or value.tzinfo is None:
+        value = read_instant(value)
+    if not isinstance(value, datetime):
         raise broken_filter(comparison.position, "activityDateTime is compared with an instant (2026-01-31T00:00:00Z)")
     return value
 

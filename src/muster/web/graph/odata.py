@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import NoReturn
 
 from muster.administration.refusals import Refused, bad_request
@@ -94,6 +94,18 @@ def read_filter(text: str) -> tuple[Comparison, ...]:
     return _Reader(text).comparisons()
 
 
+def read_instant(text: str) -> datetime | None:
+    """Returns an instant in UTC, None if it is none or lies at an end of the calendar, where none can be beside it."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if not 1 < instant.year < MAXYEAR:
+        return None
+    # A date alone, or a time without zone, is read as UTC.
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
 def skip_token(after: str, scope: str) -> str:
     """Returns a store's key as an opaque $skiptoken, which serves for this collection alone."""
     return base64.urlsafe_b64encode(_check(after, scope) + after.encode()).decode().rstrip("=")
@@ -118,7 +130,7 @@ def _check(after: str, scope: str) -> bytes:
 def _top(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= TOP_LIMIT:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= TOP_LIMIT:
         raise bad_request(f"$top takes a whole number from 1 to {TOP_LIMIT}.")
     return int(text)
 
@@ -222,12 +234,10 @@ class _Reader:
         raise broken_filter(position, f"“{word}” where a value was expected; texts are written in single quotes")
 
     def _instant(self, word: str, position: int) -> datetime:
-        try:
-            instant = datetime.fromisoformat(word)
-            # A date alone, or a time without zone, is read as UTC.
-            return instant if instant.tzinfo else datetime.fromisoformat(f"{instant.isoformat()}+00:00")
-        except ValueError:
+        instant = read_instant(word)
+        if instant is None:
             self._refuse(position, f"“{word}” is no instant")
+        return instant
 
     def _peek(self, ahead: int = 0) -> str | None:
         place = self._next + ahead
