@@ -4,17 +4,18 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from muster.engine.control import Control
-from muster.engine.cycle import CycleEngine
+from muster.engine.cycle import CycleEngine, is_asked_for
 from muster.engine.parts import EngineStores
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
-from muster.model.failures import ProvisioningFailure
+from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleState, ScheduleState
 from muster.ports.administration import Work, WorkKind, WorkQueue
 from muster.ports.directory import DirectoryStore
@@ -178,7 +179,7 @@ class Daemon:
                 "servicePrincipalId": job.service_principal_id if job is not None else None,
                 "counters": asdict(plan.counters),
             }
-        cycle = self._engine.begin(self._import_job_id, {"file": str(work.payload["file"])})
+        cycle = self._begin_import({"file": str(work.payload["file"])})
         if cycle is None:
             latest = self._stores.cycles.history(self._import_job_id, 1)
             failure = latest[0].failure if latest else None
@@ -189,28 +190,51 @@ class Daemon:
             )
         return self._carry_out(cycle)
 
+    def _begin_import(self, options: Mapping[str, str]) -> Cycle | None:
+        """Begins an import once those before it have ended; one that a dead process left is ended first."""
+        while True:
+            while (running := self._stores.cycles.running(self._import_job_id)) is not None:
+                self._submit(running)
+                self._clock.sleep(_TICK)
+            with suppress(Fenced):
+                return self._engine.begin(self._import_job_id, options)
+
     def _carry_out(self, cycle: Cycle) -> Mapping[str, Any]:
+        self._submit(cycle)
+        return self._await(cycle)
+
+    def _submit(self, cycle: Cycle) -> None:
         while not self._runs.submit(self._run_id(cycle), cycle.job_id):
             # The last run of this job is just ending.
             self._clock.sleep(_TICK)
-        return self._await(cycle)
 
     def _run_id(self, cycle: Cycle) -> str:
         """Returns a new run id: it names one try at a cycle, so that a cycle taken up again is another run."""
         return f"{cycle.id}.{self._ids.new_id()[:8]}"
 
     def _await(self, cycle: Cycle) -> Mapping[str, Any]:
-        """Waits for the end of a cycle; the answer names it, its counters are read from it."""
-        while True:
-            now = self._stores.cycles.get(cycle.id)
-            if now is None or now.state is not CycleState.RUNNING:
-                ended = now or cycle
-                return {
-                    "cycleId": cycle.id,
-                    "state": ended.state.value if now is not None else "Stopped",
-                    "counters": asdict(ended.counters),
-                }
+        """Waits for the end of a cycle; the answer names it, its counters are read from it.
+
+        Raises ProvisioningFailure for one that failed as a whole.
+        """
+        while (now := self._stores.cycles.get(cycle.id)) is not None and now.state is CycleState.RUNNING:
+            if self._is_stopped(now):
+                # A paused job's cycle waits for its start, perhaps for days; nobody waits for it here.
+                now = None
+                break
             self._clock.sleep(_TICK)
+        if now is not None and now.state is CycleState.FAILED and now.failure is not None:
+            failure = now.failure
+            raise ProvisioningFailure(failure.sentence, code=failure.code, remedy=failure.remedy)
+        return {
+            "cycleId": cycle.id,
+            "state": CycleState.STOPPED.value if now is None else now.state.value,
+            "counters": asdict((now or cycle).counters),
+        }
+
+    def _is_stopped(self, cycle: Cycle) -> bool:
+        job = self._stores.jobs.get(cycle.job_id)
+        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and not is_asked_for(cycle))
 
 
 def cycle_of(run_id: str) -> str:

@@ -1,0 +1,106 @@
+"""What the engine process answers to work that faces and commands ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playing import JOB, Trip
+
+from fakes.world import CountingIds
+from muster.engine.daemon import Daemon, cycle_of
+from muster.engine.schedule import Schedule
+from muster.model.job import CycleState, ScheduleState
+from muster.ports.administration import Work, WorkKind
+from muster.runs.inline import InlineRuns
+
+ASKED_FILE = {"file": "people.csv"}
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Trip:
+    return Trip(tmp_path)
+
+
+@pytest.fixture
+def answer(trip: Trip) -> Callable[[WorkKind], Work]:
+    """Returns the answered work of a daemon that does one piece."""
+    engine = trip.new_engine()
+
+    def told(run_id: str, _job_id: str, trace: str) -> None:
+        engine.crashed(cycle_of(run_id), trace.strip().splitlines()[-1])
+
+    daemon = Daemon(
+        engine=engine,
+        planner=trip.planner,
+        control=trip.control,
+        schedule=Schedule(trip.stores, trip.clock, trip.store.feed.latest),
+        stores=trip.stores,
+        directory=trip.store.directory,
+        queue=trip.store.work,
+        runs=InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), told),
+        import_job_id=JOB,
+        engine_id="engine-1",
+        beat=lambda: None,
+        clock=trip.clock,
+        ids=CountingIds(),
+    )
+
+    def ask(kind: WorkKind) -> Work:
+        work = Work(
+            id=f"work-{kind}",
+            kind=kind,
+            job_id=JOB,
+            payload=ASKED_FILE,
+            asked_by="test",
+            asked_at=trip.clock.now(),
+            state="queued",
+        )
+        trip.store.work.add(work)
+        daemon.take_work()
+        daemon._pool.shutdown(wait=True)  # every piece of work is answered
+        found = trip.store.work.get(work.id)
+        assert found is not None and found.answer is not None
+        return found
+
+    return ask
+
+
+@pytest.mark.parametrize("kind", [WorkKind.IMPORT, WorkKind.RUN_CYCLE])
+def test_a_cycle_that_failed_as_a_whole_is_no_success(
+    trip: Trip, answer: Callable[[WorkKind], Work], kind: WorkKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip.hire("Ada")
+
+    def broken(*_: object) -> object:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(trip.store.cycles, "staged", broken)
+    work = answer(kind)
+    assert work.state == "failed"
+    assert work.answer is not None and work.answer["code"] == "InternalError"
+    assert "a fault of ours" in work.answer["reason"]
+
+
+def test_an_import_ends_first_what_another_import_left(trip: Trip, answer: Callable[[WorkKind], Work]) -> None:
+    trip.hire("Ada")
+    left = trip.new_engine().begin(JOB, ASKED_FILE)
+    assert left is not None
+    work = answer(WorkKind.IMPORT)
+    assert work.state == "done"
+    ended = trip.stores.cycles.get(left.id)
+    assert ended is not None and ended.state is CycleState.SUCCEEDED
+    assert work.answer is not None and work.answer["cycleId"] != left.id
+
+
+def test_who_waits_for_a_cycle_learns_that_its_job_was_paused(trip: Trip, answer: Callable[[WorkKind], Work]) -> None:
+    trip.hire("Ada")
+
+    def pause(*_: Any) -> None:
+        trip.store.jobs.set_schedule(JOB, ScheduleState.PAUSED)
+
+    trip.transport.fault = pause
+    work = answer(WorkKind.RUN_CYCLE)
+    assert work.answer is not None and work.answer["state"] == "Stopped"
