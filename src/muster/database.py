@@ -33,7 +33,7 @@ import orjson
 from sqlalchemy import JSON, Connection, DateTime, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement, Select, UpdateBase
 from sqlalchemy.types import TEXT, TypeDecorator, TypeEngine
@@ -337,15 +337,20 @@ def open_database(
 def migrate(database: Database, package: str) -> str:
     """The schema's revision after running every migration of the package that is still to run, in one transaction.
 
-    Raises: DatabaseError if the database was written by a newer program.
+    Raises: DatabaseError if it cannot be opened, or was written by a newer program.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ValueError(f"no package of migrations named {package}")
     folder = Path(spec.origin).parent
     newest = max(path.stem for path in folder.glob("r[0-9]*.py"))
-    if _revision(database) == newest[1:5]:
-        return newest[1:5]
+    try:
+        revision = _revision(database)
+    except DBAPIError as error:
+        said = str(error.orig).strip().splitlines()
+        raise DatabaseError(f"the database cannot be opened: {said[0] if said else 'it said nothing'}") from None
+    if revision == newest[1:5]:
+        return revision
     # Alembic is a second of loading that a command on an up-to-date database need not spend.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext

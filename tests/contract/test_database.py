@@ -316,6 +316,20 @@ def test_a_database_of_a_newer_version_is_refused(
         migrate(database, older)
 
 
+def test_a_database_that_does_not_answer_is_refused_with_a_sentence() -> None:
+    away = open_database("postgresql://muster:hunter2@127.0.0.1:1/muster")
+    with pytest.raises(DatabaseError, match="cannot be opened") as refused:
+        migrate(away, "muster.store.migrations")
+    assert "hunter2" not in str(refused.value)
+    away.close()
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "muster.db").write_text("a shopping list, and not a short one: " * 100)
+    with pytest.raises(DatabaseError, match="cannot be opened"):
+        migrate(open_database(tmp_path / "muster.db"), "muster.store.migrations")
+
+
 def test_a_write_inside_a_write_is_an_error_on_sqlite_not_a_deadlock(tmp_path: Path) -> None:
     opened = open_database(tmp_path / "muster.db")
     with pytest.raises(RuntimeError, match="inside a write transaction"), opened.write(), opened.write():

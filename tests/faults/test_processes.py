@@ -19,6 +19,7 @@ import pytest
 
 from contract.played_servers import Authority
 from muster.bootstrap.folder import StartRefused, is_folder_taken, probe_port, take_folder
+from muster.bootstrap.processes import web_plan
 
 TESTS = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent / "src")))}
@@ -262,3 +263,13 @@ def test_a_folder_that_cannot_be_made_is_refused_with_its_name(tmp_path: Path) -
 def test_a_host_that_is_not_ours_is_refused(host: str, sentence: str) -> None:
     with pytest.raises(StartRefused, match=sentence):
         probe_port(host, 8080)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_tls_files_that_cannot_be_used_refuse_the_start_with_a_sentence(tmp_path: Path, content: str | None) -> None:
+    cert, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    if content is not None:
+        cert.write_text(content)
+        key.write_text(content)
+    with pytest.raises(StartRefused, match=r"TLS cannot be served with .*chain\.pem"):
+        web_plan("muster.web:none", host="127.0.0.1", port=0, tls_cert=cert, tls_key=key)

@@ -24,6 +24,7 @@ import logging
 import os
 import selectors
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -36,7 +37,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from muster.bootstrap.folder import FolderLock, is_listening
+from muster.bootstrap.folder import FolderLock, StartRefused, is_listening
 
 MAX_RESTARTS = 5
 RESTARTS_WITHIN_SECONDS = 60.0
@@ -105,7 +106,12 @@ def web_plan(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
 ) -> ProcessPlan:
-    """The plan of a web process: granian with the WSGI application that `factory` (`module:function`) returns."""
+    """The plan of a web process: granian with the WSGI application that `factory` (`module:function`) returns.
+
+    Raises: StartRefused for TLS files that cannot be served with.
+    """
+    if tls_cert is not None and tls_key is not None:
+        _check_tls(tls_cert, tls_key)
     return ProcessPlan(
         name="web",
         target="muster.bootstrap.wsgi:serve_wsgi",
@@ -120,6 +126,18 @@ def web_plan(
         },
         listens_on=(host, port),
     )
+
+
+def _check_tls(cert: Path, key: Path) -> None:
+    try:
+        # An encrypted key would ask for its password at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=lambda: "")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StartRefused(
+            f"TLS cannot be served with {cert} and {key}: {reason}: give a certificate chain and its unencrypted "
+            "private key in PEM (--tls-cert, --tls-key)"
+        ) from None
 
 
 def supervise(
