@@ -136,6 +136,7 @@ def create_web(
         installation.administrators,
         calls,
         repository_of=scim.users_of,
+        add_by_hand=scim.add_by_hand,
         public_url=public_url,
     )
     return make_site(scim, console=console)

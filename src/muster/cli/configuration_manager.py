@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from muster.bootstrap.folder import StartRefused
+from muster.configuration_manager.administrators import Role
+from muster.configuration_manager.customer import AccountLimits, CustomerSettings, Retrieval, default_settings
 from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Customers, Profile
 from muster.database import DatabaseError
 from muster.settings import SettingsError, load_settings
@@ -32,6 +35,31 @@ DatabaseUrl = Annotated[
 ]
 PublicUrl = Annotated[str | None, typer.Option(help="How others reach it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Client = Annotated[str | None, typer.Option(help="The client's name.")]
+Issuer = Annotated[
+    str | None, typer.Option("--administrator", help="To whom it belongs: it ends with that account's role.")
+]
+Strict = Annotated[
+    bool | None, typer.Option("--strict/--no-strict", help="Refuse what SCIM does not know instead of tolerating it.")
+]
+RetrievalOption = Annotated[
+    Retrieval | None, typer.Option("--retrieval", help="Show all users, or only those the identity provider created.")
+]
+LimitsOption = Annotated[
+    AccountLimits | None,
+    typer.Option("--limits", help="8x8 profile: any script and language, or no more than 8x8 documents."),
+]
+OneWriter = Annotated[
+    bool | None, typer.Option("--one-writer/--no-one-writer", help="One client writes, others read. Default of 8x8.")
+]
+RateLimit = Annotated[
+    int | None, typer.Option("--rate-limit", min=0, help="Requests a minute of one token; 0: no limit.")
+]
+Licences = Annotated[int | None, typer.Option("--licences", min=0, help="How many licences the customer has.")]
+LicenceLimit = Annotated[
+    bool | None, typer.Option("--licence-limit/--no-licence-limit", help="Refuse new users over the licences.")
+]
+NOBODY = "none"
 CustomerName = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's name.")]
 
 
@@ -75,7 +103,13 @@ def create_customer(
         Profile.EIGHT_BY_EIGHT
     ),
     site: Annotated[list[str] | None, typer.Option(help="A site of the customer; may be given often.")] = None,
-    strict: Annotated[bool, typer.Option(help="Refuse what SCIM does not know instead of tolerating it.")] = False,
+    strict: Strict = None,
+    retrieval: RetrievalOption = None,
+    limits: LimitsOption = None,
+    one_writer: OneWriter = None,
+    rate_limit: RateLimit = None,
+    licences: Licences = None,
+    licence_limit: LicenceLimit = None,
     data: Data = None,
     database: DatabaseUrl = None,
     public_url: PublicUrl = None,
@@ -84,7 +118,17 @@ def create_customer(
     """Create a customer and show its URL and first token, this once."""
     with _installation(data, database, public_url) as installation:
         now = datetime.now(UTC)
-        customer = installation.customers.create_customer(name, profile, now=now, is_strict=strict)
+        settings = _changed(
+            default_settings(profile),
+            strict=strict,
+            retrieval=retrieval,
+            limits=limits,
+            one_writer=one_writer,
+            rate_limit=rate_limit,
+            licences=licences,
+            licence_limit=licence_limit,
+        )
+        customer = installation.customers.create_customer(name, profile, now=now, settings=settings)
         for each in site or []:
             installation.customers.add_site(customer, each, now=now)
         token = installation.customers.issue_token(customer, now=now)
@@ -102,13 +146,68 @@ def list_customers(*, data: Data = None, database: DatabaseUrl = None, as_json: 
         _show_rows(rows, as_json=as_json)
 
 
-@token_app.command("create")
-def create_token(
+@customer_app.command("show")
+def show_customer(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
-    """Issue one more token, shown this once."""
+    """Show a customer's settings, and how many of its licences are in use."""
     with _customer(customer, data, database) as (customers, found):
-        token = customers.issue_token(found, now=datetime.now(UTC))
+        _show(_settings_row(found, customers.count_active(found)), as_json=as_json)
+
+
+@customer_app.command("set")
+def set_customer(
+    customer: CustomerName,
+    *,
+    strict: Strict = None,
+    retrieval: RetrievalOption = None,
+    limits: LimitsOption = None,
+    one_writer: OneWriter = None,
+    writing_client: Annotated[
+        str | None, typer.Option(help="The client that writes, as 'token list' shows it; 'none': the next that writes.")
+    ] = None,
+    rate_limit: RateLimit = None,
+    licences: Licences = None,
+    licence_limit: LicenceLimit = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a customer's settings; a running server follows at its next request."""
+    with _customer(customer, data, database) as (customers, found):
+        settings = _changed(
+            found.settings,
+            strict=strict,
+            retrieval=retrieval,
+            limits=limits,
+            one_writer=one_writer,
+            rate_limit=rate_limit,
+            licences=licences,
+            licence_limit=licence_limit,
+        )
+        if writing_client is not None:
+            if writing_client != NOBODY and writing_client not in {
+                each.client for each in customers.list_tokens(found)
+            }:
+                raise ConsoleRefusal(f"there is no client named {writing_client!r}: 'token list' shows all")
+            settings = replace(settings, writing_client=None if writing_client == NOBODY else writing_client)
+        found = customers.change_settings(found, settings)
+        _show(_settings_row(found, customers.count_active(found)), as_json=as_json)
+
+
+@token_app.command("create")
+def create_token(
+    customer: CustomerName,
+    *,
+    client: Client = None,
+    administrator: Issuer = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue one more token, shown this once; without --client it is another client's."""
+    with _customer(customer, data, database) as (customers, found):
+        token = customers.issue_token(found, now=datetime.now(UTC), client=client, administrator=administrator)
         _show({"customer": customer, "token": token}, as_json=as_json)
 
 
@@ -117,14 +216,18 @@ def rotate_token(
     customer: CustomerName,
     *,
     overlap_hours: Annotated[float, typer.Option(min=0, max=24 * 90, help="How long older tokens stay valid.")] = 24.0,
+    client: Client = None,
+    administrator: Issuer = None,
     data: Data = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Issue a new token, shown this once; the older ones end after the overlap."""
+    """Issue a client's new token, shown this once; its older ones end after the overlap."""
     with _customer(customer, data, database) as (customers, found):
         overlap = timedelta(hours=overlap_hours)
-        token = customers.rotate_token(found, now=datetime.now(UTC), overlap=overlap)
+        token = customers.rotate_token(
+            found, now=datetime.now(UTC), overlap=overlap, client=client, administrator=administrator
+        )
         _show({"customer": customer, "token": token}, as_json=as_json)
 
 
@@ -176,6 +279,7 @@ def create_administrator(
     name: str,
     *,
     password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+    role: Annotated[Role, typer.Option(help="administrator: everything; reader: look only.")] = Role.ADMINISTRATOR,
     data: Data = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -186,8 +290,29 @@ def create_administrator(
             password = sys.stdin.readline().rstrip("\n")
         else:
             password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        installation.administrators.create_administrator(name, password, now=datetime.now(UTC))
+        installation.administrators.create_administrator(name, password, now=datetime.now(UTC), role=role)
         _show({"name": name}, as_json=as_json)
+
+
+@admin_app.command("list")
+def list_administrators(*, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """List the accounts of the console with their roles."""
+    with _installation(data, database) as installation:
+        rows = [
+            {"name": each.name, "role": each.role.value, "createdDateTime": _instant(each.created_at)}
+            for each in installation.administrators.list_administrators()
+        ]
+        _show_rows(rows, as_json=as_json)
+
+
+@admin_app.command("set-role")
+def set_role(
+    name: str, role: Role, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
+) -> None:
+    """Give an account another role; tokens that it issued work only while it is an administrator."""
+    with _installation(data, database) as installation:
+        installation.administrators.change_role(name, role)
+        _show({"name": name, "role": role.value}, as_json=as_json)
 
 
 @contextmanager
@@ -219,9 +344,37 @@ def _refusals() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def _changed(settings: CustomerSettings, *, rate_limit: int | None, **given: Any) -> CustomerSettings:
+    """The settings with the options that were given."""
+    names = {"strict": "is_strict", "one_writer": "has_one_writer", "licence_limit": "has_licence_limit"}
+    values = {names.get(name, name): value for name, value in given.items() if value is not None}
+    if rate_limit is not None:
+        values["rate_limit"] = rate_limit or None
+    return replace(settings, **values)
+
+
+def _settings_row(customer: Customer, active: int) -> dict[str, Any]:
+    settings = customer.settings
+    return {
+        "customer": customer.name,
+        "profile": customer.profile.value,
+        "strict": settings.is_strict,
+        "retrieval": settings.retrieval.value,
+        "limits": settings.limits.value,
+        "oneWriter": settings.has_one_writer,
+        "writingClient": settings.writing_client,
+        "rateLimit": settings.rate_limit,
+        "licences": settings.licences,
+        "licencesInUse": active,
+        "licenceLimit": settings.has_licence_limit,
+    }
+
+
 def _token_row(token: ApiToken) -> dict[str, Any]:
     return {
         "prefix": token.prefix,
+        "client": token.client,
+        "administrator": token.administrator,
         "createdDateTime": _instant(token.created_at),
         "endDateTime": _instant(token.expires_at),
         "lastUsedDateTime": _instant(token.last_used_at),

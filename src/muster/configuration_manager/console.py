@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import flask
 from werkzeug.wrappers import Response
 
-from muster.configuration_manager.administrators import Administrators, Session
+from muster.configuration_manager.administrators import Administrators, Role, Session
 from muster.configuration_manager.calls import CallLog
+from muster.configuration_manager.console_settings import add_settings_pages, read_user
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
 from muster.configuration_manager.resources import SqlRepository
 from muster.configuration_manager.site import WsgiApplication, customer_url
@@ -60,6 +61,7 @@ def make_console(
     calls: CallLog,
     *,
     repository_of: Callable[[Customer], SqlRepository],
+    add_by_hand: Callable[[Customer, Document], None],
     public_url: str,
 ) -> WsgiApplication:
     """The console as a WSGI application."""
@@ -78,6 +80,14 @@ def make_console(
             return _page(
                 "message.html", 400, title="The form is out of date", text="Go back, load the page anew, repeat."
             )
+        session = flask.g.session
+        if (
+            request.method == "POST"
+            and session is not None
+            and not _may_change(session)
+            and request.path != "/sign-out"
+        ):
+            return _page("message.html", 403, title="You may only look", text="An administrator can change this.")
         return None
 
     @app.after_request
@@ -192,6 +202,12 @@ def make_console(
             pages=max(1, -(-found.total // PAGE_ROWS)),
         )
 
+    @app.post("/customers/<customer>/users")
+    @signed_in
+    def add_user(customer: Customer) -> Any:
+        add_by_hand(customer, read_user(flask.request.form))
+        return flask.redirect(f"/customers/{customer.name}/users", 303)
+
     @app.get("/customers/<customer>/sites")
     @signed_in
     def show_sites(customer: Customer) -> Any:
@@ -221,8 +237,14 @@ def make_console(
     @app.post("/customers/<customer>/tokens")
     @signed_in
     def rotate_token(customer: Customer) -> Any:
+        client = flask.request.form.get("client", "").strip() or None
+        issuer = flask.g.session.administrator
+        if client is not None and flask.request.form.get("as") == "other":
+            made = customers.issue_token(customer, now=_now(), client=client, administrator=issuer)
+        else:
+            made = customers.rotate_token(customer, now=_now(), client=client, administrator=issuer)
         # Shown in the answer itself: a redirect would have to keep the token somewhere.
-        return identity_page(customer, is_shown=True, token=customers.rotate_token(customer, now=_now()))
+        return identity_page(customer, is_shown=True, token=made)
 
     @app.post("/customers/<customer>/tokens/remove")
     @signed_in
@@ -239,12 +261,17 @@ def make_console(
             "calls.html", customer=customer, calls=rows[:PAGE_ROWS], has_more=len(rows) > PAGE_ROWS, before=before
         )
 
+    add_settings_pages(app, customers, administrators, signed_in=signed_in, page=_page)
     application: WsgiApplication = app
     return application
 
 
 def _page(template: str, status: int = 200, **values: Any) -> tuple[str, int]:
     return flask.render_template(template, session=flask.g.get("session"), path=flask.request.path, **values), status
+
+
+def _may_change(session: Session) -> bool:
+    return session.role is Role.ADMINISTRATOR
 
 
 def _now() -> datetime:

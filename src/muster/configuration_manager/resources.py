@@ -74,7 +74,8 @@ def open_resource_store(
 class SqlRepository(ResourceReader):
     """The resources of one customer. Source of the contract: muster.scim.repository.
 
-    `licences` is how many users may be active, `only_provisioned` hides what administrators made by hand.
+    `licences` is how many users may be active, `only_provisioned` hides what administrators made by hand;
+    `by_hand` says that what is created here is made so.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class SqlRepository(ResourceReader):
         base_url: str,
         only_provisioned: bool = False,
         licences: int | None = None,
+        by_hand: bool = False,
     ) -> None:
         super().__init__(
             store.database,
@@ -102,6 +104,7 @@ class SqlRepository(ResourceReader):
         self._new_id = store.new_id
         self._unique_scope = unique_scope
         self._licences = licences
+        self._by_hand = by_hand
         self._unique = {
             name: resource_type.unique_attributes[0]
             for name, resource_type in self._types.items()
@@ -114,8 +117,8 @@ class SqlRepository(ResourceReader):
         taken: list[ResourceChange] = self._changes.__dict__.pop("kept", [])
         return taken
 
-    def insert(self, type_name: str, document: Document, *, by_hand: bool = False) -> StoredResource:
-        """The stored resource; assigns id and meta. `by_hand`: an administrator makes it, not an identity provider."""
+    def insert(self, type_name: str, document: Document) -> StoredResource:
+        """The stored resource; assigns id and meta."""
         now = whole_milliseconds(self._now())
         wanted = document.get("members")
         meta = make_meta(type_name, created=written(now), modified_at=now, revision=1)
@@ -129,7 +132,7 @@ class SqlRepository(ResourceReader):
             "p_body": body,
             "p_resource_id": kept["id"],
             "p_unique_scope": self._unique_scope,
-            "p_by_hand": by_hand,
+            "p_by_hand": self._by_hand,
             "p_created_at": now,
         }
 

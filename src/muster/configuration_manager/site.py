@@ -14,8 +14,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
+import orjson
+
 from muster.configuration_manager.calls import CallLog, ScimCall
-from muster.configuration_manager.customer import Retrieval
+from muster.configuration_manager.customer import ConsoleRefusal, Retrieval
 from muster.configuration_manager.customers import Access, Customer, Customers
 from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
 from muster.configuration_manager.rate import Allowance, RateMeter
@@ -33,6 +35,7 @@ from muster.scim.errors import (
 from muster.scim.limits import DEFAULT_LIMITS
 from muster.scim.messages import MEDIA_TYPE, ScimRequest, ScimResponse, answer_error
 from muster.scim.profile import ServerProfile
+from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
 from muster.scim.server import ScimServer
 
@@ -209,11 +212,23 @@ class ScimResource:
     def users_of(self, customer: Customer) -> SqlRepository:
         """The customer's resources as the console shows them: those made by hand too, whatever SCIM is told."""
         served = self._serve(customer)
-        return self._open_repository(customer, served.profile.resource_types, only_provisioned=False)
+        return self._open_repository(customer, served.profile.resource_types, only_provisioned=False, by_hand=True)
 
-    def profile_of(self, customer: Customer) -> ServerProfile:
-        """What the customer's endpoint is."""
-        return self._serve(customer).profile
+    def add_by_hand(self, customer: Customer, user: Document) -> None:
+        """Adds a user whom an administrator makes; the same rules hold as for SCIM. Raises: ConsoleRefusal."""
+        served = self._serve(customer)
+        server = ScimServer(served.profile, self.users_of(customer))
+        answered = server.answer(
+            ScimRequest(
+                method="POST",
+                path="/Users",
+                headers={"content-type": MEDIA_TYPE},
+                body=orjson.dumps(user),
+                base_url=served.base_url,
+            )
+        )
+        if answered.status >= 400:
+            raise ConsoleRefusal(str(orjson.loads(answered.body)["detail"]).rstrip("."))
 
     def _serve(self, customer: Customer) -> _Served:
         served = self._served.get(customer.key)
@@ -237,7 +252,12 @@ class ScimResource:
         return served
 
     def _open_repository(
-        self, customer: Customer, resource_types: tuple[ResourceType, ...], *, only_provisioned: bool
+        self,
+        customer: Customer,
+        resource_types: tuple[ResourceType, ...],
+        *,
+        only_provisioned: bool,
+        by_hand: bool = False,
     ) -> SqlRepository:
         return SqlRepository(
             self._store,
@@ -247,6 +267,7 @@ class ScimResource:
             base_url=customer_url(self._public_url, customer.name),
             only_provisioned=only_provisioned,
             licences=customer.licence_limit,
+            by_hand=by_hand,
         )
 
 
