@@ -14,7 +14,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults planted fuzz lint format lock pictures clean
+.PHONY: help setup demo test faults planted fuzz bench lint format lock pictures clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
