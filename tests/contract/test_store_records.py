@@ -180,6 +180,20 @@ def test_work_is_taken_in_order_once_and_answered(store: Store) -> None:
         store.work.finish("x", "done", {})
 
 
+def test_what_a_dead_engine_was_at_ends_and_what_is_queued_stays(store: Store) -> None:
+    for name in ("done", "begun", "waiting"):
+        store.work.add(_work(name))
+    for _ in ("done", "begun"):
+        store.work.take("dead")
+    store.work.finish("done", "done", {"cycleId": "1"})
+    assert store.work.abandon({"code": "Interrupted"}) == 1
+    ended = {name: store.work.get(name) for name in ("done", "begun")}
+    assert ended["done"] is not None and ended["done"].state == "done"
+    assert ended["begun"] is not None and ended["begun"].state == "failed"
+    assert ended["begun"].answer == {"code": "Interrupted"}
+    assert store.work.take("living") == replace(_work("waiting"), state="running")
+
+
 def test_each_piece_of_work_is_taken_by_one_engine_only(store: Store, store_database: Database) -> None:
     names = [f"w{number:02}" for number in range(20)]
     for name in names:

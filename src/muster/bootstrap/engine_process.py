@@ -26,6 +26,8 @@ def run_engine(child: Child, **arguments: Any) -> None:
     try:
         runs.start()
         daemon = make_daemon(house, engine, runs, runs.executor_id)
+        if embedded:
+            daemon.abandon_work()
         child.ready()
         daemon.run(child.stop)
     finally:

@@ -81,6 +81,8 @@ def _engine_at_hand(house: House) -> Iterator[None]:
         engine = make_engine(house)
         runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine))
         daemon = make_daemon(house, engine, runs, "command")
+        if house.settings.database is None:
+            daemon.abandon_work()
         stop = threading.Event()
         thread = threading.Thread(target=daemon.run, args=(stop,), kwargs={"scheduled": False}, name="engine")
         thread.start()

@@ -82,6 +82,16 @@ class Daemon:
             self._beat_at = self._clock.now()
             self._beat()
 
+    def abandon_work(self) -> None:
+        """Answers work of engines that have died, so that nobody waits for it; only for an engine that is alone."""
+        self._queue.abandon(
+            {
+                "code": "Interrupted",
+                "reason": "The engine ended while it was at this.",
+                "recommendedAction": "A cycle that had begun goes on by itself: look at the log, then ask again.",
+            }
+        )
+
     def take_work(self) -> None:
         """Takes what faces and commands have queued."""
         while (work := self._queue.take(self._engine_id)) is not None:

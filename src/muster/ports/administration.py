@@ -55,6 +55,10 @@ class WorkQueue(Protocol):
         """Notes the answer."""
         ...
 
+    def abandon(self, answer: Mapping[str, Any]) -> int:
+        """Ends as failed whatever is running, and returns how many that were: for an engine that is surely alone."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:

@@ -14,6 +14,7 @@ from muster.store.tables import work as queue
 
 _QUEUED = "queued"
 _RUNNING = "running"
+_FAILED = "failed"
 
 
 class SqlWorkQueue:
@@ -70,6 +71,14 @@ class SqlWorkQueue:
             )
             if changed.rowcount == 0:
                 raise LookupError(f"there is no piece of work {work_id}")
+
+    def abandon(self, answer: Mapping[str, Any]) -> int:
+        """Ends as failed whatever is running, and returns how many that were: for an engine that is surely alone."""
+        with self._database.write() as connection:
+            changed = connection.execute(
+                sa.update(queue).where(queue.c.state == _RUNNING).values(state=_FAILED, answer=encode(answer))
+            )
+        return changed.rowcount
 
 
 def _work(row: Row[Any]) -> Work:
