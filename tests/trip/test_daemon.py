@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,26 @@ def trip(tmp_path: Path) -> Trip:
     return Trip(tmp_path)
 
 
+class Dropped:
+    """Remembers which uploads went."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    def drop(self, path: str) -> None:
+        self.paths.append(path)
+
+    def drop_older(self, than: datetime) -> None:
+        raise AssertionError(f"nothing is due, nor older than {than}")
+
+
 @pytest.fixture
-def answer(trip: Trip) -> Callable[[WorkKind], Work]:
+def dropped() -> Dropped:
+    return Dropped()
+
+
+@pytest.fixture
+def answer(trip: Trip, dropped: Dropped) -> Callable[[WorkKind], Work]:
     """Returns the answered work of a daemon that does one piece."""
     engine = trip.new_engine()
 
@@ -44,6 +63,7 @@ def answer(trip: Trip) -> Callable[[WorkKind], Work]:
         import_job_id=JOB,
         engine_id="engine-1",
         beat=lambda: None,
+        uploads=dropped,
         clock=trip.clock,
         ids=CountingIds(),
     )
@@ -82,6 +102,25 @@ def test_a_cycle_that_failed_as_a_whole_is_no_success(
     assert work.state == "failed"
     assert work.answer is not None and work.answer["code"] == "InternalError"
     assert "a fault of ours" in work.answer["reason"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_imported_file_is_not_kept(
+    trip: Trip,
+    answer: Callable[[WorkKind], Work],
+    dropped: Dropped,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: bool,
+) -> None:
+    trip.hire("Ada")
+
+    def broken(*_: object) -> object:
+        raise RuntimeError("a fault of ours")
+
+    if fails:
+        monkeypatch.setattr(trip.store.cycles, "staged", broken)
+    assert answer(WorkKind.IMPORT).state == ("failed" if fails else "done")
+    assert dropped.paths == ["people.csv"]
 
 
 def test_an_import_ends_first_what_another_import_left(trip: Trip, answer: Callable[[WorkKind], Work]) -> None:

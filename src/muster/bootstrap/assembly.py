@@ -67,6 +67,7 @@ def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -
         import_job_id=house.import_job_id(),
         engine_id=engine_id,
         beat=house.beat,
+        uploads=house.uploads(),
         clock=house.clock,
         ids=house.ids,
     )

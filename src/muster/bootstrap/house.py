@@ -5,6 +5,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,9 +81,21 @@ class FolderUploads:
         """Keeps a file, readable by the service alone, and returns its path."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{upload_id}{Path(file_name).suffix.lower()}"
+        path.touch(mode=0o600)
         path.write_bytes(content)
-        path.chmod(0o600)
         return str(path)
+
+    def drop(self, path: str) -> None:
+        """Removes an uploaded file; nothing for one that is gone, or that is no upload."""
+        if Path(path).resolve().parent == self._folder.resolve():
+            Path(path).unlink(missing_ok=True)
+
+    def drop_older(self, than: datetime) -> None:
+        """Removes uploads from before an instant."""
+        for path in self._folder.glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < than.timestamp():
+                    path.unlink()
 
 
 @dataclass(frozen=True, slots=True)

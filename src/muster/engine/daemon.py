@@ -17,7 +17,7 @@ from muster.engine.schedule import Schedule
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleState, ScheduleState
-from muster.ports.administration import Work, WorkKind, WorkQueue
+from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
 from muster.ports.directory import DirectoryStore
 from muster.ports.runs import Runs
 from muster.ports.world import Clock, Ids
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _TICK = timedelta(milliseconds=100)
 _PURGE_EVERY = timedelta(hours=1)
+# An import that was cut off by a crash goes on at the next start, and then the file goes here.
+_UPLOADS_FOR = timedelta(days=1)
 _BEAT_EVERY = timedelta(seconds=5)
 
 
@@ -46,6 +48,7 @@ class Daemon:
         import_job_id: str,
         engine_id: str,
         beat: Callable[[], None],
+        uploads: UploadBin,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -60,6 +63,7 @@ class Daemon:
         self._import_job_id = import_job_id
         self._engine_id = engine_id
         self._beat = beat
+        self._uploads = uploads
         self._beat_at = clock.now() - _BEAT_EVERY
         self._clock = clock
         self._ids = ids
@@ -112,11 +116,12 @@ class Daemon:
             self._runs.submit(self._run_id(cycle), job_id)
 
     def _purge(self) -> None:
-        """Purges what was soft-deleted longer ago than it can be restored."""
+        """Purges what was soft-deleted longer ago than it can be restored, and forgotten uploads."""
         now = self._clock.now()
         self._purged_at = now
         for found in self._directory.purge_due(now - RESTORABLE_FOR):
             self._directory.set_lifecycle(found.kind, found.object_id, Lifecycle.HARD_DELETED, now)
+        self._uploads.drop_older(now - _UPLOADS_FOR)
 
     # ------------------------------------------------------------ work
 
@@ -149,7 +154,7 @@ class Daemon:
             WorkKind.PLAN: self._plan,
             WorkKind.APPLY: self._apply,
             WorkKind.RUN_CYCLE: self._run_cycle,
-            WorkKind.IMPORT: self._import,
+            WorkKind.IMPORT: self._import_once,
         }
 
     def _provision(self, work: Work) -> Mapping[str, Any]:
@@ -177,6 +182,13 @@ class Daemon:
         if running is None or work.job_id not in self._runs.active():
             return self._carry_out(cycle)
         return self._await(cycle)
+
+    def _import_once(self, work: Work) -> Mapping[str, Any]:
+        """Imports an uploaded file, or plans that; however it ends, the file with its people is not kept."""
+        try:
+            return self._import(work)
+        finally:
+            self._uploads.drop(str(work.payload["file"]))
 
     def _import(self, work: Work) -> Mapping[str, Any]:
         if work.payload.get("preview"):

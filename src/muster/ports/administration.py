@@ -60,6 +60,18 @@ class WorkQueue(Protocol):
         ...
 
 
+class UploadBin(Protocol):
+    """Rids the installation of uploaded files, which hold people's data and are of no use once they were read."""
+
+    def drop(self, path: str) -> None:
+        """Removes an uploaded file; nothing for one that is gone, or that is no upload."""
+        ...
+
+    def drop_older(self, than: datetime) -> None:
+        """Removes uploads from before an instant: those whose import a crash has cut off."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """A change of configuration or directory by an administrator: who, what, before, after. Never a secret."""
