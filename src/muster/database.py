@@ -264,6 +264,12 @@ class Database:
         """Whether write transactions follow each other: then it pays to let several pieces of work share one."""
         return self._one_writer
 
+    def describe_durability(self) -> str:
+        """How commits are kept, as the database itself says it."""
+        statements = ("PRAGMA journal_mode", "PRAGMA synchronous") if self._one_writer else ("SHOW synchronous_commit",)
+        with self._writing.connect() as connection:
+            return ", ".join(f"{each.split()[-1]}={connection.exec_driver_sql(each).scalar()}" for each in statements)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection in a read-only transaction that sees one state of the data from its first statement on."""

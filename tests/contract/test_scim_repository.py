@@ -666,6 +666,133 @@ def test_one_refused_writer_in_a_shared_commit_does_not_harm_the_others(tmp_path
     opened.database.close()
 
 
+# Many writers at once
+
+
+def _at_once(count_of_threads: int, work: Callable[[int], None]) -> None:
+    """Runs the work in that many threads and raises what one of them raised."""
+    failed: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count_of_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _one_more(document: Document) -> Document:
+    return {**document, "title": str(int(document.get("title", "0")) + 1)}
+
+
+def test_64_writers_with_a_version_lose_no_update(sql: Sql) -> None:
+    repository = sql.repository()
+    made = repository.insert("User", _user("ada"))
+    refused: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(3):
+            while True:
+                present = repository.get("User", made.id)
+                assert present is not None
+                try:
+                    repository.change("User", made.id, _one_more, if_version=present.version)
+                    break
+                except PreconditionFailed:
+                    refused.append(number)
+
+    _at_once(64, work)
+    found = repository.get("User", made.id)
+    assert found is not None
+    assert (found.document["title"], found.version) == ("192", "193")
+    assert refused, "some of them must have met"
+
+
+def test_64_writers_without_a_version_follow_each_other(sql: Sql) -> None:
+    repository = sql.repository()
+    made = repository.insert("User", _user("ada"))
+    _at_once(64, lambda _: [repository.change("User", made.id, _one_more) for _ in range(3)] and None)
+    found = repository.get("User", made.id)
+    assert found is not None
+    assert found.document["title"] == "192"
+
+
+def test_of_64_writers_of_8_names_8_are_kept(sql: Sql) -> None:
+    repository = sql.repository()
+    kept: list[int] = []
+
+    def work(number: int) -> None:
+        try:
+            repository.insert("User", _user(f"U{number % 8}" if number % 2 else f"u{number % 8}"))
+            kept.append(number)
+        except UniquenessConflict:
+            pass
+
+    _at_once(64, work)
+    assert len(kept) == 8
+    assert repository.query("User", ResourceQuery()).total == 8
+
+
+def test_64_writers_of_one_group_and_its_members_end_well(sql: Sql) -> None:
+    repository = sql.repository()
+    ids = [repository.insert("User", _user(f"u{number}")).id for number in range(64)]
+    group = repository.insert("Group", _group("All"))
+
+    def work(number: int) -> None:
+        repository.change("Group", group.id, _same, members=MembersChange(add=({"value": ids[number]},)))
+        if number % 2:
+            repository.delete("User", ids[number])
+
+    _at_once(64, work)
+    assert _members(repository, group.id) == set(ids[::2])
+
+
+# What is shown of a customer
+
+
+def test_what_was_made_by_hand_is_hidden_where_only_the_providers_own_is_shown(sql: Sql) -> None:
+    customer = sql.customers.create_customer("hand", Profile.GENERIC, now=NOW)
+    terms: dict[str, Any] = {
+        "customer_key": customer.key,
+        "unique_scope": customer.unique_scope,
+        "resource_types": TYPES,
+        "base_url": "https://cm.example/scim/v2",
+    }
+    desk = SqlRepository(sql.store, by_hand=True, **terms)
+    shown = SqlRepository(sql.store, only_provisioned=True, **terms)
+    hidden = desk.insert("User", _user("hidden"))
+    own = shown.insert("User", _user("own"))
+    assert shown.get("User", hidden.id) is None
+    assert shown.get("User", own.id) == own
+    for text in ('userName eq "hidden"', 'userName sw "hid"', 'nickName ne "x" and userName sw "h"'):
+        assert _find(shown, text) == []
+        assert _find(desk, text) == ["hidden"]
+    assert [shown.query("User", ResourceQuery(count=n)).total for n in (0, 10)] == [1, 1]
+    assert [desk.query("User", ResourceQuery(count=n)).total for n in (0, 10)] == [2, 2]
+    with pytest.raises(ResourceNotFound):
+        shown.delete("User", hidden.id)
+    with pytest.raises(UniquenessConflict):
+        shown.insert("User", _user("hidden"))
+
+
+def test_a_change_is_noted_with_what_was_before_and_after(sql: Sql) -> None:
+    repository = sql.repository()
+    made = repository.insert("User", _user("ada"))
+    changed = repository.change("User", made.id, _setting(title="Countess"))
+    repository.change("User", made.id, _same)
+    repository.delete("User", made.id)
+    noted = [(change.before, change.after) for change in repository.take_changes()]
+    assert noted == [(None, made.body), (made.body, changed.body), (changed.body, None)]
+    assert repository.take_changes() == []
+
+
 def _wait_until(holds: Callable[[], bool], within: timedelta = timedelta(seconds=10)) -> None:
     waited = threading.Event()
     for _ in range(int(within / timedelta(milliseconds=10))):

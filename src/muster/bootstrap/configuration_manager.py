@@ -64,7 +64,7 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
 
     Its address is the one that is set, else that of the last start of the server, else the default one.
     """
-    database = open_database(_location(settings), synchronous=Synchronous(settings.synchronous))
+    database = open_database(_location(settings), synchronous=_synchronous(settings))
     try:
         migrate(database, MIGRATIONS)
         public_url = settings.public_url or read_installation(database, PUBLIC_URL) or _address(settings, None)
@@ -98,7 +98,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
             f"{__name__}:create_web",
             arguments={
                 "location": _location(settings),
-                "synchronous": settings.synchronous,
+                "synchronous": _synchronous(settings).value,
                 "public_url": public_url,
                 "schemas": str(folder / SCHEMAS_NAME),
                 "threads": settings.threads,
@@ -119,6 +119,7 @@ def create_web(
     """The WSGI application over an installation whose tables are up to date."""
     _start_logging(log_level)
     database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
+    logger.info("commits are kept with %s", database.describe_durability())
     installation = _assemble(database, public_url)
     store = open_resource_store(database, installation.writer, now=lambda: datetime.now(UTC), new_id=make_resource_id)
     calls = CallLog(database, installation.writer)
@@ -187,6 +188,11 @@ def _assemble(database: Database, public_url: str) -> Installation:
 
 def _location(settings: Settings) -> str:
     return settings.database or str(data_folder(settings) / DATABASE_NAME)
+
+
+def _synchronous(settings: Settings) -> Synchronous:
+    """FULL where nothing else is set: what was acknowledged to an identity provider must be there after a power cut."""
+    return Synchronous(settings.synchronous) if "synchronous" in settings.model_fields_set else Synchronous.FULL
 
 
 def _address(settings: Settings, port: int | None) -> str:
