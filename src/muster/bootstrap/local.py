@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from muster.administration.access import OPERATOR, TOKEN_PREFIX
 from muster.administration.desk import Desk
 from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder
-from muster.bootstrap.folder import StartRefused, is_folder_taken, take_folder
+from muster.bootstrap.folder import FolderLock, StartRefused, is_folder_taken, take_folder
 from muster.bootstrap.house import DATABASE_NAME, House, open_house
 from muster.engine.daemon import cycle_of
 from muster.ports.administration import ApiToken
@@ -20,6 +20,8 @@ from muster.settings import Settings
 from muster.web.site import make_site
 
 _PASS_FOR = timedelta(hours=12)
+_PURPOSE = "a muster command"
+_LOOK_AGAIN = timedelta(milliseconds=500)
 
 
 @contextmanager
@@ -74,20 +76,28 @@ def _engine_at_hand(house: House) -> Iterator[None]:
 
     What is merely due is not started here; that is the service's affair.
     """
-    if is_folder_taken(house.folder):
+    stop = threading.Event()
+    locks = () if is_folder_taken(house.folder) else (take_folder(house.folder, purpose=_PURPOSE),)
+    thread = threading.Thread(target=_work_once_free, args=(house, stop, locks), name="engine")
+    thread.start()
+    try:
         yield
-        return
-    with take_folder(house.folder, purpose="a muster command"):
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _work_once_free(house: House, stop: threading.Event, locks: tuple[FolderLock, ...]) -> None:
+    """Does queued work as soon as the folder is ours: whoever has it may be a command that ends before this one."""
+    while not locks:
+        if stop.wait(_LOOK_AGAIN.total_seconds()):
+            return
+        with suppress(StartRefused):
+            locks = (take_folder(house.folder, purpose=_PURPOSE, patience=timedelta(0)),)
+    with locks[0]:
         engine = make_engine(house)
         runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine))
         daemon = make_daemon(house, engine, runs, "command")
         if house.settings.database is None:
             daemon.abandon_work()
-        stop = threading.Event()
-        thread = threading.Thread(target=daemon.run, args=(stop,), kwargs={"scheduled": False}, name="engine")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        daemon.run(stop, scheduled=False)

@@ -79,7 +79,8 @@ class Daemon:
                 if scheduled:
                     self.start_due()
         finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # A command lets go of the folder once it is idle; the engine process is ended by its supervisor.
+            self._pool.shutdown(wait=not scheduled, cancel_futures=True)
 
     def _show_life(self) -> None:
         if self._clock.now() - self._beat_at >= _BEAT_EVERY:
