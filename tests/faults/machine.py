@@ -535,6 +535,8 @@ class Machine(Trip):
             _, sent = self.run_cycle()
             writes = [f"{each.method} {urlsplit(each.url).path} {each.body!r}" for each in sent if each.method != "GET"]
             assert not writes, f"a further cycle writes: {writes}"
+        left = [cycle for cycle in self.store.cycles.history(JOB, 200) if cycle.state is CycleState.RUNNING]
+        assert not left, f"cycles that nobody ends: {left}"
         self.tally.schedules = 1
         self.tally.faults = self.storm.struck
         self.tally.kills = self.reaper.struck

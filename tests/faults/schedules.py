@@ -11,7 +11,7 @@ from pathlib import Path
 from faults.machine import Machine, Step, Tally
 
 STEPS_AT_LEAST, STRIKES_AT_LEAST = 20, 3
-STEPS_AT_MOST = 90
+STEPS_AT_MOST = 200
 
 EVERYWHERE = {
     "hire": 4, "rename": 3, "change": 6, "clear": 1, "block": 2, "unblock": 2, "assign": 3, "unassign": 3,

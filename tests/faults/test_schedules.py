@@ -12,7 +12,7 @@ from faults.machine import Tally, small_pages
 from faults.schedules import Failed, cut_down, play_by_chance
 from faults.strikes import APPLICABLE
 
-SCHEDULES = int(os.environ.get("MUSTER_SCHEDULES", "40"))
+SCHEDULES = int(os.environ.get("MUSTER_SCHEDULES", "24"))
 FIRST = int(os.environ.get("MUSTER_FIRST_SCHEDULE", "0"))
 # From so many on, every fault has met every kind of request.
 ENOUGH = 2_000

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
+from muster.model.failures import CredentialsRefused
 from muster.model.job import CycleState
 from muster.model.log import LogStatus
 from muster.model.operation import LinkState
@@ -175,3 +177,40 @@ def test_a_deletion_that_a_web_page_answers_is_not_done(tmp_path: Path) -> None:
     trip.clock.advance(LATER)
     trip.run()
     assert trip.at_target() == {}
+
+
+def test_what_an_on_demand_run_had_under_way_when_it_died_is_resolved_by_the_next_cycle(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+
+    def die(request: HttpRequest, send: Any) -> HttpResponse | None:
+        if request.method != "POST":
+            return None
+        send()
+        raise KeyboardInterrupt
+
+    trip.transport.fault = die
+    with pytest.raises(KeyboardInterrupt):
+        trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
+    trip.transport.fault = None
+    trip.clock.advance(LATER)
+    trip.run(trip.new_engine())
+    link = trip.link(ada)
+    assert link is not None
+    assert link.state is LinkState.MANAGED
+    assert all(cycle.state is not CycleState.RUNNING for cycle in trip.store.cycles.history(JOB, 10))
+
+
+def test_an_on_demand_run_that_the_target_stops_has_failed(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+
+    def refuse(request: HttpRequest, _: Any) -> HttpResponse | None:
+        if request.method != "POST":
+            return None
+        return HttpResponse(status=401, headers={}, body=b"", elapsed=timedelta())
+
+    trip.transport.fault = refuse
+    with pytest.raises(CredentialsRefused):
+        trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
+    ended = trip.store.cycles.history(JOB, 1)[0]
+    assert ended.state is CycleState.FAILED
+    assert ended.failure is not None

@@ -8,7 +8,7 @@ from muster.engine.parts import EngineStores, JobOpener
 from muster.engine.run import MAIN_WAVE, Run
 from muster.engine.waves import send_references
 from muster.model.directory import ObjectKind
-from muster.model.failures import ObjectFailure, SchemaRefused
+from muster.model.failures import JobFailure, ObjectFailure, SchemaRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.operation import Operation
 from muster.ports.world import Clock, Ids
@@ -65,14 +65,20 @@ class Control:
                     pass
                 while run.cycle.phase is CyclePhase.REFERENCES:
                     send_references(run, self._stores, self._ids)
+            except JobFailure as failure:
+                self._close(run, failure)
+                raise
             finally:
                 run.close()
-                self._close(run)
+            self._close(run, None)
             return OnDemand(cycle=run.cycle, operation=decisions[0].operation)
 
-    def _close(self, run: Run) -> None:
+    def _close(self, run: Run, failure: JobFailure | None) -> None:
         state = CycleState.ENTRY_LEVEL_ERRORS if run.cycle.counters.failed else CycleState.SUCCEEDED
-        run.cycle = replace(run.move(phase=CyclePhase.DONE), state=state, ended_at=self._clock.now())
+        if failure is not None:
+            state = CycleState.FAILED
+        record = None if failure is None else failure.record()
+        run.cycle = replace(run.move(phase=CyclePhase.DONE), state=state, ended_at=self._clock.now(), failure=record)
         self._stores.cycles.close(run.cycle, None)
 
     def _new_cycle(self, job_id: str) -> Cycle:

@@ -15,6 +15,7 @@ between any two statements and taken up again where it was:
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
@@ -38,6 +39,9 @@ from muster.ports.target import ListedPage
 from muster.ports.world import Clock, Ids
 
 PAGE = 500
+# No on-demand run takes so long: its process has died.
+ABANDONED_AFTER = timedelta(minutes=10)
+_RECENT = 50
 
 _NEXT = {
     CyclePhase.CENSUS: CyclePhase.USERS,
@@ -82,6 +86,7 @@ class CycleEngine:
         cycle = self._new_cycle(job, asked)
         try:
             parts = self._open_job(job_id, asked)
+            self._end_abandoned(job_id, parts)
             cycle = self._measured(cycle, parts)
         except JobFailure as failure:
             self._stores.cycles.begin(cycle)
@@ -232,6 +237,20 @@ class CycleEngine:
         lists = cycle.kind is CycleKind.INITIAL and parts.target.capabilities.can_list and expected > 0
         phase = CyclePhase.CENSUS if lists else CyclePhase.USERS
         return replace(cycle, phase=phase, counters=replace(cycle.counters, expected=expected))
+
+    def _end_abandoned(self, job_id: str, parts: JobParts) -> None:
+        """Resolves what was under way in on-demand runs whose process has died: nobody else takes them up."""
+        before = self._clock.now() - ABANDONED_AFTER
+        for left in self._stores.cycles.history(job_id, _RECENT):
+            if left.kind is CycleKind.ON_DEMAND and left.state is CycleState.RUNNING and left.began_at < before:
+                cycle = self._stores.cycles.take_over(left.id)
+                run = Run(cycle, parts, self._stores, self._clock, self._ids)
+                try:
+                    run.recover()
+                finally:
+                    run.close()
+                    ended = replace(run.cycle, state=CycleState.STOPPED, ended_at=self._clock.now())
+                    self._stores.cycles.close(ended, None)
 
     def _move_watermark(self, job: SynchronizationJob, until: int) -> None:
         """Moves the watermark past changes that do not bear on the job, unless a restart was asked for meanwhile."""
