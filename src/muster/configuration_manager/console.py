@@ -1,8 +1,8 @@
 """The console: sign-in, customers, their users, sites, provisioning information and the log of SCIM calls, as pages."""
 
-import time
+import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import flask
 from werkzeug.wrappers import Response
 
-from muster.configuration_manager.administrators import Administrators, Role, Session
+from muster.configuration_manager.administrators import LIMIT_NAME_CHARACTERS, Administrators, Role, Session
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console_settings import add_settings_pages, read_user
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
@@ -20,13 +20,12 @@ from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
 from muster.scim.repository import Document, ResourceQuery
 from muster.scim.schemas import USER_8X8_URN
 from muster.sealing import hash_token, is_token
+from muster.ui.brake import Brake, Pressure
 
 COOKIE = "console_session"
 PAGE_ROWS = 50
 LIMIT_FORM_BYTES = 65_536
 LIMIT_SEARCH_CHARACTERS = 200
-LIMIT_FAILURES = 10
-FAILURES_WITHIN_SECONDS = 300.0
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -38,21 +37,10 @@ HEADERS = {
 View = Callable[..., Any]
 
 
-class _Failures:
-    """How often sign-in failed for a name in the last minutes, so that passwords cannot be tried out."""
-
-    def __init__(self) -> None:
-        self._at: dict[str, list[float]] = {}
-
-    def are_too_many(self, name: str) -> bool:
-        since = time.monotonic() - FAILURES_WITHIN_SECONDS
-        self._at = {
-            each: kept for each, at in self._at.items() if (kept := [moment for moment in at if moment > since])
-        }
-        return len(self._at.get(name, ())) >= LIMIT_FAILURES
-
-    def add(self, name: str) -> None:
-        self._at.setdefault(name, []).append(time.monotonic())
+# One name at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
+_PAIR = Pressure(free=10, longest=timedelta(minutes=5))
+_NAME = Pressure(free=40, longest=timedelta(seconds=30))
+_MACHINE = Pressure(free=60, longest=timedelta(minutes=1))
 
 
 def make_console(
@@ -70,7 +58,7 @@ def make_console(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["instant"] = _shown_instant
     is_secure = public_url.startswith("https://")
-    failures = _Failures()
+    brake = Brake()
 
     @app.before_request
     def check() -> Any:
@@ -127,14 +115,21 @@ def make_console(
     @app.post("/sign-in")
     def sign_in() -> Any:
         name, password = flask.request.form.get("name", ""), flask.request.form.get("password", "")
-        if failures.are_too_many(name):
-            return _page("sign_in.html", 429, refusal="Too many failed attempts. Wait five minutes and try again.")
-        secret = administrators.sign_in(name, password, now=_now())
+        now, machine, cut = _now(), flask.request.remote_addr or "?", name[:LIMIT_NAME_CHARACTERS]
+        keys = ((f"{machine} {cut}", _PAIR), (f"name {cut}", _NAME), (f"machine {machine}", _MACHINE))
+        waits = [wait for key, pressure in keys if (wait := brake.wait(key, pressure, now)) is not None]
+        if waits:
+            seconds = math.ceil(max(waits).total_seconds())
+            refusal = f"Too many failed attempts. Wait {seconds} second{'' if seconds == 1 else 's'} and try again."
+            return _page("sign_in.html", 429, refusal=refusal)
+        secret = administrators.sign_in(name, password, now=now)
         if secret is None:
-            failures.add(name)
+            for key, _pressure in keys:
+                brake.fail(key, now)
             return _page(
                 "sign_in.html", 401, refusal="Name and password do not fit. Check both and try again.", name=name
             )
+        brake.succeed(keys[0][0])
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
 
     @app.post("/sign-out")
