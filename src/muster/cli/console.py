@@ -3,6 +3,7 @@
 import json
 import sys
 from typing import Any
+from unicodedata import category
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +20,12 @@ class Failed(Exception):
 def fail(sentence: str) -> None:
     """Prints a failure in one line on stderr."""
     one_line = " ".join(sentence.split())
-    print(f"muster: {one_line}", file=sys.stderr)
+    print(f"muster: {plain(one_line)}", file=sys.stderr)
+
+
+def plain(text: str) -> str:
+    """Returns a text without control characters, which would command the terminal; line breaks and tabs stay."""
+    return "".join("\ufffd" if category(mark) == "Cc" and mark not in "\n\t" else mark for mark in text)
 
 
 def print_json(document: Any) -> None:
@@ -34,5 +40,5 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
         made.add_column(column, overflow="fold")
     for row in rows:
         # Values are data: brackets in them are no markup.
-        made.add_row(*(escape(cell) for cell in row))
+        made.add_row(*(escape(plain(cell)) for cell in row))
     return made
