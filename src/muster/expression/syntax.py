@@ -94,7 +94,12 @@ def parse_expression(text: str) -> Node:
     if len(text) > MAX_LENGTH:
         raise _mistake(MAX_LENGTH, f"at most {MAX_LENGTH:,} characters", f"the expression has {len(text):,}")
     parser = _Parser(list(_tokenize(text)))
-    node = parser.parse_value(in_condition=False)
+    try:
+        node = parser.parse_value(in_condition=False)
+    except RecursionError:
+        # Conditions in conditions take more of Python's stack a level than anything else.
+        found = "they are nested too deeply to be read"
+        raise _mistake(0, f"conditions within conditions of far fewer than {MAX_DEPTH} levels", found) from None
     parser.expect_end()
     for part in children_of(node) if isinstance(node, Concatenation) else ():
         if isinstance(part, Call) and FUNCTIONS[part.function].top_level_only:

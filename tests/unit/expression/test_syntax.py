@@ -185,3 +185,9 @@ def test_attributes_are_gathered_from_everywhere() -> None:
     node = parse_expression('IIF([a]="x" AND Trim([b])="y", [c] & [d], Switch([e], [f], [g], [a]))')
     assert attributes_of(node) == frozenset("abcdefg")
     assert attributes_of(parse_expression("Now()")) == frozenset()
+
+
+def test_conditions_nested_beyond_the_stack_are_a_mistake_like_any_other() -> None:
+    depth = MAX_DEPTH - 1
+    with pytest.raises(ExpressionSyntaxError, match="nested too deeply"):
+        parse_expression("IIF(" * depth + '[a] = "x"' + ', "a", "b")' * depth)
