@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from faults.machine import Machine, Step, Tally
 
@@ -62,22 +59,16 @@ class Failed(AssertionError):
         self.page, self.steps, self.reason = page, list(steps), reason
 
 
-def _play(page: str, more: object, tally: Tally, steps: list[Step]) -> Machine:
-    folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+def _play(page: str, more: Callable[[Machine], Step | None], tally: Tally, steps: list[Step]) -> Machine:
+    machine = Machine(page)
     try:
-        machine = Machine(folder, page)
-        try:
-            while (step := more(machine)) is not None:
-                machine.do(step)
-            machine.settle()
-        except Exception as error:
-            raise Failed(page, steps, f"{type(error).__name__}: {error}") from error
-        finally:
-            machine.store.cycles._database.close()
-        tally.add(machine.tally)
-        return machine
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        while (step := more(machine)) is not None:
+            machine.do(step)
+        machine.settle()
+    except Exception as error:
+        raise Failed(page, steps, f"{type(error).__name__}: {error}") from error
+    tally.add(machine.tally)
+    return machine
 
 
 def cut_down(failed: Failed) -> Failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
@@ -43,9 +44,9 @@ def test_every_schedule_comes_to_rest_as_directory_and_rules_want_it(capsys: pyt
                     pytest.fail(str(failed))
                 total.add(tally)
     with capsys.disabled():
-        print(f"\n{total.schedules} schedules, {total.cycles} cycles, {total.requests} requests")
+        sys.stdout.write(f"\n{total.schedules} schedules, {total.cycles} cycles, {total.requests} requests\n")
         if total.schedules >= ENOUGH:
-            print(table(total))
+            sys.stdout.write(f"{table(total)}\n")
     if total.schedules >= ENOUGH:
         never = [
             f"{fault} × {on}" for fault, several in APPLICABLE.items() for on in several if not total.faults[fault, on]

@@ -32,6 +32,7 @@ from muster.ports.cycles import LogQuery
 from muster.ports.directory import JobView, ObjectWrite
 from muster.scim.errors import InvalidValue
 from muster.sources.directory import DirectorySource
+from muster.store.open import Store
 from muster.targets.scim import ScimTarget, mapped_attributes
 
 ADDRESS = "https://scim.example/scim/v2"
@@ -44,7 +45,7 @@ class Trip:
     """One company, one application, one job."""
 
     def __init__(self, folder: Path, page: str = "8x8", **terms: Any) -> None:
-        self.store = fresh_store(folder)
+        self.store = self.open_store(folder)
         self.clock = StillClock()
         self.ids = CountingIds()
         self.terms = terms
@@ -65,6 +66,10 @@ class Trip:
         self.engine = self.new_engine()
         self.planner = Planner(self.stores, self.open_job, self.clock, self.ids)
         self.control = Control(self.engine, self.stores, self.open_job, self.clock, self.ids)
+
+    def open_store(self, folder: Path) -> Store:
+        """Returns an empty store."""
+        return fresh_store(folder)
 
     def new_engine(self) -> CycleEngine:
         """Returns an engine as another process would have it."""
