@@ -3,7 +3,7 @@
 Each is decided from the one before it, frozen, and can be stored, shown and compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -35,8 +35,9 @@ class Change:
     def display_name(self) -> str:
         """The name that people and the log know it by."""
         for name in ("displayName", "userPrincipalName", "mail"):
-            if self.attributes.get(name):
-                return str(self.attributes[name])
+            value = self.attributes.get(name)
+            if value:
+                return str(value)
         return self.source_id
 
 
@@ -120,7 +121,7 @@ class Intent:
 
     change: Change
     verdict: Verdict
-    values: tuple[MappedValue, ...] = ()
+    values: Collection[MappedValue] = ()
     matching: tuple[MatchingValue, ...] = ()
     references: tuple[WantedReference, ...] = ()
     # Why nothing is to be done whatever is there: a mapping said IgnoreObjectFlow.

@@ -170,8 +170,8 @@ def _switch_off(case: _Case, link: Link, state: LinkState, reason: str) -> Opera
 
 def _leave(case: _Case, reason: str) -> Operation:
     """Sends nothing to an object that is as it should be."""
-    link = case.target.link
-    if link is not None and differences(case.intent.values, TargetObject(link=link, exists=True), case.rules):
+    link, asked = case.target.link, case.target.resource is not None
+    if asked and link is not None and differences(case.intent.values, TargetObject(link=link, exists=True), case.rules):
         # Somebody brought it there at the target: unless that is noted, the next incremental cycle would send it.
         return _operation(case, OperationKind.LINK, reason, state=link.state, owned=link.owned)
     return _skip(case, SkipReason.REDUNDANT_EXPORT, reason)

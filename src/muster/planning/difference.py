@@ -1,22 +1,25 @@
 """What differs between wanted and current values, attribute by attribute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from muster.model.directory import AttributeType
 from muster.model.operation import Acknowledged, AttributeChange, MappedValue, TargetObject, Verb
 from muster.model.rules import AttributeDefinition
 from muster.model.values import Attributes, Value, canonical_json
+from muster.planning.mapping import MappedRow
 from muster.planning.rules import KindRules
 
 
-def differences(wanted: Sequence[MappedValue], target: TargetObject, rules: KindRules) -> tuple[AttributeChange, ...]:
+def differences(wanted: Collection[MappedValue], target: TargetObject, rules: KindRules) -> tuple[AttributeChange, ...]:
     """Returns the changes that bring an existing object to the wanted values.
 
     When the target was asked, its own answer counts, but for what it rewrote or dropped when it confirmed the same
     value before; else the acknowledged projection. Values for creation only are left out.
     """
     acknowledged = target.link.acknowledged if target.link is not None else Acknowledged()
+    if target.resource is None and isinstance(wanted, MappedRow) and wanted.is_just(acknowledged.sent):
+        return ()
     current: Attributes = target.resource.attributes if target.resource is not None else acknowledged.sent
     changes = []
     for value in wanted:
@@ -96,7 +99,7 @@ def acknowledge(
 
 def take_over(
     before: Acknowledged,
-    wanted: Sequence[MappedValue],
+    wanted: Collection[MappedValue],
     shown: Attributes,
     changes: Sequence[AttributeChange],
     rules: KindRules,

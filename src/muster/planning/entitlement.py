@@ -1,8 +1,10 @@
 """Whether an object is provisioned to an application: assignment, role, life in the directory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from muster.model.application import DEFAULT_ACCESS
+from muster.model.application import DEFAULT_ACCESS, RoleGrant
 from muster.model.directory import Lifecycle
 from muster.model.log import SkipReason
 from muster.model.operation import Change, Presence, Verdict
@@ -27,13 +29,10 @@ def decide_entitlement(change: Change, rules: EntitlementRules) -> Verdict:
     and the switched off; a hard delete removes.
     """
     assigned = rules.sync_all or bool(change.grants)
-    entitled = rules.sync_all or _is_entitled(change, rules)
+    grant = _entitling(change, rules)
+    entitled = rules.sync_all or grant is not None
     active = change.attributes.get("accountEnabled") is not False
-    details = {
-        "Active in the source system": str(active and change.lifecycle is Lifecycle.PRESENT),
-        "Assigned to the application": str(assigned),
-        "User has the required role": str(entitled),
-    }
+    details = _details(active and change.lifecycle is Lifecycle.PRESENT, assigned, entitled)
     name = change.display_name
     if change.lifecycle is Lifecycle.HARD_DELETED:
         return Verdict(
@@ -73,20 +72,30 @@ def decide_entitlement(change: Change, rules: EntitlementRules) -> Verdict:
             skip_reason=SkipReason.INACTIVE_AT_SOURCE,
             details=details,
         )
-    return Verdict(presence=Presence.PRESENT, reason=_how_entitled(change, rules), details=details)
+    return Verdict(presence=Presence.PRESENT, reason=_how_entitled(name, rules, grant), details=details)
 
 
-def _is_entitled(change: Change, rules: EntitlementRules) -> bool:
-    if rules.accepts_default_access:
-        return bool(change.grants)
-    return any(grant.role_id != DEFAULT_ACCESS for grant in change.grants)
+@cache
+def _details(active: bool, assigned: bool, entitled: bool) -> Mapping[str, str]:
+    return {
+        "Active in the source system": str(active),
+        "Assigned to the application": str(assigned),
+        "User has the required role": str(entitled),
+    }
 
 
-def _how_entitled(change: Change, rules: EntitlementRules) -> str:
+def _entitling(change: Change, rules: EntitlementRules) -> RoleGrant | None:
+    """The grant that entitles: any but Default Access, or that too where the application accepts it."""
+    for grant in change.grants:
+        if grant.role_id != DEFAULT_ACCESS:
+            return grant
+    return change.grants[0] if change.grants and rules.accepts_default_access else None
+
+
+def _how_entitled(name: str, rules: EntitlementRules, grant: RoleGrant | None) -> str:
     if rules.carries_inactive:
-        return f"{change.display_name} is in the source system."
-    if rules.sync_all:
-        return f"{change.display_name} is active, and all users and groups are in scope."
-    grant = next((grant for grant in change.grants if grant.role_id != DEFAULT_ACCESS), change.grants[0])
+        return f"{name} is in the source system."
+    if grant is None or rules.sync_all:
+        return f"{name} is active, and all users and groups are in scope."
     way = f"as a member of {grant.via_group_name}" if grant.via_group_id else "directly"
-    return f"{change.display_name} is active and assigned {way} with the role {grant.role_display_name}."
+    return f"{name} is active and assigned {way} with the role {grant.role_display_name}."

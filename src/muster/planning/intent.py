@@ -1,6 +1,6 @@
 """Change → Intent: what ought to be at the target, before anybody looks there."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from muster.expression.values import Environment
 from muster.model.failures import MappingFailed
@@ -8,7 +8,7 @@ from muster.model.log import SkipReason
 from muster.model.operation import Change, Intent, MappedValue, Presence, Verdict, WantedReference
 from muster.model.values import Attributes
 from muster.planning.entitlement import EntitlementRules, decide_entitlement
-from muster.planning.mapping import ObjectLeftOut, map_values, matching_values
+from muster.planning.mapping import ObjectLeftOut, map_row, map_values, matching_values
 from muster.planning.rules import KindRules
 
 
@@ -34,7 +34,7 @@ def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: 
     failure: MappingFailed | None = None
     if verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED):
         try:
-            values = map_values(rules.values, attributes, environment)
+            values = map_row(rules, attributes, environment)
             return Intent(
                 change=change,
                 verdict=verdict,
@@ -54,12 +54,11 @@ def _scoped(change: Change, rules: KindRules, verdict: Verdict) -> Verdict:
     if verdict.presence not in (Presence.PRESENT, Presence.PRESENT_IF_LINKED):
         return verdict
     decision = rules.scope.decide(change.attributes)
-    details = {**verdict.details, "Scoping filter evaluation passed": str(decision.in_scope)}
-    if decision.results:
-        shown = ", ".join(f'"{clause}":{str(held).lower()}' for clause, held in decision.results.items())
-        details["ScopeEvaluationResult"] = "{" + shown + "}"
+    details = {**verdict.details, **decision.details}
     if decision.in_scope:
-        return replace(verdict, details=details)
+        return Verdict(
+            presence=verdict.presence, reason=verdict.reason, skip_reason=verdict.skip_reason, details=details
+        )
     return Verdict(
         presence=Presence.DISABLED,
         reason=f"{change.display_name} does not pass the scoping filter: {decision.reason}",
@@ -74,11 +73,12 @@ def with_computed(change: Change, verdict: Verdict) -> Attributes:
     attributes = dict(change.attributes)
     attributes["IsSoftDeleted"] = verdict.is_soft_deleted
     # Each role once, however many ways lead to it.
-    roles = {grant.role_id: grant for grant in change.grants if grant.role_value is not None}
-    attributes["appRoleAssignments"] = tuple(
-        {"id": grant.role_id, "value": grant.role_value, "displayName": grant.role_display_name}
-        for grant in roles.values()
-    )
+    roles = {
+        grant.role_id: {"id": grant.role_id, "value": grant.role_value, "displayName": grant.role_display_name}
+        for grant in change.grants
+        if grant.role_value is not None
+    }
+    attributes["appRoleAssignments"] = tuple(roles.values())
     for name, ids in change.references.items():
         attributes[name] = ids[0] if len(ids) == 1 else ids
     return attributes
@@ -118,11 +118,13 @@ def _given_up(change: Change, verdict: Verdict, failure: MappingFailed) -> Inten
 
 def _references(change: Change, rules: KindRules) -> tuple[WantedReference, ...]:
     return tuple(
-        WantedReference(
-            attribute=reference.attribute,
-            kind=reference.kind,
-            multivalued=reference.multivalued,
-            source_ids=tuple(change.references.get(reference.source_attribute, ())),
-        )
-        for reference in rules.references
+        [
+            WantedReference(
+                attribute=reference.attribute,
+                kind=reference.kind,
+                multivalued=reference.multivalued,
+                source_ids=tuple(change.references.get(reference.source_attribute, ())),
+            )
+            for reference in rules.references
+        ]
     )

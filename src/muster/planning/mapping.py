@@ -1,7 +1,9 @@
 """From a source object's attributes to the values of a target object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import NoneType
+from typing import Final
 
 from muster.expression.values import (
     IGNORE_ATTRIBUTE_FLOW,
@@ -16,11 +18,81 @@ from muster.model.directory import AttributeType
 from muster.model.failures import MappingFailed
 from muster.model.operation import MappedValue, MatchingValue
 from muster.model.values import Attributes, Value
-from muster.planning.rules import CompiledMapping, Evaluation
+from muster.planning.rules import CompiledMapping, Evaluation, KindRules
+
+_MAX_REMEMBERED = 1_024
+# A value of this class is as the attribute takes it.
+_FITTING: Final[Mapping[AttributeType, type]] = {
+    AttributeType.STRING: str,
+    AttributeType.DATE_TIME: str,
+    AttributeType.BOOLEAN: bool,
+    AttributeType.INTEGER: int,
+}
 
 
 class ObjectLeftOut(MappingFailed):
     """A mapping asks to leave the whole object alone (IgnoreObjectFlow): no failure, nothing is done."""
+
+
+class MappedRow(Collection[MappedValue]):
+    """What flows of an object's values, computed all at once; a value is described only when it is asked for.
+
+    Most objects of a pass have not changed: of these nobody asks.
+    """
+
+    __slots__ = ("_described", "_raw", "_rules", "_wanted")
+
+    def __init__(self, rules: KindRules, raw: Sequence[Value], wanted: Sequence[Value]) -> None:
+        self._rules = rules
+        self._raw = raw
+        self._wanted = wanted
+        self._described: tuple[MappedValue, ...] | None = None
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._all()
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[MappedValue]:
+        return iter(self._all())
+
+    def of(self, attribute: str) -> tuple[Value, bool]:
+        """The value of a target attribute, None if none flows, and whether it is redacted."""
+        place = self._rules.row.places[attribute]
+        wanted, raw = self._wanted[place], self._raw[place]
+        return None if wanted is IGNORE_ATTRIBUTE_FLOW else wanted, raw.__class__ is not str and is_redacted(raw)
+
+    def is_just(self, sent: Attributes) -> bool:
+        """Whether the values are to the letter those that were sent, so that none is sent again."""
+        row = self._rules.row
+        held = list(map(sent.get, row.places))
+        return held == self._wanted and not row.always_flows and list(map(type, held)) == list(map(type, self._wanted))
+
+    def _all(self) -> tuple[MappedValue, ...]:
+        if self._described is None:
+            described = map(_described, self._rules.values, self._raw, self._wanted)
+            self._described = tuple(value for value in described if value is not None)
+        return self._described
+
+
+def map_row(rules: KindRules, attributes: Attributes, environment: Environment) -> Collection[MappedValue]:
+    """Returns what flows of all values, as `map_values` does. Raises MappingFailed; ObjectLeftOut."""
+    try:
+        raw = rules.row.run(attributes, environment)
+    except EvaluationError:
+        # One by one, so that the mapping that failed is named.
+        return map_values(rules.values, attributes, environment)
+    classes = tuple(map(type, raw))
+    unfit = rules.row.unfit.get(classes)
+    if unfit is None:
+        unfit = _unfit(rules.values, classes)
+        if len(rules.row.unfit) < _MAX_REMEMBERED:
+            rules.row.unfit[classes] = unfit
+    wanted = list(raw)
+    for place in range(len(raw)) if "" in raw else unfit:
+        wanted[place] = _wanted(rules.values[place], raw[place])
+    return MappedRow(rules, raw, wanted)
 
 
 def map_values(
@@ -37,47 +109,68 @@ def map_values(
     mapped: list[MappedValue] = []
     for item in mappings:
         value = None if item.run is None else _evaluated(item, item.run, attributes, environment)
-        if value is IGNORE_ATTRIBUTE_FLOW:
-            continue
-        if value is IGNORE_OBJECT_FLOW:
-            raise ObjectLeftOut(f"The mapping of {item.attribute} asks to leave this object out (IgnoreObjectFlow).")
-        wanted = _typed(value, item)
-        defaulted = wanted is None and item.mapping.default_value is not None
-        if defaulted:
-            wanted = _typed(item.mapping.default_value, item)
-        if wanted is not None or (item.clears and not item.is_create_only and item.run is not None):
-            mapped.append(
-                MappedValue(
-                    attribute=item.attribute,
-                    value=wanted,
-                    create_only=item.is_create_only
-                    or (defaulted and item.run is not None and not item.mapping.clear_when_null),
-                    fills_empty=item.fills_empty,
-                    adds_only=item.adds_only,
-                    is_life_sign=item.is_life_sign,
-                    always_flows=item.always_flows,
-                    redacted=is_redacted(value),
-                )
-            )
+        described = _described(item, value, _wanted(item, value))
+        if described is not None:
+            mapped.append(described)
     return tuple(mapped)
 
 
-def matching_values(mappings: Sequence[CompiledMapping], values: Sequence[MappedValue]) -> tuple[MatchingValue, ...]:
+def matching_values(mappings: Sequence[CompiledMapping], values: Collection[MappedValue]) -> tuple[MatchingValue, ...]:
     """Returns the non-empty values of matching attributes in order of precedence."""
-    by_name = {value.attribute: value for value in values}
+    by_name: dict[str, tuple[Value, bool]] = {}
+    if not isinstance(values, MappedRow):
+        by_name = {value.attribute: (value.value, value.redacted) for value in values}
     found = []
     for item in mappings:
-        value = by_name.get(item.attribute)
-        if value is not None and value.value is not None:
+        name = item.attribute
+        value, redacted = values.of(name) if isinstance(values, MappedRow) else by_name.get(name, (None, False))
+        if value is not None:
+            case_exact = item.definition.case_exact
             found.append(
-                MatchingValue(
-                    attribute=item.attribute,
-                    value=plain_text(value.value),
-                    case_exact=item.definition.case_exact,
-                    redacted=value.redacted,
-                )
+                MatchingValue(attribute=name, value=plain_text(value), case_exact=case_exact, redacted=redacted)
             )
     return tuple(found)
+
+
+def _unfit(mappings: Sequence[CompiledMapping], classes: Sequence[type]) -> tuple[int, ...]:
+    """The places of values that are not yet as their attribute takes them, by their class alone."""
+    return tuple(
+        place
+        for place, (item, its_class) in enumerate(zip(mappings, classes, strict=True))
+        if not (item.mapping.default_value is None if its_class is NoneType else _fits(item, its_class))
+    )
+
+
+def _fits(item: CompiledMapping, its_class: type) -> bool:
+    return _FITTING.get(item.definition.type) is its_class and not item.definition.multivalued
+
+
+def _wanted(item: CompiledMapping, value: Value) -> Value:
+    """Returns the value in the type of the target attribute, or the default; None for everything empty."""
+    if value is IGNORE_ATTRIBUTE_FLOW:
+        return value
+    if value is IGNORE_OBJECT_FLOW:
+        raise ObjectLeftOut(f"The mapping of {item.attribute} asks to leave this object out (IgnoreObjectFlow).")
+    wanted = _typed(value, item)
+    return _typed(item.mapping.default_value, item) if wanted is None else wanted
+
+
+def _described(item: CompiledMapping, value: Value, wanted: Value) -> MappedValue | None:
+    if value is IGNORE_ATTRIBUTE_FLOW:
+        return None
+    if wanted is None and (not item.clears or item.is_create_only or item.run is None):
+        return None
+    defaulted = item.mapping.default_value is not None and _typed(value, item) is None
+    return MappedValue(
+        attribute=item.attribute,
+        value=wanted,
+        create_only=item.is_create_only or (defaulted and item.run is not None and not item.mapping.clear_when_null),
+        fills_empty=item.fills_empty,
+        adds_only=item.adds_only,
+        is_life_sign=item.is_life_sign,
+        always_flows=item.always_flows,
+        redacted=is_redacted(value),
+    )
 
 
 def _evaluated(item: CompiledMapping, run: Evaluation, attributes: Attributes, environment: Environment) -> Value:

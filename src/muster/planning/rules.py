@@ -1,10 +1,10 @@
 """A job's rules, compiled once for as long as they do not change."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from muster.expression.compile import compile_expression
-from muster.expression.nodes import Call
+from muster.expression.compile import CompiledRow, compile_expression, compile_row
+from muster.expression.nodes import Call, Empty
 from muster.expression.syntax import ExpressionSyntaxError, Node, attributes_of, parse_expression
 from muster.expression.values import Environment
 from muster.model.directory import AttributeType, ObjectKind
@@ -93,12 +93,26 @@ class CompiledReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledValues:
+    """All mapped values as one function, in the order of the mappings."""
+
+    run: CompiledRow
+    # By target attribute, in the same order.
+    places: Mapping[str, int]
+    # Something is exported even when it has not changed.
+    always_flows: bool
+    # By the classes of what was computed: the places of values that must be turned into their attribute's type.
+    unfit: dict[tuple[type, ...], tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KindRules:
     """The rules for users, or for groups."""
 
     mapping: ObjectMapping
     scope: CompiledFilter
     values: tuple[CompiledMapping, ...]
+    row: CompiledValues
     # Those with a matching precedence, lowest first.
     matching: tuple[CompiledMapping, ...]
     references: tuple[CompiledReference, ...]
@@ -164,6 +178,7 @@ def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules
         mapping=mapping,
         scope=scope,
         values=tuple(values),
+        row=_compile_row(values),
         matching=tuple(matching),
         references=tuple(references),
         required=tuple(
@@ -177,6 +192,14 @@ def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules
         ),
         definitions={item.attribute: item.definition for item in values},
         soft_deletes=target.soft_deletes,
+    )
+
+
+def _compile_row(values: Sequence[CompiledMapping]) -> CompiledValues:
+    return CompiledValues(
+        run=compile_row([item.node or Empty() for item in values]),
+        places={item.attribute: place for place, item in enumerate(values)},
+        always_flows=any(item.always_flows for item in values),
     )
 
 

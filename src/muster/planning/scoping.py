@@ -35,6 +35,8 @@ class ScopeDecision:
     in_scope: bool
     clause: str | None
     results: Mapping[str, bool]
+    # What the scoping step of the log shows of it.
+    details: Mapping[str, str]
 
     @property
     def reason(self) -> str:
@@ -81,10 +83,16 @@ class CompiledFilter:
                 passed = passed or " AND ".join(group.texts)
             else:
                 failed.append(group.texts[held.index(False)])
+        in_scope = passed is not None or not self.groups
+        details = {"Scoping filter evaluation passed": str(in_scope)}
+        if results:
+            shown = ", ".join(f'"{clause}":{str(held).lower()}' for clause, held in results.items())
+            details["ScopeEvaluationResult"] = "{" + shown + "}"
         return ScopeDecision(
-            in_scope=passed is not None or not self.groups,
+            in_scope=in_scope,
             clause=passed or ("; ".join(failed) or None),
             results=MappingProxyType(results),
+            details=MappingProxyType(details),
         )
 
 

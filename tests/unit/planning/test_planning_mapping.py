@@ -1,5 +1,6 @@
 """What flows: typed by the target's attribute, defaults, empty values, and failures that say what to do."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -9,7 +10,7 @@ from muster.model.failures import MappingFailed
 from muster.model.operation import MappedValue, MatchingValue
 from muster.model.rules import FlowBehavior, FlowType
 from muster.model.values import Attributes, Value
-from muster.planning.mapping import ObjectLeftOut, map_values, matching_values
+from muster.planning.mapping import ObjectLeftOut, map_row, map_values, matching_values
 from unit.planning.making import AT, ENVIRONMENT, USER_NAME, Row, compiled, row
 
 BOOLEAN, INTEGER, INSTANT = AttributeType.BOOLEAN, AttributeType.INTEGER, AttributeType.DATE_TIME
@@ -17,7 +18,10 @@ BOOLEAN, INTEGER, INSTANT = AttributeType.BOOLEAN, AttributeType.INTEGER, Attrib
 
 def mapped(item: Row, **attributes: Value) -> MappedValue | None:
     """Returns what one mapping gives."""
-    values = map_values(compiled([item]).values, attributes, ENVIRONMENT)
+    rules = compiled([item])
+    values = map_values(rules.values, attributes, ENVIRONMENT)
+    at_once = map_row(rules, attributes, ENVIRONMENT)
+    assert (tuple(at_once), len(at_once)) == (values, len(values))
     return values[0] if values else None
 
 
@@ -195,6 +199,35 @@ def test_matching_values_come_in_order_of_precedence_without_the_empty_ones() ->
         MatchingValue(attribute="second", value="secret", case_exact=True, redacted=True),
     )
     assert [item.shown for item in found] == ["True", "[Redact]"]
+    at_once = map_row(rules, {"a": True, "b": "secret", "d": "x"}, ENVIRONMENT)
+    assert matching_values(rules.matching, at_once) == found
+    assert values[0] in at_once
+
+
+@pytest.mark.parametrize("expression", ['IIF([x], IgnoreAttributeFlow, "v")', "Redact([x])", "[x]", "Left([x], 2)"])
+@pytest.mark.parametrize("default", [None, "some"])
+@pytest.mark.parametrize("kind", [AttributeType.STRING, BOOLEAN, INTEGER])
+@pytest.mark.parametrize("value", [None, "", "true", "12", True, 3, ("a", "b")])
+def test_computed_at_once_values_flow_or_fail_as_they_do_one_by_one(
+    expression: str, default: str | None, kind: AttributeType, value: Value
+) -> None:
+    rules = compiled([row("first", "[x]"), row("a", expression, kind=kind, default=default)])
+
+    def outcome(computed: Callable[[], Iterable[MappedValue]]) -> object:
+        try:
+            return tuple(computed())
+        except MappingFailed as failed:
+            return failed.sentence
+
+    at_once = outcome(lambda: map_row(rules, {"x": value}, ENVIRONMENT))
+    assert at_once == outcome(lambda: map_values(rules.values, {"x": value}, ENVIRONMENT))
+
+
+def test_what_is_kept_of_the_shapes_of_rows_has_an_end() -> None:
+    rules = compiled([row("a", "[x]")])
+    rules.row.unfit.update({(int,) * number: () for number in range(2, 1_026)})
+    assert [value.value for value in map_row(rules, {"x": "v"}, ENVIRONMENT)] == ["v"]
+    assert (str,) not in rules.row.unfit
 
 
 def test_the_environment_is_what_the_expression_sees() -> None:

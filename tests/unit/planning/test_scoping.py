@@ -153,7 +153,9 @@ def test_of_a_list_all_values_must_pass_unless_any_is_asked_for(operator: str, v
 
 def test_without_a_filter_everybody_is_in_scope() -> None:
     decided = compile_filter(ScopingFilter()).decide({"x": "y"})
-    assert decided == ScopeDecision(in_scope=True, clause=None, results={})
+    assert decided == ScopeDecision(
+        in_scope=True, clause=None, results={}, details={"Scoping filter evaluation passed": "True"}
+    )
     assert decided.reason == "there is no scoping filter"
 
 
