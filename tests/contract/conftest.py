@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from fakes.store import fresh_database, store_on
-from muster.database import Database, open_database
+from muster.database.connection import Database, open_database
 from muster.store.open import Store, prepare_tables
 from muster.store.tables import METADATA, feed, installation
 from played_postgres import postgres_url

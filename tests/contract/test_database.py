@@ -30,18 +30,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from muster.database import (
+from muster.database.columns import Instant, Json
+from muster.database.connection import (
     Database,
     DatabaseError,
-    Instant,
-    Json,
     Synchronous,
     is_unique_violation,
-    migrate,
     open_database,
     serialize,
     upsert,
 )
+from muster.database.migration import migrate
 from played_postgres import postgres_url
 
 METADATA = MetaData()
@@ -340,7 +339,7 @@ def test_a_write_inside_a_write_is_an_error_on_sqlite_not_a_deadlock(tmp_path: P
 WRITER = """
 import sys
 from sqlalchemy import text
-from muster.database import open_database
+from muster.database.connection import open_database
 database = open_database(sys.argv[1])
 for _ in range(50):
     with database.write() as connection:

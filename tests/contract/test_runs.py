@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from muster.database import Database, open_database
+from muster.database.connection import Database, open_database
 from muster.model.failures import Fenced
 from muster.ports.runs import Runs
 from muster.runs.dbos import DurableRuns

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.database import Database, open_database
+from muster.database.connection import Database, open_database
 from muster.runs.dbos import DurableRuns
 from muster.runs.executors import Executors
 
@@ -23,7 +23,7 @@ ENGINE = """
 import sys, time
 from datetime import timedelta
 from pathlib import Path
-from muster.database import open_database
+from muster.database.connection import open_database
 from muster.runs.dbos import DurableRuns
 
 folder, mode, submit = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]

@@ -18,7 +18,8 @@ from fakes.scim_repository import MemoryRepository, counted_ids, ticking_clock
 from muster.configuration_manager.customers import Customers, Profile
 from muster.configuration_manager.resources import ResourceStore, SqlRepository, open_resource_store
 from muster.configuration_manager.writer import Writer
-from muster.database import Database, migrate, open_database
+from muster.database.connection import Database, open_database
+from muster.database.migration import migrate
 from muster.scim.errors import InvalidValue, PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.evaluation import bound_filter
 from muster.scim.repository import Document, MembersChange, Repository, ResourceQuery

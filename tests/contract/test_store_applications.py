@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from fakes.company import NOW, ROLE, Company, application, id_of, job
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.application import AppRole
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord

@@ -7,7 +7,7 @@ import pytest
 
 from fakes.company import NOW, ROLE, Company, id_of, name_of
 from fakes.store import store_on
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.application import DEFAULT_ACCESS, AppRole
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.operation import LinkState

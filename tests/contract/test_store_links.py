@@ -106,7 +106,9 @@ OWNING = [
 
 
 @pytest.mark.parametrize(("state", "owns"), OWNING)
-def test_who_is_adopted_managed_or_released_by_the_job_itself_has_an_owner(company: Company, work: Work, state: LinkState, owns: bool) -> None:
+def test_who_is_adopted_managed_or_released_by_the_job_itself_has_an_owner(
+    company: Company, work: Work, state: LinkState, owns: bool
+) -> None:
     work.settle(settlement("ann", state=state))
     expected = {"t-ann": ("job", id_of("ann"))} if owns else {}
     assert company.store.links.owners("job", USER, ["t-ann", "t-bob"]) == expected

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.company import NOW, Company, id_of
 from fakes.store import store_on
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Counters, CycleKind, Plan

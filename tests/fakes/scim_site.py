@@ -20,7 +20,8 @@ from muster.configuration_manager.profiles import GENERIC_TYPES
 from muster.configuration_manager.resources import open_resource_store
 from muster.configuration_manager.site import PREFIX, SCIM, ScimResource, WsgiApplication, make_site
 from muster.configuration_manager.writer import Writer
-from muster.database import migrate, open_database
+from muster.database.connection import open_database
+from muster.database.migration import migrate
 from muster.scim.resources import ResourceType
 
 MIGRATIONS = "muster.configuration_manager.migrations"

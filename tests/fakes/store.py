@@ -4,7 +4,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from muster.database import Database, open_database
+from muster.database.connection import Database, open_database
 from muster.sealing import Sealer, SealingKey
 from muster.store.access import SqlAccess
 from muster.store.open import Store, open_store, prepare_tables

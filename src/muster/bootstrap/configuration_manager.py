@@ -27,7 +27,8 @@ from muster.configuration_manager.profiles import GENERIC_TYPES
 from muster.configuration_manager.resources import open_resource_store
 from muster.configuration_manager.site import ScimResource, WsgiApplication, customer_url, make_site
 from muster.configuration_manager.writer import Writer
-from muster.database import Database, Synchronous, migrate, open_database
+from muster.database.connection import Database, Synchronous, open_database
+from muster.database.migration import migrate
 from muster.scim.custom_schemas import SchemaMistake, extend_types, read_definitions
 from muster.scim.resources import ResourceType
 from muster.sealing import make_token

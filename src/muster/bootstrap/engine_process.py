@@ -5,7 +5,7 @@ from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_daemon, make_engine, report_crash
 from muster.bootstrap.processes import Child
-from muster.database import open_database
+from muster.database.connection import open_database
 from muster.engine.daemon import cycle_of
 from muster.runs.dbos import DurableRuns
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
-from muster.database import Database, Synchronous, open_database
+from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find

@@ -16,7 +16,7 @@ from muster.bootstrap.folder import StartRefused
 from muster.configuration_manager.administrators import Role
 from muster.configuration_manager.customer import AccountLimits, CustomerSettings, Retrieval, default_settings
 from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Customers, Profile
-from muster.database import DatabaseError
+from muster.database.connection import DatabaseError
 from muster.settings import SettingsError, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The 8x8 Configuration Manager: the system that receives the accounts.")

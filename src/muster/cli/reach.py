@@ -12,7 +12,7 @@ from muster.administration.refusals import Refused
 from muster.bootstrap.folder import StartRefused
 from muster.cli.api import Api, HttpApi, LocalApi
 from muster.cli.console import Failed
-from muster.database import DatabaseError
+from muster.database.connection import DatabaseError
 from muster.sealing import SealingError
 from muster.settings import Settings, SettingsError, load_settings
 

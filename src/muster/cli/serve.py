@@ -31,7 +31,7 @@ def serve(
     from muster.bootstrap.assembly import service_folder
     from muster.bootstrap.folder import StartRefused
     from muster.bootstrap.service import serve as serve_service
-    from muster.database import DatabaseError
+    from muster.database.connection import DatabaseError
     from muster.sealing import SealingError
 
     logging.getLogger().setLevel(logging.WARNING)

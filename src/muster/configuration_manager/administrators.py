@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from muster.configuration_manager.customers import ConsoleRefusal
 from muster.configuration_manager.tables import administrators, installation, sessions
 from muster.configuration_manager.writer import Writer
-from muster.database import Database, is_unique_violation, serialize, upsert
+from muster.database.connection import Database, is_unique_violation, serialize, upsert
 from muster.sealing import hash_password, hash_token, is_password, is_token, make_token
 
 SESSION_LASTS = timedelta(hours=8)

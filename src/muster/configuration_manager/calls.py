@@ -16,7 +16,7 @@ from muster.configuration_manager.customers import Access, Customer
 from muster.configuration_manager.resources import ResourceChange
 from muster.configuration_manager.tables import calls, tokens
 from muster.configuration_manager.writer import Writer
-from muster.database import Database
+from muster.database.connection import Database
 
 logger = logging.getLogger(__name__)
 

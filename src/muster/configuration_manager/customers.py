@@ -20,7 +20,7 @@ from muster.configuration_manager.customer import (
 from muster.configuration_manager.tables import COUNTED_TYPES, counters, customers, sites
 from muster.configuration_manager.tokens import TOKEN_PREFIX, ApiToken, Tokens
 from muster.configuration_manager.writer import Writer
-from muster.database import Database, is_unique_violation
+from muster.database.connection import Database, is_unique_violation
 
 __all__ = [
     "TOKEN_PREFIX",

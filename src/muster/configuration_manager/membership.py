@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from muster.configuration_manager.statements import READ_COLUMNS, Statements
 from muster.configuration_manager.tables import MEMBER_TYPES, members, resources
-from muster.database import upsert
+from muster.database.connection import upsert
 from muster.scim.errors import InvalidValue
 from muster.scim.repository import MembersChange
 

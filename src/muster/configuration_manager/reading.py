@@ -12,7 +12,7 @@ from muster.configuration_manager.documents import read_row
 from muster.configuration_manager.membership import Membership
 from muster.configuration_manager.statements import READ_COLUMNS, Statements, is_provisioned
 from muster.configuration_manager.tables import resources
-from muster.database import Database
+from muster.database.connection import Database
 from muster.scim.evaluation import compile_filter
 from muster.scim.filters import Comparison, FilterOperator
 from muster.scim.repository import Document, ResourcePage, ResourceQuery, StoredResource

@@ -20,7 +20,7 @@ from muster.configuration_manager.documents import (
 from muster.configuration_manager.reading import GROUP, USER, ResourceReader, Row
 from muster.configuration_manager.statements import Statements, prepare_statements
 from muster.configuration_manager.writer import Writer
-from muster.database import Database, is_unique_violation
+from muster.database.connection import Database, is_unique_violation
 from muster.scim.errors import Forbidden, InvalidValue, PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.repository import Document, MembersChange, StoredResource, Transform
 from muster.scim.resources import ResourceType

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from muster.configuration_manager.tables import counters, members, resources
-from muster.database import Database, Prepared
+from muster.database.connection import Database
+from muster.database.statements import Prepared
 
 _own_memberships = members.alias("own_memberships")
 

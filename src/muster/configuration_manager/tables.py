@@ -6,7 +6,7 @@ Group members are never in the JSON: they live in a table of their own, so that 
 
 import sqlalchemy as sa
 
-from muster.database import Instant
+from muster.database.columns import Instant
 
 METADATA = sa.MetaData()
 

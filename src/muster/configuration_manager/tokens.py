@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from muster.configuration_manager.customer import ConsoleRefusal, Customer
 from muster.configuration_manager.tables import administrators, customers, tokens
 from muster.configuration_manager.writer import Writer
-from muster.database import Database
+from muster.database.connection import Database
 from muster.sealing import hash_token, make_token
 
 TOKEN_PREFIX = "8x8_"  # noqa: S105 - how a token begins is no secret

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from muster.database import Database, driver_of
+from muster.database.connection import Database
+from muster.database.statements import driver_of
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from dbos import DBOS, DBOSClient, DBOSConfig, SetEnqueueOptions, SetWorkflowID, error
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.ports.runs import Advance, OnCrash
 from muster.runs.executors import Executors
 from muster.runs.pages import PageOutcome, do_page

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, MetaData, String, Table, delete, select
 
-from muster.database import Database, Instant, upsert
+from muster.database.columns import Instant
+from muster.database.connection import Database, upsert
 
 _METADATA = MetaData()
 _EXECUTORS = Table(

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Row
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.roles import Caller, Role
 from muster.ports.administration import ApiToken
 from muster.store.tables import administrators, installation, tokens

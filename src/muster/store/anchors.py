@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database import upsert
+from muster.database.connection import upsert
 from muster.model.directory import ObjectKind
 from muster.store.rows import pieces
 from muster.store.tables import links, objects

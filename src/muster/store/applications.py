@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from muster.database import Database, upsert
+from muster.database.connection import Database, upsert
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
 from muster.sealing import Sealer

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.ports.administration import AuditEntry
 from muster.store.encoding import decode, encode
 from muster.store.tables import audit

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database import Database, upsert
+from muster.database.connection import Database, upsert
 from muster.model.directory import ObjectKind
 from muster.model.operation import TargetResource
 from muster.store.encoding import decode_resource, encode

@@ -11,7 +11,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database import serialize
+from muster.database.connection import serialize
 from muster.store.tables import changes, feed
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from muster.database import Database, is_unique_violation
+from muster.database.connection import Database, is_unique_violation
 from muster.model.failures import FailureRecord, Fenced
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedOperation, StagedState
 from muster.ports.cycles import NewOperation, Settlement

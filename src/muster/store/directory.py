@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row, Select
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.values import Value
 from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, Select
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.application import DEFAULT_ACCESS, AppRole, RoleGrant
 from muster.model.directory import Lifecycle, ObjectKind, original_principal_name
 from muster.model.operation import Change

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.job import Quarantine, ScheduleState, SynchronizationJob
 from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.store.applications import application_key

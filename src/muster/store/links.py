@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Result, Row
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Escrow

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.log import LogEntry
 from muster.ports.cycles import LogQuery
 from muster.store.encoding import decode, encode

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from muster.database import Database, migrate, serialize
+from muster.database.connection import Database, serialize
+from muster.database.migration import migrate
 from muster.ports.administration import AccessStore, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.cycles import CensusStore, CycleStore, LinkStore, LogStore, PlanStore

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Row
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.job import Plan
 from muster.store.encoding import decode_plan, encode
 from muster.store.tables import plans

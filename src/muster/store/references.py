@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database import upsert
+from muster.database.connection import upsert
 from muster.model.directory import ObjectKind
 from muster.ports.cycles import Settlement
 from muster.store.anchors import Anchors

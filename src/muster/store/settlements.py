@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database import Database, upsert
+from muster.database.connection import Database, upsert
 from muster.model.operation import Link
 from muster.ports.cycles import Settlement
 from muster.store.anchors import Anchor, Anchors, fetch_anchors

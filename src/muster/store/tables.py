@@ -6,7 +6,7 @@ What is never compared in SQL is a JSON document in a binary column (see store/e
 
 import sqlalchemy as sa
 
-from muster.database import Instant, Json
+from muster.database.columns import Instant, Json
 
 METADATA = sa.MetaData()
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Row
 
-from muster.database import Database
+from muster.database.connection import Database
 from muster.ports.administration import Work
 from muster.store.encoding import decode, encode, encode_optional, frozen_attributes
 from muster.store.tables import work as queue

@@ -1,0 +1,254 @@
+"""The database opened: read and write transactions in two dialects. The only module that asks which."""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy.sql.expression import Select, UpdateBase
+
+from muster.database.statements import Drivers, Prepared
+
+_UNIQUE_VIOLATION = "23505"
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -8000",
+    "PRAGMA mmap_size = 67108864",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class DatabaseError(Exception):
+    """The database cannot be used as it is; the sentence says what to do."""
+
+
+class Synchronous(StrEnum):
+    """What SQLite does for the last commits: NORMAL may lose them in a power cut, FULL none."""
+
+    NORMAL = "NORMAL"
+    FULL = "FULL"
+
+
+class Database:
+    """An open database. Threads share it; after a fork it must be opened anew."""
+
+    def __init__(self, *, url: URL, reading: Engine, writing: Engine, one_writer: bool, kept_drivers: int = 0) -> None:
+        self._url = url
+        self._reading = reading
+        self._writing = writing
+        self._one_writer = one_writer
+        self._drivers = Drivers(reading, kept=kept_drivers)
+        self._lock = threading.Lock()
+        self._writer: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Database({self._url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def url(self) -> str:
+        """The address with its password: for opening the same database by another library, never for a log."""
+        return self._url.render_as_string(hide_password=False)
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect, for compiling statements."""
+        return self._writing.dialect
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether write transactions follow each other: then it pays to let several pieces of work share one."""
+        return self._one_writer
+
+    def describe_durability(self) -> str:
+        """How commits are kept, as the database itself says it."""
+        statements = ("PRAGMA journal_mode", "PRAGMA synchronous") if self._one_writer else ("SHOW synchronous_commit",)
+        with self._writing.connect() as connection:
+            return ", ".join(f"{each.split()[-1]}={connection.exec_driver_sql(each).scalar()}" for each in statements)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection in a read-only transaction that sees one state of the data from its first statement on."""
+        with self._reading.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in a write transaction. On SQLite the process's writers queue here; none may be nested."""
+        if not self._one_writer:
+            with self._writing.begin() as connection:
+                yield connection
+            return
+        if self._writer == threading.get_ident():
+            raise RuntimeError("a write transaction inside a write transaction: pass the connection on instead")
+        with self._lock:
+            self._writer = threading.get_ident()
+            try:
+                with self._writing.begin() as connection:
+                    yield connection
+            finally:
+                self._writer = None
+
+    def prepare(self, statement: Select[Any] | UpdateBase) -> Prepared:
+        """The statement compiled for the driver. Raises ValueError for one that cannot be."""
+        return Prepared(self._drivers, statement)
+
+    def close(self) -> None:
+        """Closes every connection of this process."""
+        self._drivers.close()
+        if self._writing is not self._reading:
+            self._reading.dispose()
+        self._writing.dispose()
+
+
+def open_database(
+    location: str | Path,
+    *,
+    synchronous: Synchronous = Synchronous.NORMAL,
+    busy_timeout: timedelta = timedelta(seconds=15),
+    pool_size: int = 8,
+) -> Database:
+    """The database at a file path, `sqlite:///path` or `postgresql://…`; creates nothing but the file and its folder.
+
+    Args:
+        synchronous: SQLite only.
+        busy_timeout: how long a writer waits for another process's transaction (SQLite) or for a free connection.
+        pool_size: connections kept open for reading (SQLite) or for everything (PostgreSQL); twice as many may be open.
+    Raises: DatabaseError.
+    """
+    url = _parse_location(location)
+    if url.get_backend_name() == "postgresql":
+        engine = _open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size)
+        reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return Database(url=url, reading=reading, writing=engine, one_writer=False)
+    path = Path(str(url.database))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # what is wrong with the file is told when it is opened
+        # Who is in it is nobody else's affair, whatever the folder allows; SQLite makes the files beside it alike.
+        path.touch(mode=0o600)
+    pragmas = (*_PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
+    return Database(
+        url=url,
+        reading=_open_sqlite(url, (*pragmas, "PRAGMA query_only = ON"), "BEGIN", busy_timeout, pool_size),
+        writing=_open_sqlite(url, pragmas, "BEGIN IMMEDIATE", busy_timeout, 1),
+        one_writer=True,
+        kept_drivers=pool_size,
+    )
+
+
+def serialize(connection: Connection, name: str) -> None:
+    """Waits until no other transaction holds this name, and holds it to the end of this one.
+
+    An advisory lock on PostgreSQL; SQLite's write transactions follow each other anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[str],
+    update: Sequence[str] | None = None,
+) -> int:
+    """How many rows were inserted or updated: the rows go in; one whose `keys` are there already updates it instead.
+
+    Args:
+        keys: the columns of a primary key or unique index.
+        update: the columns to overwrite; None means all given but the keys, an empty sequence leaves the old row.
+    """
+    given = [dict(rows)] if isinstance(rows, Mapping) else [dict(row) for row in rows]
+    if not given:
+        return 0
+    columns = [name for name in given[0] if name not in keys] if update is None else list(update)
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table).inline()
+    if columns:
+        statement = insert.on_conflict_do_update(
+            index_elements=list(keys), set_={name: insert.excluded[name] for name in columns}
+        )
+    else:
+        statement = insert.on_conflict_do_nothing(index_elements=list(keys))
+    return int(connection.execute(statement, given, execution_options={"preserve_rowcount": True}).rowcount)
+
+
+def is_unique_violation(error: IntegrityError) -> bool:
+    """Whether a row with the same key was there already (else: a reference, a NULL or a check)."""
+    code = getattr(error.orig, "sqlstate", None)
+    return code == _UNIQUE_VIOLATION if code is not None else "UNIQUE constraint failed" in str(error.orig)
+
+
+def _parse_location(location: str | Path) -> URL:
+    if isinstance(location, Path) or "://" not in location:
+        return URL.create("sqlite+pysqlite", database=str(Path(location).expanduser().absolute()))
+    try:
+        url = make_url(location)
+    except ArgumentError:
+        raise DatabaseError(
+            "the database's address cannot be read: write postgresql://user@host/name or a path"
+        ) from None
+    match url.get_backend_name():
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url.set(drivername="sqlite+pysqlite", database=str(Path(url.database).absolute()))
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg")
+        case name:
+            raise DatabaseError(
+                f"{name} is no database Muster can use: write postgresql://user@host/name or a path to a file"
+            )
+
+
+def _open_sqlite(url: URL, pragmas: Sequence[str], begin: str, timeout: timedelta, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        json_serializer=_dump,
+        json_deserializer=orjson.loads,
+        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
+        pool_size=pool_size,
+        max_overflow=pool_size if pool_size > 1 else 0,
+        pool_timeout=timeout.total_seconds(),
+        connect_args={"timeout": timeout.total_seconds(), "cached_statements": 256},
+    )
+
+    def on_connect(driver: Any, _: Any) -> None:
+        driver.isolation_level = None  # the driver would begin transactions by itself, late and deferred
+        for pragma in pragmas:
+            driver.execute(pragma)
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine
+
+
+def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        json_serializer=_dump,
+        json_deserializer=orjson.loads,
+        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=busy_timeout.total_seconds(),
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "muster"},
+    )
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()
