@@ -8,7 +8,7 @@ import pytest
 from playing import JOB, Trip
 
 from muster.model.directory import ObjectKind
-from muster.model.job import CycleKind, CycleState, QuarantineReason
+from muster.model.job import CycleKind, CycleState, QuarantineReason, StagedState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason, StepType
 from muster.model.operation import LinkState
 from muster.planning.policy import RemovalThreshold
@@ -406,3 +406,21 @@ def test_too_many_leavers_at_once_are_left_to_the_gate(trip: Trip) -> None:
     while trip.engine.advance(cycle.id):
         pass
     assert all(item["active"] for item in trip.at_target().values())
+
+
+def test_what_was_decided_before_somebody_left_is_not_sent_after(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.edit(ada, department="Sales")
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    # The census, then the page of users: the update is staged and not sent yet.
+    while not trip.store.cycles.count_staged(cycle.id, StagedState.RELEASED):
+        trip.engine.advance(cycle.id)
+    trip.unassign(ada)
+    trip.transport.forget()
+    while trip.engine.advance(cycle.id):
+        pass
+    assert len(trip.transport.writes) == 1
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False

@@ -78,7 +78,8 @@ def report_crash(engine: CycleEngine) -> OnCrash:
 
     def told(run_id: str, job_id: str, trace: str) -> None:
         logger.error("run %s of job %s ended by a fault of ours\n%s", run_id, job_id, trace)
-        lines = trace.strip().splitlines()
+        # The exception's own line: those after it are a library's remarks.
+        lines = [line for line in trace.splitlines() if line[:1].isalpha() and not line.startswith("Traceback")]
         engine.crashed(cycle_of(run_id), lines[-1] if lines else "unknown")
 
     return told

@@ -102,9 +102,9 @@ class Planner:
         settled = [journal.decided(item) for item in (*plan.operations, *reading.skipped) if not item.kind.writes]
         cycle = replace(cycle, counters=tally(cycle.counters, settled))
         settlements = [journal.settlement(outcome, cycle) for outcome in settled]
-        code = HELD_DELETIONS if reading.complete else HELD_INCOMPLETE_READ
+        hold = HELD_DELETIONS if reading.complete else HELD_INCOMPLETE_READ
         settlements += [
-            held_settlement(operation, code, reason, cycle, parts, self._clock.now(), self._ids)
+            held_settlement(operation, hold, reason, cycle, parts, self._clock.now(), self._ids)
             for operation, reason in plan.held
         ]
         self._stores.cycles.stage(cycle, staged, settlements)

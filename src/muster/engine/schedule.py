@@ -30,6 +30,8 @@ class Schedule:
         self._clock = clock
         self._latest = latest
         self._seen: _Seen | None = None
+        # When a job's references were last asked for.
+        self._asked: dict[str, datetime] = {}
 
     def due(self) -> list[tuple[SynchronizationJob, Cycle | None]]:
         """Returns jobs that are due, each with the unfinished cycle to go on with, if there is one."""
@@ -56,7 +58,16 @@ class Schedule:
             return True
         if self._stores.links.due_escrows(job.id, now, 1, None):
             return True
+        rested = job.last_cycle_began_at is None or now - job.last_cycle_began_at >= job.interval
         if latest <= job.watermark or not quiet:
-            return False
+            # A manager or member that the target refused is tried again once an interval, not only after a change.
+            return rested and self._has_references_to_set(job, now)
         wakes = job.settings.get(WAKE_UP, "true").lower() != "false"
-        return wakes or job.last_cycle_began_at is None or now - job.last_cycle_began_at >= job.interval
+        return wakes or rested
+
+    def _has_references_to_set(self, job: SynchronizationJob, now: datetime) -> bool:
+        """Asks once an interval, not at each round."""
+        if now - self._asked.get(job.id, now - job.interval) < job.interval:
+            return False
+        self._asked[job.id] = now
+        return bool(self._stores.links.open_references(job.id, 1, None)[0])
