@@ -322,3 +322,42 @@ def test_a_thousand_outcomes_are_written_in_one_transaction(company: Company) ->
     names = [f"n{number}" for number in range(1_000)]
     work.settle(*(settlement(name) for name in names))
     assert company.store.links.count_links("job") == 1_000
+
+
+def test_links_are_listed_page_by_page_and_by_state(company: Company, work: Work) -> None:
+    adopted = LinkState.ADOPTED
+    work.settle(settlement("ann", state=adopted), settlement("eng", kind=GROUP), settlement("bob", state=adopted))
+    links = company.store.links
+    first, after = links.list_links("job", None, 2, None)
+    second, end = links.list_links("job", None, 2, after)
+    assert (len(first), len(second), end) == (2, 1, None)
+    assert sorted(name_of(link.source_id) for link in (*first, *second)) == ["ann", "bob", "eng"]
+    assert sorted(name_of(link.source_id) for link in links.list_links("job", adopted, 2, None)[0]) == ["ann", "bob"]
+
+
+def test_a_promoted_account_is_managed_and_a_released_one_will_be(company: Company, work: Work) -> None:
+    def found(name: str, state: LinkState, owned: LinkState) -> Settlement:
+        settled = settlement(name, state=state)
+        assert settled.link is not None
+        return replace(settled, link=replace(settled.link, owned=owned))
+
+    adopted, managed, released, seen = (LinkState.ADOPTED, LinkState.MANAGED, LinkState.RELEASED, LinkState.SEEN)
+    work.settle(
+        found("ann", adopted, adopted),
+        found("bob", released, adopted),
+        found("cid", managed, managed),
+        found("dan", seen, seen),
+        found("eve", adopted, adopted),
+    )
+    links = company.store.links
+    assert links.promote("job", [id_of("ann"), id_of("cid"), "nobody"]) == [id_of("ann")]
+    assert sorted(links.promote("job", None)) == sorted([id_of("bob"), id_of("eve")])
+    names = {name_of(link.source_id): (link.state, link.owned) for link in links.list_links("job", None, 9, None)[0]}
+    assert names == {
+        "ann": (managed, managed),
+        "bob": (released, managed),
+        "cid": (managed, managed),
+        "dan": (seen, seen),
+        "eve": (managed, managed),
+    }
+    assert links.promote("job", None) == []

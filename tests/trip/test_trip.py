@@ -201,6 +201,17 @@ def test_somebody_already_there_is_adopted_updated_and_never_deleted(trip: Trip)
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
 
 
+def test_an_account_that_was_there_before_is_deleted_once_it_was_promoted(trip: Trip) -> None:
+    trip.account("ada@lantaarn.example")
+    ada = trip.hire("Ada")
+    trip.run()
+    assert trip.store.links.promote(JOB, [ada]) == [ada]
+    trip.hard_delete(ada)
+    trip.run()
+    assert trip.transport.writes[-1].startswith("DELETE /Users/")
+    assert trip.link(ada) is None
+
+
 def test_an_account_out_of_scope_at_the_target_is_never_touched(trip: Trip) -> None:
     trip.account("stranger@lantaarn.example")
     trip.hire("Stranger", assigned=False)

@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Say why a user is in or out, and why each attribute has its value.",
     ),
     "logs": ("muster.cli.provisioning:logs", "Show the provisioning log, newest first."),
+    "links": ("muster.cli.links:links", "List whose account is which at the application, and how far it is ours."),
+    "promote": ("muster.cli.links:promote", "Make accounts that were there before us ours: they may be deleted, too."),
     "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
     "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
     "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),

@@ -8,7 +8,7 @@ from typing import Protocol
 from muster.model.directory import ObjectKind
 from muster.model.job import Cycle, Escrow, Plan, StagedOperation, StagedState
 from muster.model.log import LogEntry
-from muster.model.operation import Link, MatchingValue, Operation, TargetResource, WantedReference
+from muster.model.operation import Link, LinkState, MatchingValue, Operation, TargetResource, WantedReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,17 @@ class LinkStore(Protocol):
 
     def count_links(self, job_id: str, kind: ObjectKind | None = None) -> int:
         """Returns how many objects are linked."""
+        ...
+
+    def list_links(
+        self, job_id: str, state: LinkState | None, limit: int, after: str | None
+    ) -> tuple[Sequence[Link], str | None]:
+        """Returns links, of one state if named, and the key to go on after."""
+        ...
+
+    def promote(self, job_id: str, source_ids: Sequence[str] | None) -> Sequence[str]:
+        """Makes accounts that were there before us ours, those of the source ids or all; returns the ids of those that
+        it changed. One that is released is ours when it comes back."""
         ...
 
     def unlink(self, job_id: str, kind: ObjectKind, source_id: str) -> None:

@@ -93,6 +93,44 @@ class SqlLinks:
                 statement = statement.where(links.c.kind == kind.value)
             return int(connection.execute(statement).scalar_one())
 
+    def list_links(
+        self, job_id: str, state: LinkState | None, limit: int, after: str | None
+    ) -> tuple[Sequence[Link], str | None]:
+        """Returns links, of one state if named, and the key to go on after."""
+        with self._database.read() as connection:
+            statement = sa.select(links).where(
+                links.c.job_key == job_key(connection, job_id),
+                links.c.target_id.is_not(None),
+                links.c.key > int(after or 0),
+            )
+            if state is not None:
+                statement = statement.where(links.c.state == state.value)
+            rows = connection.execute(statement.order_by(links.c.key).limit(limit + 1)).all()
+        page = rows[:limit]
+        return [_link(row) for row in page], str(page[-1].key) if len(rows) > limit else None
+
+    def promote(self, job_id: str, source_ids: Sequence[str] | None) -> Sequence[str]:
+        """Makes accounts that were there before us ours, those of the source ids or all; returns the ids of those that
+        it changed. One that is released is ours when it comes back."""
+        promoted: list[str] = []
+        adopted, managed = LinkState.ADOPTED.value, LinkState.MANAGED.value
+        with self._database.write() as connection:
+            statement = (
+                sa.update(links)
+                .where(
+                    links.c.job_key == job_key(connection, job_id),
+                    links.c.target_id.is_not(None),
+                    links.c.owned == adopted,
+                )
+                .values(owned=managed, state=sa.case((links.c.state == adopted, managed), else_=links.c.state))
+                .returning(links.c.source_id)
+            )
+            if source_ids is None:
+                return sorted(connection.execute(statement).scalars())
+            for piece in pieces(source_ids):
+                promoted += connection.execute(statement.where(links.c.source_id.in_(piece))).scalars()
+        return sorted(promoted)
+
     def unlink(self, job_id: str, kind: ObjectKind, source_id: str) -> None:
         """Forgets a link (object connection) and what it held of references."""
         with self._database.write() as connection:

@@ -2,7 +2,7 @@
 
 from muster.administration.work import IMPORT_BYTES
 from muster.model.roles import Permission
-from muster.web.graph import applications, groups, logs, people, plans, schema, synchronization
+from muster.web.graph import applications, groups, links, logs, people, plans, schema, synchronization
 from muster.web.graph.call import Handler, Route
 
 _READ_PEOPLE = Permission.READ_DIRECTORY
@@ -115,6 +115,8 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_JOB}/cycles", _READ, plans.list_cycles),
     ("POST", f"{_JOB}/cycles", _RUN, plans.run_cycle),
     ("GET", f"{_JOB}/explain", _READ, plans.explain),
+    ("GET", f"{_JOB}/links", _READ, links.list_links),
+    ("POST", f"{_JOB}/links/promote", _RUN, links.promote_links),
     ("POST", "/imports", _WRITE_PEOPLE, plans.import_file),
     ("GET", "/imports/{work}", _WRITE_PEOPLE, plans.get_work),
     ("GET", "/work/{work}", _READ, plans.get_work),

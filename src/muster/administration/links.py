@@ -1,0 +1,62 @@
+"""Links of a job: which accounts are whose, and making accounts that were there before us ours."""
+
+from collections.abc import Sequence
+
+from muster.administration.applications import find_application, require_outbound
+from muster.administration.desk import Desk
+from muster.administration.jobs import CATEGORY, find_job
+from muster.administration.refusals import bad_request, conflict
+from muster.model.directory import ObjectKind
+from muster.model.operation import Link, LinkState
+from muster.model.roles import Permission
+
+PROMOTED_AT_ONCE = 1_000
+_NAMED = 10
+
+
+def links(
+    desk: Desk, service_principal_id: str, job_id: str, state: str | None, after: str | None, limit: int
+) -> tuple[Sequence[Link], str | None]:
+    """Returns a job's links, of one state if named, and the key to go on after. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    known = {each.value: each for each in LinkState}
+    if state is not None and state not in known:
+        raise bad_request(f"There is no link state “{state[:100]}”; use one of {', '.join(known)}.")
+    return desk.stores.links.list_links(job.id, None if state is None else known[state], limit, after)
+
+
+def promote(desk: Desk, service_principal_id: str, job_id: str, source_ids: Sequence[str] | None) -> Sequence[str]:
+    """Makes adopted accounts managed, so that they may be deleted too: those of the source ids, or all with None.
+
+    Returns the source ids of those it changed; who is managed already is left out. Raises: Refused.
+    """
+    desk.require(Permission.RUN_JOBS)
+    application = find_application(desk, service_principal_id)
+    require_outbound(desk, application)
+    job = find_job(desk, application.service_principal_id, job_id)
+    if source_ids is not None:
+        _check_linked(desk, job.id, source_ids)
+    if desk.stores.cycles.running(job.id) is not None:
+        # What it has decided already would write the old state over the new one.
+        raise conflict("A cycle of this job is running: wait for its end, or pause the job, and promote then.")
+    promoted = desk.stores.links.promote(job.id, source_ids)
+    if promoted:
+        more = f" and {len(promoted) - _NAMED} more" if len(promoted) > _NAMED else ""
+        shown = f"{len(promoted)}: {', '.join(promoted[:_NAMED])}{more}"
+        desk.note(
+            "Promote linked accounts",
+            CATEGORY,
+            target=("SynchronizationJob", job.id, application.display_name),
+            changes=(("managed", None, shown),),
+        )
+    return promoted
+
+
+def _check_linked(desk: Desk, job_id: str, source_ids: Sequence[str]) -> None:
+    if not 1 <= len(source_ids) <= PROMOTED_AT_ONCE:
+        raise bad_request(f"sourceIds takes 1 to {PROMOTED_AT_ONCE:,} ids of users and groups.")
+    linked = {found for kind in ObjectKind for found in desk.stores.links.links(job_id, kind, source_ids)}
+    missing = [source_id[:100] for source_id in source_ids if source_id not in linked]
+    if missing:
+        raise bad_request(f"The job has no account linked for {', '.join(missing[:_NAMED])}; GET …/links lists them.")
