@@ -229,6 +229,7 @@ class Machine(Company):
     def plan_and_apply(self, one: int, two: int, three: int) -> None:
         if self._schedule is not ScheduleState.ACTIVE:
             return
+        is_new = self.store.links.count_links(JOB) == 0
         plan = self._work(lambda process: process.planner.make(JOB))
         if plan is None:
             return
@@ -241,7 +242,10 @@ class Machine(Company):
         ended, sent = self.run_cycle()
         self.tally.steps["applied"] += 1
         if self.strikes == struck and ended is not None and ended.id == cycle.id:
-            writes = [each for each in sent if each.method != "GET" and operation_of(each) != "member"]
+            writes = [each for each in sent if each.method != "GET"]
+            if not is_new:
+                # Members of groups that are there already are not counted before they are known to be.
+                writes = [each for each in writes if operation_of(each) != "member"]
             assert len(writes) <= plan.requests, f"{len(writes)} requests, planned were {plan.requests}"
 
     def _work(self, call: Callable[[Process], Any]) -> Any:

@@ -171,7 +171,7 @@ class Planner:
             read_complete=reading.complete,
             forced=parts.job.settings.get("ForceDeletes") == "true",
         )
-        requests = requests_needed(verdict.released)
+        requests = requests_needed(verdict.released, members_per_request=parts.target.capabilities.members_per_request)
         return Plan(
             id=self._ids.new_id(),
             job_id=parts.job.id,

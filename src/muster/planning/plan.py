@@ -12,9 +12,24 @@ def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str
     return content_hash([[_essence(item) for item in operations], [_essence(item) for item in held]])
 
 
-def requests_needed(operations: Sequence[Operation]) -> int:
-    """Returns how many requests the operations send: one each, and one more a further part of a long list."""
-    return sum(len(item.changes) if item.kind is OperationKind.REFER else 1 for item in operations if item.kind.writes)
+def requests_needed(operations: Sequence[Operation], *, members_per_request: int = 100) -> int:
+    """Returns how many requests the operations send: one each, and one more a further part of a long list.
+
+    A created object's managers and members follow in the second wave and are counted here; those whose other end is
+    not there by then are waited for and cost nothing yet.
+    """
+    return sum(_requests(item, members_per_request) for item in operations if item.kind.writes)
+
+
+def _requests(operation: Operation, members_per_request: int) -> int:
+    if operation.kind is OperationKind.REFER:
+        return len(operation.changes)
+    if operation.kind is not OperationKind.CREATE:
+        return 1
+    return 1 + sum(
+        -(-len(reference.source_ids) // members_per_request) if reference.multivalued else bool(reference.source_ids)
+        for reference in operation.references
+    )
 
 
 def time_needed(requests: int, requests_per_second: float | None) -> timedelta:

@@ -84,6 +84,15 @@ def test_only_what_writes_costs_a_request_and_long_lists_cost_one_a_part() -> No
     assert requests_needed([CREATE, members]) == 4
 
 
+def test_what_a_created_object_refers_to_is_counted_too() -> None:
+    crew = WantedReference(attribute="members", kind=ObjectKind.USER, multivalued=True, source_ids=("1", "2", "3"))
+    nobody = replace(BOSS, source_ids=())
+    assert requests_needed([replace(CREATE, references=(BOSS,))]) == 2
+    assert requests_needed([replace(CREATE, references=(nobody,))]) == 1
+    assert requests_needed([replace(CREATE, references=(crew,))], members_per_request=2) == 3
+    assert requests_needed([replace(UPDATE, references=(BOSS,))]) == 1
+
+
 @pytest.mark.parametrize(
     ("requests", "rate", "seconds"), [(0, None, 0), (50, None, 2), (50, 10.0, 5), (1, 3.0, 0.3), (25, 0.0, 1)]
 )
