@@ -27,7 +27,8 @@ demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo A
 test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/unit -x"
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
 
-bench: .venv/setup-dev.stamp ## Measure an initial cycle against a plain loop: make bench ARGS="--users 2000"
+bench: .venv/setup-dev.stamp ## Measure the rules, and an initial cycle against a plain loop: make bench ARGS="--users 2000"
+	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
 
 faults: .venv/setup-dev.stamp ## Play 10,000 schedules of edits, faults and kills: make faults SCHEDULES=500

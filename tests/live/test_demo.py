@@ -144,6 +144,13 @@ def test_each_command_works_with_json_and_without(served: Served, tmp_path: Path
     assert entry["sourceIdentity"]["displayName"] == "Joi Ner"
     assert "Joi Ner" in well("provision", "8x8", name, *reach).out
 
+    links = well("links", "8x8", "--state", "managed", *reach, "--json").json
+    assert "Joi Ner" in {item["displayName"] for item in links}
+    assert well("links", "8x8", *reach).out
+    assert "There is no such link" in well("links", "8x8", "--state", "seen", *reach).out
+    assert well("promote", "8x8", name, *reach, "--json").json == {"promoted": 0, "sourceIds": []}
+    assert "0 promoted" in well("promote", "8x8", name, *reach).out
+
     newest = well("logs", "8x8", "--user", name, *reach, "--json").json
     assert {item["sourceIdentity"]["displayName"] for item in newest} == {"Joi Ner"}
     assert "create" in well("logs", "8x8", "--top", 200, *reach).out
@@ -170,6 +177,10 @@ def test_a_token_that_a_command_made_opens_the_service(served: Served) -> None:
         (("explain", "9x9", "x"), "There is no application “9x9”"),
         (("logs", "9x9"), "There is no application “9x9”"),
         (("watch", "9x9"), "There is no application “9x9”"),
+        (("links", "9x9"), "There is no application “9x9”"),
+        (("links", "8x8", "--state", "mine"), "There is no link state “mine”"),
+        (("promote", "8x8"), "Name users, or give --all"),
+        (("promote", "8x8", "nobody@example.com"), "nobody@example.com"),
         (("apply", "0123456789ab"), "There is no plan 0123456789ab"),
         (("provision", "8x8", "nobody@example.com"), "nobody@example.com"),
         (("explain", "8x8", "nobody@example.com"), "nobody@example.com"),

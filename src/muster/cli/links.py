@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from muster.cli.api import query, segment
+from muster.cli.api import segment
 from muster.cli.applications import find_application
 from muster.cli.console import Failed, out, print_json, table
 from muster.cli.provisioning import AppArgument
@@ -25,7 +25,7 @@ def links(
     """List whose account is which at the application, and how far it is ours."""
     with open_api(data, url, token) as api:
         application = find_application(api, app)
-        pages = api.pages(f"{application.job_path}/links" + (query(state=state) if state is not None else ""))
+        pages = api.pages(f"{application.job_path}/links" + ("" if state is None else f"?state={segment(state)}"))
         found = list(pages if as_json else islice(pages, _SHOWN + 1))
     if as_json:
         print_json(found)
