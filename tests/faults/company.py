@@ -23,7 +23,7 @@ from muster.store.tables import METADATA
 from trip.playing import JOB, Trip
 
 # A store in memory: what a power cut would do is not the question here.
-MEMORY = Path("/dev/shm")  # noqa: S108  # the system's own folder of files in memory
+MEMORY = Path("/dev/shm")  # the system's own folder of files in memory
 NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ivy", "jon")
 PEOPLE_LIMIT, GROUPS_LIMIT = 9, 3
 DEPARTMENTS = ("Sales", "Care")
