@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from fakes.store import fresh_database, store_on
 from faults.oracle import Person, Squad, Wanted
-from muster.database import Database
+from muster.database.connection import Database
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.planning.policy import RemovalThreshold
 from muster.ports.directory import ObjectWrite, WriteRefused
