@@ -1,5 +1,6 @@
 """The Configuration Manager put together: its database, its web process, and what its commands work on."""
 
+import gc
 import logging
 import os
 import time
@@ -37,6 +38,7 @@ from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_
 DATABASE_NAME = "configuration-manager.db"
 SCHEMAS_NAME = "schemas"
 CURSOR_KEY = "cursor-key"
+COLLECT_AFTER = (50_000, 20, 20)
 LIMIT_SCHEMA_BYTES = 4_194_304
 MIGRATIONS = "muster.configuration_manager.migrations"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -141,6 +143,10 @@ def create_web(
         add_by_hand=scim.add_by_hand,
         public_url=public_url,
     )
+    # What was loaded stays: the collector need not walk it at every thousandth object of a request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     return make_site(scim, console=console)
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 import orjson
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 
 from muster.configuration_manager.customers import Access, Customer
 from muster.configuration_manager.resources import ResourceChange
+from muster.configuration_manager.statements import bound_type
 from muster.configuration_manager.tables import calls, tokens
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database
@@ -27,7 +29,9 @@ BLOCKS = (100, 10, 1)  # rows of one statement, the largest first
 LIMIT_KEPT_BYTES = 16_384
 KEPT_CALLS = 1_000_000
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-COLLECT_SECONDS = 0.1
+COLLECT_SECONDS = 0.2
+CUT_AFTER_CALLS = 10_000
+COLUMNS = tuple(column.name for column in calls.columns if not column.primary_key)
 UNSHOWN = b"(not kept: it may hold a password)"
 
 
@@ -76,7 +80,16 @@ class CallLog:
         self._waiting: deque[ScimCall] = deque()
         self._ended = threading.Event()
         self._drained = threading.Condition()
-        self._inserts = [(size, database.prepare(_insert_of(size))) for size in BLOCKS]
+        self._inserts = [
+            ([f"{name}_{index}" for index in range(size) for name in COLUMNS], database.prepare(_insert_of(size)))
+            for size in BLOCKS
+        ]
+        oldest = sa.select(sa.func.max(calls.c.key) - KEPT_CALLS).scalar_subquery()
+        self._cut = database.prepare(sa.delete(calls).where(calls.c.key <= oldest))
+        self._use = database.prepare(
+            sa.update(tokens).where(tokens.c.key == sa.bindparam("p_key")).values(last_used_at=sa.bindparam("p_at"))
+        )
+        self._since_cut = 0
         self._thread = threading.Thread(target=self._write_all, name="call-log", daemon=True)
         self._thread.start()
 
@@ -132,22 +145,24 @@ class CallLog:
     def _write(self, batch: Sequence[ScimCall]) -> None:
         rows = [_row(call) for call in batch]
         last_use = {call.access.token_key: call.at for call in batch}
+        self._since_cut += len(rows)
 
         def work(connection: Connection) -> None:
             start = 0
-            for size, insert in self._inserts:
+            for names, insert in self._inserts:
+                size = len(names) // len(COLUMNS)
                 while len(rows) - start >= size:
-                    block = rows[start : start + size]
-                    named = {f"{name}_{index}": value for index, row in enumerate(block) for name, value in row.items()}
-                    insert.execute(named, on=connection)
+                    block = chain.from_iterable(rows[start : start + size])
+                    insert.execute(dict(zip(names, block, strict=True)), on=connection)
                     start += size
-            oldest = sa.select(sa.func.max(calls.c.key) - KEPT_CALLS).scalar_subquery()
-            connection.execute(sa.delete(calls).where(calls.c.key <= oldest))
+            if self._since_cut >= CUT_AFTER_CALLS:
+                self._cut.execute(on=connection)
             for key, at in last_use.items():
-                connection.execute(sa.update(tokens).where(tokens.c.key == key).values(last_used_at=at))
+                self._use.execute({"p_key": key, "p_at": at}, on=connection)
 
         try:
             self._writer.run(work)
+            self._since_cut %= CUT_AFTER_CALLS
         except Exception:
             # The answers were given: a call that cannot be logged must not end the log of the others.
             logger.exception("%d SCIM calls could not be logged", len(batch))
@@ -155,36 +170,41 @@ class CallLog:
 
 def _insert_of(size: int) -> sa.Insert:
     """One statement for many rows: the thread that writes them gives way to others once, not at each row."""
-    names = [column.name for column in calls.columns if not column.primary_key]
     return sa.insert(calls).values(
-        [{name: sa.bindparam(f"{name}_{index}", type_=calls.c[name].type) for name in names} for index in range(size)]
+        [
+            {name: sa.bindparam(f"{name}_{index}", type_=bound_type(calls.c[name])) for name in COLUMNS}
+            for index in range(size)
+        ]
     )
 
 
-def _row(call: ScimCall) -> dict[str, object]:
+def _row(call: ScimCall) -> tuple[object, ...]:
+    """The values of `COLUMNS`."""
     is_read = call.method in READ_METHODS
     access = call.access
-    before = b"\n".join(change.before for change in call.changes if change.before is not None)
-    after = b"\n".join(change.after for change in call.changes if change.after is not None)
+    before = after = b""
+    if call.changes:
+        before = b"\n".join(change.before for change in call.changes if change.before is not None)
+        after = b"\n".join(change.after for change in call.changes if change.after is not None)
     # The answer to a change is the resource after it.
     answer = b"" if is_read or call.changes else call.answer
-    return {
-        "customer_key": access.customer.key,
-        "at": call.at,
-        "token_prefix": access.token_prefix,
-        "client": access.client,
-        "administrator": access.administrator,
-        "user_agent": None if call.user_agent is None else call.user_agent[:200],
-        "method": call.method[:20],
-        "path": call.path[:2000],
-        "status": call.status,
-        "duration_us": call.duration_us,
-        "request_body": None if is_read or not call.body else _shown_body(call.body),
-        "answer_body": answer[:LIMIT_KEPT_BYTES] or None,
-        "before_body": before[:LIMIT_KEPT_BYTES] or None,
-        "after_body": after[:LIMIT_KEPT_BYTES] or None,
-        "error": _error_of(call) if call.status >= 400 else None,
-    }
+    return (
+        access.customer.key,
+        call.at,
+        access.token_prefix,
+        access.client,
+        access.administrator,
+        None if call.user_agent is None else call.user_agent[:200],
+        call.method[:20],
+        call.path[:2000],
+        call.status,
+        call.duration_us,
+        None if is_read or not call.body else _shown_body(call.body),
+        answer[:LIMIT_KEPT_BYTES] or None,
+        before[:LIMIT_KEPT_BYTES] or None,
+        after[:LIMIT_KEPT_BYTES] or None,
+        _error_of(call) if call.status >= 400 else None,
+    )
 
 
 def _shown_body(body: bytes) -> bytes:

@@ -1,10 +1,12 @@
 """The statements that run at every request, compiled once for the driver."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from muster.configuration_manager.tables import counters, members, resources
+from muster.database.columns import Instant
 from muster.database.connection import Database
 from muster.database.statements import Prepared
 
@@ -99,18 +101,18 @@ def prepare_statements(database: Database) -> Statements:
         provisioned=_prepare_reading(database, only_provisioned=True),
         insert=database.prepare(
             sa.insert(resources)
-            .values({name: sa.bindparam(f"p_{name}", type_=resources.c[name].type) for name in WRITTEN_COLUMNS})
+            .values({name: sa.bindparam(f"p_{name}", type_=bound_type(resources.c[name])) for name in WRITTEN_COLUMNS})
             .returning(resources.c.key)
         ),
         update=database.prepare(
             sa.update(resources)
             .where(resources.c.key == sa.bindparam("p_key"))
-            .values({name: sa.bindparam(f"p_{name}", type_=resources.c[name].type) for name in CHANGED_COLUMNS})
+            .values({name: sa.bindparam(f"p_{name}", type_=bound_type(resources.c[name])) for name in CHANGED_COLUMNS})
         ),
         update_content=database.prepare(
             sa.update(resources)
             .where(resources.c.key == sa.bindparam("p_key"))
-            .values({name: sa.bindparam(f"p_{name}", type_=resources.c[name].type) for name in CONTENT_COLUMNS})
+            .values({name: sa.bindparam(f"p_{name}", type_=bound_type(resources.c[name])) for name in CONTENT_COLUMNS})
         ),
         delete=database.prepare(sa.delete(resources).where(resources.c.key == sa.bindparam("p_key"))),
         count=database.prepare(
@@ -136,6 +138,11 @@ def prepare_statements(database: Database) -> Statements:
             .order_by(members.c.group_key)
         ),
     )
+
+
+def bound_type(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
+    """How a value for the column is given to the driver: instants converted, all else as it is."""
+    return column.type if isinstance(column.type, Instant) else sa.types.NullType()
 
 
 def is_provisioned(only_provisioned: bool) -> tuple[sa.ColumnElement[bool], ...]:

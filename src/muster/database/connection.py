@@ -140,8 +140,15 @@ def open_database(
     pragmas = (*_PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
     return Database(
         url=url,
-        reading=_open_sqlite(url, (*pragmas, "PRAGMA query_only = ON"), "BEGIN", busy_timeout, pool_size),
-        writing=_open_sqlite(url, pragmas, "BEGIN IMMEDIATE", busy_timeout, 1),
+        reading=_open_sqlite(
+            url,
+            (*pragmas, "PRAGMA query_only = ON"),
+            "BEGIN",
+            busy_timeout,
+            pool_size=pool_size,
+            overflow=pool_size,  # beside those that threads keep
+        ),
+        writing=_open_sqlite(url, pragmas, "BEGIN IMMEDIATE", busy_timeout, pool_size=1, overflow=0),
         one_writer=True,
         kept_drivers=pool_size,
     )
@@ -211,14 +218,16 @@ def _parse_location(location: str | Path) -> URL:
             )
 
 
-def _open_sqlite(url: URL, pragmas: Sequence[str], begin: str, timeout: timedelta, pool_size: int) -> Engine:
+def _open_sqlite(
+    url: URL, pragmas: Sequence[str], begin: str, timeout: timedelta, *, pool_size: int, overflow: int
+) -> Engine:
     engine = create_engine(
         url,
         json_serializer=_dump,
         json_deserializer=orjson.loads,
         hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
         pool_size=pool_size,
-        max_overflow=pool_size if pool_size > 1 else 0,
+        max_overflow=overflow,
         pool_timeout=timeout.total_seconds(),
         connect_args={"timeout": timeout.total_seconds(), "cached_statements": 256},
     )
