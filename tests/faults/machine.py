@@ -47,7 +47,7 @@ LONG = timedelta(hours=25)
 def small_pages() -> None:
     """Makes pages and batches so small that a company of nine has several of each."""
     muster.engine.cycle.PAGE = 3  # type: ignore[misc]  # a test's size
-    muster.engine.waves.PAGE = 2  # type: ignore[misc]
+    muster.engine.waves.PAGE = 3  # type: ignore[misc]
     muster.engine.run.BATCH = 3  # type: ignore[misc]
     muster.engine.waves.REFERENCES_A_BATCH = 2  # type: ignore[misc]
 

@@ -214,3 +214,35 @@ def test_an_on_demand_run_that_the_target_stops_has_failed(trip: Trip) -> None:
     ended = trip.store.cycles.history(JOB, 1)[0]
     assert ended.state is CycleState.FAILED
     assert ended.failure is not None
+
+
+def test_whoever_is_renamed_while_a_dead_run_has_not_been_resolved_gets_no_second_account(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+
+    def die(request: HttpRequest, send: Any) -> HttpResponse | None:
+        if request.method != "POST":
+            return None
+        send()
+        raise KeyboardInterrupt
+
+    trip.transport.fault = die
+    with pytest.raises(KeyboardInterrupt):
+        trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
+    trip.transport.fault = None
+    trip.edit(ada, userPrincipalName="ada.new@lantaarn.example")
+    trip.run(trip.new_engine())
+    assert set(trip.at_target()) == {"ada.new@lantaarn.example"}
+
+
+def test_a_leaver_whose_removal_was_to_come_later_in_the_cycle_is_removed_once(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.unassign(ada)
+    trip.transport.forget()
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.engine.advance(cycle.id)
+    trip.edit(ada, department="Sales")
+    while trip.engine.advance(cycle.id):
+        pass
+    assert len(trip.transport.writes) == 1

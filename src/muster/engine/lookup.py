@@ -110,7 +110,8 @@ class Lookup:
 
         Whoever has got another name since, or is no longer wanted, would else leave an account behind.
         """
-        kept = self._stores.links.tried(self._parts.job.id, kind, [one.change.source_id for one in intents.values()])
+        source_ids = [intent.change.source_id for intent in intents.values()]
+        kept = self._stores.links.tried(self._parts.job.id, kind, source_ids, cycle.id)
         made: dict[int, TargetObject] = {}
         for number, intent in intents.items():
             source_id = intent.change.source_id

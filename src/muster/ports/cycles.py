@@ -162,9 +162,12 @@ class LinkStore(Protocol):
         ...
 
     def tried(
-        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], cycle_id: str
     ) -> Mapping[str, tuple[MatchingValue, ...]]:
-        """Returns by source id under which values a creation was sent whose outcome nobody knows."""
+        """Returns by source id under which values a creation was sent whose outcome nobody knows.
+
+        `cycle_id` is the asking cycle: it knows itself what it is sending.
+        """
         ...
 
     def count_escrows(self, job_id: str) -> int:

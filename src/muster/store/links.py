@@ -10,14 +10,14 @@ from sqlalchemy import ColumnElement, Connection, Result, Row
 from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.job import Escrow
-from muster.model.operation import Link, LinkState, MatchingValue
+from muster.model.job import CycleState, Escrow, StagedState
+from muster.model.operation import Link, LinkState, MatchingValue, OperationKind
 from muster.ports.cycles import OpenReference
-from muster.store.encoding import decode, decode_acknowledged, decode_optional
+from muster.store.encoding import decode, decode_acknowledged, decode_operation, decode_optional
 from muster.store.jobs import job_key
 from muster.store.references import forget_references, reopen_references
 from muster.store.rows import pieces
-from muster.store.tables import applications, escrows, jobs, links, reference_attributes, references
+from muster.store.tables import applications, cycles, escrows, jobs, links, reference_attributes, references, staged
 
 _OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value)
 _OWNERS = links.alias("owners")
@@ -183,12 +183,31 @@ class SqlLinks:
         return [_escrow(row) for row in rows]
 
     def tried(
-        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], cycle_id: str
     ) -> Mapping[str, tuple[MatchingValue, ...]]:
-        """Returns by source id under which values a creation was sent whose outcome nobody knows."""
+        """Returns by source id under which values a creation was sent whose outcome nobody knows.
+
+        Either it was noted with its failure, or nobody was left to note it: then it is still marked as being sent, in
+        another cycle than the asking one.
+        """
         found: dict[str, tuple[MatchingValue, ...]] = {}
+        wanted = set(source_ids)
         with self._database.read() as connection:
             job = job_key(connection, job_id)
+            sending = connection.execute(
+                sa.select(staged.c.operation)
+                .join(cycles, cycles.c.key == staged.c.cycle_key)
+                .where(
+                    cycles.c.job_key == job,
+                    cycles.c.state == CycleState.RUNNING.value,
+                    cycles.c.cycle_id != cycle_id,
+                    staged.c.state == StagedState.SENDING.value,
+                    staged.c.kind == OperationKind.CREATE.value,
+                )
+            )
+            for operation in (decode_operation(row.operation) for row in sending):
+                if operation.object_kind is kind and operation.source_id in wanted:
+                    found[operation.source_id] = (*operation.tried, *operation.matching)
             for piece in pieces(source_ids):
                 rows = connection.execute(
                     sa.select(escrows.c.source_id, escrows.c.tried).where(
@@ -198,7 +217,9 @@ class SqlLinks:
                         escrows.c.tried.is_not(None),
                     )
                 )
-                found.update((row.source_id, decode(row.tried, tuple[MatchingValue, ...])) for row in rows)
+                for row in rows:
+                    noted = decode(row.tried, tuple[MatchingValue, ...])
+                    found[row.source_id] = tuple(dict.fromkeys((*noted, *found.get(row.source_id, ()))))
         return found
 
     def count_escrows(self, job_id: str) -> int:
