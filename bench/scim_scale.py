@@ -22,7 +22,8 @@ from scim_bench import PATCH_URN, make_user
 from scim_servers import Served, run_ours, serve_ours
 from sqlalchemy import Connection
 
-from muster.bootstrap.configuration_manager import DATABASE_NAME, make_resource_id
+from muster.bootstrap.configuration_manager import DATABASE_NAME
+from muster.bootstrap.configuration_manager_web import make_resource_id
 from muster.configuration_manager.customers import Customers
 from muster.configuration_manager.resources import SqlRepository, open_resource_store
 from muster.configuration_manager.writer import Writer
@@ -92,7 +93,7 @@ def load(folder: Path, count: int, members: int) -> dict[str, str]:
     return groups
 
 
-def take(served: Served, repeats: int, ask: Callable[[int], Any]) -> float:
+def take(repeats: int, ask: Callable[[int], Any]) -> float:
     """The median time of a request in milliseconds."""
     ask(-1)
     times = []
@@ -131,8 +132,8 @@ def measure(served: Served, count: int, groups: dict[str, str], repeats: int) ->
         ('userName co "r00"', many),
         ('displayName co "lee 0"', many),
     ):
-        found[text] = take(served, repeats, find(text, wanted))
-    found["list of 100"] = take(served, repeats, lambda _: served.ask("GET", "/Users?count=100"))
+        found[text] = take(repeats, find(text, wanted))
+    found["list of 100"] = take(repeats, lambda _: served.ask("GET", "/Users?count=100"))
     for name, group in groups.items():
         outside = served.ask("GET", f"/Users?count=100&startIndex={count - 99}")["Resources"]
 
@@ -140,7 +141,7 @@ def measure(served: Served, count: int, groups: dict[str, str], repeats: int) ->
             change = {"op": "add", "path": "members", "value": [{"value": outside[repeat + 1]["id"]}]}
             served.ask("PATCH", f"/Groups/{group}", {"schemas": [PATCH_URN], "Operations": [change]})
 
-        found[f"add a member to the {name} group"] = take(served, repeats, add)
+        found[f"add a member to the {name} group"] = take(repeats, add)
     return found
 
 

@@ -755,6 +755,30 @@ def test_64_writers_of_one_group_and_its_members_end_well(sql: Sql) -> None:
     assert _members(repository, group.id) == set(ids[::2])
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('userName gt "u1"', 8),
+        ('userName ge "u1"', 9),
+        ('userName lt "u8"', 8),
+        ('userName le "u8"', 9),
+        ('userName gt "u6"', 3),
+        ('meta.created gt "2020-01-01T00:00:00Z"', 10),
+        ('displayName gt "a"', 0),
+    ],
+)
+def test_a_broad_comparison_is_counted_by_what_it_leaves_out(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch, text: str, wanted: int
+) -> None:
+    monkeypatch.setattr("muster.configuration_manager.reading.REST_ROWS", 3)
+    repository = sql.repository()
+    for number in range(10):
+        repository.insert("User", _user(f"u{number}"))
+    query = ResourceQuery(filter=bound_filter(text, GENERIC_USER_TYPE), count=2)
+    found = repository.query("User", query)
+    assert (found.total, len(found.resources)) == (wanted, min(wanted, 2))
+
+
 # What is shown of a customer
 
 

@@ -211,6 +211,85 @@ def test_the_call_log_shows_who_asked_what_and_why_it_was_refused(
     assert customer.token not in page
 
 
+def test_the_call_log_shows_an_account_before_and_after(administrator: Visitor, manager: PlayedManager) -> None:
+    customer = manager.customer("before-after", profile="8x8")
+    where = f"/Users/{customer.ask('POST', '/Users', LEAVER).json['id']}"
+    customer.ask("PUT", where, LEAVER | {"title": "Traveller"})
+    page = ""
+    for _ in range(100):
+        page = _text(administrator.get("/customers/before-after/calls"))
+        if "PUT" in page:
+            break
+    put = page[page.index("PUT") : page.index("POST")]
+    assert '"title":"Traveller"' in put[put.index("<dt>After") :]
+    assert '"title":"Traveller"' not in put[put.index("<dt>Before") : put.index("<dt>After")]
+    assert "identity provider, by the token" in put
+
+
+def test_settings_are_shown_and_saved(administrator: Visitor, manager: PlayedManager) -> None:
+    customer = manager.customer("set", profile="8x8")
+    customer.ask("POST", "/Users", LEAVER | {"userName": "settings@x.example", "active": True})
+    page = _text(administrator.get("/customers/set/settings"))
+    assert "1 in use" in page
+    assert "<option selected>identity provider</option>" in page
+    saved = {"retrieval": "provisioned", "limits": "documented", "strict": "on", "licences": "7", "rate_limit": "90"}
+    assert administrator.post("/customers/set/settings", **saved).status == 303
+    page = _text(administrator.get("/customers/set/settings"))
+    assert '<option value="provisioned" selected>' in page
+    assert '<option value="documented" selected>' in page
+    assert 'name="strict" checked' in page
+    assert 'name="one_writer" checked' not in page
+    assert 'value="7"' in page
+    assert customer.ask("GET", "/Users").headers["x-ratelimit-limit"] == "18"
+    for wrong in (
+        {"licences": "-1"},
+        {"licences": "many"},
+        {"retrieval": "x"},
+        {"licence_limit": "on", "licences": ""},
+    ):
+        assert administrator.post("/customers/set/settings", **(saved | wrong)).status == 400
+
+
+def test_a_user_made_by_hand_is_hidden_from_a_provider_that_sees_its_own_alone(
+    administrator: Visitor, manager: PlayedManager
+) -> None:
+    customer = manager.customer("handmade", profile="8x8")
+    user = {"userName": "hand@x.example", "givenName": "Hana", "familyName": "Made", "email": "hand@x.example"}
+    assert administrator.post("/customers/handmade/users", **user).status == 303
+    again = administrator.post("/customers/handmade/users", **user)
+    assert (again.status, "already" in _text(again)) == (400, True)
+    assert customer.ask("GET", "/Users").json["totalResults"] == 1
+    administrator.post("/customers/handmade/settings", retrieval="provisioned", limits="lenient")
+    assert customer.ask("GET", "/Users").json["totalResults"] == 0
+    sent = {"userName": "hand@x.example", "name": {"givenName": "Hana", "familyName": "Made"}}
+    assert customer.ask("POST", "/Users", sent).status == 409
+    assert "Hana Made" in _text(administrator.get("/customers/handmade/users"))
+
+
+def test_another_client_gets_a_token_of_its_own(administrator: Visitor, manager: PlayedManager) -> None:
+    manager.customer("clients", profile="8x8")
+    made = _text(administrator.post("/customers/clients/tokens", client="reports", **{"as": "other"}))
+    assert re.search(r'id="token" readonly value="(8x8_[^"]+)"', made)
+    page = _text(administrator.get("/customers/clients/identity?show"))
+    assert "<td>reports</td><td>root</td>" in page
+    assert "<td>identity provider</td><td>a command</td>" in page
+
+
+def test_a_reader_looks_and_changes_nothing(administrator: Visitor, manager: PlayedManager) -> None:
+    manager.customer("looked-at")
+    options = ("--role", "reader", "--password-stdin")
+    assert manager.run("admin", "create", "reader", *options, given=f"{PASSWORD}\n").returncode == 0
+    reader = Visitor(manager.url)
+    assert reader.post("/sign-in", name="reader", password=PASSWORD).status == 303
+    assert reader.get("/customers/looked-at/settings").status == 200
+    assert reader.post("/customers/looked-at/sites", name="London").status == 403
+    assert reader.post("/customers/looked-at/tokens").status == 403
+    assert "reader" in _text(administrator.get("/administrators"))
+    assert administrator.post("/administrators", name="root", role="reader").status == 400, "the last one"
+    assert administrator.post("/administrators", name="reader", role="none").status == 303
+    assert reader.get("/").status == 303, "signed out with the role"
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/customers/nobody/users", "/setup/wrong", "/udi/x"])
 def test_a_page_that_is_not_there_says_so(administrator: Visitor, path: str) -> None:
     answer = administrator.get(path)

@@ -427,7 +427,8 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("muster.bootstrap.configuration_manager", ("muster.engine", "muster.store", "muster.web", "dbos")),
+        ("muster.bootstrap.configuration_manager", ("flask",)),
+        ("muster.bootstrap.configuration_manager_web", ("muster.engine", "muster.store", "muster.web", "dbos")),
         ("muster.cli.configuration_manager", ("flask", "granian", "dbos")),
     ],
 )

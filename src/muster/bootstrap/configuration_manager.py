@@ -1,13 +1,9 @@
-"""The Configuration Manager put together: its database, its web process, and what its commands work on."""
+"""The Configuration Manager put together: its database, its supervisor, and what its commands work on."""
 
-import gc
 import logging
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +17,9 @@ from muster.configuration_manager.administrators import (
     read_installation,
     write_installation,
 )
-from muster.configuration_manager.calls import CallLog
-from muster.configuration_manager.console import make_console
-from muster.configuration_manager.customers import Customer, Customers
+from muster.configuration_manager.customer import Customer, customer_url
+from muster.configuration_manager.customers import Customers
 from muster.configuration_manager.profiles import GENERIC_TYPES
-from muster.configuration_manager.resources import open_resource_store
-from muster.configuration_manager.site import ScimResource, WsgiApplication, customer_url, make_site
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, Synchronous, open_database
 from muster.database.migration import migrate
@@ -38,7 +31,7 @@ from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_
 DATABASE_NAME = "configuration-manager.db"
 SCHEMAS_NAME = "schemas"
 CURSOR_KEY = "cursor-key"
-COLLECT_AFTER = (50_000, 20, 20)
+WEB = "muster.bootstrap.configuration_manager_web:create_web"
 LIMIT_SCHEMA_BYTES = 4_194_304
 MIGRATIONS = "muster.configuration_manager.migrations"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -71,7 +64,7 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
     try:
         migrate(database, MIGRATIONS)
         public_url = settings.public_url or read_installation(database, PUBLIC_URL) or _address(settings, None)
-        yield _assemble(database, public_url)
+        yield assemble(database, public_url)
     finally:
         database.close()
 
@@ -81,7 +74,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
 
     Raises: StartRefused, DatabaseError.
     """
-    _start_logging(settings.log_level)
+    start_logging(settings.log_level)
     folder = data_folder(settings)
     with take_folder(folder, purpose="muster configuration-manager serve") as lock:
         port = probe_port(settings.host, CONFIGURATION_MANAGER_PORT if settings.port is None else settings.port)
@@ -98,7 +91,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
         if token is not None:
             logger.warning("no administrator yet: make the first one at %s/setup/%s (works once)", public_url, token)
         plan = web_plan(
-            f"{__name__}:create_web",
+            WEB,
             arguments={
                 "location": _location(settings),
                 "synchronous": _synchronous(settings).value,
@@ -114,52 +107,6 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
             tls_key=settings.tls_key,
         )
         return supervise((plan,), lock=lock, ready=None if ready is None else lambda: ready(public_url))
-
-
-def create_web(
-    *, location: str, synchronous: str, public_url: str, schemas: str, threads: int, log_level: str
-) -> WsgiApplication:
-    """The WSGI application over an installation whose tables are up to date."""
-    _start_logging(log_level)
-    database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
-    logger.info("commits are kept with %s", database.describe_durability())
-    installation = _assemble(database, public_url)
-    store = open_resource_store(database, installation.writer, now=lambda: datetime.now(UTC), new_id=make_resource_id)
-    calls = CallLog(database, installation.writer)
-    scim = ScimResource(
-        installation.customers,
-        store,
-        calls,
-        public_url=public_url,
-        resource_types=read_resource_types(Path(schemas)),
-        cursor_key=(read_installation(database, CURSOR_KEY) or "").encode(),
-        is_last_administrator=installation.administrators.is_last,
-    )
-    console = make_console(
-        installation.customers,
-        installation.administrators,
-        calls,
-        repository_of=scim.users_of,
-        add_by_hand=scim.add_by_hand,
-        public_url=public_url,
-    )
-    # What was loaded stays: the collector need not walk it at every thousandth object of a request.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    return make_site(scim, console=console)
-
-
-def make_resource_id() -> str:
-    """A new id: a UUID that begins with the time, so that ids made together lie together in every index.
-
-    Source: RFC 9562 §5.7.
-    """
-    milliseconds = (time.time_ns() // 1_000_000) & 0xFFFF_FFFF_FFFF
-    chance = int.from_bytes(os.urandom(10))
-    number = milliseconds << 80 | 0x7 << 76 | (chance >> 68) << 64 | 0b10 << 62 | chance & 0x3FFF_FFFF_FFFF_FFFF
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def data_folder(settings: Settings) -> Path:
@@ -182,7 +129,8 @@ def read_resource_types(folder: Path) -> tuple[ResourceType, ...]:
     return extend_types(GENERIC_TYPES, read_definitions(documents))
 
 
-def _assemble(database: Database, public_url: str) -> Installation:
+def assemble(database: Database, public_url: str) -> Installation:
+    """The installation over an open database."""
     writer = Writer(database)
     return Installation(
         database=database,
@@ -209,6 +157,7 @@ def _address(settings: Settings, port: int | None) -> str:
     return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{port}"
 
 
-def _start_logging(level: str) -> None:
+def start_logging(level: str) -> None:
+    """Logs to the standard error of the process."""
     logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 from muster.configuration_manager.administrators import LIMIT_NAME_CHARACTERS, Administrators, Role, Session
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console_settings import add_settings_pages, read_user
+from muster.configuration_manager.customer import customer_url
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
 from muster.configuration_manager.resources import SqlRepository
-from muster.configuration_manager.site import WsgiApplication, customer_url
+from muster.configuration_manager.site import WsgiApplication
 from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
 from muster.scim.repository import Document, ResourceQuery
 from muster.scim.schemas import USER_8X8_URN

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from muster.configuration_manager.tables import SHARED_SCOPE
 
+PREFIX = "/udi/customers/"
+SCIM = "scim/v2"
 CUSTOMER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LIMIT_REQUESTS_A_MINUTE = 1_000_000
 LIMIT_LICENCES = 1_000_000_000
@@ -94,3 +96,8 @@ class Customer:
 def default_settings(profile: Profile, *, is_strict: bool = False) -> CustomerSettings:
     """The settings of a new customer. Source: 8x8, "User provisioning with SCIM API": one client may write."""
     return CustomerSettings(is_strict=is_strict, has_one_writer=profile is Profile.EIGHT_BY_EIGHT)
+
+
+def customer_url(public_url: str, customer: str) -> str:
+    """The 8x8 URL of a customer: what is entered as the tenant URL."""
+    return f"{public_url.rstrip('/')}{PREFIX}{customer}/{SCIM}"

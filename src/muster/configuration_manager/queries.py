@@ -5,7 +5,7 @@ finds at least every row the filter finds, and the filter's own predicate decide
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -83,6 +83,14 @@ COLUMNS: Mapping[Name, IndexedColumn] = {
 }
 
 
+_OPPOSITES = {
+    FilterOperator.GREATER: FilterOperator.LESS_OR_EQUAL,
+    FilterOperator.GREATER_OR_EQUAL: FilterOperator.LESS,
+    FilterOperator.LESS: FilterOperator.GREATER_OR_EQUAL,
+    FilterOperator.LESS_OR_EQUAL: FilterOperator.GREATER,
+}
+
+
 def name_of(path: AttributePath) -> Name:
     """The path as a key of a table."""
     return path.schema, path.attribute, path.sub_attribute
@@ -117,6 +125,17 @@ def compile_clause(bound: Filter) -> CompiledFilter:
             return CompiledFilter(clause=sa.or_(*clauses), is_exact=all(part.is_exact for part in parts))
         case _:
             assert_never(bound)
+
+
+def complement_of(bound: Filter | None) -> Clause | None:
+    """What a comparison by order leaves out, where every resource has the attribute; None for any other filter."""
+    if not isinstance(bound, Comparison):
+        return None
+    other = _OPPOSITES.get(bound.operator)
+    indexed = COLUMNS.get(name_of(bound.attribute))
+    if other is None or indexed is None or not indexed.is_always_there:
+        return None
+    return compile_clause(replace(bound, operator=other)).clause
 
 
 def needs_relations(bound: Filter) -> bool:

@@ -24,6 +24,7 @@ Row = tuple[Any, ...]
 GROUP = "Group"
 USER = "User"
 SCAN_ROWS = 500
+REST_ROWS = 20_000
 TOTAL = len(READ_COLUMNS)  # where a row of a page holds it
 
 # Comparisons with `eq` that one prepared statement answers.
@@ -125,7 +126,9 @@ class ResourceReader:
             scope.append(compiled.clause)
         order = queries.order_by(query.sort_by, descending=query.descending)
         if compiled.is_exact and order is not None:
-            total = self._count(type_name, scope, connection, is_everything=compiled.clause is None)
+            total = self._count_rest(type_name, query, connection)
+            if total is None:
+                total = self._count(type_name, scope, connection, is_everything=compiled.clause is None)
             rows: list[Row] = []
             if query.count and total >= query.start_index:
                 page = queries.turn_page(sa.select(*READ_COLUMNS).where(*scope), query, order)
@@ -189,6 +192,16 @@ class ResourceReader:
         if kept is not None:
             return int(kept[0])
         return connection.scalar(sa.select(sa.func.count()).select_from(resources).where(*scope)) or 0
+
+    def _count_rest(self, type_name: str, query: ResourceQuery, connection: Connection) -> int | None:
+        """How many rows a broad comparison by order finds: all but the few it leaves out. None when those are many."""
+        rest = queries.complement_of(query.filter)
+        kept = None if rest is None else self._reads.total.fetch_one(self._named(type_name), on=connection)
+        if rest is None or kept is None or kept[0] <= REST_ROWS:
+            return None
+        few = sa.select(resources.c.key).where(*self._scope(type_name), rest).limit(REST_ROWS).subquery()
+        left_out = connection.scalar(sa.select(sa.func.count()).select_from(few)) or 0
+        return int(kept[0]) - left_out if left_out < REST_ROWS else None
 
     def _page(
         self, total: int, rows: Sequence[Row], type_name: str, query: ResourceQuery, connection: Connection

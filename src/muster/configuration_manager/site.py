@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus
 import orjson
 
 from muster.configuration_manager.calls import CallLog, ScimCall
-from muster.configuration_manager.customer import ConsoleRefusal, Retrieval
+from muster.configuration_manager.customer import PREFIX, SCIM, ConsoleRefusal, Retrieval, customer_url
 from muster.configuration_manager.customers import Access, Customer, Customers
 from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
 from muster.configuration_manager.rate import Allowance, RateMeter
@@ -39,10 +39,10 @@ from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
 from muster.scim.server import ScimServer
 
+__all__ = ["PREFIX", "SCIM", "ScimResource", "WsgiApplication", "make_site"]
+
 logger = logging.getLogger(__name__)
 
-PREFIX = "/udi/customers/"
-SCIM = "scim/v2"
 LIMIT_QUERY_CHARACTERS = 16_384
 LIMIT_QUERY_FIELDS = 50
 DRAINED_BYTES = 16_777_216
@@ -58,11 +58,6 @@ HEADERS = (
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-def customer_url(public_url: str, customer: str) -> str:
-    """The 8x8 URL of a customer: what is entered as the tenant URL."""
-    return f"{public_url.rstrip('/')}{PREFIX}{customer}/{SCIM}"
 
 
 def _nobody(_: str) -> bool:
