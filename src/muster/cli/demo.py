@@ -50,12 +50,17 @@ def demo(
                 print_json(summary)
             if not exit_:
                 stage.serve_on()
-        stage.say(_farewell(folder, is_kept=data is not None))
     except ExchangeFailed as failure:
         raise Failed(f"{failure.sentence}. The servers' output is in {folder}.") from None
-    finally:
+    except KeyboardInterrupt:
         if data is None:
             stage.forget()
+        raise
+    # What ends by itself can be served again afterwards; a failure leaves the servers' output to be read.
+    is_kept = data is not None or exit_
+    if not is_kept:
+        stage.forget()
+    stage.say(_farewell(folder, is_kept=is_kept))
 
 
 @dataclass(frozen=True, slots=True)
