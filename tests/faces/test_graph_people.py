@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from faces.house import House
+from muster.web.graph.odata import skip_token
 
 NOBODY = "99999999-9999-9999-9999-999999999999"
 
@@ -258,3 +259,8 @@ def test_a_change_is_in_the_audit_log_with_before_and_after(house: House) -> Non
     before = len(house.call("GET", "/auditLogs/directoryAudits").body["value"])
     house.call("PATCH", f"/users/{made['id']}", {"department": "Research"})
     assert len(house.call("GET", "/auditLogs/directoryAudits").body["value"]) == before
+
+
+@pytest.mark.parametrize(("key", "status"), [("1", 200), ("x", 400), ("9" * 23, 400), ("1:\x00", 400), ("-1", 400)])
+def test_a_forged_skiptoken_of_no_possible_key_is_refused(house: House, key: str, status: int) -> None:
+    assert house.call("GET", f"/users?$skiptoken={skip_token(key, '/v1.0/users')}").status == status

@@ -19,6 +19,7 @@ COMPARISONS_LIMIT = 20
 TOP_LIMIT = 1000
 TOP_DEFAULT = 100
 _CHECK_BYTES = 6
+_STORE_KEY = re.compile(r"[0-9]{1,18}(:[^\x00]{0,1000})?", re.DOTALL)
 _KNOWN = frozenset({"$filter", "$top", "$skiptoken", "$select", "$count", "$orderby", "$search", "$expand", "$format"})
 
 _TOKEN = re.compile(
@@ -117,7 +118,8 @@ def _opened(token: str, scope: str) -> str:
         after = content[_CHECK_BYTES:].decode()
     except (binascii.Error, ValueError):
         content, after = b"", ""
-    if content[:_CHECK_BYTES] != _check(after, scope):
+    # Whoever can compute the check can make a token, so the key's form is checked, too.
+    if content[:_CHECK_BYTES] != _check(after, scope) or not _STORE_KEY.fullmatch(after):
         raise bad_request("The $skiptoken is not one that this service gave out for this collection.")
     return after
 
