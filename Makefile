@@ -68,12 +68,14 @@ clean: ## Remove .venv and what the tools left
 	test -n "$(PYTHON)" || { echo "Muster needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-# The package itself is built by the backend that the lock holds too: nothing is installed without a hash.
+# The package itself is built by the backend that the lock holds too: nothing is installed without a hash. The locks are
+# whole, so pip need not resolve: an older pip would look past a pin for a newer release of what is asked for with extras.
 .venv/setup.stamp: requirements.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --require-hashes --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/setup-dev.stamp: requirements-dev.lock .venv/setup.stamp
-	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
+	$(PIP) check
 	touch $@
