@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -23,6 +23,7 @@ import psutil
 from muster.cli.api import HttpApi, query
 from muster.cli.main import main
 from played_configuration_manager import PlayedCustomer
+from waiting import eventually
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 MUSTER = (sys.executable, "-m", "muster")
@@ -58,16 +59,6 @@ def command(*arguments: object) -> Done:
         sys.argv = before
     assert isinstance(status, int | None)
     return Done(status=status or 0, out=out.getvalue(), err=err.getvalue())
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
-    """Whether it holds at some time soon; long, as the machine may be busy with other things."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def is_alive(process: psutil.Process) -> bool:

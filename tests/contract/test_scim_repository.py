@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from muster.scim.repository import Document, MembersChange, Repository, Resource
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType
 from muster.scim.sorting import bound_sort
 from played_postgres import postgres_url
+from waiting import eventually
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TYPES = (GENERIC_USER_TYPE, GROUP_TYPE)
@@ -659,7 +660,7 @@ def test_one_refused_writer_in_a_shared_commit_does_not_harm_the_others(tmp_path
         threads = [threading.Thread(target=insert("taken" if n % 4 == 0 else f"u{n}")) for n in range(16)]
         for thread in threads:
             thread.start()
-        _wait_until(lambda: len(opened.writer._queue) >= 15)
+        assert eventually(lambda: len(opened.writer._queue) >= 15)
     for thread in threads:
         thread.join()
     assert len(refused) == 4
@@ -816,15 +817,6 @@ def test_a_change_is_noted_with_what_was_before_and_after(sql: Sql) -> None:
     noted = [(change.before, change.after) for change in repository.take_changes()]
     assert noted == [(None, made.body), (made.body, changed.body), (changed.body, None)]
     assert repository.take_changes() == []
-
-
-def _wait_until(holds: Callable[[], bool], within: timedelta = timedelta(seconds=10)) -> None:
-    waited = threading.Event()
-    for _ in range(int(within / timedelta(milliseconds=10))):
-        if holds():
-            return
-        waited.wait(0.01)
-    raise AssertionError("it did not happen in time")
 
 
 # Pages by place

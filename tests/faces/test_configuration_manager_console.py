@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from played_configuration_manager import Answer, PlayedManager, ask, configuration_manager
+from waiting import eventually
 
 PASSWORD = "a long password of one's own"
 LEAVER = {"userName": "leaver@x.example", "active": False, "name": {"givenName": "Léa", "familyName": "<b>Ver</b>"}}
@@ -201,12 +202,8 @@ def test_the_call_log_shows_who_asked_what_and_why_it_was_refused(
     customer = manager.customer("logged")
     assert "No calls yet" in _text(administrator.get("/customers/logged/calls"))
     customer.ask("POST", "/Users", {"userName": ""}, User_Agent="a-client/1")
-    page = ""
-    for _ in range(100):
-        page = _text(administrator.get("/customers/logged/calls"))
-        if "a-client/1" in page:
-            break
-    assert "a-client/1" in page
+    assert eventually(lambda: "a-client/1" in _text(administrator.get("/customers/logged/calls")))
+    page = _text(administrator.get("/customers/logged/calls"))
     assert "userName is required" in page
     assert customer.token not in page
 
@@ -215,11 +212,8 @@ def test_the_call_log_shows_an_account_before_and_after(administrator: Visitor, 
     customer = manager.customer("before-after", profile="8x8")
     where = f"/Users/{customer.ask('POST', '/Users', LEAVER).json['id']}"
     customer.ask("PUT", where, LEAVER | {"title": "Traveller"})
-    page = ""
-    for _ in range(100):
-        page = _text(administrator.get("/customers/before-after/calls"))
-        if "PUT" in page:
-            break
+    assert eventually(lambda: "PUT" in _text(administrator.get("/customers/before-after/calls")))
+    page = _text(administrator.get("/customers/before-after/calls"))
     put = page[page.index("PUT") : page.index("POST")]
     assert '"title":"Traveller"' in put[put.index("<dt>After") :]
     assert '"title":"Traveller"' not in put[put.index("<dt>Before") : put.index("<dt>After")]

@@ -5,7 +5,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,6 +23,7 @@ from played_configuration_manager import (
     configuration_manager,
     run,
 )
+from waiting import eventually
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -129,11 +129,9 @@ def test_a_token_is_listed_by_how_it_begins_and_when_it_was_used(manager: Played
         rows: list[dict[str, Any]] = json.loads(manager.run("token", "list", "listed", "--json").stdout)
         return rows
 
-    until = time.monotonic() + 10
-    while (rows := listed())[0]["lastUsedDateTime"] is None and time.monotonic() < until:
-        pass
+    assert eventually(lambda: listed()[0]["lastUsedDateTime"])
+    rows = listed()
     assert len(rows) == 1
-    assert rows[0]["lastUsedDateTime"] is not None
     assert customer.token.startswith(rows[0]["prefix"])
     assert rows[0]["prefix"].startswith(TOKEN_PREFIX)
     assert len(rows[0]["prefix"]) < 12
@@ -357,9 +355,8 @@ def test_every_call_is_logged_and_no_password_with_it(manager: PlayedManager) ->
                 "ON customers.key = calls.customer_key WHERE name = 'logged' ORDER BY calls.key"
             ).fetchall()
 
-    until = time.monotonic() + 10
-    while len(rows := logged()) < 4 and time.monotonic() < until:
-        time.sleep(0.05)
+    assert eventually(lambda: len(logged()) >= 4)
+    rows = logged()
     assert [row[:3] for row in rows] == [
         ("POST", "/Users", 201),
         ("POST", "/Users", 201),

@@ -2,12 +2,12 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 
 from muster.bootstrap.house import open_house
 from muster.bootstrap.local import open_site
 from muster.cli.api import LocalApi
 from muster.settings import load_settings
+from waiting import eventually
 
 PEOPLE = b"userPrincipalName,displayName\nada@lantaarn.example,Ada Long\n"
 
@@ -22,10 +22,8 @@ def test_a_command_does_its_work_itself_once_the_command_that_had_the_folder_has
             first.close()
             headers = {"content-type": "application/octet-stream"}
             work = api.call("POST", "/imports?fileName=people.csv", raw=PEOPLE, headers=headers)
-            for _ in range(200):
-                work = api.get(f"/work/{work['id']}")
-                if work["state"] not in ("queued", "running"):
-                    break
-                Event().wait(0.1)
+            where = f"/work/{work['id']}"
+            assert eventually(lambda: api.get(where)["state"] not in ("queued", "running"))
+            work = api.get(where)
     assert work["state"] == "done"
     assert work["answer"]["counters"]["created"] == 1

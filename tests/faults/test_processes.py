@@ -20,6 +20,7 @@ import pytest
 from contract.played_servers import Authority
 from muster.bootstrap.folder import StartRefused, is_folder_taken, probe_port, take_folder
 from muster.bootstrap.processes import web_plan
+from waiting import eventually
 
 TESTS = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent / "src")))}
@@ -56,15 +57,6 @@ class Running:
 def _command(folder: Path, port: int, mark: str, behaviour: str, identity: Path | None = None) -> list[str]:
     command = [sys.executable, "-m", "faults.played_service", str(folder), str(port), mark, behaviour]
     return command if identity is None else [*command, str(identity)]
-
-
-def _eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -145,7 +137,7 @@ def test_what_will_not_stop_is_killed(start: Start) -> None:
 def test_kill_9_of_the_supervisor_ends_everyone_and_frees_folder_and_port(start: Start) -> None:
     running = start()
     running.supervisor.kill()
-    assert _eventually(lambda: not any(_alive(process) for process in running.everyone), seconds=2)
+    assert eventually(lambda: not any(_alive(process) for process in running.everyone))
     take_folder(running.folder, purpose="test").release()
     assert probe_port("127.0.0.1", running.port) == running.port
 
@@ -157,8 +149,8 @@ def test_kill_9_of_a_child_leaves_no_orphan_and_the_child_comes_back(start: Star
     victim = running.process(role)
     ending = [victim] if role == "engine" else [running.process("web"), running.process("worker")]
     victim.kill()
-    assert _eventually(lambda: not any(_alive(process) for process in ending))
-    assert _eventually(lambda: _answers(running) and len(running.supervisor.children(recursive=True)) == 3)
+    assert eventually(lambda: not any(_alive(process) for process in ending))
+    assert eventually(lambda: _answers(running) and len(running.supervisor.children(recursive=True)) == 3)
     assert _alive(engine_before) is (role != "engine")
 
 
@@ -179,7 +171,7 @@ def test_a_party_started_by_a_launcher_stops_in_good_order_when_the_launcher_is_
         everyone = [supervisor, *supervisor.children(recursive=True)]
         launcher.kill()
     assert len(everyone) == 4
-    assert _eventually(lambda: not any(_alive(process) for process in everyone))
+    assert eventually(lambda: not any(_alive(process) for process in everyone))
     assert (tmp_path / "engine.stopped").exists()
 
 

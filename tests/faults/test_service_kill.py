@@ -20,13 +20,13 @@ from played_installation import (
     add_application,
     between,
     command,
-    eventually,
     is_alive,
     names_of,
     people_csv,
     service,
     users_at,
 )
+from waiting import eventually
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PEOPLE = 200
@@ -152,7 +152,7 @@ def test_after_kill_9_of_the_supervisor_amid_the_initial_cycle_the_next_start_en
         scene.service.popen.wait(20)
         assert eventually(lambda: not any(is_alive(process) for process in everyone)), "orphans"
         # A killed process lets go of its files when the last of its threads has ended.
-        assert eventually(lambda: not is_folder_taken(scene.service.folder), 5)
+        assert eventually(lambda: not is_folder_taken(scene.service.folder))
         cycle.gate.opened.set()
         with service(scene.service.folder, token=scene.service.token, port=scene.service.port) as again:
             cycle.check_the_end(cycle.application)
@@ -162,7 +162,7 @@ def test_after_kill_9_of_the_supervisor_amid_the_initial_cycle_the_next_start_en
             again.popen.terminate()
             assert again.popen.wait(20) == 0
             assert not [process for process in everyone if is_alive(process)]
-            assert eventually(lambda: not is_folder_taken(scene.service.folder), 5)
+            assert eventually(lambda: not is_folder_taken(scene.service.folder))
             assert probe_port("127.0.0.1", scene.service.port) == scene.service.port
 
 

@@ -1,0 +1,16 @@
+"""Waiting for what happens soon, in another thread or process."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE = 60  # seconds; long, as the machine may be busy with other things
+
+
+def eventually(holds: Callable[[], object], seconds: float = PATIENCE) -> bool:
+    """Whether it holds at some time soon."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
