@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from unicodedata import category
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -35,7 +36,8 @@ def print_json(document: Any) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
     """Returns a table that folds its long cells to the terminal's width."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    # No lines between columns: at 80 characters every one of them is needed for words.
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold dim", box=SIMPLE_HEAD)
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
