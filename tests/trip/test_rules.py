@@ -8,18 +8,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playing import ADDRESS, APP, JOB, Trip, WatchedTransport
 
 from fakes.scim_service import ScimService, generic_profile
 from fakes.scripted_transport import JoinedTransport
+from muster.administration.access import OPERATOR
+from muster.administration.attribute_list import add_attribute
+from muster.administration.desk import Desk, Stores, Uploads
 from muster.gallery.schema import add_attributes, form_source
 from muster.model.application import AppRole
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpResponse
 from muster.model.failures import SchemaRefused
+from muster.model.operation import MatchingValue
 from muster.model.schema_document import find_problems
 from muster.scim.attributes import AttributeDefinition as ScimAttribute
 from muster.scim.attributes import AttributeType, text
@@ -64,6 +68,33 @@ def edit_rules(trip: Trip, change: Callable[[dict[str, Any]], None]) -> None:
     trip.store.jobs.save_schema(JOB, document, "test", trip.clock.now())
 
 
+def desk_of(trip: Trip) -> Desk:
+    """The desk of an administrator of this house."""
+    names = (
+        "directory",
+        "applications",
+        "secrets",
+        "jobs",
+        "cycles",
+        "links",
+        "log",
+        "plans",
+        "work",
+        "audit",
+        "access",
+    )
+    return Desk(
+        caller=OPERATOR,
+        stores=Stores(**{name: getattr(trip.store, name) for name in names}),
+        clock=trip.clock,
+        ids=trip.ids,
+        tenant_id="tenant",
+        open_target=lambda _application, _credentials: trip.open_job(JOB, {}).target,
+        explain=lambda _job, _user: {},
+        uploads=cast(Uploads, None),
+    )
+
+
 def users_of(document: dict[str, Any]) -> dict[str, Any]:
     return document["synchronizationRules"][0]["objectMappings"][0]  # type: ignore[no-any-return]  # JSON
 
@@ -106,6 +137,34 @@ def test_attributes_of_any_urn_go_out_with_the_first_request_and_their_schema_en
     trip.edit(ada, employeeId="E-2")
     trip.run()
     assert {there["badge"] for there in map(trip.at_target()["ada@lantaarn.example"].get, URNS)} == {"E-2"}
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert trip.transport.writes == []
+
+
+@pytest.mark.parametrize("urn", URNS)
+def test_an_attribute_put_on_the_list_is_sent_at_creation_patched_later_and_read_back(trip: Trip, urn: str) -> None:
+    name, users = f"{urn}:badge", users_of(dict(trip.store.jobs.schema(JOB).document))["targetObjectName"]
+    directory = trip.store.jobs.schema(JOB).document["directories"][1]["name"]
+    add_attribute(desk_of(trip), APP, JOB, directory, users, {"name": name, "caseExact": True})
+    edit_rules(
+        trip,
+        lambda document: users_of(document)["attributeMappings"].append(
+            {"targetAttributeName": name, "source": form_source("[employeeId]"), "matchingPriority": 0}
+        ),
+    )
+    ada = trip.hire("Ada", employeeId="E-1")
+    trip.run()
+    (created,) = bodies(trip, "POST")
+    assert (urn in created["schemas"], created[urn]) == (True, {"badge": "E-1"})
+    trip.edit(ada, employeeId="e-1")
+    trip.run()
+    (patched,) = bodies(trip, "PATCH")
+    assert {item["path"]: item["value"] for item in patched["Operations"]}[name] == "e-1"
+    target = trip.open_job(JOB, {}).target
+    (there,) = target.find(ObjectKind.USER, MatchingValue(attribute="userName", value="ada@lantaarn.example"))
+    assert there.attributes[name] == "e-1"
+    # What is read back is what was sent: nothing more is written.
     trip.store.jobs.set_watermark(JOB, None)
     trip.run()
     assert trip.transport.writes == []

@@ -1,6 +1,6 @@
 """The rules of a job: shown, checked, replaced, put back; their versions; the attributes that the target publishes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -146,7 +146,23 @@ def restore_version(desk: Desk, service_principal_id: str, job_id: str, version:
 # ---------------------------------------------------------------- discovery
 
 
-def discover(desk: Desk, service_principal_id: str, job_id: str, directory: str) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedAttribute:
+    """An attribute that discovery has added, and the object that has it."""
+
+    object_name: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """A directory definition after the target was asked, and what came new into its lists."""
+
+    directory: Mapping[str, Any]
+    added: tuple[AddedAttribute, ...]
+
+
+def discover(desk: Desk, service_principal_id: str, job_id: str, directory: str) -> Discovery:
     """Returns a target directory's definition with the attributes that the application publishes added to its lists.
 
     What is there stays as it is. Raises: Refused.
@@ -178,7 +194,20 @@ def discover(desk: Desk, service_principal_id: str, job_id: str, directory: str)
     if find_differences({**found, "discoveryDateTime": at}, discovered):
         changed = [discovered if item is found else item for item in document["directories"]]
         replace_schema(desk, service_principal_id, job_id, {**document, "directories": changed})
-    return discovered
+    return Discovery(directory=discovered, added=tuple(_added(found, discovered)))
+
+
+def _added(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[AddedAttribute]:
+    known = set(_named_attributes(before))
+    for object_name, name in _named_attributes(after):
+        if (object_name, name) not in known:
+            yield AddedAttribute(object_name=object_name, name=name)
+
+
+def _named_attributes(directory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for entry in directory.get("objects") or ():
+        for item in entry.get("attributes") or ():
+            yield str(entry.get("name")), str(item.get("name"))
 
 
 # ---------------------------------------------------------------- expressions

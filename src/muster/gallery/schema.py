@@ -79,9 +79,14 @@ def add_attributes(
     objects = []
     for entry in directory.get("objects") or ():
         listed = list(entry.get("attributes") or ())
-        known = {item.get("name") for item in listed}
+        # Names of SCIM attributes and URNs are the same in any letter case.
+        known = {str(item.get("name")).lower() for item in listed}
         kind = kinds.get(entry.get("name"))
-        new = [_defined(item) for item in (found.get(kind, ()) if kind is not None else ()) if item.name not in known]
+        new = [
+            _defined(item)
+            for item in (found.get(kind, ()) if kind is not None else ())
+            if item.name.lower() not in known
+        ]
         objects.append({**entry, "attributes": [*listed, *new]})
     return {**directory, "objects": objects}
 

@@ -79,7 +79,12 @@ def plain_path(path: str) -> str:
     """Returns a path with keys as segments: `users('1')` as `users/1`, `functions()` as `functions`."""
     if "(" not in path:
         return path
-    return _NAMED_KEY.sub(r"/\1\2", _KEY.sub(r"/\1", path)).replace("()", "")
+    return _NAMED_KEY.sub(r"/\1\2", _KEY.sub(_segment, path)).replace("()", "")
+
+
+def _segment(key: re.Match[str]) -> str:
+    """A key as one segment: an attribute of a URN of any shape may hold slashes (see `key_of`)."""
+    return "/" + key[1].replace("/", "%2F")
 
 
 def _responder(services: Services, route: Route, version: str, budget: Budget) -> Responder:

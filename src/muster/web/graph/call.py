@@ -165,6 +165,11 @@ def object_list(fields: Mapping[str, Any], name: str) -> list[Document]:
     return items
 
 
+def key_of(part: str) -> str:
+    """Returns a key as it was written in parentheses, with the slashes that its segment could not hold."""
+    return part.replace("%2F", "/")
+
+
 def referenced_id(reference: Any) -> str:
     """Returns the id in an `@odata.id`: the last segment of its address, `users('id')` too. Raises: Refused."""
     if not isinstance(reference, str) or len(reference) > 1_000:

@@ -15,6 +15,7 @@ _SP = "/servicePrincipals/{sp}"
 _SYNC = f"{_SP}/synchronization"
 _JOB = f"{_SYNC}/jobs/{{job}}"
 _SCHEMA = f"{_JOB}/schema"
+_ATTRIBUTES = f"{_SCHEMA}/directories/{{directory}}/objects/{{object}}/attributes"
 _DELETED = "/directory/deletedItems"
 
 _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
@@ -108,6 +109,11 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_SCHEMA}/versions", _READ, schema.list_versions),
     ("GET", f"{_SCHEMA}/versions/{{version}}", _READ, schema.get_version),
     ("POST", f"{_SCHEMA}/versions/{{version}}/restore", _WRITE, schema.restore_version),
+    ("GET", _ATTRIBUTES, _READ, schema.list_attributes),
+    ("POST", _ATTRIBUTES, _WRITE, schema.add_attribute),
+    ("GET", f"{_ATTRIBUTES}/{{attribute}}", _READ, schema.get_attribute),
+    ("PATCH", f"{_ATTRIBUTES}/{{attribute}}", _WRITE, schema.update_attribute),
+    ("DELETE", f"{_ATTRIBUTES}/{{attribute}}", _WRITE, schema.delete_attribute),
     ("GET", f"{_JOB}/plans", _READ, plans.list_plans),
     ("POST", f"{_JOB}/plans", _RUN, plans.make_plan),
     ("GET", f"{_JOB}/plans/{{plan}}", _READ, plans.get_plan),

@@ -2,14 +2,25 @@
 
 from typing import Any
 
-from muster.administration import applications, rules
+from muster.administration import applications, attribute_list, rules
+from muster.administration.attribute_list import ListedAttribute
+from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request, not_found
 from muster.expression.table import functions_as_graph
 from muster.model.values import frozen
 from muster.planning.operators import operators_as_graph
 from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.web.graph.applications import application_of
-from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, object_list, required_text, text_of
+from muster.web.graph.call import (
+    NO_CONTENT,
+    Answer,
+    Call,
+    Document,
+    key_of,
+    object_list,
+    required_text,
+    text_of,
+)
 from muster.web.graph.render import instant
 
 
@@ -73,7 +84,40 @@ def discover_directory(call: Call) -> Answer:
     """POST …/schema/directories/{directory}/discover: adds the attributes that the target publishes."""
     sp = application_of(call).service_principal_id
     found = rules.discover(call.desk, sp, call.parts["job"], call.parts["directory"])
-    return call.entity("directoryDefinitions", dict(found))
+    added = [{"objectName": item.object_name, "attributeName": item.name} for item in found.added]
+    return call.entity("directoryDefinitions", {**found.directory, "addedAttributes": added})
+
+
+# ---------------------------------------------------------------- the attribute list
+
+
+def list_attributes(call: Call) -> Answer:
+    """GET …/objects/{object}/attributes (ours): the attribute list, each entry with the mappings that write it."""
+    listed = attribute_list.attributes_of_object(*_list_of(call))
+    return call.collection("attributeDefinitions", listed, _listed)
+
+
+def add_attribute(call: Call) -> Answer:
+    """POST …/objects/{object}/attributes (ours)."""
+    added = attribute_list.add_attribute(*_list_of(call), _given(call))
+    return call.entity("attributeDefinitions", _listed(added), status=201)
+
+
+def get_attribute(call: Call) -> Answer:
+    """GET …/attributes/{attribute} (ours)."""
+    return call.entity("attributeDefinitions", _listed(attribute_list.attribute_of_object(*_attribute_of(call))))
+
+
+def update_attribute(call: Call) -> Answer:
+    """PATCH …/attributes/{attribute} (ours): the properties that are given."""
+    changed = attribute_list.change_attribute(*_attribute_of(call), _given(call))
+    return call.entity("attributeDefinitions", _listed(changed))
+
+
+def delete_attribute(call: Call) -> Answer:
+    """DELETE …/attributes/{attribute} (ours)."""
+    attribute_list.remove_attribute(*_attribute_of(call))
+    return NO_CONTENT
 
 
 def get_template_schema(call: Call) -> Answer:
@@ -144,6 +188,24 @@ def _directories(call: Call) -> list[Document]:
     sp = application_of(call).service_principal_id
     document = rules.schema_of(call.desk, sp, call.parts["job"]).document
     return [dict(each) for each in document.get("directories") or ()]
+
+
+def _list_of(call: Call) -> tuple[Desk, str, str, str, str]:
+    sp = application_of(call).service_principal_id
+    return call.desk, sp, call.parts["job"], call.parts["directory"], key_of(call.parts["object"])
+
+
+def _attribute_of(call: Call) -> tuple[Desk, str, str, str, str, str]:
+    return (*_list_of(call), key_of(call.parts["attribute"]))
+
+
+def _given(call: Call) -> Document:
+    """The properties given, without the one that only answers have."""
+    return {name: value for name, value in _plain(call.fields()).items() if name != "mappedBy"}
+
+
+def _listed(item: ListedAttribute) -> Document:
+    return {**item.definition, "mappedBy": list(item.mapped_by)}
 
 
 def _version(kept: KeptVersion | SchemaVersion) -> Document:
