@@ -40,7 +40,8 @@ planted: .venv/setup-dev.stamp ## Show that every planted error is caught
 laws: .venv/setup-dev.stamp ## Try the laws on 100,000 random cases: make laws CASES=500 tries each of the 34 on 500
 	MUSTER_LAW_EXAMPLES=$(CASES) $(BIN)/python -m pytest tests/laws $(ARGS)
 
-lint: .venv/setup-dev.stamp ## Check style, types and the floors
+lint: .venv/setup-dev.stamp ## Check style, types, the floors and that the locks are whole
+	$(PIP) check
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
@@ -77,5 +78,4 @@ clean: ## Remove .venv and what the tools left
 
 .venv/setup-dev.stamp: requirements-dev.lock .venv/setup.stamp
 	$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
-	$(PIP) check
 	touch $@
