@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
@@ -105,6 +105,23 @@ class Database:
         """The statement compiled for the driver. Raises ValueError for one that cannot be."""
         return Prepared(self._drivers, statement)
 
+    def prepare_upsert(
+        self,
+        table: Table,
+        values: Mapping[str, Any] | None = None,
+        *,
+        keys: Sequence[str],
+        update: Sequence[str] | None = None,
+    ) -> Prepared:
+        """`upsert` for one row of the table, compiled for the driver.
+
+        Args:
+            values: expressions by column; None means a parameter of its name for each column of the table.
+        """
+        given = values or {column.name: bindparam(column.name) for column in table.columns}
+        insert = (sqlite if self._one_writer else postgresql).insert(table).values(given).inline()
+        return self.prepare(_or_update(insert, list(given), keys, update))
+
     def close(self) -> None:
         """Closes every connection of this process."""
         self._drivers.close()
@@ -182,15 +199,20 @@ def upsert(
     given = [dict(rows)] if isinstance(rows, Mapping) else [dict(row) for row in rows]
     if not given:
         return 0
-    columns = [name for name in given[0] if name not in keys] if update is None else list(update)
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table).inline()
-    if columns:
-        statement = insert.on_conflict_do_update(
-            index_elements=list(keys), set_={name: insert.excluded[name] for name in columns}
-        )
-    else:
-        statement = insert.on_conflict_do_nothing(index_elements=list(keys))
+    statement = _or_update(insert, list(given[0]), keys, update)
     return int(connection.execute(statement, given, execution_options={"preserve_rowcount": True}).rowcount)
+
+
+def _or_update(
+    insert: sqlite.Insert | postgresql.Insert, columns: Sequence[str], keys: Sequence[str], update: Sequence[str] | None
+) -> sqlite.Insert | postgresql.Insert:
+    overwritten = [name for name in columns if name not in keys] if update is None else update
+    if not overwritten:
+        return insert.on_conflict_do_nothing(index_elements=list(keys))
+    return insert.on_conflict_do_update(
+        index_elements=list(keys), set_={name: insert.excluded[name] for name in overwritten}
+    )
 
 
 def is_unique_violation(error: IntegrityError) -> bool:

@@ -55,13 +55,19 @@ class Prepared:
         """How many rows were changed. Raises IntegrityError as SQLAlchemy does."""
         return int(self._run(parameters, on, _changed))
 
-    def execute_many(self, rows: Sequence[Mapping[str, Any]], *, on: Connection) -> None:
-        """Runs the statement once a row. Raises IntegrityError as SQLAlchemy does."""
+    def execute_many(self, rows: Sequence[Mapping[str, Any]], *, on: Connection) -> int:
+        """Runs the statement once a row: how many rows were changed. Raises IntegrityError as SQLAlchemy does."""
+        if not rows:
+            return 0
         arguments = [self._arguments(row) for row in rows]
+        cursor = driver_of(on).cursor()
         try:
-            driver_of(on).cursor().executemany(self._sql, arguments)
+            cursor.executemany(self._sql, arguments)
+            return int(cursor.rowcount)
         except self._integrity_error as error:
             raise IntegrityError(self._sql, None, error) from error
+        finally:
+            cursor.close()
 
     def _run(self, parameters: Mapping[str, Any] | None, on: Connection | None, take: Callable[[Any], Any]) -> Any:
         arguments = self._arguments(parameters)

@@ -1,15 +1,17 @@
 """Source anchors of a job as integer keys: what links and references are joined by."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database.connection import upsert
+from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.store.rows import pieces
 from muster.store.tables import links, objects
+
+Place: TypeAlias = tuple[ObjectKind, str]
 
 
 class Anchor(NamedTuple):
@@ -19,33 +21,40 @@ class Anchor(NamedTuple):
     target_id: str | None
 
 
-Anchors: TypeAlias = Mapping[tuple[ObjectKind, str], Anchor]
+Anchors: TypeAlias = Mapping[Place, Anchor]
+
+LINKED_COLUMNS = ("target_id", "state", "owned", "display_name", "acknowledged")
+UNLINKED: Mapping[str, Any] = dict.fromkeys(LINKED_COLUMNS)
 
 
-def fetch_anchors(connection: Connection, job_key: int, wanted: Iterable[tuple[ObjectKind, str]]) -> Anchors:
-    """Returns the anchors of source objects; those that the job has not met get one."""
-    missing = set(wanted)
-    found = find_anchors(connection, job_key, missing)
-    missing -= found.keys()
-    if missing:
-        sources = _source_keys(connection, {source_id for _, source_id in missing})
+class AnchorWriter:
+    """Adds anchors of source objects that the job has not met yet, in the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        given: dict[str, Any] = {name: sa.bindparam(name) for name in ("job_key", "kind", "source_id", *LINKED_COLUMNS)}
+        source = sa.select(objects.c.key).where(objects.c.object_id == sa.bindparam("source_id"))
+        self._add = database.prepare_upsert(
+            links,
+            {**given, "source_key": source.scalar_subquery()},
+            keys=("job_key", "kind", "source_id"),
+            update=(),
+        )
+
+    def add(self, connection: Connection, job_key: int, anchors: Mapping[Place, Mapping[str, Any]]) -> bool:
+        """Adds anchors with their columns of a link; returns whether none of them was there already."""
         rows = [
-            {"job_key": job_key, "kind": kind.value, "source_id": source_id, "source_key": sources.get(source_id)}
-            for kind, source_id in sorted(missing)
+            {"job_key": job_key, "kind": kind.value, "source_id": source_id, **anchors[kind, source_id]}
+            for kind, source_id in sorted(anchors)
         ]
-        upsert(connection, links, rows, keys=("job_key", "kind", "source_id"), update=())
-        found.update(find_anchors(connection, job_key, missing))
-    return found
+        return self._add.execute_many(rows, on=connection) == len(rows)
 
 
-def find_anchors(
-    connection: Connection, job_key: int, wanted: Iterable[tuple[ObjectKind, str]]
-) -> dict[tuple[ObjectKind, str], Anchor]:
+def find_anchors(connection: Connection, job_key: int, wanted: Iterable[Place]) -> dict[Place, Anchor]:
     """Returns the anchors that the job has."""
     by_kind: dict[ObjectKind, list[str]] = {}
     for kind, source_id in wanted:
         by_kind.setdefault(kind, []).append(source_id)
-    found: dict[tuple[ObjectKind, str], Anchor] = {}
+    found: dict[Place, Anchor] = {}
     for kind, source_ids in by_kind.items():
         for piece in pieces(source_ids):
             rows = connection.execute(
@@ -54,12 +63,4 @@ def find_anchors(
                 )
             )
             found.update(((kind, source_id), Anchor(key, target_id)) for source_id, key, target_id in rows)
-    return found
-
-
-def _source_keys(connection: Connection, source_ids: set[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for piece in pieces(source_ids):
-        rows = connection.execute(sa.select(objects.c.object_id, objects.c.key).where(objects.c.object_id.in_(piece)))
-        found.update((object_id, key) for object_id, key in rows)
     return found

@@ -4,17 +4,17 @@ A row is open when the two differ. It is closed again by the settlement that con
 wanted nor held at the target has no row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database.connection import upsert
+from muster.database.connection import Database, upsert
 from muster.model.directory import ObjectKind
 from muster.ports.cycles import Settlement
-from muster.store.anchors import Anchors
+from muster.store.anchors import Anchors, Place
 from muster.store.rows import pieces
 from muster.store.tables import links, reference_attributes, references
 
@@ -52,17 +52,37 @@ _Rows = dict[int, dict[_Place, _Reference | None]]
 class ReferenceWriter:
     """Writes what settlements say of references, in the caller's transaction."""
 
-    def write(self, connection: Connection, job_key: int, settlements: Sequence[Settlement], anchors: Anchors) -> None:
-        """Replaces what is wanted, then notes what the target has confirmed."""
+    def __init__(self, database: Database) -> None:
+        keys = ("owner_key", "attribute_key", "other_key")
+        self._change = database.prepare_upsert(references, keys=keys)
+        self._remove = database.prepare(
+            sa.delete(references).where(*(references.c[name] == sa.bindparam(f"at_{name}") for name in keys))
+        )
+
+    def write(
+        self,
+        connection: Connection,
+        job_key: int,
+        settlements: Sequence[Settlement],
+        anchors: Anchors,
+        new: Set[Place] = frozenset(),
+    ) -> None:
+        """Replaces what is wanted, then notes what the target has confirmed.
+
+        `new`: objects that the job has met just now, of which there is nothing to read. Those without an anchor neither
+        want nor hold anything.
+        """
+        settlements = [one for one in settlements if (one.kind, one.source_id) in anchors]
         wanting = {anchors[one.kind, one.source_id].key for one in settlements if one.wanted}
         settling = {anchors[one.kind, one.source_id].key for one in settlements if one.references} - wanting
         if not wanting and not settling:
             return
+        known = wanting - {anchors[place].key for place in new if place in anchors}
         attributes = _fetch_attributes(
             connection, {(each.attribute, each.kind, each.multivalued) for one in settlements for each in one.wanted}
         )
         rows: _Rows = {owner: {} for owner in wanting | settling}
-        _fetch_rows(connection, rows, wanting)
+        _fetch_rows(connection, rows, known)
         if settling:
             single = [each.key for each in attributes.values() if not each.multivalued]
             others = {each.source_id for one in settlements for each in one.references}
@@ -80,7 +100,28 @@ class ReferenceWriter:
                 _replace_wanted(own, attribute.key, {key: targets[key] for key in keys})
             if one.references:
                 _settle(own, by_key, one)
-        _flush(connection, job_key, rows)
+        self._flush(connection, job_key, rows)
+
+    def _flush(self, connection: Connection, job_key: int, rows: _Rows) -> None:
+        changed: list[dict[str, Any]] = []
+        gone: list[dict[str, int]] = []
+        for owner, own in rows.items():
+            for (attribute, other), row in own.items():
+                if row is None:
+                    gone.append({"at_owner_key": owner, "at_attribute_key": attribute, "at_other_key": other})
+                elif row.is_changed:
+                    changed.append(
+                        {
+                            "owner_key": owner,
+                            "attribute_key": attribute,
+                            "other_key": other,
+                            "wanted": row.wanted,
+                            "acknowledged": row.acknowledged,
+                            "open_job_key": job_key if row.is_open else None,
+                        }
+                    )
+        self._change.execute_many(changed, on=connection)
+        self._remove.execute_many(gone, on=connection)
 
 
 def forget_references(connection: Connection, job_key: int, replaced: Sequence[tuple[int, str | None]]) -> None:
@@ -145,36 +186,6 @@ def _settle(own: dict[_Place, _Reference | None], attributes: dict[int, _Attribu
     for place, each in own.items():
         if each is not None and not each.wanted and each.acknowledged is None:
             own[place] = None
-
-
-def _flush(connection: Connection, job_key: int, rows: _Rows) -> None:
-    changed: list[dict[str, Any]] = []
-    gone: list[dict[str, int]] = []
-    for owner, own in rows.items():
-        for (attribute, other), row in own.items():
-            if row is None:
-                gone.append({"at_owner": owner, "at_attribute": attribute, "at_other": other})
-            elif row.is_changed:
-                changed.append(
-                    {
-                        "owner_key": owner,
-                        "attribute_key": attribute,
-                        "other_key": other,
-                        "wanted": row.wanted,
-                        "acknowledged": row.acknowledged,
-                        "open_job_key": job_key if row.is_open else None,
-                    }
-                )
-    upsert(connection, references, changed, keys=("owner_key", "attribute_key", "other_key"))
-    if gone:
-        connection.execute(
-            sa.delete(references).where(
-                references.c.owner_key == sa.bindparam("at_owner"),
-                references.c.attribute_key == sa.bindparam("at_attribute"),
-                references.c.other_key == sa.bindparam("at_other"),
-            ),
-            gone,
-        )
 
 
 def _current_targets(settlements: Sequence[Settlement], anchors: Anchors) -> dict[int, tuple[str, str | None]]:

@@ -1,42 +1,47 @@
 """Outcomes of many objects written together: links, references, escrows, staged states, log entries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database.connection import Database, upsert
+from muster.database.connection import Database
+from muster.model.job import Escrow, StagedState
 from muster.model.operation import Link
 from muster.ports.cycles import Settlement
-from muster.store.anchors import Anchor, Anchors, fetch_anchors
+from muster.store.anchors import LINKED_COLUMNS, UNLINKED, Anchors, AnchorWriter, Place, find_anchors
 from muster.store.encoding import encode
 from muster.store.log import log_row
 from muster.store.references import ReferenceWriter, forget_references, reopen_references
 from muster.store.tables import escrows, links, log, staged
-
-_LINKED_COLUMNS = ("target_id", "state", "owned", "display_name", "acknowledged")
-_UNLINKED: dict[str, Any] = dict.fromkeys(_LINKED_COLUMNS)
 
 
 class SettlementWriter:
     """Writes settlements in the caller's transaction, a few statements for all of them."""
 
     def __init__(self, database: Database) -> None:
-        self._references = ReferenceWriter()
+        self._anchors = AnchorWriter(database)
+        self._references = ReferenceWriter(database)
         self._link = database.prepare(
             sa.update(links)
             .where(links.c.key == sa.bindparam("at_key"))
-            .values({name: sa.bindparam(name) for name in _LINKED_COLUMNS})
+            .values({name: sa.bindparam(name) for name in LINKED_COLUMNS})
         )
-        self._end = database.prepare(
-            sa.update(staged)
-            .where(staged.c.cycle_key == sa.bindparam("at_cycle"), staged.c.number == sa.bindparam("at_number"))
-            .values(state=sa.bindparam("state"))
-        )
+        of_cycle = staged.c.cycle_key == sa.bindparam("at_cycle"), staged.c.number == sa.bindparam("at_number")
+        self._done = database.prepare(sa.delete(staged).where(*of_cycle))
+        self._end = database.prepare(sa.update(staged).where(*of_cycle).values(state=sa.bindparam("state")))
         self._log = database.prepare(
             sa.insert(log).values(
                 {column.name: sa.bindparam(column.name) for column in log.columns if column.name != "key"}
+            )
+        )
+        self._escrow = database.prepare_upsert(escrows, keys=("job_key", "source_id", "kind"))
+        self._clear_escrow = database.prepare(
+            sa.delete(escrows).where(
+                escrows.c.job_key == sa.bindparam("at_job"),
+                escrows.c.source_id == sa.bindparam("at_source"),
+                escrows.c.kind == sa.bindparam("at_kind"),
             )
         )
 
@@ -44,58 +49,109 @@ class SettlementWriter:
         """Writes settlements in order."""
         if not settlements:
             return
-        anchors = fetch_anchors(connection, job_key, _anchored(settlements))
-        self._write_links(connection, job_key, settlements, anchors)
-        _write_escrows(connection, job_key, settlements)
-        ended = [
-            {"at_cycle": cycle_key, "at_number": settlement.number, "state": settlement.state.value}
-            for settlement in settlements
-            if settlement.number is not None
-        ]
-        if ended:
-            self._end.execute_many(ended, on=connection)
+        self._write_links(connection, job_key, settlements)
+        self._write_escrows(connection, job_key, settlements)
+        self._end_staged(connection, cycle_key, settlements)
         entries = [log_row(settlement.entry) for settlement in settlements if settlement.entry is not None]
-        if entries:
-            self._log.execute_many(entries, on=connection)
-        self._references.write(connection, job_key, settlements, anchors)
+        self._log.execute_many(entries, on=connection)
 
-    def _write_links(
-        self, connection: Connection, job_key: int, settlements: Sequence[Settlement], anchors: Anchors
+    def _end_staged(self, connection: Connection, cycle_key: int, settlements: Sequence[Settlement]) -> None:
+        ended = [settlement for settlement in settlements if settlement.number is not None]
+        # What is done has its log entry; what an admin has yet to decide stays.
+        done = [
+            {"at_cycle": cycle_key, "at_number": settlement.number}
+            for settlement in ended
+            if settlement.state is StagedState.DONE
+        ]
+        kept = [
+            {"at_cycle": cycle_key, "at_number": settlement.number, "state": settlement.state.value}
+            for settlement in ended
+            if settlement.state is not StagedState.DONE
+        ]
+        self._done.execute_many(done, on=connection)
+        self._end.execute_many(kept, on=connection)
+
+    def _write_links(self, connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
+        """Writes links and references. Objects that the job has not met go in with their links, in one statement."""
+        linked = _linked(settlements)
+        others = {
+            (reference.kind, source_id)
+            for settlement in settlements
+            for reference in settlement.wanted
+            for source_id in reference.source_ids
+        }
+        owners = {(one.kind, one.source_id) for one in settlements if one.wanted or one.references}
+        anchors = find_anchors(connection, job_key, linked.keys() | others | owners)
+        wanting = {
+            (one.kind, one.source_id) for one in settlements if any(reference.source_ids for reference in one.wanted)
+        }
+        new = {
+            place: linked.get(place, UNLINKED)
+            for place in linked.keys() | others | wanting
+            if place not in anchors and (place in others or place in wanting or linked[place] is not UNLINKED)
+        }
+        if new and not self._anchors.add(connection, job_key, new):
+            # Another process has just met some of them: written as those that were there before.
+            anchors.update(find_anchors(connection, job_key, new.keys()))
+            new = {}
+        self._update_links(
+            connection, job_key, {place: row for place, row in linked.items() if place not in new}, anchors
+        )
+        if any(place in others or place in wanting for place in new):
+            anchors.update(find_anchors(connection, job_key, (place for place in new if place in others | wanting)))
+        self._references.write(connection, job_key, settlements, anchors, frozenset(new))
+
+    def _update_links(
+        self, connection: Connection, job_key: int, linked: Mapping[Place, Mapping[str, Any]], anchors: Anchors
     ) -> None:
-        rows: dict[int, dict[str, Any]] = {}
+        # Whoever the job has not met has nothing to forget.
+        rows = [{"at_key": anchors[place].key, **columns} for place, columns in linked.items() if place in anchors]
+        self._link.execute_many(rows, on=connection)
         # The target id as stored before: None for what was not linked.
-        before: dict[int, Anchor] = {}
-        for settlement in settlements:
-            if settlement.link is None and not settlement.unlink:
-                continue
-            anchor = anchors[settlement.kind, settlement.source_id]
-            before[anchor.key] = anchor
-            values = _UNLINKED if settlement.unlink or settlement.link is None else _link_row(settlement.link)
-            rows[anchor.key] = {"at_key": anchor.key, **values}
-        if not rows:
-            return
-        self._link.execute_many(list(rows.values()), on=connection)
         replaced = [
-            (key, rows[key]["target_id"])
-            for key, anchor in before.items()
-            if anchor.target_id is not None and anchor.target_id != rows[key]["target_id"]
+            (anchors[place].key, columns["target_id"])
+            for place, columns in linked.items()
+            if place in anchors and anchors[place].target_id not in (None, columns["target_id"])
         ]
         if replaced:
             # What another target object held is not what this one holds, and what pointed there points elsewhere.
             forget_references(connection, job_key, replaced)
             reopen_references(connection, job_key, replaced)
 
+    def _write_escrows(self, connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
+        kept: dict[tuple[str, str], dict[str, Any] | None] = {}
+        for settlement in settlements:
+            if settlement.escrow is not None:
+                escrow = settlement.escrow
+                kept[escrow.source_id, escrow.kind] = _escrow_row(job_key, escrow)
+            elif settlement.clear_escrow:
+                kept[settlement.source_id, settlement.kind.value] = None
+        self._escrow.execute_many([row for row in kept.values() if row], on=connection)
+        cleared = [place for place, row in kept.items() if row is None]
+        if cleared and _has_escrows(connection, job_key):
+            self._clear_escrow.execute_many(
+                [{"at_job": job_key, "at_source": source_id, "at_kind": kind} for source_id, kind in cleared],
+                on=connection,
+            )
 
-def _anchored(settlements: Sequence[Settlement]) -> set[tuple[Any, str]]:
-    wanted = {
-        (settlement.kind, settlement.source_id)
-        for settlement in settlements
-        if settlement.link is not None or settlement.unlink or settlement.wanted or settlement.references
-    }
+
+def _linked(settlements: Sequence[Settlement]) -> dict[Place, Mapping[str, Any]]:
+    """Returns what becomes of links: the columns by source object, the last settlement's if there are several."""
+    rows: dict[Place, Mapping[str, Any]] = {}
     for settlement in settlements:
-        for reference in settlement.wanted:
-            wanted.update((reference.kind, source_id) for source_id in reference.source_ids)
-    return wanted
+        if settlement.unlink:
+            rows[settlement.kind, settlement.source_id] = UNLINKED
+        elif settlement.link is not None:
+            rows[settlement.kind, settlement.source_id] = _link_row(settlement.link)
+    return rows
+
+
+def _has_escrows(connection: Connection, job_key: int) -> bool:
+    """Whether anybody waits: among many that succeed seldom one did before."""
+    return (
+        connection.execute(sa.select(escrows.c.job_key).where(escrows.c.job_key == job_key).limit(1)).first()
+        is not None
+    )
 
 
 def _link_row(link: Link) -> dict[str, Any]:
@@ -108,35 +164,14 @@ def _link_row(link: Link) -> dict[str, Any]:
     }
 
 
-def _write_escrows(connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
-    kept: dict[tuple[str, str], dict[str, Any] | None] = {}
-    for settlement in settlements:
-        if settlement.escrow is not None:
-            escrow = settlement.escrow
-            kept[escrow.source_id, escrow.kind] = {
-                "job_key": job_key,
-                "source_id": escrow.source_id,
-                "kind": escrow.kind,
-                "failure": encode(escrow.failure),
-                "attempts": escrow.attempts,
-                "first_failed_at": escrow.first_failed_at,
-                "next_attempt_at": escrow.next_attempt_at,
-                "tried": encode(escrow.tried) if escrow.tried else None,
-            }
-        elif settlement.clear_escrow:
-            kept[settlement.source_id, settlement.kind.value] = None
-    upsert(connection, escrows, [row for row in kept.values() if row], keys=("job_key", "source_id", "kind"))
-    cleared = [
-        {"at_job": job_key, "at_source": source_id, "at_kind": kind}
-        for (source_id, kind), row in kept.items()
-        if row is None
-    ]
-    if cleared:
-        connection.execute(
-            sa.delete(escrows).where(
-                escrows.c.job_key == sa.bindparam("at_job"),
-                escrows.c.source_id == sa.bindparam("at_source"),
-                escrows.c.kind == sa.bindparam("at_kind"),
-            ),
-            cleared,
-        )
+def _escrow_row(job_key: int, escrow: Escrow) -> dict[str, Any]:
+    return {
+        "job_key": job_key,
+        "source_id": escrow.source_id,
+        "kind": escrow.kind,
+        "failure": encode(escrow.failure),
+        "attempts": escrow.attempts,
+        "first_failed_at": escrow.first_failed_at,
+        "next_attempt_at": escrow.next_attempt_at,
+        "tried": encode(escrow.tried) if escrow.tried else None,
+    }
