@@ -1,10 +1,12 @@
 """The directory store's contract: writes, names, lifecycle, memberships, searches."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from fakes.company import NOW, Company, id_of, name_of
+from muster.model.conditions import Both, Comparison, Condition, Either, Negation, Operator, Some
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.ports.directory import DirectoryQuery, ObjectWrite, WriteRefused
 from muster.store.open import Store
@@ -272,6 +274,48 @@ def test_searches_compare_without_case_in_every_script(
 ) -> None:
     page = searched.store.directory.search(DirectoryQuery(kind=USER, comparisons=tuple(comparisons)))
     assert [name_of(each.object_id) for each in page.objects] == expected
+
+
+def _is(path: str, operator: str, value: Any) -> Comparison:
+    return Comparison(path=path, operator=Operator(operator), value=value)
+
+
+CONDITIONS: list[tuple[Condition, list[str]]] = [
+    (Either(parts=(_is("mail", "eq", "ANN@example.com"), _is("displayName", "sw", "50%_"))), ["dan", "ann"]),
+    (Either(parts=(_is("mail", "eq", "ann@example.com"), _is("department", "eq", "r&d"))), ["ann", "cid"]),
+    (Negation(part=_is("mail", "eq", "ann@example.com")), ["dan", "bob", "cid"]),
+    (_is("mail", "ne", "ann@example.com"), ["dan", "bob", "cid"]),
+    (Negation(part=_is("department", "eq", "sales")), ["dan", "cid"]),
+    (Both(parts=(_is("userPrincipalName", "gt", "ann@example.com"), _is("mail", "eq", None))), ["dan", "bob", "cid"]),
+    (Both(parts=(_is("userPrincipalName", "lt", "bob"), Negation(part=_is("employeeId", "eq", "8")))), ["ann"]),
+    (_is("userPrincipalName", "in", ("ann@EXAMPLE.com", "cid@example.com", "none")), ["ann", "cid"]),
+    (_is("objectId", "in", (id_of("ann"), "none")), ["ann"]),
+    (_is("userPrincipalName", "ew", "B@example.com"), ["bob"]),
+    (_is("displayName", "wd", "ä"), ["cid"]),
+    (_is("displayName", "wd", "%_"), []),
+    (Some(path="otherMails", part=_is("", "sw", "HOME")), ["bob"]),
+    (_is("createdDateTime", "ge", NOW - timedelta(days=1)), ["dan", "ann", "bob", "cid"]),
+    (_is("createdDateTime", "lt", NOW - timedelta(days=1)), []),
+    (_is("deletedDateTime", "eq", None), ["dan", "ann", "bob", "cid"]),
+    (Either(parts=(_is("createdDateTime", "lt", NOW - timedelta(days=1)), _is("department", "co", "&"))), ["cid"]),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected"), CONDITIONS)
+def test_conditions_are_met_by_sql_and_by_the_object_alike(
+    searched: Company, condition: Condition, expected: list[str]
+) -> None:
+    directory = searched.store.directory
+    page = directory.search(DirectoryQuery(kind=USER, condition=condition, counted=True))
+    assert [name_of(each.object_id) for each in page.objects] == expected
+    assert page.total == len(expected)
+    backwards = directory.search(DirectoryQuery(kind=USER, condition=condition, descending=True, limit=1))
+    assert [name_of(each.object_id) for each in backwards.objects] == expected[-1:]
+
+
+def test_objects_are_found_by_their_ids(searched: Company) -> None:
+    found = searched.store.directory.by_ids([id_of("ann"), id_of("old"), id_of("eng"), "nothing"])
+    assert {name_of(each.object_id) for each in found} == {"ann", "old", "eng"}
 
 
 def test_a_search_text_is_the_beginning_of_a_name_or_principal_name(searched: Company) -> None:

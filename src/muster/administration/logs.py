@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from muster.administration.desk import Desk
+from muster.administration.refusals import bad_request
 from muster.model.log import LogEntry
 from muster.model.roles import Permission
 from muster.ports.administration import AuditEntry
@@ -20,7 +21,7 @@ _Entry = TypeVar("_Entry")
 def provisioning(
     desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None = None
 ) -> tuple[Sequence[LogEntry], str | None]:
-    """Returns entries of the provisioning log, newest first, and the key to go on after.
+    """Returns entries of the provisioning log, newest first unless ascending, and the key to go on after.
 
     `matches` narrows what the query finds further. Raises: Refused.
     """
@@ -35,12 +36,30 @@ def provisioning(
     )
 
 
-def audits(
-    desk: Desk, matches: Callable[[AuditEntry], bool], after: str | None, limit: int
-) -> tuple[Sequence[AuditEntry], str | None]:
-    """Returns audit entries that match, newest first, and the key to go on after. Raises: Refused."""
+def count_provisioning(desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None = None) -> int:
+    """Returns how many entries a search finds in all. Raises: Refused if it has to look at too many."""
     desk.require(Permission.READ_LOGS)
-    return _collected(lambda start, count: desk.stores.audit.search(after=start, limit=count), matches, after, limit)
+    if matches is None:
+        return desk.stores.log.count(query)
+    if desk.stores.log.count(query) > SCANNED:
+        raise bad_request(f"$count looks at up to {SCANNED:,} entries here: narrow the search by activityDateTime.")
+    whole = replace(query, after=None, limit=SCANNED)
+    return sum(1 for entry in desk.stores.log.search(whole)[0] if matches(entry))
+
+
+def audits(
+    desk: Desk, matches: Callable[[AuditEntry], bool], after: str | None, limit: int, *, ascending: bool = False
+) -> tuple[Sequence[AuditEntry], str | None]:
+    """Returns audit entries that match, newest first unless ascending, and the key to go on after. Raises: Refused."""
+    desk.require(Permission.READ_LOGS)
+    search = desk.stores.audit.search
+    return _collected(lambda start, count: search(after=start, limit=count, ascending=ascending), matches, after, limit)
+
+
+def count_audits(desk: Desk, matches: Callable[[AuditEntry], bool]) -> int:
+    """Returns how many of the newest audit entries match. Raises: Refused."""
+    desk.require(Permission.READ_LOGS)
+    return sum(1 for entry in desk.stores.audit.search(after=None, limit=SCANNED)[0] if matches(entry))
 
 
 def _collected(

@@ -1,11 +1,12 @@
 """Users: made, changed, given a manager, blocked, soft-deleted, restored and purged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from muster.administration.attributes import check_principal_name, checked, require_filled
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import Refused, bad_request, not_found
+from muster.model.conditions import comparisons_in
 from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
 from muster.model.log import shown
 from muster.model.roles import Permission
@@ -13,6 +14,7 @@ from muster.model.values import Attributes
 from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
 
 CATEGORY = "UserManagement"
+_INSTANTS = frozenset({"createdDateTime", "deletedDateTime", "groupTypes"})
 _OPERATORS = frozenset({"eq", "ne", "sw", "co", "ge", "le"})
 
 
@@ -36,6 +38,9 @@ def search(desk: Desk, query: DirectoryQuery) -> DirectoryPage:
             raise bad_request(f"{query.kind.value} has no attribute “{name}” to filter by.")
         if operator not in _OPERATORS:
             raise bad_request(f"Directory objects cannot be filtered with {operator}.")
+    for comparison in comparisons_in(query.condition):
+        if comparison.path not in ATTRIBUTES_OF[query.kind] and comparison.path not in _INSTANTS:
+            raise bad_request(f"{query.kind.value} has no attribute “{comparison.path}” to filter by.")
     return desk.stores.directory.search(query)
 
 
@@ -99,6 +104,14 @@ def manager_of(desk: Desk, name: str) -> DirectoryObject | None:
         return None
     manager = desk.stores.directory.get(ObjectKind.USER, user.manager_id)
     return manager if manager is not None and manager.lifecycle is Lifecycle.PRESENT else None
+
+
+def managers_of(desk: Desk, found: Sequence[DirectoryObject]) -> Mapping[str, DirectoryObject]:
+    """Returns the present managers of some users by their ids. Raises: Refused."""
+    desk.require(Permission.READ_DIRECTORY)
+    wanted = {user.manager_id for user in found if user.manager_id is not None}
+    known = desk.stores.directory.by_ids(sorted(wanted))
+    return {manager.object_id: manager for manager in known if manager.lifecycle is Lifecycle.PRESENT}
 
 
 def set_manager(desk: Desk, name: str, manager_name: str) -> None:

@@ -95,8 +95,10 @@ class AuditStore(Protocol):
         """Writes an entry."""
         ...
 
-    def search(self, *, after: str | None, limit: int) -> tuple[Sequence[AuditEntry], str | None]:
-        """Returns entries, newest first, and the key to go on after."""
+    def search(
+        self, *, after: str | None, limit: int, ascending: bool = False
+    ) -> tuple[Sequence[AuditEntry], str | None]:
+        """Returns entries, newest first unless ascending, and the key to go on after."""
         ...
 
 

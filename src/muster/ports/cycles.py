@@ -201,12 +201,14 @@ class CensusStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """A search of the provisioning log, newest first. Texts are compared exactly unless said otherwise."""
+    """A search of the provisioning log, newest first unless ascending. Texts are compared exactly unless said so."""
 
     job_id: str | None = None
     cycle_id: str | None = None
     change_id: str | None = None
     service_principal_id: str | None = None
+    # Only entries of these applications: those that a caller may see. None: of all.
+    among: frozenset[str] | None = None
     source_id: str | None = None
     # A part of source or target name or id, without case.
     identity: str | None = None
@@ -214,6 +216,7 @@ class LogQuery:
     status: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ascending: bool = False
     after: str | None = None
     limit: int = 100
 
@@ -222,7 +225,11 @@ class LogStore(Protocol):
     """Reads the provisioning log (it is written by `settle` and `stage`)."""
 
     def search(self, query: LogQuery) -> tuple[Sequence[LogEntry], str | None]:
-        """Returns entries, newest first, and the key to go on after."""
+        """Returns entries in the query's order, and the key to go on after."""
+        ...
+
+    def count(self, query: LogQuery) -> int:
+        """Returns how many entries there are in all."""
         ...
 
 

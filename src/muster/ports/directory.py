@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from muster.model.conditions import Condition
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.model.values import Attributes
@@ -29,13 +30,23 @@ class ObjectWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryQuery:
-    """A search: comparisons joined by AND. Operators: eq, ne, sw, co, ge, le (texts without case)."""
+    """A search: comparisons joined by AND, and a condition on attributes by their names in the directory.
+
+    Operators: eq, ne, sw, co, ge, le (texts without case). The condition may also ask for createdDateTime and
+    deletedDateTime.
+    """
 
     kind: ObjectKind
     comparisons: tuple[tuple[str, str, object], ...] = ()
+    condition: Condition | None = None
     lifecycles: tuple[Lifecycle, ...] = (Lifecycle.PRESENT,)
     # A free text that display name or principal name begins with.
     search: str | None = None
+    # displayName or (users) userPrincipalName.
+    order_by: str = "displayName"
+    descending: bool = False
+    # How many there are in all is wanted even if every object has to be looked at.
+    counted: bool = False
     after: str | None = None
     limit: int = 100
 
@@ -63,6 +74,10 @@ class DirectoryStore(Protocol):
 
     def get(self, kind: ObjectKind, name: str) -> DirectoryObject | None:
         """Returns an object by id or (users) principal name, whatever its lifecycle; None if unknown."""
+        ...
+
+    def by_ids(self, object_ids: Sequence[str]) -> Sequence[DirectoryObject]:
+        """Returns the objects with these ids, whatever their kind and lifecycle; unknown ones are left out."""
         ...
 
     def search(self, query: DirectoryQuery) -> DirectoryPage:

@@ -21,11 +21,14 @@ class SqlAudit:
         with self._database.write() as connection:
             connection.execute(sa.insert(audit).values(at=entry.at, entry=encode(entry)))
 
-    def search(self, *, after: str | None, limit: int) -> tuple[Sequence[AuditEntry], str | None]:
-        """Returns entries, newest first, and the key to go on after."""
-        statement = sa.select(audit.c.key, audit.c.entry).order_by(audit.c.key.desc()).limit(limit + 1)
+    def search(
+        self, *, after: str | None, limit: int, ascending: bool = False
+    ) -> tuple[Sequence[AuditEntry], str | None]:
+        """Returns entries, newest first unless ascending, and the key to go on after."""
+        key = audit.c.key
+        statement = sa.select(key, audit.c.entry).order_by(key if ascending else key.desc()).limit(limit + 1)
         if after is not None:
-            statement = statement.where(audit.c.key < int(after))
+            statement = statement.where(key > int(after) if ascending else key < int(after))
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         page = rows[:limit]

@@ -1,29 +1,20 @@
 """The directory on SQL: objects, memberships, searches."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Row, Select
+from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
-from muster.model.values import Value
 from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, hold_feed, record
+from muster.store.directory_search import search_objects
 from muster.store.directory_writes import DirectoryBatch, Draft
 from muster.store.rows import fetch_objects, object_key, object_of, objects_of, pieces, select_objects
 from muster.store.tables import memberships, objects
-
-_SCANNED_AT_ONCE = 1_000
-_COMPARED = (objects.c.key, objects.c.folded_name, objects.c.object_id, objects.c.content)
-# Columns that hold an attribute folded; comparisons with them are exact and use their index.
-_COLUMNS: dict[str, ColumnElement[Any]] = {
-    "userPrincipalName": objects.c.principal_name,
-    "mail": objects.c.mail,
-    "employeeId": objects.c.employee_id,
-}
 
 
 class SqlDirectory:
@@ -38,29 +29,18 @@ class SqlDirectory:
             row = find_row(connection, kind, name)
         return None if row is None else object_of(row)
 
-    def search(self, query: DirectoryQuery) -> DirectoryPage:
-        """Returns a page of objects by display name."""
-        conditions, remaining = _conditions(query)
-        found: list[Row[Any]] = []
+    def by_ids(self, object_ids: Sequence[str]) -> Sequence[DirectoryObject]:
+        """Returns the objects with these ids, whatever their kind and lifecycle; unknown ones are left out."""
         with self._database.read() as connection:
-            total = None
-            if not remaining and query.after is None:
-                total = connection.execute(
-                    sa.select(sa.func.count()).select_from(objects).where(*conditions)
-                ).scalar_one()
-            step = _SCANNED_AT_ONCE if remaining else query.limit + 1
-            for row in _scan(connection, conditions, query.after, step):
-                if all(_holds(row, comparison) for comparison in remaining):
-                    found.append(row)
-                    if len(found) > query.limit:
-                        break
-            page = found[: query.limit]
-            whole = {row.key: row for row in fetch_objects(connection, objects.c.key, [row.key for row in page])}
-        more = len(found) > query.limit and page
+            return objects_of(fetch_objects(connection, objects.c.object_id, object_ids))
+
+    def search(self, query: DirectoryQuery) -> DirectoryPage:
+        """Returns a page of objects in the query's order."""
+        with self._database.read() as connection:
+            found = search_objects(connection, query)
+            whole = {row.key: row for row in fetch_objects(connection, objects.c.key, found.keys)}
         return DirectoryPage(
-            objects=objects_of([whole[row.key] for row in page]),
-            next_after=_cursor(page[-1]) if more else None,
-            total=total,
+            objects=objects_of([whole[key] for key in found.keys]), next_after=found.next_after, total=found.total
         )
 
     def write(self, writes: Sequence[ObjectWrite], at: datetime) -> Sequence[DirectoryObject | WriteRefused]:
@@ -217,96 +197,3 @@ def _keys(connection: Connection, object_ids: Sequence[str]) -> set[int]:
     if unknown:
         raise LookupError(f"the directory has no object {unknown[0]}")
     return set(found.values())
-
-
-def _conditions(query: DirectoryQuery) -> tuple[list[ColumnElement[bool]], list[tuple[str, str, object]]]:
-    """Returns what SQL compares, and the comparisons that are left to do on each object."""
-    lifecycles = [lifecycle.value for lifecycle in query.lifecycles]
-    conditions: list[ColumnElement[bool]] = [objects.c.kind == query.kind.value]
-    conditions.append(
-        objects.c.lifecycle == lifecycles[0] if len(lifecycles) == 1 else objects.c.lifecycle.in_(lifecycles)
-    )
-    if query.search:
-        beginning = query.search.casefold()
-        conditions.append(
-            sa.or_(_starts(objects.c.folded_name, beginning), _starts(objects.c.principal_name, beginning))
-        )
-    remaining: list[tuple[str, str, object]] = []
-    # The columns of a purged object are empty.
-    has_purged = Lifecycle.HARD_DELETED in query.lifecycles
-    for name, operator, value in query.comparisons:
-        column = _COLUMNS.get(name)
-        if name in ("objectId", "id") and operator == "eq":
-            conditions.append(objects.c.object_id == str(value).lower())
-        elif column is not None and not has_purged and isinstance(value, str) and operator in _SQL_OPERATORS:
-            conditions.append(_SQL_OPERATORS[operator](column, value.casefold()))
-        else:
-            remaining.append((name, operator, value))
-    return conditions, remaining
-
-
-def _starts(column: ColumnElement[Any], beginning: str) -> ColumnElement[bool]:
-    return sa.and_(column >= beginning, column < beginning + "\U0010ffff")
-
-
-_SQL_OPERATORS: dict[str, Callable[[ColumnElement[Any], str], ColumnElement[bool]]] = {
-    "eq": lambda column, value: column == value,
-    "sw": _starts,
-    "co": lambda column, value: column.contains(value, autoescape=True),
-    "ge": lambda column, value: column >= value,
-    "le": lambda column, value: column <= value,
-}
-
-
-def _scan(
-    connection: Connection, conditions: Sequence[ColumnElement[bool]], after: str | None, step: int
-) -> Iterator[Row[Any]]:
-    while True:
-        statement: Select[Any] = sa.select(*_COMPARED).where(*conditions)
-        if after is not None:
-            key, _, name = after.partition(":")
-            statement = statement.where(sa.tuple_(objects.c.folded_name, objects.c.key) > sa.tuple_(name, int(key)))
-        rows: Sequence[Row[Any]] = connection.execute(
-            statement.order_by(objects.c.folded_name, objects.c.key).limit(step)
-        ).all()
-        yield from rows
-        if len(rows) < step:
-            return
-        after = _cursor(rows[-1])
-
-
-def _cursor(row: Row[Any]) -> str:
-    return f"{row.key}:{row.folded_name}"
-
-
-def _holds(row: Row[Any], comparison: tuple[str, str, object]) -> bool:
-    name, operator, wanted = comparison
-    stored = row.object_id if name in ("objectId", "id") else row.content.get(name)
-    values = stored if isinstance(stored, list) else [stored]
-    if operator == "ne":
-        return all(_folded(value) != _folded(wanted) for value in values)
-    return any(value is not None and _compares(operator, _folded(value), _folded(wanted)) for value in values) or (
-        operator == "eq" and wanted is None and stored is None
-    )
-
-
-def _compares(operator: str, stored: Value, wanted: Value) -> bool:
-    if isinstance(stored, str) is not isinstance(wanted, str):
-        return False
-    match operator:
-        case "eq":
-            return bool(stored == wanted)
-        case "sw":
-            return str(stored).startswith(str(wanted))
-        case "co":
-            return str(wanted) in str(stored)
-        case "ge":
-            return bool(stored >= wanted)
-        case "le":
-            return bool(stored <= wanted)
-        case _:
-            raise ValueError(f"the directory knows no comparison {operator}: use eq, ne, sw, co, ge or le")
-
-
-def _folded(value: Value) -> Value:
-    return value.casefold() if isinstance(value, str) else value

@@ -22,15 +22,23 @@ class SqlLog:
         self._database = database
 
     def search(self, query: LogQuery) -> tuple[Sequence[LogEntry], str | None]:
-        """Returns entries, newest first, and the key to go on after."""
+        """Returns entries in the query's order, and the key to go on after."""
+        key = log.c.key
         with self._database.read() as connection:
-            statement = sa.select(log.c.key, log.c.entry).where(*_conditions(connection, query))
+            statement = sa.select(key, log.c.entry).where(*_conditions(connection, query))
             if query.after is not None:
-                statement = statement.where(log.c.key < int(query.after))
-            rows = connection.execute(statement.order_by(log.c.key.desc()).limit(query.limit + 1)).all()
+                statement = statement.where(key > int(query.after) if query.ascending else key < int(query.after))
+            ordered = statement.order_by(key if query.ascending else key.desc())
+            rows = connection.execute(ordered.limit(query.limit + 1)).all()
         page = rows[: query.limit]
         more = len(rows) > query.limit and page
         return [decode(row.entry, LogEntry) for row in page], str(page[-1].key) if more else None
+
+    def count(self, query: LogQuery) -> int:
+        """Returns how many entries there are in all."""
+        with self._database.read() as connection:
+            statement = sa.select(sa.func.count()).select_from(log).where(*_conditions(connection, query))
+            return int(connection.execute(statement).scalar_one())
 
 
 def log_row(entry: LogEntry) -> dict[str, Any]:
@@ -59,6 +67,8 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
         application = _application_of(connection, query)
         if application is not None:
             conditions.append(log.c.service_principal_id == application)
+    if query.among is not None:
+        conditions.append(log.c.service_principal_id.in_(sorted(query.among)))
     if query.identity:
         conditions.append(log.c.identity.contains(query.identity.casefold(), autoescape=True))
     if query.since is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from muster.administration import applications, assignments, groups, people
 from muster.administration.refusals import bad_request
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
+from muster.model.conditions import holds
 from muster.web.graph import render
 from muster.web.graph.call import (
     NO_CONTENT,
@@ -18,16 +19,47 @@ from muster.web.graph.call import (
     required_text,
     text_of,
 )
-from muster.web.graph.odata import Comparison, broken_filter
+from muster.web.graph.properties import Properties, bind, booleans, choice, instants, lists, read_search, texts
 
 _BY_APP_ID = "appId="
 # Sent back by clients that read before they write; what they say here cannot be changed.
 _UNCHANGED = frozenset({"appRoleAssignmentRequired", "tags", "id", "appId"})
 
+_ROLES = (
+    *lists("appRoles", "appRoles/allowedMemberTypes"),
+    *texts("appRoles/id", "appRoles/displayName", "appRoles/value"),
+    *booleans("appRoles/isEnabled"),
+)
+_TEMPLATE = Properties(
+    "an application template",
+    *texts("id", "displayName", "description", "publisher", "homePageUrl"),
+    *lists("categories", "supportedProvisioningTypes", "supportedSingleSignOnModes"),
+)
+_APPLICATION = Properties(
+    "an application",
+    *texts("id", "appId", "applicationTemplateId", "displayName", "signInAudience"),
+    *instants("createdDateTime", "deletedDateTime"),
+    *_ROLES,
+)
+_SERVICE_PRINCIPAL = Properties(
+    "a service principal",
+    *texts("id", "appId", "appDisplayName", "applicationTemplateId", "displayName", "notes", "servicePrincipalType"),
+    *booleans("accountEnabled", "appRoleAssignmentRequired", "acceptsDefaultAccess"),
+    *instants("createdDateTime", "deletedDateTime"),
+    *lists("servicePrincipalNames", "tags"),
+    *_ROLES,
+)
+_ASSIGNMENT = Properties(
+    "an app role assignment",
+    *texts("id", "appRoleId", "principalId", "principalDisplayName", "resourceId", "resourceDisplayName"),
+    choice("principalType", "User", "Group", "ServicePrincipal"),
+    *instants("createdDateTime"),
+)
+
 
 def list_templates(call: Call) -> Answer:
     """GET /applicationTemplates."""
-    return _narrowed(call, "applicationTemplates", applications.templates(call.desk), render.template)
+    return _narrowed(call, "applicationTemplates", applications.templates(call.desk), render.template, _TEMPLATE)
 
 
 def get_template(call: Call) -> Answer:
@@ -53,7 +85,7 @@ def instantiate(call: Call) -> Answer:
 
 def list_applications(call: Call) -> Answer:
     """GET /applications."""
-    return _narrowed(call, "applications", applications.applications(call.desk), render.application)
+    return _narrowed(call, "applications", applications.applications(call.desk), render.application, _APPLICATION)
 
 
 def get_application(call: Call) -> Answer:
@@ -82,7 +114,9 @@ def delete_application(call: Call) -> Answer:
 
 def list_service_principals(call: Call) -> Answer:
     """GET /servicePrincipals."""
-    return _narrowed(call, "servicePrincipals", applications.applications(call.desk), render.service_principal)
+    return _narrowed(
+        call, "servicePrincipals", applications.applications(call.desk), render.service_principal, _SERVICE_PRINCIPAL
+    )
 
 
 def get_service_principal(call: Call) -> Answer:
@@ -205,6 +239,7 @@ def _assignments(call: Call, given: Sequence[AppRoleAssignment]) -> Answer:
         "appRoleAssignments",
         given,
         lambda assignment: render.assignment(assignment, names.get(assignment.service_principal_id, "")),
+        _ASSIGNMENT,
     )
 
 
@@ -235,39 +270,23 @@ def _check_known(fields: Document, known: set[str]) -> None:
         raise bad_request(f"The properties {', '.join(unknown[:5])[:300]} cannot be changed here.")
 
 
-def _narrowed(call: Call, path: str, items: Iterable[Any], shown: Callable[[Any], Document]) -> Answer:
+def _narrowed(
+    call: Call, path: str, items: Iterable[Any], shown: Callable[[Any], Document], known: Properties
+) -> Answer:
     """Lists what the $filter lets through, in pages; these collections are small enough to be read whole."""
     options = call.options()
-    if options.order_by:
-        raise bad_request("$orderby is not supported here: objects come in a fixed order.")
-    found = [item for item in items if all(_holds(comparison, shown(item)) for comparison in options.filter)]
+    wanted = None if options.search is None else read_search(options.search, known, "displayName")
+    parts = tuple(part for part in (bind(options.filter, known), wanted) if part is not None)
+    found = [document for document in map(shown, items) if all(holds(part, document) for part in parts)]
+    order = known.order(options.order_by, "displayName", "createdDateTime", "principalDisplayName")
+    if order is not None:
+        found.sort(key=lambda document: str(document.get(order[0]) or "").casefold(), reverse=order[1])
     start = int(options.after) if options.after is not None and options.after.isdigit() else 0
     end = start + options.limit
     return call.collection(
         path,
         found[start:end],
-        shown,
+        dict,
         next_after=str(end) if end < len(found) else None,
         total=len(found),
     )
-
-
-def _holds(comparison: Comparison, document: Document) -> bool:
-    if comparison.path not in document:
-        raise broken_filter(comparison.position, f"there is no property “{comparison.path}” to filter by here")
-    stored, wanted = (_folded(value) for value in (document[comparison.path], comparison.value))
-    match comparison.operator:
-        case "eq":
-            return bool(stored == wanted)
-        case "ne":
-            return bool(stored != wanted)
-        case "sw":
-            return isinstance(stored, str) and stored.startswith(str(wanted))
-        case "co":
-            return str(wanted) in stored if isinstance(stored, str | list) else False
-    raise broken_filter(comparison.position, f"{comparison.operator} is not supported for {comparison.path}")
-
-
-def _folded(value: Any) -> Any:
-    """Graph compares texts without case."""
-    return value.casefold() if isinstance(value, str) else value

@@ -66,7 +66,7 @@ class Call:
     ) -> "Answer":
         """Returns the answer that lists items, with the link to the next page."""
         options = self.options()
-        rendered = [select(render(item), options.select) for item in items]
+        rendered = [select(render(item), options.select, *options.expand) for item in items]
         document: Document = {"@odata.context": f"{self.root}/$metadata#{path}"}
         if options.count:
             document["@odata.count"] = len(rendered) if total is None else total
@@ -77,7 +77,7 @@ class Call:
 
     def entity(self, path: str, document: Document, *, status: int = 200, **headers: str) -> "Answer":
         """Returns the answer that shows one object."""
-        shown = select(document, self.options().select)
+        shown = select(document, self.options().select, *self.options().expand)
         return Answer(
             status=status,
             document={"@odata.context": f"{self.root}/$metadata#{path}/$entity", **shown},
@@ -117,11 +117,11 @@ class Route:
     limit_bytes: int | None = None
 
 
-def select(document: Document, names: frozenset[str] | None) -> Document:
-    """Returns the properties that $select names; always the annotations."""
+def select(document: Document, names: frozenset[str] | None, *always: str) -> Document:
+    """Returns the properties that $select names; always the annotations and what is expanded."""
     if names is None:
         return document
-    return {name: value for name, value in document.items() if name in names or name.startswith("@")}
+    return {name: value for name, value in document.items() if name in names or name in always or name[0] == "@"}
 
 
 def text_of(fields: Mapping[str, Any], name: str, *, optional: bool = False) -> str | None:

@@ -1,175 +1,170 @@
 """/auditLogs: what provisioning did and what administrators changed."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from muster.administration import logs
-from muster.administration.refusals import bad_request
+from muster.model.conditions import Both, Comparison, Condition, Operator, conjuncts, holds
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.ports.administration import AuditEntry
 from muster.ports.cycles import LogQuery
 from muster.web.graph import render_logs
 from muster.web.graph.call import Answer, Call, Document
-from muster.web.graph.odata import Comparison, broken_filter, read_instant
+from muster.web.graph.properties import Properties, Property, Sort, bind, choice, instants, lists, numbers, texts
 
-# Graph's property -> the search's field. Compared with eq.
-_EXACT = {
-    "jobid": "job_id",
-    "cycleid": "cycle_id",
-    "changeid": "change_id",
-    "serviceprincipal/id": "service_principal_id",
-    "sourceidentity/id": "source_id",
-}
-_CHOICES: dict[str, tuple[str, frozenset[str]]] = {
-    "provisioningaction": ("action", frozenset(action.value for action in ProvisioningAction)),
-    "action": ("action", frozenset(action.value for action in ProvisioningAction)),
-    "provisioningstatusinfo/status": ("status", frozenset(status.value for status in LogStatus)),
-    "statusinfo/status": ("status", frozenset(status.value for status in LogStatus)),
-}
-_IDENTITIES = frozenset(
-    {"sourceidentity/displayname", "targetidentity/displayname", "targetidentity/id", "sourceidentity/id"}
-)
-_ORDERS = frozenset({"activitydatetime desc"})
-_INSTANT = "activitydatetime"
+_ACTIONS = tuple(action.value for action in ProvisioningAction)
+_STATUSES = tuple(status.value for status in LogStatus)
+_ACTIVITY = "activityDateTime"
 _TICK = timedelta(microseconds=1)
+_GUID_CHARACTERS = 36
 
-_AUDIT_FIELDS: dict[str, Callable[[AuditEntry], str]] = {
-    "activitydisplayname": lambda entry: entry.activity,
-    "category": lambda entry: entry.category,
-    "result": lambda entry: entry.result,
-    "initiatedby/user/id": lambda entry: entry.by.id,
-    "initiatedby/user/displayname": lambda entry: entry.by.display_name,
-    "loggedbyservice": lambda entry: str(render_logs.audit(entry)["loggedByService"]),
+_ENTRY = Properties(
+    "a log entry",
+    *instants(_ACTIVITY),
+    *numbers("durationInMilliseconds"),
+    *texts("id", "tenantId", "jobId", "cycleId", "changeId"),
+    choice("provisioningAction", *_ACTIONS),
+    # What the action and the status are called in /beta.
+    Property(path="action", name="provisioningAction", sort=Sort.TEXT, choices=_ACTIONS),
+    choice("provisioningStatusInfo/status", *_STATUSES),
+    Property(path="statusInfo/status", name="provisioningStatusInfo/status", sort=Sort.TEXT, choices=_STATUSES),
+    *texts(
+        *(
+            f"provisioningStatusInfo/errorInformation/{name}"
+            for name in ("errorCode", "reason", "additionalDetails", "errorCategory", "recommendedAction")
+        ),
+        *(f"initiatedBy/{name}" for name in ("id", "displayName", "initiatorType")),
+        *(
+            f"{which}/{name}"
+            for which in ("servicePrincipal", "sourceSystem", "targetSystem")
+            for name in ("id", "displayName")
+        ),
+        *(
+            f"{which}/{name}"
+            for which in ("sourceIdentity", "targetIdentity")
+            for name in ("id", "displayName", "identityType")
+        ),
+    ),
+    *lists("modifiedProperties", "provisioningSteps"),
+    *texts(*(f"modifiedProperties/{name}" for name in ("displayName", "oldValue", "newValue"))),
+    *texts(*(f"provisioningSteps/{name}" for name in ("name", "provisioningStepType", "status", "description"))),
+)
+_AUDIT = Properties(
+    "an audit entry",
+    *instants(_ACTIVITY),
+    *texts("id", "activityDisplayName", "category", "correlationId", "loggedByService", "operationType", "result"),
+    *texts("initiatedBy/user/id", "initiatedBy/user/displayName", "initiatedBy/user/userPrincipalName"),
+    *texts("initiatedBy/app/displayName", "initiatedBy/app/appId", "initiatedBy/app/servicePrincipalId"),
+    *lists("targetResources", "targetResources/modifiedProperties", "additionalDetails"),
+    *texts(*(f"targetResources/{name}" for name in ("id", "displayName", "type"))),
+    *texts(*(f"targetResources/modifiedProperties/{name}" for name in ("displayName", "oldValue", "newValue"))),
+    *texts("additionalDetails/key", "additionalDetails/value"),
+)
+# What the store searches by itself, exactly.
+_EXACT = {
+    "jobId": "job_id",
+    "cycleId": "cycle_id",
+    "changeId": "change_id",
+    "servicePrincipal/id": "service_principal_id",
+    "sourceIdentity/id": "source_id",
+    "provisioningAction": "action",
+    "provisioningStatusInfo/status": "status",
 }
+# What the store finds by a part, without case.
+_IDENTITIES = frozenset({"sourceIdentity/displayName", "targetIdentity/displayName", "targetIdentity/id"})
 
 
 def list_provisioning(call: Call) -> Answer:
     """GET /auditLogs/provisioning."""
     options = call.options()
-    _check_order(options.order_by)
-    query = LogQuery(after=options.after, limit=options.limit)
-    others: list[tuple[str, str]] = []
-    for comparison in options.filter:
-        if comparison.operator == "ne" and comparison.path.lower() in _EXACT and isinstance(comparison.value, str):
-            others.append((_EXACT[comparison.path.lower()], comparison.value))
-        else:
-            query = _narrowed(query, comparison)
-
-    def matches(entry: LogEntry) -> bool:
-        return all(getattr(entry, field) != value for field, value in others)
-
-    entries, next_after = logs.provisioning(call.desk, query, matches if others else None)
+    condition = bind(options.filter, _ENTRY)
+    order = _ENTRY.order(options.order_by, _ACTIVITY)
+    query = LogQuery(after=options.after, limit=options.limit, ascending=order is not None and not order[1])
+    query, remaining = _narrowed(query, condition)
     # A reader of logs alone need not read configuration: names come straight from the applications.
     known = {found.service_principal_id: found for found in call.desk.stores.applications.list()}
 
     def shown(entry: LogEntry) -> Document:
-        return render_logs.entry(entry, call.desk.tenant_id, known.get(entry.service_principal_id))
+        application = known.get(entry.service_principal_id)
+        return render_logs.entry(entry, call.desk.tenant_id, application, is_beta=call.version == "beta")
 
-    return call.collection("auditLogs/provisioning", entries, shown, next_after=next_after)
+    def is_met(entry: LogEntry) -> bool:
+        return remaining is None or holds(remaining, shown(entry))
+
+    matches = None if remaining is None else is_met
+    entries, next_after = logs.provisioning(call.desk, query, matches)
+    total = logs.count_provisioning(call.desk, query, matches) if options.count else None
+    return call.collection("auditLogs/provisioning", entries, shown, next_after=next_after, total=total)
 
 
 def list_audits(call: Call) -> Answer:
     """GET /auditLogs/directoryAudits."""
     options = call.options()
-    _check_order(options.order_by)
-    tests = [_audit_test(comparison) for comparison in options.filter]
+    condition = bind(options.filter, _AUDIT)
+    order = _AUDIT.order(options.order_by, _ACTIVITY)
 
     def matches(entry: AuditEntry) -> bool:
-        return all(test(entry) for test in tests)
+        return condition is None or holds(condition, render_logs.audit(entry))
 
-    entries, next_after = logs.audits(call.desk, matches, options.after, options.limit)
-    return call.collection("auditLogs/directoryAudits", entries, render_logs.audit, next_after=next_after)
-
-
-def _check_order(order: str | None) -> None:
-    if order is not None and " ".join(order.lower().split()) not in _ORDERS:
-        raise bad_request("$orderby takes activityDateTime desc: the log is read newest first.")
-
-
-def _narrowed(query: LogQuery, comparison: Comparison) -> LogQuery:
-    path, operator, value = comparison.path.lower(), comparison.operator, comparison.value
-    if path == _INSTANT:
-        return _within(query, comparison)
-    if not isinstance(value, str):
-        raise broken_filter(comparison.position, f"{comparison.path} is compared with a text in single quotes")
-    if operator == "eq" and path in _EXACT:
-        return _set(query, _EXACT[path], value, comparison)
-    if operator == "eq" and path in _CHOICES:
-        field, choices = _CHOICES[path]
-        wanted = {choice.lower(): choice for choice in choices}.get(value.lower())
-        if wanted is None:
-            raise broken_filter(
-                comparison.position, f"{comparison.path} is one of {', '.join(sorted(choices))}, not “{value[:60]}”"
-            )
-        return _set(query, field, wanted, comparison)
-    if operator in ("co", "eq") and path in _IDENTITIES:
-        return _set(query, "identity", value, comparison)
-    # Microsoft's own sample: contains(tolower(servicePrincipal/id), '…').
-    if operator == "co" and path in _EXACT and comparison.folded:
-        return _set(query, _EXACT[path], value, comparison)
-    raise broken_filter(
-        comparison.position,
-        f"{comparison.path} cannot be searched with {operator}; there are jobId, cycleId, changeId, "
-        "servicePrincipal/id, sourceIdentity/id, provisioningAction and provisioningStatusInfo/status with eq, "
-        "sourceIdentity/displayName "
-        "and targetIdentity/displayName with contains, activityDateTime with gt, ge, lt and le",
+    entries, next_after = logs.audits(
+        call.desk, matches, options.after, options.limit, ascending=order is not None and not order[1]
     )
+    total = logs.count_audits(call.desk, matches) if options.count else None
+    return call.collection("auditLogs/directoryAudits", entries, render_logs.audit, next_after=next_after, total=total)
 
 
-def _set(query: LogQuery, field: str, value: str, comparison: Comparison) -> LogQuery:
-    if getattr(query, field) not in (None, value):
-        raise broken_filter(comparison.position, f"{comparison.path} is compared twice")
+def _narrowed(query: LogQuery, condition: Condition | None) -> tuple[LogQuery, Condition | None]:
+    """Returns the query with all that the store can search by, and what is left to look at."""
+    remaining: list[Condition] = []
+    for part in conjuncts(condition):
+        narrower = _pushed(query, part) if isinstance(part, Comparison) else None
+        if narrower is None:
+            remaining.append(part)
+        else:
+            query, is_exact = narrower
+            if not is_exact:
+                remaining.append(part)
+    return query, Both(parts=tuple(remaining)) if remaining else None
+
+
+def _pushed(query: LogQuery, comparison: Comparison) -> tuple[LogQuery, bool] | None:
+    """Returns the query narrowed by a comparison, and whether that says it all; None if the store cannot."""
+    path, operator, value = comparison.path, comparison.operator, comparison.value
+    if path == _ACTIVITY and isinstance(value, datetime):
+        within = _within(query, operator, value)
+        return None if within is None else (within, True)
+    if not isinstance(value, str):
+        return None
+    if path in _EXACT and operator is Operator.EQUALS:
+        return _set(query, _EXACT[path], value, is_exact=True)
+    # Microsoft's own sample: contains(tolower(servicePrincipal/id), '…').
+    if path in _EXACT and operator is Operator.CONTAINS and len(value) == _GUID_CHARACTERS:
+        return _set(query, _EXACT[path], value.lower(), is_exact=True)
+    if path in _IDENTITIES and operator in (Operator.EQUALS, Operator.CONTAINS, Operator.STARTS, Operator.ENDS):
+        return _set(query, "identity", value, is_exact=False)
+    return None
+
+
+def _set(query: LogQuery, field: str, value: str, *, is_exact: bool) -> tuple[LogQuery, bool] | None:
+    if getattr(query, field) is not None:
+        return None
     narrowing: dict[str, Any] = {field: value}
-    return replace(query, **narrowing)
+    return replace(query, **narrowing), is_exact
 
 
-def _within(query: LogQuery, comparison: Comparison) -> LogQuery:
-    at = _instant(comparison)
-    match comparison.operator:
-        case "ge":
-            return replace(query, since=at)
-        case "gt":
-            return replace(query, since=at + _TICK)
-        case "le":
-            return replace(query, until=at)
-        case "lt":
-            return replace(query, until=at - _TICK)
-        case "eq":
-            return replace(query, since=at, until=at)
-    raise broken_filter(comparison.position, f"activityDateTime cannot be compared with {comparison.operator}")
-
-
-def _instant(comparison: Comparison) -> datetime:
-    value = comparison.value
-    if isinstance(value, str):
-        # Lenient: many scripts quote the instant.
-        value = read_instant(value)
-    if not isinstance(value, datetime):
-        raise broken_filter(comparison.position, "activityDateTime is compared with an instant (2026-01-31T00:00:00Z)")
-    return value
-
-
-def _audit_test(comparison: Comparison) -> Callable[[AuditEntry], bool]:
-    path, operator = comparison.path.lower(), comparison.operator
-    if path == _INSTANT:
-        at = _instant(comparison)
-        orders: dict[str, Callable[[AuditEntry], bool]] = {
-            "ge": lambda entry: entry.at >= at,
-            "gt": lambda entry: entry.at > at,
-            "le": lambda entry: entry.at <= at,
-            "lt": lambda entry: entry.at < at,
-        }
-        if operator in orders:
-            return orders[operator]
-    elif path in _AUDIT_FIELDS and isinstance(comparison.value, str):
-        field, wanted = _AUDIT_FIELDS[path], comparison.value
-        texts: dict[str, Callable[[AuditEntry], bool]] = {
-            "eq": lambda entry: field(entry) == wanted,
-            "sw": lambda entry: field(entry).startswith(wanted),
-            "co": lambda entry: wanted.lower() in field(entry).lower(),
-        }
-        if operator in texts:
-            return texts[operator]
-    raise broken_filter(comparison.position, f"{comparison.path} cannot be searched with {operator} here")
+def _within(query: LogQuery, operator: Operator, at: datetime) -> LogQuery | None:
+    since, until = query.since or at, query.until or at
+    match operator:
+        case Operator.NOT_LESS:
+            return replace(query, since=max(since, at))
+        case Operator.GREATER:
+            return replace(query, since=max(since, at + _TICK))
+        case Operator.NOT_GREATER:
+            return replace(query, until=min(until, at))
+        case Operator.LESS:
+            return replace(query, until=min(until, at - _TICK))
+        case Operator.EQUALS:
+            return replace(query, since=max(since, at), until=min(until, at))
+        case _:
+            return None

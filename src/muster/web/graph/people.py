@@ -1,25 +1,60 @@
 """/users, their managers and the recycle bin."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from muster.administration import groups, people
 from muster.administration.refusals import bad_request, not_found
-from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
+from muster.model.conditions import Both
+from muster.model.directory import (
+    ATTRIBUTES_OF,
+    AttributeType,
+    DirectoryAttribute,
+    DirectoryObject,
+    Lifecycle,
+    ObjectKind,
+)
 from muster.ports.directory import DirectoryQuery
 from muster.web.graph import render
-from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, referenced_id
-from muster.web.graph.odata import Comparison, Options, broken_filter
+from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, referenced_id, select
+from muster.web.graph.odata import Options
+from muster.web.graph.properties import Properties, Property, Sort, bind, instants, lists, read_search
 
 _NAMES: dict[ObjectKind, dict[str, str]] = {
     kind: {attribute.graph_name: attribute.name for attribute in attributes.values()}
     for kind, attributes in ATTRIBUTES_OF.items()
 }
-_OPERATORS = frozenset({"eq", "ne", "sw", "co", "ge", "le"})
 _EXTENSIONS = "onPremisesExtensionAttributes"
+_SORTS = {
+    AttributeType.BOOLEAN: Sort.BOOLEAN,
+    AttributeType.INTEGER: Sort.NUMBER,
+    AttributeType.DATE_TIME: Sort.INSTANT,
+}
+_SEARCHED = {
+    ObjectKind.USER: ("displayName", "userPrincipalName", "mail"),
+    ObjectKind.GROUP: ("displayName", "mail", "description"),
+}
 # Lenient: Graph's clients send these when they make a user. People have no password here, and no licence.
 _IGNORED = frozenset({"passwordProfile", "passwordPolicies", "groupTypes", "visibility"})
+
+
+def _properties(kind: ObjectKind) -> Properties:
+    def property_of(attribute: DirectoryAttribute) -> Property:
+        is_extension = attribute.name in render.EXTENSION_ATTRIBUTES
+        is_list = attribute.multivalued or attribute.graph_name in render.LISTS_OF_ONE
+        return Property(
+            path=f"{_EXTENSIONS}/{attribute.graph_name}" if is_extension else attribute.graph_name,
+            name=attribute.name,
+            sort=Sort.LIST if is_list else _SORTS.get(attribute.type, Sort.TEXT),
+        )
+
+    found = [property_of(attribute) for attribute in ATTRIBUTES_OF[kind].values()]
+    what = "a user" if kind is ObjectKind.USER else "a group"
+    return Properties(what, *found, *instants("createdDateTime", "deletedDateTime"), *lists("groupTypes"))
+
+
+PROPERTIES = {kind: _properties(kind) for kind in ObjectKind}
 
 
 def list_users(call: Call) -> Answer:
@@ -35,11 +70,8 @@ def count_users(call: Call) -> Answer:
 def get_user(call: Call) -> Answer:
     """GET /users/{user}."""
     person = people.find_user(call.desk, call.parts["user"])
-    document = render.user(person)
-    if "manager" in call.options().expand:
-        manager = people.manager_of(call.desk, person.object_id)
-        document["manager"] = None if manager is None else render.directory_object(manager)
-    return call.entity("users", document)
+    shown = _with_managers(call, [person], render.user) if "manager" in call.options().expand else render.user
+    return call.entity("users", shown(person))
 
 
 def create_user(call: Call) -> Answer:
@@ -160,34 +192,49 @@ def _listing(
     shown: Callable[[DirectoryObject], Document],
     lifecycle: Lifecycle = Lifecycle.PRESENT,
 ) -> Answer:
-    options = call.options()
-    page = people.search(call.desk, _query(kind, options, lifecycle))
+    page = people.search(call.desk, _query(kind, call.options(), lifecycle))
+    if kind is ObjectKind.USER and "manager" in call.options().expand:
+        shown = _with_managers(call, page.objects, shown)
     return call.collection(path, page.objects, shown, next_after=page.next_after, total=page.total)
 
 
 def _counting(call: Call, kind: ObjectKind) -> Answer:
-    page = people.search(call.desk, _query(kind, call.options(), Lifecycle.PRESENT))
+    options = replace(call.options(), count=True, top=1)
+    page = people.search(call.desk, _query(kind, options, Lifecycle.PRESENT))
     return Answer(text=str(len(page.objects) if page.total is None else page.total))
 
 
 def _query(kind: ObjectKind, options: Options, lifecycle: Lifecycle) -> DirectoryQuery:
-    if options.order_by:
-        raise bad_request("$orderby is not supported here: objects come in a fixed order.")
+    known = PROPERTIES[kind]
+    names = ("displayName", "userPrincipalName") if kind is ObjectKind.USER else ("displayName",)
+    order_by, descending = known.order(options.order_by, *names) or ("displayName", False)
+    wanted = None if options.search is None else read_search(options.search, known, *_SEARCHED[kind])
+    parts = tuple(part for part in (bind(options.filter, known), wanted) if part is not None)
     return DirectoryQuery(
         kind=kind,
-        comparisons=tuple(_comparison(kind, comparison) for comparison in options.filter),
+        condition=Both(parts=parts) if parts else None,
         lifecycles=(lifecycle,),
-        search=options.search,
+        # Lenient: a bare word, which Graph refuses, is the beginning of a name.
+        search=options.search if wanted is None else None,
+        order_by=order_by,
+        descending=descending,
+        counted=options.count,
         after=options.after,
         limit=options.limit,
     )
 
 
-def _comparison(kind: ObjectKind, comparison: Comparison) -> tuple[str, str, object]:
-    name = _NAMES[kind].get(comparison.path.removeprefix(f"{_EXTENSIONS}/"))
-    if name is None:
-        raise broken_filter(comparison.position, f"“{comparison.path}” is no property of a {kind.value.lower()}")
-    if comparison.operator not in _OPERATORS:
-        raise broken_filter(comparison.position, f"{comparison.operator} is not supported for {comparison.path}")
-    value = comparison.value
-    return name, comparison.operator, render.instant(value) if isinstance(value, datetime) else value
+def _with_managers(
+    call: Call, found: Sequence[DirectoryObject], shown: Callable[[DirectoryObject], Document]
+) -> Callable[[DirectoryObject], Document]:
+    managers = people.managers_of(call.desk, found)
+    names = call.options().expand["manager"]
+
+    def with_manager(person: DirectoryObject) -> Document:
+        manager = managers.get(person.manager_id or "")
+        return {
+            **shown(person),
+            "manager": None if manager is None else select(render.directory_object(manager), names),
+        }
+
+    return with_manager

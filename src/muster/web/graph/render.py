@@ -14,7 +14,7 @@ DEFAULT_PROPERTIES = (
     "preferredLanguage", "surname", "userPrincipalName", "accountEnabled",
 )  # fmt: skip
 EXTENSION_ATTRIBUTES = frozenset(f"extensionAttribute{number}" for number in range(1, 16))
-_LISTS_OF_ONE = frozenset({"businessPhones"})
+LISTS_OF_ONE = frozenset({"businessPhones"})
 _UNSET = "0001-01-01T00:00:00Z"
 
 
@@ -51,7 +51,7 @@ def user(person: DirectoryObject) -> Document:
             continue
         if attribute.name in EXTENSION_ATTRIBUTES:
             extensions[attribute.graph_name] = value
-        elif attribute.graph_name in _LISTS_OF_ONE:
+        elif attribute.graph_name in LISTS_OF_ONE:
             document[attribute.graph_name] = [value]
         else:
             document[attribute.graph_name] = list(value) if attribute.multivalued else value

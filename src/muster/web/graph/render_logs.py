@@ -21,15 +21,20 @@ _RESULTS = {
 }
 
 
-def entry(found: LogEntry, tenant_id: str, application: EnterpriseApplication | None) -> Document:
-    """Returns Graph's provisioningObjectSummary."""
+def entry(
+    found: LogEntry, tenant_id: str, application: EnterpriseApplication | None, *, is_beta: bool = False
+) -> Document:
+    """Returns Graph's provisioningObjectSummary; in /beta with the names that action and status had before."""
     name = application.display_name if application is not None else found.service_principal_id
     details = {
         "ApplicationId": application.app_id if application is not None else "",
         "ServicePrincipalId": found.service_principal_id,
         "ServicePrincipalDisplayName": name,
     }
+    status = {"status": found.status.value, "errorInformation": _error_of(found)}
+    before = {"action": found.action.value, "statusInfo": status} if is_beta else {}
     return {
+        **before,
         "id": found.id,
         "activityDateTime": instant(found.at),
         "tenantId": tenant_id,
@@ -54,7 +59,7 @@ def entry(found: LogEntry, tenant_id: str, application: EnterpriseApplication | 
             "identityType": found.object_kind,
             "details": {},
         },
-        "provisioningStatusInfo": {"status": found.status.value, "errorInformation": _error_of(found)},
+        "provisioningStatusInfo": status,
         "provisioningSteps": _steps(found, type_key="provisioningStepType"),
         "modifiedProperties": _modified(found),
     }
