@@ -4,6 +4,7 @@ A sealed value is `version ‖ key id ‖ nonce ‖ AES-256-GCM ciphertext`. Key
 a value moved to another field, tenant or installation does not open.
 """
 
+import base64
 import functools
 import hashlib
 import hmac
@@ -26,6 +27,8 @@ _VERSION = b"\x01"
 _KEY_ID_BYTES = 8
 _NONCE_BYTES = 12
 _TOKEN_BYTES = 32
+# Source: Standard Webhooks.
+WEBHOOK_PREFIX = "whsec_"
 _HEADER_BYTES = len(_VERSION) + _KEY_ID_BYTES + _NONCE_BYTES
 _PASSWORDS = PasswordHasher()
 
@@ -108,6 +111,22 @@ def load_key(data_folder: Path, *, key_file: Path | None) -> SealingKey:
 def make_token(prefix: str) -> str:
     """A new token: a prefix by which leaked ones are recognised (`muster_`), then 256 bits of chance."""
     return f"{prefix}{secrets.token_urlsafe(_TOKEN_BYTES)}"
+
+
+def make_webhook_secret() -> str:
+    """A new secret to sign a webhook's calls with."""
+    return WEBHOOK_PREFIX + base64.b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode()
+
+
+def read_webhook_secret(text: str) -> bytes:
+    """The key of a webhook's secret. Raises: ValueError that says what such a secret looks like."""
+    try:
+        key = base64.b64decode(text.removeprefix(WEBHOOK_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith(WEBHOOK_PREFIX) or not 24 <= len(key) <= 64:
+        raise ValueError(f"a webhook's secret is {WEBHOOK_PREFIX} and the base64 of 24 to 64 bytes")
+    return key
 
 
 def hash_token(token: str) -> str:

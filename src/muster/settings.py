@@ -72,6 +72,19 @@ class Settings(BaseSettings):
     proxy: str | None = Field(
         None, repr=False, description="HTTP proxy to call out through; the environment's is not used."
     )
+    smtp_host: str | None = Field(None, description="Mail server for notifications; else the one kept by the API.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the way to the mail server is protected."
+    )
+    smtp_user: str | None = Field(None, description="User to sign in to the mail server with.")
+    smtp_password: str | None = Field(None, repr=False, description="That user's password.")
+    mail_from: str | None = Field(None, description="Address that mails come from.")
+    notify: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Mail addresses (comma-separated) that hear of every job."
+    )
+    webhook_url: str | None = Field(None, repr=False, description="Address that is told everything by a signed POST.")
+    webhook_secret: str | None = Field(None, repr=False, description="Secret (whsec_…) that signs these calls.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("allow_targets", mode="before")
@@ -80,6 +93,21 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(parse_network(part) for part in value.replace(",", " ").split())
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: Any) -> Any:
+        return tuple(part for part in value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_notifying(self) -> "Settings":
+        if (self.smtp_host is None) != (self.mail_from is None):
+            raise ValueError("mail needs both the server (MUSTER_SMTP_HOST) and the sender (MUSTER_MAIL_FROM)")
+        if self.smtp_user is not None and self.smtp_security == "none":
+            raise ValueError("without STARTTLS or TLS the mail server's password would go in the clear")
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("a webhook needs both MUSTER_WEBHOOK_URL and MUSTER_WEBHOOK_SECRET")
+        return self
 
     @model_validator(mode="after")
     def _check_listening(self) -> "Settings":

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,15 @@ from muster.administration.desk import Desk, Stores
 from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
+from muster.model.notice import JobAudience, NotificationSettings
 from muster.model.roles import Role
+from muster.notifications.courier import Courier
+from muster.notifications.mail import Mailer
+from muster.notifications.office import Office
+from muster.ports.notifier import DeliveryFailed
+from muster.settings import parse_network
+from muster.store.open import Store
+from muster.transport.client import open_transport
 from muster.web.services import Services
 from muster.web.site import WsgiApp, make_site
 
@@ -104,8 +113,10 @@ class Answered:
 class House:
     """The service under test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: NotificationSettings | None = None) -> None:
         store = fresh_store(folder)
+        self.store = store
+        self.environment = environment or NotificationSettings()
         self.clock = StandingClock()
         self.uploads = KeptUploads()
         self.probed: list[str] = []
@@ -132,10 +143,41 @@ class House:
             open_target=self._open_target,  # type: ignore[arg-type]  # only probed
             explain=self._explain,
             uploads=self.uploads,
+            notifications=self._office(store),
             trouble=lambda: self.trouble,
         )
         self.site: WsgiApp = make_site(self.services)
         self.token = self.token_for(Role.GLOBAL_ADMINISTRATOR)
+
+    def _office(self, store: Store) -> Office:
+        """The real office; every mail server is looked for on this machine."""
+        ids = CountedIds()
+
+        def find(host: str, port: int) -> tuple[str, ...]:
+            if host == "forbidden.example.com":
+                raise DeliveryFailed(f"The mail server {host}:{port} is not called: it is private.")
+            return ("127.0.0.1",)
+
+        def courier() -> Courier:
+            return Courier(
+                outbox=store.outbox,
+                settings=store.notification_settings.get,
+                audience=lambda sp: (sp, JobAudience()),
+                mailer=Mailer(find, ssl.create_default_context()),
+                transport=open_transport(allowed=(parse_network("127.0.0.0/8"),)),
+                root="https://muster.example.com",
+                clock=self.clock,
+                ids=ids,
+            )
+
+        return Office(
+            outbox=store.outbox,
+            store=store.notification_settings,
+            environment=self.environment,
+            courier=courier,
+            find=find,
+            ids=ids,
+        )
 
     def _open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
         saved = self.stores.secrets.get(service_principal_id)

@@ -11,10 +11,11 @@ from muster.web.graph.routes import ROUTES
 NOBODY = "99999999-9999-9999-9999-999999999999"
 
 # What each role may, written out by hand so that a change of the tables shows here.
+OF_GLOBAL_ADMINISTRATORS = {Permission.MANAGE_ACCESS, Permission.MANAGE_INSTALLATION}
 EXPECTED: dict[Role, set[Permission]] = {
     Role.GLOBAL_ADMINISTRATOR: set(Permission),
-    Role.APPLICATION_ADMINISTRATOR: set(Permission) - {Permission.WRITE_DIRECTORY, Permission.MANAGE_ACCESS},
-    Role.CLOUD_APPLICATION_ADMINISTRATOR: set(Permission) - {Permission.WRITE_DIRECTORY, Permission.MANAGE_ACCESS},
+    Role.APPLICATION_ADMINISTRATOR: set(Permission) - OF_GLOBAL_ADMINISTRATORS - {Permission.WRITE_DIRECTORY},
+    Role.CLOUD_APPLICATION_ADMINISTRATOR: set(Permission) - OF_GLOBAL_ADMINISTRATORS - {Permission.WRITE_DIRECTORY},
     Role.USER_ADMINISTRATOR: {Permission.READ_DIRECTORY, Permission.WRITE_DIRECTORY},
     Role.GLOBAL_READER: {Permission.READ_DIRECTORY, Permission.READ_CONFIGURATION, Permission.READ_LOGS},
     Role.REPORTS_READER: {Permission.READ_LOGS},

@@ -13,6 +13,7 @@ from muster.model.failures import ProvisioningFailure
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.planning.checks import find_role_problems
+from muster.planning.notices import addresses_in, is_mail_address
 
 CATEGORY = "ProvisioningManagement"
 MASK = "********"
@@ -223,12 +224,8 @@ def _check_notifications(text: str) -> None:
         raise bad_request(
             'SyncNotificationSettings takes a JSON object such as {"Enabled":true,"Recipients":"it@example.com"}.'
         )
-    recipients = settings.get("Recipients")
-    addresses = [part.strip() for part in str(recipients or "").replace(";", ",").split(",") if part.strip()]
-    if len(addresses) > RECIPIENTS_LIMIT or any(
-        address.count("@") != 1 or address.startswith("@") or address.endswith("@") or " " in address
-        for address in addresses
-    ):
+    addresses = addresses_in(str(settings.get("Recipients") or ""))
+    if len(addresses) > RECIPIENTS_LIMIT or not all(is_mail_address(address) for address in addresses):
         raise bad_request(f"Recipients takes up to {RECIPIENTS_LIMIT} e-mail addresses, separated by commas.")
     threshold = settings.get("DeleteThresholdValue")
     if threshold is not None and (not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 0):

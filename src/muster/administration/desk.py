@@ -11,6 +11,7 @@ from muster.ports.administration import AccessStore, AuditEntry, AuditStore, Wor
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.cycles import CycleStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
+from muster.ports.notifier import Notifications
 from muster.ports.target import Target
 from muster.ports.world import Clock, Ids
 
@@ -60,6 +61,7 @@ class Desk:
     open_target: OpenTarget
     explain: Explain
     uploads: Uploads
+    notifications: Notifications
 
     def require(self, permission: Permission) -> None:
         """Checks that the caller may. Raises: Refused."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.bootstrap.house import House, open_house
+from muster.bootstrap.notifications import make_office
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.daemon import Daemon, cycle_of
@@ -42,6 +43,7 @@ def make_services(house: House) -> Services:
         open_target=house.open_target,
         explain=house.explain,
         uploads=house.uploads(),
+        notifications=make_office(house),
         trouble=house.engine_trouble,
         public_url=house.settings.public_url,
     )

@@ -1,9 +1,11 @@
 """The engine process of the service: the loop over durable runs."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_daemon, make_engine, report_crash
+from muster.bootstrap.notifications import make_courier
 from muster.bootstrap.processes import Child
 from muster.database.connection import open_database
 from muster.engine.daemon import cycle_of
@@ -28,6 +30,9 @@ def run_engine(child: Child, **arguments: Any) -> None:
         daemon = make_daemon(house, engine, runs, runs.executor_id)
         if embedded:
             daemon.abandon_work()
+        # Beside the loop: a mail server that does not answer holds up nothing but mail.
+        courier = make_courier(house)
+        threading.Thread(target=courier.run, args=(child.stop,), name="courier", daemon=True).start()
         child.ready()
         daemon.run(child.stop)
     finally:

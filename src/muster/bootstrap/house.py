@@ -1,6 +1,5 @@
 """The provisioning service put together: the only place, with its neighbours, that names concrete classes."""
 
-import json
 import secrets
 import time
 import uuid
@@ -26,6 +25,7 @@ from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
+from muster.planning.notices import read_notification_settings
 from muster.planning.policy import RemovalThreshold, threshold_of
 from muster.planning.rules import JobRules, compile_rules
 from muster.ports.directory import JobView
@@ -205,7 +205,7 @@ class House:
         if application.template_id == FILE_TEMPLATE_ID:
             return self._inbound(job, rules, options)
         credentials = self.store.secrets.get(application.service_principal_id)
-        settings = _notification_settings(credentials)
+        settings = read_notification_settings(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
         sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
         role_problems = find_role_problems(schema) if sync_all else ()
         if role_problems:
@@ -333,11 +333,3 @@ def open_house(settings: Settings, folder: Path) -> House:
     )
     house.prepare()
     return house
-
-
-def _notification_settings(credentials: Mapping[str, str]) -> Mapping[str, object]:
-    try:
-        settings = json.loads(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS) or "{}")
-    except ValueError:
-        return {}
-    return settings if isinstance(settings, dict) else {}

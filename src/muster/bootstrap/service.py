@@ -29,7 +29,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
         has_administrator = house.store.access.count_administrators() > 0
         house.database.close()
         set_up_token = None if has_administrator else make_token("")
-        arguments = {**_as_arguments(settings), "data": str(folder), "public_url": settings.public_url}
+        arguments = {**_as_arguments(settings), "data": str(folder), "port": port, "public_url": settings.public_url}
         plans = (
             web_plan(
                 "muster.bootstrap.web_process:create_web",

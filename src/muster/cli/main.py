@@ -38,6 +38,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "links": ("muster.cli.links:links", "List whose account is which at the application, and how far it is ours."),
     "promote": ("muster.cli.links:promote", "Make accounts that were there before us ours: they may be deleted, too."),
     "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
+    "notifications": (
+        "muster.cli.notifications:app",
+        "How the installation tells: mail server, webhook, recipients; a test, and what was delivered.",
+    ),
     "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
     "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
 }

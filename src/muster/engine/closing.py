@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from muster.engine.parts import EngineStores, JobParts
+from muster.engine.quarantining import change_quarantine
 from muster.model.failures import JobFailure, TooManyDeletes
 from muster.model.job import Cycle, CyclePhase, CycleState, SynchronizationJob
 from muster.planning.health import quarantine, reason_of, verdict_of_cycle
@@ -25,13 +26,14 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
     ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
     stores.cycles.close(ended, cycle.window_until)
     failure = _failure_of(ended, parts)
-    before = parts.job.quarantine
+    # As it stands now: an administrator may have lifted it while the cycle ran.
+    job = stores.jobs.get(cycle.job_id) or parts.job
     if failure is None:
-        if before is not None:
-            stores.jobs.set_quarantine(cycle.job_id, None)
+        change_quarantine(stores, job, None, clock.now(), cycle=ended)
     else:
         reason = verdict_of_cycle(ended.counters, parts.quarantine_terms) or reason_of(failure)
-        stores.jobs.set_quarantine(cycle.job_id, quarantine(failure.record(), reason, before, clock.now()))
+        after = quarantine(failure.record(), reason, job.quarantine, clock.now())
+        change_quarantine(stores, job, after, clock.now(), cycle=ended)
     return ended
 
 
@@ -43,7 +45,8 @@ def close_failed(
         cycle, state=CycleState.FAILED, phase=CyclePhase.DONE, ended_at=clock.now(), failure=failure.record()
     )
     stores.cycles.close(ended, None)
-    stores.jobs.set_quarantine(job.id, quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now()))
+    after = quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now())
+    change_quarantine(stores, job, after, clock.now(), cycle=ended)
 
 
 def _failure_of(cycle: Cycle, parts: JobParts) -> JobFailure | None:

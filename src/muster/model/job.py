@@ -45,6 +45,11 @@ class QuarantineReason(StrEnum):
     INGESTION_INTERRUPTED = "IngestionInterrupted"
     UNKNOWN = "Unknown"
 
+    @property
+    def counts_failures(self) -> bool:
+        """Whether many objects failed, rather than the job as a whole."""
+        return self.value.endswith("Threshold")
+
 
 class ResetScope(StrEnum):
     """What a restart forgets (Graph synchronizationJobRestartScope)."""
@@ -128,6 +133,9 @@ class SynchronizationJob:
     @property
     def code(self) -> JobCode:
         """The status code that Graph shows."""
+        if self.schedule_state is ScheduleState.DISABLED and self.quarantine is not None:
+            # Disabled because the quarantine lasted too long: what is wrong goes on being shown.
+            return JobCode.QUARANTINE
         if self.schedule_state is ScheduleState.DISABLED:
             return JobCode.NOT_CONFIGURED
         if self.schedule_state is ScheduleState.PAUSED:

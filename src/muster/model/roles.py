@@ -25,6 +25,8 @@ class Permission(StrEnum):
     RUN_JOBS = "jobs.run"
     READ_LOGS = "logs.read"
     MANAGE_ACCESS = "access.manage"
+    # What concerns the installation as a whole: its mail server, its webhook.
+    MANAGE_INSTALLATION = "installation.manage"
 
 
 _APPLICATION = frozenset(

@@ -11,6 +11,8 @@ from muster.model.operation import Operation
 QUICK_ATTEMPTS = 3
 LADDER = (timedelta(hours=6), timedelta(hours=12), timedelta(hours=24))
 GIVEN_UP_AFTER = timedelta(days=28)
+# Source: a job that has been in quarantine for more than four weeks is disabled.
+LONGEST_QUARANTINE = timedelta(weeks=4)
 
 # Source: quarantined jobs slow down to one attempt a day.
 QUARANTINE_LADDER = (

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
 from muster.model.job import Quarantine, ScheduleState, SynchronizationJob
+from muster.model.notice import Notice
+from muster.ports.administration import AuditEntry
 
 
 class ApplicationStore(Protocol):
@@ -109,8 +111,17 @@ class JobStore(Protocol):
         """Starts, pauses or disables."""
         ...
 
-    def set_quarantine(self, job_id: str, quarantine: Quarantine | None) -> None:
-        """Puts a job into quarantine or lifts it."""
+    def set_quarantine(
+        self,
+        job_id: str,
+        quarantine: Quarantine | None,
+        *,
+        notice: Notice | None = None,
+        entry: AuditEntry | None = None,
+        state: ScheduleState | None = None,
+    ) -> None:
+        """Puts a job into quarantine or lifts it; in the same transaction what is told of it, what the audit log says
+        of it, and the job's new schedule, where they are given."""
         ...
 
     def set_settings(self, job_id: str, settings: Mapping[str, str]) -> None:

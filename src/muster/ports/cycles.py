@@ -8,6 +8,7 @@ from typing import Protocol
 from muster.model.directory import ObjectKind
 from muster.model.job import Cycle, Escrow, Plan, StagedOperation, StagedState
 from muster.model.log import LogEntry
+from muster.model.notice import Cause
 from muster.model.operation import Link, LinkState, MatchingValue, Operation, TargetResource, WantedReference
 
 
@@ -173,6 +174,10 @@ class LinkStore(Protocol):
 
     def count_escrows(self, job_id: str) -> int:
         """Returns how many failed objects wait."""
+        ...
+
+    def causes(self, job_id: str, limit: int) -> Sequence[Cause]:
+        """Returns why failed objects wait, the most frequent first, each with one of them as its example."""
         ...
 
     def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from muster.database.connection import Database
 from muster.ports.administration import AuditEntry
@@ -19,7 +20,7 @@ class SqlAudit:
     def add(self, entry: AuditEntry) -> None:
         """Writes an entry."""
         with self._database.write() as connection:
-            connection.execute(sa.insert(audit).values(at=entry.at, entry=encode(entry)))
+            write_entry(connection, entry)
 
     def search(
         self, *, after: str | None, limit: int, ascending: bool = False
@@ -34,3 +35,8 @@ class SqlAudit:
         page = rows[:limit]
         more = len(rows) > limit and page
         return [decode(row.entry, AuditEntry) for row in page], str(page[-1].key) if more else None
+
+
+def write_entry(connection: Connection, entry: AuditEntry) -> None:
+    """Writes an entry in the caller's transaction."""
+    connection.execute(sa.insert(audit).values(at=entry.at, entry=encode(entry)))

@@ -9,9 +9,13 @@ from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
 from muster.model.job import Quarantine, ScheduleState, SynchronizationJob
+from muster.model.notice import Notice
+from muster.ports.administration import AuditEntry
 from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.store.applications import application_key
+from muster.store.audit import write_entry
 from muster.store.encoding import decode, decode_optional, encode, encode_optional
+from muster.store.notices import keep_notice
 from muster.store.tables import applications, jobs, schemas
 
 
@@ -67,9 +71,26 @@ class SqlJobs:
         """Starts, pauses or disables. Raises LookupError."""
         self._change(job_id, schedule_state=state.value)
 
-    def set_quarantine(self, job_id: str, quarantine: Quarantine | None) -> None:
-        """Puts a job into quarantine or lifts it. Raises LookupError."""
-        self._change(job_id, quarantine=encode_optional(quarantine))
+    def set_quarantine(
+        self,
+        job_id: str,
+        quarantine: Quarantine | None,
+        *,
+        notice: Notice | None = None,
+        entry: AuditEntry | None = None,
+        state: ScheduleState | None = None,
+    ) -> None:
+        """Puts a job into quarantine or lifts it, and keeps what is told of it. Raises LookupError."""
+        values: dict[str, Any] = {"quarantine": encode_optional(quarantine)}
+        if state is not None:
+            values["schedule_state"] = state.value
+        with self._database.write() as connection:
+            key = job_key(connection, job_id)
+            connection.execute(sa.update(jobs).where(jobs.c.key == key).values(**values))
+            if notice is not None:
+                keep_notice(connection, notice)
+            if entry is not None:
+                write_entry(connection, entry)
 
     def set_settings(self, job_id: str, settings: Mapping[str, str]) -> None:
         """Merges settings. Raises LookupError."""

@@ -11,6 +11,7 @@ from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import CycleState, Escrow, StagedState
+from muster.model.notice import Cause
 from muster.model.operation import Link, LinkState, MatchingValue, OperationKind
 from muster.ports.cycles import OpenReference
 from muster.store.encoding import decode, decode_acknowledged, decode_operation, decode_optional
@@ -228,6 +229,33 @@ class SqlLinks:
             statement = sa.select(sa.func.count()).where(escrows.c.job_key == job_key(connection, job_id))
             return int(connection.execute(statement).scalar_one())
 
+    def causes(self, job_id: str, limit: int) -> Sequence[Cause]:
+        """Returns why failed objects wait, the most frequent first, each with one of them as its example."""
+        counted = (
+            sa.select(
+                escrows.c.code, sa.func.count().label("objects"), sa.func.min(escrows.c.source_id).label("example")
+            )
+            .group_by(escrows.c.code)
+            .order_by(sa.desc("objects"), escrows.c.code)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            job = job_key(connection, job_id)
+            found = counted.where(escrows.c.job_key == job).subquery()
+            rows = connection.execute(
+                sa.select(found.c.objects, escrows.c.failure)
+                .join(
+                    escrows,
+                    sa.and_(
+                        escrows.c.job_key == job,
+                        escrows.c.source_id == found.c.example,
+                        escrows.c.code == found.c.code,
+                    ),
+                )
+                .order_by(found.c.objects.desc(), found.c.code)
+            ).all()
+        return [_cause(decode(row.failure, FailureRecord), row.objects) for row in rows]
+
     def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:
         """Drops links (with references) and/or escrows, as a restart asks."""
         dropped = [table for table, is_asked in ((_LINKS, links), (_ESCROWS, escrows)) if is_asked]
@@ -317,6 +345,10 @@ def _link(row: Row[Any]) -> Link:
         acknowledged=decode_acknowledged(row.acknowledged),
         display_name=row.display_name,
     )
+
+
+def _cause(failure: FailureRecord, count: int) -> Cause:
+    return Cause(code=failure.code, sentence=failure.sentence, remedy=failure.remedy, count=count)
 
 
 def _escrow(row: Row[Any]) -> Escrow:

@@ -11,6 +11,7 @@ from muster.ports.administration import AccessStore, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.cycles import CensusStore, CycleStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
+from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.sealing import Sealer
 from muster.store.access import SqlAccess
 from muster.store.applications import SqlApplications, SqlSecrets
@@ -22,6 +23,7 @@ from muster.store.feed import SqlDirectoryFeed
 from muster.store.jobs import SqlJobs
 from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
+from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.plans import SqlPlans
 from muster.store.tables import installation
 from muster.store.work import SqlWorkQueue
@@ -46,6 +48,8 @@ class Store:
     work: WorkQueue
     audit: AuditStore
     access: AccessStore
+    outbox: Outbox
+    notification_settings: NotificationSettingsStore
 
 
 def prepare_tables(database: Database) -> str:
@@ -79,4 +83,6 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         work=SqlWorkQueue(database),
         audit=SqlAudit(database),
         access=SqlAccess(database),
+        outbox=SqlOutbox(database),
+        notification_settings=SqlNotificationSettings(database, sealer),
     )

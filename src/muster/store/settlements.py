@@ -169,6 +169,7 @@ def _escrow_row(job_key: int, escrow: Escrow) -> dict[str, Any]:
         "job_key": job_key,
         "source_id": escrow.source_id,
         "kind": escrow.kind,
+        "code": escrow.failure.code,
         "failure": encode(escrow.failure),
         "attempts": escrow.attempts,
         "first_failed_at": escrow.first_failed_at,

@@ -288,6 +288,7 @@ escrows = sa.Table(
     _of("jobs.key", name="job_key", primary=True),
     sa.Column("source_id", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, nullable=False),
     sa.Column("failure", sa.LargeBinary, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("first_failed_at", Instant, nullable=False),
@@ -368,4 +369,43 @@ administrators = sa.Table(
     sa.Column("folded_name", sa.Text, nullable=False, unique=True),
     sa.Column("roles", sa.Text, nullable=False),
     sa.Column("password_hash", sa.Text, nullable=False),
+)
+
+# ---------------------------------------------------------------- notifications
+
+# No foreign key to jobs: that a job was in trouble is told even if it is removed meanwhile.
+notices = sa.Table(
+    "notices",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("notice_id", sa.Text, nullable=False, unique=True),
+    sa.Column("at", Instant, nullable=False, index=True),
+    # Whether it is decided to whom it is told.
+    sa.Column("addressed", sa.Boolean, nullable=False),
+    sa.Column("notice", sa.LargeBinary, nullable=False),
+    sa.Index("notices_unaddressed", "addressed", "key"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("delivery_id", sa.Text, nullable=False, unique=True),
+    _of("notices.key", name="notice_key", index=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("recipient", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_attempt_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("trouble", sa.Text),
+    sa.Index("deliveries_due", "state", "next_attempt_at"),
+)
+
+# One row: how the installation tells, sealed.
+notification_settings = sa.Table(
+    "notification_settings",
+    METADATA,
+    sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
 )

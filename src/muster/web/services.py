@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from muster.administration.desk import Desk, Explain, OpenTarget, Stores, Uploads
 from muster.model.roles import Caller
+from muster.ports.notifier import Notifications
 from muster.ports.world import Clock, Ids
 
 
@@ -19,6 +20,7 @@ class Services:
     open_target: OpenTarget
     explain: Explain
     uploads: Uploads
+    notifications: Notifications
     # Why the service cannot work now, None if it can (for /readyz).
     trouble: Callable[[], str | None]
     public_url: str | None = None
@@ -34,4 +36,5 @@ class Services:
             open_target=self.open_target,
             explain=self.explain,
             uploads=self.uploads,
+            notifications=self.notifications,
         )

@@ -2,7 +2,7 @@
 
 from muster.administration.work import IMPORT_BYTES
 from muster.model.roles import Permission
-from muster.web.graph import applications, groups, links, logs, people, plans, schema, synchronization
+from muster.web.graph import applications, groups, links, logs, notifications, people, plans, schema, synchronization
 from muster.web.graph.call import Handler, Route
 
 _READ_PEOPLE = Permission.READ_DIRECTORY
@@ -123,6 +123,10 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_JOB}/explain", _READ, plans.explain),
     ("GET", f"{_JOB}/links", _READ, links.list_links),
     ("POST", f"{_JOB}/links/promote", _RUN, links.promote_links),
+    ("GET", "/notifications/settings", _READ, notifications.get_settings),
+    ("PATCH", "/notifications/settings", Permission.MANAGE_INSTALLATION, notifications.update_settings),
+    ("POST", "/notifications/test", Permission.MANAGE_INSTALLATION, notifications.tell_test),
+    ("GET", "/notifications/deliveries", _READ, notifications.list_deliveries),
     ("POST", "/imports", _WRITE_PEOPLE, plans.import_file),
     ("GET", "/imports/{work}", _WRITE_PEOPLE, plans.get_work),
     ("GET", "/work/{work}", _READ, plans.get_work),
