@@ -20,6 +20,10 @@ def change_quarantine(
     """Puts a job into quarantine, prolongs it, or lifts it, as the end of a cycle says."""
     if after is None and job.quarantine is None:
         return
+    if job.schedule_state is not ScheduleState.ACTIVE:
+        # An import, or a plan that somebody applies by hand: whoever asked for it is told there and then.
+        stores.jobs.set_quarantine(job.id, after)
+        return
     causes = _causes(stores, job, after)
     notice = notice_of_quarantine(job, after, at=at, cycle_id=cycle.id, causes=causes, held=cycle.counters.held)
     entry = None

@@ -47,7 +47,7 @@ JOB = SynchronizationJob(
         (ScheduleState.PAUSED, None, JobCode.PAUSED),
         (ScheduleState.PAUSED, QUARANTINE, JobCode.PAUSED),
         (ScheduleState.DISABLED, None, JobCode.NOT_CONFIGURED),
-        (ScheduleState.DISABLED, QUARANTINE, JobCode.NOT_CONFIGURED),
+        (ScheduleState.DISABLED, QUARANTINE, JobCode.QUARANTINE),
     ],
 )
 def test_the_status_code_of_a_job(state: ScheduleState, quarantine: Quarantine | None, code: JobCode) -> None:
