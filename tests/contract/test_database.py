@@ -188,6 +188,42 @@ def test_threads_that_add_one_each_lose_none(database: Database) -> None:
         assert connection.scalar(select(PEOPLE.c.logins)) == 160
 
 
+def _named(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.scalars(select(PEOPLE.c.name).order_by(PEOPLE.c.name)))
+
+
+def test_what_is_done_together_is_kept_as_a_whole(database: Database) -> None:
+    with database.together():
+        _add(database, "1", "ada")
+        _add(database, "2", "ben")
+        assert _named(database) == ["ada", "ben"], "what was written is read"
+        elsewhere: list[list[str]] = []
+        thread = threading.Thread(target=lambda: elsewhere.append(_named(database)))
+        thread.start()
+        thread.join()
+        assert elsewhere == [[]], "nobody else sees it yet"
+    assert _named(database) == ["ada", "ben"]
+
+
+def test_what_fails_together_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.together():
+        _add(database, "1", "ada")
+        raise ZeroDivisionError
+    assert _named(database) == []
+    _add(database, "2", "ben")
+    assert _named(database) == ["ben"], "the thread writes by itself again"
+
+
+def test_a_write_that_fails_amid_others_takes_only_itself_back(database: Database) -> None:
+    with database.together():
+        _add(database, "1", "ada")
+        with pytest.raises(IntegrityError):
+            _add(database, "1", "ada")
+        _add(database, "2", "ben")
+    assert _named(database) == ["ada", "ben"]
+
+
 def test_a_transaction_that_holds_a_name_keeps_others_out_until_its_end(database: Database) -> None:
     order: list[str] = []
     inside = threading.Event()

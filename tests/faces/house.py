@@ -5,6 +5,7 @@ import json
 import ssl
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -144,6 +145,7 @@ class House:
             explain=self._explain,
             uploads=self.uploads,
             notifications=self._office(store),
+            together=nullcontext,
             trouble=lambda: self.trouble,
         )
         self.site: WsgiApp = make_site(self.services)

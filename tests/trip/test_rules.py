@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -92,6 +93,7 @@ def desk_of(trip: Trip) -> Desk:
         open_target=lambda _application, _credentials: trip.open_job(JOB, {}).target,
         explain=lambda _job, _user: {},
         uploads=cast(Uploads, None),
+        together=nullcontext,
     )
 
 

@@ -1,6 +1,7 @@
 """The desk an admin works at: who asks, and the ports that administration reads and writes through."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -62,6 +63,8 @@ class Desk:
     explain: Explain
     uploads: Uploads
     notifications: Notifications
+    # What is written within is kept as a whole or not at all.
+    together: Callable[[], AbstractContextManager[None]]
 
     def require(self, permission: Permission) -> None:
         """Checks that the caller may. Raises: Refused."""

@@ -44,6 +44,7 @@ def make_services(house: House) -> Services:
         explain=house.explain,
         uploads=house.uploads(),
         notifications=make_office(house),
+        together=house.database.together,
         trouble=house.engine_trouble,
         public_url=house.settings.public_url,
     )

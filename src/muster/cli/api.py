@@ -2,7 +2,7 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -18,12 +18,13 @@ _DEADLINE = timedelta(seconds=120)
 
 
 class ApiError(Failed):
-    """The API refused; `status` and Graph's error code."""
+    """The API refused; `status`, Graph's error code and its details."""
 
-    def __init__(self, status: int, code: str, sentence: str) -> None:
+    def __init__(self, status: int, code: str, sentence: str, details: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(f"{sentence} ({code}, HTTP {status})")
         self.status = status
         self.code = code
+        self.details = tuple(details)
 
 
 class Api(ABC):
@@ -46,7 +47,7 @@ class Api(ABC):
         if status >= 400:
             error = document.get("error", {}) if isinstance(document, dict) else {}
             message = str(error.get("message") or f"{method} {path} was refused")
-            raise ApiError(status, str(error.get("code") or "Unknown"), message)
+            raise ApiError(status, str(error.get("code") or "Unknown"), message, error.get("details") or ())
         return document
 
     def get(self, path: str) -> Any:

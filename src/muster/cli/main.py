@@ -42,6 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "muster.cli.notifications:app",
         "How the installation tells: mail server, webhook, recipients; a test, and what was delivered.",
     ),
+    "config": (
+        "muster.cli.configuration:config_app",
+        "Applications, roles, assignments, credentials and rules as a file: plan it, apply it.",
+    ),
     "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
     "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
 }

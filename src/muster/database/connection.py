@@ -53,6 +53,7 @@ class Database:
         self._drivers = Drivers(reading, kept=kept_drivers)
         self._lock = threading.Lock()
         self._writer: int | None = None
+        self._joint = threading.local()
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
@@ -81,12 +82,21 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection in a read-only transaction that sees one state of the data from its first statement on."""
+        joint = self._joint_connection()
+        if joint is not None:
+            yield joint
+            return
         with self._reading.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in a write transaction. On SQLite the process's writers queue here; none may be nested."""
+        joint = self._joint_connection()
+        if joint is not None:
+            with joint.begin_nested():
+                yield joint
+            return
         if not self._one_writer:
             with self._writing.begin() as connection:
                 yield connection
@@ -100,6 +110,23 @@ class Database:
                     yield connection
             finally:
                 self._writer = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction for all that this thread reads and writes within: everything is kept, or nothing.
+
+        A write inside is a savepoint of it: what fails there and is caught takes only itself back. Prepared statements
+        that read by themselves see the state before.
+        """
+        with self.write() as connection:
+            self._joint.connection = connection
+            try:
+                yield
+            finally:
+                self._joint.connection = None
+
+    def _joint_connection(self) -> Connection | None:
+        return getattr(self._joint, "connection", None)
 
     def prepare(self, statement: Select[Any] | UpdateBase) -> Prepared:
         """The statement compiled for the driver. Raises ValueError for one that cannot be."""

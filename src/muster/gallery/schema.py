@@ -65,6 +65,11 @@ def form_source(expression: str) -> dict[str, Any]:
     return {**to_graph(parse_expression(expression)), "expression": expression}
 
 
+def form_attribute(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a Graph attributeDefinition; `item` has its name and whatever differs from the defaults."""
+    return _attribute(item)
+
+
 def _object(name: str, attributes: list[dict[str, Any]], *, soft_deletes: bool = True) -> dict[str, Any]:
     metadata = [] if soft_deletes else [{"key": SOFT_DELETION, "value": "False"}]
     return {"name": name, "metadata": metadata, "attributes": attributes}

@@ -96,10 +96,9 @@ class CycleStore(Protocol):
         """Raises the epoch by one and returns the cycle: every other holder is fenced out from now on."""
         ...
 
-    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> int:
+    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> None:
         """Writes, in one transaction: staged operations in order, settlements of what needs no request, and the cycle
-        itself (phase, position, counters), which is the checkpoint. Returns the number of the first operation; the
-        others follow it one by one."""
+        itself (phase, position, counters), which is the checkpoint."""
         ...
 
     def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:

@@ -1,6 +1,7 @@
 """What the faces need of the house, as one value that bootstrap fills."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from muster.administration.desk import Desk, Explain, OpenTarget, Stores, Uploads
@@ -21,6 +22,7 @@ class Services:
     explain: Explain
     uploads: Uploads
     notifications: Notifications
+    together: Callable[[], AbstractContextManager[None]]
     # Why the service cannot work now, None if it can (for /readyz).
     trouble: Callable[[], str | None]
     public_url: str | None = None
@@ -37,4 +39,5 @@ class Services:
             explain=self.explain,
             uploads=self.uploads,
             notifications=self.notifications,
+            together=self.together,
         )

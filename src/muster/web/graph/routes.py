@@ -2,7 +2,18 @@
 
 from muster.administration.work import IMPORT_BYTES
 from muster.model.roles import Permission
-from muster.web.graph import applications, groups, links, logs, notifications, people, plans, schema, synchronization
+from muster.web.graph import (
+    applications,
+    configuration,
+    groups,
+    links,
+    logs,
+    notifications,
+    people,
+    plans,
+    schema,
+    synchronization,
+)
 from muster.web.graph.call import Handler, Route
 
 _READ_PEOPLE = Permission.READ_DIRECTORY
@@ -127,6 +138,10 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("PATCH", "/notifications/settings", Permission.MANAGE_INSTALLATION, notifications.update_settings),
     ("POST", "/notifications/test", Permission.MANAGE_INSTALLATION, notifications.tell_test),
     ("GET", "/notifications/deliveries", _READ, notifications.list_deliveries),
+    ("GET", "/configuration", _READ, configuration.get_configuration),
+    ("GET", "/configuration/schema", _READ, configuration.get_schema),
+    ("POST", "/configuration/plan", _WRITE, configuration.plan),
+    ("POST", "/configuration/apply", _WRITE, configuration.apply),
     ("POST", "/imports", _WRITE_PEOPLE, plans.import_file),
     ("GET", "/imports/{work}", _WRITE_PEOPLE, plans.get_work),
     ("GET", "/work/{work}", _READ, plans.get_work),

@@ -1,0 +1,1 @@
+"""Configuration as code: exported, compared, applied as a whole."""

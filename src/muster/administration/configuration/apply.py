@@ -1,0 +1,140 @@
+"""Making an installation what a configuration says, as a whole or not at all; and comparing the two beforehand.
+
+A plan is an apply that is compared with what was there and then taken back: what it shows is what an apply does.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from muster.administration.applications import applications
+from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, export_configuration
+from muster.administration.configuration.principals import Principals
+from muster.administration.configuration.steps import Problem, Steps
+from muster.administration.credentials import MASKED_KEYS
+from muster.administration.desk import Desk
+from muster.administration.refusals import conflict
+from muster.model.configuration import Configuration, Place, write_configuration
+from muster.model.roles import Permission
+from muster.model.schema_difference import SchemaDifference, find_differences
+from muster.model.values import canonical_json
+
+# By application and key: what the references of a document stand for, looked up where the command runs.
+Secrets = Mapping[str, Mapping[str, str]]
+
+_HIDDEN = "********"
+
+
+class ConfigurationRefused(Exception):
+    """A configuration that cannot be applied; nothing was changed."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(" ".join(problem.sentence for problem in problems))
+        self.problems = tuple(problems)
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[Place, str]]) -> "ConfigurationRefused":
+        """Returns the refusal of a document that cannot be read."""
+        return cls([Problem(place=place, sentence=sentence) for place, sentence in found])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationPlan:
+    """What an apply would change. The same differences have the same hash."""
+
+    hash: str
+    differences: Sequence[SchemaDifference]
+    # Applications of the installation that the document does not name: they stay as they are.
+    unnamed: Sequence[str]
+
+
+class _TakenBack(Exception):
+    """Ends a transaction that was made to be compared."""
+
+
+def plan_configuration(desk: Desk, configuration: Configuration, secrets: Secrets) -> ConfigurationPlan:
+    """Returns what applying a configuration would change; changes nothing.
+
+    Raises: Refused; ConfigurationRefused with everything that is wrong.
+    """
+    desk.require(Permission.WRITE_CONFIGURATION)
+    try:
+        with desk.together():
+            plan = _apply(desk, configuration, secrets)
+            raise _TakenBack
+    except _TakenBack:
+        return plan
+
+
+def apply_configuration(
+    desk: Desk, configuration: Configuration, secrets: Secrets, expected: str | None = None
+) -> ConfigurationPlan:
+    """Returns what was changed: all of the configuration is in force, or none of it.
+
+    Args:
+        expected: the hash of the plan that was read; None applies whatever there is to do.
+    Raises: Refused, also when the plan is no longer what was read; ConfigurationRefused with everything that is wrong.
+    """
+    desk.require(Permission.WRITE_CONFIGURATION)
+    with desk.together():
+        plan = _apply(desk, configuration, secrets)
+        if expected is not None and plan.hash != expected:
+            raise conflict(
+                "The installation has changed since the plan was made: plan again, read it, and apply that.",
+                code="PlanRefused",
+            )
+    return plan
+
+
+def _apply(desk: Desk, configuration: Configuration, secrets: Secrets) -> ConfigurationPlan:
+    names = [application.name for application in configuration.applications]
+    before, kept = _shown(desk, names), _secrets_of(desk)
+    work = Steps(desk=desk, principals=Principals(desk))
+    for index, application in enumerate(configuration.applications):
+        work.carry_out(("applications", index), application, secrets.get(application.name, {}))
+    if work.problems:
+        raise ConfigurationRefused(work.problems)
+    after = _shown(desk, names)
+    differences = [*find_differences(before, after), *_changed_secrets(kept, _secrets_of(desk))]
+    unnamed = [each.display_name for each in applications(desk) if each.display_name not in names]
+    known = {application.name for application in export_configuration(desk).applications}
+    summary = canonical_json([[each.path, each.before, each.after] for each in differences])
+    return ConfigurationPlan(
+        hash=hashlib.sha256(summary).hexdigest(),
+        differences=differences,
+        unnamed=[name for name in unnamed if name in known],
+    )
+
+
+def _shown(desk: Desk, names: Sequence[str]) -> Mapping[str, Any]:
+    """The named applications as they are compared: one that is not there yet has nothing but its name."""
+    found = {
+        each["name"]: each for each in write_configuration(export_configuration(desk, names)).get("applications", ())
+    }
+    return {"applications": [_compared(found.get(name, {"name": name})) for name in names]}
+
+
+def _compared(application: Mapping[str, Any]) -> Mapping[str, Any]:
+    # By who and what: a list would differ as a whole.
+    given = {
+        f"{each.get('group') or each.get('user')} as {each.get('role', DEFAULT_ACCESS_NAME)}": "assigned"
+        for each in application.get("assignments", ())
+    }
+    return {**application, "assignments": given}
+
+
+def _secrets_of(desk: Desk) -> dict[str, Mapping[str, str]]:
+    return {each.display_name: desk.stores.secrets.get(each.service_principal_id) for each in applications(desk)}
+
+
+def _changed_secrets(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> Sequence[SchemaDifference]:
+    """That a secret has another value now, never which."""
+    return [
+        SchemaDifference(path=f"applications[{name}].credentials.{key} (value)", before=_HIDDEN, after=_HIDDEN)
+        for name, secrets in after.items()
+        for key in sorted(MASKED_KEYS & secrets.keys() & before.get(name, {}).keys())
+        if secrets[key] != before[name][key]
+    ]

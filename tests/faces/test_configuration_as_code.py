@@ -1,0 +1,268 @@
+"""`muster config`: what is exported and applied elsewhere is the same there; nothing is half applied."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from muster.bootstrap.house import open_house
+from muster.settings import load_settings
+from played_installation import Done, command
+
+PEOPLE = """userPrincipalName,displayName,mail,department
+ada@l.example,Ada Long,ada@l.example,Sales
+ben@l.example,Ben Short,ben@l.example,Operations
+cleo@l.example,Cleo Wide,cleo@l.example,Sales
+"""
+
+FILE = """\
+# Kept by the identity team
+version: 1
+applications:
+  - name: Phones   # as in the contract
+    template: 8x8
+    defaultAccessEntitles: true
+    roles:
+      - {name: User, value: User}
+      - {name: Lead, value: Lead, description: Leads}
+    assignments:
+      - users:   # everybody in sales
+          - {attribute: department, operator: EQUALS, values: [Sales]}
+        role: Lead
+      - user: ben@l.example
+    scope: assigned
+    skipOutOfScopeDeletions: true
+    notifications: {recipients: [it@l.example]}
+    deletionThreshold: 7
+    credentials:
+      BaseAddress: https://phones.example/scim
+      SecretToken: env:PHONES_TOKEN   # from the vault
+    jobs:
+      - status: running
+        interval: PT10M
+        settings: {DefaultDomain: l.example}
+        mappings:
+          - name: Provision Users
+            source: User
+            target: urn:ietf:params:scim:schemas:extension:enterprise:2.0:User
+            actions: [Add, Update]
+            scope:
+              - name: Has mail
+                clauses: [{attribute: mail, operator: IS NOT NULL}]
+            attributes:
+              userName: {expression: '[userPrincipalName]', matching: 1}
+              active: Not([IsSoftDeleted])
+              emails[type eq "work"].value: '[mail]'
+              name.givenName: {expression: '[givenName]', default: '-'}
+              name.familyName: '[surname]'
+              title: {expression: '[jobTitle]', clearWhenNull: true}
+              urn:x:badge: '[employeeId]'
+        attributes:
+          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:
+            - {name: urn:x:badge, caseExact: true}
+"""
+
+
+# Each list holds the one before it nine times.
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 8))
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PHONES_TOKEN", "s3cret")
+    monkeypatch.setenv("MUSTER_PHONES_SECRETTOKEN", "s3cret")
+    return _installation(tmp_path / "one")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "muster.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def _installation(folder: Path) -> Path:
+    open_house(load_settings(data=folder), folder).database.close()
+    people = folder / "people.csv"
+    people.write_text(PEOPLE)
+    assert command("import", people, "--data", folder).status == 0
+    return folder
+
+
+def _config(verb: str, *arguments: object, data: Path) -> Done:
+    return command("config", verb, *arguments, "--data", data)
+
+
+def _differences(file: Path, data: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _config("plan", file, "--json", data=data).json["differences"]
+    return found
+
+
+def test_a_file_is_applied_and_then_nothing_differs(installation: Path, file: Path) -> None:
+    planned = _config("plan", file, "--json", data=installation).json
+    assert {item["path"] for item in planned["differences"]} > {
+        "applications[Phones].assignments.ada@l.example as Lead",
+        "applications[Phones].assignments.ben@l.example as Default Access",
+    }
+    assert _config("plan", file, "--json", data=installation).json == planned, "a plan changes nothing"
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _differences(file, installation) == []
+    assert "as the file says" in _config("plan", file, "--check", data=installation).out
+
+
+def test_an_export_applied_to_an_empty_installation_gives_the_same_export(
+    installation: Path, file: Path, tmp_path: Path
+) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    exported = _config("export", data=installation).out
+    assert "s3cret" not in exported
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(exported)
+    other = _installation(tmp_path / "two")
+    assert _config("apply", copy, "--yes", data=other).status == 0
+    assert _config("export", data=other).out == exported
+    assert _differences(copy, other) == []
+
+
+def test_rules_that_mappings_cannot_say_are_kept_as_a_whole_schema(
+    installation: Path, file: Path, tmp_path: Path
+) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    document = json.loads(_config("export", "--json", data=installation).out)
+    house = open_house(load_settings(data=installation), installation)
+    job = next(job for job in house.store.jobs.list() if job.template_id == "8x8")
+    rules = dict(house.store.jobs.schema(job.id).document)
+    rules["synchronizationRules"][0]["objectMappings"][0]["ours"] = {"kept": True}
+    house.database.close()
+    rules.pop("id")
+    document["applications"][0]["jobs"][0] = {"schema": rules}
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(json.dumps(document))
+    assert _config("apply", whole, "--yes", data=installation).status == 0
+    exported = json.loads(_config("export", "--json", data=installation).out)
+    mapping = exported["applications"][0]["jobs"][0]["schema"]["synchronizationRules"][0]["objectMappings"][0]
+    assert mapping["ours"] == {"kept": True}
+    assert _differences(whole, installation) == []
+
+
+def test_an_export_over_a_file_keeps_what_has_not_changed_with_its_comments(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _config("export", file, data=installation).status == 0
+    unchanged = file.read_text()
+    for comment in ("# Kept by the identity team", "# as in the contract", "# everybody in sales", "# from the vault"):
+        assert comment in unchanged
+    file.write_text(unchanged.replace("deletionThreshold: 7", "deletionThreshold: 9"))
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    file.write_text(unchanged)
+    assert _config("export", file, data=installation).status == 0
+    assert file.read_text() == unchanged.replace("deletionThreshold: 7", "deletionThreshold: 9")
+
+
+def test_nothing_of_a_file_is_applied_when_a_part_of_it_cannot_be(installation: Path, file: Path) -> None:
+    wrong = FILE.replace("user: ben@l.example", "user: nobody@l.example").replace("'[jobTitle]'", "'Len('")
+    file.write_text(wrong.replace("role: Lead", "role: Leader"))
+    done = _config("apply", file, "--yes", data=installation)
+    assert done.status == 1
+    lines = file.read_text().splitlines()
+    line = {
+        what: next(number for number, text in enumerate(lines, 1) if what in text)
+        for what in ("nobody@l.example", "Len(", "role: Leader")
+    }
+    assert f"muster.yaml:{line['Len(']}:15 (applications/0/jobs/0/mappings/0/attributes/title)" in done.err
+    assert f"muster.yaml:{line['nobody@l.example']}:9 (applications/0/assignments/1): User" in done.err
+    role = f"muster.yaml:{line['role: Leader']}:9 (applications/0/assignments/0/role)"
+    assert f"{role}: There is no such role; there are Default Access, User, Lead." in done.err
+    assert "nothing was changed" in done.err
+    assert json.loads(_config("export", "--json", data=installation).out) == {"version": 1}
+    house = open_house(load_settings(data=installation), installation)
+    entries, _ = house.store.audit.search(after=None, limit=50)
+    assert [entry.target_name for entry in entries] == ["people.csv"]
+    house.database.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version: 1\napplications: [", "muster.yaml:2:16: expected the node content"),
+        ("- a", "holds no configuration"),
+        ("version: 1\nversion: 1\n", "muster.yaml:2:1: found duplicate key"),
+        ("version: 1\napplications:\n  - name: A\n    template: 8x8\n    rolls: 1\n", "muster.yaml:5:5"),
+        (BOMB, "unfolds to more than"),
+        ("version: 1\napplications: !!python/object/apply:os.system [ls]\n", "uses the tag"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_place(
+    installation: Path, file: Path, text: str, said: str
+) -> None:
+    file.write_text(text)
+    done = _config("plan", file, data=installation)
+    assert done.status == 1
+    assert said in done.err
+
+
+def test_a_secret_in_the_file_is_refused_and_not_repeated(installation: Path, file: Path) -> None:
+    file.write_text(FILE.replace("env:PHONES_TOKEN", "hunter2"))
+    done = _config("plan", file, data=installation)
+    assert done.status == 1
+    assert "(applications/0/credentials/SecretToken): A secret does not stand in the file" in done.err
+    assert "hunter2" not in done.err + done.out
+
+
+def test_a_secret_comes_from_a_file_beside_the_configuration(installation: Path, file: Path) -> None:
+    file.write_text(FILE.replace("env:PHONES_TOKEN", "file:token.txt"))
+    (file.parent / "token.txt").write_text("from-a-file\n")
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    house = open_house(load_settings(data=installation), installation)
+    application = next(each for each in house.store.applications.list() if each.display_name == "Phones")
+    assert house.store.secrets.get(application.service_principal_id)["SecretToken"] == "from-a-file"
+    house.database.close()
+
+
+def test_a_reference_that_cannot_be_followed_stops_an_apply_and_not_a_plan(
+    installation: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    monkeypatch.setenv("PHONES_TOKEN", "another")
+    shown = _differences(file, installation)
+    assert [item["path"] for item in shown] == ["applications[Phones].credentials.SecretToken (value)"]
+    assert "another" not in json.dumps(shown)
+    monkeypatch.delenv("PHONES_TOKEN")
+    planned = _config("plan", file, data=installation)
+    assert (planned.status, "PHONES_TOKEN is not set" in planned.err) == (0, True)
+    assert _config("apply", file, "--yes", data=installation).status == 1
+
+
+def test_who_and_which_role_is_taken_away_is_planned_and_done(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    yaml = YAML()
+    tree = yaml.load(file.read_text())
+    tree["applications"][0]["assignments"] = [{"user": "ada@l.example", "role": "User"}]
+    tree["applications"][0]["roles"] = [{"name": "User", "value": "User"}]
+    with file.open("w") as stream:
+        yaml.dump(tree, stream)
+    planned = _config("plan", file, "--check", "--json", data=installation)
+    assert planned.status == 1
+    changes = {item["path"]: item["newValue"] for item in planned.json["differences"]}
+    assert changes["applications[Phones].assignments.cleo@l.example as Lead"] is None
+    assert changes["applications[Phones].roles[Lead]"] is None
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    exported = json.loads(_config("export", "--json", data=installation).out)["applications"][0]
+    assert exported["assignments"] == [{"user": "ada@l.example", "role": "User"}]
+    assert [role["name"] for role in exported["roles"]] == ["User"]
+
+
+def test_an_application_that_the_file_does_not_name_is_left_and_named(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    file.write_text(FILE.replace("name: Phones", "name: Other").replace("status: running", "status: stopped"))
+    assert _config("plan", file, "--json", data=installation).json["unnamed"] == ["Phones"]
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    names = [each["name"] for each in json.loads(_config("export", "--json", data=installation).out)["applications"]]
+    assert names == ["Other", "Phones"]
+    only = json.loads(_config("export", "--app", "Other", "--json", data=installation).out)
+    assert [each["name"] for each in only["applications"]] == ["Other"]
+
+
+def test_the_schema_for_editors_is_printed(installation: Path) -> None:
+    assert json.loads(_config("schema", data=installation).out)["title"] == "Muster configuration"
