@@ -38,8 +38,9 @@ from muster.ports.target import UnknownOutcome
 from muster.ports.transport import Transport
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
 from muster.targets.pace import Pace
-from muster.targets.scim import AttributesByKind, ScimTarget, mapped_attributes
+from muster.targets.scim import ScimTarget
 from muster.targets.scim_failures import INCOMPATIBLE, SEVERAL_ENTRIES
+from muster.targets.scim_names import AttributesByKind, mapped_attributes
 
 ADDRESS = "https://app.example/scim/v2"
 SECRET = "s3cret-token-value"

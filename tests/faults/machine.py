@@ -35,7 +35,8 @@ from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import compile_rules
 from muster.ports.directory import JobView
 from muster.sources.directory import DirectorySource
-from muster.targets.scim import ScimTarget, mapped_attributes
+from muster.targets.scim import ScimTarget
+from muster.targets.scim_names import mapped_attributes
 from trip.playing import ADDRESS, APP, JOB
 
 Step = tuple[str, int, int, int]

@@ -21,7 +21,8 @@ from muster.model.schema_document import read_schema
 from muster.scim.client import form_create, form_lookup, form_url, project, read_address
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
 from muster.scim.filters import Comparison, parse_filter
-from muster.targets.scim import ScimTarget, mapped_attributes
+from muster.targets.scim import ScimTarget
+from muster.targets.scim_names import mapped_attributes
 
 USER = ObjectKind.USER
 PAGE = find("scim")

@@ -33,7 +33,8 @@ from muster.ports.directory import JobView, ObjectWrite
 from muster.scim.errors import InvalidValue
 from muster.sources.directory import DirectorySource
 from muster.store.open import Store
-from muster.targets.scim import ScimTarget, mapped_attributes
+from muster.targets.scim import ScimTarget
+from muster.targets.scim_names import mapped_attributes
 
 ADDRESS = "https://scim.example/scim/v2"
 APP = "11111111-1111-4111-8111-111111111111"

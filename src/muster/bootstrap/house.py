@@ -38,7 +38,8 @@ from muster.sources.files import open_file
 from muster.sources.rows import FileRefused
 from muster.store.open import Store, open_store, prepare_tables
 from muster.targets.directory import DirectoryTarget
-from muster.targets.scim import ScimTarget, mapped_attributes
+from muster.targets.scim import ScimTarget
+from muster.targets.scim_names import mapped_attributes
 from muster.transport.client import open_transport
 
 DATABASE_NAME = "muster.db"

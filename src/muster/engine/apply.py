@@ -1,8 +1,10 @@
 """Operation → Outcome: sends operations side by side and says what came of each."""
 
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from muster.engine.parts import JobParts
 from muster.model.failures import Conflict, FailureRecord, JobFailure, ObjectFailure, TargetObjectGone
@@ -48,19 +50,35 @@ class Sender:
         target = self._parts.target
         if isinstance(target, BatchTarget):
             return self._send_together(target, operations), None
+        return self._send_side_by_side(operations)
+
+    def _send_side_by_side(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
+        # Taken one by one by as many threads as the target may be called from; each knows its place.
+        waiting = deque(enumerate(operations))
+        answers: dict[int, Answer] = {}
         stopped: list[JobFailure] = []
 
-        def one(operation: Operation) -> Answer | None:
-            if stopped:
-                return None
-            try:
-                return self._send_one(operation)
-            except JobFailure as failure:
-                stopped.append(failure)
-                return None
+        def work() -> None:
+            while waiting and not stopped:
+                try:
+                    place, operation = waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    answers[place] = self._send_one(operation)
+                except JobFailure as failure:
+                    stopped.append(failure)
+                except BaseException:
+                    # A fault of ours: nobody sends anything more.
+                    waiting.clear()
+                    raise
 
-        answers = [answer for answer in self._pool.map(one, operations) if answer is not None]
-        return answers, stopped[0] if stopped else None
+        threads = min(self._parts.target.capabilities.concurrency, len(operations))
+        ends = [self._pool.submit(work) for _ in range(threads)]
+        wait(ends)
+        for end in ends:
+            end.result()
+        return [answers[place] for place in sorted(answers)], stopped[0] if stopped else None
 
     def _send_together(self, target: BatchTarget, operations: Sequence[Operation]) -> list[Answer]:
         writing = [operation for operation in operations if operation.kind.writes]
@@ -73,7 +91,7 @@ class Sender:
             if isinstance(answer, ObjectFailure):
                 outcomes.append(self._failed(operation, answer))
             else:
-                outcomes.append(replace(self._succeeded(operation, answer), duration=duration))
+                outcomes.append(self._succeeded(operation, answer, duration=duration))
         return outcomes
 
     def _send_one(self, operation: Operation) -> Answer:
@@ -93,7 +111,7 @@ class Sender:
             return Unsettled(operation=operation, failure=failure.record(), is_gone=True)
         except ObjectFailure as failure:
             return self._failed(operation, failure)
-        return replace(self._succeeded(operation, written), duration=self._clock.now() - began_at)
+        return self._succeeded(operation, written, began_at=began_at)
 
     def _call(self, operation: Operation) -> Written | None:
         target = self._parts.target
@@ -108,15 +126,26 @@ class Sender:
             case _:
                 return None
 
-    def _succeeded(self, operation: Operation, written: Written | None) -> Outcome:
-        outcome = Outcome(
+    def _succeeded(
+        self,
+        operation: Operation,
+        written: Written | None,
+        *,
+        began_at: datetime | None = None,
+        duration: timedelta = timedelta(0),
+    ) -> Outcome:
+        at = self._clock.now()
+        target_id = written.target_id if written is not None else operation.target_id
+        step = export_step(operation, self._parts.rules, target_id=target_id)
+        return Outcome(
             operation=operation,
             status=LogStatus.SUCCESS,
-            at=self._clock.now(),
-            target_id=written.target_id if written is not None else operation.target_id,
+            at=at,
+            duration=duration if began_at is None else at - began_at,
+            target_id=target_id,
             acknowledged=self.acknowledged(operation, written),
+            steps=() if step is None else (step,),
         )
-        return with_export_step(outcome, self._parts)
 
     def _failed(self, operation: Operation, failure: ObjectFailure) -> Outcome:
         return failed(operation, failure.record(), self._parts, self._clock)
@@ -138,14 +167,15 @@ def failed(
     operation: Operation, failure: FailureRecord, parts: JobParts, clock: Clock, *, is_open: bool = False
 ) -> Outcome:
     """Returns the outcome of an operation that failed; `is_open`: its request may have arrived, or may yet."""
-    outcome = Outcome(operation=operation, status=LogStatus.FAILURE, at=clock.now(), failure=failure, is_open=is_open)
-    return with_export_step(outcome, parts)
-
-
-def with_export_step(outcome: Outcome, parts: JobParts) -> Outcome:
-    """Returns the outcome with the last step of its trace."""
-    step = export_step(outcome, parts.rules)
-    return outcome if step is None else replace(outcome, steps=(step,))
+    step = export_step(operation, parts.rules, failure=failure)
+    return Outcome(
+        operation=operation,
+        status=LogStatus.FAILURE,
+        at=clock.now(),
+        failure=failure,
+        is_open=is_open,
+        steps=() if step is None else (step,),
+    )
 
 
 def _values(operation: Operation) -> tuple[MappedValue, ...]:

@@ -57,7 +57,7 @@ class Control:
             parts.target.probe(rules.matching[0].attribute if rules.matching else "userName")
             cycle = self._new_cycle(job_id)
             self._stores.cycles.begin(cycle)
-            run = Run(cycle, parts, self._stores, self._clock, self._ids)
+            run = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
             try:
                 decisions = run.decider.decide(cycle, kind, [change])
                 run.stage(decisions, run.move(phase=CyclePhase.REFERENCES), removal_wave=MAIN_WAVE)

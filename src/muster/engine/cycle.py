@@ -96,7 +96,7 @@ class CycleEngine:
             self._move_watermark(job, cycle.window_until)
             return None
         self._stores.cycles.begin(cycle)
-        self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
+        self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
         return cycle
 
     def advance(self, cycle_id: str) -> bool:

@@ -1,13 +1,15 @@
 """One cycle in this process's hands: its parts, its place, and the writing down of what happens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 from muster.engine.apply import Answer, Sender, Unsettled, failed
 from muster.engine.decide import Decider, Decision
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
+from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.failures import JobFailure
 from muster.model.job import Cycle, CyclePhase, Escrow, StagedOperation, StagedState
@@ -15,8 +17,11 @@ from muster.model.operation import LinkState, Operation, OperationKind, Outcome
 from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.world import Clock, Ids
 
-# One commit of intents and one of outcomes for so many requests.
-BATCH = 100
+# One commit of intents and one of outcomes for so many requests at most: as many as the target takes in this time, so
+# that neither whoever stops the cycle nor a leaver waits longer for the end of a batch.
+BATCH = 500
+BATCH_TIME = timedelta(seconds=1.5)
+FIRST_BATCH = 100
 REMOVALS_LIMIT = 1_000_000
 URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE = 0, 1, 2
 
@@ -24,7 +29,10 @@ URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE = 0, 1, 2
 class Run:
     """Holds a cycle. `cycle` is always as it was last committed."""
 
-    def __init__(self, cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, *, is_new: bool = False
+    ) -> None:
+        """`is_new`: the cycle began just now, in this process."""
         self.cycle = cycle
         self.parts = parts
         self.escrows: dict[str, Escrow] = {}
@@ -35,6 +43,9 @@ class Run:
         self.decider = Decider(parts, Lookup(stores, parts, self._pool), clock, ids)
         self.journal = Journal(parts, clock, ids)
         self.sender = Sender(parts, self._pool, clock)
+        # Removals may be many: they wait in the store alone.
+        self._outbox = Outbox(stores.cycles, cycle.id, kept=(URGENT_WAVE, MAIN_WAVE), is_new=is_new)
+        self._batch = FIRST_BATCH
 
     def close(self) -> None:
         """Ends the threads."""
@@ -50,7 +61,9 @@ class Run:
         self, cycle: Cycle, operations: Sequence[NewOperation] = (), settlements: Sequence[Settlement] = ()
     ) -> None:
         """Commits a place together with what was staged and settled on the way there."""
-        self._stores.cycles.stage(cycle, operations, settlements)
+        first = self._stores.cycles.stage(cycle, operations, settlements)
+        for number, new in enumerate(operations, first):
+            self._outbox.add(new.wave, [StagedOperation(number=number, operation=new.operation, state=new.state)])
         self.cycle = cycle
 
     def _counted(self, cycle: Cycle) -> Cycle:
@@ -99,6 +112,21 @@ class Run:
         escrow = self.escrows.get(outcome.operation.source_id)
         return self.journal.settlement(outcome, self.cycle, number=number, escrow=escrow)
 
+    def set_aside(self, source_ids: Collection[str]) -> None:
+        """Takes back what is staged for leavers and not sent: decided before they left, it would switch them on again.
+
+        Their removal, too, if it was to come later: once is enough.
+        """
+        if not source_ids:
+            return
+        waiting = [
+            *self._outbox.peek(MAIN_WAVE, REMOVALS_LIMIT),
+            *self._outbox.peek(REMOVAL_WAVE, REMOVALS_LIMIT),
+        ]
+        late = [item.number for item in waiting if item.operation.source_id in source_ids]
+        if late:
+            self._mark(late, StagedState.REJECTED, "Superseded", "Left while this was waiting to be sent.")
+
     # ------------------------------------------------------------ sending
 
     def recover(self) -> None:
@@ -144,12 +172,14 @@ class Run:
 
     def send_batch(self, wave: int) -> bool:
         """Sends the next batch of a wave and settles it; returns whether there was one. Raises JobFailure."""
-        staged = self._stores.cycles.staged(self.cycle.id, StagedState.RELEASED, wave, BATCH)
+        staged = self._outbox.peek(wave, min(self._batch, BATCH))
         if not staged:
             return False
         # Intent before the call: whatever happens from here on, these are looked up and not repeated blindly.
-        self._stores.cycles.mark(self.cycle, [item.number for item in staged], StagedState.SENDING, None, None)
+        self._mark([item.number for item in staged], StagedState.SENDING)
+        began_at = self.clock.now()
         answers, stopped = self.sender.send([item.operation for item in staged])
+        self._fit_batch(len(answers), self.clock.now() - began_at)
         self._count_writes(len(answers))
         numbers = {item.operation.change_id: item.number for item in staged}
         # Those that are clear come first: a conflict may be with one of them.
@@ -163,10 +193,22 @@ class Run:
             # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
             tried = {_operation_of(answer).change_id for answer in answers}
             untried = [number for change_id, number in numbers.items() if change_id not in tried]
-            self._stores.cycles.mark(self.cycle, untried, StagedState.RELEASED, None, None)
+            self._mark(untried, StagedState.RELEASED)
             raise stopped
         self._settle_open(open_ends)
         return True
+
+    def _mark(
+        self, numbers: Sequence[int], state: StagedState, code: str | None = None, why: str | None = None
+    ) -> None:
+        self._stores.cycles.mark(self.cycle, numbers, state, code, why)
+        self._outbox.drop(numbers)
+
+    def _fit_batch(self, count: int, duration: timedelta) -> None:
+        """Fits the next batch to the time that this one took."""
+        fitting = BATCH if duration <= timedelta(0) else int(count * (BATCH_TIME / duration))
+        # All that are sent side by side have something to send.
+        self._batch = min(max(fitting, self.parts.target.capabilities.concurrency), BATCH)
 
     def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         if not outcomes:

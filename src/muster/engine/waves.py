@@ -8,7 +8,7 @@ from muster.engine.apply import Unsettled, failed
 from muster.engine.decide import Decision
 from muster.engine.journal import tally
 from muster.engine.parts import EngineStores, JobParts
-from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, REMOVALS_LIMIT, URGENT_WAVE, Run
+from muster.engine.run import REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TooManyDeletes
 from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedState
@@ -56,25 +56,9 @@ def stage_leavers(run: Run, stores: EngineStores) -> bool:
     place = replace(
         run.move(position=run.cycle.position), options={**options, "leavers": str(latest), "leaversGone": str(gone)}
     )
-    _set_aside(run, stores, {decision.operation.source_id for decision in leavers})
+    run.set_aside({decision.operation.source_id for decision in leavers})
     run.stage(leavers, place, removal_wave=URGENT_WAVE)
     return bool(leavers)
-
-
-def _set_aside(run: Run, stores: EngineStores, source_ids: set[str]) -> None:
-    """Takes back what is staged for leavers but not sent: decided before they left, it would switch them on again."""
-    if not source_ids:
-        return
-    waiting = [
-        *stores.cycles.staged(run.cycle.id, StagedState.RELEASED, MAIN_WAVE, PAGE),
-        # Their removal, too, if it was to come later: once is enough.
-        *stores.cycles.staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, REMOVALS_LIMIT),
-    ]
-    late = [item.number for item in waiting if item.operation.source_id in source_ids]
-    if late:
-        stores.cycles.mark(
-            run.cycle, late, StagedState.REJECTED, "Superseded", "Left while this was waiting to be sent."
-        )
 
 
 def release_removals(run: Run, stores: EngineStores, clock: Clock, ids: Ids) -> bool:

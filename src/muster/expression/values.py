@@ -121,6 +121,8 @@ def shown(value: Any) -> str:
 
 def is_redacted(value: Any) -> bool:
     """Whether the value, or any value inside it, is redacted."""
+    if value.__class__ is str:
+        return False
     match value:
         case Redacted():
             return True

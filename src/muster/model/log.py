@@ -103,8 +103,9 @@ class LogEntry:
 
 def shown(value: Value) -> str | None:
     """Returns a value as the log shows it: None for absent, texts bare, lists joined with `; `."""
-    if value is None:
-        return None
+    if value is None or value.__class__ is str:
+        # Nearly all are texts.
+        return value
     if isinstance(value, bool):
         return "True" if value else "False"
     if isinstance(value, tuple | list):

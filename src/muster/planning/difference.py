@@ -127,7 +127,9 @@ def take_over(
 
 def are_equal(one: Value, other: Value, definition: AttributeDefinition | None) -> bool:
     """Whether two values are the same for the target: by type, letter case only where caseExact, lists as sets."""
-    return one is other or bool(_comparable(one, definition) == _comparable(other, definition))
+    if one is other or (one.__class__ is str and one == other):
+        return True
+    return bool(_comparable(one, definition) == _comparable(other, definition))
 
 
 def _confirmed_otherwise(

@@ -42,44 +42,39 @@ class CompiledMapping:
     node: Node | None
     # Depends on IsSoftDeleted: flows even when somebody leaves the scope.
     is_life_sign: bool
+    # What follows from these, computed once: every value of every object asks for it.
+    attribute: str = field(init=False)
+    # Only during object creation: it says so, or the target never changes the attribute afterwards.
+    is_create_only: bool = field(init=False)
+    # Sent only where the target has nothing: mapping type None, and flow types that never change a value.
+    fills_empty: bool = field(init=False)
+    # Values are added to those the target has, and none is ever taken away.
+    adds_only: bool = field(init=False)
+    # An empty source empties the target attribute: as the mapping asks, or because it asserts all roles.
+    clears: bool = field(init=False)
+    # The function of complex app roles that makes the value, or None.
+    role_function: str | None = field(init=False)
+    # Exported even when it has not changed.
+    always_flows: bool = field(init=False)
 
-    @property
-    def attribute(self) -> str:
-        """The target attribute."""
-        return self.mapping.target_attribute
-
-    @property
-    def is_create_only(self) -> bool:
-        """Only during object creation: it says so, or the target never changes the attribute afterwards."""
-        return self.mapping.flow_type is FlowType.OBJECT_ADD_ONLY or self.definition.mutability is Mutability.IMMUTABLE
-
-    @property
-    def fills_empty(self) -> bool:
-        """Sent only where the target has nothing: mapping type None, and flow types that never change a value."""
-        if self.run is None or self.mapping.flow_type is FlowType.ATTRIBUTE_ADD_ONLY:
-            return True
-        return self.mapping.flow_type is FlowType.VALUE_ADD_ONLY and not self.definition.multivalued
-
-    @property
-    def adds_only(self) -> bool:
-        """Values are added to those the target has, and none is ever taken away."""
-        adding = self.mapping.flow_type in (FlowType.VALUE_ADD_ONLY, FlowType.MULTI_VALUE_ADD_ONLY)
-        return self.definition.multivalued and (adding or self.role_function == "AppRoleAssignmentsComplex")
-
-    @property
-    def clears(self) -> bool:
-        """An empty source empties the target attribute: as the mapping asks, or because it asserts all roles."""
-        return self.mapping.clear_when_null or self.role_function == ASSERTIVE_ROLES
-
-    @property
-    def role_function(self) -> str | None:
-        """The function of complex app roles that makes the value, or None."""
-        return self.node.function if isinstance(self.node, Call) and self.node.function in COMPLEX_ROLES else None
-
-    @property
-    def always_flows(self) -> bool:
-        """Exported even when it has not changed."""
-        return self.mapping.flow_behavior is FlowBehavior.FLOW_ALWAYS
+    def __post_init__(self) -> None:
+        mapping, definition, flow = self.mapping, self.definition, self.mapping.flow_type
+        role_function = (
+            self.node.function if isinstance(self.node, Call) and self.node.function in COMPLEX_ROLES else None
+        )
+        fills_empty = self.run is None or flow is FlowType.ATTRIBUTE_ADD_ONLY
+        adding = flow in (FlowType.VALUE_ADD_ONLY, FlowType.MULTI_VALUE_ADD_ONLY)
+        computed: Mapping[str, str | bool | None] = {
+            "attribute": mapping.target_attribute,
+            "is_create_only": flow is FlowType.OBJECT_ADD_ONLY or definition.mutability is Mutability.IMMUTABLE,
+            "fills_empty": fills_empty or (flow is FlowType.VALUE_ADD_ONLY and not definition.multivalued),
+            "adds_only": definition.multivalued and (adding or role_function == "AppRoleAssignmentsComplex"),
+            "clears": mapping.clear_when_null or role_function == ASSERTIVE_ROLES,
+            "role_function": role_function,
+            "always_flows": mapping.flow_behavior is FlowBehavior.FLOW_ALWAYS,
+        }
+        for name, value in computed.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

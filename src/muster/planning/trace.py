@@ -85,23 +85,24 @@ def steps_of(intent: Intent, target: TargetObject, operation: Operation, rules: 
     return tuple(steps)
 
 
-def export_step(outcome: Outcome, rules: JobRules) -> Step | None:
+def export_step(
+    operation: Operation, rules: JobRules, *, target_id: str | None = None, failure: FailureRecord | None = None
+) -> Step | None:
     """Returns the step of what came of the request; None when nothing was sent."""
-    operation = outcome.operation
     words = _VERBS.get(operation.kind)
     if words is None:
         return None
     kind, name = operation.object_kind.value, operation.source_name
     type_ = StepType.REFERENCE_RESOLUTION if operation.kind is OperationKind.REFER else StepType.EXPORT
-    if outcome.failure is not None:
+    if failure is not None:
         verb = words[2].lower()
         return _step(
             f"EntryExport{words[2]}",
             type_,
             LogStatus.FAILURE,
-            f"Failed to {verb} {kind} '{name}' in {rules.target_name}: {outcome.failure.sentence}",
+            f"Failed to {verb} {kind} '{name}' in {rules.target_name}: {failure.sentence}",
         )
-    identifier = outcome.target_id or operation.target_id or ""
+    identifier = target_id or operation.target_id or ""
     return Step(
         name=f"EntryExport{words[2]}",
         type=type_,

@@ -96,9 +96,10 @@ class CycleStore(Protocol):
         """Raises the epoch by one and returns the cycle: every other holder is fenced out from now on."""
         ...
 
-    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> None:
+    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> int:
         """Writes, in one transaction: staged operations in order, settlements of what needs no request, and the cycle
-        itself (phase, position, counters), which is the checkpoint."""
+        itself (phase, position, counters), which is the checkpoint. Returns the number of the first operation; the
+        others follow it one by one."""
         ...
 
     def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:

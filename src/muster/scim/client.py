@@ -240,8 +240,12 @@ def project(
     Those in `booleans` come as bool even when the server writes texts.
     """
     projection: dict[str, Any] = {}
+    present = {name.lower() for name in document}
     for name in paths:
-        value = read_value(document, parse_mapping_path(name))
+        path = parse_mapping_path(name)
+        if present.isdisjoint(path.roots):
+            continue
+        value = read_value(document, path)
         if name in booleans and isinstance(value, str) and value.lower() in ("true", "false"):
             value = value.lower() == "true"
         if value is not None:

@@ -41,6 +41,8 @@ class MappingPath:
     # Sub-attributes that mark the one element meant, with their values: (("type", "work"),).
     conditions: tuple[tuple[str, FilterValue], ...] = ()
     sub_attribute: str | None = None
+    # In lower case, the members of a resource that may hold it: without them there is nothing to read.
+    roots: frozenset[str] = frozenset()
 
     @property
     def element(self) -> tuple[str | None, str, tuple[tuple[str, FilterValue], ...]]:
@@ -64,11 +66,15 @@ def parse_mapping_path(text: str) -> MappingPath:
             f"“{text[:80]}” is no attribute path: write it like userName, name.givenName, "
             'emails[type eq "work"].value or urn:…:User:department.'
         )
-    schema = head["schema"]
+    schema = None if head["schema"] is None or ":core:" in head["schema"].lower() else head["schema"]
+    attribute = head["attribute"]
     return MappingPath(
         text=text,
-        schema=None if schema is None or ":core:" in schema.lower() else schema,
-        attribute=head["attribute"],
+        schema=schema,
+        attribute=attribute,
+        roots=frozenset(
+            name.lower() for name in ((attribute,) if schema is None else (schema, f"{schema}:{attribute}"))
+        ),
         conditions=() if tail is None else _conditions(tail["filter"], text),
         sub_attribute=head["sub"] if tail is None else tail["sub"],
     )
@@ -100,19 +106,19 @@ def read_value(resource: Mapping[str, Any], path: MappingPath) -> Any:
     if path.conditions:
         value = find_element(value, path)
     elif path.sub_attribute is not None and isinstance(value, list):
-        value = _preferred([item for item in value if isinstance(item, Mapping)])
+        value = _preferred([item for item in value if isinstance(item, dict)])
     if path.sub_attribute is not None:
-        value = get_member(value, path.sub_attribute) if isinstance(value, Mapping) else None
+        value = get_member(value, path.sub_attribute) if isinstance(value, dict) else None
     return None if value in ("", [], {}) else value
 
 
 def find_element(value: Any, path: MappingPath) -> Mapping[str, Any] | None:
     """Returns the element of a multi-valued attribute that the path's conditions mark; of several the primary one."""
     # Lenient: some servers answer a single element without its list.
-    elements = [value] if isinstance(value, Mapping) else value
+    elements = [value] if isinstance(value, dict) else value
     if not isinstance(elements, list):
         return None
-    return _preferred([item for item in elements if isinstance(item, Mapping) and _satisfies(item, path.conditions)])
+    return _preferred([item for item in elements if isinstance(item, dict) and _satisfies(item, path.conditions)])
 
 
 def has_element(resource: Mapping[str, Any], path: MappingPath) -> bool:
@@ -124,7 +130,7 @@ def read_references(resource: Mapping[str, Any], path: MappingPath) -> tuple[str
     """Returns the ids a reference attribute points to, whether they are bare texts or objects with a `value`."""
     value = read_value(resource, path)
     items = value if isinstance(value, list) else [value]
-    ids = (get_member(item, "value") if isinstance(item, Mapping) else item for item in items)
+    ids = (get_member(item, "value") if isinstance(item, dict) else item for item in items)
     return tuple(str(found) for found in ids if found not in (None, ""))
 
 
@@ -133,14 +139,17 @@ def get_member(holder: Mapping[str, Any], name: str) -> Any:
     if name in holder:
         return holder[name]
     wanted = name.lower()
-    return next((value for key, value in holder.items() if key.lower() == wanted), None)
+    for key in holder:
+        if key.lower() == wanted:
+            return holder[key]
+    return None
 
 
 def _attribute(resource: Mapping[str, Any], path: MappingPath) -> Any:
     if path.schema is None:
         return get_member(resource, path.attribute)
     extension = get_member(resource, path.schema)
-    if isinstance(extension, Mapping):
+    if isinstance(extension, dict):
         return get_member(extension, path.attribute)
     # Lenient: some servers answer extension attributes flat, under their full name.
     return get_member(resource, f"{path.schema}:{path.attribute}")
@@ -159,8 +168,9 @@ def _same(found: Any, wanted: FilterValue) -> bool:
 
 
 def _preferred(elements: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    primary = (item for item in elements if get_member(item, "primary") is True)
-    return next(primary, elements[0] if elements else None)
+    if len(elements) < 2:
+        return elements[0] if elements else None
+    return next((item for item in elements if get_member(item, "primary") is True), elements[0])
 
 
 # ---------------------------------------------------------------- writing
@@ -221,21 +231,26 @@ def _write_element(holder: MutableMapping[str, Any], path: MappingPath, value: A
     if path.sub_attribute is not None:
         _put(element, path.sub_attribute, value)
     else:
-        element |= value if isinstance(value, Mapping) else {"value": value}
+        element |= value if isinstance(value, dict) else {"value": value}
     written = [element if item is found else item for item in elements]
     _put(holder, path.attribute, written if found is not None else [*written, element])
 
 
 def _object_in(holder: MutableMapping[str, Any], name: str) -> MutableMapping[str, Any]:
     found = get_member(holder, name)
-    made = dict(found) if isinstance(found, Mapping) else {}
+    made = dict(found) if isinstance(found, dict) else {}
     _put(holder, name, made)
     return made
 
 
 def _put(holder: MutableMapping[str, Any], name: str, value: Any) -> None:
-    key = next((key for key in holder if key.lower() == name.lower()), name)
-    holder[key] = value
+    if name not in holder:
+        wanted = name.lower()
+        for key in holder:
+            if key.lower() == wanted:
+                name = key
+                break
+    holder[name] = value
 
 
 def _take(holder: MutableMapping[str, Any], name: str) -> None:

@@ -158,6 +158,8 @@ def _role(role: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, as_text: bool) -> Any:
+    if value.__class__ is str:
+        return value
     match value:
         case bool():
             return ("True" if value else "False") if as_text else value

@@ -97,14 +97,17 @@ class SqlCycles:
             raise LookupError(f"there is no cycle {cycle_id}")
         return _cycle(row)
 
-    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> None:
-        """Writes staged operations, settlements of what needs no request, and the checkpoint. Raises Fenced."""
+    def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> int:
+        """Writes staged operations, settlements of what needs no request, and the checkpoint; returns the number of the
+        first operation. Raises Fenced."""
+        first = 0
         with self._database.write() as connection:
             held = _hold(connection, cycle, **_progress(cycle))
-            last = connection.execute(
-                sa.select(sa.func.max(staged.c.number)).where(staged.c.cycle_key == held.key)
-            ).scalar()
             if operations:
+                last = connection.execute(
+                    sa.select(sa.func.max(staged.c.number)).where(staged.c.cycle_key == held.key)
+                ).scalar()
+                first = (last or 0) + 1
                 rows = [
                     {
                         "cycle_key": held.key,
@@ -116,10 +119,11 @@ class SqlCycles:
                         "hold_reason": new.hold_reason,
                         "operation": encode(new.operation),
                     }
-                    for number, new in enumerate(operations, (last or 0) + 1)
+                    for number, new in enumerate(operations, first)
                 ]
                 self._stage.execute_many(rows, on=connection)
             self._settlements.write(connection, held.key, held.job_key, settlements)
+        return first
 
     def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:
         """Returns staged operations in order."""

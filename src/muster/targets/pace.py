@@ -52,7 +52,11 @@ class Pace:
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Notes an answer that was no refusal: a spent budget (RateLimit-Remaining: 0) pauses until its reset."""
-        reset = read_spent_budget(headers, self._clock.now())
+        reset = None
+        if any("ratelimit" in name for name in headers):
+            reset = read_spent_budget(headers, self._clock.now())
+        if reset is None and not self._refusals:
+            return
         with self._lock:
             self._refusals = 0
             if reset is not None:

@@ -1,14 +1,14 @@
 """A SCIM application as a target: drives the SCIM client in the application's dialect over a transport."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from muster.model.directory import AttributeType, ObjectKind
+from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpResponse
 from muster.model.failures import SchemaRefused, SystemUnreachable, TargetObjectGone, ValueRefused
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, TargetResource, Verb
-from muster.model.rules import AttributeDefinition, SynchronizationSchema
+from muster.model.rules import AttributeDefinition
 from muster.ports.target import Capabilities, ListedPage, UnknownOutcome, Written
 from muster.ports.transport import Transport
 from muster.ports.world import Clock, Ids
@@ -44,24 +44,9 @@ from muster.targets.scim_failures import (
     ignored_filter,
     unsendable,
 )
+from muster.targets.scim_names import NO_NAMES, AttributesByKind, read_names
 from muster.targets.scim_schemas import propose_attributes
 from muster.targets.scim_wire import ScimWire
-
-AttributesByKind = Mapping[ObjectKind, Sequence[AttributeDefinition]]
-
-
-def mapped_attributes(schema: SynchronizationSchema) -> dict[ObjectKind, tuple[AttributeDefinition, ...]]:
-    """Returns the definitions of the target attributes that the enabled mappings write, by kind."""
-    mapped: dict[ObjectKind, tuple[AttributeDefinition, ...]] = {}
-    for rule in sorted(schema.rules, key=lambda item: item.priority):
-        for mapping in rule.object_mappings:
-            if not mapping.enabled or mapping.kind in mapped:
-                continue
-            definition = schema.object_definition(rule.target_directory, mapping.target_object)
-            known = {item.name: item for item in definition.attributes} if definition is not None else {}
-            names = [item.target_attribute for item in mapping.attribute_mappings]
-            mapped[mapping.kind] = tuple(known.get(name) or AttributeDefinition(name=name) for name in names)
-    return mapped
 
 
 class ScimTarget:
@@ -85,7 +70,7 @@ class ScimTarget:
             raise SystemUnreachable(str(error), remedy="Correct the Tenant URL, then press Test Connection.") from error
         self._token = token or None
         self._dialect = dialect.with_flags(self._address.flags)
-        self._attributes = attributes
+        self._names = {kind: read_names(mapped) for kind, mapped in attributes.items()}
         self._ids = ids
         self._wire = ScimWire(
             transport=transport,
@@ -342,16 +327,12 @@ class ScimTarget:
         return Written(target_id=resource.target_id, resource=resource)
 
     def _resource(self, kind: ObjectKind, document: Mapping[str, Any]) -> TargetResource:
-        mapped = self._attributes.get(kind, ())
-        values = [item.name for item in mapped if item.type is not AttributeType.REFERENCE]
-        # Members are never asked for: a group may have half a million.
-        references = [item.name for item in mapped if item.type is AttributeType.REFERENCE and not item.multivalued]
-        booleans: Collection[str] = {item.name for item in mapped if item.type is AttributeType.BOOLEAN}
         shown = get_member(document, "displayName") or get_member(document, "userName")
+        names = self._names.get(kind, NO_NAMES)
         return TargetResource(
             target_id=resource_id(document) or "",
-            attributes=project(document, values, booleans=booleans),
-            references=project_references(document, references),
+            attributes=project(document, names.values, booleans=names.booleans),
+            references=project_references(document, names.references),
             display_name=str(shown) if shown else None,
         )
 

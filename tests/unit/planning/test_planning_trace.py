@@ -194,12 +194,12 @@ FAIL = plan(person(), TargetObject(failure=TargetBusy("503").record()))
 def test_the_last_step_tells_what_came_of_the_request(
     operation: Operation, name: str, kind: StepType, sentence: str, failed: str
 ) -> None:
-    done = export_step(outcome(operation, target_id="t-9"), JOB)
+    done = export_step(operation, JOB, target_id="t-9")
     assert done is not None
     assert (done.name, done.type, done.status) == (name, kind, LogStatus.SUCCESS)
     assert done.description == f"User 'Ada Lovelace' {sentence}"
     assert done.details == {"ReportableIdentifier": "t-9"}
-    refused = export_step(outcome(operation, TAKEN), JOB)
+    refused = export_step(operation, JOB, failure=TAKEN)
     assert refused is not None
     assert (refused.name, refused.type, refused.status) == (name, kind, LogStatus.FAILURE)
     assert refused.description.startswith(failed)
@@ -207,8 +207,8 @@ def test_the_last_step_tells_what_came_of_the_request(
 
 
 def test_an_answer_without_an_id_leaves_the_one_that_was_known() -> None:
-    known = export_step(outcome(UPDATE), JOB)
-    unknown = export_step(outcome(CREATE), JOB)
+    known = export_step(UPDATE, JOB)
+    unknown = export_step(CREATE, JOB)
     assert known is not None
     assert unknown is not None
     assert (known.details, unknown.details) == ({"ReportableIdentifier": "t-1"}, {"ReportableIdentifier": ""})
@@ -216,7 +216,7 @@ def test_an_answer_without_an_id_leaves_the_one_that_was_known() -> None:
 
 @pytest.mark.parametrize("operation", [LINK, SKIP, FAIL])
 def test_nothing_sent_is_no_export(operation: Operation) -> None:
-    assert export_step(outcome(operation), JOB) is None
+    assert export_step(operation, JOB) is None
 
 
 def test_modified_properties_hide_what_is_redacted() -> None:
