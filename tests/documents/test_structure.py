@@ -14,7 +14,7 @@ from muster.cli.main import COMMANDS, load
 
 LINES_LIMIT = 420
 # What a server needs and a help text does not.
-HEAVY = ("dbos", "flask", "falcon", "granian", "alembic", "sqlalchemy", "onelogin", "saml2", "xmlsec", "psycopg")
+HEAVY = ("dbos", "flask", "falcon", "httptools", "alembic", "sqlalchemy", "onelogin", "saml2", "xmlsec", "psycopg")
 
 
 def _name(path: Path) -> str:
@@ -73,7 +73,7 @@ def test_the_list_of_commands_says_of_each_what_it_says_itself(name: str) -> Non
 
 
 def test_the_configuration_manager_loads_nothing_of_the_service() -> None:
-    loaded = _loaded_after("import muster.bootstrap.configuration_manager_web\nimport muster.bootstrap.wsgi")
+    loaded = _loaded_after("import muster.bootstrap.configuration_manager_web\nimport muster.bootstrap.serving")
     assert "muster.configuration_manager.site" in loaded
     foreign = (
         "engine",

@@ -1,6 +1,7 @@
 """The Configuration Manager over real HTTP: who gets in, what both profiles answer, what the log keeps."""
 
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -83,6 +84,45 @@ def _assert_refused(answer: Answer, status: int, scim_type: str | None = None) -
     assert answer.json["status"] == str(status)
     assert answer.json.get("scimType") == scim_type
     return str(answer.json["detail"])
+
+
+# What cannot even be read
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (400, b"nonsense\r\n\r\n"),
+        (400, b"GET /udi/customers/generic/scim/v2/Users HTTP/1.1\r\n\r\n"),
+        (413, b"POST /udi/customers/generic/scim/v2/Users HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"),
+        (414, b"GET /udi/customers/generic/scim/v2/Users/" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (431, b"GET /udi/customers/generic/scim/v2/Users HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"),
+        (505, b"GET /udi/customers/generic/scim/v2/Users HTTP/2.0\r\nHost: x\r\n\r\n"),
+    ],
+)
+def test_what_is_no_http_is_refused_in_scim_form_too(manager: PlayedManager, status: int, sent: bytes) -> None:
+    where = urlsplit(manager.url)
+    with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=60) as client:
+        client.sendall(sent)
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert b"content-type: application/scim+json" in head.lower()
+    error = json.loads(body)
+    assert (error["schemas"], error["status"]) == ([ERROR], str(status))
+    assert error["detail"].endswith(".")
+
+
+def test_many_slow_bodies_hold_up_nobody(manager: PlayedManager, generic: PlayedCustomer) -> None:
+    where = urlsplit(manager.url)
+    head = b"POST /udi/customers/generic/scim/v2/Users HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    slow = [socket.create_connection((str(where.hostname), int(where.port or 0))) for _ in range(50)]
+    for client in slow:
+        client.sendall(head)
+    assert generic.ask("POST", "/Users", _named("quick@x.example")).status == 201
+    assert generic.ask("GET", "/Users?filter=title%20pr").status == 200
+    assert ask(f"{manager.url}/sign-in").status == 200
+    for client in slow:
+        client.close()
 
 
 # Who gets in
@@ -426,7 +466,7 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Any) -> None:
     [
         ("muster.bootstrap.configuration_manager", ("flask",)),
         ("muster.bootstrap.configuration_manager_web", ("muster.engine", "muster.store", "muster.web", "dbos")),
-        ("muster.cli.configuration_manager", ("flask", "granian", "dbos")),
+        ("muster.cli.configuration_manager", ("flask", "httptools", "dbos")),
     ],
 )
 def test_a_process_loads_nothing_that_it_has_no_part_in(module: str, absent: tuple[str, ...]) -> None:

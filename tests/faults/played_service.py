@@ -14,11 +14,12 @@ from typing import Any, TextIO
 
 from muster.bootstrap.folder import StartRefused, probe_port, take_folder
 from muster.bootstrap.processes import Child, ProcessPlan, supervise, web_plan
+from muster.http_server.wsgi import WsgiFace
 
 PAUSE = timedelta(milliseconds=30)
 
 
-def create_web(mark: str) -> Callable[..., Iterable[bytes]]:
+def create_web(mark: str) -> WsgiFace:
     if mark == "broken":
         raise RuntimeError("the application cannot be made")
 
@@ -28,7 +29,7 @@ def create_web(mark: str) -> Callable[..., Iterable[bytes]]:
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps({"pid": os.getpid(), "parent": os.getppid(), "mark": mark}).encode()]
 
-    return application
+    return WsgiFace(application)
 
 
 def run_engine(child: Child, folder: str, behaviour: str) -> None:

@@ -43,10 +43,8 @@ class Running:
         match role:
             case "supervisor":
                 return self.supervisor
-            case "worker":
-                return psutil.Process(self.ask()["pid"])
             case "web":
-                return psutil.Process(self.ask()["parent"])
+                return psutil.Process(self.ask()["pid"])
             case _:
                 return psutil.Process(int((self.folder / "engine.pid").read_text()))
 
@@ -98,9 +96,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
             running.popen.stdout.close()
 
 
-def test_a_party_is_a_supervisor_a_web_process_with_its_worker_and_an_engine(start: Start) -> None:
+def test_a_party_is_a_supervisor_a_web_process_and_an_engine(start: Start) -> None:
     running = start()
-    assert len(running.everyone) == 4
+    assert len(running.everyone) == 3
     assert running.ask()["mark"] == "first"
 
 
@@ -142,15 +140,15 @@ def test_kill_9_of_the_supervisor_ends_everyone_and_frees_folder_and_port(start:
     assert probe_port("127.0.0.1", running.port) == running.port
 
 
-@pytest.mark.parametrize("role", ["web", "worker", "engine"])
+@pytest.mark.parametrize("role", ["web", "engine"])
 def test_kill_9_of_a_child_leaves_no_orphan_and_the_child_comes_back(start: Start, role: str) -> None:
     running = start()
     engine_before = running.process("engine")
     victim = running.process(role)
-    ending = [victim] if role == "engine" else [running.process("web"), running.process("worker")]
+    ending = [victim] if role == "engine" else [running.process("web")]
     victim.kill()
     assert eventually(lambda: not any(_alive(process) for process in ending))
-    assert eventually(lambda: _answers(running) and len(running.supervisor.children(recursive=True)) == 3)
+    assert eventually(lambda: _answers(running) and len(running.supervisor.children(recursive=True)) == 2)
     assert _alive(engine_before) is (role != "engine")
 
 
@@ -170,7 +168,7 @@ def test_a_party_started_by_a_launcher_stops_in_good_order_when_the_launcher_is_
         supervisor = psutil.Process(int(launcher.stdout.readline().split()[0]))
         everyone = [supervisor, *supervisor.children(recursive=True)]
         launcher.kill()
-    assert len(everyone) == 4
+    assert len(everyone) == 3
     assert eventually(lambda: not any(_alive(process) for process in everyone))
     assert (tmp_path / "engine.stopped").exists()
 

@@ -64,7 +64,7 @@ class Desk:
     uploads: Uploads
     notifications: Notifications
     # What is written within is kept as a whole or not at all.
-    together: Callable[[], AbstractContextManager[None]]
+    together: Callable[[], AbstractContextManager[object]]
 
     def require(self, permission: Permission) -> None:
         """Checks that the caller may. Raises: Refused."""

@@ -1,6 +1,5 @@
-"""The web process of the Configuration Manager: SCIM and the console as one WSGI application."""
+"""The web process of the Configuration Manager: SCIM and the console as one application."""
 
-import gc
 import logging
 import os
 import time
@@ -12,28 +11,27 @@ from muster.configuration_manager.administrators import read_installation
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console import make_console
 from muster.configuration_manager.resources import open_resource_store
-from muster.configuration_manager.site import ScimResource, WsgiApplication, make_site
+from muster.configuration_manager.scim_face import ScimFace
+from muster.configuration_manager.site import Site
 from muster.database.connection import Synchronous, open_database
-
-COLLECT_AFTER = (50_000, 20, 20)
+from muster.http_server.wsgi import WsgiFace
 
 logger = logging.getLogger(__name__)
 
 
-def create_web(
-    *, location: str, synchronous: str, public_url: str, schemas: str, threads: int, log_level: str
-) -> WsgiApplication:
-    """The WSGI application over an installation whose tables are up to date."""
+def create_web(*, location: str, synchronous: str, public_url: str, schemas: str, threads: int, log_level: str) -> Site:
+    """The application over an installation whose tables are up to date."""
     start_logging(log_level)
     database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
     logger.info("commits are kept with %s", database.describe_durability())
     installation = assemble(database, public_url)
     store = open_resource_store(database, installation.writer, now=lambda: datetime.now(UTC), new_id=make_resource_id)
     calls = CallLog(database, installation.writer)
-    scim = ScimResource(
+    scim = ScimFace(
         installation.customers,
         store,
         calls,
+        installation.writer,
         public_url=public_url,
         resource_types=read_resource_types(Path(schemas)),
         cursor_key=(read_installation(database, CURSOR_KEY) or "").encode(),
@@ -47,11 +45,7 @@ def create_web(
         add_by_hand=scim.add_by_hand,
         public_url=public_url,
     )
-    # What was loaded stays: the collector need not walk it at every thousandth object of a request.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    return make_site(scim, console=console)
+    return Site(scim, console=WsgiFace(console))
 
 
 def make_resource_id() -> str:

@@ -8,12 +8,12 @@
         )
         raise SystemExit(supervise(plans, lock=lock, ready=lambda: print("ready")))
 
-`create_web(**arguments)` returns the WSGI application. `run_engine(child, **arguments)` calls `child.ready()` once it
+`create_web(**arguments)` returns the application. `run_engine(child, **arguments)` calls `child.ready()` once it
 works and returns soon after `child.stop` is set. Both run in fresh processes: they set up logging and open the database
 themselves; arguments are JSON values and reach them through a pipe, not the command line.
 
 A child learns of the supervisor's death twice over: the kernel kills it (PR_SET_PDEATHSIG, Linux), and it reads the end
-of a pipe whose other end only the supervisor holds. granian's worker, which would outlive its parent, does the same.
+of a pipe whose other end only the supervisor holds.
 """
 
 import ctypes
@@ -106,7 +106,7 @@ def web_plan(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
 ) -> ProcessPlan:
-    """The plan of a web process: granian with the WSGI application that `factory` (`module:function`) returns.
+    """The plan of a web process: the HTTP server with the application that `factory` (`module:function`) returns.
 
     Raises: StartRefused for TLS files that cannot be served with.
     """
@@ -114,7 +114,7 @@ def web_plan(
         _check_tls(tls_cert, tls_key)
     return ProcessPlan(
         name="web",
-        target="muster.bootstrap.wsgi:serve_wsgi",
+        target="muster.bootstrap.serving:serve_web",
         arguments={
             "factory": factory,
             "factory_arguments": dict(arguments or {}),

@@ -1,16 +1,17 @@
-"""The web process of the service: its faces as one WSGI application."""
+"""The web process of the service: its faces as one application."""
 
 from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_services
+from muster.http_server.wsgi import WsgiFace
 from muster.web.portal.app import make_portal
 from muster.web.site import make_site
 
 
-def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> Any:
-    """Returns the WSGI application of the service; runs in the web process.
+def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
+    """Returns the application of the service; runs in the web process.
 
     `set_up_hash`: the hash of the token in the set-up link, for an installation without administrators.
     """
     services = make_services(enter_house(arguments))
-    return make_site(services, {"": make_portal(services, set_up_hash=set_up_hash)})
+    return WsgiFace(make_site(services, {"": make_portal(services, set_up_hash=set_up_hash)}))

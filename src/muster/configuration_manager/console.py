@@ -16,7 +16,7 @@ from muster.configuration_manager.console_settings import add_settings_pages, re
 from muster.configuration_manager.customer import customer_url
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
 from muster.configuration_manager.resources import SqlRepository
-from muster.configuration_manager.site import WsgiApplication
+from muster.http_server.wsgi import WsgiApplication
 from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
 from muster.scim.repository import Document, ResourceQuery
 from muster.scim.schemas import USER_8X8_URN

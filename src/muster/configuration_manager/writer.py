@@ -8,8 +8,8 @@ the first that came meanwhile. On PostgreSQL, where writers do not wait for each
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from muster.database.connection import Database
 from muster.database.statements import driver_of
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 LIMIT_BATCH = 64
@@ -25,18 +26,24 @@ LIMIT_ATTEMPTS = 5
 _PASSING = frozenset({"40001", "40P01"})
 
 
-class _Job:
+class _Job(Generic[T]):
     """One caller's work and what came of it; `gate` opens when it is done, or when its caller is to lead."""
 
     __slots__ = ("done", "error", "gate", "result", "work")
 
-    def __init__(self, work: Callable[[Connection], Any]) -> None:
+    def __init__(self, work: Callable[[Connection], T]) -> None:
         self.work = work
-        self.result: Any = None
+        self.result: T | None = None
         self.error: BaseException | None = None
         self.done = False
         self.gate = threading.Lock()
         self.gate.acquire()
+
+    def outcome(self) -> T:
+        """What the work returned. Raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return cast("T", self.result)
 
 
 class Writer:
@@ -45,9 +52,28 @@ class Writer:
     def __init__(self, database: Database, *, batch_limit: int | None = None) -> None:
         self._database = database
         self._batch_limit = batch_limit or (LIMIT_BATCH if database.has_one_writer else 1)
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[_Job[Any]] = deque()
         self._mutex = threading.Lock()
         self._has_leader = False
+        self._sharing = threading.local()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several pieces of work share a commit."""
+        return self._batch_limit > 1
+
+    def share(self, do: Callable[[A], T], items: Sequence[A]) -> list[T]:
+        """What `do` returned for each item, in the calling thread; what all of them write is kept in one commit.
+
+        Within, `run` returns before the commit, and reads of this thread see what was written. Raises when nothing
+        could be kept.
+        """
+        with self._database.together() as connection:
+            self._sharing.connection = connection
+            try:
+                return [do(item) for item in items]
+            finally:
+                del self._sharing.connection
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """What the work returned, after it was committed. Raises whatever the work raised, with nothing of it kept.
@@ -57,6 +83,10 @@ class Writer:
         if self._batch_limit == 1:
             return self._run_alone(work)
         job = _Job(work)
+        shared: Connection | None = getattr(self._sharing, "connection", None)
+        if shared is not None:
+            _run_in_savepoint(shared, driver_of(shared), job)
+            return job.outcome()
         with self._mutex:
             self._queue.append(job)
             leads = not self._has_leader
@@ -65,10 +95,7 @@ class Writer:
             job.gate.acquire()
         if not job.done:
             self._lead()
-        if job.error is not None:
-            raise job.error
-        result: T = job.result
-        return result
+        return job.outcome()
 
     def _run_alone(self, work: Callable[[Connection], T]) -> T:
         for attempt in range(1, LIMIT_ATTEMPTS + 1):
@@ -109,7 +136,7 @@ class Writer:
                 job.gate.release()
 
 
-def _run_in_savepoint(connection: Connection, driver: Any, job: _Job) -> None:
+def _run_in_savepoint(connection: Connection, driver: Any, job: _Job[Any]) -> None:
     driver.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)

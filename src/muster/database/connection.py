@@ -53,7 +53,6 @@ class Database:
         self._drivers = Drivers(reading, kept=kept_drivers)
         self._lock = threading.Lock()
         self._writer: int | None = None
-        self._joint = threading.local()
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
@@ -112,21 +111,22 @@ class Database:
                 self._writer = None
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> Iterator[Connection]:
         """One transaction for all that this thread reads and writes within: everything is kept, or nothing.
 
         A write inside is a savepoint of it: what fails there and is caught takes only itself back. Prepared statements
-        that read by themselves see the state before.
+        take part too.
         """
         with self.write() as connection:
-            self._joint.connection = connection
+            before = self._joint_connection()
+            self._drivers.join(connection)
             try:
-                yield
+                yield connection
             finally:
-                self._joint.connection = None
+                self._drivers.join(before)
 
     def _joint_connection(self) -> Connection | None:
-        return getattr(self._joint, "connection", None)
+        return self._drivers.joint.connection
 
     def prepare(self, statement: Select[Any] | UpdateBase) -> Prepared:
         """The statement compiled for the driver. Raises ValueError for one that cannot be."""

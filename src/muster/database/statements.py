@@ -109,9 +109,13 @@ class Drivers:
         self.engine = engine
         self._left = threading.BoundedSemaphore(kept) if kept else None
         self._of_thread = threading.local()
+        self.joint = _Joint()
 
     def own(self) -> Any:
         """The calling thread's own connection, or None when it must borrow one."""
+        joint = self.joint.driver
+        if joint is not None:
+            return joint
         kept: _Kept | None = getattr(self._of_thread, "kept", None)
         if kept is not None:
             return kept.driver
@@ -119,6 +123,11 @@ class Drivers:
             return None
         kept = self._of_thread.kept = _Kept(self.engine.raw_connection(), self._left)
         return kept.driver
+
+    def join(self, connection: Connection | None) -> None:
+        """Makes what this thread reads by itself part of a transaction, or (None) of none again."""
+        self.joint.connection = connection
+        self.joint.driver = None if connection is None else driver_of(connection)
 
     @contextmanager
     def borrow(self) -> Iterator[Any]:
@@ -133,6 +142,13 @@ class Drivers:
         """Forgets the connections; those of other threads go back as the threads end."""
         self._of_thread = threading.local()
         self._left = None
+
+
+class _Joint(threading.local):
+    """The transaction in which a thread does everything, while there is one."""
+
+    connection: Connection | None = None
+    driver: Any = None
 
 
 class _Kept:

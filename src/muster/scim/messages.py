@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from muster.scim.errors import InvalidSyntax, InvalidValue, PayloadTooLarge, ScimError
+from muster.scim.errors import ERROR_URN, InvalidSyntax, InvalidValue, PayloadTooLarge, ScimError
 from muster.scim.limits import Limits
 
 MEDIA_TYPE = "application/scim+json"
@@ -64,6 +64,13 @@ def answer_error(error: ScimError) -> ScimResponse:
         headers={"Content-Type": MEDIA_TYPE, **error.headers()},
         body=orjson.dumps(error.to_document()),
     )
+
+
+def answer_refusal(status: int, detail: str) -> ScimResponse:
+    """The answer to a request that could not even be read, or not in time. Source: RFC 7644 §3.12."""
+    kind = {"scimType": "invalidSyntax"} if status == 400 else {}
+    document = {"schemas": [ERROR_URN], "status": str(status), **kind, "detail": detail}
+    return ScimResponse(status=status, headers={"Content-Type": MEDIA_TYPE}, body=orjson.dumps(document))
 
 
 def read_body(body: bytes, limits: Limits) -> Any:

@@ -22,7 +22,7 @@ class Services:
     explain: Explain
     uploads: Uploads
     notifications: Notifications
-    together: Callable[[], AbstractContextManager[None]]
+    together: Callable[[], AbstractContextManager[object]]
     # Why the service cannot work now, None if it can (for /readyz).
     trouble: Callable[[], str | None]
     public_url: str | None = None

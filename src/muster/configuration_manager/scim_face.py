@@ -1,0 +1,354 @@
+"""SCIM over HTTP: who asks, where it is answered, and what the log keeps of it.
+
+SCIM is answered without a web framework between: at the rate that is measured for it, routing and wrapping a request
+would be a third of the work, and there is one route.
+"""
+
+import hmac
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+import orjson
+
+from muster.configuration_manager.calls import CallLog, ScimCall
+from muster.configuration_manager.customer import PREFIX, SCIM, ConsoleRefusal, Retrieval, customer_url
+from muster.configuration_manager.customers import Access, Customer, Customers
+from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
+from muster.configuration_manager.rate import Allowance, RateMeter
+from muster.configuration_manager.resources import ResourceChange, ResourceStore, SqlRepository
+from muster.configuration_manager.writer import Writer
+from muster.http_server.messages import Answer, Lane, Request
+from muster.scim.errors import (
+    Forbidden,
+    InternalError,
+    InvalidSyntax,
+    ResourceNotFound,
+    ScimError,
+    TooManyRequests,
+    Unauthorized,
+)
+from muster.scim.messages import MEDIA_TYPE, ScimRequest, ScimResponse, answer_error
+from muster.scim.profile import ServerProfile
+from muster.scim.repository import Document
+from muster.scim.resources import ResourceType
+from muster.scim.server import ScimServer
+
+logger = logging.getLogger(__name__)
+
+LIMIT_QUERY_CHARACTERS = 16_384
+LIMIT_QUERY_FIELDS = 50
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# The request headers that SCIM reads.
+HEADERS = tuple((name.encode(), name) for name in ("content-type", "accept", "if-match", "if-none-match"))
+# What takes a fraction of a millisecond however many users there are: it is answered where it arrives.
+QUICK_PATH = re.compile(r"/Users/[^/?]+")
+QUICK_QUERY = re.compile(
+    r"(?:(?:filter=(?:userName|id)(?:%20|\+)eq(?:%20|\+)(?:%22|\")(?:[^&%\"\\]|%(?!22|5[cC]))*(?:%22|\")"
+    r"|startIndex=\d{1,3}|count=(?:\d{1,2}|100))(?:&|$))+"
+)
+LIMIT_SHARED_BYTES = 65_536  # of a write that shares a commit with others
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+class _Served(NamedTuple):
+    """A customer's endpoint, made anew when a setting changes."""
+
+    customer: Customer
+    profile: ServerProfile
+    repository: SqlRepository
+    server: ScimServer
+    base_url: str
+
+
+class _Performed(NamedTuple):
+    """A request answered, before the answer goes out and the call into the log."""
+
+    answered: ScimResponse
+    extra: dict[str, str]
+    call: ScimCall | None
+
+
+class ScimFace:
+    """Answers everything under `/udi/customers/{customer}/scim/v2`."""
+
+    def __init__(
+        self,
+        customers: Customers,
+        store: ResourceStore,
+        calls: CallLog,
+        writer: Writer,
+        *,
+        public_url: str,
+        resource_types: tuple[ResourceType, ...] = GENERIC_TYPES,
+        cursor_key: bytes = b"",
+        is_last_administrator: Callable[[str], bool] = _nobody,
+    ) -> None:
+        self._customers = customers
+        self._store = store
+        self._calls = calls
+        self._writer = writer
+        self._public_url = public_url
+        self._resource_types = resource_types
+        self._cursor_key = cursor_key
+        self._is_last_administrator = is_last_administrator
+        self._served: dict[int, _Served] = {}
+        self._meter = RateMeter()
+
+    def choose_lane(self, request: Request) -> Lane:
+        """Where the request is answered; on PostgreSQL, where every statement waits for a server, all are apart."""
+        if not self._writer.is_shared:
+            return Lane.APART
+        method = request.method
+        _, _, rest = request.target.decode("latin-1").partition(f"/{SCIM}")
+        path, _, query = rest.partition("?")
+        if method == "GET":
+            is_quick = QUICK_PATH.fullmatch(path) if not query else path == "/Users" and QUICK_QUERY.fullmatch(query)
+            return Lane.HERE if is_quick else Lane.APART
+        is_shared = (
+            method in WRITES
+            and len(request.body) <= LIMIT_SHARED_BYTES
+            and path.startswith(("/Users", "/Groups"))
+            and not path.endswith("/.search")
+        )
+        return Lane.TOGETHER if is_shared else Lane.APART
+
+    def answer(self, request: Request) -> Answer:
+        """The answer, after the call was handed to the log."""
+        return self._finish(self._perform(request))
+
+    def answer_together(self, requests: Sequence[Request]) -> list[Answer]:
+        """The answers to writes, which are kept in one commit; each is refused alone."""
+        try:
+            performed = self._writer.share(self._perform, requests)
+        except Exception:
+            logger.exception("%d SCIM requests could not be kept", len(requests))
+            performed = [_Performed(_fault(), {}, None) for _ in requests]
+        return [self._finish(each) for each in performed]
+
+    def _finish(self, performed: _Performed) -> Answer:
+        answered, extra, call = performed
+        if call is not None:
+            self._calls.add(call)
+        headers = [*answered.headers.items(), *extra.items()] if extra else list(answered.headers.items())
+        if not answered.body and answered.status not in (204, 304) and "Content-Type" not in answered.headers:
+            headers.append(("Content-Type", MEDIA_TYPE))
+        return Answer(answered.status, headers, answered.body)
+
+    def _perform(self, request: Request) -> _Performed:
+        started = time.perf_counter_ns()
+        at = datetime.now(UTC)
+        access: Access | None = None
+        extra: dict[str, str] = {}
+        changes: Sequence[ResourceChange] = ()
+        method = request.method
+        query = request.query
+        name, rest = _split_path(request.path)
+        try:
+            if rest is None:
+                raise ResourceNotFound(f"There is no such endpoint: SCIM is at {PREFIX}{{customer}}/{SCIM}.")
+            access = self._authenticate(request.header(b"authorization") or "", name, at)
+            customer = access.customer
+            if customer.settings.rate_limit is not None:
+                extra = self._take_turn(access, customer.settings.rate_limit)
+            is_write = method in WRITES
+            if is_write and customer.settings.has_one_writer and not rest.endswith("/.search"):
+                self._check_writer(access)
+            served = self._serve(customer)
+            headers = request.headers
+            answered = served.server.answer(
+                ScimRequest(
+                    method=method,
+                    path=rest or "/",
+                    query=_read_query(query) if query else {},
+                    headers={named: headers[key].decode("latin-1") for key, named in HEADERS if key in headers},
+                    body=request.body,
+                    base_url=served.base_url,
+                    asked_at=int(at.timestamp()),
+                    subject=access.administrator,
+                )
+            )
+            if is_write:
+                changes = served.repository.take_changes()
+        except ScimError as refused:
+            answered = answer_error(refused)
+        except Exception:
+            logger.exception("a SCIM request failed", extra={"method": method, "path": rest})
+            answered = _fault()
+        if access is None:
+            return _Performed(answered, extra, None)
+        call = ScimCall(
+            access,
+            at,
+            request.header(b"user-agent"),
+            method,
+            f"{rest}?{query}" if query else rest or "",
+            answered.status,
+            (time.perf_counter_ns() - started) // 1000,
+            request.body,
+            answered.body,
+            changes,
+        )
+        return _Performed(answered, extra, call)
+
+    def _authenticate(self, authorization: str, name: str, now: datetime) -> Access:
+        """Raises: Unauthorized, Forbidden."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        access = None
+        if scheme.lower() == "bearer" and token and token.isascii():
+            access = self._customers.find_access(token, now=now)
+        if access is None:
+            raise Unauthorized(
+                "The bearer token is missing, wrong or no longer valid. Issue one in the console under "
+                "Identity Management and send it as 'Authorization: Bearer …'."
+            )
+        if access.customer.name != name:
+            raise Forbidden(f"The token belongs to another customer than {name[:64]!r}. Use the URL shown beside it.")
+        if not access.has_role:
+            raise Unauthorized(
+                f"The token belongs to {access.administrator!r}, who no longer has the role of administrator. "
+                "Have an administrator issue a new one in the console under Identity Management."
+            )
+        return access
+
+    def _take_turn(self, access: Access, limit: int) -> dict[str, str]:
+        """The headers that say what is left. Raises: TooManyRequests."""
+        allowance = self._meter.take(access.token_key, limit, now=time.monotonic())
+        if allowance.is_granted:
+            return allowance.headers()
+        raise RateExceeded(
+            f"The rate limit of {limit} requests a minute is reached. Ask again in {allowance.reset_seconds} s.",
+            allowance,
+        )
+
+    def _check_writer(self, access: Access) -> None:
+        """Raises Forbidden for another client than the one that writes. Source: 8x8, one client may write."""
+        holder = access.customer.settings.writing_client
+        if holder is None:
+            holder = self._customers.claim_writing(access.customer, access.client)
+        if holder != access.client:
+            raise Forbidden(
+                f"The client {access.client!r} may only read: {holder!r} holds the right to write for this customer. "
+                "An administrator gives it to another client in the console under Settings."
+            )
+
+    def repository_of(self, customer: Customer) -> SqlRepository:
+        """The customer's resources as SCIM shows them."""
+        return self._serve(customer).repository
+
+    def users_of(self, customer: Customer) -> SqlRepository:
+        """The customer's resources as the console shows them: those made by hand too, whatever SCIM is told."""
+        served = self._serve(customer)
+        return self._open_repository(customer, served.profile.resource_types, only_provisioned=False, by_hand=True)
+
+    def add_by_hand(self, customer: Customer, user: Document) -> None:
+        """Adds a user whom an administrator makes; the same rules hold as for SCIM. Raises: ConsoleRefusal."""
+        served = self._serve(customer)
+        server = ScimServer(served.profile, self.users_of(customer))
+        answered = server.answer(
+            ScimRequest(
+                method="POST",
+                path="/Users",
+                headers={"content-type": MEDIA_TYPE},
+                body=orjson.dumps(user),
+                base_url=served.base_url,
+            )
+        )
+        if answered.status >= 400:
+            raise ConsoleRefusal(str(orjson.loads(answered.body)["detail"]).rstrip("."))
+
+    def _serve(self, customer: Customer) -> _Served:
+        served = self._served.get(customer.key)
+        if served is not None and (served.customer is customer or served.customer == customer):
+            return served
+        profile = make_profile(
+            customer,
+            lambda site: self._customers.is_site(customer, site),
+            is_last_administrator=self._is_last_administrator,
+            resource_types=self._resource_types,
+            cursor_key=self._cursor_key and hmac.digest(self._cursor_key, customer.name.encode(), "sha256"),
+        )
+        repository = self._open_repository(
+            customer,
+            profile.resource_types,
+            only_provisioned=customer.settings.retrieval is Retrieval.PROVISIONED,
+        )
+        base_url = customer_url(self._public_url, customer.name)
+        served = _Served(customer, profile, repository, ScimServer(profile, repository), base_url)
+        self._served[customer.key] = served
+        return served
+
+    def _open_repository(
+        self,
+        customer: Customer,
+        resource_types: tuple[ResourceType, ...],
+        *,
+        only_provisioned: bool,
+        by_hand: bool = False,
+    ) -> SqlRepository:
+        return SqlRepository(
+            self._store,
+            customer_key=customer.key,
+            unique_scope=customer.unique_scope,
+            resource_types=resource_types,
+            base_url=customer_url(self._public_url, customer.name),
+            only_provisioned=only_provisioned,
+            licences=customer.licence_limit,
+            by_hand=by_hand,
+        )
+
+
+class RateExceeded(TooManyRequests):
+    """Too many requests, with the headers that say how many there may be."""
+
+    def __init__(self, detail: str, allowance: Allowance) -> None:
+        super().__init__(detail, retry_after_seconds=allowance.reset_seconds)
+        self._allowance = allowance.headers()
+
+    def headers(self) -> dict[str, str]:
+        """Retry-After and what the limit is."""
+        return {**super().headers(), **self._allowance}
+
+
+def _split_path(path: str) -> tuple[str, str | None]:
+    """The customer's name and what follows its address, None when that is no address of SCIM."""
+    name, _, below = path[len(PREFIX) :].partition("/")
+    at, found, rest = below.partition(SCIM)
+    return name, None if at or not found or (rest and not rest.startswith("/")) else rest
+
+
+@lru_cache(maxsize=1024)
+def _read_query(text: str) -> dict[str, str]:
+    """The decoded query; not to be changed. Raises: InvalidSyntax."""
+    if len(text) > LIMIT_QUERY_CHARACTERS:
+        raise InvalidSyntax(
+            f"The query has {len(text)} characters; the limit (query length) is {LIMIT_QUERY_CHARACTERS}."
+        )
+    if text.count("&") >= LIMIT_QUERY_FIELDS:
+        raise InvalidSyntax(f"The query has more fields than the limit (query fields) of {LIMIT_QUERY_FIELDS}.")
+    found = {}
+    try:
+        for field in text.split("&"):
+            if field:
+                name, _, value = field.partition("=")
+                found[_decode(name)] = _decode(value)
+    except ValueError:
+        raise InvalidSyntax("The query cannot be decoded: percent-encode it as UTF-8.") from None
+    return found
+
+
+def _decode(text: str) -> str:
+    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
+
+
+def _fault() -> ScimResponse:
+    return answer_error(InternalError("This is a fault of the service, not of the request. Try again later."))

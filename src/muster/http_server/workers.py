@@ -1,0 +1,97 @@
+"""The threads that answer what takes time: many for whatever may take long, one for what is answered together."""
+
+import logging
+import queue
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from muster.http_server.connection import Connection
+from muster.http_server.messages import Answer, Application, Request
+
+logger = logging.getLogger(__name__)
+
+FAULT = "This is a fault of the service, not of the request. Try again later."
+
+Work = tuple[Connection, Request]
+
+
+class Workers:
+    """What is handed over comes back through `take_done`; `wakened` can be read from when something has."""
+
+    def __init__(self, application: Application, *, threads: int) -> None:
+        self._application = application
+        self._apart: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._together: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
+        self._done: deque[tuple[Connection, Request, Answer]] = deque()
+        self.wakened, self._waker = socket.socketpair()
+        self.wakened.setblocking(False)
+        self._waker.setblocking(False)
+        self._is_woken = False
+        self._threads = [
+            threading.Thread(target=self._answer_apart, name=f"http-{number}", daemon=True) for number in range(threads)
+        ]
+        self._threads.append(threading.Thread(target=self._answer_together, name="http-together", daemon=True))
+
+    def start(self) -> None:
+        """Starts the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Lets the threads end after what they do."""
+        for _ in self._threads[:-1]:
+            self._apart.put(None)
+        self._together.put(None)
+
+    def answer_apart(self, work: Work) -> None:
+        """Hands over one request."""
+        self._apart.put(work)
+
+    def answer_together(self, works: list[Work]) -> None:
+        """Hands over requests that may share what their answers cost."""
+        self._together.put(works)
+
+    def take_done(self) -> Iterator[tuple[Connection, Request, Answer]]:
+        """What has been answered since."""
+        with suppress(BlockingIOError):
+            self.wakened.recv(4_096)
+        self._is_woken = False  # before the answers are taken: one that comes from now on wakes again
+        while self._done:
+            yield self._done.popleft()
+
+    def wake(self) -> None:
+        """Makes `wakened` readable; from any thread."""
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(OSError):
+                self._waker.send(b"w")
+
+    def _answer_apart(self) -> None:
+        while (work := self._apart.get()) is not None:
+            connection, request = work
+            try:
+                answer = self._application.answer(request)
+            except Exception:
+                logger.exception("a request failed", extra={"method": request.method})
+                answer = self._application.refuse(500, FAULT, request.target)
+            self._done.append((connection, request, answer))
+            self.wake()
+
+    def _answer_together(self) -> None:
+        while (works := self._together.get()) is not None:
+            with suppress(queue.Empty):
+                while (more := self._together.get_nowait()) is not None:
+                    works += more
+            requests = [request for _, request in works]
+            try:
+                answers: Sequence[Answer] = self._application.answer_together(requests)
+            except Exception:
+                logger.exception("%d requests failed", len(requests))
+                answers = [self._application.refuse(500, FAULT, request.target) for request in requests]
+            self._done.extend(
+                (connection, request, answer) for (connection, request), answer in zip(works, answers, strict=True)
+            )
+            self.wake()
