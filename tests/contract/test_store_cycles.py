@@ -244,6 +244,7 @@ def census(company: Company) -> Company:
 
 
 def test_the_census_finds_by_value_without_case(census: Company) -> None:
+    assert (census.store.census.count("cycle", USER), census.store.census.count("cycle", GROUP)) == (3, 0)
     found = census.store.census.find("cycle", USER, "userName", ["ann", "BOB", "cid"])
     assert {name: [each.target_id for each in several] for name, several in found.items()} == {
         "ann": ["t0", "t1"],

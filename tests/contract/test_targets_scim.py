@@ -37,6 +37,7 @@ from muster.model.schema_document import read_schema
 from muster.ports.target import UnknownOutcome
 from muster.ports.transport import Transport
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
+from muster.scim.schemas import USER_URN
 from muster.targets.pace import Pace
 from muster.targets.scim import ScimTarget
 from muster.targets.scim_failures import INCOMPATIBLE, SEVERAL_ENTRIES
@@ -72,6 +73,7 @@ def target_on(
     token: str | None = SECRET,
     dialect: Dialect | None = None,
     clock: StillClock | None = None,
+    read_attempts: int = 1,
 ) -> ScimTarget:
     return ScimTarget(
         transport=transport,
@@ -81,6 +83,7 @@ def target_on(
         attributes=ATTRIBUTES,
         clock=clock or StillClock(),
         ids=CountingIds(),
+        read_attempts=read_attempts,
     )
 
 
@@ -134,13 +137,13 @@ SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” d
         ("probe", reply(200, raw=b"<html>"), SystemUnreachable, "SystemUnreachable", "web page"),
         ("probe", reply(200), SystemUnreachable, "SystemUnreachable", "empty"),
         ("probe", reply(200, raw=b'{"totalRes'), SystemUnreachable, "SystemUnreachable", "cut off"),
-        ("probe", listing({"id": "1"}), SystemUnreachable, "SystemUnreachable", "ignores the filter"),
+        # Filters that are ignored are no hindrance, as long as everybody is listed.
+        ("probe", listing({"id": "1"}), None, None, None),
         ("probe", listing(total=0), None, None, None),
         ("list", reply(401), CredentialsRefused, "InvalidCredentials", "Secret Token"),
         ("list", reply(403), CredentialsRefused, "InvalidCredentials", "HTTP 403"),
         ("list", reply(503), SystemUnreachable, "SystemUnreachable", "HTTP 503"),
         ("list", reply(200, raw=b"<html>"), SystemUnreachable, "SystemUnreachable", "web page"),
-        ("list", listing(total=5), SystemUnreachable, "SystemUnreachable", "stops after 0"),
         ("find", reply(401), CredentialsRefused, "InvalidCredentials", "Secret Token"),
         ("find", reply(403), OperationRefused, "InsufficientRights", "HTTP 403"),
         ("find", reply(404), SystemUnreachable, "SystemUnreachable", ADDRESS),
@@ -191,7 +194,8 @@ SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” d
 def test_each_refusing_answer_is_named_by_what_to_do_next(
     call: str, answer: HttpResponse, failure: type[Exception] | None, code: str | None, said: str | None
 ) -> None:
-    target = scripted(answer)
+    # What is refused in one way is tried in another, and then refused for the first reason.
+    target = scripted(*[answer] * 4)
     if failure is None:
         CALLS[call](target)
         return
@@ -243,7 +247,7 @@ def test_a_token_that_the_application_gives_back_is_not_shown(call: str) -> None
     echo = {"detail": f"Bearer {SECRET} is not welcome"}
     for answer in (reply(401, echo), reply(400, echo), ConnectionFailed(f"sent {SECRET}", sent=False)):
         with pytest.raises(ProvisioningFailure) as raised:
-            CALLS[call](scripted(answer))
+            CALLS[call](scripted(*[answer] * 4))
         shown = f"{raised.value} {raised.value.remedy} {raised.value.record()!r}"
         assert SECRET not in shown
         assert "•••" in shown
@@ -260,7 +264,7 @@ def test_a_redacted_value_that_the_application_gives_back_is_not_shown() -> None
         lambda target: target.find(USER, matching),
     ):
         with pytest.raises(ValueRefused, match="too long") as raised:
-            call(scripted(refusal))
+            call(scripted(*[refusal] * 3))
         assert "secret-title" not in str(raised.value) and "[Redact]" in str(raised.value)
 
 
@@ -310,13 +314,49 @@ def test_an_attribute_that_cannot_be_filtered_is_looked_for_in_the_list() -> Non
     assert found[0].display_name == "u2"
 
 
-def test_pages_are_read_to_the_end_and_a_page_that_comes_again_is_noticed() -> None:
-    page = listing({"id": "a"}, {"id": "b"}, total=4)
-    target = scripted(page, page)
-    first = target.list_page(USER, None)
-    assert first.total == 4 and first.next_start is not None
-    with pytest.raises(SystemUnreachable, match="ignores startIndex"):
-        target.list_page(USER, first.next_start)
+def read_pages(target: ScimTarget) -> tuple[list[str], bool]:
+    """Everybody's id in order, and whether nothing tells that somebody is missing."""
+    ids: list[str] = []
+    start: str | None = None
+    while True:
+        page = target.list_page(USER, start)
+        ids += [item.target_id for item in page.resources]
+        start = page.next_start
+        if start is None:
+            return ids, page.is_whole
+
+
+def page_of(*ids: str, total: int | None, **also: Any) -> HttpResponse:
+    listed = {"Resources": [{"id": each} for each in ids], **({} if total is None else {"totalResults": total})}
+    return reply(200, {**listed, **also})
+
+
+@pytest.mark.parametrize(
+    ("answers", "ids", "is_whole"),
+    [
+        ([page_of("a", "b", total=3), page_of("c", total=3)], "abc", True),
+        ([page_of(total=0)], "", True),
+        # All on one page: the next one is to be empty, for the total may count the page only.
+        ([page_of("a", "b", total=2), page_of(total=2)], "ab", True),
+        ([page_of("a", "b", total=2), page_of("c", total=1), page_of(total=0)], "abc", True),
+        ([page_of("a", "b", total=2), reply(200, {"totalResults": 2})], "ab", True),
+        ([page_of("a", "b", total=2), reply(400)], "ab", True),
+        ([page_of("a", "b", total=2), reply(404)], "ab", True),
+        ([page_of("a", "b", total=2), page_of("a", "b", total=2)], "abab", True),
+        ([page_of("a", total=None), page_of("b", total=None), page_of(total=None)], "ab", True),
+        # The same page again: everybody is asked for at once.
+        ([page_of("a", "b", total=3), page_of("a", "b", total=3), page_of("a", "b", "c", total=3)], "ababc", True),
+        ([page_of("a", "b", total=3), page_of("a", "b", total=3), page_of("a", "b", total=3)], "abab", False),
+        ([page_of("a", "b", total=20_000), page_of("a", "b", total=20_000)], "abab", False),
+        ([page_of("a", "b", total=4), page_of(total=4)], "ab", False),
+        ([page_of("a", "b", total=4), reply(400)], "ab", False),
+        ([page_of(total=5)], "", False),
+    ],
+)
+def test_a_list_ends_where_it_ends_and_tells_whether_somebody_is_missing(
+    answers: list[HttpResponse], ids: str, is_whole: bool
+) -> None:
+    assert read_pages(scripted(*answers)) == (list(ids), is_whole)
 
 
 @pytest.mark.parametrize(
@@ -326,6 +366,8 @@ def test_pages_are_read_to_the_end_and_a_page_that_comes_again_is_noticed() -> N
         (reply(200, {"id": "x"}), "x"),
         (reply(201, headers={"location": f"{ADDRESS}/Users/a%2Fb"}), "a/b"),
         (reply(201, raw=b"created", headers={"location": "/scim/v2/Users/9/"}), "9"),
+        (reply(201, headers={"location": "/scim/v2/Users/a/b"}), "a/b"),
+        (reply(201, headers={"location": "9"}), "9"),
     ],
 )
 def test_a_created_object_is_known_by_its_body_or_its_location(answer: HttpResponse, target_id: str) -> None:
@@ -367,6 +409,143 @@ def test_members_who_are_gone_already_do_not_hinder_the_others() -> None:
     target_on(transport).update(GROUP, "g", [members(Verb.REMOVE, "a", "b")])
     assert transport.sent[1].url == f"{ADDRESS}/Groups/g"
     assert transport.bodies()[-1]["Operations"] == [{"op": "remove", "path": 'members[value eq "b"]'}]
+
+
+REFUSED = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"]}
+NO_PATCH = reply(200, {"patch": {"supported": False}})
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [reply(501)],
+        [reply(405, REFUSED)],
+        [reply(400, REFUSED), NO_PATCH],
+        [reply(404), NO_PATCH],
+        [reply(415), NO_PATCH],
+    ],
+)
+def test_where_patch_is_unknown_the_whole_is_put_now_and_from_then_on(answers: list[HttpResponse]) -> None:
+    kept = reply(200, {"id": "42", "userName": "ada", "title": "Clerk", "meta": {"version": "1"}})
+    done = reply(200, {"id": "42", "userName": "ada", "title": "Chief"})
+    transport = ScriptedTransport([*answers, kept, done, kept, done])
+    target = target_on(transport)
+    for _ in range(2):
+        written = target.update(USER, "42", [replaced("title", "Chief")])
+        assert written.resource is not None and written.resource.attributes["title"] == "Chief"
+    assert [request.method for request in transport.sent[len(answers) :]] == ["GET", "PUT", "GET", "PUT"]
+    assert transport.bodies()[-1] == {"schemas": [USER_URN], "id": "42", "userName": "ada", "title": "Chief"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "failure"),
+    [
+        ([reply(400, {"scimType": "mutability"})], ValueRefused),
+        ([reply(400, REFUSED), reply(200, {"patch": {"supported": True}})], ValueRefused),
+        ([reply(400, REFUSED), reply(500)], ValueRefused),
+        ([reply(404), reply(404)], TargetObjectGone),
+        ([reply(501), reply(200, {"id": "42"}), reply(405)], OperationRefused),
+        ([reply(501), reply(404)], OperationRefused),
+    ],
+)
+def test_what_patch_is_refused_for_is_told(answers: list[HttpResponse], failure: type[Exception]) -> None:
+    transport = ScriptedTransport(list(answers))
+    with pytest.raises(failure) as raised:
+        target_on(transport).update(USER, "42", [replaced("title", "Chief")])
+    assert isinstance(raised.value, ProvisioningFailure) and raised.value.status == answers[0].status
+    assert not transport.script
+
+
+@pytest.mark.parametrize(("dialect", "verb"), [(None, Verb.ADD), (None, Verb.REMOVE), (ENTRA_LEGACY, Verb.REMOVE)])
+def test_too_many_members_are_halved_until_they_are_taken(dialect: Dialect | None, verb: Verb) -> None:
+    too_many = reply(413)
+    transport = ScriptedTransport([too_many, too_many, reply(204), reply(204), reply(204), *[reply(204)] * 3])
+    target = target_on(transport, dialect=dialect)
+    ids = tuple("abcdef")
+    target.update(GROUP, "1", [members(verb, *ids)])
+    # Six, three, two and one; then, as that is known, two, two and two.
+    target.update(GROUP, "1", [members(verb, *ids)])
+    sizes = [_members_in(body) for body in transport.bodies()]
+    assert sizes == [6, 3, 2, 1, 3, 2, 2, 2]
+
+
+def _members_in(body: Any) -> int:
+    operations = body["Operations"]
+    return len(operations[0]["value"]) if isinstance(operations[0].get("value"), list) else len(operations)
+
+
+def test_one_member_who_is_refused_is_named_and_the_others_are_set() -> None:
+    refused = reply(400, {"detail": "there is no c"})
+    transport = ScriptedTransport([refused, reply(204), refused, reply(200, {})])
+    with pytest.raises(ValueRefused, match="there is no c"):
+        target_on(transport).update(GROUP, "1", [members(Verb.ADD, "a", "b", "c")])
+    assert [_members_in(body) for body in transport.bodies()] == [3, 2, 1]
+
+
+def test_a_read_that_fails_in_passing_is_tried_again_a_write_never() -> None:
+    clock = StillClock()
+    began = clock.now()
+    for answers in (
+        [reply(503), reply(200, raw=b"<html>"), reply(200, {"id": "42"})],
+        [ConnectionFailed("reset", sent=True), reply(500), reply(200, {"id": "42"})],
+    ):
+        target = target_on(ScriptedTransport(list(answers)), clock=clock, read_attempts=3)
+        assert target.read(USER, "42") is not None
+    assert clock.now() - began == timedelta(seconds=3)
+    with pytest.raises(TargetBusy):
+        target_on(ScriptedTransport([reply(503)] * 3), clock=clock, read_attempts=3).read(USER, "42")
+    transport = ScriptedTransport([reply(503)] * 3)
+    with pytest.raises(TargetBusy):
+        target_on(transport, read_attempts=3).create(USER, [MappedValue(attribute="userName", value="a")])
+    assert len(transport.sent) == 1
+
+
+def test_who_cannot_be_asked_for_is_looked_for_in_one_list_until_something_is_written() -> None:
+    everybody = listing({"id": "1", "userName": "ada"}, {"id": "2", "userName": "bob"})
+    end = listing(total=2)
+    transport = ScriptedTransport(
+        [
+            reply(501),
+            everybody,
+            end,
+            reply(200, {"id": "2", "userName": "bob"}),
+            reply(201, {"id": "3", "userName": "cyd"}),
+            everybody,
+            end,
+        ]
+    )
+    target = target_on(transport)
+    assert [item.target_id for item in target.find(USER, MatchingValue(attribute="userName", value="ada"))] == ["1"]
+    assert target.find(USER, MatchingValue(attribute="userName", value="nobody")) == ()
+    assert [item.target_id for item in target.find(USER, MatchingValue(attribute="userName", value="Bob"))] == ["2"]
+    target.create(USER, [MappedValue(attribute="userName", value="cyd")])
+    assert target.find(USER, MatchingValue(attribute="userName", value="dan")) == ()
+    assert not transport.script
+
+
+def test_where_nobody_can_be_asked_for_and_the_list_has_gaps_nobody_counts_as_absent() -> None:
+    transport = ScriptedTransport([reply(501), listing({"id": "1", "userName": "ada"}, total=3), listing(total=3)])
+    with pytest.raises(OperationRefused, match="HTTP 501"):
+        target_on(transport).find(USER, MatchingValue(attribute="userName", value="bob"))
+
+
+@pytest.mark.parametrize("filters", [listing({"id": "1"}), reply(400), reply(501)])
+def test_a_connection_without_filters_is_good_only_if_everybody_is_listed(filters: HttpResponse) -> None:
+    scripted(filters, listing({"id": "1"})).probe("userName")
+    scripted(listing({"id": "1"}), dialect=Dialect(filterable={"User": ()})).probe("userName")
+    for others in (reply(500), reply(200, raw=b"<html>")):
+        with pytest.raises(SystemUnreachable, match=r"ignores the filter|HTTP 400|HTTP 501"):
+            scripted(filters, others).probe("userName")
+    with pytest.raises(SystemUnreachable):
+        scripted(filters, dialect=Dialect(can_list=False)).probe("userName")
+
+
+def test_accounts_that_cannot_be_deleted_are_known_from_then_on() -> None:
+    target = scripted(reply(405))
+    assert target.capabilities.can_delete
+    with pytest.raises(OperationRefused):
+        target.delete(USER, "1")
+    assert not target.capabilities.can_delete
 
 
 def test_entras_forms_are_not_looked_after_when_they_find_no_target() -> None:

@@ -40,7 +40,7 @@ def test_a_planted_error_is_caught(tmp_path: Path, error: dict[str, str]) -> Non
     command += ["-c", str(ROOT / "pyproject.toml"), "-o", f"pythonpath={source} tests", *SUITE]
     environment = {**os.environ, "MUSTER_SCHEDULES": "40", "MUSTER_FIRST_SCHEDULE": "0", "PYTHONPATH": str(source)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert answer.returncode == 1, (
         f"nobody noticed that {error['name']}\n{answer.stdout[-2000:]}{answer.stderr[-2000:]}"
     )

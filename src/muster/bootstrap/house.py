@@ -38,7 +38,7 @@ from muster.sources.files import open_file
 from muster.sources.rows import FileRefused
 from muster.store.open import Store, open_store, prepare_tables
 from muster.targets.directory import DirectoryTarget
-from muster.targets.scim import ScimTarget
+from muster.targets.scim import READ_ATTEMPTS, ScimTarget
 from muster.targets.scim_names import mapped_attributes
 from muster.transport.client import open_transport
 
@@ -298,6 +298,7 @@ class House:
             attributes=mapped_attributes(schema),
             clock=self.clock,
             ids=self.ids,
+            read_attempts=READ_ATTEMPTS,
         )
 
     def _application(self, service_principal_id: str) -> EnterpriseApplication:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from muster.engine.parts import JobParts
+from muster.model.directory import ObjectKind
 from muster.model.failures import Conflict, FailureRecord, JobFailure, ObjectFailure, TargetObjectGone
 from muster.model.log import LogStatus
 from muster.model.operation import Acknowledged, MappedValue, Operation, OperationKind, Outcome
@@ -24,11 +25,13 @@ class Unsettled:
     failure: FailureRecord
     is_conflict: bool = False
     is_gone: bool = False
+    # The target has turned out to delete nobody: the account is to be switched off instead.
+    is_undeletable: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether the request may have arrived, or may yet."""
-        return not (self.is_conflict or self.is_gone)
+        return not (self.is_conflict or self.is_gone or self.is_undeletable)
 
 
 Answer = Outcome | Unsettled
@@ -110,8 +113,17 @@ class Sender:
         except TargetObjectGone as failure:
             return Unsettled(operation=operation, failure=failure.record(), is_gone=True)
         except ObjectFailure as failure:
+            if self._is_undeletable(operation):
+                return Unsettled(operation=operation, failure=failure.record(), is_undeletable=True)
             return self._failed(operation, failure)
         return self._succeeded(operation, written, began_at=began_at)
+
+    def _is_undeletable(self, operation: Operation) -> bool:
+        """Whether a deletion was refused because the target deletes no accounts, but can switch them off."""
+        is_deletion = operation.kind is OperationKind.DELETE and operation.object_kind is ObjectKind.USER
+        if not is_deletion or self._parts.target.capabilities.can_delete:
+            return False
+        return self._parts.rules.kinds[ObjectKind.USER].soft_deletes
 
     def _call(self, operation: Operation) -> Written | None:
         target = self._parts.target

@@ -187,7 +187,6 @@ class CycleEngine:
         kind_name, _, start = (run.cycle.position or ObjectKind.USER.value).partition(":")
         kind = ObjectKind(kind_name)
         rules = run.parts.rules.kinds.get(kind)
-        listed = int(run.cycle.options.get(f"listed{kind_name}", "0"))
         if rules is None:
             self._census_done(run, kind, complete=True)
             return
@@ -197,13 +196,12 @@ class CycleEngine:
             return
         matching = [item.attribute for item in rules.matching]
         self._stores.census.add(run.cycle.id, kind, page.resources, matching)
-        listed += len(page.resources)
         if page.next_start is None:
             # A list that is shorter than the target says proves nothing: then each object is asked for.
-            self._census_done(run, kind, complete=page.total is None or listed >= page.total)
+            listed = self._stores.census.count(run.cycle.id, kind)
+            self._census_done(run, kind, complete=page.is_whole and listed >= (page.total or 0))
             return
-        options = {**run.cycle.options, f"listed{kind_name}": str(listed)}
-        run.commit(replace(run.move(position=f"{kind_name}:{page.next_start}"), options=options))
+        run.commit(run.move(position=f"{kind_name}:{page.next_start}"))
 
     def _census_done(self, run: Run, kind: ObjectKind, *, complete: bool) -> None:
         if kind is ObjectKind.USER and complete:

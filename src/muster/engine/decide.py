@@ -10,6 +10,7 @@ from muster.model.job import Cycle, CycleKind
 from muster.model.operation import Change, Intent, MatchingValue, Operation, TargetObject
 from muster.planning.decision import plan_operation
 from muster.planning.intent import form_intent
+from muster.planning.rules import KindRules
 from muster.planning.trace import is_worth_logging, steps_of
 from muster.ports.world import Clock, Ids
 
@@ -43,7 +44,7 @@ class Decider:
 
         `tried` tells, by source id, under which values a creation was sent just now whose outcome nobody knows.
         """
-        rules, terms = self._parts.rules.kinds[kind], self._parts.terms
+        rules, terms = self._rules(kind), self._parts.terms
         surroundings = environment(self._parts.job, self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
         targets = self._lookup.find(cycle, kind, intents, tried or {})
@@ -54,6 +55,13 @@ class Decider:
                 operation = replace(operation, steps=steps_of(intent, target, operation, self._parts.rules))
             decisions.append(Decision(intent=intent, target=target, operation=operation))
         return decisions
+
+    def _rules(self, kind: ObjectKind) -> KindRules:
+        """Returns the rules as far as the target can follow them."""
+        rules = self._parts.rules.kinds[kind]
+        if kind is ObjectKind.USER and rules.soft_deletes and not self._parts.target.capabilities.can_delete:
+            return replace(rules, target_deletes=False)
+        return rules
 
     def decide_afresh(
         self, cycle: Cycle, kind: ObjectKind, source_id: str, tried: tuple[MatchingValue, ...] = ()

@@ -254,7 +254,7 @@ class Run:
 
     def _found_done(self, operation: Operation, again: Operation, item: Unsettled) -> Outcome:
         """Returns success: both sides already are as the operation wanted them."""
-        if item.is_conflict or item.is_gone:
+        if not item.is_open:
             return self.journal.decided(again)
         if operation.kind is OperationKind.CREATE:
             # Looked up before, absent then, created by the request whose answer was lost: ours.

@@ -151,7 +151,7 @@ def _remove(case: _Case) -> Operation:
     if case.intent.change.kind is ObjectKind.GROUP or (is_ours and case.rules.does(ObjectAction.DELETE)):
         return _delete(case, link)
     # Not ours to delete, or nothing is to be deleted; but whoever was purged must not keep access.
-    why = "The object action Delete is switched off." if is_ours else _THERE_BEFORE
+    why = _why_nothing_is_deleted(case) if is_ours else _THERE_BEFORE
     return _switch_off(case, link, LinkState.RELEASED, f"{reason} {why}")
 
 
@@ -182,9 +182,14 @@ def _delete(case: _Case, link: Link) -> Operation:
     if link.owned is not LinkState.MANAGED:
         return _skip(case, SkipReason.NOT_MANAGED, f"{reason} {_THERE_BEFORE}")
     if not case.rules.does(ObjectAction.DELETE):
-        reason = f"{reason} Nothing is sent: the object action Delete is switched off."
+        reason = f"{reason} Nothing is sent. {_why_nothing_is_deleted(case)}"
         return _skip(case, SkipReason.ACTION_DISABLED, reason)
     return _operation(case, OperationKind.DELETE, reason)
+
+
+def _why_nothing_is_deleted(case: _Case) -> str:
+    switched_off = "The object action Delete is switched off."
+    return switched_off if case.rules.target_deletes else "The application does not delete accounts."
 
 
 def _forget(case: _Case) -> Operation:

@@ -117,6 +117,8 @@ class KindRules:
     definitions: Mapping[str, AttributeDefinition]
     # False: the target cannot switch accounts off, so whoever leaves is deleted.
     soft_deletes: bool = True
+    # False: the target cannot delete accounts, so whoever is purged is switched off.
+    target_deletes: bool = True
 
     @property
     def kind(self) -> ObjectKind:
@@ -124,8 +126,8 @@ class KindRules:
         return self.mapping.kind
 
     def does(self, action: ObjectAction) -> bool:
-        """Whether a target object action is switched on."""
-        return action in self.mapping.actions
+        """Whether a target object action is switched on, and known to the target."""
+        return action in self.mapping.actions and (action is not ObjectAction.DELETE or self.target_deletes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,6 +194,10 @@ class CensusStore(Protocol):
         """Keeps listed objects, found later by id or by the values of the matching attributes (without case)."""
         ...
 
+    def count(self, cycle_id: str, kind: ObjectKind) -> int:
+        """Returns how many objects are kept; one that was listed twice counts once."""
+        ...
+
     def find(
         self, cycle_id: str, kind: ObjectKind, attribute: str, values: Sequence[str]
     ) -> Mapping[str, tuple[TargetResource, ...]]:

@@ -21,15 +21,21 @@ class Capabilities:
     # Budget for all requests together; None: no limit known.
     requests_per_second: float | None = None
     members_per_request: int = 100
+    # False: users cannot be deleted there, only switched off.
+    can_delete: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPage:
-    """A page of a target's objects; `next_start` None: this was the last. `total` as the target says."""
+    """A page of a target's objects; `next_start` None: this was the last. `total` as the target says.
+
+    `is_whole`, of the last page: nothing tells that somebody was left out.
+    """
 
     resources: tuple[TargetResource, ...]
     next_start: str | None
     total: int | None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

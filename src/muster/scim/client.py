@@ -97,7 +97,9 @@ def form_url(address: TenantAddress, request: ClientRequest) -> str:
 def form_lookup(kind: str, attribute: str, value: str, dialect: Dialect) -> ClientRequest:
     """Returns the query for everybody whose attribute equals a value. Raises: MappingPathInvalid."""
     text = form_equality_filter(parse_mapping_path(attribute), value, dialect)
-    return ClientRequest(method="GET", path=dialect.paths[kind], query=(*_without_members(kind), ("filter", text)))
+    return ClientRequest(
+        method="GET", path=dialect.paths[kind], query=(*_without_members(kind, dialect), ("filter", text))
+    )
 
 
 def form_equality_filter(path: MappingPath, value: str, dialect: Dialect) -> str:
@@ -113,15 +115,15 @@ def form_equality_filter(path: MappingPath, value: str, dialect: Dialect) -> str
     return f"{path.text}{comparison}"
 
 
-def form_listing(kind: str, start_index: int, dialect: Dialect) -> ClientRequest:
-    """Returns the request for a page of everybody; `start_index` counts from 1."""
-    page = (("startIndex", str(start_index)), ("count", str(dialect.page_size)))
-    return ClientRequest(method="GET", path=dialect.paths[kind], query=(*_without_members(kind), *page))
+def form_listing(kind: str, start_index: int, dialect: Dialect, *, count: int | None = None) -> ClientRequest:
+    """Returns the request for a page of everybody; `start_index` counts from 1, `count` None is the dialect's."""
+    page = (("startIndex", str(start_index)), ("count", str(count or dialect.page_size)))
+    return ClientRequest(method="GET", path=dialect.paths[kind], query=(*_without_members(kind, dialect), *page))
 
 
 def form_read(kind: str, resource_id: str, dialect: Dialect, *, with_members: bool = False) -> ClientRequest:
     """Returns the request for one resource."""
-    query = () if with_members else _without_members(kind)
+    query = () if with_members else _without_members(kind, dialect)
     return ClientRequest(method="GET", path=_path_of(kind, resource_id, dialect), query=query)
 
 
@@ -145,8 +147,8 @@ def _path_of(kind: str, resource_id: str, dialect: Dialect) -> str:
     return f"{dialect.paths[kind]}/{quote(resource_id, safe='')}"
 
 
-def _without_members(kind: str) -> tuple[tuple[str, str], ...]:
-    return (("excludedAttributes", "members"),) if kind == "Group" else ()
+def _without_members(kind: str, dialect: Dialect) -> tuple[tuple[str, str], ...]:
+    return (("excludedAttributes", "members"),) if kind == "Group" and dialect.excludes_members else ()
 
 
 # ---------------------------------------------------------------- answers
@@ -154,10 +156,10 @@ def _without_members(kind: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAnswer:
-    """A page of resources as documents; `total` counts all pages."""
+    """A page of resources as documents; `total` counts all pages, None: the service does not say."""
 
     resources: tuple[Mapping[str, Any], ...]
-    total: int
+    total: int | None
     start_index: int
 
 
@@ -184,11 +186,15 @@ def read_resource(body: bytes) -> dict[str, Any]:
     return document
 
 
-def read_list(body: bytes) -> ListAnswer:
-    """Returns the page an answer holds. Raises: AnswerUnreadable when it is no list of resources with ids."""
+def read_list(body: bytes, *, past_end: bool = False) -> ListAnswer:
+    """Returns the page an answer holds; one that may be `past_end` of the list may count others and show none.
+
+    Raises: AnswerUnreadable when it is no list of resources with ids.
+    """
     document = read_document(body)
     total, listed = _whole_number(get_member(document, "totalResults")), get_member(document, "Resources")
-    if total is None:
+    # Lenient: some servers do not count, and show what there is.
+    if total is None and not isinstance(listed, list):
         raise AnswerUnreadable("The answer is no ListResponse: totalResults is missing or no number.")
     # Lenient: an empty page may leave Resources out, and some servers write null.
     resources = [] if listed is None else listed
@@ -196,7 +202,7 @@ def read_list(body: bytes) -> ListAnswer:
         raise AnswerUnreadable("The answer is no ListResponse: Resources is no list of objects.")
     if any(resource_id(item) is None for item in resources):
         raise AnswerUnreadable("The answer lists a resource without an id.")
-    if total > 0 and listed is None:
+    if total and listed is None and not past_end:
         raise AnswerUnreadable(f"The answer counts {total} results and shows none.")
     start = _whole_number(get_member(document, "startIndex"))
     return ListAnswer(resources=tuple(resources), total=total, start_index=1 if start is None else start)

@@ -62,6 +62,10 @@ class Dialect:
     # False: the application cannot list everybody, each object is looked up.
     can_list: bool = True
     page_size: int = 100
+    # False: the application takes no excludedAttributes, so that groups come with their members.
+    excludes_members: bool = True
+    # False: accounts cannot be deleted at the application, only switched off.
+    can_delete: bool = True
     members_per_request: int = 100
     # Leavers are switched off through `active`; False: the application knows deletion only.
     soft_delete: bool = True
@@ -92,7 +96,15 @@ class Dialect:
 ENTRA = Dialect(patch_form=PatchForm.ENTRA_2020, manager_as_text=True)
 ENTRA_LEGACY = Dialect(patch_form=PatchForm.ENTRA_LEGACY, manager_as_text=True)
 
-_FLAGS = ("booleans_as_text", "manager_as_text", "primary_work_email", "can_list", "soft_delete")
+_FLAGS = (
+    "booleans_as_text",
+    "manager_as_text",
+    "primary_work_email",
+    "can_list",
+    "soft_delete",
+    "excludes_members",
+    "can_delete",
+)
 _COUNTS = ("page_size", "members_per_request", "concurrency")
 _COUNT_LIMIT = 100_000
 

@@ -114,6 +114,7 @@ def form_put_body(
     document: dict[str, Any] = copy.deepcopy(dict(current))
     for item in operations:
         path = parse_mapping_path(item.path)
+        _take_in(document, path)
         if item.is_reference and item.multivalued:
             _put_members(document, path, item)
         elif item.verb is PatchVerb.REMOVE:
@@ -123,9 +124,20 @@ def form_put_body(
             write_value(document, path, [*(held if isinstance(held, list) else []), *added])
         else:
             write_value(document, path, _create_value(path, item.value, dialect))
-    document.pop("meta", None)
+    for name in [name for name in document if name.lower() in ("meta", "schemas")]:
+        del document[name]
     document["schemas"] = _schemas(kind, document, dialect)
     return document
+
+
+def _take_in(document: dict[str, Any], path: MappingPath) -> None:
+    """Puts an extension's attribute that the service shows flat, under its full name, into its extension."""
+    if path.schema is None or get_member(document, path.schema) is not None:
+        return
+    prefix = f"{path.schema}:".lower()
+    flat = [name for name in document if name.lower().startswith(prefix)]
+    if flat:
+        document[path.schema] = {name[len(prefix) :]: document.pop(name) for name in flat}
 
 
 # ---------------------------------------------------------------- values
@@ -336,12 +348,12 @@ def _put_members(document: dict[str, Any], path: MappingPath, item: AttributeOpe
     ids = [str(member) for member in item.value or ()]
     held = get_member(document, path.attribute)
     held = [element for element in held if isinstance(element, dict)] if isinstance(held, list) else []
-    present = {str(element.get("value")) for element in held}
+    present = {str(get_member(element, "value")) for element in held}
     match item.verb:
         case PatchVerb.ADD:
             held = [*held, *({"value": member} for member in ids if member not in present)]
         case PatchVerb.REMOVE:
-            held = [element for element in held if str(element.get("value")) not in ids]
+            held = [element for element in held if str(get_member(element, "value")) not in ids]
         case PatchVerb.REPLACE:
             held = [{"value": member} for member in ids]
     write_value(document, path, held)

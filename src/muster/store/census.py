@@ -45,6 +45,12 @@ class SqlCensus:
             keys = ("cycle_key", "kind", "attribute", "value", "target_id")
             upsert(connection, census_values, list(values.values()), keys=keys, update=())
 
+    def count(self, cycle_id: str, kind: ObjectKind) -> int:
+        """Returns how many objects are kept."""
+        with self._database.read() as connection:
+            mine = census.c.cycle_key == _cycle_key(connection, cycle_id), census.c.kind == kind.value
+            return int(connection.execute(sa.select(sa.func.count()).select_from(census).where(*mine)).scalar_one())
+
     def find(
         self, cycle_id: str, kind: ObjectKind, attribute: str, values: Sequence[str]
     ) -> Mapping[str, tuple[TargetResource, ...]]:

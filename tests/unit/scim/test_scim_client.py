@@ -155,7 +155,7 @@ def test_a_body_is_json_and_its_absence_is_none() -> None:
         (b"\xff\xfe", "no valid JSON"),
         (b"[]", "no object"),
         (b'"text"', "no object"),
-        (b'{"Resources": []}', "totalResults"),
+        (b'{"Resources": null}', "totalResults"),
         (b'{"totalResults": "many"}', "totalResults"),
         (b'{"totalResults": true}', "totalResults"),
         (b'{"totalResults": -1}', "totalResults"),

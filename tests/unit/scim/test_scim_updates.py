@@ -243,6 +243,19 @@ def test_a_put_carries_the_whole_resource_with_the_changes_in_it() -> None:
     assert current["title"] == "x"
 
 
+def test_a_put_names_each_attribute_once_however_the_service_spells_it() -> None:
+    flat = {"Schemas": ["x"], "Meta": {}, "id": "1", f"{ENTERPRISE}:department": "Sales", f"{ENTERPRISE}:division": "B"}
+    changed = AttributeOperation(verb=PatchVerb.REPLACE, path=f"{ENTERPRISE}:department", value="Law")
+    body = form_put_body("User", flat, [changed], Dialect())
+    assert body == {
+        "schemas": [USER, ENTERPRISE],
+        "id": "1",
+        ENTERPRISE: {"department": "Law", "division": "B"},
+    }
+    nothing_flat = form_put_body("User", {"id": "1"}, [changed], Dialect())
+    assert nothing_flat[ENTERPRISE] == {"department": "Law"}
+
+
 @pytest.mark.parametrize(
     ("verb", "ids", "after"), [(PatchVerb.REMOVE, ["a"], ["b"]), (PatchVerb.REPLACE, ["c"], ["c"])]
 )

@@ -1,0 +1,280 @@
+"""Writing to a SCIM application: what it refuses in one way is said in another, before it counts as refused."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from muster.model.directory import ObjectKind
+from muster.model.exchange import HttpResponse
+from muster.model.failures import OperationRefused, TargetObjectGone, ValueRefused
+from muster.model.operation import AttributeChange, MappedValue, Verb
+from muster.ports.target import UnknownOutcome, Written
+from muster.scim.client import (
+    AnswerUnreadable,
+    form_change,
+    form_create,
+    form_delete,
+    read_document,
+    read_error,
+    read_resource,
+    resource_id,
+)
+from muster.scim.dialect import UpdateMethod
+from muster.scim.mapping_paths import MappingPathInvalid
+from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies, form_put_body, needs_current
+from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of_content
+from muster.targets.scim_reading import ScimReader
+from muster.targets.scim_session import ScimSession, named
+
+# How a service may answer a PATCH that it does not know; the first two leave no doubt.
+_NO_PATCH = (405, 501, 400, 403, 404, 415)
+
+
+class ScimWriter:
+    """Writes; raises ProvisioningFailure, and UnknownOutcome when nobody knows what came of a request."""
+
+    def __init__(self, session: ScimSession, reader: ScimReader) -> None:
+        self._session = session
+        self._reader = reader
+
+    # ------------------------------------------------------------ create, delete
+
+    def create(self, kind: ObjectKind, values: Sequence[MappedValue]) -> Written:
+        """Creates an object. Raises: UnknownOutcome when it is confirmed without an id to know it by."""
+        dialect = self._session.dialect
+        hidden = [item.value for item in values if item.redacted]
+        errand = self._session.errand(Purpose.CREATE, f"a {kind.value.lower()}", hidden)
+        try:
+            request = form_create(kind.value, {item.attribute: item.value for item in values}, dialect)
+        except MappingPathInvalid as error:
+            raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
+        try:
+            response = self._session.wire.send(request, errand)
+        finally:
+            self._reader.forget_lists()
+        if not 200 <= response.status < 300:
+            raise failure_of(response, errand)
+        try:
+            return self._written(kind, read_resource(response.body))
+        except AnswerUnreadable as error:
+            target_id = id_in_location(response.headers.get("location", ""), dialect.paths[kind.value])
+            if target_id is not None:
+                return Written(target_id=target_id)
+            raise UnknownOutcome(f"The application confirmed {errand.subject} without its id. {error}") from error
+
+    def delete(self, kind: ObjectKind, target_id: str) -> None:
+        """Deletes an object; 404 and 410 mean that it is done."""
+        errand = self._session.errand(Purpose.DELETE, named(kind, target_id))
+        try:
+            response = self._session.wire.send(form_delete(kind.value, target_id, self._session.dialect), errand)
+        finally:
+            self._reader.forget_lists()
+        if response.status in (405, 501) and kind is ObjectKind.USER:
+            self._session.learn("it deletes no accounts", can_delete=False)
+        if not 200 <= response.status < 300 and response.status not in (404, 410):
+            raise failure_of(response, errand)
+        if response.body.lstrip()[:1] == b"<":
+            sentence = "A page came in its place: a sign-in page or a proxy answers."
+            raise failure_of_content(sentence, response.status, errand)
+
+    # ------------------------------------------------------------ update
+
+    def update(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> Written:
+        """Changes attributes or references, in several requests where members are many."""
+        operations = [operation_of(change) for change in changes]
+        hidden = [value for change in changes if change.redacted for value in (change.old, change.new)]
+        errand = self._session.errand(Purpose.UPDATE, named(kind, target_id), hidden)
+        try:
+            if self._session.dialect.update is UpdateMethod.PUT:
+                return self._put(kind, target_id, operations, errand)
+            try:
+                return self._patch(kind, target_id, operations, errand)
+            except _PatchUnknown as refused:
+                return self._put_instead(kind, target_id, operations, errand, refused.response)
+        except MappingPathInvalid as error:
+            raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
+        finally:
+            self._reader.forget_lists()
+
+    def _put(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+    ) -> Written:
+        current = self._current(kind, target_id, with_members=True)
+        body = form_put_body(kind.value, current, operations, self._session.dialect)
+        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand)
+
+    def _put_instead(
+        self,
+        kind: ObjectKind,
+        target_id: str,
+        operations: Sequence[AttributeOperation],
+        errand: Errand,
+        refusal: HttpResponse,
+    ) -> Written:
+        """Writes the whole resource where PATCH seems to be unknown; what PUT refuses too, PATCH was refused for."""
+        try:
+            written = self._put(kind, target_id, operations, errand)
+        except (OperationRefused, TargetObjectGone) as also:
+            raise failure_of(refusal, errand) from also
+        self._session.learn("it takes no PATCH", update=UpdateMethod.PUT)
+        return written
+
+    def _patch(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+    ) -> Written:
+        if needs_current(operations, self._session.dialect):
+            return self._patch_as_it_stands(kind, target_id, operations, errand)
+        written = Written(target_id=target_id)
+        for response in self._sent(kind, target_id, form_patch_bodies(operations, self._session.dialect), errand):
+            if self._lacks_target(response):
+                # An element that was taken to be there is not: look, and say the same of what there is.
+                return self._patch_as_it_stands(kind, target_id, operations, errand)
+            written = self._patched(kind, target_id, response, errand)
+        return written
+
+    def _patch_as_it_stands(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+    ) -> Written:
+        takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in operations)
+        current = self._current(kind, target_id, with_members=takes_members_away)
+        written = Written(target_id=target_id)
+        bodies = form_patch_bodies(operations, self._session.dialect, current=current)
+        for response in self._sent(kind, target_id, bodies, errand):
+            written = self._patched(kind, target_id, response, errand)
+        return written
+
+    def _sent(
+        self, kind: ObjectKind, target_id: str, bodies: Sequence[Mapping[str, Any]], errand: Errand
+    ) -> Iterable[HttpResponse]:
+        """Sends bodies in order and gives their answers; one with too many members is halved until it is taken."""
+        left = list(bodies)
+        while left:
+            body = left.pop(0)
+            response = self._change(kind, target_id, body, errand)
+            halves = _halves(body) if response.status in (400, 413) and not self._lacks_target(response) else None
+            if halves is None:
+                yield response
+                continue
+            self._take_fewer_members(response, halves)
+            left = [*halves, *left]
+
+    def _take_fewer_members(self, response: HttpResponse, halves: Sequence[Mapping[str, Any]]) -> None:
+        # Else it may be one member that is refused, and there is no limit to learn.
+        if response.status == 413 or read_error(response.body)[0] == "tooMany":
+            size = _size(halves[0])
+            self._session.learn(f"it takes no more than {size} members at once", members_per_request=max(size, 1))
+
+    def _lacks_target(self, response: HttpResponse) -> bool:
+        return self._session.is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"
+
+    def _patched(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
+        """Returns what a PATCH came to. Raises _PatchUnknown where the application may not know PATCH at all."""
+        if response.status in _NO_PATCH:
+            says_why = read_error(response.body)[0] is not None
+            if response.status in (405, 501) or (not says_why and self._session.configuration().patch is False):
+                raise _PatchUnknown(response)
+        return self._confirmed(kind, target_id, response, errand)
+
+    def _current(self, kind: ObjectKind, target_id: str, *, with_members: bool) -> dict[str, Any]:
+        current = self._reader.read_document(kind, target_id, with_members=with_members)
+        if current is None:
+            raise TargetObjectGone(f"The application no longer has {named(kind, target_id)}.", status=404)
+        return current
+
+    def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any], errand: Errand) -> HttpResponse:
+        return self._session.wire.send(form_change(kind.value, target_id, body, self._session.dialect), errand)
+
+    def _confirmed(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
+        if not 200 <= response.status < 300:
+            raise failure_of(response, errand)
+        if not response.body.strip():
+            return Written(target_id=target_id)
+        try:
+            document = read_document(response.body)
+        except AnswerUnreadable as error:
+            raise failure_of_content(str(error), response.status, errand) from error
+        # Lenient: some services answer a change with a note of their own, which shows nothing.
+        return Written(target_id=target_id) if resource_id(document) is None else self._written(kind, document)
+
+    def _written(self, kind: ObjectKind, document: Mapping[str, Any]) -> Written:
+        resource = self._session.resource(kind, document)
+        return Written(target_id=resource.target_id, resource=resource)
+
+
+class _PatchUnknown(Exception):
+    """A PATCH was answered as by a service that has none."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+def id_in_location(location: str, path: str) -> str | None:
+    """Returns the id that a Location ends in: absolute, relative, or nothing but the id; None if it names nobody."""
+    where = urlsplit(location).path.strip("/")
+    _, found, tail = f"/{where}".rpartition(f"/{path.strip('/')}/")
+    # An id with an unescaped slash is everything after the path; without the path it is the last part.
+    named_id = tail if found else f"/{where}".rpartition("/")[2]
+    return unquote(named_id) if named_id and named_id != path.strip("/") else None
+
+
+def _halves(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Returns a PATCH of several members as two of half as many; None for any other."""
+    operations = body.get("Operations", ())
+    parts: list[Mapping[str, Any]] = list(operations)
+    if len(parts) == 1 and isinstance(parts[0].get("value"), list) and str(parts[0].get("path", "")) == "members":
+        parts = [{**parts[0], "value": [element]} for element in parts[0]["value"]]
+    if len(parts) < 2 or not all(str(part.get("path", "")).startswith("members") for part in parts):
+        return None
+    if any(part["op"].lower() == "replace" for part in parts):
+        return None
+    middle = (len(parts) + 1) // 2
+    return _joined(body, parts[:middle]), _joined(body, parts[middle:])
+
+
+def _joined(body: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the body with the operations of several members: one where they are values of one list."""
+    if isinstance(parts[0].get("value"), list):
+        together = {**parts[0], "value": [element for part in parts for element in part["value"]]}
+        return {**body, "Operations": [together]}
+    return {**body, "Operations": list(parts)}
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    operations = body["Operations"]
+    value = operations[0].get("value")
+    return len(value) if len(operations) == 1 and isinstance(value, list) else len(operations)
+
+
+def operation_of(change: AttributeChange) -> AttributeOperation:
+    """Returns a change as the client writes it."""
+    value = change.new
+    if change.is_reference and change.multivalued:
+        old, new = _ids_of(change.old), _ids_of(change.new)
+        match change.verb:
+            case Verb.ADD:
+                value = tuple(item for item in new if item not in set(old))
+            case Verb.REMOVE:
+                value = tuple(item for item in old if item not in set(new)) if old else new
+            case Verb.REPLACE:
+                value = new
+    elif change.multivalued and change.verb is Verb.ADD:
+        held = {_known_by(item) for item in change.old} if isinstance(change.old, tuple | list) else set()
+        value = tuple(item for item in change.new if _known_by(item) not in held) or change.new
+    return AttributeOperation(
+        verb=PatchVerb(change.verb.value),
+        path=change.attribute,
+        value=value,
+        is_reference=change.is_reference,
+        multivalued=change.multivalued,
+    )
+
+
+def _known_by(element: Any) -> str:
+    """What an element of a list is known by: its `value`, if it is an object that has one."""
+    value = element.get("value") if isinstance(element, Mapping) else None
+    return str(element if value is None else value)
+
+
+def _ids_of(value: Any) -> tuple[str, ...]:
+    return () if value is None else tuple(value) if isinstance(value, tuple | list) else (str(value),)

@@ -1,0 +1,152 @@
+"""Targets with bad manners: everyone exactly once, a second cycle writes nothing, nobody wrongly removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playing import JOB, Trip, WatchedTransport
+
+from fakes.odd_service import MANNERS, OddService
+from muster.model.job import Cycle, CycleState
+from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+NAMES = ("Ada", "Bob", "Cyd", "Dan", "Eve", "Fay", "Gus")
+
+
+class OddTrip(Trip):
+    """A company whose application is an odd server."""
+
+    def __init__(self, folder: Path, *manners: str, dialect: Dialect) -> None:
+        super().__init__(folder, page="scim")
+        self.page = replace(self.page, dialect=replace(dialect, page_size=3))
+        self.odd = OddService(frozenset(manners))
+        self.transport = WatchedTransport(self.odd)
+        self.people: dict[str, str] = {}
+
+    def found_company(self) -> None:
+        for name in NAMES:
+            mail = f"{name}.Tester@Lantaarn.example"
+            self.people[name] = self.hire(name, jobTitle="Clerk", department="Sales", mail=mail, mobile="+31 6 1234")
+        for name in NAMES[1:4]:
+            self.set_manager(self.people[name], self.people["Ada"])
+        self.crew = self.found("Crew", [self.people[name] for name in NAMES[:6]])
+
+    def full(self) -> Cycle:
+        self.clock.advance(timedelta(hours=25))
+        self.store.jobs.set_watermark(JOB, None)
+        cycle = self.run()
+        assert cycle is not None
+        return cycle
+
+    def account_of(self, name: str) -> dict[str, Any]:
+        """The one account of a person."""
+        wanted = f"{name.lower()}@lantaarn.example"
+        found = [item for item in self.odd.kept["Users"].values() if item["userName"].lower() == wanted]
+        assert len(found) == 1, (name, found)
+        return found[0]
+
+    def members(self) -> set[str]:
+        groups = list(self.odd.kept["Groups"].values())
+        assert len(groups) == 1, groups
+        return {str(item["value"]) for item in groups[0].get("members") or ()}
+
+    def ids_of(self, *names: str) -> set[str]:
+        return {str(self.account_of(name)["id"]) for name in names}
+
+    def failures(self) -> list[Any]:
+        return [(entry.source_name, entry.failure) for entry in self.log() if entry.failure]
+
+
+TOGETHER = (
+    ("no uniqueness", "the total is the page's", "pages hold two"),
+    ("no uniqueness", "the total is missing", "201 without body"),
+    ("no uniqueness", "filters are ignored", "the total is the page's", "201 without body or Location"),
+    ("filters are 501", "PATCH is 501", "DELETE is 405", "ids are awkward", "Resources missing when empty"),
+    ("filters are 400", "pages overlap", "duplicates are 500", "ids are numbers"),
+    ("the total is too large", "names in capitals", "nulls for everything", "booleans as text"),
+    ("PATCH is 405", "extension attributes flat", "names in capitals", "single e-mail without its list"),
+    ("wants excludedAttributes not", "members at most two, 413", "errors are web pages", "PATCH is 204"),
+)
+
+
+# Where the way of writing a PATCH makes a difference.
+WRITTEN_OTHERWISE = (
+    "PATCH is 501",
+    "PATCH is 204",
+    "PATCH answers without id",
+    "members at most two",
+    "booleans as text",
+)
+CASES = [
+    *((Dialect(), manners) for manners in ((), *((manner,) for manner in MANNERS), *TOGETHER)),
+    *((dialect, (manner,)) for dialect in (ENTRA, ENTRA_LEGACY) for manner in WRITTEN_OTHERWISE),
+]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "manners"),
+    CASES,
+    ids=[f"{dialect.patch_form.value}: {' + '.join(manners) or 'well-mannered'}" for dialect, manners in CASES],
+)
+def test_everyone_comes_and_goes_as_with_any_other_target(
+    tmp_path: Path, dialect: Dialect, manners: tuple[str, ...]
+) -> None:
+    trip = OddTrip(tmp_path, *manners, dialect=dialect)
+    stranger = {"id": "stranger", "userName": "stranger@other.example", "active": True}
+    trip.odd.kept["Users"]["stranger"] = stranger
+    trip.found_company()
+    cycle = trip.run()
+    assert cycle is not None and cycle.state is CycleState.SUCCEEDED, (cycle, trip.failures())
+    assert [trip.account_of(name)["active"] for name in NAMES] == [True] * 7
+    assert trip.members() == trip.ids_of(*NAMES[:6])
+    for name in NAMES[1:4]:
+        manager = trip.account_of(name)[ENTERPRISE]["manager"]
+        assert str(manager["value"] if isinstance(manager, dict) else manager) in trip.ids_of("Ada")
+    check_rest(trip)
+
+    trip.edit(trip.people["Ada"], jobTitle="Chief", mobile=None)
+    trip.edit(trip.people["Bob"], displayName="Robert", department="Law", telephoneNumber="+31 20 1")
+    trip.edit(trip.people["Cyd"], accountEnabled=False)
+    trip.unassign(trip.people["Gus"])
+    trip.soft_delete(trip.people["Fay"])
+    trip.store.directory.change_members(trip.crew, add=[trip.people["Gus"]], remove=[trip.people["Bob"]])
+    trip.set_manager(trip.people["Dan"], trip.people["Eve"])
+    cycle = trip.run()
+    assert cycle is not None and cycle.state is CycleState.SUCCEEDED, (cycle, trip.failures())
+    assert trip.account_of("Bob")["displayName"] == "Robert"
+    assert trip.account_of("Bob")[ENTERPRISE]["department"] == "Law"
+    if not {"the title is dropped", "the title is rewritten"} & set(manners):
+        assert trip.account_of("Ada")["title"] == "Chief"
+    for name, active in {"Ada": True, "Bob": True, "Cyd": False, "Gus": True, "Fay": False}.items():
+        # Gus comes back through the group.
+        assert trip.account_of(name)["active"] is active, name
+    assert not trip.ids_of("Bob") & trip.members()
+    assert trip.ids_of("Ada", "Gus", "Eve") <= trip.members()
+    check_rest(trip)
+
+    trip.hard_delete(trip.people["Fay"])
+    trip.edit(trip.people["Cyd"], accountEnabled=True)
+    trip.hire("Hal")
+    cycle = trip.run()
+    assert cycle is not None and cycle.counters.failed == 0, (cycle, trip.failures())
+    gone = [item for item in trip.odd.kept["Users"].values() if item["userName"] == "fay@lantaarn.example"]
+    assert [item["active"] for item in gone] in ([], [False])
+    assert trip.account_of("Cyd")["active"] is True
+    assert trip.account_of("Hal")["active"] is True
+    assert len(trip.ids_of(*NAMES[:5], "Gus", "Hal")) == 7
+    check_rest(trip)
+    assert trip.odd.kept["Users"]["stranger"] == stranger
+
+
+def check_rest(trip: OddTrip) -> None:
+    """An unchanged directory sends nothing, whether little or everything is compared; an odd one needs one turn."""
+    assert trip.run() is None, trip.failures()
+    first, second = trip.full(), trip.full()
+    assert trip.transport.writes == [], (first, second)
+    assert second.counters.failed == 0, trip.failures()
+    assert len({item["userName"] for item in trip.odd.kept["Users"].values()}) == len(trip.odd.kept["Users"])
