@@ -42,6 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "muster.cli.notifications:app",
         "How the installation tells: mail server, webhook, recipients; a test, and what was delivered.",
     ),
+    "check": (
+        "muster.cli.check:check",
+        "Examine a SCIM application: grade, evidence, and the dialect to talk to it.",
+    ),
     "config": (
         "muster.cli.configuration:config_app",
         "Applications, roles, assignments, credentials and rules as a file: plan it, apply it.",

@@ -1,0 +1,114 @@
+"""`muster check`: what a SCIM server really does, and how to talk to it."""
+
+import json
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from muster.cli.console import Failed, err, out, plain, print_json, table
+from muster.cli.reach import JsonOption
+from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
+from muster.scim.client import AddressInvalid, read_address
+from muster.settings import parse_network
+from muster.targets.conformance.report import ExaminationRefused, Report, examine
+from muster.targets.conformance.session import DEADLINE, Presented, Send, Session
+from muster.transport.client import open_transport
+
+_MARKS = {"passed": "[green]✓[/green]", "failed": "[red]✗[/red]", "skipped": "[dim]–[/dim]"}
+_GRADES = {"A": "green", "B": "green", "C": "yellow", "D": "yellow", "F": "red"}
+
+
+def check(
+    address: Annotated[str, typer.Argument(metavar="URL", help="Tenant URL of a SCIM application.")],
+    token: Annotated[str, typer.Option("--token", envvar="MUSTER_TARGET_TOKEN", help="Its secret token.")] = "",
+    write: Annotated[
+        bool, typer.Option("--write", help="Also create, change and delete a trial user and group.")
+    ] = False,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=JSON", help="An attribute the trial user needs, such as a site."),
+    ] = None,
+    ca: Annotated[Path | None, typer.Option("--ca", help="Certificate authority of the server, PEM.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show what passed, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine a SCIM application: grade, evidence, and the dialect to talk to it. Without --write it only reads."""
+    try:
+        tenant = read_address(address)
+    except AddressInvalid as error:
+        raise Failed(str(error)) from None
+    session = Session(tenant, _sender(token, ca), mark=secrets.token_hex(8))
+    try:
+        with err.status(f"Examining {tenant.base} …"):
+            report = examine(session, writes=write, extra=_attributes(with_ or []))
+    except ExchangeFailed as failure:
+        raise Failed(f"{tenant.base} cannot be examined: {failure.sentence}") from None
+    except ExaminationRefused as refused:
+        raise Failed(f"{tenant.base} cannot be examined: {refused}.") from None
+    if as_json:
+        print_json({"address": tenant.base, **report.to_document()})
+    else:
+        _show(tenant.base, report, everything=all_)
+    if report.grade == "F":
+        raise Failed("Provisioning to this server will not work as it is.")
+
+
+def _sender(token: str, ca: Path | None) -> Send:
+    # The operator names the server, so its address needs no guard.
+    everywhere = (parse_network("0.0.0.0/0"), parse_network("::/0"))
+    try:
+        transport = open_transport(allowed=everywhere, ca_pem=ca.read_bytes() if ca is not None else None)
+    except OSError as error:
+        raise Failed(f"{ca} cannot be read: {error.strerror}.") from None
+    presented = {Presented.OURS: token, Presented.WRONG: f"wrong-{secrets.token_hex(16)}"}
+
+    def send(request: HttpRequest, credentials: Presented) -> HttpResponse:
+        headers = {"accept": "application/scim+json, application/json", **request.headers}
+        if presented.get(credentials):
+            headers["authorization"] = f"Bearer {presented[credentials]}"
+        return transport.send(replace(request, headers=headers), deadline=DEADLINE)
+
+    return send
+
+
+def _attributes(given: list[str]) -> dict[str, Any]:
+    found = {}
+    for item in given:
+        name, equals, value = item.rpartition("=") if item.count("=") == 1 else item.partition("=")
+        if not equals or not name:
+            raise Failed(f"--with takes NAME=JSON, not {item}.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _show(address: str, report: Report, *, everything: bool) -> None:
+    document = report.to_document()
+    counts = document["counts"]
+    colour = _GRADES[report.grade]
+    out.print(
+        f"[bold {colour}]{report.grade}[/bold {colour}]  {escape(address)}: {counts['passed']} passed, "
+        f"{counts['failed']} failed, {counts['skipped']} not tried; {report.requests} requests",
+        soft_wrap=True,
+    )
+    rows = [
+        [_MARKS[item["verdict"]], item["area"], item["title"], item["weight"], item["evidence"]]
+        for item in document["probes"]
+        if everything or item["verdict"] == "failed"
+    ]
+    if rows:
+        shown = table("What failed" if not everything else "Probes", ["", "Area", "Probe", "Weight", "Evidence"], [])
+        for mark, *cells in rows:
+            shown.add_row(mark, *(escape(plain(cell)) for cell in cells))
+        out.print(shown)
+    if report.derived:
+        derived = [[each.field, json.dumps(each.value), each.origin] for each in report.derived]
+        out.print(table("Dialect: where it is not the standard's", ["Field", "Value", "Why"], derived))
+    else:
+        out.print("Dialect: the standard's.")

@@ -1,0 +1,1 @@
+"""What a SCIM server really does: probes, their findings, and the dialect that follows from them."""

@@ -1,0 +1,56 @@
+"""`muster check` against a real Configuration Manager over HTTP."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from played_configuration_manager import PlayedManager, configuration_manager
+from played_installation import command
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedManager]:
+    with configuration_manager(tmp_path_factory.mktemp("check") / "data") as running:
+        yield running
+
+
+def test_our_own_provider_gets_grade_a(manager: PlayedManager) -> None:
+    customer = manager.customer("checked")
+    done = command("check", customer.url, "--token", customer.token, "--write", "--json")
+    assert done.status == 0, done.err
+    assert (done.json["grade"], done.json["counts"]["failed"]) == ("A", 0)
+    assert customer.token not in done.out
+    assert customer.ask("GET", "/Users").json["totalResults"] == 0
+
+
+def test_the_8x8_profile_gets_grade_a_with_a_site_for_the_trial_user(manager: PlayedManager) -> None:
+    customer = manager.customer("sited", profile="8x8", sites=("London",))
+    site = json.dumps({"site": "London"})
+    options = ("--with", f"urn:ietf:params:scim:schemas:extension:8x8:1.1:User={site}")
+    done = command("check", customer.url, "--token", customer.token, "--write", *options)
+    assert done.status == 0, done.err
+    assert done.out.startswith("A  ")
+    left = customer.ask("GET", "/Users").json
+    assert [user["active"] for user in left["Resources"]] == [False], "on this profile DELETE deactivates"
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("ftp://x", (), "must begin with https://"),
+        ("http://127.0.0.1:1/scim", (), "cannot be reached"),
+        ("http://127.0.0.1:1/scim", ("--with", "x"), "--with takes NAME=JSON"),
+        ("http://127.0.0.1:1/scim", ("--ca", "/nowhere"), "/nowhere cannot be read"),
+    ],
+)
+def test_what_cannot_be_examined_is_said_in_a_sentence(url: str, options: tuple[str, ...], said: str) -> None:
+    done = command("check", url, *options)
+    assert done.status == 1
+    assert said in done.err
+
+
+def test_a_wrong_token_is_named(manager: PlayedManager) -> None:
+    customer = manager.customer("closed")
+    done = command("check", customer.url, "--token", "wrong")
+    assert (done.status, "refuses the token (HTTP 401)" in done.err) == (1, True)
