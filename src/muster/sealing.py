@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,28 +85,57 @@ class Sealer:
         except InvalidTag:
             raise SealingError(f"the stored value of {field} was changed since it was sealed") from None
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether a sealed value was sealed with the key that seals now."""
+        return sealed[1 : 1 + _KEY_ID_BYTES] == self._key.key_id
+
     def _associated_data(self, key_id: bytes, field: str) -> bytes:
         parts = (_VERSION, key_id, self._tenant.encode(), field.encode())
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
-def load_key(data_folder: Path, *, key_file: Path | None) -> SealingKey:
-    """The installation's key: from `key_file` (MUSTER_KEY_FILE), else `secret.key` in the data folder, made once.
+def load_keys(data_folder: Path, *, key_file: Path | None) -> tuple[SealingKey, ...]:
+    """The installation's keys: from `key_file` (MUSTER_KEY_FILE), else `secret.key` in the data folder, made once.
 
-    A key file holds 64 hexadecimal digits or 32 raw bytes. Raises: SealingError.
+    A key file holds 64 hexadecimal digits or 32 raw bytes. While a key is being changed it holds a line of digits for
+    each key: the first one seals, the others only open. Raises: SealingError.
     """
+    path = key_path(data_folder, key_file=key_file)
     if key_file is not None:
-        if not key_file.is_file():
-            raise SealingError(f"the key file {key_file} does not exist: make one with `openssl rand -hex 32`")
-        return _read_key(key_file)
-    beside = data_folder / KEY_FILE_NAME
-    if not beside.exists():
+        if not path.is_file():
+            raise SealingError(f"the key file {path} does not exist: make one with `openssl rand -hex 32`")
+        return _read_keys(path)
+    if not path.exists():
         data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _create_key(beside)
-    logger.warning(
-        "the sealing key lies beside the data it seals (%s): set MUSTER_KEY_FILE to keep it elsewhere", beside
-    )
-    return _read_key(beside)
+        _create_key(path)
+    logger.warning("the sealing key lies beside the data it seals (%s): set MUSTER_KEY_FILE to keep it elsewhere", path)
+    return _read_keys(path)
+
+
+def key_path(data_folder: Path, *, key_file: Path | None) -> Path:
+    """Where the keys are kept."""
+    return data_folder / KEY_FILE_NAME if key_file is None else key_file
+
+
+def make_key() -> SealingKey:
+    """A new key, by chance."""
+    return SealingKey(secrets.token_bytes(KEY_BYTES))
+
+
+def write_keys(path: Path, keys: Sequence[SealingKey]) -> None:
+    """Puts keys into a key file, whole or not at all, for its owner alone. Raises: SealingError."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_private(draft, "".join(f"{key.material.hex()}\n" for key in keys))
+        draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SealingError(f"the key file {path} cannot be written: {error.strerror}") from None
 
 
 def make_token(prefix: str) -> str:
@@ -162,35 +192,42 @@ def is_password_hash_outdated(stored_hash: str) -> bool:
     return _PASSWORDS.check_needs_rehash(stored_hash)
 
 
-def _read_key(path: Path) -> SealingKey:
+def _read_keys(path: Path) -> tuple[SealingKey, ...]:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         # No error: secrets mounted into containers are readable for all by default, and no one else is in there.
         logger.warning("others than its owner may read the key file %s (mode %04o): chmod 600 it", path, mode)
     content = path.read_bytes()
     if len(content) == KEY_BYTES:
-        return SealingKey(content)
+        return (SealingKey(content),)
     try:
-        return SealingKey(bytes.fromhex(content.decode().strip()))
+        found = tuple(SealingKey(bytes.fromhex(line)) for line in content.decode().split())
     except ValueError:
-        raise SealingError(f"the key file {path} holds neither 64 hexadecimal digits nor 32 bytes") from None
+        found = ()
+    if not found:
+        raise SealingError(f"the key file {path} holds neither 64 hexadecimal digits nor 32 bytes")
+    return found
 
 
 def _create_key(path: Path) -> None:
     # Written whole under another name and linked: two processes that start together end with one key, complete.
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write_private(draft, secrets.token_hex(KEY_BYTES) + "\n")
         try:
             path.hardlink_to(draft)
         except FileExistsError:
             logger.debug("another process made %s first", path)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @functools.cache

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     ca_file: Path | None = Field(
         None, description="Certificates (PEM) to trust beside the usual ones when calling out."
     )
+    credentials_folder: Path | None = Field(
+        None, description="Folder of the files that credentials of applications may name (file:NAME)."
+    )
     proxy: str | None = Field(
         None, repr=False, description="HTTP proxy to call out through; the environment's is not used."
     )

@@ -16,8 +16,10 @@ from muster.sealing import (
     is_password,
     is_password_hash_outdated,
     is_token,
-    load_key,
+    load_keys,
+    make_key,
     make_token,
+    write_keys,
 )
 
 KEY = SealingKey(bytes(range(32)))
@@ -81,8 +83,8 @@ def test_a_key_beside_the_data_is_made_once_for_its_owner_alone_and_warned_of(
 ) -> None:
     folder = tmp_path / "service"
     with caplog.at_level(logging.WARNING):
-        first = load_key(folder, key_file=None)
-    assert load_key(folder, key_file=None) == first
+        (first,) = load_keys(folder, key_file=None)
+    assert load_keys(folder, key_file=None) == (first,)
     assert stat.S_IMODE((folder / KEY_FILE_NAME).stat().st_mode) == 0o600
     assert "MUSTER_KEY_FILE" in caplog.text
     assert first.material.hex() not in caplog.text
@@ -94,7 +96,7 @@ def test_a_key_file_may_hold_digits_or_bytes(tmp_path: Path, content: bytes, cap
     path = tmp_path / "key"
     path.write_bytes(content)
     path.chmod(0o600)
-    assert load_key(tmp_path / "data", key_file=path) == KEY
+    assert load_keys(tmp_path / "data", key_file=path) == (KEY,)
     assert not (tmp_path / "data").exists()
     assert caplog.text == ""
 
@@ -103,7 +105,7 @@ def test_a_key_file_others_may_read_is_warned_of(tmp_path: Path, caplog: pytest.
     path = tmp_path / "key"
     path.write_bytes(bytes(32))
     path.chmod(0o644)
-    load_key(tmp_path, key_file=path)
+    load_keys(tmp_path, key_file=path)
     assert "chmod 600" in caplog.text
 
 
@@ -116,7 +118,29 @@ def test_a_bad_key_file_is_refused_with_what_is_wrong(tmp_path: Path, content: b
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SealingError, match=sentence):
-        load_key(tmp_path, key_file=path)
+        load_keys(tmp_path, key_file=path)
+
+
+def test_a_key_file_holds_a_line_for_each_key_while_they_are_changed(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(bytes(32))
+    new = make_key()
+    write_keys(path, [new, OTHER_KEY])
+    assert load_keys(tmp_path, key_file=path) == (new, OTHER_KEY)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [item.name for item in tmp_path.iterdir()] == ["key"]
+    assert make_key() != new
+
+
+def test_a_key_file_that_cannot_be_written_stays_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(SealingError, match="cannot be written"):
+        write_keys(tmp_path / "nowhere" / "key", [KEY])
+
+
+def test_it_is_told_which_values_an_older_key_has_sealed() -> None:
+    rotated = Sealer(OTHER_KEY, tenant="t1", older=(KEY,))
+    assert not rotated.is_current(SEALER.seal("hunter2", field=FIELD))
+    assert rotated.is_current(rotated.seal("hunter2", field=FIELD))
 
 
 def test_a_token_is_recognised_by_its_prefix_and_kept_as_its_hash() -> None:

@@ -19,6 +19,7 @@ from muster.model.operation import AttributeChange, MappedValue, MatchingValue, 
 from muster.model.rules import AttributeDefinition
 from muster.ports.target import Capabilities, Target, UnknownOutcome
 from muster.scim.dialect import Dialect
+from muster.targets.authorization import bearer
 from muster.targets.directory import DirectoryTarget
 from muster.targets.recorded import RecordedTarget
 from muster.targets.scim import ScimTarget
@@ -57,7 +58,7 @@ def scim_case(folder: Path) -> Case:
     target = ScimTarget(
         transport=JoinedTransport(ScimService(generic_profile())),
         address=BASE_URL,
-        token=TOKEN,
+        authorization=bearer(TOKEN),
         dialect=Dialect(page_size=2),
         attributes=attributes,
         clock=StillClock(),

@@ -38,6 +38,7 @@ from muster.ports.target import UnknownOutcome
 from muster.ports.transport import Transport
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
 from muster.scim.schemas import USER_URN
+from muster.targets.authorization import bearer
 from muster.targets.pace import Pace
 from muster.targets.scim import ScimTarget
 from muster.targets.scim_failures import INCOMPATIBLE, SEVERAL_ENTRIES
@@ -78,7 +79,7 @@ def target_on(
     return ScimTarget(
         transport=transport,
         address=address,
-        token=token,
+        authorization=bearer(token),
         dialect=dialect or Dialect(),
         attributes=ATTRIBUTES,
         clock=clock or StillClock(),
@@ -786,7 +787,7 @@ def test_the_gallery_page_of_8x8_makes_an_account_that_reads_back_as_it_was_sent
     target = ScimTarget(
         transport=transport,
         address=f"{BASE_URL}/",
-        token=TOKEN,
+        authorization=bearer(TOKEN),
         dialect=page.dialect,
         attributes=mapped_attributes(schema),
         clock=StillClock(),

@@ -15,6 +15,7 @@ from muster.model.directory import AttributeType, ObjectKind
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Verb
 from muster.model.rules import AttributeDefinition
 from muster.scim.dialect import Dialect, PatchForm
+from muster.targets.authorization import bearer
 from muster.targets.scim import ScimTarget
 
 FOLDER = Path(__file__).parent / "outgoing"
@@ -88,7 +89,7 @@ def test_a_request_has_the_documented_shape(document: dict[str, Any], exchange: 
     target = ScimTarget(
         transport=transport,
         address=document["tenant_url"],
-        token="secret-token",
+        authorization=bearer("secret-token"),
         dialect=Dialect(patch_form=PatchForm(document["dialect"])),
         attributes=ATTRIBUTES,
         clock=StillClock(),

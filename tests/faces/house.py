@@ -15,7 +15,8 @@ import falcon.testing
 
 from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
-from muster.administration.desk import Desk, Stores
+from muster.administration.desk import Desk, ExchangeCode, LookAtCertificate, Stores
+from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
@@ -111,6 +112,10 @@ class Answered:
         return str(self.body["error"]["message"])
 
 
+def _nothing_presented(_credentials: Mapping[str, str]) -> PresentedCertificate:
+    return PresentedCertificate(host="scim.example.com", chain=(), problem=None, trustable=None)
+
+
 class House:
     """The service under test."""
 
@@ -123,6 +128,8 @@ class House:
         self.probed: list[str] = []
         self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
+        self.exchange_code: ExchangeCode = lambda _given: {}
+        self.look_at_certificate: LookAtCertificate = _nothing_presented
         self.stores = Stores(
             directory=store.directory,
             applications=store.applications,
@@ -142,6 +149,8 @@ class House:
             ids=CountedIds(),
             tenant_id=TENANT,
             open_target=self._open_target,  # type: ignore[arg-type]  # only probed
+            exchange_code=lambda given: self.exchange_code(given),
+            look_at_certificate=lambda given: self.look_at_certificate(given),
             explain=self._explain,
             uploads=self.uploads,
             notifications=self._office(store),

@@ -35,6 +35,7 @@ from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import compile_rules
 from muster.ports.directory import JobView
 from muster.sources.directory import DirectorySource
+from muster.targets.authorization import bearer
 from muster.targets.scim import ScimTarget
 from muster.targets.scim_names import mapped_attributes
 from trip.playing import ADDRESS, APP, JOB
@@ -137,7 +138,7 @@ class Machine(Company):
             target=ScimTarget(
                 transport=process,
                 address=ADDRESS,
-                token=TOKEN,
+                authorization=bearer(TOKEN),
                 dialect=self.page.dialect,
                 attributes=attributes,
                 clock=self.clock,

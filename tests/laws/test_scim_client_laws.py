@@ -21,6 +21,7 @@ from muster.model.schema_document import read_schema
 from muster.scim.client import form_create, form_lookup, form_url, project, read_address
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
 from muster.scim.filters import Comparison, parse_filter
+from muster.targets.authorization import bearer
 from muster.targets.scim import ScimTarget
 from muster.targets.scim_names import mapped_attributes
 
@@ -66,7 +67,7 @@ def test_the_changes_between_two_states_bring_a_resource_from_one_to_the_other(
     target = ScimTarget(
         transport=JoinedTransport(ScimService(generic_profile())),
         address=BASE_URL,
-        token=TOKEN,
+        authorization=bearer(TOKEN),
         dialect=dialect,
         attributes=ATTRIBUTES,
         clock=StillClock(),

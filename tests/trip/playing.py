@@ -33,6 +33,7 @@ from muster.ports.directory import JobView, ObjectWrite
 from muster.scim.errors import InvalidValue
 from muster.sources.directory import DirectorySource
 from muster.store.open import Store
+from muster.targets.authorization import bearer
 from muster.targets.scim import ScimTarget
 from muster.targets.scim_names import mapped_attributes
 
@@ -128,7 +129,7 @@ class Trip:
             target=ScimTarget(
                 transport=self.transport,
                 address=ADDRESS,
-                token=TOKEN,
+                authorization=bearer(TOKEN),
                 dialect=self.page.dialect,
                 attributes=mapped_attributes(schema),
                 clock=self.clock,

@@ -18,7 +18,7 @@ from fakes.scim_service import ScimService, generic_profile
 from fakes.scripted_transport import JoinedTransport
 from muster.administration.access import OPERATOR
 from muster.administration.attribute_list import add_attribute
-from muster.administration.desk import Desk, Stores, Uploads
+from muster.administration.desk import Desk, LookAtCertificate, Stores, Uploads
 from muster.gallery.schema import add_attributes, form_source
 from muster.model.application import AppRole
 from muster.model.directory import ObjectKind
@@ -91,8 +91,11 @@ def desk_of(trip: Trip) -> Desk:
         ids=trip.ids,
         tenant_id="tenant",
         open_target=lambda _application, _credentials: trip.open_job(JOB, {}).target,
+        exchange_code=lambda _credentials: {},
+        look_at_certificate=cast(LookAtCertificate, None),
         explain=lambda _job, _user: {},
         uploads=cast(Uploads, None),
+        notifications=cast(Any, None),
         together=nullcontext,
     )
 

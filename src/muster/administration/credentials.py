@@ -1,93 +1,28 @@
-"""Synchronization secrets: kept, shown masked, and tried out (Test Connection)."""
+"""Credentials and settings of an application: kept, shown masked, tried out (Test Connection), authorized."""
 
-import json
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from muster.administration.applications import find_application
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, refusal_of
+from muster.administration.secrets import MASK, MASKED_KEYS, SWITCHES, check_identity_of, checked_secrets
 from muster.model.application import SecretKey
+from muster.model.certificates import PresentedCertificate
+from muster.model.credentials import is_reference, token_endpoint_of
 from muster.model.failures import ProvisioningFailure
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.planning.checks import find_role_problems
-from muster.planning.notices import addresses_in, is_mail_address
 
 CATEGORY = "ProvisioningManagement"
-MASK = "********"
-VALUE_LIMIT = 10_000
-URL_LIMIT = 2_048
-RECIPIENTS_LIMIT = 10
-
-# Graph's synchronizationSecret: what may be kept at all.
-KNOWN_KEYS = frozenset(
-    [
-        "UserName",
-        "Password",
-        "SecretToken",
-        "AppKey",
-        "BaseAddress",
-        "ClientIdentifier",
-        "ClientSecret",
-        "SingleSignOnType",
-        "Sandbox",
-        "Url",
-        "Domain",
-        "ConsumerKey",
-        "ConsumerSecret",
-        "TokenKey",
-        "TokenExpiration",
-        "Oauth2AccessToken",
-        "Oauth2AccessTokenCreationTime",
-        "Oauth2RefreshToken",
-        "SyncAll",
-        "InstanceName",
-        "Oauth2ClientId",
-        "Oauth2ClientSecret",
-        "CompanyId",
-        "UpdateKeyOnSoftDelete",
-        "SynchronizationSchedule",
-        "SystemOfRecord",
-        "SandboxName",
-        "EnforceDomain",
-        "SyncNotificationSettings",
-        "SkipOutOfScopeDeletions",
-        "Oauth2AuthorizationCode",
-        "Oauth2RedirectUri",
-        "ApplicationTemplateIdentifier",
-        "Oauth2TokenExchangeUri",
-        "Oauth2AuthorizationUri",
-        "AuthenticationType",
-        "Server",
-        "PerformInboundEntitlementGrants",
-        "HardDeletesEnabled",
-        "SyncAgentCompatibilityKey",
-        "SyncAgentADContainer",
-        "ValidateDomain",
-        "TestReferences",
-        "ConnectionString",
-    ]
-)
-MASKED_KEYS = frozenset(
-    [
-        "Password",
-        "SecretToken",
-        "AppKey",
-        "ClientSecret",
-        "ConsumerSecret",
-        "TokenKey",
-        "Oauth2AccessToken",
-        "Oauth2RefreshToken",
-        "Oauth2ClientSecret",
-        "Oauth2AuthorizationCode",
-        "ConnectionString",
-    ]
-)
-_SWITCHES = frozenset({SecretKey.SYNC_ALL.value, SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS.value})
 # Changing one of these alters who is in scope: everyone is looked at again.
-_SCOPE_KEYS = _SWITCHES
+_SCOPE_KEYS = SWITCHES
+_AUTHORIZED_KEYS = (
+    SecretKey.OAUTH2_ACCESS_TOKEN.value,
+    SecretKey.OAUTH2_REFRESH_TOKEN.value,
+    SecretKey.TOKEN_EXPIRATION.value,
+)
 
 
 def put_secrets(desk: Desk, service_principal_id: str, secrets: Mapping[str, str]) -> None:
@@ -131,56 +66,57 @@ def validate(
     Raises: Refused with the target's code, sentence and remedy.
     """
     desk.require(Permission.WRITE_CONFIGURATION)
+    tried = _tried(desk, service_principal_id, credentials)
+    try:
+        target = desk.open_target(service_principal_id, None if credentials is None else tried)
+        target.probe(_matching_attribute(desk, service_principal_id, job_id))
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+
+
+def acquire_token(desk: Desk, service_principal_id: str, credentials: Mapping[str, str] | None) -> None:
+    """Exchanges an authorization code for tokens and keeps them with the credentials; without a code the credentials
+    are tried, which fetches an access token where they are for one.
+
+    Raises: Refused with the code, sentence and remedy of what the application says.
+    """
+    desk.require(Permission.WRITE_CONFIGURATION)
+    given = dict(credentials or {})
+    if not given.get(SecretKey.OAUTH2_AUTHORIZATION_CODE):
+        validate(desk, service_principal_id, credentials)
+        return
+    tried = _tried(desk, service_principal_id, given)
+    try:
+        acquired = desk.exchange_code(tried)
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+    # A code is good once. What an authorization before this one has given is no longer true.
+    spent = (*_AUTHORIZED_KEYS, SecretKey.OAUTH2_AUTHORIZATION_CODE.value)
+    put_secrets(
+        desk, service_principal_id, {**{key: value for key, value in tried.items() if key not in spent}, **acquired}
+    )
+
+
+def presented_certificate(
+    desk: Desk, service_principal_id: str, credentials: Mapping[str, str] | None
+) -> PresentedCertificate:
+    """Returns what the server of the Tenant URL presents, for somebody to decide on trust. Raises: Refused."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    tried = _tried(desk, service_principal_id, credentials)
+    try:
+        return desk.look_at_certificate(tried)
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+
+
+def _tried(desk: Desk, service_principal_id: str, credentials: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The stored credentials with those that are given in their place."""
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
     tried = stored if credentials is None else _merged(stored, {**_masked(stored), **credentials})
     if not tried.get(SecretKey.BASE_ADDRESS):
         raise bad_request("There is no Tenant URL yet: enter it and the secret token.", code="CredentialsMissing")
-    try:
-        target = desk.open_target(application.service_principal_id, None if credentials is None else tried)
-        target.probe(_matching_attribute(desk, application.service_principal_id, job_id))
-    except ProvisioningFailure as failure:
-        raise refusal_of(failure) from failure
-
-
-def checked_secrets(secrets: Mapping[str, str]) -> Mapping[str, str]:
-    """Returns the secrets as they may be kept. Raises: Refused naming the key that is wrong, never its value."""
-    for key, value in secrets.items():
-        if key not in KNOWN_KEYS:
-            raise bad_request(f"“{key[:60]}” is no key of synchronization secrets.", code="InvalidSecretKey")
-        if len(value) > VALUE_LIMIT:
-            raise bad_request(f"The value of {key} has more than {VALUE_LIMIT} characters.")
-        if any(ord(character) < 32 for character in value):
-            raise bad_request(f"The value of {key} holds a control character, perhaps from copying: enter it again.")
-        if key in _SWITCHES and value.lower() not in ("", "true", "false"):
-            raise bad_request(f"{key} takes true or false.")
-    if secrets.get(SecretKey.BASE_ADDRESS):
-        check_tenant_url(secrets[SecretKey.BASE_ADDRESS])
-    if secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS):
-        _check_notifications(secrets[SecretKey.SYNC_NOTIFICATION_SETTINGS])
-    return secrets
-
-
-def check_tenant_url(url: str) -> None:
-    """Checks the shape of a Tenant URL. Raises: Refused."""
-    problem = None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise bad_request("The Tenant URL (BaseAddress) is no web address.", code="InvalidTenantUrl") from None
-    if len(url) > URL_LIMIT:
-        problem = f"is longer than {URL_LIMIT} characters"
-    elif parts.scheme not in ("https", "http"):
-        problem = "must begin with https:// (or http:// for a target that has no TLS)"
-    elif not parts.hostname or any(character.isspace() for character in url):
-        problem = "is no web address"
-    elif parts.username is not None or parts.password is not None:
-        problem = "must not hold a user name or password: enter the secret token in its own field"
-    elif parts.fragment:
-        problem = "must not hold a #fragment"
-    if problem:
-        raise bad_request(f"The Tenant URL (BaseAddress) {problem}.", code="InvalidTenantUrl")
+    return tried
 
 
 def _merged(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
@@ -189,17 +125,21 @@ def _merged(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, st
     for key in masked:
         wanted[key] = stored.get(key, "")
     # Else a stored token could be sent to an address of the caller's choice, and so be read.
-    if any(wanted[key] for key in masked) and _origin(wanted) != _origin(stored):
-        raise bad_request("The Tenant URL leads to another server: enter the secret token again.")
+    if any(wanted[key] for key in masked):
+        if _origin(wanted.get(SecretKey.BASE_ADDRESS)) != _origin(stored.get(SecretKey.BASE_ADDRESS)):
+            raise bad_request("The Tenant URL leads to another server: enter the secret token again.")
+        if token_endpoint_of(wanted) and _origin(token_endpoint_of(wanted)) != _origin(token_endpoint_of(stored)):
+            raise bad_request("The token endpoint is on another server: enter the client secret again.")
+    check_identity_of(wanted)
     return {key: value for key, value in wanted.items() if value}
 
 
 def _masked(secrets: Mapping[str, str]) -> dict[str, str]:
-    return {key: MASK if key in MASKED_KEYS else value for key, value in secrets.items()}
+    return {key: _shown(key, value) or "" for key, value in secrets.items()}
 
 
-def _origin(secrets: Mapping[str, str]) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(secrets.get(SecretKey.BASE_ADDRESS, ""))
+def _origin(address: str | None) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address or "")
     return parts.scheme, parts.hostname, parts.port
 
 
@@ -212,24 +152,8 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Chang
 
 
 def _shown(key: str, value: str | None) -> str | None:
-    return MASK if value is not None and key in MASKED_KEYS else value
-
-
-def _check_notifications(text: str) -> None:
-    try:
-        settings: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise bad_request(
-            'SyncNotificationSettings takes a JSON object such as {"Enabled":true,"Recipients":"it@example.com"}.'
-        )
-    addresses = addresses_in(str(settings.get("Recipients") or ""))
-    if len(addresses) > RECIPIENTS_LIMIT or not all(is_mail_address(address) for address in addresses):
-        raise bad_request(f"Recipients takes up to {RECIPIENTS_LIMIT} e-mail addresses, separated by commas.")
-    threshold = settings.get("DeleteThresholdValue")
-    if threshold is not None and (not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 0):
-        raise bad_request("DeleteThresholdValue takes a whole number from 0.")
+    # Where a secret is kept is none.
+    return MASK if value is not None and key in MASKED_KEYS and not is_reference(value) else value
 
 
 def _check_role_mappings(desk: Desk, service_principal_id: str) -> None:

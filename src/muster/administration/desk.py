@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from muster.administration.refusals import forbidden
+from muster.model.certificates import PresentedCertificate
 from muster.model.roles import Caller, Permission
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
@@ -21,6 +22,12 @@ OpenTarget = Callable[[str, Mapping[str, str] | None], Target]
 
 # (job id, user by id or principal name) -> why this person is in or out, and why each value.
 Explain = Callable[[str, str], Mapping[str, Any]]
+
+# Credentials with an authorization code -> the tokens, as secrets, that the token endpoint gives for it.
+ExchangeCode = Callable[[Mapping[str, str]], Mapping[str, str]]
+
+# Credentials -> what the server of their Tenant URL presents.
+LookAtCertificate = Callable[[Mapping[str, str]], PresentedCertificate]
 
 Change = tuple[str, str | None, str | None]
 
@@ -60,6 +67,8 @@ class Desk:
     ids: Ids
     tenant_id: str
     open_target: OpenTarget
+    exchange_code: ExchangeCode
+    look_at_certificate: LookAtCertificate
     explain: Explain
     uploads: Uploads
     notifications: Notifications

@@ -41,6 +41,8 @@ def make_services(house: House) -> Services:
         ids=house.ids,
         tenant_id=house.tenant_id,
         open_target=house.open_target,
+        exchange_code=house.connections.exchange_code,
+        look_at_certificate=house.connections.look_at_certificate,
         explain=house.explain,
         uploads=house.uploads(),
         notifications=make_office(house),

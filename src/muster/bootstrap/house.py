@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
+from muster.bootstrap.connections import Connections
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication, SecretKey
-from muster.model.failures import CredentialsRefused, SchemaRefused
+from muster.model.failures import SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
@@ -31,16 +33,14 @@ from muster.planning.rules import JobRules, compile_rules
 from muster.ports.directory import JobView
 from muster.ports.source import Source
 from muster.ports.target import Target
-from muster.sealing import Sealer, load_key
+from muster.sealing import Sealer, load_keys
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
 from muster.sources.rows import FileRefused
 from muster.store.open import Store, open_store, prepare_tables
 from muster.targets.directory import DirectoryTarget
-from muster.targets.scim import READ_ATTEMPTS, ScimTarget
-from muster.targets.scim_names import mapped_attributes
-from muster.transport.client import open_transport
+from muster.targets.scim import ScimTarget
 
 DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
@@ -110,6 +110,7 @@ class House:
     tenant_id: str
     clock: SystemClock
     ids: SystemIds
+    connections: Connections
 
     def stores(self) -> Stores:
         """Returns what administration works with."""
@@ -279,27 +280,9 @@ class House:
     def _scim_target(
         self, application: EnterpriseApplication, credentials: Mapping[str, str], schema: SynchronizationSchema
     ) -> ScimTarget:
-        address = credentials.get(SecretKey.BASE_ADDRESS)
-        if not address:
-            raise CredentialsRefused(
-                f"{application.display_name} has no Tenant URL.",
-                remedy="Enter the Tenant URL and the Secret Token under Admin Credentials, then press Test Connection.",
-            )
-        transport = open_transport(
-            allowed=self.settings.allow_targets,
-            ca_pem=self.settings.ca_file.read_bytes() if self.settings.ca_file is not None else None,
-            proxy=self.settings.proxy,
-        )
-        return ScimTarget(
-            transport=transport,
-            address=address,
-            token=credentials.get(SecretKey.SECRET_TOKEN),
-            dialect=self._page(application).dialect,
-            attributes=mapped_attributes(schema),
-            clock=self.clock,
-            ids=self.ids,
-            read_attempts=READ_ATTEMPTS,
-        )
+        exchange = partial(self.store.secrets.exchange_tokens, application.service_principal_id)
+        page = self._page(application)
+        return self.connections.open_target(page, application.display_name, credentials, schema, exchange)
 
     def _application(self, service_principal_id: str) -> EnterpriseApplication:
         application = self.store.applications.get(service_principal_id)
@@ -322,15 +305,18 @@ def open_house(settings: Settings, folder: Path) -> House:
     location = settings.database or folder / DATABASE_NAME
     database = open_database(location, synchronous=Synchronous(settings.synchronous))
     tenant_id = prepare_tables(database)
-    sealer = Sealer(load_key(folder, key_file=settings.key_file), tenant=tenant_id)
+    key, *older = load_keys(folder, key_file=settings.key_file)
+    sealer = Sealer(key, tenant=tenant_id, older=tuple(older))
+    clock, ids = SystemClock(), SystemIds()
     house = House(
         settings=settings,
         folder=folder,
         database=database,
         store=open_store(database, sealer),
         tenant_id=tenant_id,
-        clock=SystemClock(),
-        ids=SystemIds(),
+        clock=clock,
+        ids=ids,
+        connections=Connections(settings, clock, ids),
     )
     house.prepare()
     return house

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
     "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
+    "secrets": ("muster.cli.secrets:app", "The key that stored credentials are sealed with."),
 }
 
 

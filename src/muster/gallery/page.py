@@ -9,6 +9,7 @@ import orjson
 
 from muster.gallery.schema import form_schema
 from muster.model.application import AppRole
+from muster.model.credentials import AuthenticationType
 from muster.scim.dialect import Dialect, read_dialect
 
 
@@ -61,8 +62,14 @@ class Origin(StrEnum):
     DERIVED = "derived"
 
 
-# What the product can present to an application.
-AUTHENTICATION_SUPPORTED = frozenset({Authentication.BEARER})
+# The kind of login that goes with what an application asks for. A token in a password's place is a password to us.
+_LOGINS: Mapping[Authentication, AuthenticationType] = {
+    Authentication.BEARER: AuthenticationType.BEARER,
+    Authentication.BASIC: AuthenticationType.BASIC,
+    Authentication.USERNAME_AND_TOKEN: AuthenticationType.BASIC,
+    Authentication.OAUTH_CLIENT_CREDENTIALS: AuthenticationType.CLIENT_CREDENTIALS,
+    Authentication.OAUTH_AUTHORIZATION_CODE: AuthenticationType.AUTHORIZATION_CODE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +111,20 @@ class GalleryPage:
 
     @property
     def supports_provisioning(self) -> bool:
-        """Whether a synchronization job can be made: the product speaks the protocol and has what lets it in."""
-        return self.protocol is Protocol.SCIM and self.authentication in AUTHENTICATION_SUPPORTED
+        """Whether a synchronization job can be made: the product speaks the application's protocol."""
+        return self.protocol is Protocol.SCIM
+
+    @property
+    def authentication_type(self) -> AuthenticationType:
+        """What is presented to the application unless other credentials are entered."""
+        return _LOGINS[self.authentication]
 
     @property
     def why_not_provisioned(self) -> str | None:
         """The sentence that says what is missing for a job, and what to do instead; None: nothing is."""
-        if self.protocol is not Protocol.SCIM:
-            return f"{self.display_name} has no SCIM interface; it can be used for sign-on and assignments only."
         if self.supports_provisioning:
             return None
-        return (
-            f"{self.display_name} asks for {self.authentication.value}, which is not supported. If it gives out "
-            "long-lived tokens too, add it as a custom application (non-gallery) with its SCIM address and a token."
-        )
+        return f"{self.display_name} has no SCIM interface; it can be used for sign-on and assignments only."
 
     def origin_of(self, source_object: str, target_attribute: str) -> Origin | None:
         """Returns where the default mapping of a target attribute comes from; None: it has no default mapping."""

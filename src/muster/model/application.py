@@ -68,6 +68,30 @@ class SecretKey(StrEnum):
 
     BASE_ADDRESS = "BaseAddress"
     SECRET_TOKEN = "SecretToken"  # noqa: S105  the key's name on Graph's wire, no secret
+    USER_NAME = "UserName"
+    PASSWORD = "Password"  # noqa: S105  likewise
+    AUTHENTICATION_TYPE = "AuthenticationType"
+    CLIENT_IDENTIFIER = "ClientIdentifier"
+    CLIENT_SECRET = "ClientSecret"  # noqa: S105  likewise
+    OAUTH2_CLIENT_ID = "Oauth2ClientId"
+    OAUTH2_CLIENT_SECRET = "Oauth2ClientSecret"  # noqa: S105  likewise
+    OAUTH2_TOKEN_EXCHANGE_URI = "Oauth2TokenExchangeUri"  # noqa: S105  likewise
+    OAUTH2_AUTHORIZATION_CODE = "Oauth2AuthorizationCode"
+    OAUTH2_REDIRECT_URI = "Oauth2RedirectUri"
+    OAUTH2_ACCESS_TOKEN = "Oauth2AccessToken"  # noqa: S105  likewise
+    OAUTH2_ACCESS_TOKEN_CREATION_TIME = "Oauth2AccessTokenCreationTime"  # noqa: S105  likewise
+    OAUTH2_REFRESH_TOKEN = "Oauth2RefreshToken"  # noqa: S105  likewise
+    TOKEN_EXPIRATION = "TokenExpiration"  # noqa: S105  likewise
+    # Ours: Graph has no key for these.
+    TOKEN_EXCHANGE_URI = "TokenExchangeUri"  # noqa: S105  likewise
+    OAUTH2_SCOPE = "Oauth2Scope"
+    OAUTH2_CLIENT_AUTHENTICATION = "Oauth2ClientAuthentication"
+    HEADER_NAME = "HeaderName"
+    HEADER_VALUE = "HeaderValue"
+    CLIENT_CERTIFICATE = "ClientCertificate"
+    CLIENT_CERTIFICATE_KEY = "ClientCertificateKey"
+    TRUSTED_CERTIFICATES = "TrustedCertificates"
+    # What is no credential.
     SYNC_ALL = "SyncAll"
     SYNC_NOTIFICATION_SETTINGS = "SyncNotificationSettings"
     SKIP_OUT_OF_SCOPE_DELETIONS = "SkipOutOfScopeDeletions"

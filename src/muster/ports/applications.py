@@ -68,6 +68,17 @@ class SecretStore(Protocol):
         """Returns the secrets in the clear: for the engine and validation only, never for a face."""
         ...
 
+    def exchange_tokens(self, service_principal_id: str, used: str | None, given: Mapping[str, str]) -> bool:
+        """Keeps the tokens that a token endpoint gave for the refresh token `used`; others stay, empty ones go.
+
+        Returns whether they were kept: not if the stored refresh token is another by now.
+        """
+        ...
+
+    def reseal(self) -> int:
+        """Seals with the key in force whatever was sealed with an older one, all or nothing; returns how many."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptVersion:

@@ -67,6 +67,10 @@ class NotificationSettingsStore(Protocol):
         """Replaces the settings."""
         ...
 
+    def reseal(self) -> int:
+        """Seals with the key in force what an older one has sealed; returns how many values that were."""
+        ...
+
 
 class DeliveryFailed(Exception):
     """An attempt to tell failed. The sentence says why, without any secret; `is_final`: trying again is of no use."""

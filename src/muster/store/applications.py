@@ -182,30 +182,75 @@ class SqlSecrets:
         address = kept.get(SecretKey.BASE_ADDRESS)
         with self._database.write() as connection:
             key = application_key(connection, service_principal_id)
-            connection.execute(sa.delete(sealed_secrets).where(sealed_secrets.c.application_key == key))
-            rows = [
-                {
-                    "application_key": key,
-                    "name": str(name),
-                    "position": position,
-                    "sealed": self._sealer.seal(value, field=_field(service_principal_id, name)),
-                }
-                for position, (name, value) in enumerate(kept.items())
-            ]
-            upsert(connection, sealed_secrets, rows, keys=("application_key", "name"))
+            self._replace(connection, key, service_principal_id, kept)
             digest = None if address is None else address_digest(address)
             connection.execute(sa.update(applications).where(applications.c.key == key).values(address_digest=digest))
 
     def get(self, service_principal_id: str) -> Mapping[str, str]:
         """Returns the secrets in the clear. Raises LookupError, SealingError."""
         with self._database.read() as connection:
+            return self._read(connection, application_key(connection, service_principal_id), service_principal_id)
+
+    def exchange_tokens(self, service_principal_id: str, used: str | None, given: Mapping[str, str]) -> bool:
+        """Keeps what came for a refresh token, if that is still the stored one. Raises LookupError, SealingError."""
+        with self._database.write() as connection:
             key = application_key(connection, service_principal_id)
-            rows = connection.execute(
-                sa.select(sealed_secrets.c.name, sealed_secrets.c.sealed)
-                .where(sealed_secrets.c.application_key == key)
-                .order_by(sealed_secrets.c.position)
-            ).all()
+            # The row of the application stands for the whole list: two that exchange at once take turns.
+            connection.execute(sa.select(applications.c.key).where(applications.c.key == key).with_for_update())
+            stored = self._read(connection, key, service_principal_id)
+            if stored.get(SecretKey.OAUTH2_REFRESH_TOKEN) != used:
+                return False
+            merged = {name: value for name, value in {**stored, **given}.items() if value}
+            self._replace(connection, key, service_principal_id, merged)
+        return True
+
+    def reseal(self) -> int:
+        """Seals anew what was sealed with an older key, in one transaction. Raises SealingError."""
+        named = sa.select(
+            sealed_secrets.c.application_key,
+            sealed_secrets.c.name,
+            sealed_secrets.c.sealed,
+            applications.c.service_principal_id,
+        ).join(applications, applications.c.key == sealed_secrets.c.application_key)
+        with self._database.write() as connection:
+            older = [row for row in connection.execute(named) if not self._sealer.is_current(row.sealed)]
+            rows = []
+            for row in older:
+                field = _field(row.service_principal_id, row.name)
+                sealed = self._sealer.seal(self._sealer.unseal(row.sealed, field=field), field=field)
+                rows.append({"of_application": row.application_key, "named": row.name, "anew": sealed})
+            if rows:
+                table = sealed_secrets
+                connection.execute(
+                    sa.update(table)
+                    .where(
+                        table.c.application_key == sa.bindparam("of_application"), table.c.name == sa.bindparam("named")
+                    )
+                    .values(sealed=sa.bindparam("anew")),
+                    rows,
+                )
+        return len(rows)
+
+    def _read(self, connection: Connection, key: int, service_principal_id: str) -> dict[str, str]:
+        rows = connection.execute(
+            sa.select(sealed_secrets.c.name, sealed_secrets.c.sealed)
+            .where(sealed_secrets.c.application_key == key)
+            .order_by(sealed_secrets.c.position)
+        ).all()
         return {row.name: self._sealer.unseal(row.sealed, field=_field(service_principal_id, row.name)) for row in rows}
+
+    def _replace(self, connection: Connection, key: int, service_principal_id: str, kept: Mapping[str, str]) -> None:
+        connection.execute(sa.delete(sealed_secrets).where(sealed_secrets.c.application_key == key))
+        rows = [
+            {
+                "application_key": key,
+                "name": str(name),
+                "position": position,
+                "sealed": self._sealer.seal(value, field=_field(service_principal_id, name)),
+            }
+            for position, (name, value) in enumerate(kept.items())
+        ]
+        upsert(connection, sealed_secrets, rows, keys=("application_key", "name"))
 
 
 def application_key(connection: Connection, service_principal_id: str) -> int:

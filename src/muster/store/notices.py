@@ -146,6 +146,16 @@ class SqlNotificationSettings:
         with self._database.write() as connection:
             upsert(connection, notification_settings, [{"key": 1, "sealed": sealed}], keys=("key",))
 
+    def reseal(self) -> int:
+        """Seals the settings anew if an older key has sealed them; returns how many values that were."""
+        with self._database.write() as connection:
+            sealed = connection.execute(sa.select(notification_settings.c.sealed)).scalar()
+            if sealed is None or self._sealer.is_current(sealed):
+                return 0
+            anew = self._sealer.seal(self._sealer.unseal(sealed, field=_FIELD), field=_FIELD)
+            connection.execute(sa.update(notification_settings).values(sealed=anew))
+        return 1
+
 
 def keep_notice(connection: Connection, notice: Notice) -> None:
     """Keeps a notice in the caller's transaction, so that what is told and what has happened are one."""

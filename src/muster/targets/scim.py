@@ -11,6 +11,7 @@ from muster.ports.transport import Transport
 from muster.ports.world import Clock, Ids
 from muster.scim.client import AddressInvalid, read_address
 from muster.scim.dialect import Dialect
+from muster.targets.authorization import Authorization
 from muster.targets.pace import Pace
 from muster.targets.scim_names import AttributesByKind
 from muster.targets.scim_reading import ScimReader
@@ -30,7 +31,7 @@ class ScimTarget:
         *,
         transport: Transport,
         address: str,
-        token: str | None,
+        authorization: Authorization,
         dialect: Dialect,
         attributes: AttributesByKind,
         clock: Clock,
@@ -47,14 +48,14 @@ class ScimTarget:
         self._wire = ScimWire(
             transport=transport,
             address=tenant,
-            token=token or None,
+            authorization=authorization,
             media_type=dialect.media_type,
             pace=Pace(clock, dialect.requests_per_second),
         )
         self._session = ScimSession(
             wire=self._wire,
             address=tenant.base,
-            token=token or None,
+            authorization=authorization,
             dialect=dialect,
             attributes=attributes,
             clock=clock,

@@ -1,5 +1,6 @@
 """What an answer of a SCIM application means for the engine: one table from status and purpose to a failure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,8 +61,11 @@ class Errand:
     subject: str
     # The Tenant URL without query.
     address: str
+    # What is presented to be let in, in words.
+    credential: str = "Secret Token"
     # Never shown: taken out of texts that a target gives back.
-    token: str | None = field(default=None, repr=False)
+    # Asked when a text is there: an access token may be a new one by then.
+    secrets: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
     # Values of mappings that redact; taken out likewise.
     redacted: tuple[str, ...] = field(default=(), repr=False)
 
@@ -74,9 +78,11 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
     what = f"{errand.subject} (HTTP {status}{f', {scim_type}' if scim_type else ''}){said}"
     match status:
         case 401:
-            return CredentialsRefused(f"The application does not accept the Secret Token{_plain(said)}", status=status)
+            sentence = f"The application does not accept the {errand.credential}{_plain(said)}"
+            return CredentialsRefused(sentence, status=status)
         case 403 if purpose.concerns_job:
-            return CredentialsRefused(f"The application refuses this token access to {what}", status=status)
+            sentence = f"The application refuses this {errand.credential} access to {what}"
+            return CredentialsRefused(sentence, status=status)
         case 404 | 410 if purpose in (Purpose.UPDATE, Purpose.DELETE):
             return TargetObjectGone(f"The application no longer has {what}", status=status)
         case 404 | 410 if purpose is not Purpose.CREATE:
@@ -156,11 +162,13 @@ def unsendable(errand: Errand) -> ValueRefused:
 
 
 def hide(text: str | None, errand: Errand) -> str:
-    """Returns a text without the token and redacted values, should a target have given them back."""
+    """Returns a text without credentials and redacted values, should a target have given them back."""
     shown = text or ""
     for value in errand.redacted:
         shown = shown.replace(value, "[Redact]")
-    return shown.replace(errand.token, "•••") if errand.token else shown
+    for value in errand.secrets():
+        shown = shown.replace(value, "•••")
+    return shown
 
 
 def _busy(sentence: str, status: int, code: str | None = None) -> TargetBusy:

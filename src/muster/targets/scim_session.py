@@ -22,6 +22,7 @@ from muster.scim.client import (
 from muster.scim.configuration import Configuration, read_configuration
 from muster.scim.dialect import Dialect, PatchForm
 from muster.scim.mapping_paths import get_member
+from muster.targets.authorization import Authorization
 from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of_content
 from muster.targets.scim_names import NO_NAMES, AttributesByKind, read_names
 from muster.targets.scim_wire import ScimWire
@@ -47,7 +48,7 @@ class ScimSession:
         *,
         wire: ScimWire,
         address: str,
-        token: str | None,
+        authorization: Authorization,
         dialect: Dialect,
         attributes: AttributesByKind,
         clock: Clock,
@@ -57,7 +58,7 @@ class ScimSession:
         self.dialect = dialect
         self.learned: dict[str, object] = {}
         self._address = address
-        self._token = token
+        self._authorization = authorization
         self._names = {kind: read_names(mapped) for kind, mapped in attributes.items()}
         self._clock = clock
         self._read_attempts = read_attempts
@@ -113,7 +114,8 @@ class ScimSession:
             purpose=purpose,
             subject=subject,
             address=self._address,
-            token=self._token,
+            credential=self._authorization.name,
+            secrets=self._authorization.secrets,
             redacted=tuple(value for value in redacted if isinstance(value, str) and value),
         )
 

@@ -8,6 +8,7 @@ from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import TargetBusy
 from muster.ports.transport import Transport
 from muster.scim.client import ClientRequest, TenantAddress, form_url
+from muster.targets.authorization import Authorization
 from muster.targets.pace import LONGEST_PAUSE, Pace
 from muster.targets.scim_failures import Errand, Purpose, failure_without_answer, unsendable
 
@@ -27,11 +28,11 @@ class ScimWire:
     """Sends requests of several threads over one transport."""
 
     def __init__(
-        self, *, transport: Transport, address: TenantAddress, token: str | None, media_type: str, pace: Pace
+        self, *, transport: Transport, address: TenantAddress, authorization: Authorization, media_type: str, pace: Pace
     ) -> None:
         self._transport = transport
         self._address = address
-        self._token = token
+        self._authorization = authorization
         self._media_type = media_type
         self._pace = pace
         self._lock = threading.Lock()
@@ -47,8 +48,9 @@ class ScimWire:
 
         Raises: ProvisioningFailure, UnknownOutcome.
         """
-        sent = self._http(request, errand)
-        pause = timedelta()
+        presented = self._authorization.headers()
+        sent = self._http(request, errand, presented)
+        pause, is_renewed = timedelta(), False
         for _ in range(REFUSALS_PER_REQUEST):
             self._pace.wait()
             with self._lock:
@@ -57,6 +59,12 @@ class ScimWire:
                 response = self._transport.send(sent, deadline=DEADLINES[errand.purpose])
             except ExchangeFailed as error:
                 raise failure_without_answer(error, errand) from error
+            if response.status == 401 and not is_renewed and self._authorization.renew(presented):
+                # A token may end, or be taken back, before its time. What was refused has not been carried out.
+                is_renewed = True
+                presented = self._authorization.headers()
+                sent = self._http(request, errand, presented)
+                continue
             if response.status != 429:
                 self._pace.note(response.headers)
                 return response
@@ -69,10 +77,8 @@ class ScimWire:
             code="TooManyRequests",
         )
 
-    def _http(self, request: ClientRequest, errand: Errand) -> HttpRequest:
-        headers = {"Accept": f"{self._media_type}, application/json;q=0.9", "User-Agent": "muster"}
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
+    def _http(self, request: ClientRequest, errand: Errand, presented: Mapping[str, str]) -> HttpRequest:
+        headers = {"Accept": f"{self._media_type}, application/json;q=0.9", "User-Agent": "muster", **presented}
         try:
             body = request.body_bytes()
         except TypeError as error:

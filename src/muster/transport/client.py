@@ -23,6 +23,7 @@ from muster.model.exchange import (
     ResponseTooLarge,
     TransportTimeout,
 )
+from muster.transport.certificates import split_pem
 from muster.transport.guard import AddressGuard, CheckedTarget, Network
 
 DEFAULT_LIMIT_BYTES = 10 * 1024 * 1024
@@ -61,7 +62,8 @@ class HttpTransport:
         self._limit_bytes = limit_bytes
         self._connect_within = connect_within
         self._max_connections = max_connections
-        self._ca_pem = ca_pem
+        # One by one: of a bundle the library would take the first.
+        self._trusted = [] if ca_pem is None else split_pem(ca_pem)
         self._identity_pem = identity_pem
         self._proxy = proxy
         self._lock = threading.Lock()
@@ -121,8 +123,8 @@ class HttpTransport:
             .min_tls_version("TLSv1.2")
         )
         builder = builder.no_proxy() if self._proxy is None else builder.proxy(ProxyBuilder.all(self._proxy))
-        if self._ca_pem is not None:
-            builder = builder.add_root_certificate_pem(self._ca_pem)
+        for certificate in self._trusted:
+            builder = builder.add_root_certificate_pem(certificate)
         if self._identity_pem is not None:
             builder = builder.identity_pem(self._identity_pem)
         if target.name is not None and address:
@@ -160,10 +162,14 @@ class HttpTransport:
 
 
 def open_transport(
-    *, allowed: Sequence[Network] = (), ca_pem: bytes | None = None, proxy: str | None = None
+    *,
+    allowed: Sequence[Network] = (),
+    ca_pem: bytes | None = None,
+    identity_pem: bytes | None = None,
+    proxy: str | None = None,
 ) -> HttpTransport:
     """The transport with its guard, as both parties' houses use it."""
-    return HttpTransport(AddressGuard(allowed=allowed), ca_pem=ca_pem, proxy=proxy)
+    return HttpTransport(AddressGuard(allowed=allowed), ca_pem=ca_pem, identity_pem=identity_pem, proxy=proxy)
 
 
 def _prepare(

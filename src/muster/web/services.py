@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from muster.administration.desk import Desk, Explain, OpenTarget, Stores, Uploads
+from muster.administration.desk import Desk, ExchangeCode, Explain, LookAtCertificate, OpenTarget, Stores, Uploads
 from muster.model.roles import Caller
 from muster.ports.notifier import Notifications
 from muster.ports.world import Clock, Ids
@@ -19,6 +19,8 @@ class Services:
     ids: Ids
     tenant_id: str
     open_target: OpenTarget
+    exchange_code: ExchangeCode
+    look_at_certificate: LookAtCertificate
     explain: Explain
     uploads: Uploads
     notifications: Notifications
@@ -36,6 +38,8 @@ class Services:
             ids=self.ids,
             tenant_id=self.tenant_id,
             open_target=self.open_target,
+            exchange_code=self.exchange_code,
+            look_at_certificate=self.look_at_certificate,
             explain=self.explain,
             uploads=self.uploads,
             notifications=self.notifications,

@@ -78,8 +78,8 @@ def test_the_gallery_has_the_known_applications_and_the_custom_one() -> None:
     [
         ("8x8", True, None),
         ("Zendesk", False, "no SCIM interface"),
-        ("Slack", False, "asks for oauth2_authorization_code"),
-        ("SAP Cloud Identity Services", False, "asks for oauth2_client_credentials"),
+        ("Slack", True, None),
+        ("SAP Cloud Identity Services", True, None),
     ],
 )
 def test_what_cannot_be_provisioned_stays_listed_and_says_why(name: str, is_supported: bool, said: str | None) -> None:

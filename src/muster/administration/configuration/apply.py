@@ -12,9 +12,9 @@ from muster.administration.applications import applications
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, export_configuration
 from muster.administration.configuration.principals import Principals
 from muster.administration.configuration.steps import Problem, Steps
-from muster.administration.credentials import MASKED_KEYS
 from muster.administration.desk import Desk
 from muster.administration.refusals import conflict
+from muster.administration.secrets import MASKED_KEYS
 from muster.model.configuration import Configuration, Place, write_configuration
 from muster.model.roles import Permission
 from muster.model.schema_difference import SchemaDifference, find_differences

@@ -8,10 +8,10 @@ from typing import Any
 from muster.administration.applications import applications, template_of
 from muster.administration.assignments import assignments
 from muster.administration.configuration.rules import declare_rules
-from muster.administration.credentials import MASKED_KEYS
 from muster.administration.desk import Desk
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
 from muster.administration.refusals import not_found
+from muster.administration.secrets import MASKED_KEYS
 from muster.gallery.catalogue import find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication, SecretKey
 from muster.model.configuration import VERSION, Application, Assignment, Configuration, Job, Notifications, Role

@@ -11,11 +11,12 @@ from muster.administration.assignments import ASSIGNMENTS_A_CALL, Grant, assign_
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, PASSING_SETTINGS, is_true, read_notices
 from muster.administration.configuration.principals import Principals
 from muster.administration.configuration.rules import form_document
-from muster.administration.credentials import MASKED_KEYS, put_secrets
+from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
 from muster.administration.jobs import create_job, jobs, pause, set_settings, start
 from muster.administration.refusals import Refused, bad_request
 from muster.administration.rules import replace_schema
+from muster.administration.secrets import MASKED_KEYS
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
 from muster.model.application import DEFAULT_ACCESS, AppRole, EnterpriseApplication, SecretKey
 from muster.model.configuration import REFERENCE_KINDS, Application, Job, Place, Role

@@ -1,8 +1,8 @@
 """/notifications (ours): how the installation tells what happens to its jobs, a test of it, and what was delivered."""
 
 from muster.administration import notifications
-from muster.administration.credentials import MASK
 from muster.administration.refusals import bad_request
+from muster.administration.secrets import MASK
 from muster.model.notice import Delivery, MailSecurity, MailServer
 from muster.ports.notifier import TestTold
 from muster.web.graph.call import Answer, Call, Document, list_of, required_text, text_of

@@ -5,6 +5,7 @@ from typing import Any
 
 from muster.gallery.catalogue import GalleryPage
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
+from muster.model.certificates import PresentedCertificate, ShownCertificate
 from muster.model.directory import ATTRIBUTES_OF, USER_ATTRIBUTES, DirectoryObject, ObjectKind
 from muster.web.graph.call import Document
 
@@ -163,3 +164,28 @@ def assignment(given: AppRoleAssignment, resource_display_name: str) -> Document
 def pairs(values: Any) -> list[Document]:
     """Returns a mapping as Graph's list of key and value."""
     return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def presented_certificate(found: PresentedCertificate) -> Document:
+    """Returns what a server presents (ours)."""
+    return {
+        "host": found.host,
+        "isTrusted": found.problem is None,
+        "problem": found.problem,
+        "chain": [_certificate(item) for item in found.chain],
+        "trustable": None if found.trustable is None else _certificate(found.trustable),
+    }
+
+
+def _certificate(item: ShownCertificate) -> Document:
+    return {
+        "subject": item.subject,
+        "issuer": item.issuer,
+        "serialNumber": item.serial_number,
+        "notBefore": instant(item.not_before),
+        "notAfter": instant(item.not_after),
+        "sha256Fingerprint": item.fingerprint,
+        "names": list(item.names),
+        "isAuthority": item.is_authority,
+        "pem": item.pem,
+    }

@@ -4,6 +4,7 @@ from typing import Any
 
 from muster.administration.jobs import JobStatus
 from muster.gallery.catalogue import GalleryPage
+from muster.model.credentials import AuthenticationType
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Counters, Cycle, CycleState, Plan, Quarantine
@@ -13,6 +14,7 @@ from muster.ports.administration import Work
 from muster.web.graph.call import Document
 from muster.web.graph.render import duration, instant, instant_or_unset, pairs
 
+_OAUTH = (AuthenticationType.CLIENT_CREDENTIALS, AuthenticationType.AUTHORIZATION_CODE)
 _GRAPH_STATES = frozenset({CycleState.SUCCEEDED, CycleState.FAILED, CycleState.ENTRY_LEVEL_ERRORS})
 _TARGET_OBJECTS = {
     ObjectKind.USER: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
@@ -29,7 +31,14 @@ def template(page: GalleryPage, service_principal_app_id: str) -> Document:
         "description": page.description,
         "discoverable": True,
         "factoryTag": page.job_template_id,
-        "metadata": pairs({"galleryApplicationIdentifier": page.id, "isOAuthEnabled": "False"}),
+        "metadata": pairs(
+            {
+                "galleryApplicationIdentifier": page.id,
+                "isOAuthEnabled": str(page.authentication_type in _OAUTH),
+                # Ours: what is presented unless other credentials are entered.
+                "authenticationType": page.authentication_type.value,
+            }
+        ),
     }
 
 

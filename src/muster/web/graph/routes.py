@@ -120,6 +120,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_SCHEMA}/versions", _READ, schema.list_versions),
     ("GET", f"{_SCHEMA}/versions/{{version}}", _READ, schema.get_version),
     ("POST", f"{_SCHEMA}/versions/{{version}}/restore", _WRITE, schema.restore_version),
+    ("POST", f"{_SYNC}/presentedCertificate", _WRITE, synchronization.presented_certificate),
     ("GET", _ATTRIBUTES, _READ, schema.list_attributes),
     ("POST", _ATTRIBUTES, _WRITE, schema.add_attribute),
     ("GET", f"{_ATTRIBUTES}/{{attribute}}", _READ, schema.get_attribute),

@@ -82,10 +82,18 @@ def validate_credentials(call: Call) -> Answer:
 
 
 def acquire_access_token(call: Call) -> Answer:
-    """POST …/acquireAccessToken: credentials are tried, as the token is one of them."""
-    fields = call.fields()
-    credentials.validate(call.desk, application_of(call).service_principal_id, _secrets(fields, "credentials") or None)
+    """POST …/acquireAccessToken: an authorization code becomes tokens, other credentials are tried."""
+    given = _secrets(call.fields(), "credentials") or None
+    credentials.acquire_token(call.desk, application_of(call).service_principal_id, given)
     return NO_CONTENT
+
+
+def presented_certificate(call: Call) -> Answer:
+    """POST …/presentedCertificate (ours): what the server of the Tenant URL presents, and whether it is trusted."""
+    fields = call.fields(optional=True)
+    given = _secrets(fields, "credentials") if fields.get("credentials") else None
+    found = credentials.presented_certificate(call.desk, application_of(call).service_principal_id, given)
+    return Answer(document=render.presented_certificate(found))
 
 
 # ---------------------------------------------------------------- templates

@@ -1,0 +1,54 @@
+"""Changing the sealing key of an installation that is not running: whatever is sealed is sealed anew.
+
+Until all of it is, the key file holds both keys: after a crash everything still opens, and the next call goes on.
+"""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from muster.administration.access import OPERATOR
+from muster.bootstrap.assembly import make_services, service_folder
+from muster.bootstrap.folder import StartRefused, take_folder
+from muster.bootstrap.house import DATABASE_NAME, open_house
+from muster.sealing import key_path, load_keys, make_key, write_keys
+from muster.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What came of it: the key in force, how many values were sealed anew, whether a begun change was ended."""
+
+    key_file: Path
+    key_id: str
+    resealed: int
+    was_begun: bool
+
+
+def rotate_key(settings: Settings) -> Rotation:
+    """Returns what came of sealing everything with a new key; the older one is forgotten at the end.
+
+    Raises: StartRefused while the service runs; DatabaseError; SealingError, and then every value still opens.
+    """
+    folder = service_folder(settings)
+    if settings.database is None and not (folder / DATABASE_NAME).is_file():
+        raise StartRefused(f"There is no installation in {folder}: name another with --data.")
+    path = key_path(folder, key_file=settings.key_file)
+    # A running process would go on sealing with the key that it has read.
+    with take_folder(folder, purpose="muster secrets rotate"):
+        keys = load_keys(folder, key_file=settings.key_file)
+        was_begun = len(keys) > 1
+        if not was_begun:
+            keys = (make_key(), *keys)
+            write_keys(path, keys)
+        house = open_house(settings, folder)
+        with closing(house.database):
+            resealed = house.store.secrets.reseal() + house.store.notification_settings.reseal()
+            write_keys(path, keys[:1])
+            make_services(house).desk(OPERATOR).note(
+                "Rotate sealing key",
+                "ProvisioningManagement",
+                target=("Installation", house.tenant_id, path.name),
+                changes=(("keyId", keys[-1].key_id.hex(), keys[0].key_id.hex()),),
+            )
+    return Rotation(key_file=path, key_id=keys[0].key_id.hex(), resealed=resealed, was_begun=was_begun)

@@ -1,0 +1,158 @@
+"""Changing the sealing key: everything opens before, between and after, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from muster.administration.access import OPERATOR
+from muster.administration.applications import instantiate
+from muster.administration.credentials import put_secrets
+from muster.bootstrap import rotation
+from muster.bootstrap.assembly import make_services
+from muster.bootstrap.folder import StartRefused, take_folder
+from muster.bootstrap.house import House, open_house
+from muster.bootstrap.rotation import rotate_key
+from muster.cli.secrets import app
+from muster.gallery.catalogue import GENERIC_TEMPLATE_ID
+from muster.model.notice import NotificationSettings, Webhook
+from muster.sealing import KEY_FILE_NAME, SealingError, load_keys, make_key, write_keys
+from muster.settings import Settings
+
+SECRETS = {"BaseAddress": "https://scim.example.com/v2", "SecretToken": "hush-1", "ClientSecret": "hush-2"}
+SETTINGS = NotificationSettings(webhook=Webhook(url="https://hook.example.com/", secret="hush-3"))
+# Each secret of the application, and the settings of notifications as a whole.
+SEALED = len(SECRETS) + 1
+
+
+@contextmanager
+def opened(folder: Path, **settings: object) -> Iterator[House]:
+    house = open_house(Settings(data=folder, **settings), folder)  # type: ignore[arg-type]  # settings by name
+    try:
+        yield house
+    finally:
+        house.database.close()
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> tuple[Path, str]:
+    """A data folder, and the application in it that has credentials."""
+    folder = tmp_path / "service"
+    with opened(folder) as house:
+        desk = make_services(house).desk(OPERATOR)
+        application = instantiate(desk, GENERIC_TEMPLATE_ID, "CRM")
+        put_secrets(desk, application.service_principal_id, SECRETS)
+        house.store.notification_settings.put(SETTINGS)
+    return folder, application.service_principal_id
+
+
+def secrets_in(folder: Path, application: str) -> Mapping[str, str]:
+    with opened(folder) as house:
+        assert house.store.notification_settings.get() == SETTINGS
+        return dict(house.store.secrets.get(application))
+
+
+def key_ids(folder: Path) -> list[bytes]:
+    return [key.key_id for key in load_keys(folder, key_file=None)]
+
+
+def test_everything_is_sealed_with_the_new_key_and_the_old_one_is_gone(installation: tuple[Path, str]) -> None:
+    folder, application = installation
+    (before,) = key_ids(folder)
+    old = (folder / KEY_FILE_NAME).read_text()
+    done = rotate_key(Settings(data=folder))
+    assert (done.resealed, done.was_begun) == (SEALED, False)
+    (after,) = key_ids(folder)
+    assert before != after and done.key_id == after.hex()
+    assert secrets_in(folder, application) == SECRETS
+    with opened(folder) as house:
+        entries, _ = house.store.audit.search(after=None, limit=5)
+        noted = next(item for item in entries if item.activity == "Rotate sealing key")
+    assert noted.changes == (("keyId", before.hex(), after.hex()),)
+    # The old key opens nothing any more.
+    (folder / KEY_FILE_NAME).write_text(old)
+    with pytest.raises(SealingError, match="another key"):
+        secrets_in(folder, application)
+
+
+@pytest.mark.parametrize("crash", ["before", "within", "after"])
+def test_a_crash_on_the_way_loses_nothing_and_the_next_call_ends_it(
+    installation: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, crash: str
+) -> None:
+    folder, application = installation
+    written = 0
+
+    def write(path: Path, keys: tuple[object, ...]) -> None:
+        nonlocal written
+        written += 1
+        if crash == "after" and written == 2:
+            raise KeyboardInterrupt
+        write_keys(path, keys)  # type: ignore[arg-type]  # handed through
+        if crash == "before":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(rotation, "write_keys", write)
+    if crash == "within":
+        monkeypatch.setattr("muster.sealing.Sealer.unseal", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rotate_key(Settings(data=folder))
+    monkeypatch.undo()
+    assert len(key_ids(folder)) == 2
+    assert secrets_in(folder, application) == SECRETS
+    expected, _ = key_ids(folder)
+    done = rotate_key(Settings(data=folder))
+    assert (done.was_begun, key_ids(folder)) == (True, [expected])
+    assert secrets_in(folder, application) == SECRETS
+
+
+def _interrupted(*_: object, **__: object) -> str:
+    raise KeyboardInterrupt
+
+
+def test_a_value_that_no_key_opens_keeps_both_keys(installation: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = installation
+    write_keys(folder / KEY_FILE_NAME, [make_key()])
+    (stranger,) = key_ids(folder)
+    with pytest.raises(SealingError, match="sealed with another key"):
+        rotate_key(Settings(data=folder))
+    assert key_ids(folder)[1] == stranger
+
+
+def test_a_key_file_elsewhere_is_changed_in_its_place(installation: tuple[Path, str], tmp_path: Path) -> None:
+    folder, application = installation
+    elsewhere = tmp_path / "keys" / "muster"
+    elsewhere.parent.mkdir()
+    (folder / KEY_FILE_NAME).rename(elsewhere)
+    before = elsewhere.read_text()
+    assert rotate_key(Settings(data=folder, key_file=elsewhere)).key_file == elsewhere
+    assert elsewhere.read_text() != before
+    assert not (folder / KEY_FILE_NAME).exists()
+    with opened(folder, key_file=elsewhere) as house:
+        assert dict(house.store.secrets.get(application)) == SECRETS
+
+
+def test_it_is_refused_while_the_service_runs_and_where_there_is_none(
+    installation: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = installation
+    before = key_ids(folder)
+    with take_folder(folder, purpose="muster serve"), pytest.raises(StartRefused, match="muster serve"):
+        rotate_key(Settings(data=folder))
+    assert key_ids(folder) == before
+    with pytest.raises(StartRefused, match="no installation"):
+        rotate_key(Settings(data=tmp_path / "nowhere"))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_command_says_what_it_did(installation: tuple[Path, str]) -> None:
+    folder, _ = installation
+    told = CliRunner().invoke(app, ["rotate", "--data", str(folder)])
+    assert (told.exit_code, f"{SEALED} stored values" in told.output) == (0, True)
+    told = CliRunner().invoke(app, ["rotate", "--data", str(folder), "--json"])
+    assert json.loads(told.output)["resealed"] == SEALED
+    assert "hush" not in told.output
