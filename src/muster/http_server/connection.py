@@ -75,7 +75,7 @@ class Connection:
         self._headers: dict[bytes, bytes] = {}
         self._count = 0
         self._size = 0
-        self._body: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._body_limit = 0
         self._head_bytes = 0
         self._in_head = True
@@ -110,7 +110,7 @@ class Connection:
 
     def refuse_body(self, status: int, sentence: str) -> None:
         """Forgets the body that is being received: the connection ends with a refusal."""
-        self._body = []
+        self._body = b""
         self.body_bytes = 0
         if self.refusal is None:
             self.refusal = Refusal(status, sentence)
@@ -190,8 +190,13 @@ class Connection:
         self.body_bytes += len(part)
         if self.body_bytes > self._body_limit:
             self._refuse_large_body()
+        elif not self._body:
+            self._body = part
         else:
-            self._body.append(part)
+            # One buffer: a body in chunks of one byte, kept as a list of them, would hold forty times its size.
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += part
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -211,11 +216,10 @@ class Connection:
         if version == "1.1" and b"host" not in self._headers:
             self.refusal = Refusal(400, "The request has no Host header.")
             return
-        body = self._body
         whole = b""
-        if body:
-            whole = body[0] if len(body) == 1 else b"".join(body)
-            self._body = []
+        if self._body:
+            whole = bytes(self._body)
+            self._body = b""
             self.body_bytes = 0
         target = self._target
         if not target.startswith(b"/"):
