@@ -9,8 +9,12 @@ import pytest
 from playing import JOB, Trip
 
 from fakes.scripted_transport import reply
+from muster.engine.chores import Chore, Chores
 from muster.engine.quarantining import disable_if_overdue
+from muster.engine.schedule import Schedule
+from muster.engine.watch import Watch
 from muster.model.job import JobCode, QuarantineReason, ScheduleState, SynchronizationJob
+from muster.model.log import LogStatus
 from muster.model.notice import Notice, NoticeKind
 from muster.planning.policy import RemovalThreshold
 
@@ -115,3 +119,139 @@ def test_after_four_weeks_the_job_is_disabled_and_says_why(trip: Trip) -> None:
     assert [notice.kind for notice in _told(trip)] == [NoticeKind.QUARANTINED, NoticeKind.JOB_DISABLED]
     assert trip.store.audit.search(after=None, limit=1)[0][0].changes == (("schedule.state", "Active", "Disabled"),)
     assert not disable_if_overdue(trip.stores, job, trip.clock.now(), "e2")
+
+
+def test_a_quarantine_is_lifted_when_the_application_works_again_though_nothing_has_changed(trip: Trip) -> None:
+    trip.hire("Ada")
+    trip.run()
+    trip.edit(trip.hire("Bob"), jobTitle="Nurse")
+    _refuse(trip)
+    trip.run()
+    # What had changed is undone by other means: nothing is left to do.
+    trip.store.jobs.set_watermark(JOB, trip.store.feed.latest())
+    schedule = Schedule(trip.stores, trip.clock, trip.store.feed.latest)
+    assert schedule.due() == []
+    quarantined = _job(trip).quarantine
+    assert quarantined is not None
+    trip.clock.advance(quarantined.next_attempt_at - trip.clock.now())
+    assert [job.id for job, _ in schedule.due()] == [JOB]
+    # Still refused: one request says so, and the next attempt is later.
+    trip.run()
+    assert len(trip.transport.requests) == 1
+    again = _job(trip).quarantine
+    assert again is not None and again.series_count == 2
+    trip.transport.fault = None
+    trip.clock.advance(again.next_attempt_at - trip.clock.now())
+    trip.run()
+    assert _job(trip).quarantine is None
+    assert trip.transport.writes == []
+
+
+def test_waiting_objects_are_counted_by_their_cause(trip: Trip) -> None:
+    for number in range(20):
+        trip.hire(f"P{number}", physicalDeliveryOfficeName="Nowhere")
+    trip.run()
+    assert _job(trip).quarantine is not None
+    assert trip.store.links.count_escrows(JOB) == 20
+    assert [cause.count for cause in trip.store.links.causes(JOB, 3)] == [20]
+
+
+def test_an_object_that_fails_for_28_days_is_given_up_and_the_log_says_so(trip: Trip) -> None:
+    person = trip.hire("Ada", physicalDeliveryOfficeName="Nowhere")
+    trip.run()
+    for _ in range(40):
+        due = trip.store.links.due_escrows(JOB, trip.clock.now() + timedelta(days=2), 1, None)
+        if not due:
+            break
+        trip.clock.advance(due[0].next_attempt_at - trip.clock.now())
+        trip.run()
+    assert trip.store.links.count_escrows(JOB) == 0
+    newest = trip.log(person)[0]
+    assert (newest.status, newest.steps[-1].name) == (LogStatus.FAILURE, "EntryEscrowGivenUp")
+    assert trip.log(person)[1].steps[-1].name != "EntryEscrowGivenUp"
+    # A change is a new chance.
+    trip.edit(person, physicalDeliveryOfficeName="London")
+    trip.run()
+    assert trip.link(person) is not None
+
+
+def test_a_cycle_that_stands_still_is_told_once_and_again_when_it_stands_again(trip: Trip) -> None:
+    for number in range(3):
+        trip.hire(f"P{number}")
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    watch = _watch(trip)
+    trip.engine.advance(cycle.id)
+    trip.clock.advance(timedelta(minutes=14))
+    watch.look()
+    assert _told(trip) == []
+    for _ in range(3):
+        trip.clock.advance(timedelta(minutes=2))
+        watch.look()
+    (notice,) = _told(trip)
+    assert (notice.kind, notice.cycle_id, notice.count) == (NoticeKind.NO_PROGRESS, cycle.id, 16)
+    trip.engine.advance(cycle.id)
+    trip.clock.advance(timedelta(minutes=15))
+    watch.look()
+    assert len(_told(trip)) == 2
+
+
+def test_the_watch_disables_what_has_been_in_quarantine_for_four_weeks(trip: Trip) -> None:
+    trip.hire("Ada")
+    _refuse(trip)
+    trip.run()
+    trip.clock.advance(timedelta(weeks=4))
+    _watch(trip).look()
+    assert _job(trip).schedule_state is ScheduleState.DISABLED
+
+
+def test_a_digest_is_told_in_the_morning_to_those_who_ask(trip: Trip) -> None:
+    trip.hire("Ada", physicalDeliveryOfficeName="Nowhere")
+    trip.run()
+    watch = _watch(trip)
+    for _ in range(3):
+        watch.digest()
+    assert _told(trip) == []
+    trip.clock.advance(timedelta(hours=23))
+    for _ in range(3):
+        watch.digest()
+    (notice,) = _told(trip)
+    assert (notice.kind, notice.count) == (NoticeKind.FAILURES_DIGEST, 1)
+    assert notice.causes[0].code == "UnprocessableEntity"
+    # Another engine, or the same after a start.
+    _watch(trip).digest()
+    assert len(_told(trip)) == 1
+    trip.clock.advance(timedelta(days=1))
+    watch.digest()
+    assert len(_told(trip)) == 1
+
+
+def test_chores_are_done_in_their_time_and_one_that_fails_does_not_keep_the_others(trip: Trip) -> None:
+    done: list[str] = []
+
+    def fail() -> bool:
+        done.append("fails")
+        raise OSError("disk full")
+
+    left = [True, True, False]
+    chores = Chores(
+        (
+            Chore(name="fails", every=timedelta(minutes=1), do=fail),
+            Chore(name="works", every=timedelta(minutes=2), do=lambda: bool(done.append("works"))),
+            Chore(name="sweeps", every=timedelta(hours=1), do=lambda: [done.append("sweeps"), left.pop(0)][1] is True),
+        ),
+        trip.clock,
+    )
+    for _ in range(3):
+        chores.work()
+    assert done == ["fails", "works", "sweeps", "sweeps", "sweeps"]
+    trip.clock.advance(timedelta(minutes=1))
+    chores.work()
+    assert done[5:] == ["fails"]
+    trip.clock.advance(timedelta(minutes=1))
+    chores.work()
+    assert done[6:] == ["fails", "works"]
+
+
+def _watch(trip: Trip) -> Watch:
+    return Watch(trip.stores, trip.store.log, trip.store.outbox, lambda sp: True, trip.clock, trip.ids)

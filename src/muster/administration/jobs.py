@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from muster.administration.applications import find_application, find_template, require_outbound, template_of
@@ -23,6 +23,8 @@ from muster.model.job import (
     SynchronizationJob,
 )
 from muster.model.roles import Permission
+from muster.planning.health import standstill
+from muster.planning.terms import find_setting_problems
 
 CATEGORY = "ProvisioningManagement"
 SHORTEST_INTERVAL = timedelta(minutes=1)
@@ -49,6 +51,8 @@ class JobStatus:
     first_steady: Cycle | None
     linked: Mapping[ObjectKind, int]
     escrowed: int
+    # Since when the running cycle has not come further, if that is longer than it should be.
+    stands_since: datetime | None
 
 
 def create_job(desk: Desk, service_principal_id: str, template_id: str | None) -> SynchronizationJob:
@@ -123,6 +127,7 @@ def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
         first_steady=steady[-1] if steady else None,
         linked={kind: desk.stores.links.count_links(job.id, kind) for kind in ObjectKind},
         escrowed=desk.stores.links.count_escrows(job.id),
+        stands_since=None if not history else standstill(job, history[0], desk.now()),
     )
 
 
@@ -194,6 +199,9 @@ def set_settings(
     for name, value in merged.items():
         if len(name) > 100 or len(value) > _SETTING_LIMIT:
             raise bad_request("A setting has a name of up to 100 and a value of up to 1,000 characters.")
+    problems = find_setting_problems(merged)
+    if problems:
+        raise bad_request(" ".join(problems), code="InvalidJobSetting")
     if interval is not None:
         if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
             raise bad_request("The interval is from one minute (PT1M) to 31 days (P31D).")

@@ -7,11 +7,15 @@ from typing import Any
 
 from muster.bootstrap.house import House, open_house
 from muster.bootstrap.notifications import make_office
+from muster.engine.chores import Chore, Chores
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
+from muster.engine.watch import DIGEST_LOOK_EVERY, WATCH_EVERY, Watch
+from muster.model.application import SecretKey
+from muster.planning.notices import audience_of, read_notification_settings
 from muster.ports.runs import OnCrash, Runs
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
 from muster.web.services import Services
@@ -75,6 +79,23 @@ def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -
         uploads=house.uploads(),
         clock=house.clock,
         ids=house.ids,
+    )
+
+
+def make_chores(house: House) -> Chores:
+    """Returns what the engine process does beside its cycles."""
+
+    def wants_digest(service_principal_id: str) -> bool:
+        secrets = house.store.secrets.get(service_principal_id)
+        return audience_of(read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))).digest
+
+    watch = Watch(house.engine_stores(), house.store.log, house.store.outbox, wants_digest, house.clock, house.ids)
+    return Chores(
+        (
+            Chore(name="watch", every=WATCH_EVERY, do=watch.look),
+            Chore(name="digest", every=DIGEST_LOOK_EVERY, do=watch.digest),
+        ),
+        house.clock,
     )
 
 

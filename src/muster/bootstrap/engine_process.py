@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from muster.bootstrap.assembly import enter_house, make_daemon, make_engine, report_crash
+from muster.bootstrap.assembly import enter_house, make_chores, make_daemon, make_engine, report_crash
 from muster.bootstrap.notifications import make_courier
 from muster.bootstrap.processes import Child
 from muster.database.connection import open_database
@@ -33,6 +33,8 @@ def run_engine(child: Child, **arguments: Any) -> None:
         # Beside the loop: a mail server that does not answer holds up nothing but mail.
         courier = make_courier(house)
         threading.Thread(target=courier.run, args=(child.stop,), name="courier", daemon=True).start()
+        chores = make_chores(house)
+        threading.Thread(target=chores.run, args=(child.stop,), name="chores", daemon=True).start()
         child.ready()
         daemon.run(child.stop)
     finally:

@@ -25,11 +25,11 @@ from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
 from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
-from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
 from muster.planning.notices import read_notification_settings
 from muster.planning.policy import RemovalThreshold, threshold_of
 from muster.planning.rules import JobRules, compile_rules
+from muster.planning.terms import QuarantineTerms, quarantine_terms, retry_terms
 from muster.ports.directory import JobView
 from muster.ports.source import Source
 from muster.ports.target import Target
@@ -222,7 +222,8 @@ class House:
                 == "true",
             ),
             threshold=threshold_of(settings),
-            quarantine_terms=QuarantineTerms(),
+            quarantine_terms=quarantine_terms(job.settings),
+            retry_terms=retry_terms(job.settings),
             source=self._directory_source(job, rules, sync_all=sync_all),
             target=self._scim_target(application, credentials, schema),
         )

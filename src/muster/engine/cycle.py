@@ -31,6 +31,7 @@ from muster.model.job import (
     CyclePhase,
     CycleState,
     Escrow,
+    QuarantineReason,
     ScheduleState,
     SynchronizationJob,
 )
@@ -88,11 +89,16 @@ class CycleEngine:
             parts = self._open_job(job_id, asked)
             self._end_abandoned(job_id, parts)
             cycle = self._measured(cycle, parts)
+            is_trial = _is_trial(job)
+            if is_trial:
+                # One request says what a whole cycle of failures would.
+                parts.target.probe(_matching_attribute(parts))
         except JobFailure as failure:
             self._stores.cycles.begin(cycle)
             close_failed(cycle, job, failure, self._stores, self._clock)
             return None
-        if cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0 and not self._has_leftovers(job_id):
+        is_empty = cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0
+        if is_empty and not is_trial and not self._has_leftovers(job_id):
             self._move_watermark(job, cycle.window_until)
             return None
         self._stores.cycles.begin(cycle)
@@ -284,6 +290,18 @@ class CycleEngine:
         run = self._runs.pop(cycle_id, None)
         if run is not None:
             run.close()
+
+
+def _is_trial(job: SynchronizationJob) -> bool:
+    """Whether the cycle tries out if the application works again: then it ends the quarantine, even if it is empty."""
+    quarantine = job.quarantine
+    is_active = job.schedule_state is ScheduleState.ACTIVE
+    return is_active and quarantine is not None and quarantine.reason is QuarantineReason.QUARANTINE_EXCEPTION
+
+
+def _matching_attribute(parts: JobParts) -> str:
+    users = parts.rules.kinds.get(ObjectKind.USER)
+    return users.matching[0].attribute if users is not None and users.matching else "userName"
 
 
 def is_asked_for(cycle: Cycle) -> bool:

@@ -11,7 +11,7 @@ from muster.model.job import Counters, Cycle, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
 from muster.planning.health import next_escrow
-from muster.planning.trace import is_worth_logging, log_entry
+from muster.planning.trace import given_up, is_worth_logging, log_entry
 from muster.ports.cycles import ReferenceSettled, Settlement
 from muster.ports.world import Clock, Ids
 
@@ -49,7 +49,12 @@ class Journal:
                 service_principal_id=self._parts.job.service_principal_id,
             )
         if outcome.status is LogStatus.FAILURE and outcome.failure is not None:
-            waiting = next_escrow(operation, outcome.failure, escrow, outcome.at, self._parts.job.interval)
+            waiting = next_escrow(
+                operation, outcome.failure, escrow, outcome.at, self._parts.job.interval, self._parts.retry_terms
+            )
+            if waiting is None:
+                # It is looked at again when it changes, and in the next full pass.
+                return replace(base, clear_escrow=True, entry=None if entry is None else given_up(entry))
             return replace(base, escrow=replace(waiting, tried=_tried(outcome)), entry=entry)
         if operation.kind is OperationKind.REFER:
             return replace(base, entry=entry)
@@ -122,6 +127,8 @@ def tally(counters: Counters, outcomes: Sequence[Outcome]) -> Counters:
     for outcome in outcomes:
         name = _counter_of(outcome)
         sums[name] = sums.get(name, 0) + 1
+        if name == "failed" and outcome.operation.kind is OperationKind.REFER:
+            sums["failed_references"] = sums.get("failed_references", 0) + 1
     return replace(counters, **{name: getattr(counters, name) + count for name, count in sums.items()})
 
 

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from muster.expression.values import Environment
 from muster.model.job import SynchronizationJob
-from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
 from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import JobRules
+from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms
 from muster.ports.applications import JobStore
 from muster.ports.cycles import CensusStore, CycleStore, LinkStore, PlanStore
 from muster.ports.source import Source
@@ -39,6 +39,7 @@ class JobParts:
     quarantine_terms: QuarantineTerms
     source: Source
     target: Target
+    retry_terms: RetryTerms = DEFAULT_RETRY_TERMS
 
 
 class JobOpener(Protocol):

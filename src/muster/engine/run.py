@@ -68,7 +68,7 @@ class Run:
 
     def _counted(self, cycle: Cycle) -> Cycle:
         requests = self._requests_before + self.parts.target.requests_made()
-        return replace(cycle, counters=replace(cycle.counters, requests=requests))
+        return replace(cycle, counters=replace(cycle.counters, requests=requests), progressed_at=self.clock.now())
 
     # ------------------------------------------------------------ staging
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from muster.engine.cycle import is_asked_for
 from muster.engine.parts import EngineStores
-from muster.model.job import Cycle, ScheduleState, SynchronizationJob
+from muster.model.job import Cycle, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.ports.world import Clock
 
 DEBOUNCE = timedelta(seconds=1)
@@ -52,8 +52,12 @@ class Schedule:
         return found
 
     def _is_due(self, job: SynchronizationJob, now: datetime, latest: int, quiet: bool) -> bool:
-        if job.quarantine is not None and now < job.quarantine.next_attempt_at:
-            return False
+        if job.quarantine is not None:
+            if now < job.quarantine.next_attempt_at:
+                return False
+            if job.quarantine.reason is QuarantineReason.QUARANTINE_EXCEPTION:
+                # Nothing new may have come: whether the application can be worked with again is asked all the same.
+                return True
         if job.watermark is None:
             return True
         if self._stores.links.due_escrows(job.id, now, 1, None):

@@ -158,6 +158,8 @@ class Counters:
     unchanged: int = 0
     skipped: int = 0
     failed: int = 0
+    # Of those that failed: references (manager, members).
+    failed_references: int = 0
     held: int = 0
     references: int = 0
     requests: int = 0
@@ -185,6 +187,8 @@ class Cycle:
     began_at: datetime
     ended_at: datetime | None = None
     failure: FailureRecord | None = None
+    # When it last came further: a commit of a page or of outcomes.
+    progressed_at: datetime | None = None
     # The read was complete: without it nobody is removed.
     complete: bool = True
     # What this cycle was asked for besides: `file` (an import's upload), `forced` (deletes allowed), `census`.

@@ -1,16 +1,21 @@
 """When failed objects are tried again, and when a job is slowed down (escrow and quarantine)."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from muster.model.failures import FailureRecord, JobFailure, TooManyDeletes
-from muster.model.job import Counters, Escrow, Quarantine, QuarantineReason
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleState,
+    Escrow,
+    Quarantine,
+    QuarantineReason,
+    ScheduleState,
+    SynchronizationJob,
+)
 from muster.model.operation import Operation
+from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms, no_progress_after
 
-# Source: documented ladder 6 h, 12 h, 24 h, then daily; given up after 28 days. Ours: three cycles come first.
-QUICK_ATTEMPTS = 3
-LADDER = (timedelta(hours=6), timedelta(hours=12), timedelta(hours=24))
-GIVEN_UP_AFTER = timedelta(days=28)
 # Source: a job that has been in quarantine for more than four weeks is disabled.
 LONGEST_QUARANTINE = timedelta(weeks=4)
 
@@ -24,24 +29,22 @@ QUARANTINE_LADDER = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineTerms:
-    """From how many failures on, and from which share, a job is quarantined. Entra's are 5,000 and 40 %."""
-
-    minimum_failures: int = 50
-    proportion: float = 0.4
-    total: int = 40_000
-
-
 def next_escrow(
-    operation: Operation, failure: FailureRecord, before: Escrow | None, at: datetime, interval: timedelta
-) -> Escrow:
-    """Returns when a failed object is tried again: the next cycle three times, then up the ladder."""
+    operation: Operation,
+    failure: FailureRecord,
+    before: Escrow | None,
+    at: datetime,
+    interval: timedelta,
+    terms: RetryTerms = DEFAULT_RETRY_TERMS,
+) -> Escrow | None:
+    """Returns when a failed object is tried again: the next cycle a few times, then up the ladder; None: given up."""
+    if before is not None and at - before.first_failed_at >= terms.give_up_after:
+        return None
     attempts = 1 if before is None else before.attempts + 1
-    if attempts <= QUICK_ATTEMPTS:
-        wait = min(interval, LADDER[0])
+    if attempts <= terms.quick_attempts:
+        wait = min(interval, terms.ladder[0])
     else:
-        wait = LADDER[min(attempts - QUICK_ATTEMPTS - 1, len(LADDER) - 1)]
+        wait = terms.ladder[min(attempts - terms.quick_attempts - 1, len(terms.ladder) - 1)]
     return Escrow(
         source_id=operation.source_id,
         kind=operation.object_kind.value,
@@ -53,11 +56,18 @@ def next_escrow(
 
 
 def verdict_of_cycle(counters: Counters, terms: QuarantineTerms) -> QuarantineReason | None:
-    """Returns why the cycle's failures quarantine the job, or None."""
-    tried = counters.created + counters.updated + counters.disabled + counters.deleted + counters.failed
-    if counters.failed > terms.total:
+    """Returns why the cycle's failures quarantine the job, or None.
+
+    Source: entra-docs, application-provisioning-quarantine-status: failures of references (manager, members) count in
+    the total alone.
+    """
+    failed = counters.failed - counters.failed_references
+    tried = counters.created + counters.updated + counters.disabled + counters.deleted + failed
+    if failed > terms.base:
         return QuarantineReason.BASE_ESCROW_THRESHOLD
-    if counters.failed >= terms.minimum_failures and tried and counters.failed / tried > terms.proportion:
+    if counters.failed > terms.total:
+        return QuarantineReason.TOTAL_ESCROW_THRESHOLD
+    if failed >= terms.minimum_failures and tried and failed / tried > terms.proportion:
         return QuarantineReason.ESCROW_PROPORTION_THRESHOLD
     return None
 
@@ -82,3 +92,11 @@ def reason_of(failure: JobFailure) -> QuarantineReason:
     if isinstance(failure, TooManyDeletes):
         return QuarantineReason.TOO_MANY_DELETES
     return QuarantineReason.QUARANTINE_EXCEPTION
+
+
+def standstill(job: SynchronizationJob, cycle: Cycle, at: datetime) -> datetime | None:
+    """Returns since when a running cycle has not come further, once that is longer than the job's terms; else None."""
+    if cycle.state is not CycleState.RUNNING or job.schedule_state is not ScheduleState.ACTIVE:
+        return None
+    since = cycle.progressed_at or cycle.began_at
+    return since if at - since >= no_progress_after(job.settings) else None

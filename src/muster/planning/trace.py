@@ -1,5 +1,6 @@
 """What the log shows of a trip: steps, modified properties, the entry itself (Graph provisioningObjectSummary)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from muster.model.directory import Lifecycle
@@ -169,6 +170,13 @@ def held_entry(
         service_principal_id=service_principal_id,
         reason=reason,
     )
+
+
+def given_up(entry: LogEntry) -> LogEntry:
+    """Returns the line of a failure after which the object is no longer tried by itself."""
+    sentence = "It has failed for too long and is given up: it is tried again once it changes, or after a restart."
+    step = _step("EntryEscrowGivenUp", StepType.EXPORT, LogStatus.FAILURE, sentence)
+    return replace(entry, steps=(*entry.steps, step))
 
 
 def is_worth_logging(operation: Operation) -> bool:

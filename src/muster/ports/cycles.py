@@ -224,6 +224,8 @@ class LogQuery:
     identity: str | None = None
     action: str | None = None
     status: str | None = None
+    # Of a failure or a skip.
+    error_code: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     ascending: bool = False
@@ -240,6 +242,11 @@ class LogStore(Protocol):
 
     def count(self, query: LogQuery) -> int:
         """Returns how many entries there are in all."""
+        ...
+
+    def causes(self, job_id: str, since: datetime, until: datetime, limit: int) -> Sequence[Cause]:
+        """Returns why objects failed within a span of time (until exclusive), the most frequent first, each with the
+        newest of them as its example."""
         ...
 
 

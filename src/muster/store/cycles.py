@@ -166,7 +166,7 @@ class SqlCycles:
     def settle(self, cycle: Cycle, settlements: Sequence[Settlement]) -> None:
         """Writes outcomes and the cycle's counters in one transaction. Raises Fenced."""
         with self._database.write() as connection:
-            held = _hold(connection, cycle, counters=encode(cycle.counters))
+            held = _hold(connection, cycle, counters=encode(cycle.counters), progressed_at=cycle.progressed_at)
             self._settlements.write(connection, held.key, held.job_key, settlements)
 
     def close(self, cycle: Cycle, watermark: int | None) -> None:
@@ -213,6 +213,7 @@ def _progress(cycle: Cycle) -> dict[str, Any]:
         "phase": cycle.phase.value,
         "position": cycle.position,
         "counters": encode(cycle.counters),
+        "progressed_at": cycle.progressed_at,
         "failure": encode_optional(cycle.failure),
         "complete": cycle.complete,
         "options": encode(dict(cycle.options)),
@@ -236,6 +237,7 @@ def _cycle(row: Row[Any]) -> Cycle:
         epoch=row.epoch,
         counters=decode(row.counters, Counters),
         began_at=row.began_at,
+        progressed_at=row.progressed_at,
         ended_at=row.ended_at,
         failure=decode_optional(row.failure, FailureRecord),
         complete=row.complete,

@@ -1,18 +1,29 @@
 """The provisioning log on SQL: written by settlements, read newest first."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from muster.database.connection import Database
-from muster.model.log import LogEntry
+from muster.model.log import LogEntry, LogStatus
+from muster.model.notice import Cause
 from muster.ports.cycles import LogQuery
 from muster.store.encoding import decode, encode
 from muster.store.tables import applications, cycles, jobs, log
 
-_EXACT = ("job_id", "cycle_id", "change_id", "service_principal_id", "source_id", "action", "status")
+_EXACT = (
+    "job_id",
+    "cycle_id",
+    "change_id",
+    "service_principal_id",
+    "source_id",
+    "action",
+    "status",
+    "error_code",
+)
 
 
 class SqlLog:
@@ -40,6 +51,42 @@ class SqlLog:
             statement = sa.select(sa.func.count()).select_from(log).where(*_conditions(connection, query))
             return int(connection.execute(statement).scalar_one())
 
+    def causes(self, job_id: str, since: datetime, until: datetime, limit: int) -> Sequence[Cause]:
+        """Returns why objects failed within a span of time (until exclusive), the most frequent first."""
+        within = (
+            log.c.job_id == job_id,
+            log.c.status == LogStatus.FAILURE.value,
+            log.c.at >= since,
+            log.c.at < until,
+            log.c.error_code.is_not(None),
+        )
+        counted = (
+            sa.select(log.c.error_code, sa.func.count().label("objects"), sa.func.max(log.c.key).label("example"))
+            .where(*within)
+            .group_by(log.c.error_code)
+            .order_by(sa.desc("objects"), log.c.error_code)
+            .limit(limit)
+        ).subquery()
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.select(counted.c.objects, log.c.entry)
+                .join(log, log.c.key == counted.c.example)
+                .order_by(counted.c.objects.desc(), counted.c.error_code)
+            ).all()
+        found = [(decode(row.entry, LogEntry).failure, row.objects) for row in rows]
+        return [
+            Cause(code=failure.code, sentence=failure.sentence, remedy=failure.remedy, count=count)
+            for failure, count in found
+            if failure is not None
+        ]
+
+
+def error_code(entry: LogEntry) -> str | None:
+    """Returns why an entry failed or was skipped, as Graph's errorInformation names it."""
+    if entry.failure is not None:
+        return entry.failure.code
+    return None if entry.skip_reason is None else entry.skip_reason.value
+
 
 def log_row(entry: LogEntry) -> dict[str, Any]:
     """Returns the row of a log entry."""
@@ -53,6 +100,7 @@ def log_row(entry: LogEntry) -> dict[str, Any]:
         "source_id": entry.source_id,
         "action": entry.action.value,
         "status": entry.status.value,
+        "error_code": error_code(entry),
         "identity": "\n".join(part.casefold() for part in identity if part),
         "entry": encode(entry),
     }

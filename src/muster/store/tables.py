@@ -185,6 +185,7 @@ cycles = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("counters", sa.LargeBinary, nullable=False),
     sa.Column("began_at", Instant, nullable=False),
+    sa.Column("progressed_at", Instant),
     sa.Column("ended_at", Instant),
     sa.Column("failure", sa.LargeBinary),
     sa.Column("complete", sa.Boolean, nullable=False),
@@ -311,6 +312,8 @@ log = sa.Table(
     sa.Column("source_id", sa.Text, nullable=False, index=True),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
+    # Why it failed or was skipped.
+    sa.Column("error_code", sa.Text),
     # Names and ids of both sides, folded, for a search by a part.
     sa.Column("identity", sa.Text, nullable=False),
     sa.Column("entry", sa.LargeBinary, nullable=False),

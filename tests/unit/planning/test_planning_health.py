@@ -1,6 +1,7 @@
 """The ladder of escrow, the verdict over a cycle, and quarantine."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,13 +13,34 @@ from muster.model.failures import (
     SystemUnreachable,
     TooManyDeletes,
 )
-from muster.model.job import Counters, Escrow, QuarantineReason
-from muster.planning.health import QuarantineTerms, next_escrow, quarantine, reason_of, verdict_of_cycle
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    Escrow,
+    QuarantineReason,
+    ScheduleState,
+    SynchronizationJob,
+)
+from muster.planning.health import next_escrow, quarantine, reason_of, standstill, verdict_of_cycle
+from muster.planning.terms import ENTRA_TERMS, QuarantineTerms, RetryTerms
 from unit.planning.making import AT, person, plan
 
 BUSY = FailureRecord(code="InternalServerError", sentence="The target answered 503.", remedy="Wait.")
 OTHER = FailureRecord(code="Conflict", sentence="Taken.", remedy="Free it.")
 INTERVAL = timedelta(minutes=40)
+JOB = SynchronizationJob(
+    id="job",
+    service_principal_id="sp",
+    template_id="8x8",
+    schedule_state=ScheduleState.ACTIVE,
+    interval=INTERVAL,
+    watermark=1,
+    schema_version="1",
+    created_at=AT,
+)
 HOUR = timedelta(hours=1)
 
 
@@ -29,6 +51,7 @@ def test_a_failed_object_waits_three_cycles_and_then_climbs_the_ladder() -> None
     at = AT
     for _ in range(8):
         escrow = next_escrow(operation, BUSY, escrow, at, INTERVAL)
+        assert escrow is not None
         waits.append(escrow.next_attempt_at - at)
         at = escrow.next_attempt_at
     assert waits == [INTERVAL, INTERVAL, INTERVAL, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR, 24 * HOUR]
@@ -39,16 +62,42 @@ def test_a_failed_object_waits_three_cycles_and_then_climbs_the_ladder() -> None
 
 def test_an_escrow_keeps_the_latest_failure() -> None:
     first = next_escrow(plan(person()), BUSY, None, AT, INTERVAL)
+    assert first is not None
     assert (first.attempts, first.failure, first.first_failed_at) == (1, BUSY, AT)
-    assert next_escrow(plan(person()), OTHER, first, AT + HOUR, INTERVAL).failure is OTHER
+    second = next_escrow(plan(person()), OTHER, first, AT + HOUR, INTERVAL)
+    assert second is not None
+    assert second.failure is OTHER
 
 
 def test_a_job_with_a_long_interval_tries_again_after_six_hours_at_the_latest() -> None:
-    assert next_escrow(plan(person()), BUSY, None, AT, 24 * HOUR).next_attempt_at == AT + 6 * HOUR
+    first = next_escrow(plan(person()), BUSY, None, AT, 24 * HOUR)
+    assert first is not None
+    assert first.next_attempt_at == AT + 6 * HOUR
 
 
-ENTRA = QuarantineTerms(minimum_failures=5_000)
+def test_an_object_is_given_up_after_28_days_of_failures() -> None:
+    escrow: Escrow | None = None
+    at, attempts = AT, 0
+    while (escrow := next_escrow(plan(person()), BUSY, escrow, at, INTERVAL)) is not None:
+        at, attempts = escrow.next_attempt_at, attempts + 1
+    assert timedelta(days=28) <= at - AT < timedelta(days=29)
+    # Three cycles (two hours), 6 and 12 hours, then once a day.
+    assert attempts == 3 + 2 + 28
+
+
+def test_a_job_may_have_a_ladder_of_its_own() -> None:
+    terms = RetryTerms(quick_attempts=1, ladder=(HOUR, 2 * HOUR), give_up_after=5 * HOUR)
+    waits: list[timedelta] = []
+    escrow: Escrow | None = None
+    at = AT
+    while (escrow := next_escrow(plan(person()), BUSY, escrow, at, INTERVAL, terms)) is not None:
+        waits.append(escrow.next_attempt_at - at)
+        at = escrow.next_attempt_at
+    assert waits == [INTERVAL, HOUR, 2 * HOUR, 2 * HOUR]
+
+
 PROPORTION, BASE = QuarantineReason.ESCROW_PROPORTION_THRESHOLD, QuarantineReason.BASE_ESCROW_THRESHOLD
+TOTAL = QuarantineReason.TOTAL_ESCROW_THRESHOLD
 
 
 @pytest.mark.parametrize(
@@ -70,12 +119,40 @@ PROPORTION, BASE = QuarantineReason.ESCROW_PROPORTION_THRESHOLD, QuarantineReaso
     ],
 )
 def test_the_documented_examples_of_quarantine(failed: int, succeeded: int, reason: QuarantineReason | None) -> None:
-    assert verdict_of_cycle(Counters(failed=failed, updated=succeeded), ENTRA) is reason
+    assert verdict_of_cycle(Counters(failed=failed, updated=succeeded), ENTRA_TERMS) is reason
+
+
+@pytest.mark.parametrize(
+    ("users", "managers", "succeeded", "reason"),
+    [
+        # 40,000 users and 21,000 of their managers: 61,000.
+        (40_000, 21_000, 1_000_000, TOTAL),
+        (40_000, 20_000, 1_000_000, None),
+        # References alone count in the total only.
+        (0, 60_000, 0, None),
+        (0, 60_001, 0, TOTAL),
+        (4_999, 50_000, 0, None),
+        (5_000, 50_000, 0, PROPORTION),
+        (40_001, 30_000, 1_000_000, BASE),
+    ],
+)
+def test_failed_references_count_in_the_total_alone(
+    users: int, managers: int, succeeded: int, reason: QuarantineReason | None
+) -> None:
+    counters = Counters(failed=users + managers, failed_references=managers, updated=succeeded)
+    assert verdict_of_cycle(counters, ENTRA_TERMS) is reason
+
+
+def test_a_small_directory_has_a_verdict_too() -> None:
+    terms = QuarantineTerms()
+    assert verdict_of_cycle(Counters(failed=9), terms) is None
+    assert verdict_of_cycle(Counters(failed=10), terms) is PROPORTION
+    assert verdict_of_cycle(Counters(failed=10, updated=15), terms) is None
 
 
 @pytest.mark.parametrize("name", ["created", "updated", "disabled", "deleted"])
 def test_every_kind_of_success_counts_against_the_failures(name: str) -> None:
-    terms = QuarantineTerms()
+    terms = QuarantineTerms(minimum_failures=50)
     assert verdict_of_cycle(Counters(failed=50), terms) is PROPORTION
     assert verdict_of_cycle(Counters(failed=50, **{name: 75}), terms) is None
     assert verdict_of_cycle(Counters(failed=50, **{name: 74}), terms) is PROPORTION
@@ -118,3 +195,42 @@ def test_another_reason_begins_anew_within_the_same_series() -> None:
 )
 def test_the_reason_that_graph_reports_for_a_failure(failure: JobFailure, reason: QuarantineReason) -> None:
     assert reason_of(failure) is reason
+
+
+CYCLE = Cycle(
+    id="cycle",
+    job_id="job",
+    kind=CycleKind.INITIAL,
+    state=CycleState.RUNNING,
+    phase=CyclePhase.USERS,
+    position=None,
+    window_after=0,
+    window_until=1,
+    epoch=1,
+    counters=Counters(),
+    began_at=AT,
+)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "settings", "minutes", "since"),
+    [
+        (CYCLE, {}, 14, None),
+        (CYCLE, {}, 15, AT),
+        (CYCLE, {"NoProgressAfter": "PT1H"}, 59, None),
+        (CYCLE, {"NoProgressAfter": "PT1H"}, 60, AT),
+        (CYCLE, {"NoProgressAfter": "soon"}, 15, AT),
+        (replace(CYCLE, progressed_at=AT + 5 * MINUTE), {}, 19, None),
+        (replace(CYCLE, progressed_at=AT + 5 * MINUTE), {}, 20, AT + 5 * MINUTE),
+        (replace(CYCLE, state=CycleState.SUCCEEDED), {}, 99, None),
+    ],
+)
+def test_a_cycle_stands_still_when_it_has_not_come_further_for_long(
+    cycle: Cycle, settings: dict[str, str], minutes: int, since: datetime | None
+) -> None:
+    assert standstill(replace(JOB, settings=settings), cycle, AT + minutes * MINUTE) == since
+
+
+def test_a_paused_jobs_cycle_stands_still_on_purpose() -> None:
+    assert standstill(replace(JOB, schedule_state=ScheduleState.PAUSED), CYCLE, AT + 99 * MINUTE) is None

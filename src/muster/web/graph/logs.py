@@ -70,6 +70,7 @@ _EXACT = {
     "sourceIdentity/id": "source_id",
     "provisioningAction": "action",
     "provisioningStatusInfo/status": "status",
+    "provisioningStatusInfo/errorInformation/errorCode": "error_code",
 }
 # What the store finds by a part, without case.
 _IDENTITIES = frozenset({"sourceIdentity/displayName", "targetIdentity/displayName", "targetIdentity/id"})

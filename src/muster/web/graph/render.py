@@ -1,6 +1,6 @@
 """Directory objects, applications and assignments as Graph shows them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from muster.gallery.catalogue import GalleryPage
@@ -27,18 +27,6 @@ def instant(at: datetime | None) -> str | None:
 def instant_or_unset(at: datetime | None) -> str:
     """Returns an instant, Graph's year 1 for none (synchronizationStatus)."""
     return instant(at) or _UNSET
-
-
-def duration(span: timedelta) -> str:
-    """Returns a span in ISO 8601: PT40M, P1DT2H."""
-    seconds = int(span.total_seconds())
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, seconds = divmod(rest, 60)
-    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if number)
-    if not time and not days:
-        return "PT0S"
-    return f"P{f'{days}D' if days else ''}{f'T{time}' if time else ''}"
 
 
 def user(person: DirectoryObject) -> Document:

@@ -6,13 +6,14 @@ from muster.administration.jobs import JobStatus
 from muster.gallery.catalogue import GalleryPage
 from muster.model.credentials import AuthenticationType
 from muster.model.directory import ObjectKind
+from muster.model.durations import write_duration
 from muster.model.failures import FailureRecord
 from muster.model.job import Counters, Cycle, CycleState, Plan, Quarantine
 from muster.model.log import shown
 from muster.model.operation import Operation
 from muster.ports.administration import Work
 from muster.web.graph.call import Document
-from muster.web.graph.render import duration, instant, instant_or_unset, pairs
+from muster.web.graph.render import instant, instant_or_unset, pairs
 
 _OAUTH = (AuthenticationType.CLIENT_CREDENTIALS, AuthenticationType.AUTHORIZATION_CODE)
 _GRAPH_STATES = frozenset({CycleState.SUCCEEDED, CycleState.FAILED, CycleState.ENTRY_LEVEL_ERRORS})
@@ -50,7 +51,7 @@ def job(status: JobStatus) -> Document:
         "templateId": found.template_id,
         "schedule": {
             "expiration": None,
-            "interval": duration(found.interval),
+            "interval": write_duration(found.interval),
             "state": found.schedule_state.value,
         },
         "status": job_status(status),
@@ -79,6 +80,8 @@ def job_status(status: JobStatus) -> Document:
             if count
         ],
         "troubleshootingUrl": "",
+        # Ours: since when the running cycle has not come further, once that is longer than NoProgressAfter.
+        "noProgressSince": instant(status.stands_since),
     }
 
 
@@ -150,6 +153,7 @@ def counters(counted: Counters) -> Document:
         "unchanged": counted.unchanged,
         "skipped": counted.skipped,
         "failed": counted.failed,
+        "failedReferences": counted.failed_references,
         "held": counted.held,
         "references": counted.references,
         "requests": counted.requests,
@@ -179,7 +183,7 @@ def plan(found: Plan, *, whole: bool = True) -> Document:
         "appliedDateTime": instant(found.applied_at),
         "counters": counters(found.counters),
         "requests": found.requests,
-        "duration": duration(found.duration),
+        "duration": write_duration(found.duration),
         "operationCount": len(found.operations),
         "heldCount": len(found.held),
     }

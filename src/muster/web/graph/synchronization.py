@@ -1,6 +1,5 @@
 """/servicePrincipals/{sp}/synchronization: secrets, templates, jobs and what is done with them."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from muster.administration import applications, credentials, jobs, work
 from muster.administration.refusals import RefusalKind, Refused, bad_request
 from muster.model.directory import ObjectKind
+from muster.model.durations import read_duration
 from muster.model.job import ResetScope, ScheduleState
 from muster.ports.administration import Work
 from muster.ports.cycles import LogQuery
@@ -27,7 +27,6 @@ from muster.web.graph.render_logs import on_demand, on_demand_failure
 
 ON_DEMAND_WAIT = timedelta(seconds=60)
 _POLL = timedelta(milliseconds=100)
-_DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,7})(?:\.\d+)?S)?)?")
 
 
 def get_synchronization(call: Call) -> Answer:
@@ -294,19 +293,17 @@ def _schedule(fields: Document) -> tuple[timedelta | None, dict[str, str], Sched
         for item in object_list(fields, "synchronizationJobSettings")
     }
     return (
-        None if interval_text is None else read_duration(interval_text),
+        None if interval_text is None else _interval(interval_text),
         settings,
         None if state_text is None else states[state_text],
     )
 
 
-def read_duration(text: str) -> timedelta:
-    """Returns the span of an ISO 8601 duration of days to seconds. Raises: Refused."""
-    found = _DURATION.fullmatch(text)
-    if found is None or not any(found.groups()):
-        raise bad_request("An interval is written as an ISO 8601 duration such as PT40M.")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+def _interval(text: str) -> timedelta:
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise bad_request(f"An interval: {error}.") from None
 
 
 def _subject(fields: Document) -> tuple[str | None, work.Subject]:

@@ -1,0 +1,51 @@
+"""What the engine process does now and then beside its cycles, each in its own time; a chore that fails says so and is
+done again."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from muster.ports.world import Clock
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something to do every so often. `do` returns whether it left something over: then it goes on at the next look."""
+
+    name: str
+    every: timedelta
+    do: Callable[[], bool]
+
+
+class Chores:
+    """Does chores when they are due; one thread."""
+
+    def __init__(self, chores: Sequence[Chore], clock: Clock) -> None:
+        self._chores = tuple(chores)
+        self._clock = clock
+        self._due: dict[str, datetime] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set."""
+        while not stop.wait(LOOK_EVERY.total_seconds()):
+            self.work()
+
+    def work(self) -> None:
+        """Does what is due, once."""
+        for chore in self._chores:
+            now = self._clock.now()
+            if now < self._due.get(chore.name, now):
+                continue
+            try:
+                has_more = chore.do()
+            except Exception:
+                # A full disk, a database that is gone: the cycles say so too, and what is left over is done later.
+                logger.exception("a chore failed", extra={"chore": chore.name})
+                has_more = False
+            self._due[chore.name] = now if has_more else now + chore.every

@@ -1,0 +1,30 @@
+"""Spans of time in ISO 8601."""
+
+from datetime import timedelta
+
+import pytest
+
+from muster.model.durations import read_duration, write_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("PT40M", timedelta(minutes=40)),
+        ("P1DT2H", timedelta(days=1, hours=2)),
+        ("PT1H1M1S", timedelta(hours=1, minutes=1, seconds=1)),
+        ("P28D", timedelta(days=28)),
+    ],
+)
+def test_a_duration_is_read_and_written(text: str, span: timedelta) -> None:
+    assert (read_duration(text), write_duration(span)) == (span, text)
+
+
+def test_nothing_is_no_seconds() -> None:
+    assert write_duration(timedelta(0)) == "PT0S"
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "40", "PT40", "P1M", "pt40m", "PT4٠M"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="ISO 8601"):
+        read_duration(text)
