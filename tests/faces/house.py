@@ -142,6 +142,8 @@ class House:
             work=store.work,
             audit=store.audit,
             access=store.access,
+            clients=store.clients,
+            owners=store.owners,
         )
         self.services = Services(
             stores=self.stores,

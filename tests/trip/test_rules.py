@@ -83,6 +83,8 @@ def desk_of(trip: Trip) -> Desk:
         "work",
         "audit",
         "access",
+        "clients",
+        "owners",
     )
     return Desk(
         caller=OPERATOR,

@@ -38,8 +38,8 @@ def create_token(
         last_used_at=None,
     )
     desk.stores.access.add_token(token, hash_token(secret))
-    shown = ", ".join(sorted(role.value for role in token.roles))
-    desk.note("Add API token", CATEGORY, target=("ApiToken", token.id, name), changes=(("roles", None, shown),))
+    changes = (("roles", None, _shown(token.roles)), ("expires", None, _end(token)))
+    desk.note("Add API token", CATEGORY, target=("ApiToken", token.id, name), changes=changes)
     return token, secret
 
 
@@ -77,10 +77,71 @@ def create_administrator(desk: Desk, name: str, password: str, roles: Collection
     desk.note(
         "Add administrator",
         CATEGORY,
-        target=("Administrator", administrator.id, name),
-        changes=(("roles", None, ", ".join(sorted(role.value for role in administrator.roles))),),
+        target=_target(administrator),
+        changes=(("roles", None, _shown(administrator.roles)),),
     )
     return administrator
+
+
+def administrators(desk: Desk) -> Sequence[Caller]:
+    """Returns all administrators by name. Raises: Refused."""
+    desk.require(Permission.MANAGE_ACCESS)
+    return desk.stores.access.administrators()
+
+
+def set_administrator_roles(desk: Desk, administrator_id: str, roles: Collection[Role]) -> None:
+    """Gives an administrator these roles, at once. Raises: Refused, also if nobody could manage access any more."""
+    desk.require(Permission.MANAGE_ACCESS)
+    administrator = find_administrator(desk, administrator_id)
+    if not roles:
+        raise bad_request("An administrator needs at least one role: remove the administrator instead.")
+    if Role.GLOBAL_ADMINISTRATOR not in roles:
+        _check_not_last(desk, administrator)
+    if frozenset(roles) == administrator.roles:
+        return
+    desk.stores.access.set_roles(administrator.id, frozenset(roles))
+    changes = (("roles", _shown(administrator.roles), _shown(roles)),)
+    desk.note("Update administrator", CATEGORY, target=_target(administrator), changes=changes)
+
+
+def remove_administrator(desk: Desk, administrator_id: str) -> None:
+    """Removes an administrator, who is signed out at once. Raises: Refused, also for the last one."""
+    desk.require(Permission.MANAGE_ACCESS)
+    administrator = find_administrator(desk, administrator_id)
+    _check_not_last(desk, administrator)
+    desk.stores.access.remove_administrator(administrator.id)
+    desk.note("Remove administrator", CATEGORY, target=_target(administrator))
+
+
+def find_administrator(desk: Desk, administrator_id: str) -> Caller:
+    """Returns an administrator by id. Raises: Refused."""
+    desk.require(Permission.MANAGE_ACCESS)
+    found = next((each for each in desk.stores.access.administrators() if each.id == administrator_id), None)
+    if found is None:
+        raise not_found("Administrator", administrator_id)
+    return found
+
+
+def _check_not_last(desk: Desk, administrator: Caller) -> None:
+    if Role.GLOBAL_ADMINISTRATOR not in administrator.roles:
+        return
+    others = (each for each in desk.stores.access.administrators() if each.id != administrator.id)
+    if not any(Role.GLOBAL_ADMINISTRATOR in other.roles for other in others):
+        raise conflict(
+            f"{administrator.display_name} is the last Global Administrator: give another one this role first.",
+        )
+
+
+def _end(token: ApiToken) -> str:
+    return "never" if token.expires_at is None else f"{token.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _shown(roles: Collection[Role]) -> str:
+    return ", ".join(sorted(role.value for role in roles))
+
+
+def _target(administrator: Caller) -> tuple[str, str, str]:
+    return ("Administrator", administrator.id, administrator.display_name)
 
 
 def _check_name(name: str) -> None:

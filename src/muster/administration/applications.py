@@ -58,7 +58,11 @@ def find_application(desk: Desk, service_principal_id: str) -> EnterpriseApplica
     """Returns an application by service principal id or app id. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     found = desk.stores.applications.get(service_principal_id)
-    if found is None or service_principal_id not in (found.service_principal_id, found.app_id):
+    if (
+        found is None
+        or service_principal_id not in (found.service_principal_id, found.app_id)
+        or not desk.reaches(found.service_principal_id)
+    ):
         raise not_found("Service principal", service_principal_id)
     return found
 
@@ -67,13 +71,19 @@ def find_registration(desk: Desk, application_id: str) -> EnterpriseApplication:
     """Returns an application by the id of its registration (Graph application) or app id. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     found = desk.stores.applications.get(application_id)
-    if found is None or application_id not in (found.application_id, found.app_id):
+    if (
+        found is None
+        or application_id not in (found.application_id, found.app_id)
+        or not desk.reaches(found.service_principal_id)
+    ):
         raise not_found("Application", application_id)
     return found
 
 
 def applications(desk: Desk) -> Sequence[EnterpriseApplication]:
-    """Returns all applications by display name. Raises: Refused."""
+    """Returns all applications by display name; an owner sees their own. Raises: Refused."""
+    if not desk.caller.may(Permission.READ_CONFIGURATION) and desk.caller.owned:
+        return [found for found in desk.stores.applications.list() if found.service_principal_id in desk.caller.owned]
     desk.require(Permission.READ_CONFIGURATION)
     return desk.stores.applications.list()
 

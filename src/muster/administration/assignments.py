@@ -67,7 +67,10 @@ def assignments(
 ) -> Sequence[AppRoleAssignment]:
     """Returns the assignments of an application or of a principal. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    return desk.stores.applications.assignments(service_principal_id=service_principal_id, principal_id=principal_id)
+    given = desk.stores.applications.assignments(service_principal_id=service_principal_id, principal_id=principal_id)
+    if desk.application_id is None:
+        return given
+    return [assignment for assignment in given if desk.reaches(assignment.service_principal_id)]
 
 
 def find_assignment(

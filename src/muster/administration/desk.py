@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from muster.model.certificates import PresentedCertificate
 from muster.model.roles import Caller, Permission
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
+from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CycleStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.notifier import Notifications
@@ -55,6 +56,8 @@ class Stores:
     work: WorkQueue
     audit: AuditStore
     access: AccessStore
+    clients: ClientStore
+    owners: OwnerStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +77,27 @@ class Desk:
     notifications: Notifications
     # What is written within is kept as a whole or not at all.
     together: Callable[[], AbstractContextManager[object]]
+    # The application (service principal id) that is dealt with: its owner may what other callers need a role for.
+    application_id: str | None = None
+
+    def on(self, service_principal_id: str) -> "Desk":
+        """Returns the desk for dealing with one application: rights of its owner count, and hold for it alone."""
+        return replace(self, application_id=service_principal_id)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller has a permission, by a role or as the owner of the application dealt with."""
+        if self.application_id is None:
+            return self.caller.may(permission)
+        return self.caller.may_on(permission, self.application_id)
 
     def require(self, permission: Permission) -> None:
         """Checks that the caller may. Raises: Refused."""
-        if not self.caller.may(permission):
+        if not self.may(permission):
             raise forbidden(permission)
+
+    def reaches(self, service_principal_id: str) -> bool:
+        """Whether an application may be looked at from this desk: an owner's desk reaches no other."""
+        return self.application_id in (None, service_principal_id) or self.caller.may(Permission.READ_CONFIGURATION)
 
     def now(self) -> datetime:
         """Returns the instant."""
@@ -101,7 +120,8 @@ class Desk:
                 at=self.now(),
                 activity=activity,
                 category=category,
-                by=self.caller,
+                # What else they own says nothing of this change.
+                by=replace(self.caller, owned=frozenset()),
                 target_type=target_type,
                 target_id=target_id,
                 target_name=target_name,

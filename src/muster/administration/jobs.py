@@ -96,15 +96,19 @@ def find_job(desk: Desk, service_principal_id: str | None, job_id: str) -> Synch
     """Returns a job; with a service principal only if it is one of it. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     job = desk.stores.jobs.get(job_id)
-    if job is None or service_principal_id not in (None, job.service_principal_id):
+    if (
+        job is None
+        or service_principal_id not in (None, job.service_principal_id)
+        or not desk.reaches(job.service_principal_id)
+    ):
         raise not_found("Synchronization job", job_id)
     return job
 
 
 def jobs(desk: Desk, service_principal_id: str | None = None) -> Sequence[SynchronizationJob]:
-    """Returns the jobs of an application, or all. Raises: Refused."""
+    """Returns the jobs of an application, or all that may be looked at. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    return desk.stores.jobs.list(service_principal_id)
+    return [job for job in desk.stores.jobs.list(service_principal_id) if desk.reaches(job.service_principal_id)]
 
 
 def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:

@@ -98,8 +98,11 @@ def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = F
 def find_work(desk: Desk, work_id: str) -> Work:
     """Returns a piece of work as it stands. Raises: Refused."""
     work = desk.stores.work.get(work_id)
+    job = None if work is None else desk.stores.jobs.get(work.job_id)
+    needed = Permission.READ_CONFIGURATION if work is None else _NEEDED.get(work.kind, Permission.READ_CONFIGURATION)
+    is_open = desk.caller.may(needed) if job is None else desk.caller.may_on(needed, job.service_principal_id)
     # Who may not look at it does not learn that it exists.
-    if work is None or not desk.caller.may(_NEEDED.get(work.kind, Permission.READ_CONFIGURATION)):
+    if work is None or not is_open:
         raise not_found("Work", work_id)
     return work
 

@@ -127,6 +127,8 @@ class House:
             work=store.work,
             audit=store.audit,
             access=store.access,
+            clients=store.clients,
+            owners=store.owners,
         )
 
     def engine_stores(self) -> EngineStores:

@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Applications, roles, assignments, credentials and rules as a file: plan it, apply it.",
     ),
     "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
+    "client": (
+        "muster.cli.clients:app",
+        "App registrations: programs that sign in with client id and secret.",
+    ),
     "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
     "secrets": ("muster.cli.secrets:app", "The key that stored credentials are sealed with."),
 }

@@ -112,6 +112,8 @@ class ApiToken:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    # The service principal of the app registration that an access token stands for, by its secret.
+    client_id: str | None = None
 
 
 class AccessStore(Protocol):
@@ -126,7 +128,7 @@ class AccessStore(Protocol):
         ...
 
     def tokens(self) -> Sequence[ApiToken]:
-        """Returns all tokens."""
+        """Returns all tokens but access tokens of app registrations."""
         ...
 
     def remove_token(self, token_id: str) -> bool:
@@ -139,6 +141,18 @@ class AccessStore(Protocol):
 
     def administrator(self, name: str) -> tuple[Caller, str] | None:
         """Returns an administrator and the password's hash."""
+        ...
+
+    def administrators(self) -> Sequence[Caller]:
+        """Returns all administrators by name."""
+        ...
+
+    def set_roles(self, administrator_id: str, roles: frozenset[Role]) -> None:
+        """Gives an administrator other roles."""
+        ...
+
+    def remove_administrator(self, administrator_id: str) -> bool:
+        """Removes an administrator; False if there is none."""
         ...
 
     def count_administrators(self) -> int:

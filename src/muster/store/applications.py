@@ -13,6 +13,7 @@ from muster.database.connection import Database, upsert
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
 from muster.sealing import Sealer
+from muster.store.access_tables import owners
 from muster.store.changes import Cause, FeedChange, hold_feed, record
 from muster.store.encoding import decode, encode
 from muster.store.rows import object_key, pieces
@@ -102,6 +103,7 @@ class SqlApplications:
         """Removes an application with its assignments, credentials and jobs. Raises LookupError."""
         with self._database.write() as connection:
             key = application_key(connection, service_principal_id)
+            connection.execute(sa.delete(owners).where(owners.c.subject_id == service_principal_id))
             connection.execute(sa.delete(applications).where(applications.c.key == key))
 
     def assign(self, assignments: Sequence[AppRoleAssignment]) -> Sequence[AppRoleAssignment | None]:

@@ -9,6 +9,7 @@ from muster.database.connection import Database, serialize
 from muster.database.migration import migrate
 from muster.ports.administration import AccessStore, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
+from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CensusStore, CycleStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
@@ -17,6 +18,7 @@ from muster.store.access import SqlAccess
 from muster.store.applications import SqlApplications, SqlSecrets
 from muster.store.audit import SqlAudit
 from muster.store.census import SqlCensus
+from muster.store.clients import SqlClients, SqlOwners
 from muster.store.cycles import SqlCycles
 from muster.store.directory import SqlDirectory
 from muster.store.feed import SqlDirectoryFeed
@@ -50,6 +52,8 @@ class Store:
     access: AccessStore
     outbox: Outbox
     notification_settings: NotificationSettingsStore
+    clients: ClientStore
+    owners: OwnerStore
 
 
 def prepare_tables(database: Database) -> str:
@@ -85,4 +89,6 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         access=SqlAccess(database),
         outbox=SqlOutbox(database),
         notification_settings=SqlNotificationSettings(database, sealer),
+        clients=SqlClients(database),
+        owners=SqlOwners(database),
     )

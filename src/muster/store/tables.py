@@ -1,4 +1,4 @@
-"""The service's tables: directory and its change feed, applications, jobs, cycles, links, log, access.
+"""The service's tables: directory and its change feed, applications, jobs, cycles, links, log.
 
 Rows that are joined by the million carry integer keys; identifiers that people and Graph see are text beside them.
 What is never compared in SQL is a JSON document in a binary column (see store/encoding.py).
@@ -16,7 +16,7 @@ Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Folded = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def _of(column: str, *, index: bool = False, primary: bool = False, name: str) -> sa.Column[int]:
+def reference_to(column: str, *, index: bool = False, primary: bool = False, name: str) -> sa.Column[int]:
     """A reference to a row that takes this row with it when it goes."""
     reference = sa.ForeignKey(column, ondelete="CASCADE")
     return sa.Column(name, Key, reference, nullable=False, index=index, primary_key=primary, autoincrement=False)
@@ -74,8 +74,8 @@ for _column in ("purged_name", "mail", "employee_id", "manager_key", "deleted_at
 memberships = sa.Table(
     "memberships",
     METADATA,
-    _of("objects.key", name="group_key", primary=True),
-    _of("objects.key", name="member_key", primary=True),
+    reference_to("objects.key", name="group_key", primary=True),
+    reference_to("objects.key", name="member_key", primary=True),
     sa.Index("memberships_of_member", "member_key", "group_key"),
     sqlite_with_rowid=False,
 )
@@ -114,7 +114,7 @@ applications = sa.Table(
 secrets = sa.Table(
     "secrets",
     METADATA,
-    _of("applications.key", name="application_key", primary=True),
+    reference_to("applications.key", name="application_key", primary=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
@@ -125,8 +125,8 @@ assignments = sa.Table(
     METADATA,
     sa.Column("key", Key, primary_key=True),
     sa.Column("assignment_id", sa.Text, nullable=False, unique=True),
-    _of("applications.key", name="application_key"),
-    _of("objects.key", name="principal_key", index=True),
+    reference_to("applications.key", name="application_key"),
+    reference_to("objects.key", name="principal_key", index=True),
     # Known here so that an application's groups are found among a million assigned people.
     sa.Column("is_group", sa.Boolean, nullable=False),
     sa.Column("role_id", sa.Text, nullable=False),
@@ -140,7 +140,7 @@ jobs = sa.Table(
     METADATA,
     sa.Column("key", Key, primary_key=True),
     sa.Column("job_id", sa.Text, nullable=False, unique=True),
-    _of("applications.key", name="application_key", index=True),
+    reference_to("applications.key", name="application_key", index=True),
     sa.Column("template_id", sa.Text, nullable=False),
     sa.Column("schedule_state", sa.Text, nullable=False),
     sa.Column("interval_seconds", sa.Integer, nullable=False),
@@ -158,7 +158,7 @@ jobs = sa.Table(
 schemas = sa.Table(
     "schemas",
     METADATA,
-    _of("jobs.key", name="job_key", primary=True),
+    reference_to("jobs.key", name="job_key", primary=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", Instant, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
@@ -172,7 +172,7 @@ cycles = sa.Table(
     METADATA,
     sa.Column("key", Key, primary_key=True),
     sa.Column("cycle_id", sa.Text, nullable=False, unique=True),
-    _of("jobs.key", name="job_key"),
+    reference_to("jobs.key", name="job_key"),
     # The job while an initial or incremental cycle runs, else NULL: there is one at a time.
     sa.Column("running_job_key", Key, unique=True),
     sa.Column("generation", sa.Integer, nullable=False),
@@ -196,7 +196,7 @@ cycles = sa.Table(
 staged = sa.Table(
     "staged",
     METADATA,
-    _of("cycles.key", name="cycle_key", primary=True),
+    reference_to("cycles.key", name="cycle_key", primary=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("wave", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -210,7 +210,7 @@ staged = sa.Table(
 census = sa.Table(
     "census",
     METADATA,
-    _of("cycles.key", name="cycle_key", primary=True),
+    reference_to("cycles.key", name="cycle_key", primary=True),
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("target_id", sa.Text, primary_key=True),
     sa.Column("resource", sa.LargeBinary, nullable=False),
@@ -219,7 +219,7 @@ census = sa.Table(
 census_values = sa.Table(
     "census_values",
     METADATA,
-    _of("cycles.key", name="cycle_key", primary=True),
+    reference_to("cycles.key", name="cycle_key", primary=True),
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("attribute", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, primary_key=True),
@@ -234,7 +234,7 @@ links = sa.Table(
     "links",
     METADATA,
     sa.Column("key", Key, primary_key=True),
-    _of("jobs.key", name="job_key"),
+    reference_to("jobs.key", name="job_key"),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("source_id", sa.Text, nullable=False),
     # The object's key when the source is our directory.
@@ -262,9 +262,9 @@ reference_attributes = sa.Table(
 references = sa.Table(
     "link_references",
     METADATA,
-    _of("links.key", name="owner_key", primary=True),
+    reference_to("links.key", name="owner_key", primary=True),
     sa.Column("attribute_key", Key, primary_key=True, autoincrement=False),
-    _of("links.key", name="other_key", primary=True),
+    reference_to("links.key", name="other_key", primary=True),
     sa.Column("wanted", sa.Boolean, nullable=False),
     # The other end's target id as the owner holds it at the target.
     sa.Column("acknowledged", sa.Text),
@@ -286,7 +286,7 @@ sa.Index(
 escrows = sa.Table(
     "escrows",
     METADATA,
-    _of("jobs.key", name="job_key", primary=True),
+    reference_to("jobs.key", name="job_key", primary=True),
     sa.Column("source_id", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("code", sa.Text, nullable=False),
@@ -352,28 +352,6 @@ audit = sa.Table(
     sa.Column("entry", sa.LargeBinary, nullable=False),
 )
 
-tokens = sa.Table(
-    "tokens",
-    METADATA,
-    sa.Column("token_id", sa.Text, primary_key=True),
-    sa.Column("token_hash", sa.Text, nullable=False, unique=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("roles", sa.Text, nullable=False),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Column("expires_at", Instant),
-    sa.Column("last_used_at", Instant),
-)
-
-administrators = sa.Table(
-    "administrators",
-    METADATA,
-    sa.Column("administrator_id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("folded_name", sa.Text, nullable=False, unique=True),
-    sa.Column("roles", sa.Text, nullable=False),
-    sa.Column("password_hash", sa.Text, nullable=False),
-)
-
 # ---------------------------------------------------------------- notifications
 
 # No foreign key to jobs: that a job was in trouble is told even if it is removed meanwhile.
@@ -394,7 +372,7 @@ deliveries = sa.Table(
     METADATA,
     sa.Column("key", Key, primary_key=True),
     sa.Column("delivery_id", sa.Text, nullable=False, unique=True),
-    _of("notices.key", name="notice_key", index=True),
+    reference_to("notices.key", name="notice_key", index=True),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("recipient", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),

@@ -1,15 +1,16 @@
 """At the door: who calls, how much they may send, and JSON that cannot hurt."""
 
 from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 import orjson
 
+from muster.administration.desk import Stores
 from muster.administration.refusals import RefusalKind, Refused, bad_request
-from muster.model.roles import Caller
-from muster.ports.administration import AccessStore
+from muster.model.roles import OWNER_PERMISSIONS, Caller, CallerKind
 from muster.sealing import hash_token
 
 TOKEN_CHARACTERS = 4_096
@@ -25,7 +26,7 @@ class Unauthenticated(Exception):
         self.sentence = sentence
 
 
-def authenticate(store: AccessStore, authorization: str | None, at: datetime) -> Caller:
+def authenticate(stores: Stores, authorization: str | None, at: datetime) -> Caller:
     """Returns the caller that a bearer token stands for. Raises: Unauthenticated."""
     if not authorization:
         raise Unauthenticated("Access token is empty: send the header Authorization: Bearer <token>.")
@@ -33,10 +34,23 @@ def authenticate(store: AccessStore, authorization: str | None, at: datetime) ->
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS:
         raise Unauthenticated("The Authorization header must be: Bearer <token>.")
-    known = store.token(hash_token(token), at)
+    known = stores.access.token(hash_token(token), at)
     if known is None:
         raise Unauthenticated("Access token validation failure: the token is unknown, expired or revoked.")
-    return Caller(id=known.id, display_name=known.name, roles=known.roles)
+    caller = Caller(
+        id=known.client_id or known.id,
+        display_name=known.name,
+        roles=known.roles,
+        kind=CallerKind.TOKEN if known.client_id is None else CallerKind.APPLICATION,
+    )
+    return with_ownership(stores, caller)
+
+
+def with_ownership(stores: Stores, caller: Caller) -> Caller:
+    """Returns the caller with the applications they own, if these could give them any right they have not."""
+    if all(caller.may(permission) for permission in OWNER_PERMISSIONS):
+        return caller
+    return replace(caller, owned=stores.owners.owned_by(caller.id))
 
 
 def read_json(body: bytes) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from muster.web.graph.app import VERSIONS, make_app
 from muster.web.services import Services
+from muster.web.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +21,11 @@ _NOT_FOUND = "404 Not Found"
 def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -> WsgiApp:
     """Returns the site. `mounts` are further faces by path prefix (`/scim/v2`, `/saml2`); "" is the portal."""
     api: Any = make_app(services)
+    sign_in = SignIn(services)
     faces: dict[str, WsgiApp] = {
         **(mounts or {}),
         **{f"/{version}": api for version in VERSIONS},
+        **dict.fromkeys(sign_in.paths, sign_in),
         "/healthz": _health,
         "/readyz": _readiness(services.trouble),
     }

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import falcon
 import orjson
 
+from muster.administration.desk import Desk
 from muster.administration.refusals import Refused, bad_request, forbidden
-from muster.model.roles import Caller
+from muster.model.roles import OWNER_PERMISSIONS, Caller
 from muster.web.access import JSON_BYTES, Budget, Unauthenticated, authenticate, too_large
 from muster.web.graph import faults
 from muster.web.graph.call import Answer, Call, Route
@@ -47,7 +48,7 @@ class Door:
         if context.client_request_id and context.client_request_id.isprintable():
             response.set_header("client-request-id", context.client_request_id)
         request.path = plain_path(request.path)
-        context.caller = authenticate(self._services.stores.access, request.get_header("Authorization"), context.at)
+        context.caller = authenticate(self._services.stores, request.get_header("Authorization"), context.at)
         if "\0" in request.path or "%00" in request.query_string:
             raise bad_request("The address holds the control character U+0000.")
 
@@ -89,13 +90,11 @@ def _segment(key: re.Match[str]) -> str:
 
 def _responder(services: Services, route: Route, version: str, budget: Budget) -> Responder:
     def respond(request: falcon.Request, response: falcon.Response, **parts: str) -> None:
-        caller: Caller = request.context.caller
-        if not caller.may(route.permission):
-            raise forbidden(route.permission)
+        desk = desk_for(services, request.context.caller, route, parts)
         root = f"{services.public_url or request.prefix}/{version}"
         answer = route.handler(
             Call(
-                desk=services.desk(caller),
+                desk=desk,
                 method=route.method,
                 url=_public_address(request, services.public_url),
                 root=root,
@@ -109,6 +108,28 @@ def _responder(services: Services, route: Route, version: str, budget: Budget) -
         _write(response, answer)
 
     return respond
+
+
+def desk_for(services: Services, caller: Caller, route: Route, parts: Mapping[str, str]) -> Desk:
+    """Returns the desk at which a call is done: by a role, or as the owner of the application in the path.
+
+    Raises: Refused.
+    """
+    desk = services.desk(caller)
+    if caller.may(route.permission):
+        return desk
+    if route.permission in OWNER_PERMISSIONS and caller.owned:
+        name = (parts.get("sp") or parts.get("application") or "").removeprefix("appId=")
+        found = services.stores.applications.get(name) if name else None
+        if (
+            found is not None
+            and name in (found.service_principal_id, found.application_id, found.app_id)
+            and caller.may_on(route.permission, found.service_principal_id)
+        ):
+            return desk.on(found.service_principal_id)
+        if not name and route.is_open_to_owners:
+            return desk
+    raise forbidden(route.permission)
 
 
 def _public_address(request: falcon.Request, public_url: str | None) -> str:

@@ -1,12 +1,13 @@
 """/applicationTemplates, /applications, /servicePrincipals and app role assignments."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from muster.administration import applications, assignments, groups, people
+from muster.administration import applications, assignments, clients, groups, people
 from muster.administration.refusals import bad_request
+from muster.gallery.catalogue import FILE_TEMPLATE_ID
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
-from muster.model.conditions import holds
+from muster.model.clients import ClientApplication
+from muster.model.roles import Permission
 from muster.web.graph import render
 from muster.web.graph.call import (
     NO_CONTENT,
@@ -19,9 +20,10 @@ from muster.web.graph.call import (
     required_text,
     text_of,
 )
-from muster.web.graph.properties import Properties, bind, booleans, choice, instants, lists, read_search, texts
+from muster.web.graph.listing import narrowed
+from muster.web.graph.properties import Properties, booleans, choice, instants, lists, texts
 
-_BY_APP_ID = "appId="
+BY_APP_ID = "appId="
 # Sent back by clients that read before they write; what they say here cannot be changed.
 _UNCHANGED = frozenset({"appRoleAssignmentRequired", "tags", "id", "appId"})
 
@@ -38,6 +40,8 @@ _TEMPLATE = Properties(
 _APPLICATION = Properties(
     "an application",
     *texts("id", "appId", "applicationTemplateId", "displayName", "signInAudience"),
+    *lists("identifierUris", "passwordCredentials"),
+    *texts("passwordCredentials/keyId", "passwordCredentials/displayName"),
     *instants("createdDateTime", "deletedDateTime"),
     *_ROLES,
 )
@@ -46,7 +50,7 @@ _SERVICE_PRINCIPAL = Properties(
     *texts("id", "appId", "appDisplayName", "applicationTemplateId", "displayName", "notes", "servicePrincipalType"),
     *booleans("accountEnabled", "appRoleAssignmentRequired", "acceptsDefaultAccess"),
     *instants("createdDateTime", "deletedDateTime"),
-    *lists("servicePrincipalNames", "tags"),
+    *lists("servicePrincipalNames", "tags", "roles"),
     *_ROLES,
 )
 _ASSIGNMENT = Properties(
@@ -59,7 +63,7 @@ _ASSIGNMENT = Properties(
 
 def list_templates(call: Call) -> Answer:
     """GET /applicationTemplates."""
-    return _narrowed(call, "applicationTemplates", applications.templates(call.desk), render.template, _TEMPLATE)
+    return narrowed(call, "applicationTemplates", applications.templates(call.desk), render.template, _TEMPLATE)
 
 
 def get_template(call: Call) -> Answer:
@@ -85,21 +89,31 @@ def instantiate(call: Call) -> Answer:
 
 def list_applications(call: Call) -> Answer:
     """GET /applications."""
-    return _narrowed(call, "applications", applications.applications(call.desk), render.application, _APPLICATION)
+    shown = [render.application(found) for found in applications.applications(call.desk)]
+    shown += [render.registration(client) for client in _clients(call)]
+    return narrowed(call, "applications", shown, dict, _APPLICATION)
 
 
 def get_application(call: Call) -> Answer:
     """GET /applications/{application}."""
-    return call.entity("applications", render.application(_registration(call)))
+    client = _client(call, "application")
+    if client is not None:
+        return call.entity("applications", render.registration(client))
+    return call.entity("applications", render.application(registration_of(call)))
 
 
 def update_application(call: Call) -> Answer:
     """PATCH /applications/{application}: display name and the manifest's roles."""
     fields = call.fields()
-    _check_known(fields, {"displayName", "appRoles"})
+    client = _client(call, "application")
+    if client is not None:
+        check_known(fields, {"displayName"})
+        clients.rename_client(call.desk, client.application_id, required_text(fields, "displayName"))
+        return NO_CONTENT
+    check_known(fields, {"displayName", "appRoles"})
     applications.update_application(
         call.desk,
-        _registration(call).service_principal_id,
+        registration_of(call).service_principal_id,
         display_name=text_of(fields, "displayName", optional=True),
         app_roles=None if fields.get("appRoles") is None else _roles(fields),
     )
@@ -108,26 +122,35 @@ def update_application(call: Call) -> Answer:
 
 def delete_application(call: Call) -> Answer:
     """DELETE /applications/{application}."""
-    applications.remove_application(call.desk, _registration(call).service_principal_id)
+    client = _client(call, "application")
+    if client is not None:
+        clients.remove_client(call.desk, client.application_id)
+        return NO_CONTENT
+    applications.remove_application(call.desk, registration_of(call).service_principal_id)
     return NO_CONTENT
 
 
 def list_service_principals(call: Call) -> Answer:
     """GET /servicePrincipals."""
-    return _narrowed(
-        call, "servicePrincipals", applications.applications(call.desk), render.service_principal, _SERVICE_PRINCIPAL
-    )
+    # Those that are provisioned to come first: scripts take the first.
+    found = sorted(applications.applications(call.desk), key=lambda each: each.template_id == FILE_TEMPLATE_ID)
+    shown = [render.service_principal(each) for each in found]
+    shown += [render.client_service_principal(client) for client in _clients(call)]
+    return narrowed(call, "servicePrincipals", shown, dict, _SERVICE_PRINCIPAL)
 
 
 def get_service_principal(call: Call) -> Answer:
     """GET /servicePrincipals/{sp}."""
+    client = _client(call, "sp")
+    if client is not None:
+        return call.entity("servicePrincipals", render.client_service_principal(client))
     return call.entity("servicePrincipals", render.service_principal(application_of(call)))
 
 
 def update_service_principal(call: Call) -> Answer:
     """PATCH /servicePrincipals/{sp}; `acceptsDefaultAccess` says whether Default Access entitles."""
     fields = call.fields()
-    _check_known(fields, {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"})
+    check_known(fields, {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"})
     applications.update_application(
         call.desk,
         application_of(call).service_principal_id,
@@ -141,6 +164,10 @@ def update_service_principal(call: Call) -> Answer:
 
 def delete_service_principal(call: Call) -> Answer:
     """DELETE /servicePrincipals/{sp}."""
+    client = _client(call, "sp")
+    if client is not None:
+        clients.remove_client(call.desk, client.application_id)
+        return NO_CONTENT
     applications.remove_application(call.desk, application_of(call).service_principal_id)
     return NO_CONTENT
 
@@ -207,11 +234,22 @@ def unassign_principal(call: Call) -> Answer:
 
 def application_of(call: Call) -> EnterpriseApplication:
     """Returns the application that the path names. Raises: Refused."""
-    return applications.find_application(call.desk, call.parts["sp"].removeprefix(_BY_APP_ID))
+    return applications.find_application(call.desk, call.parts["sp"].removeprefix(BY_APP_ID))
 
 
-def _registration(call: Call) -> EnterpriseApplication:
-    return applications.find_registration(call.desk, call.parts["application"].removeprefix(_BY_APP_ID))
+def registration_of(call: Call) -> EnterpriseApplication:
+    """Returns the application from the gallery whose registration the path names. Raises: Refused."""
+    return applications.find_registration(call.desk, call.parts["application"].removeprefix(BY_APP_ID))
+
+
+def _client(call: Call, part: str) -> ClientApplication | None:
+    """The app registration that the path names, if it names one."""
+    return clients.known_client(call.desk, call.parts[part].removeprefix(BY_APP_ID))
+
+
+def _clients(call: Call) -> Sequence[ClientApplication]:
+    """App registrations, as far as the caller may look at all applications."""
+    return clients.clients(call.desk) if call.desk.caller.may(Permission.READ_CONFIGURATION) else ()
 
 
 def _principal_id(call: Call) -> str:
@@ -234,7 +272,7 @@ def _assign(call: Call, application: EnterpriseApplication, fields: Document) ->
 
 def _assignments(call: Call, given: Sequence[AppRoleAssignment]) -> Answer:
     names = {found.service_principal_id: found.display_name for found in applications.applications(call.desk)}
-    return _narrowed(
+    return narrowed(
         call,
         "appRoleAssignments",
         given,
@@ -264,29 +302,8 @@ def _role(fields: Document) -> AppRole:
     )
 
 
-def _check_known(fields: Document, known: set[str]) -> None:
+def check_known(fields: Document, known: set[str]) -> None:
+    """Checks that a body has nothing but what can be changed. Raises: Refused."""
     unknown = [name for name in fields if name not in known and name not in _UNCHANGED and "@odata." not in name]
     if unknown:
         raise bad_request(f"The properties {', '.join(unknown[:5])[:300]} cannot be changed here.")
-
-
-def _narrowed(
-    call: Call, path: str, items: Iterable[Any], shown: Callable[[Any], Document], known: Properties
-) -> Answer:
-    """Lists what the $filter lets through, in pages; these collections are small enough to be read whole."""
-    options = call.options()
-    wanted = None if options.search is None else read_search(options.search, known, "displayName")
-    parts = tuple(part for part in (bind(options.filter, known), wanted) if part is not None)
-    found = [document for document in map(shown, items) if all(holds(part, document) for part in parts)]
-    order = known.order(options.order_by, "displayName", "createdDateTime", "principalDisplayName")
-    if order is not None:
-        found.sort(key=lambda document: str(document.get(order[0]) or "").casefold(), reverse=order[1])
-    start = int(options.after) if options.after is not None and options.after.isdigit() else 0
-    end = start + options.limit
-    return call.collection(
-        path,
-        found[start:end],
-        dict,
-        next_after=str(end) if end < len(found) else None,
-        total=len(found),
-    )

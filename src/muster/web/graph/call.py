@@ -115,6 +115,9 @@ class Route:
     handler: Handler
     # Largest body; None: that of JSON calls.
     limit_bytes: int | None = None
+    # Owners of applications may call it without a role, and are shown what is theirs. What has an application in its
+    # path they may call for their own in any case.
+    is_open_to_owners: bool = False
 
 
 def select(document: Document, names: frozenset[str] | None, *always: str) -> Document:

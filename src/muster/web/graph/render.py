@@ -6,6 +6,7 @@ from typing import Any
 from muster.gallery.catalogue import GalleryPage
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
 from muster.model.certificates import PresentedCertificate, ShownCertificate
+from muster.model.clients import ClientApplication, ClientSecret
 from muster.model.directory import ATTRIBUTES_OF, USER_ATTRIBUTES, DirectoryObject, ObjectKind
 from muster.web.graph.call import Document
 
@@ -146,6 +147,56 @@ def assignment(given: AppRoleAssignment, resource_display_name: str) -> Document
         "principalType": given.principal_kind.value,
         "resourceDisplayName": resource_display_name,
         "resourceId": given.service_principal_id,
+    }
+
+
+def registration(client: ClientApplication) -> Document:
+    """Returns Graph's application of a registration; its secrets without their texts."""
+    return {
+        "id": client.application_id,
+        "appId": client.app_id,
+        "applicationTemplateId": None,
+        "displayName": client.display_name,
+        "signInAudience": "AzureADMyOrg",
+        "appRoles": [],
+        "identifierUris": [],
+        "keyCredentials": [],
+        "passwordCredentials": [{**client_secret(secret), "secretText": None} for secret in client.secrets],
+        "createdDateTime": instant(client.created_at),
+        "deletedDateTime": None,
+    }
+
+
+def client_service_principal(client: ClientApplication) -> Document:
+    """Returns Graph's servicePrincipal of a registration; `roles` is ours."""
+    return {
+        "id": client.service_principal_id,
+        "appId": client.app_id,
+        "appDisplayName": client.display_name,
+        "applicationTemplateId": None,
+        "displayName": client.display_name,
+        "accountEnabled": True,
+        "appRoleAssignmentRequired": False,
+        "appRoles": [],
+        "servicePrincipalType": "Application",
+        "servicePrincipalNames": [client.app_id],
+        "tags": [],
+        "roles": sorted(role.value for role in client.roles),
+        "createdDateTime": instant(client.created_at),
+        "deletedDateTime": None,
+    }
+
+
+def client_secret(secret: ClientSecret) -> Document:
+    """Returns Graph's passwordCredential, without the secret."""
+    return {
+        "keyId": secret.key_id,
+        "displayName": secret.display_name,
+        "hint": secret.hint,
+        "customKeyIdentifier": None,
+        "startDateTime": instant(secret.created_at),
+        "endDateTime": instant(secret.expires_at),
+        "lastUsedDateTime": instant(secret.last_used_at),
     }
 
 

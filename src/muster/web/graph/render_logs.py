@@ -7,6 +7,7 @@ import orjson
 
 from muster.model.application import EnterpriseApplication
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
+from muster.model.roles import Caller, CallerKind
 from muster.ports.administration import AuditEntry
 from muster.web.graph.call import Document
 from muster.web.graph.render import instant
@@ -77,10 +78,7 @@ def audit(found: AuditEntry) -> Document:
         "correlationId": found.id,
         "result": found.result,
         "resultReason": "",
-        "initiatedBy": {
-            "user": {"id": found.by.id, "displayName": found.by.display_name, "userPrincipalName": None},
-            "app": None,
-        },
+        "initiatedBy": _initiated_by(found.by),
         "targetResources": [
             {
                 "id": found.target_id,
@@ -94,6 +92,14 @@ def audit(found: AuditEntry) -> Document:
         ],
         "additionalDetails": [{"key": "roles", "value": ", ".join(sorted(role.value for role in found.by.roles))}],
     }
+
+
+def _initiated_by(by: Caller) -> Document:
+    """A person, or a program that signed in. API tokens are shown as who they were made for."""
+    if by.kind is CallerKind.APPLICATION:
+        app = {"appId": None, "displayName": by.display_name, "servicePrincipalId": by.id, "servicePrincipalName": None}
+        return {"user": None, "app": app}
+    return {"user": {"id": by.id, "displayName": by.display_name, "userPrincipalName": None}, "app": None}
 
 
 def on_demand(found: LogEntry | None, answer: Mapping[str, Any], application: EnterpriseApplication) -> Document:

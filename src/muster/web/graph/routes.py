@@ -3,6 +3,7 @@
 from muster.administration.work import IMPORT_BYTES
 from muster.model.roles import Permission
 from muster.web.graph import (
+    access,
     applications,
     configuration,
     groups,
@@ -11,6 +12,7 @@ from muster.web.graph import (
     notifications,
     people,
     plans,
+    registrations,
     schema,
     synchronization,
 )
@@ -21,6 +23,8 @@ _WRITE_PEOPLE = Permission.WRITE_DIRECTORY
 _READ = Permission.READ_CONFIGURATION
 _WRITE = Permission.WRITE_CONFIGURATION
 _RUN = Permission.RUN_JOBS
+_ACCESS = Permission.MANAGE_ACCESS
+_SIGNED_IN = Permission.SIGNED_IN
 
 _SP = "/servicePrincipals/{sp}"
 _SYNC = f"{_SP}/synchronization"
@@ -28,6 +32,7 @@ _JOB = f"{_SYNC}/jobs/{{job}}"
 _SCHEMA = f"{_JOB}/schema"
 _ATTRIBUTES = f"{_SCHEMA}/directories/{{directory}}/objects/{{object}}/attributes"
 _DELETED = "/directory/deletedItems"
+_ROLES = "/roleManagement/directory"
 
 _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     # People
@@ -60,13 +65,48 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", "/applicationTemplates/{template}", _READ, applications.get_template),
     ("POST", "/applicationTemplates/{template}/instantiate", _WRITE, applications.instantiate),
     ("GET", "/applications", _READ, applications.list_applications),
+    ("POST", "/applications", _ACCESS, registrations.create_registration),
     ("GET", "/applications/{application}", _READ, applications.get_application),
     ("PATCH", "/applications/{application}", _WRITE, applications.update_application),
     ("DELETE", "/applications/{application}", _WRITE, applications.delete_application),
+    ("POST", "/applications/{application}/addPassword", _ACCESS, registrations.add_password),
+    ("POST", "/applications/{application}/removePassword", _ACCESS, registrations.remove_password),
     ("GET", "/servicePrincipals", _READ, applications.list_service_principals),
+    ("POST", "/servicePrincipals", _ACCESS, registrations.create_service_principal),
     ("GET", _SP, _READ, applications.get_service_principal),
     ("PATCH", _SP, _WRITE, applications.update_service_principal),
     ("DELETE", _SP, _WRITE, applications.delete_service_principal),
+    # Owners
+    *(
+        row
+        for subject, read, write in (
+            ("applications/{application}", _READ, _WRITE),
+            ("servicePrincipals/{sp}", _READ, _WRITE),
+            ("groups/{group}", _READ_PEOPLE, _WRITE_PEOPLE),
+        )
+        for row in (
+            ("GET", f"/{subject}/owners", read, registrations.list_owners),
+            ("POST", f"/{subject}/owners/$ref", write, registrations.add_owner),
+            ("DELETE", f"/{subject}/owners/{{owner}}/$ref", write, registrations.remove_owner),
+        )
+    ),
+    # Access
+    ("GET", "/me", _SIGNED_IN, access.get_me),
+    ("GET", "/organization", _SIGNED_IN, access.list_organization),
+    ("GET", "/organization/{organization}", _SIGNED_IN, access.get_organization),
+    ("GET", f"{_ROLES}/roleDefinitions", _SIGNED_IN, access.list_definitions),
+    ("GET", f"{_ROLES}/roleDefinitions/{{role}}", _SIGNED_IN, access.get_definition),
+    ("GET", f"{_ROLES}/roleAssignments", _ACCESS, access.list_assignments),
+    ("POST", f"{_ROLES}/roleAssignments", _ACCESS, access.assign_role),
+    ("GET", f"{_ROLES}/roleAssignments/{{assignment}}", _ACCESS, access.get_assignment),
+    ("DELETE", f"{_ROLES}/roleAssignments/{{assignment}}", _ACCESS, access.unassign_role),
+    ("GET", "/tokens", _ACCESS, access.list_tokens),
+    ("POST", "/tokens", _ACCESS, access.create_token),
+    ("DELETE", "/tokens/{token}", _ACCESS, access.revoke_token),
+    ("GET", "/administrators", _ACCESS, access.list_administrators),
+    ("POST", "/administrators", _ACCESS, access.create_administrator),
+    ("PATCH", "/administrators/{administrator}", _ACCESS, access.update_administrator),
+    ("DELETE", "/administrators/{administrator}", _ACCESS, access.remove_administrator),
     # Assignments
     ("GET", f"{_SP}/appRoleAssignedTo", _READ, applications.list_assigned_to),
     ("POST", f"{_SP}/appRoleAssignedTo", _WRITE, applications.assign),
@@ -148,9 +188,25 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", "/work/{work}", _READ, plans.get_work),
 )
 
+# Owners see what is theirs in these; what has an application in its path they may call for their own.
+_OPEN_TO_OWNERS = frozenset(
+    {
+        applications.list_applications,
+        applications.list_service_principals,
+        logs.list_provisioning,
+        plans.get_work,
+    }
+)
 _LARGE: dict[Handler, int] = {plans.import_file: IMPORT_BYTES}
 
 ROUTES: tuple[Route, ...] = tuple(
-    Route(method=method, path=path, permission=permission, handler=handler, limit_bytes=_LARGE.get(handler))
+    Route(
+        method=method,
+        path=path,
+        permission=permission,
+        handler=handler,
+        limit_bytes=_LARGE.get(handler),
+        is_open_to_owners=handler in _OPEN_TO_OWNERS,
+    )
     for method, path, permission, handler in _TABLE
 )

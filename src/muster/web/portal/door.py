@@ -16,6 +16,7 @@ from muster.sealing import is_password, is_token
 from muster.ui.brake import Brake, Pressure
 from muster.ui.frame import is_fragment_wanted, message
 from muster.ui.sessions import FormSeal, Session, Sessions, is_same, stamp_of
+from muster.web.access import with_ownership
 from muster.web.portal.paths import own_path
 from muster.web.services import Services
 
@@ -81,7 +82,7 @@ class Door:
         found = self._services.stores.access.administrator(session.name)
         if found is None or not is_same(stamp_of(found[1]), session.stamp):
             return None
-        return found[0]
+        return with_ownership(self._services.stores, found[0])
 
     def _is_own_form(self, session: Session | None) -> bool:
         request = flask.request
