@@ -90,3 +90,15 @@ def test_the_configuration_manager_loads_nothing_of_the_service() -> None:
     rooms = {name.split(".")[1] for name in loaded if name.startswith("muster.")}
     assert sorted(rooms.intersection(foreign)) == []
     assert "dbos" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("muster pla", "plan"), ("muster config ", "export\nplan\napply\nschema"), ("muster config plan --ch", "--check")],
+)
+def test_the_shell_completes_commands_that_are_loaded_when_they_are_asked_for(words: str, completed: str) -> None:
+    asked = {"_MUSTER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-m", "muster"], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == completed.split()

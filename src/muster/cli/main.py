@@ -4,7 +4,7 @@ import logging
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,59 +12,72 @@ from typer.main import get_command, get_group
 
 from muster.cli.console import Failed, fail
 
-# name -> (module:attribute, the line that `muster --help` shows). A test holds the lines to the commands' own.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": (
-        "muster.cli.demo:demo",
-        "Provision a whole company to 8x8 on this machine, with both servers and a day of changes.",
-    ),
-    "serve": ("muster.cli.serve:serve", "Run the provisioning service: API, engine, portal."),
-    "configuration-manager": (
-        "muster.cli.configuration_manager:app",
-        "The 8x8 Configuration Manager: the system that receives the accounts.",
-    ),
-    "import": ("muster.cli.directory:import_", "Import a file into the directory; nobody is ever removed."),
-    "plan": ("muster.cli.provisioning:plan", "Show what the next cycle would do, without doing it."),
-    "apply": ("muster.cli.provisioning:apply", "Apply exactly a plan, or refuse because the world has moved."),
-    "provision": (
-        "muster.cli.provisioning:provision",
-        "Provision one user now (provision on demand) and show each step.",
-    ),
-    "explain": (
-        "muster.cli.provisioning:explain",
-        "Say why a user is in or out, and why each attribute has its value.",
-    ),
-    "logs": ("muster.cli.provisioning:logs", "Show the provisioning log, newest first."),
-    "links": ("muster.cli.links:links", "List whose account is which at the application, and how far it is ours."),
-    "promote": ("muster.cli.links:promote", "Make accounts that were there before us ours: they may be deleted, too."),
-    "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
-    "notifications": (
-        "muster.cli.notifications:app",
-        "How the installation tells: mail server, webhook, recipients; a test, and what was delivered.",
-    ),
-    "check": (
-        "muster.cli.check:check",
-        "Examine a SCIM application: grade, evidence, and the dialect to talk to it.",
-    ),
-    "config": (
-        "muster.cli.configuration:config_app",
-        "Applications, roles, assignments, credentials and rules as a file: plan it, apply it.",
-    ),
-    "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
-    "client": (
-        "muster.cli.clients:app",
-        "App registrations: programs that sign in with client id and secret.",
-    ),
-    "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
-    "secrets": ("muster.cli.secrets:app", "The key that stored credentials are sealed with."),
+# By what they are for: name -> (module:attribute, the line that `muster --help` shows). A test holds the lines to the
+# commands' own.
+FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
+    "Servers": {
+        "demo": (
+            "muster.cli.demo:demo",
+            "Provision a whole company to 8x8 on this machine, with both servers and a day of changes.",
+        ),
+        "serve": ("muster.cli.serve:serve", "Run the provisioning service: API, engine, portal."),
+        "configuration-manager": (
+            "muster.cli.configuration_manager:app",
+            "The 8x8 Configuration Manager: the system that receives the accounts.",
+        ),
+    },
+    "Directory and provisioning": {
+        "import": ("muster.cli.directory:import_", "Import a file into the directory; nobody is ever removed."),
+        "plan": ("muster.cli.provisioning:plan", "Show what the next cycle would do, without doing it."),
+        "apply": ("muster.cli.provisioning:apply", "Apply exactly a plan, or refuse because the world has moved."),
+        "provision": (
+            "muster.cli.provisioning:provision",
+            "Provision one user now (provision on demand) and show each step.",
+        ),
+        "explain": (
+            "muster.cli.provisioning:explain",
+            "Say why a user is in or out, and why each attribute has its value.",
+        ),
+        "logs": ("muster.cli.provisioning:logs", "Show the provisioning log, newest first."),
+        "links": ("muster.cli.links:links", "List whose account is which at the application, and how far it is ours."),
+        "promote": (
+            "muster.cli.links:promote",
+            "Make accounts that were there before us ours: they may be deleted, too.",
+        ),
+        "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
+    },
+    "Applications": {
+        "check": (
+            "muster.cli.check:check",
+            "Examine a SCIM application: grade, evidence, and the dialect to talk to it.",
+        ),
+        "config": (
+            "muster.cli.configuration:config_app",
+            "Applications, roles, assignments, credentials and rules as a file: plan it, apply it.",
+        ),
+    },
+    "Installation": {
+        "notifications": (
+            "muster.cli.notifications:app",
+            "How the installation tells: mail server, webhook, recipients; a test, and what was delivered.",
+        ),
+        "admin": ("muster.cli.access:admin_app", "Administrators of the provisioning service."),
+        "client": (
+            "muster.cli.clients:app",
+            "App registrations: programs that sign in with client id and secret.",
+        ),
+        "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
+        "secrets": ("muster.cli.secrets:app", "The key that stored credentials are sealed with."),
+    },
 }
+COMMANDS = {name: command for family in FAMILIES.values() for name, command in family.items()}
 
 
 class LazyCommand(TyperCommand):
     """A command whose module is loaded when it is run: `muster --help` loads no server and no database."""
 
-    def __init__(self, name: str, target: str, line: str) -> None:
-        super().__init__(name, help=line)
+    def __init__(self, name: str, target: str, line: str, family: str) -> None:
+        super().__init__(name, help=line, rich_help_panel=family)
         self._target = target
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
@@ -92,9 +105,10 @@ def make_group() -> TyperGroup:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    group = get_group(app)
-    for name, (target, line) in COMMANDS.items():
-        group.commands[name] = LazyCommand(name, target, line)
+    group = cast(TyperGroup, get_command(app))  # with the options that install completion
+    for family, commands in FAMILIES.items():
+        for name, (target, line) in commands.items():
+            group.commands[name] = LazyCommand(name, target, line, family)
     return group
 
 
