@@ -188,10 +188,19 @@ def _prepare(
 
 
 def _read_headers(headers: HeaderMap) -> dict[str, str]:
+    try:
+        found = headers.dict_multi_value()
+    except ValueError:
+        # Lenient: header values that are no text; nothing of ours reads them
+        return _read_texts(headers)
+    return {name: value if isinstance(value, str) else ", ".join(value) for name, value in found.items()}
+
+
+def _read_texts(headers: HeaderMap) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in headers.keys():  # noqa: SIM118 (iterating the map itself reads the values)
         try:
             found[name.lower()] = ", ".join(headers.getall(name))
         except ValueError:
-            continue  # Lenient: header values that are no text; nothing of ours reads them
+            continue
     return found

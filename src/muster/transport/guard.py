@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pyreqwest.http import Url
 
@@ -22,6 +23,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 MAX_URL_CHARACTERS = 8192
 _KEEP_SECONDS = 30.0
 _MAX_KEPT_NAMES = 256
+_MAX_KEPT_ADDRESSES = 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Source: the IANA registries of special-purpose addresses; what they call globally reachable is left out.
 _SPECIAL_IPV4: tuple[tuple[str, str], ...] = (
@@ -83,6 +85,9 @@ class AddressGuard:
         self._allowed = tuple(allowed)
         self._resolve = resolve_name if resolve is None else resolve
         self._found: dict[tuple[str, int], tuple[float, tuple[Address, ...]]] = {}
+        # What an address is does not change; every request asks for it.
+        self._is_allowed = lru_cache(_MAX_KEPT_ADDRESSES)(self._look_up_allowed)
+        self._refusal = lru_cache(_MAX_KEPT_ADDRESSES)(self._look_up_refusal)
 
     def check(self, text: str, *, by_proxy: bool = False) -> CheckedTarget:
         """The target of a URL.
@@ -137,11 +142,11 @@ class AddressGuard:
         self._found[host, port] = (now + _KEEP_SECONDS, addresses)
         return addresses
 
-    def _is_allowed(self, address: Address) -> bool:
+    def _look_up_allowed(self, address: Address) -> bool:
         plain = _unwrap(address)
         return any(each in network for network in self._allowed for each in (address, plain))
 
-    def _refusal(self, address: Address) -> str | None:
+    def _look_up_refusal(self, address: Address) -> str | None:
         """What kind of address it is that is refused, or None."""
         if self._is_allowed(address):
             return None
@@ -173,6 +178,7 @@ def _parse_url(text: str) -> Url:
     return url
 
 
+@lru_cache(_MAX_KEPT_ADDRESSES)
 def _parse_address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text)
