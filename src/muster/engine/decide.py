@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from muster.engine.lookup import Lookup
 from muster.engine.parts import JobParts, environment
 from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
 from muster.model.job import Cycle, CycleKind
-from muster.model.operation import Change, Intent, MatchingValue, Operation, TargetObject
-from muster.planning.decision import plan_operation
+from muster.model.log import SkipReason, Step
+from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, TargetObject
+from muster.planning.decision import Describe, plan_operation
 from muster.planning.intent import form_intent
 from muster.planning.rules import KindRules
 from muster.planning.trace import is_worth_logging, steps_of
@@ -48,13 +50,32 @@ class Decider:
         surroundings = environment(self._parts.job, self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
         targets = self._lookup.find(cycle, kind, intents, tried or {})
-        decisions = []
-        for intent, target in zip(intents, targets, strict=True):
-            operation = plan_operation(intent, target, rules, terms, change_id=self._ids.new_id())
-            if is_worth_logging(operation) or cycle.kind is CycleKind.ON_DEMAND:
-                operation = replace(operation, steps=steps_of(intent, target, operation, self._parts.rules))
-            decisions.append(Decision(intent=intent, target=target, operation=operation))
-        return decisions
+        describe = self._describer(is_asked_for=cycle.kind is CycleKind.ON_DEMAND)
+        return [
+            Decision(
+                intent=intent,
+                target=target,
+                operation=plan_operation(intent, target, rules, terms, change_id=self._ids.new_id(), describe=describe),
+            )
+            for intent, target in zip(intents, targets, strict=True)
+        ]
+
+    def _describer(self, *, is_asked_for: bool) -> Describe:
+        rules = self._parts.rules
+
+        def describe(
+            intent: Intent,
+            target: TargetObject,
+            decided: OperationKind,
+            why: str,
+            skip_reason: SkipReason | None,
+            failure: FailureRecord | None,
+        ) -> tuple[Step, ...]:
+            if not is_asked_for and not is_worth_logging(skip_reason):
+                return ()
+            return steps_of(intent, target, decided, why, rules, skip_reason=skip_reason, failure=failure)
+
+        return describe
 
     def _rules(self, kind: ObjectKind) -> KindRules:
         """Returns the rules as far as the target can follow them."""

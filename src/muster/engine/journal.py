@@ -7,7 +7,7 @@ from datetime import timedelta
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.job import Counters, Cycle, Escrow
+from muster.model.job import Counters, Cycle, CycleKind, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
 from muster.planning.health import next_escrow
@@ -38,9 +38,9 @@ class Journal:
     ) -> Settlement:
         """Returns what is written of an outcome. `escrow` is what the object had before."""
         operation = outcome.operation
-        base = Settlement(kind=operation.object_kind, source_id=operation.source_id, number=number)
+        kind, source_id = operation.object_kind, operation.source_id
         entry = None
-        if is_worth_logging(operation) or cycle.kind.value == "onDemand":
+        if is_worth_logging(operation.skip_reason) or cycle.kind is CycleKind.ON_DEMAND:
             entry = log_entry(
                 outcome,
                 entry_id=self._ids.new_id(),
@@ -54,15 +54,22 @@ class Journal:
             )
             if waiting is None:
                 # It is looked at again when it changes, and in the next full pass.
-                return replace(base, clear_escrow=True, entry=None if entry is None else given_up(entry))
-            return replace(base, escrow=replace(waiting, tried=_tried(outcome)), entry=entry)
+                last = None if entry is None else given_up(entry)
+                return Settlement(kind=kind, source_id=source_id, number=number, clear_escrow=True, entry=last)
+            waiting = replace(waiting, tried=_tried(outcome))
+            return Settlement(kind=kind, source_id=source_id, number=number, escrow=waiting, entry=entry)
         if operation.kind is OperationKind.REFER:
-            return replace(base, entry=entry)
-        if outcome.status is LogStatus.SKIPPED:
-            return replace(base, entry=entry, clear_escrow=True, wanted=operation.references)
-        link = _link_after(outcome)
-        return replace(
-            base, link=link, unlink=link is None, entry=entry, clear_escrow=True, wanted=operation.references
+            return Settlement(kind=kind, source_id=source_id, number=number, entry=entry)
+        link = None if outcome.status is LogStatus.SKIPPED else _link_after(outcome)
+        return Settlement(
+            kind=kind,
+            source_id=source_id,
+            number=number,
+            link=link,
+            unlink=link is None and outcome.status is not LogStatus.SKIPPED,
+            entry=entry,
+            clear_escrow=True,
+            wanted=operation.references,
         )
 
     def reference_settlement(self, outcome: Outcome, cycle: Cycle, settled: Sequence[ReferenceSettled]) -> Settlement:

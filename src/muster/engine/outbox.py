@@ -22,11 +22,11 @@ class Outbox:
         # By wave, then by number, in order; None: only the store knows.
         self._waiting: dict[int, dict[int, StagedOperation] | None] = {wave: {} if is_new else None for wave in kept}
 
-    def add(self, wave: int, operations: Iterable[StagedOperation]) -> None:
+    def add(self, wave: int, operation: StagedOperation) -> None:
         """Notes what was staged just now."""
         waiting = self._waiting.get(wave)
         if waiting is not None:
-            waiting.update((item.number, item) for item in operations)
+            waiting[operation.number] = operation
 
     def peek(self, wave: int, limit: int) -> Sequence[StagedOperation]:
         """Returns the next ones of a wave; they wait until they are dropped."""

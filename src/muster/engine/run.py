@@ -59,12 +59,14 @@ class Run:
 
     def commit(
         self, cycle: Cycle, operations: Sequence[NewOperation] = (), settlements: Sequence[Settlement] = ()
-    ) -> None:
-        """Commits a place together with what was staged and settled on the way there."""
+    ) -> int:
+        """Commits a place together with what was staged and settled on the way there; returns the first number."""
         first = self._stores.cycles.stage(cycle, operations, settlements)
         for number, new in enumerate(operations, first):
-            self._outbox.add(new.wave, [StagedOperation(number=number, operation=new.operation, state=new.state)])
+            if new.state is StagedState.RELEASED:
+                self._outbox.add(new.wave, StagedOperation(number=number, operation=new.operation, state=new.state))
         self.cycle = cycle
+        return first
 
     def _counted(self, cycle: Cycle) -> Cycle:
         requests = self._requests_before + self.parts.target.requests_made()
@@ -82,26 +84,27 @@ class Run:
     ) -> None:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
-        Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given.
+        Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given. What
+        makes one batch at most is staged as being sent, and sent. Raises JobFailure.
         """
-        staged: list[NewOperation] = []
-        settled: list[Outcome] = []
-        for decision in decisions:
-            operation = decision.operation
-            if operation.kind.writes:
-                wave = removal_wave if operation.removes else MAIN_WAVE
-                staged.append(NewOperation(operation=operation, wave=wave))
-            else:
-                settled.append(self.journal.decided(operation))
+        writing = [decision.operation for decision in decisions if decision.operation.kind.writes]
+        settled = [self.journal.decided(item.operation) for item in decisions if not item.operation.kind.writes]
+        later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
+        main = [operation for operation in writing if not operation.removes]
+        at_once = len(main) <= min(self._batch, BATCH) and not self._outbox.peek(MAIN_WAVE, 1)
+        # The intent before the call, in the same commit: see `send_batch`.
+        state = StagedState.SENDING if at_once else StagedState.RELEASED
         counters = tally(cycle.counters, settled)
         counters = replace(
             counters, evaluated=counters.evaluated + len(decisions), failed=counters.failed + len(problems)
         )
-        self.commit(
+        first = self.commit(
             replace(cycle, counters=counters),
-            staged,
+            [*(NewOperation(operation=operation, wave=MAIN_WAVE, state=state) for operation in main), *later],
             [*(self._settlement(outcome) for outcome in settled), *problems],
         )
+        if main and at_once:
+            self._send(list(enumerate(main, first)))
 
     def staged_removals(self) -> frozenset[tuple[str, str]]:
         """Returns kind and source id of everybody whose removal waits for its wave."""
@@ -177,11 +180,16 @@ class Run:
             return False
         # Intent before the call: whatever happens from here on, these are looked up and not repeated blindly.
         self._mark([item.number for item in staged], StagedState.SENDING)
+        self._send([(item.number, item.operation) for item in staged])
+        return True
+
+    def _send(self, sending: Sequence[tuple[int, Operation]]) -> None:
+        """Sends operations that are marked as being sent, and settles them. Raises JobFailure."""
         began_at = self.clock.now()
-        answers, stopped = self.sender.send([item.operation for item in staged])
+        answers, stopped = self.sender.send([operation for _, operation in sending])
         self._fit_batch(len(answers), self.clock.now() - began_at)
         self._count_writes(len(answers))
-        numbers = {item.operation.change_id: item.number for item in staged}
+        numbers = {operation.change_id: number for number, operation in sending}
         # Those that are clear come first: a conflict may be with one of them.
         clear = [answer for answer in answers if isinstance(answer, Outcome)]
         self._settle([(numbers[outcome.operation.change_id], outcome) for outcome in clear])
@@ -196,7 +204,6 @@ class Run:
             self._mark(untried, StagedState.RELEASED)
             raise stopped
         self._settle_open(open_ends)
-        return True
 
     def _mark(
         self, numbers: Sequence[int], state: StagedState, code: str | None = None, why: str | None = None

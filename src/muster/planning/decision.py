@@ -12,12 +12,13 @@ cannot switch off.
 Source: provisioning-service behaviour, deprovisioning matrix.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, MappingFailed
-from muster.model.log import SkipReason
+from muster.model.log import SkipReason, Step
 from muster.model.operation import (
     Acknowledged,
     AttributeChange,
@@ -33,12 +34,18 @@ from muster.model.operation import (
 from muster.model.rules import ObjectAction
 from muster.planning.difference import differences, take_over
 from muster.planning.intent import JobTerms
+from muster.planning.mapping import flowing_values
 from muster.planning.rules import KindRules
 
 # Left the scope and was disabled, or was only ever looked at: nothing is written there.
 _NOT_OURS = (LinkState.RELEASED, LinkState.SEEN)
 _THERE_BEFORE = "It was there before us, so it is not deleted until an administrator promotes it."
 _SWITCHED_OFF = "the object action Update is switched off."
+
+# Intent, target, kind, reason, skip reason, failure: what steps tell of a decision.
+Describe: TypeAlias = Callable[
+    [Intent, TargetObject, OperationKind, str, SkipReason | None, FailureRecord | None], tuple[Step, ...]
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +57,23 @@ class _Case:
     rules: KindRules
     terms: JobTerms
     change_id: str
+    describe: Describe | None
 
 
 def plan_operation(
-    intent: Intent, target: TargetObject, rules: KindRules, terms: JobTerms, *, change_id: str
+    intent: Intent,
+    target: TargetObject,
+    rules: KindRules,
+    terms: JobTerms,
+    *,
+    change_id: str,
+    describe: Describe | None = None,
 ) -> Operation:
-    """Returns the one operation that brings the target from what it is to what is wanted."""
-    case = _Case(intent=intent, target=target, rules=rules, terms=terms, change_id=change_id)
+    """Returns the one operation that brings the target from what it is to what is wanted.
+
+    `describe` gives its steps for the log; without it there are none.
+    """
+    case = _Case(intent=intent, target=target, rules=rules, terms=terms, change_id=change_id, describe=describe)
     if intent.left_out is not None:
         return _skip(case, SkipReason.LEFT_OUT, intent.left_out)
     if target.failure is not None:
@@ -82,27 +99,36 @@ def _create(case: _Case) -> Operation:
     if not intent.matching:
         reason = f"{name} has no value for a matching attribute, so nobody can tell whether the account is there."
         return _skip(case, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
-    values = tuple(value for value in intent.values if value.value is not None)
-    given = {value.attribute for value in values}
+    values = flowing_values(intent.values)
+    given = {attribute for attribute, _, _ in values}
     missing = ", ".join(required for required in case.rules.required if required not in given)
     if missing:
         failure = MappingFailed(f"{name} cannot be created: no value for the required {missing}.")
         return _fail(case, failure.record())
     changes = tuple(
-        AttributeChange(
-            attribute=value.attribute,
-            verb=Verb.ADD,
-            old=None,
-            new=value.value,
-            redacted=value.redacted,
-            multivalued=isinstance(value.value, tuple),
-        )
-        for value in values
+        [
+            AttributeChange(
+                attribute=attribute,
+                verb=Verb.ADD,
+                old=None,
+                new=value,
+                redacted=redacted,
+                multivalued=isinstance(value, tuple),
+            )
+            for attribute, value, redacted in values
+        ]
     )
-    # What was known of an account that is gone says nothing of the one that is created in its place.
-    anew = replace(case, target=TargetObject(tried=case.target.tried))
     managed = LinkState.MANAGED
-    return _operation(anew, OperationKind.CREATE, intent.verdict.reason, changes=changes, state=managed, owned=managed)
+    return _operation(
+        case,
+        OperationKind.CREATE,
+        intent.verdict.reason,
+        changes=changes,
+        state=managed,
+        owned=managed,
+        # What was known of an account that is gone says nothing of the one that is created in its place.
+        target=TargetObject(tried=case.target.tried),
+    )
 
 
 def _keep(case: _Case) -> Operation:
@@ -216,7 +242,15 @@ def _skip(case: _Case, skip_reason: SkipReason | None, reason: str) -> Operation
 
 
 def _fail(case: _Case, failure: FailureRecord) -> Operation:
-    return replace(_skip(case, None, failure.sentence), kind=OperationKind.FAIL, failure=failure)
+    link = case.target.link
+    return _operation(
+        case,
+        OperationKind.FAIL,
+        failure.sentence,
+        state=link.state if link is not None else None,
+        owned=link.owned if link is not None else None,
+        failure=failure,
+    )
 
 
 def _operation(
@@ -228,8 +262,12 @@ def _operation(
     state: LinkState | None = None,
     owned: LinkState | None = None,
     skip_reason: SkipReason | None = None,
+    failure: FailureRecord | None = None,
+    target: TargetObject | None = None,
 ) -> Operation:
-    intent, change, target, link = case.intent, case.intent.change, case.target, case.target.link
+    intent, change = case.intent, case.intent.change
+    target = target or case.target
+    link = target.link
     acknowledged = link.acknowledged if link is not None else Acknowledged()
     if target.resource is not None:
         acknowledged = take_over(acknowledged, intent.values, target.resource.attributes, changes, case.rules)
@@ -249,6 +287,8 @@ def _operation(
         acknowledged=acknowledged,
         references=intent.references,
         skip_reason=skip_reason,
+        failure=failure,
+        steps=case.describe(intent, case.target, kind, reason, skip_reason, failure) if case.describe else (),
         source_seq=change.seq,
         tried=target.tried,
     )

@@ -63,6 +63,14 @@ class MappedRow(Collection[MappedValue]):
         wanted, raw = self._wanted[place], self._raw[place]
         return None if wanted is IGNORE_ATTRIBUTE_FLOW else wanted, raw.__class__ is not str and is_redacted(raw)
 
+    def flowing(self) -> list[tuple[str, Value, bool]]:
+        """Attribute, value and whether it is redacted of what has a value, without describing it."""
+        return [
+            (item.attribute, wanted, raw.__class__ is not str and is_redacted(raw))
+            for item, raw, wanted in zip(self._rules.values, self._raw, self._wanted, strict=True)
+            if wanted is not None and wanted is not IGNORE_ATTRIBUTE_FLOW
+        ]
+
     def is_just(self, sent: Attributes) -> bool:
         """Whether the values are to the letter those that were sent, so that none is sent again."""
         row = self._rules.row
@@ -113,6 +121,13 @@ def map_values(
         if described is not None:
             mapped.append(described)
     return tuple(mapped)
+
+
+def flowing_values(values: Collection[MappedValue]) -> list[tuple[str, Value, bool]]:
+    """Returns attribute, value and whether it is redacted of what has a value: all that a creation needs to know."""
+    if isinstance(values, MappedRow):
+        return values.flowing()
+    return [(value.attribute, value.value, value.redacted) for value in values if value.value is not None]
 
 
 def matching_values(mappings: Sequence[CompiledMapping], values: Collection[MappedValue]) -> tuple[MatchingValue, ...]:

@@ -41,7 +41,16 @@ _CHANGE_TYPES = {
 }
 
 
-def steps_of(intent: Intent, target: TargetObject, operation: Operation, rules: JobRules) -> tuple[Step, ...]:
+def steps_of(
+    intent: Intent,
+    target: TargetObject,
+    decided: OperationKind,
+    why: str,
+    rules: JobRules,
+    *,
+    skip_reason: SkipReason | None = None,
+    failure: FailureRecord | None = None,
+) -> tuple[Step, ...]:
     """Returns the steps up to the decision: import, scoping, matching, processing."""
     kind, name = intent.change.kind.value, intent.change.display_name
     verdict = intent.verdict
@@ -64,25 +73,25 @@ def steps_of(intent: Intent, target: TargetObject, operation: Operation, rules: 
     ]
     if intent.failure is None:
         steps.append(_matching_step(intent, target, rules))
-    words = _VERBS.get(operation.kind)
-    if operation.failure is not None:
-        steps.append(_step("EntrySynchronization", StepType.PROCESSING, LogStatus.FAILURE, operation.failure.sentence))
+    words = _VERBS.get(decided)
+    if failure is not None:
+        steps.append(_step("EntrySynchronization", StepType.PROCESSING, LogStatus.FAILURE, failure.sentence))
     elif words is not None:
-        sentence = f"{kind} '{name}' {words[0]} in {rules.target_name}. {operation.reason}"
+        sentence = f"{kind} '{name}' {words[0]} in {rules.target_name}. {why}"
         steps.append(_step(f"EntrySynchronization{words[2]}", StepType.PROCESSING, LogStatus.SUCCESS, sentence))
-    elif operation.kind is OperationKind.SKIP:
-        reason = operation.skip_reason.value if operation.skip_reason is not None else "EntrySynchronizationSkipped"
+    elif decided is OperationKind.SKIP:
+        reason = skip_reason.value if skip_reason is not None else "EntrySynchronizationSkipped"
         steps.append(
             Step(
                 name="EntrySynchronizationSkip",
                 type=StepType.PROCESSING,
                 status=LogStatus.SKIPPED,
-                description=operation.reason,
+                description=why,
                 details={"SkipReason": reason},
             )
         )
     else:
-        steps.append(_step("EntrySynchronizationLink", StepType.PROCESSING, LogStatus.SUCCESS, operation.reason))
+        steps.append(_step("EntrySynchronizationLink", StepType.PROCESSING, LogStatus.SUCCESS, why))
     return tuple(steps)
 
 
@@ -179,9 +188,9 @@ def given_up(entry: LogEntry) -> LogEntry:
     return replace(entry, steps=(*entry.steps, step))
 
 
-def is_worth_logging(operation: Operation) -> bool:
+def is_worth_logging(skip_reason: SkipReason | None) -> bool:
     """Whether a line is written: an unchanged object in a full pass is only counted."""
-    return operation.skip_reason is not SkipReason.REDUNDANT_EXPORT
+    return skip_reason is not SkipReason.REDUNDANT_EXPORT
 
 
 def _entry(

@@ -8,7 +8,7 @@ import pytest
 from muster.model.directory import Lifecycle
 from muster.model.failures import AmbiguousMatch, FailureRecord, TargetBusy
 from muster.model.log import LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
-from muster.model.operation import Change, Operation, OperationKind, Outcome, TargetObject
+from muster.model.operation import Change, Intent, Operation, OperationKind, Outcome, TargetObject
 from muster.planning.rules import KindRules
 from muster.planning.trace import (
     export_step,
@@ -43,7 +43,19 @@ TAKEN = FailureRecord(code="Conflict", sentence="userName is taken.", remedy="Fr
 
 def steps(change: Change, target: TargetObject = NOBODY, rules: KindRules | None = None) -> tuple[Step, ...]:
     rules = rules or compiled()
-    return steps_of(intend(change, rules), target, plan(change, target, rules), JOB)
+    return told(intend(change, rules), target, plan(change, target, rules))
+
+
+def told(intent: Intent, target: TargetObject, operation: Operation) -> tuple[Step, ...]:
+    return steps_of(
+        intent,
+        target,
+        operation.kind,
+        operation.reason,
+        JOB,
+        skip_reason=operation.skip_reason,
+        failure=operation.failure,
+    )
 
 
 def test_a_hire_is_imported_scoped_matched_and_processed() -> None:
@@ -138,9 +150,7 @@ def test_a_skip_names_its_reason() -> None:
         {"SkipReason": "InactiveAtSource"},
     )
     bare = replace(plan(person(grants=())), skip_reason=None)
-    assert steps_of(intend(person(grants=())), NOBODY, bare, JOB)[-1].details == {
-        "SkipReason": "EntrySynchronizationSkipped"
-    }
+    assert told(intend(person(grants=())), NOBODY, bare)[-1].details == {"SkipReason": "EntrySynchronizationSkipped"}
 
 
 def test_a_mapping_that_failed_stops_before_matching() -> None:
@@ -299,7 +309,7 @@ def test_a_held_operation_has_a_line_of_its_own() -> None:
 
 
 def test_an_unchanged_object_is_only_counted() -> None:
-    worth = {item.kind: is_worth_logging(item) for item in (CREATE, UPDATE, DISABLE, DELETE, LINK, FAIL)}
+    worth = {item.kind: is_worth_logging(item.skip_reason) for item in (CREATE, UPDATE, DISABLE, DELETE, LINK, FAIL)}
     assert all(worth.values())
-    assert is_worth_logging(plan(person(grants=())))
-    assert not is_worth_logging(SKIP)
+    assert is_worth_logging(plan(person(grants=())).skip_reason)
+    assert not is_worth_logging(SKIP.skip_reason)
