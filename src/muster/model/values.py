@@ -5,15 +5,29 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+import orjson
+
 # str, bool, int, float, None; tuples of values (multi-valued); mappings (complex). Never "" for absent.
 Value: TypeAlias = Any
 
 Attributes: TypeAlias = Mapping[str, Value]
 
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+
 
 def canonical_json(value: Value) -> bytes:
     """Returns one spelling for equal values: sorted keys, no blanks, UTF-8; tuples and lists are the same."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain).encode()
+    try:
+        return orjson.dumps(value, default=_plain, option=_CANONICAL)
+    except (orjson.JSONEncodeError, RecursionError):
+        # Whole numbers beyond 64 bits, half of a surrogate pair, very deep values.
+        return _spelled_slowly(value)
+
+
+def _spelled_slowly(value: Value) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain).encode(
+        errors="surrogatepass"
+    )
 
 
 def content_hash(value: Value) -> str:

@@ -79,7 +79,12 @@ class MappedRow(Collection[MappedValue]):
 
     def _all(self) -> tuple[MappedValue, ...]:
         if self._described is None:
-            described = map(_described, self._rules.values, self._raw, self._wanted)
+            described = [
+                _described(item, raw, wanted)
+                for item, raw, wanted in zip(self._rules.values, self._raw, self._wanted, strict=True)
+                # Most of what is empty stays so, which needs no description.
+                if wanted is not None or item.clears
+            ]
             self._described = tuple(value for value in described if value is not None)
         return self._described
 

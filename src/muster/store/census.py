@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.database.connection import Database, upsert
+from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.operation import TargetResource
 from muster.store.encoding import decode_resource, encode
@@ -19,6 +19,9 @@ class SqlCensus:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._add = database.prepare_upsert(census, keys=("cycle_key", "kind", "target_id"))
+        keys = ("cycle_key", "kind", "attribute", "value", "target_id")
+        self._add_value = database.prepare_upsert(census_values, keys=keys, update=())
 
     def add(
         self, cycle_id: str, kind: ObjectKind, resources: Sequence[TargetResource], matching: Sequence[str]
@@ -30,7 +33,7 @@ class SqlCensus:
                 resource.target_id: {**place, "target_id": resource.target_id, "resource": encode(resource)}
                 for resource in resources
             }
-            upsert(connection, census, list(rows.values()), keys=("cycle_key", "kind", "target_id"))
+            self._add.execute_many(list(rows.values()), on=connection)
             values = {
                 (attribute, value, resource.target_id): {
                     **place,
@@ -42,8 +45,7 @@ class SqlCensus:
                 for attribute in matching
                 for value in _folded_values(resource.attributes.get(attribute))
             }
-            keys = ("cycle_key", "kind", "attribute", "value", "target_id")
-            upsert(connection, census_values, list(values.values()), keys=keys, update=())
+            self._add_value.execute_many(list(values.values()), on=connection)
 
     def count(self, cycle_id: str, kind: ObjectKind) -> int:
         """Returns how many objects are kept."""

@@ -12,7 +12,7 @@ from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, hold_feed, record
 from muster.store.directory_search import search_objects
-from muster.store.directory_writes import DirectoryBatch, Draft
+from muster.store.directory_writes import DirectoryBatch, DirectoryStatements, Draft
 from muster.store.rows import fetch_objects, object_key, object_of, objects_of, pieces, select_objects
 from muster.store.tables import memberships, objects
 
@@ -22,6 +22,7 @@ class SqlDirectory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._statements = DirectoryStatements(database)
 
     def get(self, kind: ObjectKind, name: str) -> DirectoryObject | None:
         """Returns an object by id or (users) principal name, whatever its lifecycle; None if unknown."""
@@ -53,7 +54,7 @@ class SqlDirectory:
         ]
         with self._database.write() as connection:
             hold_feed(connection)
-            batch = DirectoryBatch(connection, at)
+            batch = DirectoryBatch(connection, self._statements, at)
             batch.load(ids, names)
             answers: list[Draft | WriteRefused] = [batch.write(write) for write in writes]
             batch.flush()
@@ -63,7 +64,7 @@ class SqlDirectory:
         """Soft-deletes, restores or purges. Raises LookupError; ValueError for an object that was purged."""
         with self._database.write() as connection:
             hold_feed(connection)
-            batch = DirectoryBatch(connection, at)
+            batch = DirectoryBatch(connection, self._statements, at)
             batch.load([object_id])
             draft = batch.draft(kind, object_id)
             if draft is None:

@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
+from muster.database.connection import Database
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
-from muster.model.values import Value, content_hash, frozen
+from muster.model.values import Value, frozen
+from muster.model.values import content_hash as hash_content
 from muster.ports.directory import ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, allocate, record
 from muster.store.encoding import frozen_attributes
@@ -53,7 +55,7 @@ class Draft:
 
     def hash(self) -> str:
         """The hash of all that makes a difference to a reader."""
-        return content_hash([self.lifecycle, self.manager_id, self.attributes])
+        return hash_content([self.lifecycle, self.manager_id, self.attributes])
 
     def shown(self) -> DirectoryObject:
         """The object as a value."""
@@ -68,7 +70,7 @@ class Draft:
             created_at=self.created_at,
         )
 
-    def row(self) -> dict[str, Any]:
+    def row(self, content_hash: str) -> dict[str, Any]:
         """The row's columns."""
         name = self.attributes.get("displayName") or self.attributes.get("userPrincipalName") or self.object_id
         is_purged = self.lifecycle is Lifecycle.HARD_DELETED
@@ -87,17 +89,29 @@ class Draft:
             "security_enabled": self.is_security_enabled,
             "manager_key": self.manager_key,
             "content": self.attributes,
-            "content_hash": self.hash(),
+            "content_hash": content_hash,
             "created_at": self.created_at,
             "deleted_at": self.deleted_at,
         }
 
 
+class DirectoryStatements:
+    """What a batch writes with, compiled once."""
+
+    def __init__(self, database: Database) -> None:
+        given: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in objects.columns}
+        at_key = objects.c.key == sa.bindparam("at_key")
+        self.insert = database.prepare(sa.insert(objects).values(given))
+        self.update = database.prepare(sa.update(objects).where(at_key).values(given))
+        self.free_name = database.prepare(sa.update(objects).where(at_key).values(principal_name=sa.null()))
+
+
 class DirectoryBatch:
     """Writes that are judged in order against the stored state and each other. The feed must be held."""
 
-    def __init__(self, connection: Connection, at: datetime) -> None:
+    def __init__(self, connection: Connection, statements: DirectoryStatements, at: datetime) -> None:
         self._connection = connection
+        self._statements = statements
         self._at = at
         self._drafts: dict[str, Draft] = {}
         # Object id of the holder of each principal name that matters here; None once it has become free.
@@ -167,12 +181,14 @@ class DirectoryBatch:
             if draft.lifecycle is Lifecycle.HARD_DELETED and draft.stored_lifecycle not in (None, draft.lifecycle)
         ]
         causes = self._purge([draft.key for draft in purged]) if purged else []
-        changed = [draft for draft in self._drafts.values() if draft.hash() != draft.stored_hash]
+        hashed = [(draft, draft.hash()) for draft in self._drafts.values()]
+        written = [(draft, content_hash) for draft, content_hash in hashed if content_hash != draft.stored_hash]
+        changed = [draft for draft, _ in written]
         if changed:
             first = allocate(self._connection, len(changed))
             for seq, draft in enumerate(changed, first):
                 draft.seq = seq
-            self._write_rows(changed)
+            self._write_rows(written)
         causes += [
             FeedChange(cause=Cause.ELIGIBILITY, object_key=draft.key)
             for draft in changed
@@ -181,22 +197,22 @@ class DirectoryBatch:
         ]
         record(self._connection, causes)
 
-    def _write_rows(self, changed: Sequence[Draft]) -> None:
+    def _write_rows(self, written: Sequence[tuple[Draft, str]]) -> None:
+        # A name may pass from one object to another within the batch, in either order.
         renamed = [
             {"at_key": draft.key}
-            for draft in changed
+            for draft, _ in written
             if draft.stored_name is not None and draft.stored_name != draft.principal_name
         ]
-        if renamed:
-            # A name may pass from one object to another within the batch, in either order.
-            statement = sa.update(objects).where(objects.c.key == sa.bindparam("at_key")).values(principal_name=None)
-            self._connection.execute(statement, renamed)
-        old = [{"at_key": draft.key, **draft.row()} for draft in changed if draft.stored_hash is not None]
-        if old:
-            self._connection.execute(sa.update(objects).where(objects.c.key == sa.bindparam("at_key")), old)
-        new = [draft.row() for draft in changed if draft.stored_hash is None]
-        if new:
-            self._connection.execute(sa.insert(objects), new)
+        self._statements.free_name.execute_many(renamed, on=self._connection)
+        old = [
+            {"at_key": draft.key, **draft.row(content_hash)}
+            for draft, content_hash in written
+            if draft.stored_hash is not None
+        ]
+        self._statements.update.execute_many(old, on=self._connection)
+        new = [draft.row(content_hash) for draft, content_hash in written if draft.stored_hash is None]
+        self._statements.insert.execute_many(new, on=self._connection)
 
     def _purge(self, keys: Sequence[int]) -> list[FeedChange]:
         """Removes memberships, assignments and reports' manager; returns what that means for others."""

@@ -24,11 +24,16 @@ from muster.model.values import Value, canonical_json, content_hash, frozen
         (MappingProxyType({"b": 1, "a": 2}), '{"a":2,"b":1}'),
         (datetime(2026, 1, 5, tzinfo=UTC), '"2026-01-05 00:00:00+00:00"'),
         (Redacted("plain"), '"plain"'),
+        ({"b": 2**70, "a": (1, None)}, f'{{"a":[1,null],"b":{2**70}}}'),
     ],
 )
 def test_every_value_has_one_spelling(value: Value, spelled: str) -> None:
     assert canonical_json(value) == spelled.encode()
     assert json.loads(canonical_json(value)) is not ...
+
+
+def test_half_a_character_has_a_spelling_too() -> None:
+    assert canonical_json(("\ud83d", "b")) == b'["\xed\xa0\xbd","b"]'
 
 
 def test_equal_values_have_equal_hashes_and_others_have_not() -> None:
