@@ -11,6 +11,7 @@ from fakes.store import store_on
 from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
+from muster.model.hold import HeldOperation, HoldCode
 from muster.model.job import Counters, CycleKind, Plan
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
@@ -119,7 +120,7 @@ def _plan(plan_id: str, digest: str, job_id: str = "job") -> Plan:
         hash=digest,
         made_at=NOW,
         operations=(operation,),
-        held=((operation, "too many"),),
+        held=(HeldOperation(operation=operation, hold_code=HoldCode.TOO_MANY, reason="too many"),),
         counters=Counters(updated=1),
         requests=1,
         duration=timedelta(seconds=0.5),
@@ -146,11 +147,13 @@ def test_the_beginning_of_two_hashes_names_no_plan_and_the_newest_of_one_hash_co
     assert store.plans.get("abcdefgh2") == _plan("3", "abcdefgh2")
 
 
-def test_the_latest_plan_is_the_jobs_own(store: Store) -> None:
-    assert store.plans.latest("job") is None
+def test_the_plans_of_a_job_are_listed_newest_first(store: Store) -> None:
+    assert store.plans.list("job", 5) == ([], None)
     for plan_id, job_id in [("1", "job"), ("2", "job"), ("3", "other")]:
         store.plans.add(_plan(plan_id, plan_id * 16, job_id))
-    assert store.plans.latest("job") == _plan("2", "2" * 16)
+    (newest,), after = store.plans.list("job", 1)
+    assert newest == _plan("2", "2" * 16)
+    assert store.plans.list("job", 1, after) == ([_plan("1", "1" * 16)], None)
 
 
 def _work(name: str) -> Work:

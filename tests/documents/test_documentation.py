@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from documents.reading import DOCUMENTS, ROOT, anchors, codes, commands, links, options, read, section
+from muster.model.hold import HoldCode
 from muster.model.job import QuarantineReason
 from muster.model.log import SkipReason
-from muster.planning import policy
 from muster.scim.errors import ScimError
 from muster.settings import Settings
 from muster.targets import scim_failures
@@ -110,11 +110,10 @@ def test_the_option_beside_a_setting_is_one_of_serve() -> None:
 
 def _tables() -> set[str]:
     """Codes that stand in tables and enums instead of a call."""
-    enums: tuple[type[StrEnum], ...] = (SkipReason, QuarantineReason)
-    held = {value for name, value in vars(policy).items() if name.startswith("HELD_")}
+    enums: tuple[type[StrEnum], ...] = (SkipReason, QuarantineReason, HoldCode)
     # By HTTP status: private tables, but their values are what users see.
     by_status = {*scim_failures._REFUSALS.values(), *faults._CODES.values()}
-    return {item.value for kind in enums for item in kind} | held | by_status
+    return {item.value for kind in enums for item in kind} | by_status
 
 
 @pytest.mark.parametrize("code", sorted(codes() | _tables()))

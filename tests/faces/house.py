@@ -139,6 +139,7 @@ class House:
             links=store.links,
             log=store.log,
             plans=store.plans,
+            holds=store.holds,
             work=store.work,
             audit=store.audit,
             access=store.access,

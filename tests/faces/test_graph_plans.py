@@ -6,6 +6,7 @@ import pytest
 
 from faces.house import House, Started
 from muster.model.directory import ObjectKind
+from muster.model.hold import HeldOperation, HoldCode
 from muster.model.job import Counters, Plan
 from muster.model.log import SkipReason
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
@@ -41,7 +42,7 @@ def keep_plan(house: House, job: Started) -> Plan:
         hash="abcdef0123456789",
         made_at=house.clock.at,
         operations=(update, skip),
-        held=((update, "too many"),),
+        held=(HeldOperation(operation=update, hold_code=HoldCode.TOO_MANY, reason="too many"),),
         counters=Counters(updated=1, skipped=1),
         requests=2,
         duration=timedelta(seconds=90),

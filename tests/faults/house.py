@@ -17,7 +17,19 @@ from muster.model.failures import SystemUnreachable
 
 # Acts that change the store: the process can be killed before and after each.
 _COMMITS = frozenset(
-    {"begin", "take_over", "stage", "mark", "settle", "close", "set_watermark", "set_quarantine", "add", "mark_applied"}
+    {
+        "begin",
+        "take_over",
+        "stage",
+        "mark",
+        "settle",
+        "close",
+        "set_watermark",
+        "set_quarantine",
+        "add",
+        "mark_applied",
+        "decide",
+    }
 )
 
 
@@ -66,6 +78,7 @@ class Process:
             links=self._guarded(stores.links, "link"),
             census=self._guarded(stores.census, "census"),
             plans=self._guarded(stores.plans, "plan"),
+            holds=self._guarded(stores.holds, "hold"),
         )
         self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids)
         self.planner = Planner(kept, self._open_job, trip.clock, trip.ids)

@@ -346,6 +346,8 @@ class Machine(Company):
     def _come_to_rest(self) -> None:
         for turn in range(12):
             self.clock.advance(LONG)
+            # What the firewall held goes once an administrator has looked at it.
+            self.approve()
             cycle, _ = self.run_cycle()
             self.check()
             if cycle is None or (

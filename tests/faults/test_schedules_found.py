@@ -40,6 +40,7 @@ def test_who_is_removed_by_this_cycle_is_not_tried_again_by_it(trip: Trip) -> No
     trip.threshold = RemovalThreshold(count=0)
     trip.run()
     trip.threshold = RemovalThreshold(enabled=False)
+    assert trip.approve() == 1
     trip.clock.advance(LATER)
     trip.edit(ada, department="Sales")
     cycle = trip.run()
@@ -91,8 +92,10 @@ def test_what_a_plan_holds_waits_and_is_not_forgotten(trip: Trip) -> None:
     cycle = carry_out(trip)
     assert cycle.counters.held == 1
     assert trip.at_target()["ada@lantaarn.example"]["active"] is True
-    trip.threshold = RemovalThreshold(enabled=False)
     trip.clock.advance(LATER)
+    assert trip.run() is None
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is True
+    assert trip.approve() == 1
     trip.run()
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
 

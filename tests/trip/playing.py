@@ -19,6 +19,7 @@ from muster.gallery.catalogue import find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse
+from muster.model.hold import Hold, HoldFilter, HoldState
 from muster.model.job import DEFAULT_INTERVAL, Cycle, CycleState, ScheduleState, SynchronizationJob
 from muster.model.log import LogEntry
 from muster.model.operation import Link
@@ -26,7 +27,8 @@ from muster.model.schema_document import read_schema
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
-from muster.planning.policy import RemovalThreshold
+from muster.planning.policy import Approval, RemovalThreshold
+from muster.planning.protection import Protections
 from muster.planning.rules import compile_rules
 from muster.ports.cycles import LogQuery
 from muster.ports.directory import JobView, ObjectWrite
@@ -52,6 +54,9 @@ class Trip:
         self.ids = CountingIds()
         self.terms = terms
         self.threshold = RemovalThreshold(enabled=False)
+        self.approval = Approval.NONE
+        self.protections = Protections()
+        self.delete_grace = timedelta(0)
         found = find(page)
         assert found is not None
         self.page = found
@@ -63,6 +68,7 @@ class Trip:
             links=self.store.links,
             census=self.store.census,
             plans=self.store.plans,
+            holds=self.store.holds,
         )
         self._add_application()
         self.engine = self.new_engine()
@@ -122,6 +128,9 @@ class Trip:
             ),
             threshold=self.threshold,
             quarantine_terms=QuarantineTerms(),
+            approval=self.approval,
+            protections=self.protections,
+            delete_grace=self.delete_grace,
             source=DirectorySource(
                 self.store.feed,
                 JobView(job_id=job_id, service_principal_id=APP, sync_all=sync_all, kinds=tuple(rules.kinds)),
@@ -221,6 +230,18 @@ class Trip:
         ended = self.store.cycles.get(cycle.id)
         assert ended is not None and ended.state is not CycleState.RUNNING
         return ended
+
+    def approve(self, state: HoldState = HoldState.APPROVED, by: str = "anna", **wanted: Any) -> int:
+        """Decides what is held, all of it or what agrees with the filter; returns how many that were."""
+        return self.store.holds.decide(JOB, HoldFilter(**wanted), state, by, self.clock.now())
+
+    def filter(self, **wanted: Any) -> HoldFilter:
+        """Returns a filter of what is held."""
+        return HoldFilter(**wanted)
+
+    def holds(self, **wanted: Any) -> list[Hold]:
+        """Returns what is held."""
+        return list(self.store.holds.list(JOB, HoldFilter(**wanted), 1000, None)[0])
 
     def link(self, person: str, kind: ObjectKind = ObjectKind.USER) -> Link | None:
         return self.store.links.links(JOB, kind, [person]).get(person)

@@ -80,6 +80,7 @@ def desk_of(trip: Trip) -> Desk:
         "links",
         "log",
         "plans",
+        "holds",
         "work",
         "audit",
         "access",

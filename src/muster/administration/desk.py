@@ -14,6 +14,7 @@ from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CycleStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
+from muster.ports.holds import HoldStore
 from muster.ports.notifier import Notifications
 from muster.ports.target import Target
 from muster.ports.world import Clock, Ids
@@ -53,6 +54,7 @@ class Stores:
     links: LinkStore
     log: LogStore
     plans: PlanStore
+    holds: HoldStore
     work: WorkQueue
     audit: AuditStore
     access: AccessStore

@@ -11,6 +11,7 @@ from muster.administration.refusals import bad_request, not_found, refusal_of
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
+from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
     DEFAULT_DOMAIN_SETTING,
     DEFAULT_INTERVAL,
@@ -18,12 +19,14 @@ from muster.model.job import (
     Cycle,
     CycleKind,
     CycleState,
+    QuarantineReason,
     ResetScope,
     ScheduleState,
     SynchronizationJob,
 )
 from muster.model.roles import Permission
 from muster.planning.health import standstill
+from muster.planning.safeguards import PROTECTION_SETTINGS, find_safeguard_problems
 from muster.planning.terms import find_setting_problems
 
 CATEGORY = "ProvisioningManagement"
@@ -32,7 +35,10 @@ LONGEST_INTERVAL = timedelta(days=31)
 JOBS_AN_APPLICATION = 50
 INTERVAL_SETTING = "Interval"
 FORCE_DELETES_SETTING = "ForceDeletes"
-_SETTING_LIMIT = 1_000
+_SETTING_LIMIT = 10_000
+
+# Who is in scope, or what is mapped.
+_SCOPE_SETTINGS = (TRANSITIVE_GROUPS_SETTING, DEFAULT_DOMAIN_SETTING)
 
 # What a restart forgets when it is not told (Graph: criteria missing or empty).
 DEFAULT_SCOPES = frozenset({ResetScope.QUARANTINE_STATE, ResetScope.WATERMARK, ResetScope.ESCROWS})
@@ -171,6 +177,10 @@ def restart(desk: Desk, service_principal_id: str, job_id: str, scopes: Collecti
         desk.stores.jobs.set_quarantine(job.id, None)
     if ResetScope.FORCE_DELETES in reset:
         desk.stores.jobs.set_settings(job.id, {FORCE_DELETES_SETTING: "true"})
+        allowed = HoldFilter(code=HoldCode.TOO_MANY)
+        desk.stores.holds.decide(job.id, allowed, HoldState.APPROVED, desk.caller.display_name, desk.now())
+        if job.quarantine is not None and job.quarantine.reason is QuarantineReason.TOO_MANY_DELETES:
+            desk.stores.jobs.set_quarantine(job.id, None)
     desk.stores.jobs.set_schedule(job.id, ScheduleState.ACTIVE)
     shown = ", ".join(sorted(scope.value for scope in reset)) or ResetScope.NONE.value
     _note(desk, "Enable/restart provisioning configuration", application, job, (("resetScope", None, shown),))
@@ -202,8 +212,8 @@ def set_settings(
     merged = dict(settings)
     for name, value in merged.items():
         if len(name) > 100 or len(value) > _SETTING_LIMIT:
-            raise bad_request("A setting has a name of up to 100 and a value of up to 1,000 characters.")
-    problems = find_setting_problems(merged)
+            raise bad_request("A setting has a name of up to 100 and a value of up to 10,000 characters.")
+    problems = [*find_setting_problems(merged), *find_safeguard_problems(merged)]
     if problems:
         raise bad_request(" ".join(problems), code="InvalidJobSetting")
     if interval is not None:
@@ -212,8 +222,8 @@ def set_settings(
         desk.stores.jobs.set_interval(job.id, interval)
     if merged:
         desk.stores.jobs.set_settings(job.id, merged)
-    if any(_turns(name, job, merged) for name in (TRANSITIVE_GROUPS_SETTING, DEFAULT_DOMAIN_SETTING)):
-        # Who is in scope, or what is mapped, is another question now: everybody is looked at again.
+    if any(_turns(name, job, merged) for name in (*_SCOPE_SETTINGS, *PROTECTION_SETTINGS)):
+        # Who is in scope, what is mapped, or who is protected is another question now: everybody is looked at again.
         desk.stores.jobs.set_watermark(job.id, None)
     changes = [(name, job.settings.get(name), value) for name, value in sorted(merged.items())]
     if interval is not None and interval != job.interval:

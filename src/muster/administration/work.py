@@ -117,11 +117,12 @@ def find_plan(desk: Desk, service_principal_id: str, job_id: str, name: str) -> 
     return plan
 
 
-def latest_plans(desk: Desk, service_principal_id: str, job_id: str) -> Sequence[Plan]:
-    """Returns the job's newest plan, alone; nothing if there is none. Raises: Refused."""
+def plans(
+    desk: Desk, service_principal_id: str, job_id: str, limit: int, after: str | None = None
+) -> tuple[Sequence[Plan], str | None]:
+    """Returns the job's plans, newest first, and the key to go on after. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    plan = desk.stores.plans.latest(find_job(desk, service_principal_id, job_id).id)
-    return () if plan is None else (plan,)
+    return desk.stores.plans.list(find_job(desk, service_principal_id, job_id).id, limit, after)
 
 
 def _import_job_id(desk: Desk) -> str:

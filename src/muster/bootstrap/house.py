@@ -28,8 +28,9 @@ from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
 from muster.planning.notices import read_notification_settings
-from muster.planning.policy import RemovalThreshold, threshold_of
+from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import JobRules, compile_rules
+from muster.planning.safeguards import read_safeguards
 from muster.planning.terms import QuarantineTerms, quarantine_terms, retry_terms
 from muster.ports.directory import JobView
 from muster.ports.source import Source
@@ -127,6 +128,7 @@ class House:
             links=store.links,
             log=store.log,
             plans=store.plans,
+            holds=store.holds,
             work=store.work,
             audit=store.audit,
             access=store.access,
@@ -138,7 +140,12 @@ class House:
         """Returns what the engine works with."""
         store = self.store
         return EngineStores(
-            jobs=store.jobs, cycles=store.cycles, links=store.links, census=store.census, plans=store.plans
+            jobs=store.jobs,
+            cycles=store.cycles,
+            links=store.links,
+            census=store.census,
+            plans=store.plans,
+            holds=store.holds,
         )
 
     def uploads(self) -> FolderUploads:
@@ -211,7 +218,8 @@ class House:
         if application.template_id == FILE_TEMPLATE_ID:
             return self._inbound(job, rules, options)
         credentials = self.store.secrets.get(application.service_principal_id)
-        settings = read_notification_settings(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+        notifications = read_notification_settings(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+        safeguards = read_safeguards(job.settings, notifications)
         sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
         role_problems = find_role_problems(schema) if sync_all else ()
         if role_problems:
@@ -226,7 +234,10 @@ class House:
                 skip_out_of_scope_deletions=credentials.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower()
                 == "true",
             ),
-            threshold=threshold_of(settings),
+            threshold=safeguards.threshold,
+            approval=safeguards.approval,
+            protections=safeguards.protections,
+            delete_grace=safeguards.delete_grace,
             quarantine_terms=quarantine_terms(job.settings),
             retry_terms=retry_terms(job.settings),
             source=self._directory_source(job, rules, sync_all=sync_all),

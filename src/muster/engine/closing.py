@@ -5,6 +5,7 @@ from dataclasses import replace
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.quarantining import change_quarantine
 from muster.model.failures import JobFailure, TooManyDeletes
+from muster.model.hold import HoldCode, HoldFilter
 from muster.model.job import Cycle, CyclePhase, CycleState, SynchronizationJob
 from muster.planning.health import quarantine, reason_of, verdict_of_cycle
 from muster.ports.world import Clock
@@ -25,7 +26,7 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
     state = CycleState.ENTRY_LEVEL_ERRORS if cycle.counters.failed else CycleState.SUCCEEDED
     ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
     stores.cycles.close(ended, cycle.window_until)
-    failure = _failure_of(ended, parts)
+    failure = _failure_of(ended, parts, stores)
     # As it stands now: an administrator may have lifted it while the cycle ran.
     job = stores.jobs.get(cycle.job_id) or parts.job
     if failure is None:
@@ -49,12 +50,16 @@ def close_failed(
     change_quarantine(stores, job, after, clock.now(), cycle=ended)
 
 
-def _failure_of(cycle: Cycle, parts: JobParts) -> JobFailure | None:
-    if cycle.counters.held:
-        return TooManyDeletes(
-            f"{cycle.counters.held} removals are held: they are more than the job's threshold allows in one cycle, "
-            "or the source could not be read whole."
-        )
+def _failure_of(cycle: Cycle, parts: JobParts, stores: EngineStores) -> JobFailure | None:
+    """Returns why the job is quarantined: removals that nobody has decided about, or too many failures."""
+    undecided = stores.holds.groups(cycle.job_id, HoldFilter(code=HoldCode.TOO_MANY))
+    if undecided:
+        count = sum(group.count for group in undecided)
+        first = undecided[0].cause
+        why = f" {undecided[0].count} of them because: {first.sentence}." if first is not None else ""
+        return TooManyDeletes(f"{count} removals are held: they are more than the job's thresholds allow.{why}")
+    if cycle.counters.held and not cycle.complete:
+        return TooManyDeletes(f"{cycle.counters.held} removals are held: the source could not be read whole.")
     if verdict_of_cycle(cycle.counters, parts.quarantine_terms) is not None:
         counters = cycle.counters
         return JobFailure(

@@ -60,11 +60,12 @@ class Control:
             run = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
             try:
                 decisions = run.decider.decide(cycle, kind, [change])
-                run.stage(decisions, run.move(phase=CyclePhase.REFERENCES), removal_wave=MAIN_WAVE)
+                place = run.move(phase=CyclePhase.REFERENCES)
+                run.stage(decisions, place, removal_wave=MAIN_WAVE, is_approved=True)
                 while run.send_batch(MAIN_WAVE):
                     pass
                 while run.cycle.phase is CyclePhase.REFERENCES:
-                    send_references(run, self._stores, self._ids)
+                    send_references(run, self._stores, self._ids, is_approved=True)
             except JobFailure as failure:
                 self._close(run, failure)
                 raise

@@ -19,11 +19,13 @@ from datetime import timedelta
 
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
+from muster.engine.gate import release_removals
 from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
-from muster.engine.waves import release_removals, send_references, stage_leavers
+from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
 from muster.model.failures import EngineFault, Fenced, JobFailure
+from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
     Counters,
     Cycle,
@@ -84,6 +86,9 @@ class CycleEngine:
         asked = dict(options or {})
         if job.settings.get("ForceDeletes") == "true":
             asked["forced"] = "true"
+            # What was held before goes with this cycle, too.
+            allowed = HoldFilter(code=HoldCode.TOO_MANY)
+            self._stores.holds.decide(job_id, allowed, HoldState.APPROVED, "ForceDeletes", self._clock.now())
         cycle = self._new_cycle(job, asked)
         try:
             parts = self._open_job(job_id, asked)
@@ -151,7 +156,7 @@ class CycleEngine:
             case CyclePhase.RETRIES:
                 self._carry_due(run)
             case CyclePhase.REMOVALS:
-                if not release_removals(run, self._stores, self._clock, self._ids) and not run.send_batch(REMOVAL_WAVE):
+                if not release_removals(run, self._stores, self._clock) and not run.send_batch(REMOVAL_WAVE):
                     run.commit(run.move(phase=CyclePhase.REFERENCES))
             case CyclePhase.REFERENCES:
                 send_references(run, self._stores, self._ids)

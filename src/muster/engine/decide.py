@@ -4,16 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from muster.engine.lookup import Lookup
-from muster.engine.parts import JobParts, environment
-from muster.model.directory import ObjectKind
+from muster.engine.parts import EngineStores, JobParts, environment
+from muster.model.cause import Cause
+from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
+from muster.model.hold import HoldCode
 from muster.model.job import Cycle, CycleKind
 from muster.model.log import SkipReason, Step
-from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, TargetObject
+from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Presence, TargetObject
+from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
 from muster.planning.intent import form_intent
+from muster.planning.policy import Approval
+from muster.planning.protection import delay_deletion, protect
 from muster.planning.rules import KindRules
 from muster.planning.trace import is_worth_logging, steps_of
+from muster.ports.source import EvidentSource, Window
 from muster.ports.world import Clock, Ids
 
 
@@ -29,8 +35,9 @@ class Decision:
 class Decider:
     """Decides; sends nothing that writes."""
 
-    def __init__(self, parts: JobParts, lookup: Lookup, clock: Clock, ids: Ids) -> None:
+    def __init__(self, parts: JobParts, stores: EngineStores, lookup: Lookup, clock: Clock, ids: Ids) -> None:
         self._parts = parts
+        self._stores = stores
         self._lookup = lookup
         self._clock = clock
         self._ids = ids
@@ -51,13 +58,14 @@ class Decider:
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
         targets = self._lookup.find(cycle, kind, intents, tried or {})
         describe = self._describer(is_asked_for=cycle.kind is CycleKind.ON_DEMAND)
-        return [
-            Decision(
-                intent=intent,
-                target=target,
-                operation=plan_operation(intent, target, rules, terms, change_id=self._ids.new_id(), describe=describe),
-            )
+        operations = [
+            plan_operation(intent, target, rules, terms, change_id=self._ids.new_id(), describe=describe)
             for intent, target in zip(intents, targets, strict=True)
+        ]
+        self._guard(cycle, kind, intents, targets, operations, describe)
+        return [
+            Decision(intent=intent, target=target, operation=operation)
+            for intent, target, operation in zip(intents, targets, operations, strict=True)
         ]
 
     def _describer(self, *, is_asked_for: bool) -> Describe:
@@ -94,3 +102,102 @@ class Decider:
         # As on demand: neither the census nor the acknowledged projection counts, only what the target says now.
         asking = replace(cycle, kind=CycleKind.ON_DEMAND, options={})
         return self.decide(asking, kind, [change], {source_id: tried})[0]
+
+    # ------------------------------------------------------------ what is taken away
+
+    def _guard(
+        self,
+        cycle: Cycle,
+        kind: ObjectKind,
+        intents: Sequence[Intent],
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+        describe: Describe,
+    ) -> None:
+        """Names the cause of each removal; leaves protected accounts alone; lets deletions wait out their grace.
+
+        Whatever decides about an object comes through here: cycles, retries, leavers, on demand, plans.
+        """
+        removing = [place for place, operation in enumerate(operations) if operation.removes]
+        lost = [
+            operations[place].source_id
+            for place in removing
+            if intents[place].verdict.skip_reason is SkipReason.NOT_ASSIGNED
+        ]
+        evidence = self._evidence(cycle, kind, lost)
+        groups = self._groups(kind, [operations[place].source_id for place in removing])
+        purged = [
+            operations[place].source_id
+            for place in removing
+            if intents[place].change.lifecycle is Lifecycle.HARD_DELETED
+        ]
+        once_protected = self._once_protected(kind, purged)
+        for place in removing:
+            operation, intent = operations[place], intents[place]
+            named = replace(operation, cause=cause_of(intent, operation, evidence.get(operation.source_id)))
+            why = self._parts.protections.reason(intent.change, groups.get(operation.source_id, ()))
+            if why is None and operation.source_id in once_protected:
+                why = f"{operation.source_name} was protected as long as the directory knew them"
+            operations[place] = named if why is None else protect(named, targets[place].link, why)
+        if self._parts.delete_grace:
+            self._delay(kind, intents, targets, operations)
+        for place in removing:
+            operation = operations[place]
+            if not operation.removes or operation.waits_until is not None:
+                steps = describe(
+                    intents[place], targets[place], operation.kind, operation.reason, operation.skip_reason, None
+                )
+                operations[place] = replace(operation, steps=steps)
+        if self._parts.approval is Approval.ALL:
+            for place, operation in enumerate(operations):
+                if operation.kind.writes and operation.cause is None:
+                    operations[place] = replace(operation, cause=cause_of(intents[place], operation))
+
+    def _delay(
+        self,
+        kind: ObjectKind,
+        intents: Sequence[Intent],
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+    ) -> None:
+        deletions = [place for place, operation in enumerate(operations) if operation.kind is OperationKind.DELETE]
+        if not deletions:
+            return
+        now, grace = self._clock.now(), self._parts.delete_grace
+        held = self._stores.holds.find(self._parts.job.id, kind, [operations[place].source_id for place in deletions])
+        for place in deletions:
+            operation, intent = operations[place], intents[place]
+            known = held.get((operation.source_id, ""))
+            since = known.operation.waits_since if known is not None else None
+            if since is not None and now >= since + grace:
+                # Told on, so that a deletion that fails or is held does not begin to wait anew.
+                operations[place] = replace(operation, waits_since=since)
+                continue
+            disabled = replace(intent, verdict=replace(intent.verdict, presence=Presence.DISABLED))
+            rules, terms = self._rules(kind), self._parts.terms
+            instead = plan_operation(disabled, targets[place], rules, terms, change_id=operation.change_id)
+            operations[place] = delay_deletion(operation, instead, targets[place].link, since=since or now, grace=grace)
+
+    def _evidence(self, cycle: Cycle, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Cause]:
+        source = self._parts.source
+        if not source_ids or not isinstance(source, EvidentSource):
+            return {}
+        if cycle.kind is not CycleKind.INCREMENTAL or not cycle.window_until:
+            return source.causes(kind, source_ids, None)
+        found = dict(source.causes(kind, source_ids, Window(after=cycle.window_after, until=source.latest())))
+        # Who was held or failed before lost their way in before this window.
+        before = [source_id for source_id in source_ids if source_id not in found]
+        return {**source.causes(kind, before, None), **found} if before else found
+
+    def _once_protected(self, kind: ObjectKind, purged: Sequence[str]) -> frozenset[str]:
+        """Returns who was protected by a group or a role before they were purged, which took both from them."""
+        protections = self._parts.protections
+        if not purged or not (protections.groups or protections.roles):
+            return frozenset()
+        held = self._stores.holds.find(self._parts.job.id, kind, purged)
+        return frozenset(source_id for (source_id, _), hold in held.items() if hold.code is HoldCode.PROTECTED)
+
+    def _groups(self, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        source = self._parts.source
+        asked = source_ids and kind is ObjectKind.USER and self._parts.protections.groups
+        return source.groups_of(source_ids) if asked and isinstance(source, EvidentSource) else {}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from muster.engine.holding import standing_hold
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
@@ -60,6 +61,19 @@ class Journal:
             return Settlement(kind=kind, source_id=source_id, number=number, escrow=waiting, entry=entry)
         if operation.kind is OperationKind.REFER:
             return Settlement(kind=kind, source_id=source_id, number=number, entry=entry)
+        standing = standing_hold(operation, cycle, outcome.at)
+        if standing is not None:
+            hold, due = standing
+            return Settlement(
+                kind=kind,
+                source_id=source_id,
+                number=number,
+                link=_link_after(outcome) if outcome.status is LogStatus.SUCCESS else None,
+                entry=entry,
+                hold=hold,
+                escrow=due,
+                clear_escrow=due is None,
+            )
         link = None if outcome.status is LogStatus.SKIPPED else _link_after(outcome)
         return Settlement(
             kind=kind,

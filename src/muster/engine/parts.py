@@ -1,17 +1,20 @@
 """What the engine works with: its stores, and the parts of one job."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from muster.expression.values import Environment
 from muster.model.job import SynchronizationJob
 from muster.planning.intent import JobTerms
-from muster.planning.policy import RemovalThreshold
+from muster.planning.policy import Approval, RemovalThreshold
+from muster.planning.protection import Protections
 from muster.planning.rules import JobRules
 from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms
 from muster.ports.applications import JobStore
 from muster.ports.cycles import CensusStore, CycleStore, LinkStore, PlanStore
+from muster.ports.holds import HoldStore
 from muster.ports.source import Source
 from muster.ports.target import Target
 from muster.ports.world import Clock, Ids
@@ -26,6 +29,7 @@ class EngineStores:
     links: LinkStore
     census: CensusStore
     plans: PlanStore
+    holds: HoldStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,10 @@ class JobParts:
     source: Source
     target: Target
     retry_terms: RetryTerms = DEFAULT_RETRY_TERMS
+    approval: Approval = Approval.NONE
+    protections: Protections = field(default_factory=Protections)
+    # How long a hard delete waits; the account is disabled meanwhile.
+    delete_grace: timedelta = timedelta(0)
 
 
 class JobOpener(Protocol):

@@ -1,26 +1,28 @@
 """Plans: a cycle read and decided whole, nothing sent; and the applying of exactly that."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from muster.engine.closing import UNSTAGED
-from muster.engine.decide import Decider
+from muster.engine.gate import population_of, removals_lately
+from muster.engine.holding import Holding, find_holds
 from muster.engine.journal import Journal, tally
-from muster.engine.lookup import Lookup
-from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything
+from muster.engine.parts import EngineStores, JobOpener, JobParts
+from muster.engine.reading import Reading, read_world
 from muster.engine.run import MAIN_WAVE
-from muster.engine.waves import held_settlement
+from muster.model.directory import ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
+from muster.model.hold import HeldOperation, Hold, HoldCode
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan
+from muster.model.log import SkipReason
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
-from muster.planning.policy import HELD_DELETIONS, HELD_INCOMPLETE_READ, gate
+from muster.planning.policy import RemovalKind, count_removals, decides, gate, removal_verdicts
 from muster.ports.cycles import NewOperation
-from muster.ports.source import Window
 from muster.ports.world import Clock, Ids
 
-PAGE = 500
+_LEFT = {SkipReason.PROTECTED: HoldCode.PROTECTED, SkipReason.GRACE_PERIOD: HoldCode.GRACE}
+_DIFFERENCES_SHOWN = 10
 
 
 class PlanRefused(ProvisioningFailure):
@@ -28,19 +30,6 @@ class PlanRefused(ProvisioningFailure):
 
     code = "PlanRefused"
     remedy = "Make a new plan, look at it, and apply that one."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """What one reading of the world decided."""
-
-    operations: tuple[Operation, ...]
-    # Nothing is sent for these, but their references may have changed.
-    skipped: tuple[Operation, ...]
-    counters: Counters
-    window_after: int
-    window_until: int
-    complete: bool
 
 
 class Planner:
@@ -55,8 +44,7 @@ class Planner:
     def make(self, job_id: str, options: Mapping[str, str] | None = None) -> Plan:
         """Returns a stored plan of what the next cycle would do. Raises JobFailure."""
         parts = self._open_job(job_id, options or {})
-        reading = self._read(parts, options or {})
-        plan = self._plan(parts, reading)
+        plan = self._plan(parts, self._read(parts, options or {}))
         self._stores.plans.add(plan)
         return plan
 
@@ -77,12 +65,7 @@ class Planner:
         parts = self._open_job(plan.job_id, {})
         reading = self._read(parts, {})
         now = self._plan(parts, reading)
-        if now.hash != plan.hash:
-            differences = difference_of_plans(plan.operations, now.operations)
-            shown = "; ".join(differences[:10]) + (
-                f"; and {len(differences) - 10} more" if len(differences) > 10 else ""
-            )
-            raise PlanRefused(f"The world has moved since the plan was made: {shown or 'held operations differ'}.")
+        _check_unmoved(plan, now)
         cycle = self._cycle_of(plan, reading)
         try:
             self._stores.cycles.begin(replace(cycle, options={**cycle.options, UNSTAGED: "true"}))
@@ -94,83 +77,46 @@ class Planner:
         self._stores.plans.mark_applied(plan.id, self._clock.now())
         return cycle
 
-    def _stage(self, cycle: Cycle, plan: Plan, reading: _Reading, parts: JobParts) -> Cycle:
+    def _read(self, parts: JobParts, options: Mapping[str, str]) -> Reading:
+        return read_world(parts, self._stores, self._clock, self._ids, options)
+
+    def _stage(self, cycle: Cycle, plan: Plan, reading: Reading, parts: JobParts) -> Cycle:
         """Stages what the plan sends and settles what it does not, as a cycle does with its pages."""
         journal = Journal(parts, self._clock, self._ids)
-        # Read just now and the same but for ids: these are what the plan showed.
-        staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in plan.operations if item.kind.writes]
+        # Read just now and the same but for ids: these are what the plan showed. References follow by themselves.
+        sent = [item for item in plan.operations if item.kind.writes and item.kind is not OperationKind.REFER]
+        staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
         settled = [journal.decided(item) for item in (*plan.operations, *reading.skipped) if not item.kind.writes]
         cycle = replace(cycle, counters=tally(cycle.counters, settled))
         settlements = [journal.settlement(outcome, cycle) for outcome in settled]
-        hold = HELD_DELETIONS if reading.complete else HELD_INCOMPLETE_READ
+        holding = Holding(parts, self._clock, self._ids)
+        held = [item for item in plan.held if item.operation.removes]
+        holds = find_holds(self._stores, plan.job_id, [item.operation for item in held])
         settlements += [
-            held_settlement(operation, hold, reason, cycle, parts, self._clock.now(), self._ids)
-            for operation, reason in plan.held
+            holding.settlement(item, cycle, holds.get((item.operation.object_kind, item.operation.source_id)))
+            for item in held
         ]
         self._stores.cycles.stage(cycle, staged, settlements)
         return cycle
 
-    def _read(self, parts: JobParts, options: Mapping[str, str]) -> _Reading:
-        job = parts.job
-        until = parts.source.latest()
-        full = reads_everything(job, options)
-        window = None if full else Window(after=job.watermark or 0, until=until)
-        cycle = self._thought(parts, window, until, options)
-        decided: list[Operation] = []
-        skipped: list[Operation] = []
-        counters, complete = Counters(), True
-        with ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="plan") as pool:
-            decider = Decider(parts, Lookup(self._stores, parts, pool), self._clock, self._ids)
-            journal = Journal(parts, self._clock, self._ids)
-            for kind in parts.rules.kinds:
-                after: str | None = None
-                while True:
-                    page = parts.source.read(kind, window, after, PAGE)
-                    decisions = decider.decide(cycle, kind, page.changes)
-                    operations = [decision.operation for decision in decisions]
-                    counters = tally(counters, [journal.decided(item) for item in operations])
-                    counters = replace(counters, evaluated=counters.evaluated + len(operations))
-                    decided += [item for item in operations if item.kind is not OperationKind.SKIP]
-                    skipped += [item for item in operations if item.kind is OperationKind.SKIP]
-                    after = page.next_after
-                    if after is None:
-                        break
-                complete = complete and parts.source.is_complete()
-        return _Reading(
-            operations=tuple(decided),
-            skipped=tuple(skipped),
-            counters=replace(counters, requests=parts.target.requests_made()),
-            window_after=0 if window is None else window.after,
-            window_until=until,
-            complete=complete,
-        )
-
-    def _thought(self, parts: JobParts, window: Window | None, until: int, options: Mapping[str, str]) -> Cycle:
-        """Returns the cycle that the decisions are made for; it is never stored."""
-        return Cycle(
-            id=self._ids.new_id(),
-            job_id=parts.job.id,
-            kind=CycleKind.PLAN if window is None else CycleKind.INCREMENTAL,
-            state=CycleState.RUNNING,
-            phase=CyclePhase.USERS,
-            position=None,
-            window_after=0 if window is None else window.after,
-            window_until=until,
-            epoch=1,
-            counters=Counters(),
-            began_at=self._clock.now(),
-            options=options,
-        )
-
-    def _plan(self, parts: JobParts, reading: _Reading) -> Plan:
+    def _plan(self, parts: JobParts, reading: Reading) -> Plan:
+        operations = [*reading.operations, *reading.references]
+        forced = parts.job.settings.get("ForceDeletes") == "true"
+        holds = find_holds(self._stores, parts.job.id, [each for each in operations if each.removes])
         verdict = gate(
-            reading.operations,
-            removals_so_far=0,
-            linked=self._stores.links.count_links(parts.job.id),
-            threshold=parts.threshold,
+            operations,
+            tripped={} if forced else self._tripped(parts, reading, holds),
             read_complete=reading.complete,
-            forced=parts.job.settings.get("ForceDeletes") == "true",
+            holds=holds,
+            forced=forced,
+            counts_anew=reading.is_full,
         )
+        # What is left alone is shown with what is held: whoever reads the plan looks for these people.
+        left = [
+            HeldOperation(operation=item, hold_code=_LEFT[item.skip_reason], reason=item.reason)
+            for item in reading.skipped
+            if item.skip_reason in _LEFT
+        ]
         requests = requests_needed(verdict.released, members_per_request=parts.target.capabilities.members_per_request)
         return Plan(
             id=self._ids.new_id(),
@@ -178,16 +124,35 @@ class Planner:
             hash=plan_hash(verdict.released, [held.operation for held in verdict.held]),
             made_at=self._clock.now(),
             operations=verdict.released,
-            held=tuple((held.operation, held.reason) for held in verdict.held),
-            counters=_planned(reading.counters, verdict.released, len(verdict.held)),
+            held=(*verdict.held, *left),
+            counters=planned_counters(reading.counters, verdict.released, len(verdict.held)),
             requests=requests,
             duration=time_needed(requests, parts.target.capabilities.requests_per_second),
             window_after=reading.window_after,
             window_until=reading.window_until,
         )
 
-    def _cycle_of(self, plan: Plan, reading: _Reading) -> Cycle:
-        held = "held" if plan.held else "released"
+    def _tripped(
+        self, parts: JobParts, reading: Reading, holds: Mapping[tuple[ObjectKind, str], Hold]
+    ) -> Mapping[RemovalKind, str]:
+        """Returns by kind why removals would be held."""
+        counted = count_removals(
+            [
+                each
+                for each in (*reading.operations, *reading.references)
+                if (hold := holds.get((each.object_kind, each.source_id))) is None or not decides(hold, each)
+            ]
+        )
+        if not counted:
+            return {}
+        members = self._stores.links.count_members(parts.job.id) if RemovalKind.MEMBER_REMOVAL in counted else 0
+        population = population_of(self._stores, parts.job.id, members=members)
+        return removal_verdicts(
+            counted, population, removals_lately(self._stores, parts.job.id, self._clock), parts.threshold
+        )
+
+    def _cycle_of(self, plan: Plan, reading: Reading) -> Cycle:
+        held = [item for item in plan.held if item.operation.removes]
         return Cycle(
             id=self._ids.new_id(),
             job_id=plan.job_id,
@@ -198,13 +163,25 @@ class Planner:
             window_after=plan.window_after,
             window_until=reading.window_until,
             epoch=1,
-            counters=Counters(expected=len(plan.operations), held=len(plan.held)),
+            counters=Counters(expected=len(plan.operations), held=len(held)),
             began_at=self._clock.now(),
-            options={"removals": held, "plan": plan.hash},
+            options={"removals": "held" if held else "released", "plan": plan.hash},
+            complete=reading.complete,
         )
 
 
-def _planned(counters: Counters, released: Sequence[Operation], held: int) -> Counters:
+def _check_unmoved(plan: Plan, now: Plan) -> None:
+    """Raises PlanRefused, telling the difference, when the world has moved since the plan was made."""
+    if now.hash == plan.hash:
+        return
+    differences = difference_of_plans(plan.operations, now.operations)
+    shown = "; ".join(differences[:_DIFFERENCES_SHOWN])
+    if len(differences) > _DIFFERENCES_SHOWN:
+        shown += f"; and {len(differences) - _DIFFERENCES_SHOWN} more"
+    raise PlanRefused(f"The world has moved since the plan was made: {shown or 'held operations differ'}.")
+
+
+def planned_counters(counters: Counters, released: Sequence[Operation], held: int) -> Counters:
     """Returns the counters of a plan: what would be created, updated … if it were applied now."""
     kinds = [operation.kind for operation in released]
     return replace(
@@ -213,5 +190,6 @@ def _planned(counters: Counters, released: Sequence[Operation], held: int) -> Co
         updated=kinds.count(OperationKind.UPDATE),
         disabled=kinds.count(OperationKind.DISABLE),
         deleted=kinds.count(OperationKind.DELETE),
+        references=kinds.count(OperationKind.REFER),
         held=held,
     )

@@ -7,13 +7,16 @@ from datetime import timedelta
 
 from muster.engine.apply import Answer, Sender, Unsettled, failed
 from muster.engine.decide import Decider, Decision
+from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.failures import JobFailure
+from muster.model.hold import HeldOperation, Hold
 from muster.model.job import Cycle, CyclePhase, Escrow, StagedOperation, StagedState
 from muster.model.operation import LinkState, Operation, OperationKind, Outcome
+from muster.planning.policy import Approval, gate
 from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.world import Clock, Ids
 
@@ -40,8 +43,9 @@ class Run:
         self.clock = clock
         self._pool = ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="target")
         self._requests_before = cycle.counters.requests - parts.target.requests_made()
-        self.decider = Decider(parts, Lookup(stores, parts, self._pool), clock, ids)
+        self.decider = Decider(parts, stores, Lookup(stores, parts, self._pool), clock, ids)
         self.journal = Journal(parts, clock, ids)
+        self.holding = Holding(parts, clock, ids)
         self.sender = Sender(parts, self._pool, clock)
         # Removals may be many: they wait in the store alone.
         self._outbox = Outbox(stores.cycles, cycle.id, kept=(URGENT_WAVE, MAIN_WAVE), is_new=is_new)
@@ -81,13 +85,21 @@ class Run:
         *,
         removal_wave: int = REMOVAL_WAVE,
         problems: Sequence[Settlement] = (),
+        is_approved: bool = False,
     ) -> None:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
         Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given. What
-        makes one batch at most is staged as being sent, and sent. Raises JobFailure.
+        makes one batch at most is staged as being sent, and sent. `is_approved`: an administrator asked for these very
+        operations. Raises JobFailure.
         """
-        writing = [decision.operation for decision in decisions if decision.operation.kind.writes]
+        asks = self.parts.approval is Approval.ALL and not is_approved
+        held = self._held([each.operation for each in decisions]) if asks else {}
+        writing = [
+            decision.operation
+            for decision in decisions
+            if decision.operation.kind.writes and decision.operation.change_id not in held
+        ]
         settled = [self.journal.decided(item.operation) for item in decisions if not item.operation.kind.writes]
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
@@ -95,16 +107,31 @@ class Run:
         # The intent before the call, in the same commit: see `send_batch`.
         state = StagedState.SENDING if at_once else StagedState.RELEASED
         counters = tally(cycle.counters, settled)
+        counters = counted_held(counters, [item for item, _ in held.values()])
         counters = replace(
             counters, evaluated=counters.evaluated + len(decisions), failed=counters.failed + len(problems)
         )
         first = self.commit(
             replace(cycle, counters=counters),
             [*(NewOperation(operation=operation, wave=MAIN_WAVE, state=state) for operation in main), *later],
-            [*(self._settlement(outcome) for outcome in settled), *problems],
+            [
+                *(self._settlement(outcome) for outcome in settled),
+                *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
+                *problems,
+            ],
         )
         if main and at_once:
             self._send(list(enumerate(main, first)))
+
+    def _held(self, operations: Sequence[Operation]) -> dict[str, tuple[HeldOperation, Hold | None]]:
+        """Returns by change id what waits for approval, with what was held before; removals have their own gate."""
+        writing = [each for each in operations if each.kind.writes and not each.removes]
+        holds = find_holds(self._stores, self.cycle.job_id, writing)
+        verdict = gate(writing, tripped={}, read_complete=True, holds=holds, approval=self.parts.approval)
+        return {
+            item.operation.change_id: (item, holds.get((item.operation.object_kind, item.operation.source_id)))
+            for item in verdict.held
+        }
 
     def staged_removals(self) -> frozenset[tuple[str, str]]:
         """Returns kind and source id of everybody whose removal waits for its wave."""

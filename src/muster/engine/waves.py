@@ -1,24 +1,25 @@
-"""The later waves of a cycle: removals, released or held; then references."""
+"""The waves of a cycle beside its main one: leavers before all else, references after everything."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from muster.engine.apply import Unsettled, failed
 from muster.engine.decide import Decision
+from muster.engine.gate import population_of, removals_lately
+from muster.engine.holding import counted_held, find_holds
 from muster.engine.journal import tally
-from muster.engine.parts import EngineStores, JobParts
-from muster.engine.run import REMOVAL_WAVE, URGENT_WAVE, Run
+from muster.engine.parts import EngineStores
+from muster.engine.run import URGENT_WAVE, Run
+from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
-from muster.model.failures import FailureRecord, TooManyDeletes
-from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedState
+from muster.model.hold import HeldOperation, Hold, HoldState
+from muster.model.job import CycleKind, CyclePhase
 from muster.model.operation import Operation, Outcome
-from muster.planning.policy import gate, removal_verdict
+from muster.planning.policy import Approval, Population, RemovalKind, count_removals, decides, gate, removal_verdicts
 from muster.planning.references import plan_references
-from muster.planning.trace import held_entry
-from muster.ports.cycles import OpenReference, ReferenceSettled, Settlement
+from muster.ports.cycles import OpenReference, ReferenceSettled
 from muster.ports.source import Window
-from muster.ports.world import Clock, Ids
+from muster.ports.world import Ids
 
 PAGE = 500
 REFERENCES_A_BATCH = 200
@@ -33,6 +34,9 @@ def stage_leavers(run: Run, stores: EngineStores) -> bool:
     people disabled. Too many at once are left to it and its gate.
     """
     options = run.cycle.options
+    if run.parts.approval is not Approval.NONE:
+        # Somebody looks at every removal: then nobody is removed in passing.
+        return False
     seen, latest = int(options.get("leavers", run.cycle.window_until)), run.parts.source.latest()
     if latest <= seen or run.cycle.phase in _LATE or ObjectKind.USER not in run.parts.rules.kinds:
         return False
@@ -50,8 +54,9 @@ def stage_leavers(run: Run, stores: EngineStores) -> bool:
         after = page.next_after
         if after is None:
             break
+    leavers = _unheld(run, stores, leavers)
     gone = int(options.get("leaversGone", "0")) + len(leavers)
-    if removal_verdict(gone, stores.links.count_links(run.cycle.job_id), run.parts.threshold) is not None:
+    if leavers and _are_too_many(run, stores, leavers, gone):
         leavers = []
     place = replace(
         run.move(position=run.cycle.position), options={**options, "leavers": str(latest), "leaversGone": str(gone)}
@@ -61,92 +66,50 @@ def stage_leavers(run: Run, stores: EngineStores) -> bool:
     return bool(leavers)
 
 
-def release_removals(run: Run, stores: EngineStores, clock: Clock, ids: Ids) -> bool:
-    """Asks the gate once about all removals of the cycle; returns whether it held them.
+def _unheld(run: Run, stores: EngineStores, leavers: Sequence[Decision]) -> list[Decision]:
+    """Returns those about whom nobody has to decide, or has decided otherwise."""
+    holds = find_holds(stores, run.cycle.job_id, [leaver.operation for leaver in leavers])
+    free = []
+    for leaver in leavers:
+        hold = holds.get((leaver.operation.object_kind, leaver.operation.source_id))
+        is_approved = hold is not None and hold.state is HoldState.APPROVED and decides(hold, leaver.operation)
+        if hold is None or hold.state is HoldState.WAITING or is_approved:
+            free.append(leaver)
+    return free
 
-    Held objects wait in escrow and are decided again in the next cycle, as the world may have moved; an administrator
-    lets them go with a restart whose scope is ForceDeletes.
-    """
-    if run.cycle.options.get("removals") is not None:
+
+def _are_too_many(run: Run, stores: EngineStores, leavers: Sequence[Decision], gone: int) -> bool:
+    """Whether the gate would hold them: then it shall have them, with all that this cycle takes away."""
+    threshold = run.parts.threshold
+    if not threshold.enabled:
         return False
-    counts = stores.cycles.count_staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE)
-    total = sum(counts.values())
-    linked = stores.links.count_links(run.cycle.job_id)
-    held = 0
-    if total:
-        sample = stores.cycles.staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, 1)
-        verdict = gate(
-            [item.operation for item in sample],
-            removals_so_far=total - len(sample),
-            linked=linked,
-            threshold=run.parts.threshold,
-            read_complete=run.cycle.complete,
-            forced=run.cycle.options.get("forced") == "true",
-        )
-        if verdict.held:
-            held = _hold_all(run, stores, clock, ids, verdict.held[0].hold_code, verdict.held[0].reason)
-    outcome = "held" if held else "released"
-    run.commit(replace(run.move(position=run.cycle.position), options={**run.cycle.options, "removals": outcome}))
-    return held > 0
+    population = population_of(stores, run.cycle.job_id)
+    counted = count_removals([leaver.operation for leaver in leavers])
+    counted[RemovalKind.DISABLE] = counted.get(RemovalKind.DISABLE, 0) + gone - len(leavers)
+    # Those who have gone in this cycle count once.
+    lately = max(0, removals_lately(stores, run.cycle.job_id, run.clock) - (gone - len(leavers)))
+    return bool(removal_verdicts(counted, population, lately, threshold))
 
 
-def _hold_all(run: Run, stores: EngineStores, clock: Clock, ids: Ids, code: str, reason: str) -> int:
-    held = 0
-    while staged := stores.cycles.staged(run.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, 500):
-        now = clock.now()
+def send_references(run: Run, stores: EngineStores, ids: Ids, *, is_approved: bool = False) -> None:
+    """Sends the next batch of references whose ends are both linked; moves on when there is none left.
+
+    Members are not taken away while the gate says no. `is_approved`: an administrator asked for this very run.
+    """
+    if "members" not in run.cycle.options:
+        options = {**run.cycle.options, "members": _members_verdict(run, stores) or ""}
+        run.commit(replace(run.move(position=run.cycle.position), options=options))
+    open_ones, after = stores.links.open_references(run.cycle.job_id, REFERENCES_A_BATCH, run.cycle.position)
+    found, held = _gated(run, stores, ids, open_ones, is_approved=is_approved)
+    parts_held = {(item.operation.source_id, item.operation.changes[0].attribute) for item, _ in held}
+    if held:
+        counters = run.move(position=run.cycle.position).counters
+        counted = counted_held(counters, [item for item, _ in held])
         settlements = [
-            held_settlement(item.operation, code, reason, run.cycle, run.parts, now, ids, number=item.number)
-            for item in staged
+            run.holding.settlement(item, run.cycle, known, attribute=item.operation.changes[0].attribute)
+            for item, known in held
         ]
-        counters = replace(run.cycle.counters, held=run.cycle.counters.held + len(staged))
-        cycle = replace(run.cycle, counters=counters)
-        stores.cycles.settle(cycle, settlements)
-        run.cycle = cycle
-        held += len(staged)
-    return held
-
-
-def held_settlement(
-    operation: Operation,
-    code: str,
-    reason: str,
-    cycle: Cycle,
-    parts: JobParts,
-    now: datetime,
-    ids: Ids,
-    *,
-    number: int | None = None,
-) -> Settlement:
-    """Returns what is written of a removal that is held: it waits in escrow, and the log says why."""
-    failure = FailureRecord(code=code, sentence=reason, remedy=TooManyDeletes.remedy)
-    return Settlement(
-        kind=operation.object_kind,
-        source_id=operation.source_id,
-        number=number,
-        state=StagedState.HELD,
-        escrow=Escrow(
-            source_id=operation.source_id,
-            kind=operation.object_kind.value,
-            failure=failure,
-            attempts=1,
-            first_failed_at=now,
-            next_attempt_at=now + parts.job.interval,
-        ),
-        entry=held_entry(
-            operation,
-            reason,
-            now,
-            entry_id=ids.new_id(),
-            job_id=cycle.job_id,
-            cycle_id=cycle.id,
-            service_principal_id=parts.job.service_principal_id,
-        ),
-    )
-
-
-def send_references(run: Run, stores: EngineStores, ids: Ids) -> None:
-    """Sends the next batch of references whose ends are both linked; moves on when there is none left."""
-    found, after = stores.links.open_references(run.cycle.job_id, REFERENCES_A_BATCH, run.cycle.position)
+        run.commit(replace(run.move(position=run.cycle.position), counters=counted), (), settlements)
     if found:
         size = run.parts.target.capabilities.members_per_request
         operations = {operation.change_id: (operation, item) for operation, item in _planned(found, size, ids)}
@@ -156,7 +119,8 @@ def send_references(run: Run, stores: EngineStores, ids: Ids) -> None:
             outcome = answer if isinstance(answer, Outcome) else _unresolved(run, answer)
             outcomes.append(outcome)
             item = operations[outcome.operation.change_id][1]
-            settlements.append(run.journal.reference_settlement(outcome, run.cycle, _settled(item)))
+            settlement = run.journal.reference_settlement(outcome, run.cycle, _settled(item))
+            settlements.append(replace(settlement, keeps_hold=(item.source_id, item.attribute) in parts_held))
         cycle = run.move(position=run.cycle.position)
         counters = replace(tally(cycle.counters, outcomes), writes=cycle.counters.writes + len(answers))
         run.commit(replace(cycle, counters=counters), (), settlements)
@@ -166,6 +130,81 @@ def send_references(run: Run, stores: EngineStores, ids: Ids) -> None:
         run.commit(run.move(phase=CyclePhase.CLOSING))
     else:
         run.commit(run.move(position=after))
+
+
+def _members_verdict(run: Run, stores: EngineStores) -> str | None:
+    """Returns why members are not taken away in this cycle, counted over all of its groups."""
+    if not run.parts.threshold.enabled:
+        return None
+    leaving = stores.links.count_leaving_members(run.cycle.job_id)
+    if not leaving:
+        return None
+    population = Population(linked=0, members=stores.links.count_members(run.cycle.job_id))
+    verdicts = removal_verdicts({RemovalKind.MEMBER_REMOVAL: leaving}, population, 0, run.parts.threshold)
+    return verdicts.get(RemovalKind.MEMBER_REMOVAL)
+
+
+def _gated(
+    run: Run, stores: EngineStores, ids: Ids, found: Sequence[OpenReference], *, is_approved: bool
+) -> tuple[list[OpenReference], list[tuple[HeldOperation, Hold | None]]]:
+    """Returns what of open references may go, and what is held with what was held of it before.
+
+    Of members that come and go at once those that come are not held up by those that go, unless all is to be approved.
+    """
+    # A plan that is applied has been read and approved.
+    approval = Approval.NONE if is_approved or "plan" in run.cycle.options else run.parts.approval
+    sentence = run.cycle.options.get("members")
+    tripped = {RemovalKind.MEMBER_REMOVAL: sentence} if sentence else {}
+    known: dict[tuple[ObjectKind, str, str], Hold] = {}
+    for kind in {item.kind for item in found}:
+        of_kind = stores.holds.find(run.cycle.job_id, kind, [item.source_id for item in found if item.kind is kind])
+        known.update(((kind, *place), hold) for place, hold in of_kind.items())
+    if approval is Approval.NONE and not tripped and not known and run.cycle.complete:
+        return list(found), []
+    size = run.parts.target.capabilities.members_per_request
+    free: list[OpenReference] = []
+    held: list[tuple[HeldOperation, Hold | None]] = []
+    for item in found:
+        asked = item if approval is Approval.ALL else replace(item, add=(), remove=_lost(item))
+        if not asked.add and not asked.remove:
+            free.append(item)
+            continue
+        hold = known.get((item.kind, item.source_id, item.attribute))
+        operation = replace(_planned([asked], size, ids)[0][0], cause=_cause(asked))
+        verdict = gate(
+            [operation],
+            tripped=tripped,
+            read_complete=run.cycle.complete,
+            holds={} if hold is None else {(item.kind, item.source_id): hold},
+            forced=run.cycle.options.get("forced") == "true",
+            approval=approval,
+            counts_anew=run.cycle.kind is CycleKind.INITIAL,
+        )
+        if not verdict.held:
+            free.append(item)
+            continue
+        held.append((verdict.held[0], hold))
+        kept = replace(item, remove=tuple(pair for pair in item.remove if pair not in asked.remove))
+        if approval is not Approval.ALL and (kept.add or kept.remove):
+            free.append(kept)
+    return free, held
+
+
+def _lost(item: OpenReference) -> tuple[tuple[str, str], ...]:
+    """Returns members that are taken away and not only known by another id now."""
+    if not item.multivalued:
+        return ()
+    staying = {source_id for source_id, _ in item.add}
+    return tuple(pair for pair in item.remove if pair[0] not in staying)
+
+
+def _cause(item: OpenReference) -> Cause:
+    if item.multivalued and not item.add:
+        return Cause(
+            kind=CauseKind.MEMBERS_LEFT, subject=item.source_id, sentence=f"members left the group {item.source_name}"
+        )
+    short = item.attribute.rsplit(":", 1)[-1]
+    return Cause(kind=CauseKind.REFERENCES_CHANGED, subject=short, sentence=f"{short} changed")
 
 
 def _unresolved(run: Run, answer: Unsettled) -> Outcome:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from muster.model.failures import FailureRecord
+from muster.model.hold import HeldOperation
 from muster.model.operation import MatchingValue, Operation
 
 DEFAULT_INTERVAL = timedelta(minutes=40)
@@ -231,6 +232,26 @@ class Escrow:
     tried: tuple[MatchingValue, ...] = ()
 
 
+class PlanKind(StrEnum):
+    """What a plan would do."""
+
+    # What the next cycle would do.
+    CYCLE = "cycle"
+    # Take back what a cycle has done.
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Irreversible:
+    """Something that a rollback cannot take back, and why."""
+
+    source_id: str
+    source_name: str
+    # None: the whole object.
+    attribute: str | None
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A stored plan: what a cycle would do. `hash` covers what every operation does, in order."""
@@ -240,7 +261,7 @@ class Plan:
     hash: str
     made_at: datetime
     operations: tuple[Operation, ...]
-    held: tuple[tuple[Operation, str], ...]
+    held: tuple[HeldOperation, ...]
     counters: Counters
     # Requests it needs and how long they take at the application's rate.
     requests: int
@@ -249,3 +270,7 @@ class Plan:
     window_after: int = 0
     window_until: int = 0
     applied_at: datetime | None = None
+    kind: PlanKind = PlanKind.CYCLE
+    # Of a rollback: the cycle that it takes back, and what it cannot.
+    cycle_id: str | None = None
+    irreversible: tuple[Irreversible, ...] = ()

@@ -54,6 +54,8 @@ class SkipReason(StrEnum):
     REFERENCE_UNRESOLVED = "ReferenceUnresolved"
     MATCHING_ATTRIBUTE_MISSING = "ImportSkipped"
     LEFT_OUT = "EntrySynchronizationSkipped"
+    PROTECTED = "ProtectedAccount"
+    GRACE_PERIOD = "GracePeriod"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from muster.model.application import RoleGrant
+from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.log import LogStatus, SkipReason, Step
@@ -63,6 +64,8 @@ class Verdict:
     skip_reason: SkipReason | None = None
     # Left the job's scope (not assigned, not entitled, filter): disabled once, then no longer managed.
     left_scope: bool = False
+    # The clause of the scoping filter that keeps it out.
+    clause: str | None = None
     # What the scoping step shows: "Assigned to the application" -> "True" …
     details: Mapping[str, str] = field(default_factory=dict)
 
@@ -286,20 +289,16 @@ class Operation:
     source_seq: int = 0
     # Under these a creation was sent before whose outcome nobody knows.
     tried: tuple[MatchingValue, ...] = ()
+    # What brought it about; only where somebody may have to approve it.
+    cause: Cause | None = None
+    # A deletion that waits for the end of a grace period: since when, and when it is decided anew.
+    waits_since: datetime | None = None
+    waits_until: datetime | None = None
 
     @property
     def removes(self) -> bool:
         """Whether somebody loses something by it: what the deletion firewall counts."""
         return self.kind in (OperationKind.DISABLE, OperationKind.DELETE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOperation:
-    """An operation that may not go yet, and why."""
-
-    operation: Operation
-    hold_code: str
-    reason: str
 
 
 # ---------------------------------------------------------------- 5. Outcome

@@ -64,6 +64,7 @@ def _scoped(change: Change, rules: KindRules, verdict: Verdict) -> Verdict:
         reason=f"{change.display_name} does not pass the scoping filter: {decision.reason}",
         skip_reason=SkipReason.OUT_OF_SCOPE_FILTER,
         left_scope=True,
+        clause=decision.clause,
         details=details,
     )
 

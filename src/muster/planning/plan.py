@@ -12,6 +12,11 @@ def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str
     return content_hash([[_essence(item) for item in operations], [_essence(item) for item in held]])
 
 
+def operation_hash(operation: Operation) -> str:
+    """Returns the hash of what one operation does: what an administrator approves."""
+    return content_hash(_essence(operation))
+
+
 def requests_needed(operations: Sequence[Operation], *, members_per_request: int = 100) -> int:
     """Returns how many requests the operations send: one each, and one more a further part of a long list.
 

@@ -1,40 +1,132 @@
 """The gate: which operations may go now, and which are held for an administrator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from muster.model.operation import HeldOperation, Operation
+from muster.model.directory import ObjectKind
+from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState
+from muster.model.operation import Operation, OperationKind, Verb
+from muster.planning.plan import operation_hash
 
-HELD_DELETIONS = "StagedDelete"
-HELD_INCOMPLETE_READ = "IncompleteRead"
-HELD_APPROVAL = "ApprovalRequired"
+
+class Approval(StrEnum):
+    """What of a job waits for an administrator, whatever the thresholds say."""
+
+    NONE = "none"
+    # Disables and deletes; everything else goes.
+    REMOVALS = "removals"
+    # Everything that writes: a cycle is planned whole and sends nothing that nobody has approved.
+    ALL = "all"
+
+
+class RemovalKind(StrEnum):
+    """What somebody loses, as thresholds count it."""
+
+    DISABLE = "disable"
+    DELETE = "delete"
+    GROUP_DELETE = "groupDelete"
+    MEMBER_REMOVAL = "memberRemoval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """How many removals are allowed: a count, a share of what there is, or both. None: no limit of its own."""
+
+    count: int | None = None
+    share: float | None = None
+
+
+# Memberships come and go by the hundred; a group that disappears takes many with it.
+DEFAULT_LIMITS: Mapping[RemovalKind, Limit] = {
+    RemovalKind.GROUP_DELETE: Limit(count=50, share=0.5),
+    RemovalKind.MEMBER_REMOVAL: Limit(count=5_000, share=0.5),
+}
+# Without a word of its own, a day may bring twice what a cycle may.
+ROLLING_FACTOR = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovalThreshold:
-    """How many accounts one cycle may disable or delete.
+    """How much one cycle, and the last 24 hours together, may take away.
 
     Held is a cycle's every removal when there are more than `count`, or more than `share` of all linked accounts;
-    the share counts only from `minimum` removals on, so that small directories can live.
+    a share counts only from `minimum` removals on and only among `population` accounts or more, so that small
+    directories can live. `by_kind` holds removals of one kind only.
     """
 
     count: int = 500
     share: float = 0.25
     minimum: int = 20
     enabled: bool = True
+    population: int = 1
+    by_kind: Mapping[RemovalKind, Limit] = field(default_factory=lambda: DEFAULT_LIMITS)
+    # Over 24 hours, this cycle's included.
+    rolling: Limit = field(default_factory=Limit)
+
+    @property
+    def rolling_count(self) -> int:
+        """How many removals 24 hours may bring."""
+        return self.rolling.count if self.rolling.count is not None else self.count * ROLLING_FACTOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """What there is to lose: accounts and groups that are linked, memberships that the target has confirmed."""
+
+    linked: int
+    groups: int = 0
+    members: int = 0
+
+    def of(self, kind: RemovalKind) -> int:
+        """Returns of how many a removal of this kind takes one."""
+        return {RemovalKind.GROUP_DELETE: self.groups, RemovalKind.MEMBER_REMOVAL: self.members}.get(kind, self.linked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateVerdict:
-    """What may go and what is held, in the order given. `tripped`: the sentence when the threshold held removals."""
+    """What may go and what is held, in the order given. `tripped`: the sentence when a threshold held removals."""
 
     released: tuple[Operation, ...]
     held: tuple[HeldOperation, ...]
     tripped: str | None = None
 
 
+_NAMES = {
+    RemovalKind.DISABLE: ("disable", "accounts"),
+    RemovalKind.DELETE: ("delete", "accounts"),
+    RemovalKind.GROUP_DELETE: ("delete", "groups"),
+    RemovalKind.MEMBER_REMOVAL: ("remove", "members from groups"),
+}
+
+
+def removal_kind(operation: Operation) -> RemovalKind | None:
+    """Returns what an operation takes away, None for one that takes nothing away."""
+    if operation.kind is OperationKind.DISABLE:
+        return RemovalKind.DISABLE
+    if operation.kind is OperationKind.DELETE:
+        return RemovalKind.GROUP_DELETE if operation.object_kind is ObjectKind.GROUP else RemovalKind.DELETE
+    return RemovalKind.MEMBER_REMOVAL if _members_removed(operation) else None
+
+
+def count_removals(operations: Sequence[Operation]) -> dict[RemovalKind, int]:
+    """Returns how much operations take away, by what it is: accounts and groups, and members of groups."""
+    counted: dict[RemovalKind, int] = {}
+    for operation in operations:
+        kind = removal_kind(operation)
+        if kind is not None:
+            counted[kind] = counted.get(kind, 0) + (_members_removed(operation) or 1)
+    return counted
+
+
+def _members_removed(operation: Operation) -> int:
+    if operation.kind is not OperationKind.REFER:
+        return 0
+    return sum(len(change.old) for change in operation.changes if change.multivalued and change.verb is Verb.REMOVE)
+
+
 def removal_verdict(removals: int, linked: int, threshold: RemovalThreshold) -> str | None:
-    """Returns the sentence that says why this many removals are held, or None: they may go."""
+    """Returns the sentence that says why this many removals in a cycle are held, or None: they may go."""
     if not threshold.enabled:
         return None
     if removals > threshold.count:
@@ -42,7 +134,7 @@ def removal_verdict(removals: int, linked: int, threshold: RemovalThreshold) -> 
             f"This cycle would disable or delete {removals} accounts; "
             f"the job's accidental-deletion threshold is {threshold.count}."
         )
-    if removals >= threshold.minimum and linked and removals / linked > threshold.share:
+    if _exceeds(removals, linked, threshold.share, threshold):
         return (
             f"This cycle would disable or delete {removals} of {linked} accounts "
             f"({removals / linked:.0%}); the job's threshold is {threshold.share:.0%}."
@@ -50,36 +142,153 @@ def removal_verdict(removals: int, linked: int, threshold: RemovalThreshold) -> 
     return None
 
 
+def removal_verdicts(
+    counted: Mapping[RemovalKind, int], population: Population, lately: int, threshold: RemovalThreshold
+) -> dict[RemovalKind, str]:
+    """Returns by kind why removals are held; a kind that is not there may go.
+
+    `counted` is what this cycle would take away, `lately` what the last 24 hours have taken away, both without
+    memberships in the sum over all kinds.
+    """
+    if not threshold.enabled:
+        return {}
+    accounts = {kind: count for kind, count in counted.items() if count and kind is not RemovalKind.MEMBER_REMOVAL}
+    total = sum(accounts.values())
+    everything = removal_verdict(total, population.linked, threshold) or _rolling_verdict(
+        total, lately, population, threshold
+    )
+    held: dict[RemovalKind, str] = {}
+    for kind, count in counted.items():
+        everybody = everything if kind in accounts else None
+        sentence = everybody or _own(kind, count, population, threshold)
+        if sentence is not None:
+            held[kind] = sentence
+    return held
+
+
+def _rolling_verdict(total: int, lately: int, population: Population, threshold: RemovalThreshold) -> str | None:
+    if not total:
+        return None
+    together = total + lately
+    if together > threshold.rolling_count:
+        return (
+            f"With the {lately} accounts disabled or deleted in the last 24 hours this cycle would bring it to "
+            f"{together}; the job's threshold for 24 hours is {threshold.rolling_count}."
+        )
+    share = threshold.rolling.share
+    if share is not None and _exceeds(together, population.linked, share, threshold):
+        return (
+            f"With the {lately} accounts disabled or deleted in the last 24 hours this cycle would bring it to "
+            f"{together} of {population.linked} ({together / population.linked:.0%}); "
+            f"the job's threshold for 24 hours is {share:.0%}."
+        )
+    return None
+
+
+def _own(kind: RemovalKind, count: int, population: Population, threshold: RemovalThreshold) -> str | None:
+    limit = threshold.by_kind.get(kind)
+    if limit is None or not count:
+        return None
+    verb, noun = _NAMES[kind]
+    if limit.count is not None and count > limit.count:
+        return f"This cycle would {verb} {count} {noun}; the job's threshold for that is {limit.count}."
+    there = population.of(kind)
+    if limit.share is not None and _exceeds(count, there, limit.share, threshold):
+        return (
+            f"This cycle would {verb} {count} of {there} {noun} ({count / there:.0%}); "
+            f"the job's threshold for that is {limit.share:.0%}."
+        )
+    return None
+
+
+def _exceeds(count: int, there: int, share: float, threshold: RemovalThreshold) -> bool:
+    return count >= threshold.minimum and there >= max(threshold.population, 1) and count / there > share
+
+
 def gate(
     operations: Sequence[Operation],
     *,
-    removals_so_far: int,
-    linked: int,
-    threshold: RemovalThreshold,
+    tripped: Mapping[RemovalKind, str],
     read_complete: bool,
+    holds: Mapping[tuple[ObjectKind, str], Hold] | None = None,
     forced: bool = False,
-    approval: bool = False,
+    approval: Approval = Approval.NONE,
+    counts_anew: bool = True,
 ) -> GateVerdict:
-    """Returns which operations may go. Nobody is removed after a read that was not complete.
+    """Returns which operations may go. Nobody is removed after a read that was not complete, whoever approved it.
 
-    `forced` is an administrator's "allow deletes" for this cycle.
+    Args:
+        tripped: from `removal_verdicts`.
+        holds: what is known of these objects: approved operations go, rejected ones stay, if they are still the same.
+        forced: an administrator's "allow deletes" for this cycle.
+        counts_anew: a full pass has counted everybody. Else whoever was held stays so: the next to leave does not
+            free those who left before.
     """
-    removals = removals_so_far + sum(operation.removes for operation in operations)
-    tripped = None if forced else removal_verdict(removals, linked, threshold)
+    known = holds or {}
     released: list[Operation] = []
     held: list[HeldOperation] = []
     for operation in operations:
-        if approval and operation.kind.writes:
-            held.append(_held(operation, HELD_APPROVAL, "The job asks for approval of every plan."))
-        elif operation.removes and not read_complete:
-            held.append(
-                _held(operation, HELD_INCOMPLETE_READ, "The source could not be read whole; nobody is removed.")
-            )
-        elif operation.removes and tripped is not None:
-            held.append(_held(operation, HELD_DELETIONS, tripped))
-        else:
+        found = _found(
+            operation,
+            known.get((operation.object_kind, operation.source_id)),
+            tripped,
+            read_complete=read_complete,
+            forced=forced,
+            approval=approval,
+            counts_anew=counts_anew,
+        )
+        if found is None:
             released.append(operation)
-    return GateVerdict(released=tuple(released), held=tuple(held), tripped=tripped)
+        else:
+            code, reason = found
+            held.append(HeldOperation(operation=operation, hold_code=code, reason=reason))
+    sentence = next(iter(tripped.values()), None)
+    return GateVerdict(released=tuple(released), held=tuple(held), tripped=None if forced else sentence)
+
+
+def _found(
+    operation: Operation,
+    hold: Hold | None,
+    tripped: Mapping[RemovalKind, str],
+    *,
+    read_complete: bool,
+    forced: bool,
+    approval: Approval,
+    counts_anew: bool,
+) -> tuple[HoldCode, str] | None:
+    """Returns why an operation is held, None if it may go."""
+    if not operation.kind.writes:
+        return None
+    kind = removal_kind(operation)
+    if kind is not None and not read_complete:
+        return HoldCode.INCOMPLETE_READ, "The source could not be read whole; nobody is removed."
+    if hold is not None and decides(hold, operation):
+        if hold.state is HoldState.APPROVED:
+            return None
+        return HoldCode.REJECTED, f"{hold.decided_by or 'An administrator'} rejected it. {hold.reason}"
+    if approval is Approval.ALL or (approval is Approval.REMOVALS and kind is not None):
+        return HoldCode.APPROVAL, "The job asks for approval of " + (
+            "everything that it writes." if approval is Approval.ALL else "every removal."
+        )
+    if forced or kind is None:
+        return None
+    if kind in tripped:
+        return HoldCode.TOO_MANY, tripped[kind]
+    if hold is not None and hold.state is HoldState.HELD and hold.code is HoldCode.TOO_MANY and not counts_anew:
+        return hold.code, hold.reason
+    return None
+
+
+def decides(hold: Hold, operation: Operation) -> bool:
+    """Whether an administrator's decision still holds for what is to be done now.
+
+    An approval is for what was shown and nothing else; a rejection stands until the object changes.
+    """
+    if hold.state is HoldState.APPROVED:
+        return hold.essence == operation_hash(operation)
+    if hold.state is HoldState.REJECTED:
+        return hold.essence == operation_hash(operation) and hold.operation.source_seq == operation.source_seq
+    return False
 
 
 def threshold_of(settings: Mapping[str, object]) -> RemovalThreshold:
@@ -96,7 +305,3 @@ def threshold_of(settings: Mapping[str, object]) -> RemovalThreshold:
         share=1.0 if given else default.share,
         enabled=enabled if isinstance(enabled, bool) else True,
     )
-
-
-def _held(operation: Operation, code: str, reason: str) -> HeldOperation:
-    return HeldOperation(operation=operation, hold_code=code, reason=reason)

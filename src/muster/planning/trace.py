@@ -163,7 +163,8 @@ def held_entry(
     cycle_id: str,
     service_principal_id: str,
 ) -> LogEntry:
-    """Returns the line for an operation that the gate holds (StagedDelete)."""
+    """Returns the line for an operation that the gate holds: StagedDelete, or what it would do once it is approved."""
+    action = _ACTIONS.get(operation.kind, ProvisioningAction.OTHER)
     return _entry(
         operation,
         status=LogStatus.SKIPPED,
@@ -172,7 +173,7 @@ def held_entry(
         target_id=operation.target_id,
         failure=None,
         steps=(*operation.steps, _step("EntryExportStaged", StepType.EXPORT, LogStatus.SKIPPED, reason)),
-        action=ProvisioningAction.STAGED_DELETE,
+        action=ProvisioningAction.STAGED_DELETE if operation.removes else action,
         entry_id=entry_id,
         job_id=job_id,
         cycle_id=cycle_id,

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from muster.model.directory import ObjectKind
-from muster.model.job import Cycle, Escrow, Plan, StagedOperation, StagedState
+from muster.model.hold import Hold
+from muster.model.job import Counters, Cycle, Escrow, Plan, StagedOperation, StagedState
 from muster.model.log import LogEntry
 from muster.model.notice import Cause
 from muster.model.operation import Link, LinkState, MatchingValue, Operation, TargetResource, WantedReference
@@ -46,6 +47,10 @@ class Settlement:
     escrow: Escrow | None = None
     clear_escrow: bool = False
     entry: LogEntry | None = None
+    # The object's operation may not go yet. Else what was held of an object ends when the object is settled.
+    hold: Hold | None = None
+    # A part of it is held still: its references are confirmed, and the hold stays.
+    keeps_hold: bool = False
     # What the object's references should be (replaces what was wanted before for these attributes).
     wanted: tuple[WantedReference, ...] = ()
     references: tuple[ReferenceSettled, ...] = ()
@@ -67,6 +72,17 @@ class OpenReference:
     multivalued: bool
     add: tuple[tuple[str, str], ...]
     remove: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReferences:
+    """A reference attribute of a linked object as the target has confirmed it: source id to target id."""
+
+    source_id: str
+    attribute: str
+    reference_kind: ObjectKind
+    multivalued: bool
+    acknowledged: Mapping[str, str]
 
 
 class CycleStore(Protocol):
@@ -92,6 +108,10 @@ class CycleStore(Protocol):
         """Returns the job's cycles, newest first."""
         ...
 
+    def counted_since(self, job_id: str, at: datetime) -> Counters:
+        """Returns the sum of what the job's cycles counted that run or ended at or after an instant."""
+        ...
+
     def take_over(self, cycle_id: str) -> Cycle:
         """Raises the epoch by one and returns the cycle: every other holder is fenced out from now on."""
         ...
@@ -102,8 +122,10 @@ class CycleStore(Protocol):
         others follow it one by one."""
         ...
 
-    def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:
-        """Returns staged operations in order."""
+    def staged(
+        self, cycle_id: str, state: StagedState, wave: int, limit: int, after: int = 0
+    ) -> Sequence[StagedOperation]:
+        """Returns staged operations in order, those with a number after the given one."""
         ...
 
     def count_staged(self, cycle_id: str, state: StagedState, wave: int | None = None) -> Mapping[str, int]:
@@ -157,6 +179,18 @@ class LinkStore(Protocol):
 
     def open_references(self, job_id: str, limit: int, after: str | None) -> tuple[Sequence[OpenReference], str | None]:
         """Returns references that can be set or removed now, one an object and attribute, and the next key."""
+        ...
+
+    def count_members(self, job_id: str) -> int:
+        """Returns how many members of groups the target has confirmed."""
+        ...
+
+    def count_leaving_members(self, job_id: str) -> int:
+        """Returns how many members that the target has confirmed are to be taken away."""
+        ...
+
+    def references(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Sequence[KnownReferences]:
+        """Returns what the target has confirmed of the references of objects, one an object and attribute."""
         ...
 
     def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
@@ -261,8 +295,8 @@ class PlanStore(Protocol):
         """Returns a plan by id, hash or a beginning of the hash (8 digits or more) that only one plan has."""
         ...
 
-    def latest(self, job_id: str) -> Plan | None:
-        """Returns the job's newest plan."""
+    def list(self, job_id: str, limit: int, after: str | None = None) -> tuple[Sequence[Plan], str | None]:
+        """Returns the job's plans, newest first, and the key to go on after."""
         ...
 
     def mark_applied(self, plan_id: str, at: datetime) -> None:

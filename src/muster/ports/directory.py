@@ -1,10 +1,11 @@
 """The directory's store: objects, memberships, the change feed, and what a job reads of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from muster.model.cause import Cause
 from muster.model.conditions import Condition
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.operation import Change
@@ -152,4 +153,14 @@ class DirectoryFeed(Protocol):
 
     def read_one(self, view: JobView, kind: ObjectKind, source_id: str) -> Change | None:
         """Returns one object, whether or not it bears on the job; by id or principal name."""
+        ...
+
+    def causes(
+        self, view: JobView, kind: ObjectKind, source_ids: Sequence[str], window: Window | None
+    ) -> Mapping[str, Cause]:
+        """Returns by id what last took an object out of the job's scope, as far as the feed tells."""
+        ...
+
+    def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Returns by id the ids and names of the groups that an object is a direct member of, deleted ones too."""
         ...

@@ -1,8 +1,10 @@
 """A source system as the engine reads it: a directory, a file, LDAP, Graph."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from muster.model.cause import Cause
 from muster.model.directory import ObjectKind
 from muster.model.operation import Change
 
@@ -49,4 +51,17 @@ class Source(Protocol):
 
     def read_one(self, kind: ObjectKind, source_id: str) -> Change | None:
         """Returns one object as it stands, or None if the source never had it."""
+        ...
+
+
+@runtime_checkable
+class EvidentSource(Protocol):
+    """A source that knows how somebody lost their way into the application."""
+
+    def causes(self, kind: ObjectKind, source_ids: Sequence[str], window: Window | None) -> Mapping[str, Cause]:
+        """Returns by source id what last took an object out of scope within the window; nothing if that is unknown."""
+        ...
+
+    def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Returns by source id the ids and names of the groups that an object is or was last a direct member of."""
         ...

@@ -1,5 +1,8 @@
 """Our own directory as a source: one job's view of the change feed."""
 
+from collections.abc import Mapping, Sequence
+
+from muster.model.cause import Cause
 from muster.model.directory import ObjectKind
 from muster.model.operation import Change
 from muster.ports.directory import DirectoryFeed, JobView
@@ -35,3 +38,11 @@ class DirectorySource:
     def read_one(self, kind: ObjectKind, source_id: str) -> Change | None:
         """Returns one object as it stands, by id or principal name."""
         return self._feed.read_one(self._view, kind, source_id)
+
+    def causes(self, kind: ObjectKind, source_ids: Sequence[str], window: Window | None) -> Mapping[str, Cause]:
+        """Returns by source id what last took an object out of scope."""
+        return self._feed.causes(self._view, kind, source_ids, window)
+
+    def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Returns by source id the ids and names of the groups that an object is a direct member of."""
+        return self._feed.groups_of(source_ids)

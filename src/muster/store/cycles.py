@@ -1,6 +1,8 @@
 """Cycles and their staged operations on SQL. Every writing call checks the epoch in its own transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,8 +22,6 @@ from muster.store.tables import census, census_values, cycles, jobs, staged
 # Only these move the watermark, and there is one of them at a time; plans and on-demand runs stand beside them.
 _PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL})
 _SUCCEEDED = frozenset({CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS})
-# What an admin has yet to decide, or has refused, is kept with a closed cycle.
-_KEPT_STATES = (StagedState.HELD.value, StagedState.REJECTED.value)
 
 
 class SqlCycles:
@@ -88,6 +88,21 @@ class SqlCycles:
             ).all()
         return [_cycle(row) for row in rows]
 
+    def counted_since(self, job_id: str, at: datetime) -> Counters:
+        """Returns the sum of what the job's cycles counted that run or ended at or after an instant."""
+        sums = dict.fromkeys((each.name for each in fields(Counters)), 0)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.select(cycles.c.counters)
+                .join(jobs, jobs.c.key == cycles.c.job_key)
+                .where(jobs.c.job_id == job_id, sa.or_(cycles.c.ended_at.is_(None), cycles.c.ended_at >= at))
+            )
+            for row in rows:
+                counted = decode(row.counters, Counters)
+                for name in sums:
+                    sums[name] += getattr(counted, name)
+        return Counters(**sums)
+
     def take_over(self, cycle_id: str) -> Cycle:
         """Raises the epoch by one and returns the cycle. Raises LookupError."""
         with self._database.write() as connection:
@@ -125,13 +140,20 @@ class SqlCycles:
             self._settlements.write(connection, held.key, held.job_key, settlements)
         return first
 
-    def staged(self, cycle_id: str, state: StagedState, wave: int, limit: int) -> Sequence[StagedOperation]:
-        """Returns staged operations in order."""
+    def staged(
+        self, cycle_id: str, state: StagedState, wave: int, limit: int, after: int = 0
+    ) -> Sequence[StagedOperation]:
+        """Returns staged operations in order, those with a number after the given one."""
         with self._database.read() as connection:
             rows = connection.execute(
                 sa.select(staged)
                 .join(cycles, cycles.c.key == staged.c.cycle_key)
-                .where(cycles.c.cycle_id == cycle_id, staged.c.state == state.value, staged.c.wave == wave)
+                .where(
+                    cycles.c.cycle_id == cycle_id,
+                    staged.c.state == state.value,
+                    staged.c.wave == wave,
+                    staged.c.number > after,
+                )
                 .order_by(staged.c.number)
                 .limit(limit)
             ).all()
@@ -188,11 +210,9 @@ class SqlCycles:
                 connection.execute(of_job.values(last_cycle_ended_at=cycle.ended_at))
                 if watermark is not None and cycle.state in _SUCCEEDED:
                     connection.execute(of_job.where(jobs.c.generation == held.generation).values(watermark=watermark))
-            for table in (census, census_values):
+            # What an administrator has yet to decide stands among the holds.
+            for table in (census, census_values, staged):
                 connection.execute(sa.delete(table).where(table.c.cycle_key == held.key))
-            connection.execute(
-                sa.delete(staged).where(staged.c.cycle_key == held.key, staged.c.state.not_in(_KEPT_STATES))
-            )
 
 
 def _hold(connection: Connection, cycle: Cycle, **values: Any) -> Row[Any]:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from muster.model.hold import Hold
 from muster.model.job import Plan
 from muster.model.operation import Acknowledged, Operation, TargetResource
 from muster.model.values import Attributes, frozen
@@ -18,6 +19,7 @@ _OPERATION = msgspec.json.Decoder(Operation)
 _ACKNOWLEDGED = msgspec.json.Decoder(Acknowledged)
 _RESOURCE = msgspec.json.Decoder(TargetResource)
 _PLAN = msgspec.json.Decoder(Plan)
+_HOLD = msgspec.json.Decoder(Hold)
 
 
 def encode(value: Any) -> bytes:
@@ -67,8 +69,14 @@ def decode_plan(document: bytes) -> Plan:
     return replace(
         plan,
         operations=tuple(_frozen_operation(operation) for operation in plan.operations),
-        held=tuple((_frozen_operation(operation), reason) for operation, reason in plan.held),
+        held=tuple(replace(item, operation=_frozen_operation(item.operation)) for item in plan.held),
     )
+
+
+def decode_hold(document: bytes) -> Hold:
+    """Returns a hold."""
+    hold = _HOLD.decode(document)
+    return replace(hold, operation=_frozen_operation(hold.operation))
 
 
 def _frozen_acknowledged(value: Acknowledged) -> Acknowledged:

@@ -8,7 +8,7 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Select
 
 from muster.database.connection import Database
 from muster.model.application import DEFAULT_ACCESS, AppRole, RoleGrant
+from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind, original_principal_name
 from muster.model.operation import Change
 from muster.ports.directory import JobView
@@ -24,6 +25,7 @@ from muster.store.bearing import reached_groups, select_keys
 from muster.store.changes import latest
 from muster.store.directory import find_row
 from muster.store.encoding import decode, frozen_attributes
+from muster.store.evidence import find_causes, find_groups
 from muster.store.rows import pieces, select_objects
 from muster.store.tables import applications, assignments, jobs, memberships, objects
 
@@ -71,6 +73,19 @@ class SqlDirectoryFeed:
         with self._database.read() as connection:
             row = find_row(connection, kind, source_id)
             return None if row is None else _changes_of(connection, view, kind, [row.key])[0]
+
+    def causes(
+        self, view: JobView, kind: ObjectKind, source_ids: Sequence[str], window: Window | None
+    ) -> Mapping[str, Cause]:
+        """Returns by id what last took an object out of the job's scope, as far as the feed tells."""
+        with self._database.read() as connection:
+            application, _ = _scope(connection, view)
+            return find_causes(connection, application, kind, source_ids, window)
+
+    def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Returns by id the ids and names of the groups that an object is a direct member of, deleted ones too."""
+        with self._database.read() as connection:
+            return find_groups(connection, source_ids)
 
     def _find_keys(self, connection: Connection, read: _Read, *, is_first: bool) -> "array[int]":
         with self._lock:

@@ -1,28 +1,43 @@
 """Links, open references and escrows of a job on SQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Result, Row
+from sqlalchemy import Row
 
 from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
+from muster.model.hold import HoldCode
 from muster.model.job import CycleState, Escrow, StagedState
 from muster.model.notice import Cause
 from muster.model.operation import Link, LinkState, MatchingValue, OperationKind
-from muster.ports.cycles import OpenReference
+from muster.ports.cycles import KnownReferences, OpenReference
 from muster.store.encoding import decode, decode_acknowledged, decode_operation, decode_optional
 from muster.store.jobs import job_key
+from muster.store.known_references import (
+    OURS,
+    count_leaving_members,
+    count_members,
+    find_known_references,
+    find_open_references,
+)
 from muster.store.references import forget_references, reopen_references
 from muster.store.rows import pieces
-from muster.store.tables import applications, cycles, escrows, jobs, links, reference_attributes, references, staged
+from muster.store.tables import (
+    applications,
+    cycles,
+    escrows,
+    holds,
+    jobs,
+    links,
+    staged,
+)
 
-_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value)
-_OWNERS = links.alias("owners")
-_OTHERS = links.alias("others")
+# What waits for a time, or was approved, has not failed.
+_FAILED = escrows.c.code.not_in(["Approved", *HoldCode])
 
 
 class SqlLinks:
@@ -72,7 +87,7 @@ class SqlLinks:
                         links.c.kind == kind.value,
                         links.c.target_id.in_(piece),
                         sa.or_(
-                            links.c.state.in_(_OURS),
+                            links.c.state.in_(OURS),
                             sa.and_(links.c.state == LinkState.RELEASED.value, jobs.c.job_id == job_id),
                         ),
                     )
@@ -155,22 +170,23 @@ class SqlLinks:
 
         Of an object that is ours (adopted, managed); an other end that is not ours yet, or no more, is left out.
         """
-        owner, attribute = (int(part) for part in after.split(":")) if after else (0, 0)
-        place = sa.tuple_(references.c.owner_key, references.c.attribute_key)
         with self._database.read() as connection:
-            able = _able(job_key(connection, job_id))
-            places = connection.execute(
-                sa.select(references.c.owner_key, references.c.attribute_key)
-                .select_from(_joined())
-                .where(able, place > sa.tuple_(owner, attribute))
-                .distinct()
-                .order_by(references.c.owner_key, references.c.attribute_key)
-                .limit(limit + 1)
-            ).all()
-            page = places[:limit]
-            found = _open_references(connection, able, [(row.owner_key, row.attribute_key) for row in page])
-        more = len(places) > limit and page
-        return found, f"{page[-1].owner_key}:{page[-1].attribute_key}" if more else None
+            return find_open_references(connection, job_key(connection, job_id), limit, after)
+
+    def count_members(self, job_id: str) -> int:
+        """Returns how many members of groups the target has confirmed."""
+        with self._database.read() as connection:
+            return count_members(connection, job_key(connection, job_id))
+
+    def count_leaving_members(self, job_id: str) -> int:
+        """Returns how many members that the target has confirmed are to be taken away."""
+        with self._database.read() as connection:
+            return count_leaving_members(connection, job_key(connection, job_id))
+
+    def references(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Sequence[KnownReferences]:
+        """Returns what the target has confirmed of the references of objects, one an object and attribute."""
+        with self._database.read() as connection:
+            return find_known_references(connection, job_key(connection, job_id), kind, source_ids)
 
     def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
         """Returns failed objects whose next attempt is due, by source id."""
@@ -226,7 +242,7 @@ class SqlLinks:
     def count_escrows(self, job_id: str) -> int:
         """Returns how many failed objects wait."""
         with self._database.read() as connection:
-            statement = sa.select(sa.func.count()).where(escrows.c.job_key == job_key(connection, job_id))
+            statement = sa.select(sa.func.count()).where(escrows.c.job_key == job_key(connection, job_id), _FAILED)
             return int(connection.execute(statement).scalar_one())
 
     def causes(self, job_id: str, limit: int) -> Sequence[Cause]:
@@ -235,6 +251,7 @@ class SqlLinks:
             sa.select(
                 escrows.c.code, sa.func.count().label("objects"), sa.func.min(escrows.c.source_id).label("example")
             )
+            .where(_FAILED)
             .group_by(escrows.c.code)
             .order_by(sa.desc("objects"), escrows.c.code)
             .limit(limit)
@@ -258,7 +275,8 @@ class SqlLinks:
 
     def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:
         """Drops links (with references) and/or escrows, as a restart asks."""
-        dropped = [table for table, is_asked in ((_LINKS, links), (_ESCROWS, escrows)) if is_asked]
+        # What was held is decided anew by the initial cycle that follows a lost link.
+        dropped = [table for table, is_asked in ((_LINKS, links), (_ESCROWS, escrows), (holds, links)) if is_asked]
         with self._database.write() as connection:
             job = job_key(connection, job_id)
             for table in dropped:
@@ -267,72 +285,6 @@ class SqlLinks:
 
 # Under other names than the switches of `reset`.
 _LINKS, _ESCROWS = links, escrows
-
-
-def _joined() -> Any:
-    return (
-        references.join(_OWNERS, _OWNERS.c.key == references.c.owner_key)
-        .join(_OTHERS, _OTHERS.c.key == references.c.other_key)
-        .join(reference_attributes, reference_attributes.c.key == references.c.attribute_key)
-    )
-
-
-def _able(job: int) -> ColumnElement[bool]:
-    """Open references of our objects to objects that are ours, or that are to be taken away."""
-    return sa.and_(
-        references.c.open_job_key == job,
-        _OWNERS.c.state.in_(_OURS),
-        sa.or_(references.c.acknowledged.is_not(None), sa.and_(references.c.wanted, _OTHERS.c.state.in_(_OURS))),
-    )
-
-
-def _open_references(
-    connection: Connection, able: ColumnElement[bool], places: Iterable[tuple[int, int]]
-) -> list[OpenReference]:
-    by_place: dict[tuple[int, int], list[Row[Any]]] = {place: [] for place in places}
-    for piece in pieces({owner for owner, _ in by_place}):
-        rows: Result[Any] = connection.execute(
-            sa.select(
-                references.c.owner_key,
-                references.c.attribute_key,
-                references.c.wanted,
-                references.c.acknowledged,
-                _OWNERS.c.kind,
-                _OWNERS.c.source_id,
-                _OWNERS.c.target_id,
-                sa.func.coalesce(_OWNERS.c.display_name, _OWNERS.c.source_id).label("source_name"),
-                _OTHERS.c.source_id.label("other_source_id"),
-                _OTHERS.c.target_id.label("other_target_id"),
-                _OTHERS.c.state.label("other_state"),
-                reference_attributes.c.name,
-                reference_attributes.c.kind.label("reference_kind"),
-                reference_attributes.c.multivalued,
-            )
-            .select_from(_joined())
-            .where(able, references.c.owner_key.in_(piece))
-            .order_by(references.c.other_key)
-        )
-        for row in rows:
-            if (row.owner_key, row.attribute_key) in by_place:
-                by_place[row.owner_key, row.attribute_key].append(row)
-    return [_open_reference(rows) for rows in by_place.values() if rows]
-
-
-def _open_reference(rows: Sequence[Row[Any]]) -> OpenReference:
-    first = rows[0]
-    return OpenReference(
-        kind=ObjectKind(first.kind),
-        source_id=first.source_id,
-        source_name=first.source_name,
-        target_id=first.target_id,
-        attribute=first.name,
-        reference_kind=ObjectKind(first.reference_kind),
-        multivalued=first.multivalued,
-        add=tuple(
-            (row.other_source_id, row.other_target_id) for row in rows if row.wanted and row.other_state in _OURS
-        ),
-        remove=tuple((row.other_source_id, row.acknowledged) for row in rows if row.acknowledged is not None),
-    )
 
 
 def _link(row: Row[Any]) -> Link:

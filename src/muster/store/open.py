@@ -12,6 +12,7 @@ from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CensusStore, CycleStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
+from muster.ports.holds import HoldStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.sealing import Sealer
 from muster.store.access import SqlAccess
@@ -22,6 +23,7 @@ from muster.store.clients import SqlClients, SqlOwners
 from muster.store.cycles import SqlCycles
 from muster.store.directory import SqlDirectory
 from muster.store.feed import SqlDirectoryFeed
+from muster.store.holds import SqlHolds
 from muster.store.jobs import SqlJobs
 from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
@@ -45,6 +47,7 @@ class Store:
     cycles: CycleStore
     links: LinkStore
     census: CensusStore
+    holds: HoldStore
     log: LogStore
     plans: PlanStore
     work: WorkQueue
@@ -82,6 +85,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         cycles=SqlCycles(database),
         links=SqlLinks(database),
         census=SqlCensus(database),
+        holds=SqlHolds(database),
         log=SqlLog(database),
         plans=SqlPlans(database),
         work=SqlWorkQueue(database),

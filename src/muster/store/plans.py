@@ -1,5 +1,6 @@
 """Stored plans on SQL."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -52,13 +53,15 @@ class SqlPlans:
                 row = rows[0] if len({found.hash for found in rows}) == 1 else None
         return None if row is None else _plan(row)
 
-    def latest(self, job_id: str) -> Plan | None:
-        """Returns the job's newest plan."""
+    def list(self, job_id: str, limit: int, after: str | None = None) -> tuple[Sequence[Plan], str | None]:
+        """Returns the job's plans, newest first, and the key to go on after."""
+        statement = sa.select(plans).where(plans.c.job_id == job_id)
+        if after is not None:
+            statement = statement.where(plans.c.key < int(after))
         with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(plans).where(plans.c.job_id == job_id).order_by(plans.c.key.desc()).limit(1)
-            ).first()
-        return None if row is None else _plan(row)
+            rows = connection.execute(statement.order_by(plans.c.key.desc()).limit(limit + 1)).all()
+        page = rows[:limit]
+        return [_plan(row) for row in page], str(page[-1].key) if len(rows) > limit else None
 
     def mark_applied(self, plan_id: str, at: datetime) -> None:
         """Notes that a plan was applied. Raises LookupError."""

@@ -12,6 +12,7 @@ from muster.model.operation import Link
 from muster.ports.cycles import Settlement
 from muster.store.anchors import LINKED_COLUMNS, UNLINKED, Anchors, AnchorWriter, Place, find_anchors
 from muster.store.encoding import encode
+from muster.store.holds import write_holds
 from muster.store.log import log_row
 from muster.store.references import ReferenceWriter, forget_references, reopen_references
 from muster.store.tables import escrows, links, log, staged
@@ -51,13 +52,14 @@ class SettlementWriter:
             return
         self._write_links(connection, job_key, settlements)
         self._write_escrows(connection, job_key, settlements)
+        write_holds(connection, job_key, settlements)
         self._end_staged(connection, cycle_key, settlements)
         entries = [log_row(settlement.entry) for settlement in settlements if settlement.entry is not None]
         self._log.execute_many(entries, on=connection)
 
     def _end_staged(self, connection: Connection, cycle_key: int, settlements: Sequence[Settlement]) -> None:
         ended = [settlement for settlement in settlements if settlement.number is not None]
-        # What is done has its log entry; what an admin has yet to decide stays.
+        # What is done has its log entry; what is held must not be read again as released.
         done = [
             {"at_cycle": cycle_key, "at_number": settlement.number}
             for settlement in ended

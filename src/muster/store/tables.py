@@ -297,6 +297,30 @@ escrows = sa.Table(
     sa.Column("next_attempt_at", Instant, nullable=False),
 )
 
+# What may not go before an administrator has decided, over cycles; `attribute` "" is the object itself.
+holds = sa.Table(
+    "holds",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("hold_id", sa.Text, nullable=False, unique=True),
+    sa.Column("job_key", Key, sa.ForeignKey("jobs.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("attribute", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("operation_kind", sa.Text, nullable=False),
+    sa.Column("cause_key", sa.Text),
+    # Names and ids of both sides, folded, for a search by a part.
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("hold", sa.LargeBinary, nullable=False),
+    # Decided apart from the rest, so that a thousand are decided by one statement.
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", Instant),
+    sa.UniqueConstraint("job_key", "kind", "source_id", "attribute", name="holds_unique"),
+    sa.Index("holds_in_order", "job_key", "state", "key"),
+)
+
 # ---------------------------------------------------------------- log, plans, work, audit
 
 # No foreign keys: the log outlives jobs and applications.

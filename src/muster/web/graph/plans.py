@@ -9,9 +9,10 @@ from muster.web.graph.call import Answer, Call
 
 
 def list_plans(call: Call) -> Answer:
-    """GET …/jobs/{job}/plans: the newest."""
-    found = work.latest_plans(call.desk, application_of(call).service_principal_id, call.parts["job"])
-    return call.collection("plans", found, lambda plan: render_jobs.plan(plan, whole=False))
+    """GET …/jobs/{job}/plans: newest first, without their operations."""
+    sp, options = application_of(call).service_principal_id, call.options()
+    found, after = work.plans(call.desk, sp, call.parts["job"], options.limit, options.after)
+    return call.collection("plans", found, lambda plan: render_jobs.plan(plan, whole=False), next_after=after)
 
 
 def make_plan(call: Call) -> Answer:

@@ -4,10 +4,12 @@ from typing import Any
 
 from muster.administration.jobs import JobStatus
 from muster.gallery.catalogue import GalleryPage
+from muster.model.cause import Cause
 from muster.model.credentials import AuthenticationType
 from muster.model.directory import ObjectKind
 from muster.model.durations import write_duration
 from muster.model.failures import FailureRecord
+from muster.model.hold import HeldOperation
 from muster.model.job import Counters, Cycle, CycleState, Plan, Quarantine
 from muster.model.log import shown
 from muster.model.operation import Operation
@@ -189,8 +191,20 @@ def plan(found: Plan, *, whole: bool = True) -> Document:
     }
     if whole:
         document["operations"] = [operation(each) for each in found.operations]
-        document["held"] = [{**operation(each), "holdReason": reason} for each, reason in found.held]
+        document["held"] = [held(each) for each in found.held]
     return document
+
+
+def held(found: HeldOperation) -> Document:
+    """Returns an operation of a plan that may not go yet, and why."""
+    return {**operation(found.operation), "holdCode": found.hold_code.value, "holdReason": found.reason}
+
+
+def cause(found: Cause | None) -> Document | None:
+    """Returns what brought an operation about; operations with one key belong together."""
+    if found is None:
+        return None
+    return {"key": found.key, "kind": found.kind.value, "subject": found.subject or None, "sentence": found.sentence}
 
 
 def operation(decided: Operation) -> Document:
@@ -204,6 +218,7 @@ def operation(decided: Operation) -> Document:
         "targetId": decided.target_id,
         "targetName": decided.target_name,
         "reason": decided.reason,
+        "cause": cause(decided.cause),
         "skipReason": decided.skip_reason.value if decided.skip_reason is not None else None,
         "failure": failure(decided.failure),
         "changes": [

@@ -1,0 +1,62 @@
+"""A job's safeguards: thresholds on removals, approval, protected accounts, grace before a deletion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from muster.administration.applications import find_application, require_outbound
+from muster.administration.credentials import put_secrets
+from muster.administration.desk import Desk
+from muster.administration.jobs import find_job, set_settings
+from muster.administration.refusals import bad_request
+from muster.model.application import SecretKey
+from muster.model.roles import Permission
+from muster.planning.notices import read_notification_settings
+from muster.planning.safeguards import SETTINGS, Safeguards, read_safeguards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSafeguards:
+    """What is in force for a job, and which settings say so; a setting that is not given has the product's value."""
+
+    safeguards: Safeguards
+    given: Mapping[str, str]
+    # Who leaves the scope stays untouched at the application (secret SkipOutOfScopeDeletions).
+    skip_out_of_scope_deletions: bool
+
+
+def safeguards_of(desk: Desk, service_principal_id: str, job_id: str) -> ShownSafeguards:
+    """Returns a job's safeguards. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    secrets = desk.stores.secrets.get(job.service_principal_id)
+    return ShownSafeguards(
+        safeguards=read_safeguards(
+            job.settings, read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+        ),
+        given={name: value for name in SETTINGS if (value := job.settings.get(name))},
+        skip_out_of_scope_deletions=secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower() == "true",
+    )
+
+
+def set_safeguards(
+    desk: Desk,
+    service_principal_id: str,
+    job_id: str,
+    settings: Mapping[str, str],
+    *,
+    skip_out_of_scope_deletions: bool | None = None,
+) -> ShownSafeguards:
+    """Returns the safeguards once they are changed; "" takes a setting back. Raises: Refused, naming the setting."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    application = find_application(desk, service_principal_id)
+    require_outbound(desk, application)
+    unknown = [name[:60] for name in settings if name not in SETTINGS]
+    if unknown:
+        raise bad_request(f"There is no safeguard {', '.join(unknown)}; there are {', '.join(SETTINGS)}.")
+    if settings:
+        set_settings(desk, application.service_principal_id, job_id, settings)
+    if skip_out_of_scope_deletions is not None:
+        stored = desk.stores.secrets.get(application.service_principal_id)
+        switch = {SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS.value: "true" if skip_out_of_scope_deletions else "false"}
+        put_secrets(desk, application.service_principal_id, {**stored, **switch})
+    return safeguards_of(desk, application.service_principal_id, job_id)

@@ -1,0 +1,181 @@
+"""One reading of the world for a plan: everything that the next cycle would decide, nothing staged, nothing written."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from muster.engine.decide import Decider
+from muster.engine.journal import Journal, tally
+from muster.engine.lookup import Lookup
+from muster.engine.parts import EngineStores, JobParts, reads_everything
+from muster.model.cause import Cause, CauseKind
+from muster.model.directory import ObjectKind
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
+from muster.model.operation import Operation, OperationKind, WantedReference
+from muster.planning.references import plan_references
+from muster.ports.source import Window
+from muster.ports.world import Clock, Ids
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one reading of the world decided."""
+
+    operations: tuple[Operation, ...]
+    # Nothing is sent for these, but their references may have changed.
+    skipped: tuple[Operation, ...]
+    # Managers and members of accounts that are there already: they follow in the second wave.
+    references: tuple[Operation, ...]
+    counters: Counters
+    window_after: int
+    window_until: int
+    complete: bool
+    is_full: bool
+
+
+def read_world(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, options: Mapping[str, str]) -> Reading:
+    """Returns what the next cycle would decide about everybody whom it would read."""
+    until = parts.source.latest()
+    is_full = reads_everything(parts.job, options)
+    window = None if is_full else Window(after=parts.job.watermark or 0, until=until)
+    reader = _Reader(parts, stores, clock, ids, _thought(parts, window, until, options, clock, ids))
+    with ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="plan") as pool:
+        complete = reader.read(Decider(parts, stores, Lookup(stores, parts, pool), clock, ids), window)
+    return Reading(
+        operations=tuple(reader.decided),
+        skipped=tuple(reader.skipped),
+        references=tuple(reader.references),
+        counters=replace(reader.counters, requests=parts.target.requests_made()),
+        window_after=0 if window is None else window.after,
+        window_until=until,
+        complete=complete,
+        is_full=is_full,
+    )
+
+
+class _Reader:
+    """Reads page by page and keeps what is decided."""
+
+    def __init__(self, parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, cycle: Cycle) -> None:
+        self.decided: list[Operation] = []
+        self.skipped: list[Operation] = []
+        self.references: list[Operation] = []
+        self.counters = Counters()
+        self._parts = parts
+        self._stores = stores
+        self._clock = clock
+        self._ids = ids
+        self._cycle = cycle
+        self._journal = Journal(parts, clock, ids)
+
+    def read(self, decider: Decider, window: Window | None) -> bool:
+        """Decides about everybody; returns whether the source was read whole."""
+        parts, complete = self._parts, True
+        seen: set[tuple[ObjectKind, str]] = set()
+        for kind in parts.rules.kinds:
+            after: str | None = None
+            while True:
+                page = parts.source.read(kind, window, after, PAGE)
+                seen.update((kind, change.source_id) for change in page.changes)
+                self._keep(kind, [each.operation for each in decider.decide(self._cycle, kind, page.changes)])
+                after = page.next_after
+                if after is None:
+                    break
+            complete = complete and parts.source.is_complete()
+        self._read_due(decider, seen)
+        return complete
+
+    def _read_due(self, decider: Decider, seen: set[tuple[ObjectKind, str]]) -> None:
+        """Decides about those who failed, or were approved, and are due."""
+        after: str | None = None
+        while due := self._stores.links.due_escrows(self._parts.job.id, self._clock.now(), PAGE, after):
+            after = due[-1].source_id
+            for kind in self._parts.rules.kinds:
+                ids = [each.source_id for each in due if each.kind == kind.value and (kind, each.source_id) not in seen]
+                found = [change for each in ids if (change := self._parts.source.read_one(kind, each)) is not None]
+                self._keep(kind, [each.operation for each in decider.decide(self._cycle, kind, found)])
+
+    def _keep(self, kind: ObjectKind, operations: Sequence[Operation]) -> None:
+        counted = tally(self.counters, [self._journal.decided(item) for item in operations])
+        self.counters = replace(counted, evaluated=counted.evaluated + len(operations))
+        self.decided += [item for item in operations if item.kind is not OperationKind.SKIP]
+        self.skipped += [item for item in operations if item.kind is OperationKind.SKIP]
+        self.references += self._changed_references(kind, operations)
+
+    def _changed_references(self, kind: ObjectKind, operations: Sequence[Operation]) -> list[Operation]:
+        """Returns what the second wave sends for accounts that are linked; those of new ones are counted with them.
+
+        People are shown by their names: nothing is sent from here.
+        """
+        owners = {
+            each.source_id: each
+            for each in operations
+            if each.references and each.target_id is not None and each.kind is not OperationKind.CREATE
+        }
+        if not owners:
+            return []
+        held = {
+            (each.source_id, each.attribute): each.acknowledged
+            for each in self._stores.links.references(self._parts.job.id, kind, list(owners))
+        }
+        found: list[Operation] = []
+        for source_id, owner in owners.items():
+            for wanted in owner.references:
+                known = held.get((source_id, wanted.attribute), {})
+                operation = self._reference_operation(owner, wanted, known)
+                if operation is not None:
+                    found.append(operation)
+        return found
+
+    def _reference_operation(
+        self, owner: Operation, wanted: WantedReference, known: Mapping[str, str]
+    ) -> Operation | None:
+        come = [source_id for source_id in wanted.source_ids if source_id not in known]
+        gone = [source_id for source_id in known if source_id not in wanted.source_ids]
+        linked = self._stores.links.links(self._parts.job.id, wanted.kind, [*come, *gone])
+        # Who is not there yet follows once they are.
+        come = [source_id for source_id in come if source_id in linked]
+        if not come and not gone:
+            return None
+
+        def named(source_ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
+            return tuple((each, (linked[each].display_name or each) if each in linked else each) for each in source_ids)
+
+        short = wanted.attribute.rsplit(":", 1)[-1]
+        operation = plan_references(
+            change_id=self._ids.new_id(),
+            kind=owner.object_kind,
+            source_id=owner.source_id,
+            source_name=owner.source_name,
+            target_id=owner.target_id or "",
+            attribute=wanted.attribute,
+            multivalued=wanted.multivalued,
+            add=named(come),
+            remove=named(gone),
+            members_per_request=self._parts.target.capabilities.members_per_request,
+        )
+        changed = replace(wanted, source_ids=(*sorted(come), *sorted(gone)))
+        cause = Cause(kind=CauseKind.REFERENCES_CHANGED, subject=short, sentence=f"{short} changed")
+        return replace(operation, references=(changed,), cause=cause)
+
+
+def _thought(
+    parts: JobParts, window: Window | None, until: int, options: Mapping[str, str], clock: Clock, ids: Ids
+) -> Cycle:
+    """Returns the cycle that the decisions are made for; it is never stored."""
+    return Cycle(
+        id=ids.new_id(),
+        job_id=parts.job.id,
+        kind=CycleKind.PLAN if window is None else CycleKind.INCREMENTAL,
+        state=CycleState.RUNNING,
+        phase=CyclePhase.USERS,
+        position=None,
+        window_after=0 if window is None else window.after,
+        window_until=until,
+        epoch=1,
+        counters=Counters(),
+        began_at=clock.now(),
+        options=options,
+    )

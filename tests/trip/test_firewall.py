@@ -1,0 +1,443 @@
+"""The deletion firewall and approval: what is held, by which cause, who lets it go, and what is never taken away."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playing import JOB, Trip
+
+from muster.model.cause import CauseKind
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.exchange import HttpResponse
+from muster.model.hold import HoldCode, HoldState
+from muster.model.job import QuarantineReason
+from muster.model.log import LogStatus, ProvisioningAction, SkipReason
+from muster.model.operation import LinkState, OperationKind
+from muster.planning.policy import Approval, Limit, RemovalKind, RemovalThreshold
+from muster.planning.protection import Protections
+
+FEW = RemovalThreshold(count=1)
+LATER = timedelta(hours=25)
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Trip:
+    return Trip(tmp_path)
+
+
+@pytest.fixture
+def groups(tmp_path: Path) -> Trip:
+    return Trip(tmp_path, page="scim")
+
+
+def active(trip: Trip) -> dict[str, bool]:
+    return {name.partition("@")[0]: item["active"] for name, item in trip.at_target().items()}
+
+
+def quarantined(trip: Trip) -> QuarantineReason | None:
+    job = trip.store.jobs.get(JOB)
+    assert job is not None
+    return None if job.quarantine is None else job.quarantine.reason
+
+
+def leave(trip: Trip, *names: str) -> list[str]:
+    """Hires, provisions and unassigns people under a threshold of one."""
+    people = [trip.hire(name) for name in names]
+    trip.run()
+    trip.threshold = FEW
+    for person in people:
+        trip.unassign(person)
+    trip.run()
+    return people
+
+
+# ---------------------------------------------------------------- approve and reject
+
+
+def test_held_removals_wait_for_an_administrator_and_are_not_asked_again(trip: Trip) -> None:
+    ada, _ = leave(trip, "Ada", "Bob")
+    assert active(trip) == {"ada": True, "bob": True}
+    assert [hold.code for hold in trip.holds()] == [HoldCode.TOO_MANY] * 2
+    entries = len(trip.log(ada))
+    trip.clock.advance(LATER)
+    assert trip.run() is None
+    assert (len(trip.log(ada)), quarantined(trip)) == (entries, QuarantineReason.TOO_MANY_DELETES)
+    assert trip.log(ada)[0].action is ProvisioningAction.STAGED_DELETE
+
+
+def test_one_by_one_what_is_approved_goes_and_the_rest_stays(trip: Trip) -> None:
+    ada, bob, cy = leave(trip, "Ada", "Bob", "Cy")
+    held = {hold.source_id: hold.id for hold in trip.holds()}
+    assert trip.approve(ids=(held[ada],)) == 1
+    assert trip.approve(HoldState.REJECTED, ids=(held[cy],)) == 1
+    trip.run()
+    assert active(trip) == {"ada": False, "bob": True, "cy": True}
+    assert {hold.source_id for hold in trip.holds()} == {bob}
+    assert {hold.decided_by for hold in trip.holds(states=(HoldState.REJECTED,))} == {"anna"}
+    assert trip.holds(states=(HoldState.APPROVED,)) == []
+
+
+def test_what_was_rejected_is_asked_again_only_when_the_person_changes(trip: Trip) -> None:
+    ada, bob = leave(trip, "Ada", "Bob")
+    trip.approve(HoldState.REJECTED)
+    trip.threshold = RemovalThreshold(enabled=False)
+    trip.store.jobs.set_watermark(JOB, None)
+    cycle = trip.run()
+    assert cycle is not None
+    assert (cycle.counters.held, cycle.counters.skipped, trip.transport.writes) == (0, 2, [])
+    assert quarantined(trip) is None
+    trip.edit(ada, jobTitle="Lead")
+    trip.run()
+    assert active(trip) == {"ada": False, "bob": True}
+    assert [hold.source_id for hold in trip.holds(states=(HoldState.REJECTED,))] == [bob]
+
+
+def test_an_approval_is_for_what_was_shown_and_nothing_else(groups: Trip) -> None:
+    ada, _ = leave(groups, "Ada", "Bob")
+    groups.approve()
+    # The account was made anew at the target meanwhile: another id.
+    groups.service.ask("DELETE", f"/Users/{groups.at_target()['ada@lantaarn.example']['id']}")
+    groups.account("ada@lantaarn.example")
+    groups.run()
+    groups.run()
+    assert active(groups) == {"ada": True, "bob": False}
+    assert groups.link(ada) is None
+
+
+def test_who_came_back_is_no_longer_held(trip: Trip) -> None:
+    ada, _ = leave(trip, "Ada", "Bob")
+    trip.assign(ada)
+    trip.run()
+    assert [hold.operation.source_name for hold in trip.holds()] == ["Bob Tester"]
+
+
+def test_the_next_to_leave_does_not_free_those_who_are_held(trip: Trip) -> None:
+    ada, _ = leave(trip, "Ada", "Bob")
+    trip.edit(ada, jobTitle="Lead")
+    trip.run()
+    assert trip.transport.writes == []
+    assert len(trip.holds()) == 2
+
+
+def test_a_full_pass_counts_everybody_anew(trip: Trip) -> None:
+    leave(trip, "Ada", "Bob")
+    trip.threshold = RemovalThreshold(count=2)
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert active(trip) == {"ada": False, "bob": False}
+    assert (trip.holds(), quarantined(trip)) == ([], None)
+
+
+def test_allowing_deletes_lets_go_what_was_held_before(trip: Trip) -> None:
+    leave(trip, "Ada", "Bob")
+    trip.store.jobs.set_settings(JOB, {"ForceDeletes": "true"})
+    cycle = trip.run()
+    assert cycle is not None
+    assert active(trip) == {"ada": False, "bob": False}
+    assert trip.holds() == []
+
+
+def test_an_approved_removal_that_fails_stays_approved(trip: Trip) -> None:
+    ada, _ = leave(trip, "Ada", "Bob")
+    trip.approve()
+    busy = HttpResponse(status=503, headers={}, body=b"", elapsed=timedelta())
+    trip.transport.fault = lambda request, send: busy if request.method == "PATCH" else None
+    trip.run()
+    assert trip.log(ada)[0].status is LogStatus.FAILURE
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(hours=1))
+    trip.run()
+    assert active(trip) == {"ada": False, "bob": False}
+
+
+# ---------------------------------------------------------------- causes
+
+
+def test_removals_are_grouped_by_what_brought_them_about(trip: Trip) -> None:
+    crew = [trip.hire(name, assigned=False) for name in ("Ada", "Bob", "Cy")]
+    trip.found("Sales-Temp", crew[:2])
+    other = trip.found("Sales", crew[2:])
+    dee, eve = trip.hire("Dee"), trip.hire("Eve")
+    trip.run()
+    trip.threshold = FEW
+    group = trip.store.directory.groups_of(crew[0])[0].object_id
+    trip.store.directory.set_lifecycle(ObjectKind.GROUP, group, Lifecycle.SOFT_DELETED, trip.clock.now())
+    trip.store.directory.change_members(other, add=[], remove=crew[2:])
+    trip.unassign(dee)
+    trip.edit(eve, accountEnabled=False)
+    trip.run()
+    found = {
+        (group.cause.kind, group.cause.sentence, group.count)
+        for group in trip.store.holds.groups(JOB, trip.filter())
+        if group.cause is not None
+    }
+    assert found == {
+        (CauseKind.GROUP_DELETED, "the group Sales-Temp was deleted", 2),
+        (CauseKind.LEFT_GROUP, "no longer in the group Sales", 1),
+        (CauseKind.UNASSIGNED, "the assignment to the application was removed", 1),
+        (CauseKind.SIGN_IN_BLOCKED, "sign-in is blocked in the directory", 1),
+    }
+    assert trip.approve(cause=f"groupDeleted:{group}") == 2
+    trip.run()
+    assert active(trip) == {"ada": False, "bob": False, "cy": True, "dee": True, "eve": True}
+
+
+def test_a_group_that_is_no_longer_assigned_is_the_cause(trip: Trip) -> None:
+    ada = trip.hire("Ada", assigned=False)
+    bob = trip.hire("Bob", assigned=False)
+    group = trip.found("Sales", [ada, bob])
+    trip.run()
+    trip.threshold = FEW
+    trip.unassign(group)
+    trip.run()
+    (found,) = trip.store.holds.groups(JOB, trip.filter())
+    assert found.cause is not None
+    assert (found.cause.key, found.count) == (f"groupUnassigned:{group}", 2)
+
+
+# ---------------------------------------------------------------- thresholds by kind and day
+
+
+def test_a_day_of_small_cycles_is_counted_together(trip: Trip) -> None:
+    people = [trip.hire(name) for name in ("Ada", "Bob", "Cy")]
+    trip.run()
+    trip.threshold = RemovalThreshold(count=10, rolling=Limit(count=2))
+    for person in people:
+        trip.unassign(person)
+        trip.run()
+    assert active(trip) == {"ada": False, "bob": False, "cy": True}
+    (hold,) = trip.holds()
+    assert "in the last 24 hours" in hold.reason
+
+
+def test_after_a_day_removals_count_from_nothing(trip: Trip) -> None:
+    people = [trip.hire(name) for name in ("Ada", "Bob")]
+    trip.run()
+    trip.threshold = RemovalThreshold(count=10, rolling=Limit(count=1))
+    for person in people:
+        trip.unassign(person)
+        trip.run()
+        trip.clock.advance(LATER)
+    assert active(trip) == {"ada": False, "bob": False}
+
+
+def test_members_are_held_by_a_threshold_of_their_own_and_those_who_come_are_not(groups: Trip) -> None:
+    people = [groups.hire(name) for name in ("Ada", "Bob", "Cy", "Dee")]
+    crew = groups.found("Crew", people[:3])
+    groups.run()
+    groups.threshold = RemovalThreshold(by_kind={RemovalKind.MEMBER_REMOVAL: Limit(count=1)})
+    groups.store.directory.change_members(crew, add=[people[3]], remove=people[:2])
+    cycle = groups.run()
+    assert cycle is not None
+    target = groups.at_target("Groups")["Crew"]["id"]
+    assert len(groups.service.repository._members[target]) == 4
+    (hold,) = groups.holds()
+    assert (hold.attribute, hold.operation.kind, hold.cause and hold.cause.kind) == (
+        "members",
+        OperationKind.REFER,
+        CauseKind.MEMBERS_LEFT,
+    )
+    assert cycle.counters.held == 1
+    groups.clock.advance(LATER)
+    groups.run()
+    assert groups.transport.writes == []
+    groups.approve()
+    groups.run()
+    assert len(groups.service.repository._members[target]) == 2
+    assert groups.holds() == []
+
+
+def test_members_that_were_rejected_stay_in_the_group(groups: Trip) -> None:
+    people = [groups.hire(name) for name in ("Ada", "Bob", "Cy")]
+    crew = groups.found("Crew", people)
+    groups.run()
+    groups.threshold = RemovalThreshold(by_kind={RemovalKind.MEMBER_REMOVAL: Limit(count=1)})
+    groups.store.directory.change_members(crew, add=[], remove=people[:2])
+    groups.run()
+    groups.approve(HoldState.REJECTED)
+    groups.threshold = RemovalThreshold(enabled=False)
+    groups.clock.advance(LATER)
+    groups.run()
+    assert groups.transport.writes == []
+
+
+def test_groups_are_held_by_a_threshold_of_their_own(groups: Trip) -> None:
+    crews = [groups.found(name, []) for name in ("Crew", "Staff")]
+    ada = groups.hire("Ada")
+    groups.run()
+    groups.threshold = RemovalThreshold(by_kind={RemovalKind.GROUP_DELETE: Limit(count=1)})
+    for crew in crews:
+        groups.unassign(crew)
+    groups.unassign(ada)
+    groups.run()
+    assert set(groups.at_target("Groups")) == {"Crew", "Staff"}
+    assert active(groups) == {"ada": False}
+    assert {hold.operation.kind for hold in groups.holds()} == {OperationKind.DELETE}
+
+
+# ---------------------------------------------------------------- approval
+
+
+def test_a_job_that_asks_for_approval_of_all_sends_nothing_that_nobody_approved(trip: Trip) -> None:
+    trip.approval = Approval.ALL
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    cycle = trip.run()
+    assert cycle is not None
+    assert (cycle.counters.held, trip.transport.writes, quarantined(trip)) == (2, [], None)
+    assert trip.log(ada)[0].action is ProvisioningAction.CREATE
+    held = {hold.source_id: hold for hold in trip.holds()}
+    assert held[ada].cause is not None
+    assert held[ada].cause.sentence == "assigned to the application"
+    trip.approve(ids=(held[ada].id,))
+    trip.approve(HoldState.REJECTED, ids=(held[bob].id,))
+    trip.run()
+    assert active(trip) == {"ada": True}
+    trip.edit(ada, jobTitle="Lead")
+    trip.run()
+    (hold,) = trip.holds()
+    assert hold.cause is not None
+    assert (hold.operation.kind, hold.cause.key) == (OperationKind.UPDATE, "attributesChanged:title")
+    assert trip.transport.writes == []
+    trip.approve()
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["title"] == "Lead"
+
+
+def test_a_job_that_asks_for_approval_of_removals_lets_everything_else_go(groups: Trip) -> None:
+    groups.approval = Approval.REMOVALS
+    people = [groups.hire(name) for name in ("Ada", "Bob", "Cy")]
+    crew = groups.found("Crew", people[:2])
+    groups.run()
+    assert active(groups) == {"ada": True, "bob": True, "cy": True}
+    groups.store.directory.change_members(crew, add=[], remove=people[1:])
+    groups.unassign(people[2])
+    groups.run()
+    assert groups.transport.writes == []
+    assert {(hold.code, hold.operation.kind) for hold in groups.holds()} == {
+        (HoldCode.APPROVAL, OperationKind.DISABLE),
+        (HoldCode.APPROVAL, OperationKind.REFER),
+    }
+    assert quarantined(groups) is None
+
+
+def test_a_plan_that_is_applied_has_been_approved(trip: Trip) -> None:
+    trip.approval = Approval.ALL
+    trip.hire("Ada")
+    plan = trip.planner.make(JOB)
+    cycle = trip.planner.apply(plan.hash)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert active(trip) == {"ada": True}
+
+
+def test_somebody_whom_an_administrator_provisions_by_name_needs_no_further_approval(trip: Trip) -> None:
+    trip.approval = Approval.ALL
+    ada = trip.hire("Ada")
+    trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
+    assert active(trip) == {"ada": True}
+
+
+# ---------------------------------------------------------------- protected accounts, grace
+
+
+@pytest.mark.parametrize("protections", [Protections(users=("ada@*",)), Protections(groups=("Break-Glass",))])
+def test_protected_accounts_are_never_disabled_or_deleted(trip: Trip, protections: Protections) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    trip.found("Break-Glass", [ada], assigned=False)
+    trip.run()
+    trip.protections = protections
+    for person in (ada, bob):
+        trip.unassign(person)
+    trip.run()
+    assert active(trip) == {"ada": True, "bob": False}
+    entry = trip.log(ada)[0]
+    assert (entry.status, entry.skip_reason) == (LogStatus.SKIPPED, SkipReason.PROTECTED)
+    trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
+    trip.soft_delete(ada)
+    trip.run()
+    trip.hard_delete(ada)
+    trip.run()
+    assert active(trip)["ada"] is True
+    link = trip.link(ada)
+    assert link is not None
+    assert link.state is LinkState.MANAGED
+
+
+def test_protected_accounts_are_shown_in_a_plan(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.protections = Protections(users=("ada@*",))
+    trip.unassign(ada)
+    plan = trip.planner.make(JOB)
+    assert plan.operations == ()
+    assert [item.hold_code for item in plan.held] == [HoldCode.PROTECTED]
+    cycle = trip.planner.apply(plan.hash)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert active(trip) == {"ada": True}
+    assert quarantined(trip) is None
+
+
+def test_a_leaver_who_is_protected_is_not_disabled_in_passing(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.protections = Protections(users=("ada@*",))
+    trip.store.jobs.set_watermark(JOB, None)
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.unassign(ada)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert active(trip) == {"ada": True}
+
+
+def test_a_hard_delete_waits_out_its_grace_and_the_account_is_disabled_meanwhile(groups: Trip) -> None:
+    ada = groups.hire("Ada")
+    groups.run()
+    groups.delete_grace = timedelta(days=7)
+    groups.hard_delete(ada)
+    groups.run()
+    assert active(groups) == {"ada": False}
+    (waiting,) = groups.holds(states=(HoldState.WAITING,))
+    assert (waiting.code, waiting.operation.kind) == (HoldCode.GRACE, OperationKind.DELETE)
+    assert waiting.due_at == waiting.held_at + timedelta(days=7)
+    groups.store.jobs.set_watermark(JOB, None)
+    groups.clock.advance(timedelta(days=6))
+    groups.run()
+    assert active(groups) == {"ada": False}
+    (still,) = groups.holds(states=(HoldState.WAITING,))
+    assert still.due_at == waiting.due_at
+    groups.clock.advance(timedelta(days=1))
+    groups.run()
+    assert active(groups) == {}
+    assert (groups.link(ada), groups.holds(states=tuple(HoldState))) == (None, [])
+
+
+def test_a_deletion_that_has_waited_and_is_held_then_does_not_wait_anew(groups: Trip) -> None:
+    people = [groups.hire(name) for name in ("Ada", "Bob")]
+    groups.run()
+    groups.delete_grace = timedelta(days=7)
+    for person in people:
+        groups.hard_delete(person)
+    groups.run()
+    groups.threshold = FEW
+    groups.clock.advance(timedelta(days=7))
+    groups.run()
+    assert [hold.code for hold in groups.holds()] == [HoldCode.TOO_MANY] * 2
+    groups.approve()
+    groups.run()
+    assert active(groups) == {}
+
+
+def test_a_group_waits_out_its_grace_too(groups: Trip) -> None:
+    crew = groups.found("Crew", [])
+    groups.run()
+    groups.delete_grace = timedelta(days=1)
+    groups.unassign(crew)
+    groups.run()
+    assert set(groups.at_target("Groups")) == {"Crew"}
+    groups.clock.advance(timedelta(days=1))
+    groups.run()
+    assert groups.at_target("Groups") == {}
