@@ -15,7 +15,8 @@ ADMIN = Role.GLOBAL_ADMINISTRATOR
 
 def path_of(rule: str) -> str:
     """A rule with something in its places."""
-    return "/".join("x" if part.startswith("<") else part for part in rule.split("/"))
+    places = ("1" if part.startswith("<int:") else "x" if part.startswith("<") else part for part in rule.split("/"))
+    return "/".join(places)
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def test_a_reader_is_offered_no_button_and_may_not_press_one(house: House, job: 
 
 def test_provisioning_is_paused_and_started_by_a_button(house: House, job: Started, visit: Visit) -> None:
     path = f"/applications/{job.sp}"
-    assert visit.post(f"{path}/pause").headers["Location"] == path
+    assert visit.post(f"{path}/pause").headers["Location"] == f"{path}?said=paused"
     assert house.stores.jobs.list(job.sp)[0].schedule_state is ScheduleState.PAUSED
     assert "Start provisioning" in visit.text(path)
     assert visit.post(f"{path}/start").status_code == 303
@@ -262,7 +262,7 @@ def test_an_unknown_log_entry_is_not_there(logged: Visit) -> None:
 def test_mappings_show_source_type_and_matching(job: Started, visit: Visit) -> None:
     page = visit.text(f"/applications/{job.sp}/mappings").replace("<wbr>", "")
     assert "userName" in page
-    assert "At creation only" in page
+    assert "Only during object creation" in page
     assert 'data-label="Matching precedence">1<' in page
 
 

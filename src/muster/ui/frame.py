@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from muster.ui.assets import TEMPLATES, find_asset
+from muster.ui.language import gettext, marked, speak
 from muster.ui.wording import ago, breakable, initials, instant, number, shade, span, without
 
 ASSETS = "/assets"
@@ -32,11 +33,20 @@ HEADERS: Mapping[str, str] = {
 }
 
 _SENTENCES = {
-    400: ("That request cannot be read", "Go back, load the page anew and try again."),
-    404: ("There is no such page", "It may have been removed. Follow the links from the start page."),
-    405: ("That cannot be done here", "Go back and use the buttons of the page."),
-    413: ("That is too much at once", "Send less."),
-    500: ("Something went wrong on our side", "Nothing was lost. Try again; if it stays, look at the service's log."),
+    400: (
+        marked("That request cannot be read"),
+        marked("Go back, load the page anew and try again."),
+    ),
+    404: (
+        marked("There is no such page"),
+        marked("It may have been removed. Follow the links from the start page."),
+    ),
+    405: (marked("That cannot be done here"), marked("Go back and use the buttons of the page.")),
+    413: (marked("That is too much at once"), marked("Send less.")),
+    500: (
+        marked("Something went wrong on our side"),
+        marked("Nothing was lost. Try again; if it stays, look at the service's log."),
+    ),
 }
 
 
@@ -64,6 +74,7 @@ def make_face(name: str, templates: Path) -> flask.Flask:
         without=without,
     )
     environment.globals.update(asset=asset_address)
+    speak(app)
     app.add_url_rule(f"{ASSETS}/<path:name>", "asset", _serve_asset)
     app.after_request(_protect)
     app.register_error_handler(HTTPException, _show_http_error)
@@ -105,8 +116,8 @@ def message(status: int, title: str, text: str, **values: Any) -> tuple[str, int
 def _show_http_error(error: HTTPException) -> Any:
     if error.code is None or error.code < 400:
         return error
-    title, text = _SENTENCES.get(error.code, ("That did not work", "Go back and try again."))
-    return message(error.code, title, text)
+    title, text = _SENTENCES.get(error.code, (marked("That did not work"), marked("Go back and try again.")))
+    return message(error.code, gettext(title), gettext(text))
 
 
 def _protect(response: Response) -> Response:

@@ -1,17 +1,19 @@
-"""How values read on a page: numbers, instants, spans of time, initials."""
+"""How values read on a page, in the reader's language: numbers, instants, spans of time, initials."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
+from muster.ui.language import gettext, ngettext, number_text
+
 _DASH = Markup("&ndash;")
 _SEAMS = re.compile(r"(?<=[@.:;\]])(?=[^\W\d])|(?<=[a-z])(?=[A-Z])")
 
 
-def number(value: int | None) -> str:
+def number(value: float | None) -> str:
     """Returns a number with its thousands apart."""
-    return _DASH if value is None else f"{value:,}"
+    return _DASH if value is None else number_text(value)
 
 
 def instant(value: datetime | None) -> Markup:
@@ -38,26 +40,28 @@ def distance(span: timedelta) -> str:
     """Returns `3 minutes ago`, `in 2 hours`."""
     seconds = round(span.total_seconds())
     if abs(seconds) < 10:
-        return "just now"
-    amount, unit = _coarse(abs(seconds))
-    words = f"{amount} {unit}{'' if amount == 1 else 's'}"
-    return f"{words} ago" if seconds > 0 else f"in {words}"
+        return gettext("just now")
+    words = _coarse(abs(seconds))
+    return gettext("%(time)s ago", time=words) if seconds > 0 else gettext("in %(time)s", time=words)
 
 
 def span(value: timedelta | None) -> str:
-    """Returns a duration as `120 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`."""
+    """Returns a duration as `120 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`, `3 days`."""
     if value is None:
         return _DASH
     seconds = value.total_seconds()
     if seconds < 1:
         return f"{round(seconds * 1000)} ms"
     if seconds < 60:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
+        return f"{number_text(round(seconds, 1))} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if hours >= 48 and not minutes and hours % 24 == 0:
+        return ngettext("%(num)s day", "%(num)s days", hours // 24)
+    hour = gettext("h")
+    return f"{hours} {hour} {minutes} min" if minutes else f"{hours} {hour}"
 
 
 def initials(name: str) -> str:
@@ -85,8 +89,11 @@ def without(sentence: str, name: str) -> str:
     return rest[:1].upper() + rest[1:]
 
 
-def _coarse(seconds: int) -> tuple[int, str]:
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return seconds // size, unit
-    return seconds, "second"
+def _coarse(seconds: int) -> str:
+    if seconds >= 86_400:
+        return ngettext("%(num)s day", "%(num)s days", seconds // 86_400)
+    if seconds >= 3_600:
+        return ngettext("%(num)s hour", "%(num)s hours", seconds // 3_600)
+    if seconds >= 60:
+        return ngettext("%(num)s minute", "%(num)s minutes", seconds // 60)
+    return ngettext("%(num)s second", "%(num)s seconds", seconds)

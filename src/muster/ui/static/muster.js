@@ -1,12 +1,15 @@
-// What pages do by themselves: times in the reader's zone, live fragments, the side panel, keys.
+// What pages do by themselves: times in the reader's zone, live fragments, the side panel, the palette, forms, keys.
 (() => {
+  const language = document.documentElement.lang;
+  // Who reads English keeps their own way of writing dates (en-GB).
+  const locale = navigator.language.startsWith(language) ? navigator.language : language;
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
-  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
 
   const distance = (at) => {
     const seconds = Math.round((at - Date.now()) / 1000);
-    if (Math.abs(seconds) < 10) return "just now";
+    if (Math.abs(seconds) < 10) return document.body.dataset.now;
     const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
     return relative.format(Math.trunc(seconds / size), unit);
   };
@@ -41,6 +44,16 @@
   });
   document.addEventListener("htmx:sendError", () => document.body.classList.add("is-cut-off"));
 
+  // What was done is said once: the address forgets it, and it fades.
+  const said = document.querySelector("[data-said]");
+  if (said) {
+    const url = new URL(location);
+    url.searchParams.delete("said");
+    history.replaceState(history.state, "", url);
+    setTimeout(() => said.classList.add("is-over"), 6000);
+    setTimeout(() => said.remove(), 6500);
+  }
+
   // The panel beside a list: a dialog, so that Escape, focus and screen readers work as everywhere.
   const panel = document.getElementById("panel");
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
@@ -51,7 +64,31 @@
     if (event.target === panel || event.target.closest("[data-close]")) panel.close();
   });
 
+  // The palette: Ctrl-K or Cmd-K, arrows, Enter.
+  const palette = document.getElementById("palette");
+  const openPalette = () => {
+    if (!palette || palette.open) return;
+    const text = palette.querySelector("input");
+    text.value = "";
+    palette.showModal();
+    window.htmx?.trigger(text, "palette");
+  };
+  palette?.addEventListener("keydown", (event) => {
+    const lines = [...palette.querySelectorAll("[data-found]")];
+    const at = lines.indexOf(document.activeElement);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const next = lines[event.key === "ArrowDown" ? at + 1 : at - 1];
+      (next ?? palette.querySelector("input")).focus();
+    } else if (event.key === "Enter" && at < 0) {
+      event.preventDefault();
+      lines[0]?.click();
+    }
+  });
+  palette?.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+
   document.addEventListener("click", async (event) => {
+    if (event.target.closest("[data-palette]")) openPalette();
     const copy = event.target.closest("[data-copy]");
     if (!copy) return;
     await navigator.clipboard.writeText(copy.dataset.copy);
@@ -59,27 +96,114 @@
     setTimeout(() => copy.classList.remove("is-done"), 1500);
   });
 
-  // "/" goes to the search; j and k (or the arrows) walk the lines of a list.
+  // "/" goes to the search, n makes something new; j and k walk the lines of a list.
   document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
     if (event.key === "/") {
       const search = document.querySelector("[data-slash]");
-      if (search) { event.preventDefault(); search.focus(); search.select(); }
+      if (search) { event.preventDefault(); search.focus(); search.select(); } else { event.preventDefault(); openPalette(); }
     } else if (event.key === "j" || event.key === "k") {
       const lines = [...document.querySelectorAll("[data-line]")];
       const at = lines.indexOf(document.activeElement);
       const next = lines[event.key === "j" ? at + 1 : Math.max(0, at - 1)];
       next?.focus();
+    } else {
+      document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
     }
   });
 
-  // A form is sent once.
+  // Changes that are not saved are not left by accident.
+  const dirty = () => document.querySelector("form[data-guard][data-dirty]");
+  document.addEventListener("input", ({ target }) => { target.form?.matches("[data-guard]") && (target.form.dataset.dirty = ""); });
+  addEventListener("beforeunload", (event) => { if (dirty()) event.preventDefault(); });
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-discard]")) delete dirty()?.dataset.dirty; }, true);
+
+  // A form is asked about where it must be, and sent once.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-confirm]");
+    if (button && !confirm(button.dataset.confirm)) event.preventDefault();
+  });
   document.addEventListener("submit", (event) => {
-    if (event.target.method === "post") {
-      for (const button of event.target.querySelectorAll("button")) setTimeout(() => { button.disabled = true; });
-    }
+    if (event.target.method !== "post" || event.defaultPrevented) return;
+    delete event.target.dataset.dirty;
+    for (const button of event.target.querySelectorAll("button")) setTimeout(() => { button.disabled = true; });
+  });
+  document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+    if (detail.xhr?.getResponseHeader("HX-Redirect")) delete dirty()?.dataset.dirty;
+  });
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    for (const button of document.querySelectorAll("form button:disabled:not([title])")) if (detail.elt.contains(button) || button.form === detail.elt.form) button.disabled = false;
   });
   addEventListener("pageshow", () => {
-    for (const button of document.querySelectorAll("form[method=post] button:disabled")) button.disabled = false;
+    for (const button of document.querySelectorAll("form[method=post] > button:disabled, form[method=post] p > button:disabled:not([title])")) if (!button.closest("fieldset:disabled")) button.disabled = false;
+  });
+
+  // Lists whose lines can be picked.
+  const picks = document.querySelector("[data-picks]");
+  if (picks) {
+    const boxes = () => [...picks.querySelectorAll("td.pick input")];
+    const bar = picks.querySelector("[data-pick-bar]");
+    const all = picks.querySelector("[data-pick-all]");
+    picks.addEventListener("change", (event) => {
+      if (event.target === all) for (const box of boxes()) box.checked = all.checked;
+      const count = boxes().filter((box) => box.checked).length;
+      if (bar) { bar.hidden = count === 0; bar.querySelector("[data-pick-count]").textContent = count; }
+    });
+  }
+
+  // The picker of an assignment: who was picked stays while the offers change.
+  const picker = document.querySelector("[data-picker]");
+  if (picker) {
+    const picked = picker.querySelector("[data-picked]");
+    const chipOf = (id) => [...picked.querySelectorAll("input")].find((each) => each.value === id)?.closest("li");
+    const settle = () => {
+      for (const box of picker.querySelectorAll("[data-name]")) { box.removeAttribute("name"); box.checked = !!chipOf(box.value); }
+      if (!picked.children.length) picked.textContent = "";
+    };
+    const chip = (id, name) => {
+      const item = document.createElement("li");
+      item.className = "chip";
+      const kept = Object.assign(document.createElement("input"), { type: "hidden", name: "principal", value: id });
+      const label = Object.assign(document.createElement("bdi"), { textContent: name });
+      const drop = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
+      drop.setAttribute("aria-label", name);
+      drop.addEventListener("click", () => { item.remove(); settle(); });
+      item.append(kept, label, drop);
+      return item;
+    };
+    picker.addEventListener("change", ({ target }) => {
+      if (!target.matches("[data-name]")) return;
+      if (target.checked) picked.append(chip(target.value, target.dataset.name)); else chipOf(target.value)?.remove();
+      settle();
+    });
+    document.addEventListener("htmx:afterSwap", settle);
+    settle();
+  }
+
+  // JSON is checked while it is written; a file can be put in its place.
+  for (const area of document.querySelectorAll("[data-json]")) {
+    const state = area.closest("form").querySelector("[data-json-state]");
+    area.addEventListener("input", () => {
+      try { JSON.parse(area.value); state.textContent = ""; } catch (error) { state.textContent = error.message; }
+      state.classList.toggle("is-bad", !!state.textContent);
+    });
+  }
+  document.addEventListener("change", async ({ target }) => {
+    if (target.dataset.upload && target.files[0]) {
+      const area = document.getElementById(target.dataset.upload);
+      area.value = await target.files[0].text();
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    // The builder puts functions and attributes where the cursor is.
+    if (target.dataset.insert && target.value) {
+      const area = document.getElementById("expression");
+      const text = target.dataset.insert === "function" ? `${target.value}()` : `[${target.value}]`;
+      area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
+      if (target.dataset.insert === "function") area.selectionStart = area.selectionEnd -= 1;
+      target.value = "";
+      area.focus();
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+    }
   });
 })();

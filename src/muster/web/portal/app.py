@@ -9,23 +9,63 @@ import flask
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.roles import Permission
 from muster.ui.frame import make_face, message
-from muster.web.portal import applications, directory, door, home, logs
+from muster.ui.language import gettext, marked
+from muster.web.portal import (
+    applications,
+    assignments,
+    directory,
+    door,
+    finding,
+    gallery,
+    home,
+    logs,
+    mappings,
+    properties,
+    provisioning,
+    rules,
+    scoping,
+)
+from muster.web.portal.forms import SAID
 from muster.web.portal.paths import address
+from muster.web.portal.places import places
 from muster.web.services import Services
 
 View = Callable[..., Any]
 
 TEMPLATES = Path(__file__).with_name("templates")
 
+_APP = "/applications/<sp>"
+_MAPPING = f"{_APP}/mappings/<int:number>"
+
 # rule, endpoint, view. Every endpoint needs a session but those the door names.
 PAGES: tuple[tuple[str, str, View], ...] = (
     ("/", "home", home.show),
+    ("/find", "find", finding.find),
     ("/applications", "applications", applications.show_list),
-    ("/applications/<sp>", "application", applications.show_overview),
-    ("/applications/<sp>/live", "application_live", applications.show_live),
-    ("/applications/<sp>/users-and-groups", "assignments", applications.show_assignments),
-    ("/applications/<sp>/mappings", "mappings", applications.show_mappings),
-    ("/applications/<sp>/logs", "application_logs", logs.show_for_application),
+    ("/applications/new", "gallery", gallery.show_gallery),
+    ("/applications/new/<template_id>", "gallery_page", gallery.show_page),
+    (_APP, "application", applications.show_overview),
+    (f"{_APP}/live", "application_live", applications.show_live),
+    (f"{_APP}/restart", "show_restart", applications.show_restart),
+    (f"{_APP}/properties", "properties", properties.show_properties),
+    (f"{_APP}/roles", "roles", properties.show_roles),
+    (f"{_APP}/roles/<role_id>", "role", properties.show_role),
+    (f"{_APP}/manifest", "manifest", properties.show_manifest),
+    (f"{_APP}/manifest.json", "manifest_file", properties.download_manifest),
+    (f"{_APP}/users-and-groups", "assignments", assignments.show_assignments),
+    (f"{_APP}/users-and-groups/add", "assign", assignments.show_adding),
+    (f"{_APP}/provisioning", "provisioning", provisioning.show_provisioning),
+    (f"{_APP}/mappings", "mappings", mappings.show_mappings),
+    (f"{_APP}/mappings/expression", "builder", mappings.show_builder),
+    (f"{_APP}/mappings/schema", "schema", rules.show_schema),
+    (f"{_APP}/mappings/schema.json", "schema_file", rules.download_schema),
+    (f"{_APP}/mappings/versions", "versions", rules.show_versions),
+    (f"{_APP}/mappings/versions/<version>", "version", rules.show_version),
+    (f"{_MAPPING}/attributes/new", "new_attribute", mappings.show_attribute),
+    (f"{_MAPPING}/attributes/<target>", "attribute", mappings.show_attribute),
+    (f"{_MAPPING}/scope", "scope", scoping.show_scope),
+    (f"{_MAPPING}/list", "attribute_list", rules.show_attributes),
+    (f"{_APP}/logs", "application_logs", logs.show_for_application),
     ("/logs", "logs", logs.show),
     ("/logs/<entry_id>", "log_entry", logs.show_entry),
     ("/users", "users", directory.show_users),
@@ -35,18 +75,40 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/groups/<group_id>", "group", directory.show_group),
 )
 ACTIONS: tuple[tuple[str, str, View], ...] = (
-    ("/applications/<sp>/start", "start", applications.start),
-    ("/applications/<sp>/pause", "pause", applications.pause),
+    ("/applications/new/<template_id>", "create_application", gallery.create),
+    (f"{_APP}/start", "start", applications.start),
+    (f"{_APP}/pause", "pause", applications.pause),
+    (f"{_APP}/restart", "restart", applications.restart),
+    (f"{_APP}/properties", "save_properties", properties.save_properties),
+    (f"{_APP}/remove", "remove_application", properties.remove),
+    (f"{_APP}/roles/<role_id>", "save_role", properties.save_role),
+    (f"{_APP}/roles/<role_id>/remove", "remove_role", properties.remove_role),
+    (f"{_APP}/manifest", "save_manifest", properties.save_manifest),
+    (f"{_APP}/users-and-groups/add", "add_assignments", assignments.add),
+    (f"{_APP}/users-and-groups/remove", "remove_assignments", assignments.remove),
+    (f"{_APP}/users-and-groups/role", "change_role", assignments.change_role),
+    (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
+    (f"{_APP}/provisioning/test", "test_connection", provisioning.test),
+    (f"{_APP}/mappings/try", "try_expression", mappings.try_expression),
+    (f"{_APP}/mappings/schema", "change_schema", rules.change_schema),
+    (f"{_APP}/mappings/reset", "reset_mappings", rules.reset),
+    (f"{_APP}/mappings/versions/<version>/restore", "restore_version", rules.restore_version),
+    (_MAPPING, "save_actions", mappings.save_actions),
+    (f"{_MAPPING}/attributes/new", "add_attribute", mappings.save_attribute),
+    (f"{_MAPPING}/attributes/<target>", "save_attribute", mappings.save_attribute),
+    (f"{_MAPPING}/attributes/<target>/remove", "remove_attribute", mappings.remove_attribute),
+    (f"{_MAPPING}/scope", "change_scope", scoping.change_scope),
+    (f"{_MAPPING}/list", "change_attribute_list", rules.save_attribute),
 )
 
 _STATUS = {
-    RefusalKind.NOT_FOUND: (404, "That is not here"),
-    RefusalKind.BAD_REQUEST: (400, "That cannot be done"),
-    RefusalKind.FORBIDDEN: (403, "Your role does not allow this"),
-    RefusalKind.CONFLICT: (409, "That cannot be done now"),
-    RefusalKind.TOO_LARGE: (413, "That is too much at once"),
-    RefusalKind.TOO_MANY: (429, "Too many requests"),
-    RefusalKind.NOT_AVAILABLE: (503, "That is not available now"),
+    RefusalKind.NOT_FOUND: (404, marked("That is not here")),
+    RefusalKind.BAD_REQUEST: (400, marked("That cannot be done")),
+    RefusalKind.FORBIDDEN: (403, marked("Your role does not allow this")),
+    RefusalKind.CONFLICT: (409, marked("That cannot be done now")),
+    RefusalKind.TOO_LARGE: (413, marked("That is too much at once")),
+    RefusalKind.TOO_MANY: (429, marked("Too many requests")),
+    RefusalKind.NOT_AVAILABLE: (503, marked("That is not available now")),
 }
 
 
@@ -66,28 +128,21 @@ def make_portal(services: Services, *, set_up_hash: str | None = None) -> flask.
 
 def _known_to_all() -> dict[str, Any]:
     me = flask.g.get("me")
+    said = SAID.get(flask.request.args.get("said", ""))
     return {
         "me": me,
+        "may_configure": me is not None and me.may(Permission.WRITE_CONFIGURATION),
+        "may_run": me is not None and me.may(Permission.RUN_JOBS),
+        "may_write": me is not None and me.may(Permission.WRITE_DIRECTORY),
         "now": flask.g.get("now"),
         "csrf_token": flask.g.session.csrf_token if flask.g.get("session") is not None else "",
         "path": flask.request.path,
-        "places": _places() if me is not None else (),
+        "here": flask.request.full_path.removesuffix("?"),
+        "said": None if said is None else gettext(said),
+        "places": places() if me is not None else (),
     }
-
-
-def _places() -> tuple[tuple[str, str, str], ...]:
-    """The main navigation: address, name, icon of what the caller may read."""
-    places = (
-        (None, "/", "Home", "home"),
-        (Permission.READ_CONFIGURATION, "/applications", "Enterprise applications", "apps"),
-        (Permission.READ_DIRECTORY, "/users", "Users", "users"),
-        (Permission.READ_DIRECTORY, "/groups", "Groups", "users-group"),
-        (Permission.READ_LOGS, "/logs", "Provisioning logs", "list-details"),
-    )
-    may = flask.g.me.may
-    return tuple((to, name, icon) for needed, to, name, icon in places if needed is None or may(needed))
 
 
 def _show_refusal(refused: Refused) -> Any:
     status, title = _STATUS[refused.kind]
-    return message(status, title, refused.sentence)
+    return message(status, gettext(title), refused.sentence)

@@ -1,7 +1,6 @@
-"""Enterprise applications: the list, and one application's overview, assignments and mappings."""
+"""Enterprise applications: the list, one application's overview with its running cycle, start, pause and restart."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,93 +8,90 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import assignments as assigning
-from muster.administration import jobs, rules
-from muster.administration.refusals import not_found
-from muster.gallery.catalogue import GalleryPage, find
-from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication
-from muster.model.directory import ObjectKind
-from muster.model.job import CycleState, ScheduleState, SynchronizationJob
-from muster.model.roles import Permission
-from muster.model.rules import AttributeMapping, ObjectAction, ObjectMapping
-from muster.model.schema_document import read_schema
+from muster.administration import jobs
+from muster.model.job import CycleState, ResetScope, ScheduleState
 from muster.ui.frame import live
-from muster.web.portal.cycles import Badge, CycleView, job_badge, next_cycle_at, view_cycle
-from muster.web.portal.paths import address, desk, place, text
+from muster.ui.language import marked
+from muster.web.portal.cycles import next_cycle_at, view_cycle
+from muster.web.portal.forms import done, fields
+from muster.web.portal.paths import choice, desk, text
+from muster.web.portal.shelves import Shelf, find_shelf, shelf, show
 
 CYCLES_SHOWN = 8
-ROWS = 100
 # The page looks again after so many seconds.
 PACE_RUNNING = 1
 PACE_IDLE = 5
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """An application with its page of the gallery and its (first) job."""
-
-    application: EnterpriseApplication
-    page: GalleryPage | None
-    status: jobs.JobStatus | None
-    badge: Badge
-    current: CycleView | None
-
-    @property
-    def sp(self) -> str:
-        """The service principal's id: the application's place in addresses."""
-        return self.application.service_principal_id
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it belongs to the installation (the import of files) and is not run by admins."""
-        return self.page is not None and not self.page.is_application
-
-    def tabs(self) -> tuple[tuple[str, str], ...]:
-        """Names and addresses of its pages."""
-        pages = (("Overview", ()), ("Users and groups", ("users-and-groups",)), ("Mappings", ("mappings",)))
-        own = tuple((name, address("applications", self.sp, *parts)) for name, parts in pages)
-        log = ("Provisioning logs", address("applications", self.sp, "logs"))
-        return (*own, log) if flask.g.me.may(Permission.READ_LOGS) else own
+STATES = {
+    "running": marked("Running"),
+    "good": marked("On"),
+    "bad": marked("Quarantine"),
+    "warn": marked("Paused"),
+    "idle": marked("Not set up or not started"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssignmentRow:
-    """An assignment, and whether it entitles."""
+class ResetChoice:
+    """A part of a job's memory that a restart forgets, and what follows."""
 
-    assignment: AppRoleAssignment
-    role: str
-    entitles: bool
-    to: str
+    scope: ResetScope
+    name: str
+    effect: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingRow:
-    """One attribute mapping as it is shown."""
-
-    mapping: AttributeMapping
-    kind: str
+RESETS = (
+    ResetChoice(
+        scope=ResetScope.WATERMARK,
+        name=marked("Watermark"),
+        effect=marked("The next cycle is an initial one: everybody in scope is looked at again."),
+    ),
+    ResetChoice(
+        scope=ResetScope.ESCROWS,
+        name=marked("Failed objects that wait"),
+        effect=marked("What failed is tried at once, and its waiting time begins anew."),
+    ),
+    ResetChoice(
+        scope=ResetScope.QUARANTINE_STATE,
+        name=marked("Quarantine"),
+        effect=marked("The job leaves quarantine and runs at its usual interval."),
+    ),
+    ResetChoice(
+        scope=ResetScope.CONNECTOR_DATA_STORE,
+        name=marked("Links"),
+        effect=marked("Which account is whose is found again by the matching attributes. Takes longest."),
+    ),
+    ResetChoice(
+        scope=ResetScope.FORCE_DELETES,
+        name=marked("Held removals"),
+        effect=marked("The next cycle sends removals even if they are more than the threshold allows. Once."),
+    ),
+)
+_USUAL = (ResetScope.WATERMARK, ResetScope.ESCROWS, ResetScope.QUARANTINE_STATE)
 
 
 def show_list() -> Any:
     """GET /applications"""
-    wanted = text("search")
+    wanted, state = text("search"), choice("state", STATES)
     shelves = [shelf(application) for application in registry.applications(desk())]
     shown = [
         each
         for each in shelves
-        if not each.is_own and (wanted is None or wanted.casefold() in each.application.display_name.casefold())
+        if not each.is_own
+        and (wanted is None or _is_named(each, wanted.casefold()))
+        and state in (None, each.badge.tone)
     ]
-    return flask.render_template("applications/list.html", shelves=shown, search=wanted)
+    return flask.render_template("applications/list.html", shelves=shown, search=wanted, state=state, states=STATES)
 
 
 def show_overview(sp: str) -> Any:
     """GET /applications/<sp>"""
     found = find_shelf(sp)
     assigned = assigning.assignments(desk(), service_principal_id=found.sp)
-    return flask.render_template(
+    return show(
         "applications/overview.html",
-        shelf=found,
+        found,
         kinds=Counter(each.principal_kind for each in assigned),
-        may_run=flask.g.me.may(Permission.RUN_JOBS),
         **_live_values(found),
     )
 
@@ -113,74 +109,37 @@ def show_live(sp: str) -> Any:
 def start(sp: str) -> Any:
     """POST /applications/<sp>/start"""
     found = find_shelf(sp)
-    jobs.start(desk(), found.sp, _job_of(found).id)
-    return flask.redirect(address("applications", found.sp), 303)
+    jobs.start(desk(), found.sp, found.job.id)
+    return done(found.to(), "started")
 
 
 def pause(sp: str) -> Any:
     """POST /applications/<sp>/pause"""
     found = find_shelf(sp)
-    jobs.pause(desk(), found.sp, _job_of(found).id)
-    return flask.redirect(address("applications", found.sp), 303)
+    jobs.pause(desk(), found.sp, found.job.id)
+    return done(found.to(), "paused")
 
 
-def show_assignments(sp: str) -> Any:
-    """GET /applications/<sp>/users-and-groups"""
+def show_restart(sp: str) -> Any:
+    """GET /applications/<sp>/restart: what a restart forgets, and what follows from it."""
     found = find_shelf(sp)
-    wanted = text("search")
-    after = int((place() or "0").partition(":")[0])
-    rows = [
-        row
-        for row in _assignment_rows(found.application)
-        if wanted is None or wanted.casefold() in row.assignment.principal_display_name.casefold()
-    ]
-    return flask.render_template(
-        "applications/assignments.html",
-        shelf=found,
-        rows=rows[after : after + ROWS],
-        total=len(rows),
-        search=wanted,
-        next_after=str(after + ROWS) if after + ROWS < len(rows) else None,
-        is_first=after == 0,
-        without_role=sum(1 for row in rows if not row.entitles),
-    )
+    return show("applications/restart.html", found, job=found.job, resets=RESETS, usual=_USUAL)
 
 
-def show_mappings(sp: str) -> Any:
-    """GET /applications/<sp>/mappings"""
+def restart(sp: str) -> Any:
+    """POST /applications/<sp>/restart"""
     found = find_shelf(sp)
-    shown: Sequence[tuple[ObjectMapping, tuple[MappingRow, ...]]] = ()
-    version = None
-    if found.status is not None:
-        version = rules.schema_of(desk(), found.sp, found.status.job.id)
-        shown = tuple(
-            (mapping, tuple(MappingRow(mapping=each, kind=_kind(each)) for each in mapping.attribute_mappings))
-            for rule in read_schema(version.document).rules
-            for mapping in rule.object_mappings
-        )
-    return flask.render_template(
-        "applications/mappings.html", shelf=found, mappings=shown, version=version, actions=tuple(ObjectAction)
-    )
+    known = {each.scope.value: each.scope for each in RESETS}
+    scopes = [known[value] for value in fields("scope") if value in known]
+    jobs.restart(desk(), found.sp, found.job.id, scopes or [ResetScope.NONE])
+    return done(found.to(), "restarted" if ResetScope.WATERMARK in scopes else "started")
 
 
-def find_shelf(sp: str) -> Shelf:
-    """Returns an application's shelf. Raises: Refused."""
-    return shelf(registry.find_application(desk(), sp))
-
-
-def shelf(application: EnterpriseApplication) -> Shelf:
-    """Returns the application with what is known of its provisioning. Raises: Refused."""
-    known = jobs.jobs(desk(), application.service_principal_id)
-    status = jobs.status_of(desk(), known[0]) if known else None
-    current = None
-    if status is not None and status.newest is not None:
-        current = view_cycle(status.newest, flask.g.now, application.service_principal_id)
-    return Shelf(
-        application=application,
-        page=find(application.template_id),
-        status=status,
-        badge=job_badge(status),
-        current=current,
+def _is_named(found: Shelf, wanted: str) -> bool:
+    application = found.application
+    return wanted in application.display_name.casefold() or wanted in (
+        application.service_principal_id,
+        application.app_id,
     )
 
 
@@ -201,42 +160,3 @@ def _live_values(found: Shelf) -> dict[str, Any]:
 
 def _state(found: Shelf) -> str:
     return "None" if found.status is None else found.status.job.code.value
-
-
-def _job_of(found: Shelf) -> SynchronizationJob:
-    if found.status is None:
-        raise not_found("The synchronization job of", found.application.display_name)
-    return found.status.job
-
-
-def _assignment_rows(application: EnterpriseApplication) -> list[AssignmentRow]:
-    roles = {role.id: role for role in application.app_roles}
-    rows = []
-    for each in assigning.assignments(desk(), service_principal_id=application.service_principal_id):
-        role = roles.get(each.role_id)
-        is_default = each.role_id == DEFAULT_ACCESS
-        rows.append(
-            AssignmentRow(
-                assignment=each,
-                role="Default Access" if is_default else "Unknown role" if role is None else role.display_name,
-                entitles=application.accepts_default_access or not is_default,
-                to=address("groups" if each.principal_kind is ObjectKind.GROUP else "users", each.principal_id),
-            )
-        )
-    # Groups first, as they count for many; then by name.
-    rows.sort(
-        key=lambda row: (
-            row.assignment.principal_kind is ObjectKind.USER,
-            row.assignment.principal_display_name.casefold(),
-        )
-    )
-    return rows
-
-
-def _kind(mapping: AttributeMapping) -> str:
-    expression = mapping.expression
-    if expression is None:
-        return "None"
-    if expression.startswith("[") and expression.find("]") == len(expression) - 1:
-        return "Direct"
-    return "Constant" if expression.startswith('"') and expression.count('"') == 2 else "Expression"

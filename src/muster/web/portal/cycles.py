@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from muster.administration.jobs import JobStatus
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, JobCode, ScheduleState
+from muster.ui.language import gettext, marked
 from muster.web.portal.paths import address
 
 BAR_UNITS = 1_000
@@ -13,45 +14,45 @@ _LEAST_UNITS = 6
 _RATE_AFTER = timedelta(seconds=1)
 
 _KINDS = {
-    CycleKind.INITIAL: "Initial cycle",
-    CycleKind.INCREMENTAL: "Incremental cycle",
-    CycleKind.PLAN: "Plan",
-    CycleKind.ON_DEMAND: "Provision on demand",
+    CycleKind.INITIAL: marked("Initial cycle"),
+    CycleKind.INCREMENTAL: marked("Incremental cycle"),
+    CycleKind.PLAN: marked("Plan"),
+    CycleKind.ON_DEMAND: marked("Provision on demand"),
 }
 _PHASES = {
-    CyclePhase.CENSUS: "Reading what the application has",
-    CyclePhase.USERS: "Users",
-    CyclePhase.GROUPS: "Groups",
-    CyclePhase.RETRIES: "Trying failed objects again",
-    CyclePhase.REMOVALS: "Removals",
-    CyclePhase.REFERENCES: "Managers and members",
-    CyclePhase.CLOSING: "Closing",
-    CyclePhase.DONE: "Done",
+    CyclePhase.CENSUS: marked("Reading what the application has"),
+    CyclePhase.USERS: marked("Users"),
+    CyclePhase.GROUPS: marked("Groups"),
+    CyclePhase.RETRIES: marked("Trying failed objects again"),
+    CyclePhase.REMOVALS: marked("Removals"),
+    CyclePhase.REFERENCES: marked("Managers and members"),
+    CyclePhase.CLOSING: marked("Closing"),
+    CyclePhase.DONE: marked("Done"),
 }
 _STATES = {
-    CycleState.RUNNING: ("Running", "running"),
-    CycleState.SUCCEEDED: ("Succeeded", "good"),
-    CycleState.FAILED: ("Failed", "bad"),
-    CycleState.ENTRY_LEVEL_ERRORS: ("Completed with failures", "warn"),
-    CycleState.STOPPED: ("Stopped", "idle"),
+    CycleState.RUNNING: (marked("Running"), "running"),
+    CycleState.SUCCEEDED: (marked("Succeeded"), "good"),
+    CycleState.FAILED: (marked("Failed"), "bad"),
+    CycleState.ENTRY_LEVEL_ERRORS: (marked("Completed with failures"), "warn"),
+    CycleState.STOPPED: (marked("Stopped"), "idle"),
 }
 _CODES = {
-    JobCode.NOT_CONFIGURED: ("Not started", "idle"),
-    JobCode.NOT_RUN: ("Not run yet", "idle"),
-    JobCode.ACTIVE: ("On", "good"),
-    JobCode.PAUSED: ("Paused", "warn"),
-    JobCode.QUARANTINE: ("Quarantine", "bad"),
+    JobCode.NOT_CONFIGURED: (marked("Not started"), "idle"),
+    JobCode.NOT_RUN: (marked("Not run yet"), "idle"),
+    JobCode.ACTIVE: (marked("On"), "good"),
+    JobCode.PAUSED: (marked("Paused"), "warn"),
+    JobCode.QUARANTINE: (marked("Quarantine"), "bad"),
 }
 # Counter -> name, colour, and the entries of the log it counts (action, status); None: not logged one by one.
 _OUTCOMES: tuple[tuple[str, str, str, tuple[str | None, str] | None], ...] = (
-    ("created", "Created", "create", ("create", "success")),
-    ("updated", "Updated", "update", ("update", "success")),
-    ("disabled", "Disabled", "disable", ("disable", "success")),
-    ("deleted", "Deleted", "delete", ("delete", "success")),
-    ("unchanged", "Unchanged", "same", None),
-    ("skipped", "Skipped", "skip", (None, "skipped")),
-    ("held", "Held", "held", ("stagedDelete", "skipped")),
-    ("failed", "Failed", "fail", (None, "failure")),
+    ("created", marked("Created"), "create", ("create", "success")),
+    ("updated", marked("Updated"), "update", ("update", "success")),
+    ("disabled", marked("Disabled"), "disable", ("disable", "success")),
+    ("deleted", marked("Deleted"), "delete", ("delete", "success")),
+    ("unchanged", marked("Unchanged"), "same", None),
+    ("skipped", marked("Skipped"), "skip", (None, "skipped")),
+    ("held", marked("Held"), "held", ("stagedDelete", "skipped")),
+    ("failed", marked("Failed"), "fail", (None, "failure")),
 )
 
 
@@ -111,9 +112,9 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
     word, tone = _STATES[cycle.state]
     return CycleView(
         cycle=cycle,
-        kind=_KINDS[cycle.kind],
-        phase=_PHASES[cycle.phase],
-        badge=Badge(word=word, tone=tone),
+        kind=cycle_kind(cycle),
+        phase=gettext(_PHASES.get(cycle.phase, cycle.phase.value)),
+        badge=Badge(word=gettext(word), tone=tone),
         took=took,
         done=done,
         total=total,
@@ -125,14 +126,19 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
     )
 
 
+def cycle_kind(cycle: Cycle) -> str:
+    """Returns what sort of cycle it is, in words."""
+    return gettext(_KINDS.get(cycle.kind, cycle.kind.value))
+
+
 def job_badge(status: JobStatus | None) -> Badge:
     """Returns where an application's provisioning stands, in a word."""
     if status is None:
-        return Badge(word="Not set up", tone="idle")
+        return Badge(word=gettext("Not set up"), tone="idle")
     if status.newest is not None and status.newest.state is CycleState.RUNNING and status.job.quarantine is None:
-        return Badge(word="Running", tone="running")
+        return Badge(word=gettext("Running"), tone="running")
     word, tone = _CODES[status.job.code]
-    return Badge(word=word, tone=tone)
+    return Badge(word=gettext(word), tone=tone)
 
 
 def next_cycle_at(status: JobStatus) -> datetime | None:
@@ -146,7 +152,7 @@ def next_cycle_at(status: JobStatus) -> datetime | None:
 
 
 def _segments(counted: Counters, cycle_id: str, sp: str) -> tuple[Segment, ...]:
-    counts = [(getattr(counted, field), name, shade, logged) for field, name, shade, logged in _OUTCOMES]
+    counts = [(getattr(counted, field), gettext(name), shade, logged) for field, name, shade, logged in _OUTCOMES]
     shown = [entry for entry in counts if entry[0]]
     whole = sum(entry[0] for entry in shown)
     # Few among many stay visible: everything gets a least width, the rest is shared.

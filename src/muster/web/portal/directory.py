@@ -14,8 +14,9 @@ from muster.model.log import shown
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryQuery
 from muster.ui.frame import is_fragment_wanted
-from muster.web.portal.applications import find_shelf, shelf
+from muster.ui.language import gettext
 from muster.web.portal.paths import choice, desk, place, text
+from muster.web.portal.shelves import find_shelf, shelf
 
 ROWS = 50
 _STATES = {"deleted": Lifecycle.SOFT_DELETED}
@@ -58,7 +59,7 @@ def show_why(user_id: str, sp: str) -> Any:
     found = find_shelf(sp)
     explained, refusal = None, None
     if found.status is None:
-        refusal = f"{found.application.display_name} has no provisioning job yet."
+        refusal = gettext("%(name)s has no provisioning job yet.", name=found.application.display_name)
     else:
         try:
             explained = jobs.explain(desk(), found.sp, found.status.job.id, user.object_id)
@@ -120,7 +121,8 @@ def _grants(principal: DirectoryObject) -> list[tuple[EnterpriseApplication, str
         if application is None:
             continue
         role = next((role.display_name for role in application.app_roles if role.id == each.role_id), None)
-        grants.append((application, "Default Access" if each.role_id == DEFAULT_ACCESS else role or "Unknown role"))
+        named = gettext("Default Access") if each.role_id == DEFAULT_ACCESS else role or gettext("Unknown role")
+        grants.append((application, named))
     return grants
 
 

@@ -14,7 +14,8 @@ from muster.administration.refusals import Refused
 from muster.model.roles import Caller, Role
 from muster.sealing import is_password, is_token
 from muster.ui.brake import Brake, Pressure
-from muster.ui.frame import is_fragment_wanted, message
+from muster.ui.frame import FORM_PARTS, is_fragment_wanted, message
+from muster.ui.language import gettext, marked, ngettext
 from muster.ui.sessions import FormSeal, Session, Sessions, is_same, stamp_of
 from muster.web.access import with_ownership
 from muster.web.portal.paths import own_path
@@ -25,13 +26,15 @@ logger = logging.getLogger(__name__)
 COOKIE = "muster_session"
 FORM_COOKIE = "muster_form"
 # Endpoints that need no session.
-OPEN = frozenset({"asset", "show_sign_in", "sign_in", "show_set_up", "set_up"})
+OPEN = frozenset({"asset", "choose_language", "show_sign_in", "sign_in", "show_set_up", "set_up"})
+# Forms that hold a document or a file: so many bytes, and only from somebody who is signed in.
+ROOMY = {"change_schema": 4_194_304, "save_manifest": 4_194_304, "change_scope": 1_048_576}
 
 # One person at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
 _PAIR = Pressure(free=4, longest=timedelta(minutes=5))
 _NAME = Pressure(free=40, longest=timedelta(seconds=30))
 _MACHINE = Pressure(free=60, longest=timedelta(minutes=1))
-_REFUSED = "Name and password do not fit. Check both and try again."
+_REFUSED = marked("Name and password do not fit. Check both and try again.")
 
 
 class Door:
@@ -57,8 +60,13 @@ class Door:
             session = self._sessions.find(secret, context.now, is_seen=not is_fragment_wanted())
             context.me = self._caller(session)
             context.session = session if context.me is not None else None
+        if context.me is not None and request.endpoint in ROOMY:
+            request.max_content_length = request.max_form_memory_size = ROOMY[request.endpoint]
+            request.max_form_parts = FORM_PARTS * 10
         if request.method not in ("GET", "HEAD") and not self._is_own_form(context.session):
-            return message(400, "The form is out of date", "Go back, load the page anew and send it again.")
+            return message(
+                400, gettext("The form is out of date"), gettext("Go back, load the page anew and send it again.")
+            )
         if context.me is not None:
             context.desk = self._services.desk(context.me)
             return None
@@ -121,8 +129,10 @@ class Door:
         waits = [wait for key, pressure in keys if (wait := self._brake.wait(key, pressure, now)) is not None]
         if waits:
             seconds = max(1, round(max(waits).total_seconds()))
-            refusal = (
-                f"Too many attempts that failed. Wait {seconds} second{'' if seconds == 1 else 's'} and try again."
+            refusal = ngettext(
+                "Too many attempts that failed. Wait %(num)s second and try again.",
+                "Too many attempts that failed. Wait %(num)s seconds and try again.",
+                seconds,
             )
             page = self._form("sign_in.html", 429, refusal=refusal, **shown)
             page.headers["Retry-After"] = str(seconds)
@@ -132,7 +142,7 @@ class Door:
             for key, _ in keys:
                 self._brake.fail(key, now)
             logger.warning("a sign-in failed", extra={"machine": machine})
-            return self._form("sign_in.html", 401, refusal=_REFUSED, **shown)
+            return self._form("sign_in.html", 401, refusal=gettext(_REFUSED), **shown)
         self._brake.succeed(keys[0][0])
         logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
         return self._admit(found, shown["next"])
@@ -238,7 +248,9 @@ def _to_sign_in() -> Any:
 def _link_is_over() -> Any:
     return message(
         404,
-        "This set-up link is not valid",
-        "It works once, for an installation without administrators. Start the service again for a new link, "
-        "or run: muster admin create NAME",
+        gettext("This set-up link is not valid"),
+        gettext(
+            "It works once, for an installation without administrators. Start the service again for a new link, "
+            "or run: muster admin create NAME"
+        ),
     )

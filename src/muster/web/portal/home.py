@@ -13,9 +13,10 @@ from muster.model.log import LogEntry, LogStatus
 from muster.model.roles import Permission
 from muster.ports.cycles import LogQuery
 from muster.ports.directory import DirectoryQuery
-from muster.web.portal.applications import Shelf, shelf
+from muster.ui.language import gettext
 from muster.web.portal.logs import ACTIONS, STATUSES, entry_address
 from muster.web.portal.paths import desk
+from muster.web.portal.shelves import Shelf, shelf
 
 ENTRIES = 8
 FAILURES = 5
@@ -58,7 +59,7 @@ def _counts() -> list[Figure]:
         return people.search(desk(), DirectoryQuery(kind=kind, lifecycles=(lifecycle,), limit=1)).total
 
     return [
-        ("Users", count(ObjectKind.USER, Lifecycle.PRESENT), "/users", "users"),
-        ("Groups", count(ObjectKind.GROUP, Lifecycle.PRESENT), "/groups", "users-group"),
-        ("Deleted users", count(ObjectKind.USER, Lifecycle.SOFT_DELETED), "/users?state=deleted", "user-off"),
+        (gettext("Users"), count(ObjectKind.USER, Lifecycle.PRESENT), "/users", "users"),
+        (gettext("Groups"), count(ObjectKind.GROUP, Lifecycle.PRESENT), "/groups", "users-group"),
+        (gettext("Deleted users"), count(ObjectKind.USER, Lifecycle.SOFT_DELETED), "/users?state=deleted", "user-off"),
     ]

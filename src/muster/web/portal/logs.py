@@ -12,47 +12,48 @@ from muster.model.application import EnterpriseApplication
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
 from muster.ports.cycles import LogQuery
 from muster.ui.frame import is_fragment_wanted
-from muster.web.portal.applications import Shelf, find_shelf
+from muster.ui.language import gettext, marked
 from muster.web.portal.paths import address, choice, desk, place, text
+from muster.web.portal.shelves import Shelf, find_shelf
 
 ROWS = 50
 SPANS = {
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("Last 24 hours", timedelta(hours=24)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
+    "1h": (marked("Last hour"), timedelta(hours=1)),
+    "24h": (marked("Last 24 hours"), timedelta(hours=24)),
+    "7d": (marked("Last 7 days"), timedelta(days=7)),
+    "30d": (marked("Last 30 days"), timedelta(days=30)),
 }
 STATUSES = {
-    LogStatus.SUCCESS.value: ("Success", "good"),
-    LogStatus.WARNING.value: ("Warning", "warn"),
-    LogStatus.FAILURE.value: ("Failure", "bad"),
-    LogStatus.SKIPPED.value: ("Skipped", "idle"),
+    LogStatus.SUCCESS.value: (marked("Success"), "good"),
+    LogStatus.WARNING.value: (marked("Warning"), "warn"),
+    LogStatus.FAILURE.value: (marked("Failure"), "bad"),
+    LogStatus.SKIPPED.value: (marked("Skipped"), "idle"),
 }
 ACTIONS = {
-    ProvisioningAction.CREATE.value: ("Create", "plus"),
-    ProvisioningAction.UPDATE.value: ("Update", "pencil"),
-    ProvisioningAction.DISABLE.value: ("Disable", "user-off"),
-    ProvisioningAction.DELETE.value: ("Delete", "trash"),
-    ProvisioningAction.STAGED_DELETE.value: ("Held", "clock"),
-    ProvisioningAction.OTHER.value: ("Other", "minus"),
+    ProvisioningAction.CREATE.value: (marked("Create"), "plus"),
+    ProvisioningAction.UPDATE.value: (marked("Update"), "pencil"),
+    ProvisioningAction.DISABLE.value: (marked("Disable"), "user-off"),
+    ProvisioningAction.DELETE.value: (marked("Delete"), "trash"),
+    ProvisioningAction.STAGED_DELETE.value: (marked("Held"), "clock"),
+    ProvisioningAction.OTHER.value: (marked("Other"), "minus"),
 }
 STEPS = {
-    "import": "Import",
-    "scoping": "Determine scope",
-    "matching": "Match",
-    "processing": "Decide",
-    "referenceResolution": "Set references",
-    "export": "Perform action",
+    "import": marked("Import"),
+    "scoping": marked("Determine scope"),
+    "matching": marked("Match"),
+    "processing": marked("Decide"),
+    "referenceResolution": marked("Set references"),
+    "export": marked("Perform action"),
 }
 # What to do about a skip, by its reason.
 _REMEDIES = {
-    SkipReason.NOT_ASSIGNED: "Assign the person, or a group they are a direct member of, to the application.",
-    SkipReason.NOT_EFFECTIVELY_ENTITLED: "Give a role other than Default Access under Users and groups.",
-    SkipReason.OUT_OF_SCOPE_FILTER: "Change the scoping filter or the attribute that it looks at.",
-    SkipReason.INACTIVE_AT_SOURCE: "Nothing to do, unless the account should be enabled in the directory.",
-    SkipReason.MATCHING_ATTRIBUTE_MISSING: "Fill the attribute that accounts are matched by.",
-    SkipReason.ACTION_DISABLED: "Switch the object action on in the mapping, if it should be done.",
-    SkipReason.REFERENCE_UNRESOLVED: "Nothing to do: it is set as soon as the other object is provisioned.",
+    SkipReason.NOT_ASSIGNED: marked("Assign the person, or a group they are a direct member of, to the application."),
+    SkipReason.NOT_EFFECTIVELY_ENTITLED: marked("Give a role other than Default Access under Users and groups."),
+    SkipReason.OUT_OF_SCOPE_FILTER: marked("Change the scoping filter or the attribute that it looks at."),
+    SkipReason.INACTIVE_AT_SOURCE: marked("Nothing to do, unless the account should be enabled in the directory."),
+    SkipReason.MATCHING_ATTRIBUTE_MISSING: marked("Fill the attribute that accounts are matched by."),
+    SkipReason.ACTION_DISABLED: marked("Switch the object action on in the mapping, if it should be done."),
+    SkipReason.REFERENCE_UNRESOLVED: marked("Nothing to do: it is set as soon as the other object is provisioned."),
 }
 
 
@@ -124,7 +125,8 @@ def remedy_of(entry: LogEntry) -> str | None:
     """Returns what to do about an entry, None if there is nothing to do."""
     if entry.failure is not None:
         return entry.failure.remedy
-    return None if entry.skip_reason is None else _REMEDIES.get(entry.skip_reason)
+    remedy = None if entry.skip_reason is None else _REMEDIES.get(entry.skip_reason)
+    return None if remedy is None else gettext(remedy)
 
 
 def entry_address(entry: LogEntry) -> str:

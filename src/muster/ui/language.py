@@ -1,0 +1,133 @@
+"""The languages of the pages: which one a reader gets, and texts, numbers and spans of time in it.
+
+English is the language of the source; the others are catalogues (`locale/nl.po`), read as they are: no build step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import flask
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+COOKIE = "language"
+LOCALE = Path(__file__).with_name("locale")
+_YEAR_SECONDS = 31_536_000
+
+
+class Language(StrEnum):
+    """What the pages can be read in."""
+
+    ENGLISH = "en"
+    DUTCH = "nl"
+
+    @property
+    def own_name(self) -> str:
+        """What its speakers call it."""
+        return {Language.ENGLISH: "English", Language.DUTCH: "Nederlands"}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Translations by English text; a plural's are found by its singular."""
+
+    texts: Mapping[str, str]
+    plurals: Mapping[str, Sequence[str]]
+
+
+def choose(kept: str | None, accepted: Sequence[str]) -> Language:
+    """Returns the language that was chosen here, else the first that the browser asks for, else English."""
+    for wanted in (kept or "", *accepted):
+        code = wanted[:2].lower()
+        if code in {each.value for each in offered()}:
+            return Language(code)
+    return Language.ENGLISH
+
+
+def offered() -> tuple[Language, ...]:
+    """Returns the languages that there are translations for, and English."""
+    return tuple(each for each in Language if each is Language.ENGLISH or (LOCALE / f"{each.value}.po").is_file())
+
+
+def language() -> Language:
+    """Returns the language of this request; English outside of one."""
+    if not flask.has_request_context():
+        return Language.ENGLISH
+    chosen: Language | None = flask.g.get("language")
+    if chosen is None:
+        accepted = [name for name, _ in flask.request.accept_languages]
+        chosen = flask.g.language = choose(flask.request.cookies.get(COOKIE), accepted)
+    return chosen
+
+
+def marked(text: str) -> str:
+    """Returns the text as it is: it is translated where it is shown, and marked here so that it is found."""
+    return text
+
+
+def gettext(text: str, **values: Any) -> str:
+    """Returns a text in the reader's language, `%(name)s` filled in."""
+    shown = find_catalogue(language()).texts.get(text) or text
+    return shown % values if values else shown
+
+
+def ngettext(singular: str, plural: str, num: int, **values: Any) -> str:
+    """Returns the form of a text that fits a number; `%(num)s` is the number as it is written here."""
+    forms = find_catalogue(language()).plurals.get(singular) or (singular, plural)
+    return forms[0 if num == 1 else 1] % {"num": number_text(num), **values}
+
+
+def number_text(value: float) -> str:
+    """Returns a number with the reader's marks for thousands and decimals."""
+    return str(format_decimal(value, locale=language().value))
+
+
+@cache
+def find_catalogue(of: Language) -> Catalogue:
+    """Returns a language's translations; English has none."""
+    texts: dict[str, str] = {}
+    plurals: dict[str, tuple[str, ...]] = {}
+    path = LOCALE / f"{of.value}.po"
+    if path.is_file():
+        with path.open("rb") as file:
+            for message in read_po(file, locale=of.value):
+                if isinstance(message.id, str):
+                    texts[message.id] = str(message.string or "")
+                else:
+                    plurals[message.id[0]] = tuple(message.string or ())
+    return Catalogue(texts=texts, plurals=plurals)
+
+
+def speak(app: flask.Flask) -> None:
+    """Lets an application's templates use `_()`, and its readers choose: GET /language/nl."""
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    # New style: `_("… %(name)s", name=…)`, the values escaped.
+    install: Any = app.jinja_env
+    install.install_gettext_callables(_template_text, _template_plural, newstyle=True)
+    app.jinja_env.globals.update(language=language, languages=offered())
+    app.add_url_rule("/language/<code>", "choose_language", _keep_choice, methods=["GET"])
+
+
+def _template_text(text: str) -> str:
+    return find_catalogue(language()).texts.get(text) or text
+
+
+def _template_plural(singular: str, plural: str, num: int) -> str:
+    forms = find_catalogue(language()).plurals.get(singular) or (singular, plural)
+    return forms[0 if num == 1 else 1]
+
+
+def _keep_choice(code: str) -> Any:
+    if code not in {each.value for each in Language}:
+        flask.abort(404)
+    # Back to the page it was chosen on: a path of this site, whatever somebody put into the link.
+    to = flask.request.args.get("next", "/")
+    if not to.startswith("/") or to[1:2] in ("/", "\\") or not to.isprintable():
+        to = "/"
+    response = flask.redirect(to, 303)
+    response.set_cookie(COOKIE, code, max_age=_YEAR_SECONDS, httponly=True, samesite="Lax", path="/")
+    return response

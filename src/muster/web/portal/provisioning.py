@@ -1,0 +1,197 @@
+"""Provisioning of an application set up: mode, credentials with their test, notification, deletions, scope, status."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import flask
+
+from muster.administration import credentials, jobs
+from muster.administration.refusals import Refused, bad_request
+from muster.administration.secrets import MASK, VALUE_LIMIT
+from muster.model.application import SecretKey
+from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState
+from muster.model.roles import Permission
+from muster.ui.language import gettext, marked
+from muster.web.portal.forms import done, field, is_ticked
+from muster.web.portal.paths import desk, text
+from muster.web.portal.shelves import Shelf, find_shelf, show
+
+SCOPES = {
+    "assigned": marked("Only assigned users and groups"),
+    "all": marked("All users and groups"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the form shows: as saved, or as filled in when it came back."""
+
+    url: str
+    has_token: bool
+    email: str
+    sends_mail: bool
+    guards_deletions: bool
+    threshold: str
+    scope: str
+    skips_leavers: bool
+    transitive: bool
+    interval_minutes: str
+    is_on: bool
+
+
+def show_provisioning(sp: str) -> Any:
+    """GET /applications/<sp>/provisioning: what it does and *Get started*, or the form."""
+    found = find_shelf(sp)
+    if found.status is None and text("mode") != "automatic":
+        return show("provisioning/begin.html", found)
+    return _form(found, _saved(found))
+
+
+def save(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning: tests new credentials, then saves everything, or nothing."""
+    found = find_shelf(sp)
+    saved = _saved(found)
+    given = _given(saved)
+    try:
+        said = _save(found, saved, given)
+    except Refused as refused:
+        return _form(found, given, refused), 400
+    return done(found.to() if said == "started" else found.to("provisioning"), said)
+
+
+def test(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/test: Test Connection, as a line below the button."""
+    found = find_shelf(sp)
+    refusal: Refused | None = None
+    try:
+        credentials.validate(desk(), found.sp, _credentials(), job_id=_job_id(found))
+    except Refused as refused:
+        if refused.kind == "forbidden":
+            raise
+        refusal = refused
+    return flask.render_template("provisioning/tested.html", refusal=refusal)
+
+
+# ---------------------------------------------------------------- saving
+
+
+def _save(found: Shelf, saved: Settings, given: Settings) -> str:
+    desk().require(Permission.WRITE_CONFIGURATION)
+    pairs = _pairs(found, given)
+    interval = _interval(given.interval_minutes)
+    is_moved = given.url != saved.url or bool(flask.request.form.get("secret"))
+    if is_moved or found.status is None:
+        credentials.validate(desk(), found.sp, _credentials(), job_id=_job_id(found))
+    credentials.put_secrets(desk(), found.sp, pairs)
+    job = found.job if found.status is not None else jobs.create_job(desk(), found.sp, None)
+    transitive = "true" if given.transitive else "false"
+    if interval != job.interval or transitive != (job.settings.get(TRANSITIVE_GROUPS_SETTING) or "false"):
+        jobs.set_settings(desk(), found.sp, job.id, {TRANSITIVE_GROUPS_SETTING: transitive}, interval=interval)
+    is_on = job.schedule_state is ScheduleState.ACTIVE
+    if given.is_on and not is_on:
+        jobs.start(desk(), found.sp, job.id)
+        return "started"
+    if is_on and not given.is_on:
+        jobs.pause(desk(), found.sp, job.id)
+        return "paused"
+    return "saved"
+
+
+def _pairs(found: Shelf, given: Settings) -> dict[str, str]:
+    """All secrets as they are to be kept: what the form does not know stays as it is (masked: kept)."""
+    notification = {
+        "Enabled": given.sends_mail,
+        "Recipients": given.email,
+        "DeleteThresholdEnabled": given.guards_deletions,
+    }
+    if given.guards_deletions:
+        if not given.threshold.isascii() or not given.threshold.isdigit():
+            raise bad_request(gettext("The threshold of removals is a whole number."))
+        notification["DeleteThresholdValue"] = int(given.threshold)
+    if given.sends_mail and not given.email:
+        raise bad_request(gettext("Enter the address that failures are mailed to, or untick the box."))
+    before = _notification(credentials.shown_secrets(desk(), found.sp))
+    return {
+        **credentials.shown_secrets(desk(), found.sp),
+        **_credentials(),
+        SecretKey.SYNC_ALL: "true" if given.scope == "all" else "false",
+        SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS: "true" if given.skips_leavers else "false",
+        SecretKey.SYNC_NOTIFICATION_SETTINGS: json.dumps({**before, **notification}),
+    }
+
+
+def _credentials() -> dict[str, str]:
+    token = flask.request.form.get("secret", "").strip()
+    return {
+        SecretKey.BASE_ADDRESS: field("url"),
+        SecretKey.SECRET_TOKEN: token[: VALUE_LIMIT + 1] if token else MASK,
+    }
+
+
+def _interval(minutes: str) -> timedelta:
+    if not (minutes.isascii() and minutes.isdigit() and len(minutes) <= 6):
+        raise bad_request(gettext("The interval is a whole number of minutes."))
+    interval = timedelta(minutes=int(minutes))
+    # Looked at before anything is saved: a form is saved whole or not at all.
+    if not jobs.SHORTEST_INTERVAL <= interval <= jobs.LONGEST_INTERVAL:
+        raise bad_request(gettext("The interval is from one minute to 31 days (44,640 minutes)."))
+    return interval
+
+
+def _job_id(found: Shelf) -> str | None:
+    return None if found.status is None else found.status.job.id
+
+
+# ---------------------------------------------------------------- what the form shows
+
+
+def _form(found: Shelf, settings: Settings, refusal: Refused | None = None) -> str:
+    return show("provisioning/form.html", found, settings=settings, scopes=SCOPES, refusal=refusal)
+
+
+def _saved(found: Shelf) -> Settings:
+    secrets = credentials.shown_secrets(desk(), found.sp)
+    job = None if found.status is None else found.status.job
+    notification = _notification(secrets)
+    threshold = notification.get("DeleteThresholdValue")
+    interval = DEFAULT_INTERVAL if job is None else job.interval
+    return Settings(
+        url=secrets.get(SecretKey.BASE_ADDRESS, ""),
+        has_token=SecretKey.SECRET_TOKEN in secrets,
+        email=str(notification.get("Recipients") or ""),
+        sends_mail=notification.get("Enabled") is True,
+        guards_deletions=notification.get("DeleteThresholdEnabled", True) is not False,
+        threshold=str(500 if threshold is None else threshold),
+        scope="all" if secrets.get(SecretKey.SYNC_ALL, "").lower() == "true" else "assigned",
+        skips_leavers=secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower() == "true",
+        transitive=job is not None and job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true",
+        interval_minutes=str(round(interval.total_seconds() / 60)),
+        is_on=job is not None and job.schedule_state is ScheduleState.ACTIVE,
+    )
+
+
+def _given(saved: Settings) -> Settings:
+    return Settings(
+        url=field("url"),
+        has_token=saved.has_token,
+        email=field("email"),
+        sends_mail=is_ticked("sends_mail"),
+        guards_deletions=is_ticked("guards_deletions"),
+        threshold=field("threshold") or saved.threshold,
+        scope="all" if field("scope") == "all" else "assigned",
+        skips_leavers=is_ticked("skips_leavers"),
+        transitive=is_ticked("transitive"),
+        interval_minutes=field("interval") or saved.interval_minutes,
+        is_on=field("status") == "on",
+    )
+
+
+def _notification(secrets: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        read = json.loads(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS) or "{}")
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}

@@ -1,0 +1,134 @@
+"""The scoping filters of an object mapping: an editor that says at each change how many people are in and out."""
+
+from typing import Any
+
+import flask
+
+from muster.administration import mapping_edits
+from muster.administration.mapping_edits import PlacedMapping, ScopeCount
+from muster.administration.refusals import Refused, bad_request
+from muster.model.directory import ObjectKind
+from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
+from muster.planning.operators import OPERATORS, OPERATORS_BY_NAME, Kind, normal_name
+from muster.ui.frame import is_fragment_wanted
+from muster.ui.language import gettext
+from muster.web.portal.forms import done
+from muster.web.portal.paths import desk
+from muster.web.portal.shelves import find_shelf, show
+
+GROUPS = 50
+CLAUSES = 50
+# Attributes that no clause can look at (Microsoft, "Scoping filters").
+_EXCLUDED = frozenset({"appRoleAssignments", "manager", "members", "userType", "proxyAddresses", "otherMails"})
+
+
+def show_scope(sp: str, number: int) -> Any:
+    """GET /applications/<sp>/mappings/<number>/scope"""
+    found = find_shelf(sp)
+    placed = mapping_edits.find_mapping(desk(), found.sp, found.job.id, number)
+    return _editor(sp, placed, placed.mapping.scope)
+
+
+def change_scope(sp: str, number: int) -> Any:
+    """POST /applications/<sp>/mappings/<number>/scope: a clause or filter more or less, or all saved."""
+    found = find_shelf(sp)
+    placed = mapping_edits.find_mapping(desk(), found.sp, found.job.id, number)
+    deed, _, place = flask.request.form.get("do", "").partition(":")
+    scope = _changed(_given(), deed, place)
+    if deed == "save":
+        try:
+            mapping_edits.set_scope(desk(), found.sp, found.job.id, number, scope)
+        except Refused as refused:
+            return _editor(sp, placed, scope, refused), 400
+        return done(found.to("mappings"), "resync")
+    return _editor(sp, placed, scope)
+
+
+def _editor(sp: str, placed: PlacedMapping, scope: ScopingFilter, refusal: Refused | None = None) -> str:
+    count: ScopeCount | None = None
+    problem: str | None = None
+    if _is_filled(scope):
+        try:
+            count = mapping_edits.count_scope(desk(), placed.mapping.kind, scope)
+        except Refused as refused:
+            problem = refused.sentence
+    else:
+        problem = gettext("Choose an attribute and a value for every clause to see who is in.")
+    return show(
+        "mappings/scope_editor.html" if is_fragment_wanted() else "mappings/scope.html",
+        find_shelf(sp),
+        placed=placed,
+        scope=scope,
+        operators=OPERATORS,
+        takes_none=frozenset(each.name for each in OPERATORS if each.kind is Kind.UNARY),
+        attributes=_attributes(placed),
+        count=count,
+        problem=problem,
+        refusal=refusal,
+        place="groups" if placed.mapping.kind is ObjectKind.GROUP else "users",
+    )
+
+
+def _attributes(placed: PlacedMapping) -> list[str]:
+    known = () if placed.source is None else placed.source.attributes
+    return sorted(
+        (each.name for each in known if not each.multivalued and each.name not in _EXCLUDED), key=str.casefold
+    )
+
+
+def _is_filled(scope: ScopingFilter) -> bool:
+    return all(clause.attribute and clause.operator for group in scope.groups for clause in group.clauses)
+
+
+def _given() -> ScopingFilter:
+    """The filters as the form holds them: group-0 is the first title; attribute-0-1 its second clause's attribute."""
+    form = flask.request.form
+    groups: list[FilterGroup] = []
+    for at in range(GROUPS + 1):
+        if f"group-{at}" not in form:
+            break
+        clauses: list[FilterClause] = []
+        for number in range(CLAUSES + 1):
+            key = f"{at}-{number}"
+            if f"attribute-{key}" not in form:
+                break
+            clauses.append(_clause(key))
+        groups.append(FilterGroup(name=form[f"group-{at}"].strip()[:200], clauses=tuple(clauses)))
+    if len(groups) > GROUPS or any(len(group.clauses) > CLAUSES for group in groups):
+        raise bad_request(
+            f"The editor takes up to {GROUPS} filters with {CLAUSES} clauses each: use the schema editor."
+        )
+    return ScopingFilter(groups=tuple(groups))
+
+
+def _clause(key: str) -> FilterClause:
+    form = flask.request.form
+    operator = form.get(f"operator-{key}", "")
+    value = form.get(f"value-{key}", "")[:2_000]
+    known = OPERATORS_BY_NAME.get(normal_name(operator))
+    if known is None or known.kind is Kind.UNARY:
+        values: tuple[str, ...] = ()
+    elif known.kind is Kind.LIST:
+        values = tuple(part for line in value.splitlines() if (part := line.strip()))
+    else:
+        values = (value,)
+    return FilterClause(attribute=form.get(f"attribute-{key}", "").strip()[:200], operator=operator, values=values)
+
+
+def _changed(scope: ScopingFilter, deed: str, place: str) -> ScopingFilter:
+    groups = list(scope.groups)
+    at, _, number = place.partition("-")
+    index = int(at) if at.isdigit() else -1
+    blank = FilterClause(attribute="", operator="EQUALS", values=("",))
+    if deed == "add-group":
+        groups.append(FilterGroup(name=gettext("Filter %(number)s", number=len(groups) + 1), clauses=(blank,)))
+    elif 0 <= index < len(groups):
+        group = groups[index]
+        if deed == "remove-group":
+            del groups[index]
+        elif deed == "add-clause":
+            groups[index] = FilterGroup(name=group.name, clauses=(*group.clauses, blank))
+        elif deed == "remove-clause" and number.isdigit():
+            kept = tuple(each for other, each in enumerate(group.clauses) if other != int(number))
+            groups[index : index + 1] = [FilterGroup(name=group.name, clauses=kept)] if kept else []
+    return ScopingFilter(groups=tuple(groups))

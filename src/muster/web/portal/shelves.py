@@ -1,0 +1,96 @@
+"""An application with all that its pages show above their own content: gallery page, job, state, tabs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+
+from muster.administration import applications as registry
+from muster.administration import jobs
+from muster.administration.refusals import not_found
+from muster.gallery.catalogue import GalleryPage, find
+from muster.model.application import EnterpriseApplication
+from muster.model.job import SynchronizationJob
+from muster.model.roles import Permission
+from muster.ui.language import gettext
+from muster.web.portal.cycles import Badge, CycleView, job_badge, view_cycle
+from muster.web.portal.paths import address, desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """An application with its page of the gallery and its (first) job."""
+
+    application: EnterpriseApplication
+    page: GalleryPage | None
+    status: jobs.JobStatus | None
+    badge: Badge
+    current: CycleView | None
+
+    @property
+    def sp(self) -> str:
+        """The service principal's id: the application's place in addresses."""
+        return self.application.service_principal_id
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it belongs to the installation (the import of files) and is not run by admins."""
+        return self.page is not None and not self.page.is_application
+
+    @property
+    def job(self) -> SynchronizationJob:
+        """The job. Raises: Refused while provisioning is not set up."""
+        if self.status is None:
+            raise not_found("The synchronization job of", self.application.display_name)
+        return self.status.job
+
+    def to(self, *parts: str, **query: str | None) -> str:
+        """Returns the address of one of its pages."""
+        return address("applications", self.sp, *parts, **query)
+
+    def tabs(self) -> tuple[tuple[str, str, bool], ...]:
+        """Names and addresses of its pages, and whether the page is the one that is shown (or one below it)."""
+        pages: list[tuple[str, tuple[str, ...]]] = [(gettext("Overview"), ())]
+        if not self.is_own:
+            pages += [
+                (gettext("Users and groups"), ("users-and-groups",)),
+                (gettext("Provisioning"), ("provisioning",)),
+            ]
+            if self.status is not None:
+                pages.append((gettext("Mappings"), ("mappings",)))
+        if flask.g.me.may(Permission.READ_LOGS):
+            pages.append((gettext("Logs"), ("logs",)))
+        if not self.is_own:
+            pages += [(gettext("Roles"), ("roles",)), (gettext("Properties"), ("properties",))]
+        here = flask.request.path
+        return tuple(
+            (name, to, here == to or (bool(parts) and here.startswith(f"{to}/")))
+            for name, parts in pages
+            for to in (self.to(*parts),)
+        )
+
+
+def find_shelf(sp: str) -> Shelf:
+    """Returns an application's shelf. Raises: Refused."""
+    return shelf(registry.find_application(desk(), sp))
+
+
+def shelf(application: EnterpriseApplication) -> Shelf:
+    """Returns the application with what is known of its provisioning. Raises: Refused."""
+    known = jobs.jobs(desk(), application.service_principal_id)
+    status = jobs.status_of(desk(), known[0]) if known else None
+    current = None
+    if status is not None and status.newest is not None:
+        current = view_cycle(status.newest, flask.g.now, application.service_principal_id)
+    return Shelf(
+        application=application,
+        page=find(application.template_id),
+        status=status,
+        badge=job_badge(status),
+        current=current,
+    )
+
+
+def show(template: str, shelf: Shelf, **values: Any) -> str:
+    """Returns a page of an application."""
+    return flask.render_template(template, shelf=shelf, **values)
