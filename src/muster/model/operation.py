@@ -13,11 +13,13 @@ from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.log import LogStatus, SkipReason, Step
+from muster.model.quick import quickly_made
 from muster.model.values import Attributes, Value
 
 # ---------------------------------------------------------------- 1. Change
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """An object of the source as it stands now, with what is known of its way to the application."""
@@ -55,6 +57,7 @@ class Presence(StrEnum):
     ABSENT = "absent"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether the object is provisioned, and the one sentence that says why."""
@@ -75,6 +78,7 @@ class Verdict:
         return self.presence is not Presence.PRESENT
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedValue:
     """What one mapping gave. `value` None: the target's value is taken away, because the mapping asks for it."""
@@ -93,6 +97,7 @@ class MappedValue:
     redacted: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingValue:
     """A value to look the object up by, in order of matching precedence."""
@@ -108,6 +113,7 @@ class MatchingValue:
         return "[Redact]" if self.redacted else self.value
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedReference:
     """A reference attribute of the target and the source ids it should point to."""
@@ -118,6 +124,7 @@ class WantedReference:
     source_ids: tuple[str, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What ought to be at the target for one object, before anybody looks there."""
@@ -185,6 +192,7 @@ class TargetResource:
     display_name: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetObject:
     """What is known of the object at the target when the operation is decided.
@@ -246,6 +254,7 @@ class Verb(StrEnum):
     REMOVE = "remove"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeChange:
     """One attribute's change. For references `old`/`new` are target ids (tuples when multi-valued).
@@ -262,6 +271,7 @@ class AttributeChange:
     multivalued: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One decision about one object. Stored in plans, shown to admins, sent as it stands."""

@@ -37,6 +37,11 @@ from muster.planning.intent import JobTerms
 from muster.planning.mapping import flowing_values
 from muster.planning.rules import KindRules
 
+# Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
+_PRESENT, _IF_LINKED = Presence.PRESENT, Presence.PRESENT_IF_LINKED
+_DISABLED, _ABSENT = Presence.DISABLED, Presence.ABSENT
+_SEEN, _ADOPTED = LinkState.SEEN, LinkState.ADOPTED
+_SKIP, _REDUNDANT = OperationKind.SKIP, SkipReason.REDUNDANT_EXPORT
 # Left the scope and was disabled, or was only ever looked at: nothing is written there.
 _NOT_OURS = (LinkState.RELEASED, LinkState.SEEN)
 _THERE_BEFORE = "It was there before us, so it is not deleted until an administrator promotes it."
@@ -48,9 +53,9 @@ Describe: TypeAlias = Callable[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Case:
-    """What a decision is made from."""
+    """What a decision is made from. Not frozen, for it is made anew for everybody and leaves nobody's hands."""
 
     intent: Intent
     target: TargetObject
@@ -73,19 +78,19 @@ def plan_operation(
 
     `describe` gives its steps for the log; without it there are none.
     """
-    case = _Case(intent=intent, target=target, rules=rules, terms=terms, change_id=change_id, describe=describe)
+    case = _Case(intent, target, rules, terms, change_id, describe)
     if intent.left_out is not None:
         return _skip(case, SkipReason.LEFT_OUT, intent.left_out)
     if target.failure is not None:
         return _fail(case, target.failure)
     presence = intent.verdict.presence
-    if presence is Presence.DISABLED or (presence is Presence.PRESENT_IF_LINKED and not rules.soft_deletes):
+    if presence is _DISABLED or (presence is _IF_LINKED and not rules.soft_deletes):
         return _disable(case)
-    if presence is Presence.ABSENT:
+    if presence is _ABSENT:
         return _remove(case)
     if target.exists:
         return _keep(case)
-    if presence is Presence.PRESENT:
+    if presence is _PRESENT:
         return _create(case)
     return _skip(case, intent.verdict.skip_reason, intent.verdict.reason)
 
@@ -136,7 +141,7 @@ def _keep(case: _Case) -> Operation:
     intent, link = case.intent, case.target.link
     if intent.failure is not None:
         return _fail(case, intent.failure)
-    owned = LinkState.ADOPTED if link is None or link.owned is LinkState.SEEN else link.owned
+    owned = _ADOPTED if link is None or link.owned is _SEEN else link.owned
     changes = differences(intent.values, case.target, case.rules)
     if changes and case.rules.does(ObjectAction.UPDATE):
         kind = OperationKind.DISABLE if _takes_life(intent, changes) else OperationKind.UPDATE
@@ -200,7 +205,7 @@ def _leave(case: _Case, reason: str) -> Operation:
     if asked and link is not None and differences(case.intent.values, TargetObject(link=link, exists=True), case.rules):
         # Somebody brought it there at the target: unless that is noted, the next incremental cycle would send it.
         return _operation(case, OperationKind.LINK, reason, state=link.state, owned=link.owned)
-    return _skip(case, SkipReason.REDUNDANT_EXPORT, reason)
+    return _skip(case, _REDUNDANT, reason)
 
 
 def _delete(case: _Case, link: Link) -> Operation:
@@ -233,7 +238,7 @@ def _skip(case: _Case, skip_reason: SkipReason | None, reason: str) -> Operation
     link = case.target.link
     return _operation(
         case,
-        OperationKind.SKIP,
+        _SKIP,
         reason,
         state=link.state if link is not None else None,
         owned=link.owned if link is not None else None,

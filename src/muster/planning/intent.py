@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from muster.expression.values import Environment
 from muster.model.failures import MappingFailed
-from muster.model.log import SkipReason
 from muster.model.operation import Change, Intent, MappedValue, Presence, Verdict, WantedReference
 from muster.model.values import Attributes
 from muster.planning.entitlement import EntitlementRules, decide_entitlement
 from muster.planning.mapping import ObjectLeftOut, map_row, map_values, matching_values
-from muster.planning.rules import KindRules
+from muster.planning.rules import CompiledReference, KindRules
+
+# Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
+_PRESENT = Presence.PRESENT
+_WANTED = (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,10 @@ def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: 
     Somebody who leaves the scope gets the life signs only (mappings of IsSoftDeleted), so that no other mapping, and no
     failing one, can stand between a leaver and being disabled.
     """
-    verdict = _scoped(change, rules, decide_entitlement(change, terms.entitlement))
-    attributes = with_computed(change, verdict)
+    verdict = decide_entitlement(change, terms.entitlement, rules.scope)
+    attributes = with_computed(change, verdict, with_roles=rules.reads_roles)
     failure: MappingFailed | None = None
-    if verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED):
+    if verdict.presence in _WANTED:
         try:
             values = map_row(rules, attributes, environment)
             return Intent(
@@ -40,46 +43,27 @@ def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: 
                 verdict=verdict,
                 values=values,
                 matching=matching_values(rules.matching, values),
-                references=_references(change, rules) if verdict.presence is Presence.PRESENT else (),
+                references=_references(change, rules) if verdict.presence is _PRESENT else (),
             )
         except MappingFailed as failed:
-            if verdict.presence is Presence.PRESENT:
+            if verdict.presence is _PRESENT:
                 return _given_up(change, verdict, failed)
             failure = failed
     return _life_signs_only(change, rules, verdict, attributes, environment, failure)
 
 
-def _scoped(change: Change, rules: KindRules, verdict: Verdict) -> Verdict:
-    """Applies the scoping filter to those who are entitled: assignment and filter must both let them in."""
-    if verdict.presence not in (Presence.PRESENT, Presence.PRESENT_IF_LINKED):
-        return verdict
-    decision = rules.scope.decide(change.attributes)
-    details = {**verdict.details, **decision.details}
-    if decision.in_scope:
-        return Verdict(
-            presence=verdict.presence, reason=verdict.reason, skip_reason=verdict.skip_reason, details=details
-        )
-    return Verdict(
-        presence=Presence.DISABLED,
-        reason=f"{change.display_name} does not pass the scoping filter: {decision.reason}",
-        skip_reason=SkipReason.OUT_OF_SCOPE_FILTER,
-        left_scope=True,
-        clause=decision.clause,
-        details=details,
-    )
-
-
-def with_computed(change: Change, verdict: Verdict) -> Attributes:
+def with_computed(change: Change, verdict: Verdict, *, with_roles: bool = True) -> Attributes:
     """Returns all that an expression can name: stored, referenced and computed attributes."""
     attributes = dict(change.attributes)
-    attributes["IsSoftDeleted"] = verdict.is_soft_deleted
-    # Each role once, however many ways lead to it.
-    roles = {
-        grant.role_id: {"id": grant.role_id, "value": grant.role_value, "displayName": grant.role_display_name}
-        for grant in change.grants
-        if grant.role_value is not None
-    }
-    attributes["appRoleAssignments"] = tuple(roles.values())
+    attributes["IsSoftDeleted"] = verdict.presence is not _PRESENT
+    if with_roles:
+        # Each role once, however many ways lead to it.
+        roles = {
+            grant.role_id: {"id": grant.role_id, "value": grant.role_value, "displayName": grant.role_display_name}
+            for grant in change.grants
+            if grant.role_value is not None
+        }
+        attributes["appRoleAssignments"] = tuple(roles.values())
     for name, ids in change.references.items():
         attributes[name] = ids[0] if len(ids) == 1 else ids
     return attributes
@@ -119,13 +103,16 @@ def _given_up(change: Change, verdict: Verdict, failure: MappingFailed) -> Inten
 
 def _references(change: Change, rules: KindRules) -> tuple[WantedReference, ...]:
     return tuple(
-        [
-            WantedReference(
-                attribute=reference.attribute,
-                kind=reference.kind,
-                multivalued=reference.multivalued,
-                source_ids=tuple(change.references.get(reference.source_attribute, ())),
-            )
-            for reference in rules.references
-        ]
+        [_wanted(reference, change.references.get(reference.source_attribute)) for reference in rules.references]
+    )
+
+
+def _wanted(reference: CompiledReference, ids: tuple[str, ...] | None) -> WantedReference:
+    if not ids:
+        return reference.nobody
+    return WantedReference(
+        attribute=reference.attribute,
+        kind=reference.kind,
+        multivalued=reference.multivalued,
+        source_ids=tuple(ids),
     )

@@ -30,6 +30,10 @@ _FITTING: Final[Mapping[AttributeType, type]] = {
 }
 
 
+# As expressions write them.
+_BOOLEANS: Final[Mapping[str, bool]] = {"True": True, "False": False}
+
+
 class ObjectLeftOut(MappingFailed):
     """A mapping asks to leave the whole object alone (IgnoreObjectFlow): no failure, nothing is done."""
 
@@ -57,11 +61,21 @@ class MappedRow(Collection[MappedValue]):
     def __iter__(self) -> Iterator[MappedValue]:
         return iter(self._all())
 
-    def of(self, attribute: str) -> tuple[Value, bool]:
-        """The value of a target attribute, None if none flows, and whether it is redacted."""
-        place = self._rules.row.places[attribute]
-        wanted, raw = self._wanted[place], self._raw[place]
-        return None if wanted is IGNORE_ATTRIBUTE_FLOW else wanted, raw.__class__ is not str and is_redacted(raw)
+    def matching(self) -> tuple[MatchingValue, ...]:
+        """The non-empty values of matching attributes in order of precedence."""
+        found = []
+        for place, name, case_exact in self._rules.row.matching:
+            value, raw = self._wanted[place], self._raw[place]
+            if value is not None and value is not IGNORE_ATTRIBUTE_FLOW:
+                found.append(
+                    MatchingValue(
+                        attribute=name,
+                        value=value if value.__class__ is str else plain_text(value),
+                        case_exact=case_exact,
+                        redacted=raw.__class__ is not str and is_redacted(raw),
+                    )
+                )
+        return tuple(found)
 
     def flowing(self) -> list[tuple[str, Value, bool]]:
         """Attribute, value and whether it is redacted of what has a value, without describing it."""
@@ -73,9 +87,12 @@ class MappedRow(Collection[MappedValue]):
 
     def is_just(self, sent: Attributes) -> bool:
         """Whether the values are to the letter those that were sent, so that none is sent again."""
-        row = self._rules.row
+        row, wanted = self._rules.row, self._wanted
         held = list(map(sent.get, row.places))
-        return held == self._wanted and not row.always_flows and list(map(type, held)) == list(map(type, self._wanted))
+        if held != wanted or row.always_flows:
+            return False
+        # True equals 1, and is another value.
+        return all(held[place].__class__ is wanted[place].__class__ for place in row.not_texts)
 
     def _all(self) -> tuple[MappedValue, ...]:
         if self._described is None:
@@ -137,19 +154,20 @@ def flowing_values(values: Collection[MappedValue]) -> list[tuple[str, Value, bo
 
 def matching_values(mappings: Sequence[CompiledMapping], values: Collection[MappedValue]) -> tuple[MatchingValue, ...]:
     """Returns the non-empty values of matching attributes in order of precedence."""
-    by_name: dict[str, tuple[Value, bool]] = {}
-    if not isinstance(values, MappedRow):
-        by_name = {value.attribute: (value.value, value.redacted) for value in values}
-    found = []
-    for item in mappings:
-        name = item.attribute
-        value, redacted = values.of(name) if isinstance(values, MappedRow) else by_name.get(name, (None, False))
-        if value is not None:
-            case_exact = item.definition.case_exact
-            found.append(
-                MatchingValue(attribute=name, value=plain_text(value), case_exact=case_exact, redacted=redacted)
-            )
-    return tuple(found)
+    if isinstance(values, MappedRow):
+        return values.matching()
+    by_name = {value.attribute: value for value in values}
+    found = ((item, by_name.get(item.attribute)) for item in mappings)
+    return tuple(
+        MatchingValue(
+            attribute=item.attribute,
+            value=plain_text(mapped.value),
+            case_exact=item.definition.case_exact,
+            redacted=mapped.redacted,
+        )
+        for item, mapped in found
+        if mapped is not None and mapped.value is not None
+    )
 
 
 def _unfit(mappings: Sequence[CompiledMapping], classes: Sequence[type]) -> tuple[int, ...]:
@@ -241,6 +259,8 @@ def _single(value: Value, item: CompiledMapping) -> Value:
 def _boolean(value: Value, item: CompiledMapping) -> bool:
     if isinstance(value, bool):
         return value
+    if value.__class__ is str and value in _BOOLEANS:
+        return _BOOLEANS[value]
     text = plain_text(value).strip().lower()
     if text in ("true", "1", "yes"):
         return True

@@ -9,6 +9,7 @@ from muster.expression.syntax import ExpressionSyntaxError, Node, attributes_of,
 from muster.expression.values import Environment
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.failures import SchemaRefused
+from muster.model.operation import WantedReference
 from muster.model.rules import (
     AttributeDefinition,
     AttributeMapping,
@@ -85,6 +86,8 @@ class CompiledReference:
     source_attribute: str
     kind: ObjectKind
     multivalued: bool
+    # What somebody wants who refers to nobody: one value for all of them.
+    nobody: WantedReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,10 @@ class CompiledValues:
     places: Mapping[str, int]
     # Something is exported even when it has not changed.
     always_flows: bool
+    # The places of values that need not be texts.
+    not_texts: tuple[int, ...]
+    # Of the matching attributes in order of precedence: place, name, whether letter case counts.
+    matching: tuple[tuple[int, str, bool], ...]
     # By the classes of what was computed: the places of values that must be turned into their attribute's type.
     unfit: dict[tuple[type, ...], tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -117,6 +124,8 @@ class KindRules:
     definitions: Mapping[str, AttributeDefinition]
     # False: the target cannot switch accounts off, so whoever leaves is deleted.
     soft_deletes: bool = True
+    # False: no expression names appRoleAssignments, so nobody's need be put together.
+    reads_roles: bool = True
     # False: the target cannot delete accounts, so whoever is purged is switched off.
     target_deletes: bool = True
 
@@ -175,7 +184,7 @@ def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules
         mapping=mapping,
         scope=scope,
         values=tuple(values),
-        row=_compile_row(values),
+        row=_compile_row(values, matching),
         matching=tuple(matching),
         references=tuple(references),
         required=tuple(
@@ -189,14 +198,22 @@ def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules
         ),
         definitions={item.attribute: item.definition for item in values},
         soft_deletes=target.soft_deletes,
+        reads_roles=any("appRoleAssignments" in attributes_of(item.node) for item in values if item.node is not None),
     )
 
 
-def _compile_row(values: Sequence[CompiledMapping]) -> CompiledValues:
+def _compile_row(values: Sequence[CompiledMapping], matching: Sequence[CompiledMapping]) -> CompiledValues:
+    places = {item.attribute: place for place, item in enumerate(values)}
     return CompiledValues(
         run=compile_row([item.node or Empty() for item in values]),
-        places={item.attribute: place for place, item in enumerate(values)},
+        places=places,
         always_flows=any(item.always_flows for item in values),
+        not_texts=tuple(
+            place
+            for place, item in enumerate(values)
+            if item.definition.multivalued or item.definition.type is not AttributeType.STRING
+        ),
+        matching=tuple((places[item.attribute], item.attribute, item.definition.case_exact) for item in matching),
     )
 
 
@@ -225,11 +242,14 @@ def _compile_reference(mapping: AttributeMapping, definition: AttributeDefinitio
             "because it is a reference: write [manager] or [members]."
         )
     points_to_group = definition.referenced and all(name.endswith("Group") for name in definition.referenced)
+    kind = ObjectKind.GROUP if points_to_group else ObjectKind.USER
+    name, many = mapping.target_attribute, definition.multivalued
     return CompiledReference(
-        attribute=mapping.target_attribute,
+        attribute=name,
         source_attribute=next(iter(names)),
-        kind=ObjectKind.GROUP if points_to_group else ObjectKind.USER,
-        multivalued=definition.multivalued,
+        kind=kind,
+        multivalued=many,
+        nobody=WantedReference(attribute=name, kind=kind, multivalued=many, source_ids=()),
     )
 
 

@@ -37,6 +37,14 @@ class ScopeDecision:
     results: Mapping[str, bool]
     # What the scoping step of the log shows of it.
     details: Mapping[str, str]
+    _joined: dict[tuple[bool, ...], Mapping[str, str]] = field(default_factory=dict, repr=False, compare=False)
+
+    def details_with(self, facts: tuple[bool, ...], others: Callable[..., Mapping[str, str]]) -> Mapping[str, str]:
+        """What the scoping step shows of it together with what `others` says of facts; joined once for equal ones."""
+        joined = self._joined.get(facts)
+        if joined is None:
+            joined = self._joined[facts] = {**others(*facts), **self.details}
+        return joined
 
     @property
     def reason(self) -> str:

@@ -10,7 +10,7 @@ from muster.model.failures import MappingFailed
 from muster.model.operation import MappedValue, MatchingValue
 from muster.model.rules import FlowBehavior, FlowType
 from muster.model.values import Attributes, Value
-from muster.planning.mapping import ObjectLeftOut, map_row, map_values, matching_values
+from muster.planning.mapping import ObjectLeftOut, flowing_values, map_row, map_values, matching_values
 from unit.planning.making import AT, ENVIRONMENT, USER_NAME, Row, compiled, row
 
 BOOLEAN, INTEGER, INSTANT = AttributeType.BOOLEAN, AttributeType.INTEGER, AttributeType.DATE_TIME
@@ -202,6 +202,7 @@ def test_matching_values_come_in_order_of_precedence_without_the_empty_ones() ->
     at_once = map_row(rules, {"a": True, "b": "secret", "d": "x"}, ENVIRONMENT)
     assert matching_values(rules.matching, at_once) == found
     assert values[0] in at_once
+    assert flowing_values(values) == flowing_values(at_once)
 
 
 @pytest.mark.parametrize("expression", ['IIF([x], IgnoreAttributeFlow, "v")', "Redact([x])", "[x]", "Left([x], 2)"])
