@@ -126,6 +126,7 @@ class House:
         self.clock = StandingClock()
         self.uploads = KeptUploads()
         self.probed: list[str] = []
+        self.examine: Callable[[str], Mapping[str, Any]] = lambda _: {}
         self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
         self.exchange_code: ExchangeCode = lambda _given: {}
@@ -155,6 +156,7 @@ class House:
             exchange_code=lambda given: self.exchange_code(given),
             look_at_certificate=lambda given: self.look_at_certificate(given),
             explain=self._explain,
+            examine=lambda service_principal_id: self.examine(service_principal_id),
             uploads=self.uploads,
             notifications=self._office(store),
             together=nullcontext,

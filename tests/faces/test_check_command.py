@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from muster.bootstrap.house import open_house
+from muster.settings import load_settings
 from played_configuration_manager import PlayedManager, configuration_manager
 from played_installation import command
 
@@ -54,3 +57,22 @@ def test_a_wrong_token_is_named(manager: PlayedManager) -> None:
     customer = manager.customer("closed")
     done = command("check", customer.url, "--token", "wrong")
     assert (done.status, "refuses the token (HTTP 401)" in done.err) == (1, True)
+
+
+def test_an_application_is_examined_with_its_credentials_and_what_was_found_is_kept(
+    manager: PlayedManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = manager.customer("kept")
+    monkeypatch.setenv("MUSTER_ALLOW_TARGETS", "127.0.0.0/8")
+    monkeypatch.setenv("KEPT_TOKEN", customer.token)
+    open_house(load_settings(data=tmp_path), tmp_path).database.close()
+    file = tmp_path / "muster.yaml"
+    file.write_text(
+        "version: 1\napplications:\n  - name: Kept\n    template: 8x8\n    credentials:\n"
+        f"      BaseAddress: {customer.url}\n      SecretToken: env:KEPT_TOKEN\n"
+    )
+    assert command("config", "apply", file, "--yes", "--data", tmp_path).status == 0
+    done = command("check", "Kept", "--save", "--json", "--data", tmp_path)
+    assert done.status == 0, done.err
+    assert (done.json["grade"], done.json["dialect"]) == ("A", {"page_size": 1000})
+    assert "dialect:\n      page_size: 1000\n" in command("config", "export", "--data", tmp_path).out

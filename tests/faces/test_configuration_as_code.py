@@ -36,6 +36,7 @@ applications:
     skipOutOfScopeDeletions: true
     notifications: {recipients: [it@l.example]}
     deletionThreshold: 7
+    dialect: {page_size: 50}
     credentials:
       BaseAddress: https://phones.example/scim
       SecretToken: env:PHONES_TOKEN   # from the vault

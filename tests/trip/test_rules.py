@@ -97,6 +97,7 @@ def desk_of(trip: Trip) -> Desk:
         exchange_code=lambda _credentials: {},
         look_at_certificate=cast(LookAtCertificate, None),
         explain=lambda _job, _user: {},
+        examine=lambda _application: {},
         uploads=cast(Uploads, None),
         notifications=cast(Any, None),
         together=nullcontext,

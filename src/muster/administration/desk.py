@@ -31,6 +31,9 @@ ExchangeCode = Callable[[Mapping[str, str]], Mapping[str, str]]
 # Credentials -> what the server of their Tenant URL presents.
 LookAtCertificate = Callable[[Mapping[str, str]], PresentedCertificate]
 
+# service principal id -> the report of an examination (targets.conformance). Raises: ProvisioningFailure.
+Examine = Callable[[str], Mapping[str, Any]]
+
 Change = tuple[str, str | None, str | None]
 
 
@@ -75,6 +78,7 @@ class Desk:
     exchange_code: ExchangeCode
     look_at_certificate: LookAtCertificate
     explain: Explain
+    examine: Examine
     uploads: Uploads
     notifications: Notifications
     # What is written within is kept as a whole or not at all.

@@ -27,6 +27,7 @@ from muster.planning.checks import find_mapping_problems
 from muster.planning.rules import compile_rules
 from muster.ports.applications import KeptVersion, SchemaVersion
 from muster.ports.target import DescribedTarget
+from muster.scim.dialect import overlay
 
 CATEGORY = "ProvisioningManagement"
 SHOWN_PROBLEMS = 5
@@ -283,8 +284,11 @@ def _problems(desk: Desk, job: SynchronizationJob, document: Mapping[str, Any]) 
     schema = read_schema(document)
     secrets = desk.stores.secrets.get(job.service_principal_id)
     sync_all = secrets.get(SecretKey.SYNC_ALL, "").lower() == "true"
-    page = find(job.template_id)
-    found = find_mapping_problems(schema, page.dialect.filterable if page is not None else None, sync_all=sync_all)
+    page, application = find(job.template_id), desk.stores.applications.get(job.service_principal_id)
+    filterable = None
+    if page is not None:
+        filterable = overlay(page.dialect, application.dialect if application is not None else {}).filterable
+    found = find_mapping_problems(schema, filterable, sync_all=sync_all)
     if found:
         return found
     try:

@@ -48,6 +48,7 @@ def make_services(house: House) -> Services:
         exchange_code=house.connections.exchange_code,
         look_at_certificate=house.connections.look_at_certificate,
         explain=house.explain,
+        examine=house.examine,
         uploads=house.uploads(),
         notifications=make_office(house),
         together=house.database.together,

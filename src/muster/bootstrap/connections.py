@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from muster.bootstrap.references import resolve_references
-from muster.gallery.catalogue import GalleryPage
 from muster.model.application import SecretKey
 from muster.model.certificates import PresentedCertificate
-from muster.model.credentials import OAuthClient, read_client, read_login, read_trust
-from muster.model.exchange import ExchangeFailed, HttpRequest
+from muster.model.credentials import AuthenticationType, OAuthClient, read_client, read_login, read_trust
+from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import CredentialsRefused, SystemUnreachable
 from muster.model.rules import SynchronizationSchema
 from muster.ports.world import Clock, Ids
+from muster.scim.client import AddressInvalid, read_address
+from muster.scim.dialect import Dialect
 from muster.settings import Settings
-from muster.targets.authorization import KeepToken, TokenShelf, authorization_of
+from muster.targets.authorization import Authorization, KeepToken, TokenShelf, authorization_of
+from muster.targets.conformance.report import ExaminationRefused, Report, examine
+from muster.targets.conformance.session import DEADLINE, Presented, Session
 from muster.targets.oauth import AccessToken, request_token
 from muster.targets.scim import READ_ATTEMPTS, ScimTarget
 from muster.targets.scim_names import mapped_attributes
@@ -26,6 +29,15 @@ from muster.transport.guard import AddressGuard
 _TRY_WITHIN = timedelta(seconds=10)
 # (the refresh token that was used, what came in its place): kept only if it is still the stored one.
 Exchange = Callable[[str | None, Mapping[str, str]], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is known of an application before it is asked: its name as people know it, how it lets in, its dialect."""
+
+    name: str
+    authentication_type: AuthenticationType
+    dialect: Dialect
 
 
 class Connections:
@@ -39,8 +51,7 @@ class Connections:
 
     def open_target(
         self,
-        page: GalleryPage,
-        name: str,
+        profile: Profile,
         secrets: Mapping[str, str],
         schema: SynchronizationSchema,
         exchange: Exchange,
@@ -48,17 +59,53 @@ class Connections:
         """Returns the target of an application. Raises: JobFailure.
 
         Args:
-            name: the application, as people know it.
             exchange: keeps the tokens that take the place of a refresh token.
         """
+        address, transport, authorization = self._way_in(profile, secrets, exchange)
+        return ScimTarget(
+            transport=transport,
+            address=address,
+            authorization=authorization,
+            dialect=profile.dialect,
+            attributes=mapped_attributes(schema),
+            clock=self._clock,
+            ids=self._ids,
+            read_attempts=READ_ATTEMPTS,
+        )
+
+    def examine(self, profile: Profile, secrets: Mapping[str, str], exchange: Exchange) -> Report:
+        """Returns what an application really does, by requests that only read. Raises: JobFailure."""
+        address, transport, authorization = self._way_in(profile, secrets, exchange)
+        wrong = {"Authorization": f"Bearer wrong-{self._ids.new_id()}"}
+        media_type = profile.dialect.media_type
+
+        def send(request: HttpRequest, presented: Presented) -> HttpResponse:
+            given = {Presented.OURS: authorization.headers(), Presented.NONE: {}, Presented.WRONG: wrong}[presented]
+            headers = {"Accept": f"{media_type}, application/json;q=0.9", **request.headers, **given}
+            return transport.send(replace(request, headers=headers), deadline=DEADLINE)
+
+        with closing(transport):
+            try:
+                mark = self._ids.new_id().replace("-", "")
+                return examine(Session(read_address(address), send, mark=mark), writes=False)
+            except AddressInvalid as error:
+                raise SystemUnreachable(str(error), remedy="Correct the Tenant URL.") from error
+            except ExaminationRefused as error:
+                raise CredentialsRefused(f"{profile.name} cannot be examined: {error}.") from error
+            except ExchangeFailed as error:
+                raise SystemUnreachable(f"{profile.name} cannot be examined: {error.sentence}") from error
+
+    def _way_in(
+        self, profile: Profile, secrets: Mapping[str, str], exchange: Exchange
+    ) -> tuple[str, HttpTransport, Authorization]:
         known = resolve_references(secrets, self._settings.credentials_folder)
         address = known.get(SecretKey.BASE_ADDRESS)
         if not address:
             raise CredentialsRefused(
-                f"{name} has no Tenant URL.",
+                f"{profile.name} has no Tenant URL.",
                 remedy="Enter the Tenant URL and the Secret Token under Admin Credentials, then press Test Connection.",
             )
-        login = read_login(known, page.authentication_type)
+        login = read_login(known, profile.authentication_type)
         transport = self._transport(known)
         authorization = authorization_of(
             login,
@@ -67,16 +114,7 @@ class Connections:
             shelf=self._shelf,
             keep=_keeper(login, exchange) if isinstance(login, OAuthClient) else None,
         )
-        return ScimTarget(
-            transport=transport,
-            address=address,
-            authorization=authorization,
-            dialect=page.dialect,
-            attributes=mapped_attributes(schema),
-            clock=self._clock,
-            ids=self._ids,
-            read_attempts=READ_ATTEMPTS,
-        )
+        return address, transport, authorization
 
     def exchange_code(self, secrets: Mapping[str, str]) -> Mapping[str, str]:
         """Returns the secrets that the token endpoint gives for the authorization code among `secrets`.

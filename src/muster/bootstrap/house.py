@@ -14,7 +14,7 @@ from typing import Any
 
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
-from muster.bootstrap.connections import Connections
+from muster.bootstrap.connections import Connections, Profile
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
@@ -35,6 +35,7 @@ from muster.planning.terms import QuarantineTerms, quarantine_terms, retry_terms
 from muster.ports.directory import JobView
 from muster.ports.source import Source
 from muster.ports.target import Target
+from muster.scim.dialect import overlay
 from muster.sealing import Sealer, load_keys
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
@@ -298,8 +299,22 @@ class House:
         self, application: EnterpriseApplication, credentials: Mapping[str, str], schema: SynchronizationSchema
     ) -> ScimTarget:
         exchange = partial(self.store.secrets.exchange_tokens, application.service_principal_id)
+        return self.connections.open_target(self._profile(application), credentials, schema, exchange)
+
+    def examine(self, service_principal_id: str) -> Mapping[str, Any]:
+        """Returns the report of an examination of an application, which only reads. Raises: JobFailure."""
+        application = self._application(service_principal_id)
+        exchange = partial(self.store.secrets.exchange_tokens, service_principal_id)
+        credentials = self.store.secrets.get(service_principal_id)
+        return self.connections.examine(self._profile(application), credentials, exchange).to_document()
+
+    def _profile(self, application: EnterpriseApplication) -> Profile:
         page = self._page(application)
-        return self.connections.open_target(page, application.display_name, credentials, schema, exchange)
+        return Profile(
+            name=application.display_name,
+            authentication_type=page.authentication_type,
+            dialect=overlay(page.dialect, application.dialect),
+        )
 
     def _application(self, service_principal_id: str) -> EnterpriseApplication:
         application = self.store.applications.get(service_principal_id)

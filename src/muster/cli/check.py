@@ -1,6 +1,7 @@
 """`muster check`: what a SCIM server really does, and how to talk to it."""
 
 import json
+import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from muster.cli.api import query, segment
 from muster.cli.console import Failed, err, out, plain, print_json, table
-from muster.cli.reach import JsonOption
+from muster.cli.reach import DataOption, JsonOption, UrlOption, open_api
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.scim.client import AddressInvalid, read_address
 from muster.settings import parse_network
-from muster.targets.conformance.report import ExaminationRefused, Report, examine
+from muster.targets.conformance.report import ExaminationRefused, examine
 from muster.targets.conformance.session import DEADLINE, Presented, Send, Session
 from muster.transport.client import open_transport
 
@@ -23,8 +25,12 @@ _GRADES = {"A": "green", "B": "green", "C": "yellow", "D": "yellow", "F": "red"}
 
 
 def check(
-    address: Annotated[str, typer.Argument(metavar="URL", help="Tenant URL of a SCIM application.")],
-    token: Annotated[str, typer.Option("--token", envvar="MUSTER_TARGET_TOKEN", help="Its secret token.")] = "",
+    address: Annotated[
+        str, typer.Argument(metavar="URL|APP", help="Tenant URL, or an application of the installation.")
+    ],
+    token: Annotated[
+        str, typer.Option("--token", envvar="MUSTER_TARGET_TOKEN", help="Secret token; with --url the API's token.")
+    ] = "",
     write: Annotated[
         bool, typer.Option("--write", help="Also create, change and delete a trial user and group.")
     ] = False,
@@ -33,10 +39,45 @@ def check(
         typer.Option("--with", metavar="NAME=JSON", help="An attribute the trial user needs, such as a site."),
     ] = None,
     ca: Annotated[Path | None, typer.Option("--ca", help="Certificate authority of the server, PEM.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep what was found as the dialect of APP.")] = False,
+    data: DataOption = None,
+    url: UrlOption = None,
     all_: Annotated[bool, typer.Option("--all", help="Show what passed, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Examine a SCIM application: grade, evidence, and the dialect to talk to it. Without --write it only reads."""
+    if "://" not in address:
+        document = _of_installation(address, data, url, token or None, save=save, writes=write)
+    else:
+        document = _examined(address, token, ca, writes=write, extra=_attributes(with_ or []))
+    if as_json:
+        print_json(document)
+    else:
+        _show(document, everything=all_)
+    if document["grade"] == "F":
+        raise Failed("Provisioning to this server will not work as it is.")
+
+
+def _of_installation(
+    name: str, data: Path | None, url: str | None, token: str | None, *, save: bool, writes: bool
+) -> dict[str, Any]:
+    """The report on an application, examined with its saved credentials."""
+    if writes:
+        raise Failed("--write takes a Tenant URL: an application of the installation is only read.")
+    with open_api(data, url, token or os.environ.get("MUSTER_TOKEN")) as api:
+        quoted = name.replace("'", "''")
+        found = api.get("/servicePrincipals" + query(filter=f"displayName eq '{quoted}'"))["value"]
+        if len(found) != 1:
+            raise Failed(f"There is no single application “{name}”. A Tenant URL begins with https://.")
+        path = f"/servicePrincipals/{segment(found[0]['id'])}/synchronization"
+        with err.status(f"Examining {name} …"):
+            report: dict[str, Any] = api.post(f"{path}/examine")
+        if save and report["dialect"]:
+            api.patch(f"{path}/dialect", report["dialect"])
+    return {"address": name, **report, "saved": save}
+
+
+def _examined(address: str, token: str, ca: Path | None, *, writes: bool, extra: dict[str, Any]) -> dict[str, Any]:
     try:
         tenant = read_address(address)
     except AddressInvalid as error:
@@ -44,17 +85,12 @@ def check(
     session = Session(tenant, _sender(token, ca), mark=secrets.token_hex(8))
     try:
         with err.status(f"Examining {tenant.base} …"):
-            report = examine(session, writes=write, extra=_attributes(with_ or []))
+            report = examine(session, writes=writes, extra=extra)
     except ExchangeFailed as failure:
         raise Failed(f"{tenant.base} cannot be examined: {failure.sentence}") from None
     except ExaminationRefused as refused:
         raise Failed(f"{tenant.base} cannot be examined: {refused}.") from None
-    if as_json:
-        print_json({"address": tenant.base, **report.to_document()})
-    else:
-        _show(tenant.base, report, everything=all_)
-    if report.grade == "F":
-        raise Failed("Provisioning to this server will not work as it is.")
+    return {"address": tenant.base, **report.to_document()}
 
 
 def _sender(token: str, ca: Path | None) -> Send:
@@ -88,13 +124,12 @@ def _attributes(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _show(address: str, report: Report, *, everything: bool) -> None:
-    document = report.to_document()
-    counts = document["counts"]
-    colour = _GRADES[report.grade]
+def _show(document: dict[str, Any], *, everything: bool) -> None:
+    counts, grade = document["counts"], document["grade"]
+    colour = _GRADES[grade]
     out.print(
-        f"[bold {colour}]{report.grade}[/bold {colour}]  {escape(address)}: {counts['passed']} passed, "
-        f"{counts['failed']} failed, {counts['skipped']} not tried; {report.requests} requests",
+        f"[bold {colour}]{grade}[/bold {colour}]  {escape(document['address'])}: {counts['passed']} passed, "
+        f"{counts['failed']} failed, {counts['skipped']} not tried; {document['requests']} requests",
         soft_wrap=True,
     )
     rows = [
@@ -107,8 +142,10 @@ def _show(address: str, report: Report, *, everything: bool) -> None:
         for mark, *cells in rows:
             shown.add_row(mark, *(escape(plain(cell)) for cell in cells))
         out.print(shown)
-    if report.derived:
-        derived = [[each.field, json.dumps(each.value), each.origin] for each in report.derived]
+    if document["dialect"]:
+        derived = [[name, json.dumps(value), document["origins"][name]] for name, value in document["dialect"].items()]
         out.print(table("Dialect: where it is not the standard's", ["Field", "Value", "Why"], derived))
+        if document.get("saved"):
+            out.print(f"Kept as the dialect of {escape(document['address'])}.")
     else:
         out.print("Dialect: the standard's.")

@@ -1,8 +1,10 @@
 """Enterprise applications, app roles and assignments."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from muster.model.directory import ObjectKind
 
@@ -35,6 +37,8 @@ class EnterpriseApplication:
     accepts_default_access: bool
     is_enabled: bool = True
     notes: str | None = None
+    # Fields of the dialect (scim.dialect) that an administrator has set otherwise than the gallery page.
+    dialect: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
 
 

@@ -197,6 +197,9 @@ class Application(Part):
         alias="deletionThreshold",
         description="More removals than this in a cycle wait for an administrator.",
     )
+    dialect: dict[str, Any] | None = Field(
+        default=None, description="Fields of the dialect that are set otherwise than on the gallery page."
+    )
     credentials: dict[str, str] | None = Field(
         default=None, description="By Graph's keys. What is secret is a reference: env:NAME or file:PATH."
     )

@@ -123,6 +123,12 @@ def read_dialect(document: Mapping[str, Any]) -> Dialect:
     return Dialect(**values)
 
 
+def overlay(base: Dialect, overrides: Mapping[str, Any]) -> Dialect:
+    """Returns the dialect with the fields that somebody has set otherwise. Raises: DialectInvalid, naming the field."""
+    given = read_dialect(overrides)
+    return replace(base, **{name: getattr(given, name) for name in overrides})
+
+
 def _read_field(name: str, value: Any) -> object:
     if name in _FLAGS:
         return _checked(name, value, isinstance(value, bool), "true or false")

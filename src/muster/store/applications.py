@@ -44,6 +44,7 @@ class SqlApplications:
                     accepts_default_access=application.accepts_default_access,
                     is_enabled=application.is_enabled,
                     notes=application.notes,
+                    dialect=dict(application.dialect),
                     created_at=application.created_at,
                 )
             )
@@ -79,6 +80,7 @@ class SqlApplications:
         app_roles: Sequence[AppRole] | None = None,
         accepts_default_access: bool | None = None,
         is_enabled: bool | None = None,
+        dialect: Mapping[str, Any] | None = None,
     ) -> EnterpriseApplication:
         """Changes what is given. Raises LookupError."""
         with self._database.write() as connection:
@@ -96,6 +98,8 @@ class SqlApplications:
             if any(getattr(stored, name) != value for name, value in bearing.items()):
                 record(connection, [FeedChange(cause=Cause.APPLICATION, application_key=key)])
             values = {**bearing, "display_name": display_name or stored.display_name}
+            if dialect is not None:
+                values["dialect"] = dict(dialect)
             connection.execute(sa.update(applications).where(applications.c.key == key).values(values))
             return _application(connection.execute(sa.select(applications).where(applications.c.key == key)).one())
 
@@ -330,5 +334,6 @@ def _application(row: Row[Any]) -> EnterpriseApplication:
         accepts_default_access=row.accepts_default_access,
         is_enabled=row.is_enabled,
         notes=row.notes,
+        dialect=row.dialect or {},
         created_at=row.created_at,
     )

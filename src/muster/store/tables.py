@@ -106,6 +106,8 @@ applications = sa.Table(
     sa.Column("accepts_default_access", sa.Boolean, nullable=False),
     sa.Column("is_enabled", sa.Boolean, nullable=False),
     sa.Column("notes", sa.Text),
+    # What an administrator has set otherwise than the gallery page.
+    sa.Column("dialect", Json),
     sa.Column("created_at", Instant),
     # Digest of the target's address in the clear form: equal for jobs that write to the same target.
     sa.Column("address_digest", sa.Text),

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from muster.administration.desk import Desk, ExchangeCode, Explain, LookAtCertificate, OpenTarget, Stores, Uploads
+from muster.administration.desk import (
+    Desk,
+    Examine,
+    ExchangeCode,
+    Explain,
+    LookAtCertificate,
+    OpenTarget,
+    Stores,
+    Uploads,
+)
 from muster.model.roles import Caller
 from muster.ports.notifier import Notifications
 from muster.ports.world import Clock, Ids
@@ -22,6 +31,7 @@ class Services:
     exchange_code: ExchangeCode
     look_at_certificate: LookAtCertificate
     explain: Explain
+    examine: Examine
     uploads: Uploads
     notifications: Notifications
     together: Callable[[], AbstractContextManager[object]]
@@ -41,6 +51,7 @@ class Services:
             exchange_code=self.exchange_code,
             look_at_certificate=self.look_at_certificate,
             explain=self.explain,
+            examine=self.examine,
             uploads=self.uploads,
             notifications=self.notifications,
             together=self.together,

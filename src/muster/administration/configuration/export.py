@@ -67,6 +67,7 @@ def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
             if notices
             else None,
             "deletionThreshold": threshold,
+            "dialect": dict(application.dialect) or None,
             "credentials": {
                 key: reference_for(application.display_name, key) if key in MASKED_KEYS else value
                 for key, value in sorted(secrets.items())

@@ -13,6 +13,7 @@ from muster.administration.configuration.principals import Principals
 from muster.administration.configuration.rules import form_document
 from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
+from muster.administration.dialects import set_dialect
 from muster.administration.jobs import create_job, jobs, pause, set_settings, start
 from muster.administration.refusals import Refused, bad_request
 from muster.administration.rules import replace_schema
@@ -60,6 +61,9 @@ class Steps:
         if wanted.roles is not None:
             roles = wanted.roles
             self._tried((*place, "roles"), lambda: self._add_roles(application, roles))
+        if wanted.dialect is not None:
+            fields = dict.fromkeys(application.dialect) | wanted.dialect
+            self._tried((*place, "dialect"), lambda: set_dialect(self.desk, application.service_principal_id, fields))
         self._tried((*place, "credentials"), lambda: self._credentials(place, application, wanted, secrets))
         for index, job in enumerate(wanted.jobs or ()):
             self._job((*place, "jobs", index), application, index, job)

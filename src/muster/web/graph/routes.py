@@ -6,6 +6,7 @@ from muster.web.graph import (
     access,
     applications,
     configuration,
+    dialects,
     groups,
     holds,
     links,
@@ -125,6 +126,9 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ),
     # Synchronization
     ("GET", _SYNC, _READ, synchronization.get_synchronization),
+    ("GET", f"{_SYNC}/dialect", _READ, dialects.get_dialect),
+    ("PATCH", f"{_SYNC}/dialect", _WRITE, dialects.update_dialect),
+    ("POST", f"{_SYNC}/examine", _WRITE, dialects.examine),
     ("GET", f"{_SYNC}/secrets", _READ, synchronization.get_secrets),
     ("PUT", f"{_SYNC}/secrets", _WRITE, synchronization.put_secrets),
     ("POST", f"{_SYNC}/acquireAccessToken", _WRITE, synchronization.acquire_access_token),
