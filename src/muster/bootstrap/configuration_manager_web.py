@@ -53,8 +53,6 @@ def make_resource_id() -> str:
 
     Source: RFC 9562 §5.7.
     """
-    milliseconds = (time.time_ns() // 1_000_000) & 0xFFFF_FFFF_FFFF
-    chance = int.from_bytes(os.urandom(10))
-    number = milliseconds << 80 | 0x7 << 76 | (chance >> 68) << 64 | 0b10 << 62 | chance & 0x3FFF_FFFF_FFFF_FFFF
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    at = f"{(time.time_ns() // 1_000_000) & 0xFFFF_FFFF_FFFF:012x}"
+    chance = os.urandom(10).hex()
+    return f"{at[:8]}-{at[8:]}-7{chance[:3]}-{'89ab'[int(chance[3], 16) & 3]}{chance[4:7]}-{chance[7:19]}"

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 LIMIT_WAITING = 10_000
 LIMIT_WAIT_SECONDS = 30.0
 LIMIT_BATCH = 500
-BLOCKS = (100, 10, 1)  # rows of one statement, the largest first
+BLOCKS = (100, 20, 5, 1)  # rows of one statement, the largest first
 LIMIT_KEPT_BYTES = 16_384
 KEPT_CALLS = 1_000_000
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -72,7 +72,8 @@ class LoggedCall:
 
 
 class CallLog:
-    """Writes calls in batches behind the answers, on a thread of its own, so that no answer waits for the log."""
+    """Writes calls: those that changed something within the transaction of the change, so that neither is kept without
+    the other; all else in batches behind the answers, on a thread of its own."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
@@ -80,10 +81,9 @@ class CallLog:
         self._waiting: deque[ScimCall] = deque()
         self._ended = threading.Event()
         self._drained = threading.Condition()
-        self._inserts = [
-            ([f"{name}_{index}" for index in range(size) for name in COLUMNS], database.prepare(_insert_of(size)))
-            for size in BLOCKS
-        ]
+        self._last_use: dict[int, datetime] = {}
+        self._inserts = [(size, database.prepare(_insert_of(size))) for size in BLOCKS]
+        self._encode_at = database.encoder_of(calls.c.at)
         oldest = sa.select(sa.func.max(calls.c.key) - KEPT_CALLS).scalar_subquery()
         self._cut = database.prepare(sa.delete(calls).where(calls.c.key <= oldest))
         self._use = database.prepare(
@@ -99,6 +99,13 @@ class CallLog:
         if len(self._waiting) > LIMIT_WAITING:
             with self._drained:
                 self._drained.wait_for(lambda: len(self._waiting) <= LIMIT_WAITING, LIMIT_WAIT_SECONDS)
+
+    def write(self, batch: Sequence[ScimCall], connection: Connection) -> None:
+        """Writes calls in a transaction that is open, which keeps them."""
+        for call in batch:
+            self._last_use[call.access.token_key] = call.at
+        self._insert(batch, connection)
+        self._since_cut += len(batch)
 
     def close(self) -> None:
         """Writes what waits and ends the thread."""
@@ -137,24 +144,18 @@ class CallLog:
         ended = False
         while not ended:
             ended = self._ended.wait(COLLECT_SECONDS)
-            while self._waiting:
+            while self._waiting or self._last_use:
                 self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LIMIT_BATCH))])
                 with self._drained:
                     self._drained.notify_all()
 
     def _write(self, batch: Sequence[ScimCall]) -> None:
-        rows = [_row(call) for call in batch]
-        last_use = {call.access.token_key: call.at for call in batch}
-        self._since_cut += len(rows)
+        last_use, self._last_use = self._last_use, {}
+        last_use.update((call.access.token_key, call.at) for call in batch)
+        self._since_cut += len(batch)
 
         def work(connection: Connection) -> None:
-            start = 0
-            for names, insert in self._inserts:
-                size = len(names) // len(COLUMNS)
-                while len(rows) - start >= size:
-                    block = chain.from_iterable(rows[start : start + size])
-                    insert.execute(dict(zip(names, block, strict=True)), on=connection)
-                    start += size
+            self._insert(batch, connection)
             if self._since_cut >= CUT_AFTER_CALLS:
                 self._cut.execute(on=connection)
             for key, at in last_use.items():
@@ -167,6 +168,14 @@ class CallLog:
             # The answers were given: a call that cannot be logged must not end the log of the others.
             logger.exception("%d SCIM calls could not be logged", len(batch))
 
+    def _insert(self, batch: Sequence[ScimCall], connection: Connection) -> None:
+        rows = [_row(call, self._encode_at(call.at)) for call in batch]
+        start = 0
+        for size, insert in self._inserts:
+            while len(rows) - start >= size:
+                insert.execute_values(list(chain.from_iterable(rows[start : start + size])), on=connection)
+                start += size
+
 
 def _insert_of(size: int) -> sa.Insert:
     """One statement for many rows: the thread that writes them gives way to others once, not at each row."""
@@ -178,7 +187,7 @@ def _insert_of(size: int) -> sa.Insert:
     )
 
 
-def _row(call: ScimCall) -> tuple[object, ...]:
+def _row(call: ScimCall, at: object) -> tuple[object, ...]:
     """The values of `COLUMNS`."""
     is_read = call.method in READ_METHODS
     access = call.access
@@ -190,7 +199,7 @@ def _row(call: ScimCall) -> tuple[object, ...]:
     answer = b"" if is_read or call.changes else call.answer
     return (
         access.customer.key,
-        call.at,
+        at,
         access.token_prefix,
         access.client,
         access.administrator,

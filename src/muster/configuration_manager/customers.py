@@ -1,7 +1,9 @@
 """Customers of the Configuration Manager, their settings and their sites."""
 
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 LIMIT_SITE_NAME_CHARACTERS = 128
+REMEMBERED_NS = 1_000_000
+REMEMBERED_TOKENS = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +51,21 @@ class Access:
     has_role: bool
 
 
+class _Remembered(NamedTuple):
+    """What a token was found to be, and when, before it was looked up."""
+
+    asked_at: int
+    commits: int
+    access: Access
+
+
 class Customers(Tokens):
     """The customers in the database, and their tokens."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
         super().__init__(database, writer)
         self._known: dict[int, Customer] = {}
+        self._accesses: dict[str, _Remembered] = {}
         self._site_exists = database.prepare(
             sa.select(sites.c.key).where(
                 sites.c.customer_key == sa.bindparam("customer_key"), sites.c.name == sa.bindparam("name")
@@ -161,7 +174,26 @@ class Customers(Tokens):
         return self._site_exists.fetch_one({"customer_key": customer.key, "name": name}) is not None
 
     def find_access(self, token: str, *, now: datetime) -> Access | None:
-        """For whom the token speaks, or None for one that is unknown, removed or past its overlap."""
+        """For whom the token speaks, or None for one that is unknown, removed or past its overlap.
+
+        What was found counts for another millisecond, unless this process wrote something meanwhile: requests that
+        come at once share one look-up, and a token that a command removes stops working all the same.
+        """
+        asked_at = time.monotonic_ns()
+        commits = self._writer.commits
+        held = self._accesses.get(token)
+        if held is not None and asked_at - held.asked_at < REMEMBERED_NS and held.commits == commits:
+            return held.access
+        access = self._look_up_access(token, now)
+        if access is None:
+            self._accesses.pop(token, None)
+        else:
+            if len(self._accesses) >= REMEMBERED_TOKENS:
+                self._accesses.clear()
+            self._accesses[token] = _Remembered(asked_at, commits, access)
+        return access
+
+    def _look_up_access(self, token: str, now: datetime) -> Access | None:
         owner = self.find_owner(token, now=now)
         if owner is None:
             return None

@@ -11,14 +11,13 @@ from muster.scim.repository import Document, StoredResource
 Row = tuple[Any, ...]
 
 
-def make_meta(type_name: str, *, created: str, modified_at: datetime, revision: int) -> dict[str, Any]:
-    """The `meta` of a resource, without its location."""
-    return {
-        "resourceType": type_name,
-        "created": created,
-        "lastModified": written(modified_at),
-        "version": f'W/"{revision}"',
-    }
+def write_document(document: Document, type_name: str, *, created: str, modified_at: datetime, revision: int) -> bytes:
+    """The JSON of a document without `meta`, and with it, but for its location, as the last."""
+    meta = (
+        f',"meta":{{"resourceType":"{type_name}","created":"{created}","lastModified":"{written(modified_at)}",'
+        f'"version":"W/\\"{revision}\\""}}}}'
+    )
+    return orjson.dumps(document)[:-1] + meta.encode()
 
 
 def with_relations(document: Document, relations: Mapping[str, Any]) -> Document:
@@ -44,4 +43,4 @@ def whole_milliseconds(instant: datetime) -> datetime:
 
 def written(instant: datetime) -> str:
     """The instant as SCIM writes it."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"  # in place of +00:00

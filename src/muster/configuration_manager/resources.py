@@ -11,20 +11,20 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from muster.configuration_manager.documents import (
-    make_meta,
     read_row,
     whole_milliseconds,
     with_relations,
+    write_document,
     written,
 )
 from muster.configuration_manager.reading import GROUP, USER, ResourceReader, Row
 from muster.configuration_manager.statements import Statements, prepare_statements
+from muster.configuration_manager.tables import resources
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, is_unique_violation
 from muster.scim.errors import Forbidden, InvalidValue, PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.repository import Document, MembersChange, StoredResource, Transform
 from muster.scim.resources import ResourceType
-from muster.scim.validation import complete
 from muster.scim.values import fold
 
 T = TypeVar("T")
@@ -111,6 +111,7 @@ class SqlRepository(ResourceReader):
             if resource_type.unique_attributes
         }
         self._changes = threading.local()
+        self._encode_instant = store.database.encoder_of(resources.c.modified_at)
 
     def take_changes(self) -> list[ResourceChange]:
         """What the calling thread changed since it last asked."""
@@ -121,25 +122,26 @@ class SqlRepository(ResourceReader):
         """The stored resource; assigns id and meta."""
         now = whole_milliseconds(self._now())
         wanted = document.get("members")
-        meta = make_meta(type_name, created=written(now), modified_at=now, revision=1)
-        kept = self._canonical(type_name, {**document, "id": self._new_id(), "meta": meta})
-        body = orjson.dumps(kept)
-        values = {
-            **self._named(type_name),
-            **self._looked_up(type_name, kept),
-            "p_revision": 1,
-            "p_modified_at": now,
-            "p_body": body,
-            "p_resource_id": kept["id"],
-            "p_unique_scope": self._unique_scope,
-            "p_by_hand": self._by_hand,
-            "p_created_at": now,
-        }
+        kept = self._kept(document, self._new_id())
+        body = write_document(kept, type_name, created=written(now), modified_at=now, revision=1)
+        at = self._encode_instant(now)
+        values = (
+            self._customer_key,
+            type_name,
+            kept["id"],
+            1,
+            self._unique_scope,
+            *self._looked_up(type_name, kept),
+            self._by_hand,
+            at,
+            at,
+            body,
+        )
 
         def work(connection: Connection) -> StoredResource:
-            inserted = self._run.insert.fetch_one(values, on=connection)
+            key = self._run.insert.insert(values, on=connection)
             self._count_up(type_name, 1, 1 if kept.get("active") is True else 0, connection)
-            row = (inserted[0] if inserted else 0, kept["id"], 1, body, False)
+            row = (key, kept["id"], 1, body, False)
             if not wanted:
                 return read_row(row)
             self._membership.change(row[0], MembersChange(add=tuple(wanted)), connection)
@@ -231,16 +233,16 @@ class SqlRepository(ResourceReader):
         """Writes the next document and returns the row as it is then."""
         now = whole_milliseconds(self._now())
         revision = row[2] + 1
-        meta = make_meta(type_name, created=present["meta"]["created"], modified_at=now, revision=revision)
-        kept = self._canonical(type_name, {**following, "id": row[1], "meta": meta})
-        body = orjson.dumps(kept)
-        values = {"p_key": row[0], "p_revision": revision, "p_modified_at": now, "p_body": body}
+        kept = self._kept(following, row[1])
+        created = present["meta"]["created"]
+        body = write_document(kept, type_name, created=created, modified_at=now, revision=revision)
+        at = self._encode_instant(now)
         unique = self._unique.get(type_name)
         if all(kept.get(name) == present.get(name) for name in (*LOOKED_UP, unique or "id")):
-            self._run.update_content.execute(values, on=connection)
+            self._run.update_content.execute_values((revision, at, body, row[0]), on=connection)
         else:
-            values.update(self._looked_up(type_name, kept))
-            self._run.update.execute(values, on=connection)
+            looked_up = self._looked_up(type_name, kept)
+            self._run.update.execute_values((revision, *looked_up, at, body, row[0]), on=connection)
             step = (kept.get("active") is True) - (present.get("active") is True)
             if step:
                 self._count_up(type_name, 0, step, connection)
@@ -248,20 +250,27 @@ class SqlRepository(ResourceReader):
 
     def _count_up(self, type_name: str, change: int, active: int, connection: Connection) -> None:
         """Keeps the numbers. Raises: LicenceLimitReached."""
-        named = self._named(type_name, p_change=change, p_active=active)
-        counted = self._run.count.fetch_one(named, on=connection)
+        self._run.count.execute_values((change, active, self._customer_key, type_name), on=connection)
         licences = self._licences
-        if counted and active > 0 and type_name == USER and licences is not None and counted[0] > licences:
-            raise LicenceLimitReached(licences)
+        if active > 0 and type_name == USER and licences is not None:
+            counted = self._run.active.fetch_one(self._named(type_name), on=connection)
+            if counted is not None and counted[0] > licences:
+                raise LicenceLimitReached(licences)
 
     def _note(self, before: bytes | None, after: bytes | None) -> None:
         self._changes.__dict__.setdefault("kept", []).append(ResourceChange(before=before, after=after))
 
-    def _canonical(self, type_name: str, document: Document) -> Document:
-        """The document as it is stored: without what the table of members says, `meta` last."""
-        document.pop("members", None)
-        document.pop("groups", None)
-        return complete(document, self._types[type_name])
+    @staticmethod
+    def _kept(document: Document, resource_id: str) -> Document:
+        """A canonical document as it is stored: without what the table of members says, and without `meta`."""
+        kept = {"schemas": document["schemas"], "id": resource_id}
+        if "externalId" in document:
+            kept["externalId"] = document["externalId"]
+        kept.update(document)
+        kept["id"] = resource_id
+        for name in ("members", "groups", "meta"):
+            kept.pop(name, None)
+        return kept
 
     def _write(self, work: Callable[[Connection], T], type_name: str, document: Mapping[str, Any]) -> T:
         try:
@@ -274,8 +283,11 @@ class SqlRepository(ResourceReader):
             f"{name}: there is a {type_name} with {document.get(name)!r} already. Look it up, or choose another."
         )
 
-    def _looked_up(self, type_name: str, document: Document) -> dict[str, Any]:
-        """What stands beside the body. Raises: InvalidValue for a character that no index takes."""
+    def _looked_up(self, type_name: str, document: Document) -> tuple[Any, ...]:
+        """What stands beside the body: unique name, userName, externalId, displayName, active.
+
+        Raises: InvalidValue for a character that no index takes.
+        """
         unique = self._unique.get(type_name)
         texts = {name: document.get(name) for name in ("userName", "externalId", "displayName")}
         if unique is not None:
@@ -284,10 +296,5 @@ class SqlRepository(ResourceReader):
             if value is not None and "\0" in value:
                 raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")
         folded = {name: None if value is None else fold(value) for name, value in texts.items()}
-        return {
-            "p_unique_name": None if unique is None else folded[unique],
-            "p_user_name": folded["userName"],
-            "p_external_id": texts["externalId"],
-            "p_display_name": folded["displayName"],
-            "p_active": document.get("active"),
-        }
+        unique_name = None if unique is None else folded[unique]
+        return unique_name, folded["userName"], texts["externalId"], folded["displayName"], document.get("active")

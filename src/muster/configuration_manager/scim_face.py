@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 import orjson
+from sqlalchemy import Connection
 
 from muster.configuration_manager.calls import CallLog, ScimCall
 from muster.configuration_manager.customer import PREFIX, SCIM, ConsoleRefusal, Retrieval, customer_url
@@ -123,21 +124,29 @@ class ScimFace:
 
     def answer(self, request: Request) -> Answer:
         """The answer, after the call was handed to the log."""
-        return self._finish(self._perform(request))
+        performed = self._perform(request)
+        if performed.call is not None:
+            self._calls.add(performed.call)
+        return self._written(performed)
 
     def answer_together(self, requests: Sequence[Request]) -> list[Answer]:
         """The answers to writes, which are kept in one commit; each is refused alone."""
+
+        def perform(connection: Connection) -> list[_Performed]:
+            performed = [self._perform(request) for request in requests]
+            self._calls.write([each.call for each in performed if each.call is not None], connection)
+            return performed
+
         try:
-            performed = self._writer.share(self._perform, requests)
+            performed = self._writer.share(perform)
         except Exception:
             logger.exception("%d SCIM requests could not be kept", len(requests))
             performed = [_Performed(_fault(), {}, None) for _ in requests]
-        return [self._finish(each) for each in performed]
+        return [self._written(each) for each in performed]
 
-    def _finish(self, performed: _Performed) -> Answer:
-        answered, extra, call = performed
-        if call is not None:
-            self._calls.add(call)
+    @staticmethod
+    def _written(performed: _Performed) -> Answer:
+        answered, extra, _ = performed
         headers = [*answered.headers.items(), *extra.items()] if extra else list(answered.headers.items())
         if not answered.body and answered.status not in (204, 304) and "Content-Type" not in answered.headers:
             headers.append(("Content-Type", MEDIA_TYPE))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from muster.configuration_manager.tables import counters, members, resources
 from muster.database.columns import Instant
 from muster.database.connection import Database
-from muster.database.statements import Prepared
+from muster.database.statements import Prepared, PreparedInsert
 
 _own_memberships = members.alias("own_memberships")
 
@@ -77,11 +77,12 @@ class Statements:
 
     all: ReadingStatements
     provisioned: ReadingStatements
-    insert: Prepared
+    insert: PreparedInsert
     update: Prepared
     update_content: Prepared
     delete: Prepared
     count: Prepared
+    active: Prepared
     members: Prepared
     remove_member: Prepared
     clear_members: Prepared
@@ -99,21 +100,11 @@ def prepare_statements(database: Database) -> Statements:
     return Statements(
         all=_prepare_reading(database, only_provisioned=False),
         provisioned=_prepare_reading(database, only_provisioned=True),
-        insert=database.prepare(
-            sa.insert(resources)
-            .values({name: sa.bindparam(f"p_{name}", type_=bound_type(resources.c[name])) for name in WRITTEN_COLUMNS})
-            .returning(resources.c.key)
+        insert=database.prepare_insert(
+            sa.insert(resources).values({name: sa.bindparam(f"p_{name}") for name in WRITTEN_COLUMNS}), resources.c.key
         ),
-        update=database.prepare(
-            sa.update(resources)
-            .where(resources.c.key == sa.bindparam("p_key"))
-            .values({name: sa.bindparam(f"p_{name}", type_=bound_type(resources.c[name])) for name in CHANGED_COLUMNS})
-        ),
-        update_content=database.prepare(
-            sa.update(resources)
-            .where(resources.c.key == sa.bindparam("p_key"))
-            .values({name: sa.bindparam(f"p_{name}", type_=bound_type(resources.c[name])) for name in CONTENT_COLUMNS})
-        ),
+        update=_prepare_update(database, CHANGED_COLUMNS),
+        update_content=_prepare_update(database, CONTENT_COLUMNS),
         delete=database.prepare(sa.delete(resources).where(resources.c.key == sa.bindparam("p_key"))),
         count=database.prepare(
             sa.update(counters)
@@ -121,7 +112,11 @@ def prepare_statements(database: Database) -> Statements:
             .values(
                 total=counters.c.total + sa.bindparam("p_change"), active=counters.c.active + sa.bindparam("p_active")
             )
-            .returning(counters.c.active)
+        ).in_order(("p_change", "p_active", "p_customer_key", "p_type")),
+        active=database.prepare(
+            sa.select(counters.c.active).where(
+                counters.c.customer_key == sa.bindparam("p_customer_key"), counters.c.type == sa.bindparam("p_type")
+            )
         ),
         members=database.prepare(
             sa.select(member.c.resource_id, member.c.type, members.c.display)
@@ -138,6 +133,12 @@ def prepare_statements(database: Database) -> Statements:
             .order_by(members.c.group_key)
         ),
     )
+
+
+def _prepare_update(database: Database, columns: tuple[str, ...]) -> Prepared:
+    values = {name: sa.bindparam(f"p_{name}", type_=sa.types.NullType()) for name in columns}
+    prepared = database.prepare(sa.update(resources).where(resources.c.key == sa.bindparam("p_key")).values(values))
+    return prepared.in_order(tuple(f"p_{name}" for name in (*columns, "key")))
 
 
 def bound_type(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:

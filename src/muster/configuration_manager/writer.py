@@ -8,7 +8,7 @@ the first that came meanwhile. On PostgreSQL, where writers do not wait for each
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -17,7 +17,6 @@ from sqlalchemy.exc import OperationalError
 from muster.database.connection import Database
 from muster.database.statements import driver_of
 
-A = TypeVar("A")
 T = TypeVar("T")
 
 LIMIT_BATCH = 64
@@ -56,14 +55,15 @@ class Writer:
         self._mutex = threading.Lock()
         self._has_leader = False
         self._sharing = threading.local()
+        self.commits = 0  # of this process so far
 
     @property
     def is_shared(self) -> bool:
         """Whether several pieces of work share a commit."""
         return self._batch_limit > 1
 
-    def share(self, do: Callable[[A], T], items: Sequence[A]) -> list[T]:
-        """What `do` returned for each item, in the calling thread; what all of them write is kept in one commit.
+    def share(self, work: Callable[[Connection], T]) -> T:
+        """What the work returned, in the calling thread: all that it writes, by `run` too, is kept in one commit.
 
         Within, `run` returns before the commit, and reads of this thread see what was written. Raises when nothing
         could be kept.
@@ -71,9 +71,11 @@ class Writer:
         with self._database.together() as connection:
             self._sharing.connection = connection
             try:
-                return [do(item) for item in items]
+                result = work(connection)
             finally:
                 del self._sharing.connection
+        self.commits += 1
+        return result
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """What the work returned, after it was committed. Raises whatever the work raised, with nothing of it kept.
@@ -101,7 +103,9 @@ class Writer:
         for attempt in range(1, LIMIT_ATTEMPTS + 1):
             try:
                 with self._database.write() as connection:
-                    return work(connection)
+                    result = work(connection)
+                self.commits += 1
+                return result
             except OperationalError as error:
                 if attempt == LIMIT_ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _PASSING:
                     raise
@@ -125,6 +129,7 @@ class Writer:
                 job.result = None
                 job.error = job.error or error
         finally:
+            self.commits += 1
             for job in batch:
                 job.done = True
             with self._mutex:

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from enum import StrEnum
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, text
+from sqlalchemy import Column, Connection, Engine, Insert, Table, bindparam, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.sql.expression import Select, UpdateBase
 
-from muster.database.statements import Drivers, Prepared
+from muster.database.statements import Drivers, Prepared, PreparedInsert, driver_of
 
 _UNIQUE_VIOLATION = "23505"
 
@@ -127,6 +127,20 @@ class Database:
 
     def _joint_connection(self) -> Connection | None:
         return self._drivers.joint.connection
+
+    def prepare_insert(self, statement: Insert, key: Column[int]) -> PreparedInsert:
+        """The insert of one row, whose `key` the database gives, compiled for the driver.
+
+        SQLite's driver says the key of the last row by itself: having it returned costs as much again as the insert.
+        """
+        returns_key = not self._one_writer
+        prepared = self.prepare(statement.returning(key) if returns_key else statement.inline())
+        return PreparedInsert(prepared, returns_key=returns_key)
+
+    def encoder_of(self, column: Column[Any]) -> Callable[[Any], Any]:
+        """The function that makes a value of the column one of the driver's own types."""
+        dialect = self.dialect
+        return column.type.dialect_impl(dialect).bind_processor(dialect) or _same
 
     def prepare(self, statement: Select[Any] | UpdateBase) -> Prepared:
         """The statement compiled for the driver. Raises ValueError for one that cannot be."""
@@ -288,7 +302,7 @@ def _open_sqlite(
             driver.execute(pragma)
 
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver_of(connection).execute(begin)
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
@@ -307,6 +321,10 @@ def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int) -> En
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "application_name": "muster"},
     )
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _dump(value: Any) -> str:

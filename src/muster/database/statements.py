@@ -36,7 +36,14 @@ class Prepared:
             for bind in compiled.bind_names
             if (encoder := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         ]
+        self.parameters: Sequence[str] = self._names or list(compiled.params)
         self._decoders = _decoders(statement, dialect)
+
+    def in_order(self, names: Sequence[str]) -> "Prepared":
+        """Itself, for who gives values in the order of these parameters. Raises ValueError when theirs is another."""
+        if list(self.parameters) != list(names):
+            raise ValueError(f"the parameters are {self.parameters}")
+        return self
 
     def __repr__(self) -> str:
         return f"Prepared({self._sql!r})"
@@ -69,11 +76,30 @@ class Prepared:
         finally:
             cursor.close()
 
+    def execute_values(self, values: Sequence[Any], *, on: Connection) -> int:
+        """How many rows were changed, by values of the driver's own types in the order of `parameters`.
+
+        The quickest way.
+        """
+        return int(self.run_values(values, on=on).rowcount)
+
+    def run_values(self, values: Sequence[Any], *, on: Connection) -> Any:
+        """The driver's cursor after `execute_values`."""
+        given = values if self._names is not None else dict(zip(self.parameters, values, strict=True))
+        joint = self._source.joint
+        driver = joint.driver if on is joint.connection else driver_of(on)
+        try:
+            return driver.execute(self._sql, given)
+        except self._integrity_error as error:
+            raise IntegrityError(self._sql, None, error) from error
+
     def _run(self, parameters: Mapping[str, Any] | None, on: Connection | None, take: Callable[[Any], Any]) -> Any:
         arguments = self._arguments(parameters)
         try:
             if on is not None:
-                return take(driver_of(on).execute(self._sql, arguments))
+                joint = self._source.joint
+                driver = joint.driver if on is joint.connection else driver_of(on)
+                return take(driver.execute(self._sql, arguments))
             own = self._source.own()
             if own is not None:
                 return take(own.execute(self._sql, arguments))
@@ -96,6 +122,19 @@ class Prepared:
         for index, decode in self._decoders:
             values[index] = decode(values[index])
         return tuple(values)
+
+
+class PreparedInsert:
+    """An insert of one row that says which key the row got."""
+
+    def __init__(self, prepared: Prepared, *, returns_key: bool) -> None:
+        self._prepared = prepared
+        self._returns_key = returns_key
+
+    def insert(self, values: Sequence[Any], *, on: Connection) -> int:
+        """The key of the new row; values as for `execute_values`. Raises IntegrityError as SQLAlchemy does."""
+        cursor = self._prepared.run_values(values, on=on)
+        return int(cursor.fetchone()[0] if self._returns_key else cursor.lastrowid)
 
 
 class Drivers:

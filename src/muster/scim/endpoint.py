@@ -16,6 +16,7 @@ from muster.scim.evaluation import bound_filter
 from muster.scim.filters import And, AttributePath, Comparison, FilterOperator
 from muster.scim.members import split_members
 from muster.scim.messages import (
+    MEDIA_TYPE,
     ScimRequest,
     ScimResponse,
     answer_with,
@@ -50,6 +51,7 @@ class ResourceEndpoint:
         self._profile = profile
         self._repository = repository
         self._desk = desk
+        self._whole = compile_projection(resource_type, (), (), profile.limits)
         self._references = References(resource_type, profile.resource_types)
         self._rules = ReadingRules(strict=profile.strict, limits=profile.limits)
         self._read_document = compile_document_reader(resource_type, self._rules)
@@ -99,7 +101,12 @@ class ResourceEndpoint:
         return self._write(stored, base_url, self._projection(parameters))
 
     def _projection(self, parameters: SearchParameters) -> Projection | None:
-        return compile_projection(self.type, parameters.attributes, parameters.excluded, self._profile.limits)
+        return self._compile(parameters.attributes, parameters.excluded)
+
+    def _compile(self, attributes: tuple[str, ...], excluded: tuple[str, ...]) -> Projection | None:
+        if not attributes and not excluded:
+            return self._whole
+        return compile_projection(self.type, attributes, excluded, self._profile.limits)
 
     def _list(self, request: ScimRequest, _: str) -> ScimResponse:
         return self._answer_list(read_query(request.query, self._profile.limits), request)
@@ -271,10 +278,13 @@ class ResourceEndpoint:
         request: ScimRequest,
         names: tuple[tuple[str, ...], tuple[str, ...]],
     ) -> ScimResponse:
-        project = compile_projection(self.type, *names, self._profile.limits)
-        body = self._write(stored, request.base_url, project)
-        location = self._location(request.base_url, stored.id)
-        return answer_with(status, body, ETag=etag(stored.version), Location=location)
+        body = self._write(stored, request.base_url, self._compile(*names))
+        headers = {
+            "Content-Type": MEDIA_TYPE,
+            "ETag": etag(stored.version),
+            "Location": self._location(request.base_url, stored.id),
+        }
+        return ScimResponse(status=status, headers=headers, body=body)
 
     def _write(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
         """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""

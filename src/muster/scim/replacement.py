@@ -32,19 +32,15 @@ def check_immutable(result: Document, present: Document, resource_type: Resource
 
     Raises: MutabilityViolation.
     """
-    for attribute in resource_type.schema.attributes:
-        if attribute.mutability is Mutability.IMMUTABLE:
-            _check_unchanged(attribute.name, attribute.name, result, present, keep=keep)
-    for extension in resource_type.canonical_extensions:
-        urn = extension.schema.id
-        before = present.get(urn)
-        if before is None:
+    for urn, name in resource_type.immutable:
+        if urn is None:
+            _check_unchanged(name, name, result, present, keep=keep)
             continue
-        for attribute in extension.schema.attributes:
-            if attribute.mutability is Mutability.IMMUTABLE and attribute.name in before:
-                after = dict(result.get(urn, {}))
-                _check_unchanged(f"{urn}:{attribute.name}", attribute.name, after, before, keep=keep)
-                result[urn] = after
+        before = present.get(urn)
+        if before is not None and name in before:
+            after = dict(result.get(urn, {}))
+            _check_unchanged(f"{urn}:{name}", name, after, before, keep=keep)
+            result[urn] = after
 
 
 def _check_unchanged(name: str, key: str, result: Document, present: Document, *, keep: bool) -> None:

@@ -62,6 +62,9 @@ class ResourceType:
     mirrors: Mapping[str, str] = field(init=False, repr=False)
     members: AttributeDefinition | None = field(init=False, repr=False)
     unique_attributes: tuple[str, ...] = field(init=False, repr=False)
+    # The core attributes, and those of extensions with their URN, that cannot change, or must be there.
+    immutable: tuple[tuple[str | None, str], ...] = field(init=False, repr=False)
+    required: tuple[tuple[str | None, str], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by_urn = {extension.schema.id: extension.schema for extension in self.extensions}
@@ -73,6 +76,13 @@ class ResourceType:
         object.__setattr__(self, "members", self.schema.by_name.get("members"))
         unique = [attribute.name for attribute in self.schema.attributes if attribute.uniqueness is not Uniqueness.NONE]
         object.__setattr__(self, "unique_attributes", tuple(unique))
+        named = [
+            *((None, attribute) for attribute in self.schema.attributes),
+            *((each.schema.id, named) for each in self.canonical_extensions for named in each.schema.attributes),
+        ]
+        immutable = ((urn, each.name) for urn, each in named if each.mutability is Mutability.IMMUTABLE)
+        object.__setattr__(self, "immutable", tuple(immutable))
+        object.__setattr__(self, "required", tuple((urn, each.name) for urn, each in named if each.required))
 
     @property
     def canonical_extensions(self) -> Iterator[SchemaExtension]:

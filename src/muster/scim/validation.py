@@ -335,18 +335,15 @@ def check_required(document: Document, resource_type: ResourceType) -> None:
 
 def missing_required(document: Document, resource_type: ResourceType) -> str | None:
     """The name of a required attribute that has no value, or None."""
-    for attribute in resource_type.schema.attributes:
-        if attribute.required and document.get(attribute.name) in (None, ""):
-            return attribute.name
-    for extension in resource_type.canonical_extensions:
-        values = document.get(extension.schema.id)
-        if not values:
-            if extension.required:
-                return extension.schema.id
-            continue
-        for attribute in extension.schema.attributes:
-            if attribute.required and values.get(attribute.name) in (None, ""):
-                return f"{extension.schema.id}:{attribute.name}"
+    for extension in resource_type.extensions:
+        if extension.required and extension.mirror_of is None and not document.get(extension.schema.id):
+            return extension.schema.id
+    for urn, name in resource_type.required:
+        if urn is None:
+            if document.get(name) in (None, ""):
+                return name
+        elif (values := document.get(urn)) and values.get(name) in (None, ""):
+            return f"{urn}:{name}"
     return None
 
 
