@@ -67,7 +67,7 @@ COLUMNS: Mapping[Name, IndexedColumn] = {
     ),
     # SQLite's LIKE is blind to the case of ASCII letters: exact where both sides are folded, else too wide.
     (None, "userName", None): IndexedColumn(
-        column=resources.c.user_name, encode=fold, is_text=True, like_is_exact=True, is_always_there=True
+        column=resources.c.unique_name, encode=fold, is_text=True, like_is_exact=True, is_always_there=True
     ),
     (None, "displayName", None): IndexedColumn(
         column=resources.c.display_name, encode=fold, is_text=True, like_is_exact=True

@@ -29,7 +29,7 @@ TOTAL = len(READ_COLUMNS)  # where a row of a page holds it
 
 # Comparisons with `eq` that one prepared statement answers.
 _LOOKUPS: Mapping[queries.Name, str] = {
-    (None, "userName", None): "user_name",
+    (None, "userName", None): "unique_name",
     (None, "externalId", None): "external_id",
     (None, "displayName", None): "display_name",
     (None, "id", None): "resource_id",

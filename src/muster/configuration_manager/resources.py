@@ -284,17 +284,20 @@ class SqlRepository(ResourceReader):
         )
 
     def _looked_up(self, type_name: str, document: Document) -> tuple[Any, ...]:
-        """What stands beside the body: unique name, userName, externalId, displayName, active.
+        """What stands beside the body: unique name, externalId, displayName, active.
 
         Raises: InvalidValue for a character that no index takes.
         """
         unique = self._unique.get(type_name)
-        texts = {name: document.get(name) for name in ("userName", "externalId", "displayName")}
-        if unique is not None:
-            texts[unique] = document.get(unique)
+        texts = {name: document.get(name) for name in (unique or "userName", "externalId", "displayName")}
         for name, value in texts.items():
             if value is not None and "\0" in value:
                 raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")
-        folded = {name: None if value is None else fold(value) for name, value in texts.items()}
-        unique_name = None if unique is None else folded[unique]
-        return unique_name, folded["userName"], texts["externalId"], folded["displayName"], document.get("active")
+        named = None if unique is None else texts[unique]
+        shown = texts["displayName"]
+        return (
+            None if named is None else fold(named),
+            texts["externalId"],
+            None if shown is None else fold(shown),
+            document.get("active"),
+        )

@@ -31,7 +31,6 @@ WRITTEN_COLUMNS = (
     "revision",
     "unique_scope",
     "unique_name",
-    "user_name",
     "external_id",
     "display_name",
     "active",
@@ -43,7 +42,6 @@ WRITTEN_COLUMNS = (
 CHANGED_COLUMNS = (
     "revision",
     "unique_name",
-    "user_name",
     "external_id",
     "display_name",
     "active",
@@ -174,7 +172,7 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
                 .order_by(resources.c.key)
                 .limit(sa.bindparam("p_limit"))
             )
-            for name in ("user_name", "external_id", "display_name", "resource_id")
+            for name in ("unique_name", "external_id", "display_name", "resource_id")
         },
         page=database.prepare(
             sa.select(*READ_COLUMNS, total.scalar_subquery())
