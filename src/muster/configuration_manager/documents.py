@@ -33,7 +33,7 @@ def read_row(row: Row, relations: Mapping[str, Any] | None = None) -> StoredReso
     body = row[3]
     if relations:
         body = orjson.dumps(with_relations(orjson.loads(body), relations))
-    return StoredResource(id=row[1], version=str(row[2]), body=body)
+    return StoredResource(row[1], str(row[2]), body)
 
 
 def whole_milliseconds(instant: datetime) -> datetime:

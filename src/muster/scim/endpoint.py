@@ -5,7 +5,7 @@ Source: RFC 7644 §3.3 to §3.6.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -121,13 +121,13 @@ class ResourceEndpoint:
         project = self._projection(parameters)
         if parameters.cursor is None:
             page = self.read(query)
-            bodies = [self._write(stored, request.base_url, project) for stored in page.resources]
+            bodies = self._write_all(page.resources, request.base_url, project)
             return answer_with(200, write_list(bodies, total=page.total, startIndex=parameters.start_index))
         where, now = self.type.endpoint, request.asked_at
         cursor = self._desk.open(parameters, where, by_place=query.sort_by is None, now=now)
         page = self.read(cursor.bound_to(query))
         turned = turn(cursor, len(page.resources), page.places)
-        bodies = [self._write(stored, request.base_url, project) for stored in page.resources[turned.shown]]
+        bodies = self._write_all(page.resources[turned.shown], request.base_url, project)
         previous, following = (
             None if beside is None else self._desk.write(beside, parameters, where, now=now)
             for beside in (turned.previous, turned.following)
@@ -285,6 +285,19 @@ class ResourceEndpoint:
             "Location": self._location(request.base_url, stored.id),
         }
         return ScimResponse(status=status, headers=headers, body=body)
+
+    def _write_all(self, resources: Sequence[StoredResource], base_url: str, project: Projection | None) -> list[bytes]:
+        """The JSON of resources on a list: what `_write` says, without a call for each that is shown as stored."""
+        if project is not None:
+            return [self._write(stored, base_url, project) for stored in resources]
+        may_concern = self._references.may_concern
+        before = b',"location":' + orjson.dumps(self._location(base_url, ""))[:-1]
+        return [
+            self._write(stored, base_url, None)
+            if may_concern(stored.body)
+            else b'%b%b%b"}}' % (stored.body[:-2], before, stored.id.encode())
+            for stored in resources
+        ]
 
     def _write(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
         """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""
