@@ -94,7 +94,11 @@ def test_the_configuration_manager_loads_nothing_of_the_service() -> None:
 
 @pytest.mark.parametrize(
     ("words", "completed"),
-    [("muster pla", "plan"), ("muster config ", "export\nplan\napply\nschema"), ("muster config plan --ch", "--check")],
+    [
+        ("muster pla", "plan\nplans"),
+        ("muster config ", "export\nplan\napply\nschema"),
+        ("muster config plan --ch", "--check"),
+    ],
 )
 def test_the_shell_completes_commands_that_are_loaded_when_they_are_asked_for(words: str, completed: str) -> None:
     asked = {"_MUSTER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}

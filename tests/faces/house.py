@@ -22,6 +22,7 @@ from muster.model.failures import CredentialsRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.notice import JobAudience, NotificationSettings
 from muster.model.roles import Role
+from muster.model.whatif import Transition, WhatIf, WhatIfLine
 from muster.notifications.courier import Courier
 from muster.notifications.mail import Mailer
 from muster.notifications.office import Office
@@ -127,6 +128,7 @@ class House:
         self.uploads = KeptUploads()
         self.probed: list[str] = []
         self.examine: Callable[[str], Mapping[str, Any]] = lambda _: {}
+        self.tried: list[tuple[Any, bool | None, int]] = []
         self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
         self.exchange_code: ExchangeCode = lambda _given: {}
@@ -157,6 +159,7 @@ class House:
             look_at_certificate=lambda given: self.look_at_certificate(given),
             explain=self._explain,
             examine=lambda service_principal_id: self.examine(service_principal_id),
+            what_if=self._what_if,
             uploads=self.uploads,
             notifications=self._office(store),
             together=nullcontext,
@@ -198,6 +201,11 @@ class House:
     def _open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
         saved = self.stores.secrets.get(service_principal_id)
         return self.make_target(saved if credentials is None else credentials, self.probed)
+
+    def _what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
+        self.tried.append((document, sync_all, limit))
+        line = WhatIfLine(transition=Transition.CHANGES, attribute="title", count=2, sentence="2 change title")
+        return WhatIf(job_id=job_id, considered=3, affected=2, summary=(line,), objects=(), held=(), requests=2)
 
     def _explain(self, job_id: str, user: str) -> Mapping[str, Any]:
         if user == "unreachable":

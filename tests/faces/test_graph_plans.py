@@ -142,3 +142,37 @@ def test_a_folder_in_a_file_s_name_is_dropped(house: House) -> None:
 
 def test_unknown_work_is_not_found(house: House) -> None:
     assert house.call("GET", "/work/nothing").status == 404
+
+
+# ---------------------------------------------------------------- what-if
+
+
+def test_rules_that_are_not_saved_are_tried(house: House, job: Started) -> None:
+    rules = house.call("GET", f"{job.path}/schema").body
+    rules.pop("@odata.context", None)
+    answer = house.call("POST", f"{job.path}/whatIf", {"schema": rules, "top": 5})
+    assert answer.status == 200, answer.text
+    assert (answer.body["sentence"], answer.body["affected"], answer.body["requests"]) == ("2 change title", 2, 2)
+    ((document, scope, limit),) = house.tried
+    assert (document["id"], scope, limit) == (job.id, None, 5)
+    assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}).status == 200
+    assert house.tried[-1] == (None, True, 1000)
+    reader = house.token_for(Role.GLOBAL_READER)
+    assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}, token=reader).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "Give other rules"),
+        ({"schema": []}, "schema takes"),
+        ({"schema": {"synchronizationRules": []}}, ""),
+        ({"syncAll": "yes"}, "true or false"),
+        ({"syncAll": True, "top": -1}, "top takes"),
+        ({"syncAll": True, "top": True}, "top takes"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(house: House, job: Started, body: object, says: str) -> None:
+    answer = house.call("POST", f"{job.path}/whatIf", body)
+    assert (answer.status, says in answer.message) == (400, True)
+    assert house.tried == []

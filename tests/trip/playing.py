@@ -31,7 +31,7 @@ from muster.planning.policy import Approval, RemovalThreshold
 from muster.planning.protection import Protections
 from muster.planning.rules import compile_rules
 from muster.ports.cycles import LogQuery
-from muster.ports.directory import JobView, ObjectWrite
+from muster.ports.directory import DirectoryQuery, JobView, ObjectWrite
 from muster.scim.errors import InvalidValue
 from muster.sources.directory import DirectorySource
 from muster.store.open import Store
@@ -234,6 +234,10 @@ class Trip:
     def approve(self, state: HoldState = HoldState.APPROVED, by: str = "anna", **wanted: Any) -> int:
         """Decides what is held, all of it or what agrees with the filter; returns how many that were."""
         return self.store.holds.decide(JOB, HoldFilter(**wanted), state, by, self.clock.now())
+
+    def everybody(self) -> DirectoryQuery:
+        """Returns the search for all users."""
+        return DirectoryQuery(kind=ObjectKind.USER)
 
     def filter(self, **wanted: Any) -> HoldFilter:
         """Returns a filter of what is held."""

@@ -98,6 +98,7 @@ def desk_of(trip: Trip) -> Desk:
         look_at_certificate=cast(LookAtCertificate, None),
         explain=lambda _job, _user: {},
         examine=lambda _application: {},
+        what_if=cast(Any, None),
         uploads=cast(Uploads, None),
         notifications=cast(Any, None),
         together=nullcontext,

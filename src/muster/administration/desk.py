@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from muster.administration.refusals import forbidden
 from muster.model.certificates import PresentedCertificate
 from muster.model.roles import Caller, Permission
+from muster.model.whatif import WhatIf
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
@@ -21,6 +22,9 @@ from muster.ports.world import Clock, Ids
 
 # (service principal id, credentials to try or None for the saved ones) -> a target to probe.
 OpenTarget = Callable[[str, Mapping[str, str] | None], Target]
+
+# (job id, rules or None for the saved ones, scope or None for the saved one, objects to tell) -> what would change.
+MakeWhatIf = Callable[[str, Mapping[str, Any] | None, bool | None, int], WhatIf]
 
 # (job id, user by id or principal name) -> why this person is in or out, and why each value.
 Explain = Callable[[str, str], Mapping[str, Any]]
@@ -79,6 +83,7 @@ class Desk:
     look_at_certificate: LookAtCertificate
     explain: Explain
     examine: Examine
+    what_if: MakeWhatIf
     uploads: Uploads
     notifications: Notifications
     # What is written within is kept as a whole or not at all.

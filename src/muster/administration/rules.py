@@ -1,14 +1,15 @@
 """The rules of a job: shown, checked, replaced, put back; their versions; the attributes that the target publishes."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from muster.administration.applications import find_application, find_page, template_of
+from muster.administration.applications import find_application, find_page, require_outbound, template_of
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job
-from muster.administration.refusals import bad_request, not_found, refusal_of
+from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found, refusal_of
 from muster.expression.evaluate import evaluate
 from muster.expression.graph import to_graph
 from muster.expression.nodes import Node, attributes_of
@@ -23,6 +24,7 @@ from muster.model.job import SynchronizationJob
 from muster.model.roles import Permission
 from muster.model.schema_difference import SchemaDifference, find_differences
 from muster.model.schema_document import find_problems, read_schema
+from muster.model.whatif import WhatIf
 from muster.planning.checks import find_mapping_problems
 from muster.planning.rules import compile_rules
 from muster.ports.applications import KeptVersion, SchemaVersion
@@ -33,6 +35,10 @@ CATEGORY = "ProvisioningManagement"
 SHOWN_PROBLEMS = 5
 DETAILS_LIMIT = 50
 NOTED_DIFFERENCES = 50
+# Objects that a what-if tells one by one; it counts all.
+WHAT_IF_OBJECTS = 1_000
+# One at a time in a process: it goes through everybody.
+_TRYING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +72,7 @@ def replace_schema(desk: Desk, service_principal_id: str, job_id: str, document:
     kept = {**_with_directories(document, before.document), "id": job.id}
     problems = _problems(desk, job, kept)
     if problems:
-        shown = " ".join(problems[:SHOWN_PROBLEMS])
-        more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
-        details = [("InvalidSynchronizationSchema", problem) for problem in problems[:DETAILS_LIMIT]]
-        raise bad_request(f"{shown}{more}", code="InvalidSynchronizationSchema", details=details)
+        raise _refusal(problems)
     differences = find_differences(before.document, kept)
     if not differences:
         return before.version
@@ -106,6 +109,44 @@ def find_schema_problems(
     desk.require(Permission.READ_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
     return _problems(desk, job, _with_directories(document, desk.stores.jobs.schema(job.id).document))
+
+
+def what_if(
+    desk: Desk,
+    service_principal_id: str,
+    job_id: str,
+    document: Mapping[str, Any] | None,
+    *,
+    sync_all: bool | None = None,
+    limit: int = WHAT_IF_OBJECTS,
+) -> WhatIf:
+    """Returns what other rules, or another scope, would change for whom. Nothing is saved, sent or asked.
+
+    Raises: Refused, naming what keeps the rules from being used.
+    """
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    require_outbound(desk, find_application(desk, job.service_principal_id))
+    if document is None and sync_all is None:
+        raise bad_request("Give other rules (schema), another scope (syncAll), or both.")
+    if document is not None:
+        document = {**_with_directories(document, desk.stores.jobs.schema(job.id).document), "id": job.id}
+        problems = _problems(desk, job, document)
+        if problems:
+            raise _refusal(problems)
+    if not _TRYING.acquire(blocking=False):
+        raise Refused(
+            RefusalKind.TOO_MANY,
+            "TooManyRequests",
+            "Other rules are being tried just now: try again in a moment.",
+            retry_after=timedelta(seconds=5),
+        )
+    try:
+        return desk.what_if(job.id, document, sync_all, max(0, min(limit, WHAT_IF_OBJECTS)))
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+    finally:
+        _TRYING.release()
 
 
 # ---------------------------------------------------------------- versions
@@ -274,6 +315,13 @@ def _texts(value: Value) -> tuple[str, ...]:
 def _with_directories(document: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     # Lenient: the directories are a navigation property in Graph, and some clients leave them out of a PUT.
     return {**document, "directories": document.get("directories") or before.get("directories")}
+
+
+def _refusal(problems: Sequence[str]) -> Refused:
+    shown = " ".join(problems[:SHOWN_PROBLEMS])
+    more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
+    details = [("InvalidSynchronizationSchema", problem) for problem in problems[:DETAILS_LIMIT]]
+    return bad_request(f"{shown}{more}", code="InvalidSynchronizationSchema", details=details)
 
 
 def _problems(desk: Desk, job: SynchronizationJob, document: Mapping[str, Any]) -> Sequence[str]:

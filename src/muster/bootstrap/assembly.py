@@ -49,6 +49,7 @@ def make_services(house: House) -> Services:
         look_at_certificate=house.connections.look_at_certificate,
         explain=house.explain,
         examine=house.examine,
+        what_if=house.what_if,
         uploads=house.uploads(),
         notifications=make_office(house),
         together=house.database.together,

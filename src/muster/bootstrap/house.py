@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,12 +18,15 @@ from muster.bootstrap.connections import Connections, Profile
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
+from muster.engine.whatif import compare_rules
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication, SecretKey
+from muster.model.directory import ObjectKind
 from muster.model.failures import SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
+from muster.model.whatif import WhatIf
 from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
@@ -34,7 +37,7 @@ from muster.planning.safeguards import read_safeguards
 from muster.planning.terms import QuarantineTerms, quarantine_terms, retry_terms
 from muster.ports.directory import JobView
 from muster.ports.source import Source
-from muster.ports.target import Target
+from muster.ports.target import Capabilities, Target
 from muster.scim.dialect import overlay
 from muster.sealing import Sealer, load_keys
 from muster.settings import Settings
@@ -44,6 +47,7 @@ from muster.sources.rows import FileRefused
 from muster.store.open import Store, open_store, prepare_tables
 from muster.targets.directory import DirectoryTarget
 from muster.targets.scim import ScimTarget
+from muster.targets.untouched import UntouchedTarget
 
 DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
@@ -219,12 +223,27 @@ class House:
         if application.template_id == FILE_TEMPLATE_ID:
             return self._inbound(job, rules, options)
         credentials = self.store.secrets.get(application.service_principal_id)
-        notifications = read_notification_settings(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
-        safeguards = read_safeguards(job.settings, notifications)
         sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
         role_problems = find_role_problems(schema) if sync_all else ()
         if role_problems:
             raise SchemaRefused(role_problems[0])
+        source = self._directory_source(job, rules.kinds, sync_all=sync_all)
+        target = self._scim_target(application, credentials, schema)
+        return self._outbound(job, application, rules, source, target, sync_all=sync_all)
+
+    def _outbound(
+        self,
+        job: SynchronizationJob,
+        application: EnterpriseApplication,
+        rules: JobRules,
+        source: Source,
+        target: Target,
+        *,
+        sync_all: bool,
+    ) -> JobParts:
+        credentials = self.store.secrets.get(application.service_principal_id)
+        notifications = read_notification_settings(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+        safeguards = read_safeguards(job.settings, notifications)
         return JobParts(
             job=job,
             rules=rules,
@@ -241,9 +260,31 @@ class House:
             delete_grace=safeguards.delete_grace,
             quarantine_terms=quarantine_terms(job.settings),
             retry_terms=retry_terms(job.settings),
-            source=self._directory_source(job, rules, sync_all=sync_all),
-            target=self._scim_target(application, credentials, schema),
+            source=source,
+            target=target,
         )
+
+    def what_if(self, job_id: str, document: Mapping[str, Any] | None, sync_all: bool | None, limit: int) -> WhatIf:
+        """Returns what other rules, or another scope, would change. Writes nothing, asks nobody. Raises: JobFailure."""
+        job = self.store.jobs.get(job_id)
+        if job is None:
+            raise SchemaRefused(f"There is no job {job_id}.", remedy="List the jobs of the application.")
+        application = self._application(job.service_principal_id)
+        kept = read_schema(self.store.jobs.schema(job_id).document)
+        rules = compile_rules(kept)
+        others = rules if document is None else compile_rules(read_schema(document))
+        saved = self.store.secrets.get(application.service_principal_id).get(SecretKey.SYNC_ALL, "").lower() == "true"
+        wanted = saved if sync_all is None else sync_all
+        # Whoever is in scope under either.
+        kinds = tuple(dict.fromkeys((*rules.kinds, *others.kinds)))
+        source = self._directory_source(job, kinds, sync_all=saved or wanted)
+        dialect = overlay(self._page(application).dialect, application.dialect)
+        target = UntouchedTarget(
+            Capabilities(members_per_request=dialect.members_per_request, can_delete=dialect.can_delete)
+        )
+        before = self._outbound(job, application, rules, source, target, sync_all=saved)
+        after = self._outbound(job, application, others, source, target, sync_all=wanted)
+        return compare_rules(before, after, self.engine_stores(), self.clock, self.ids, limit=limit)
 
     def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> Target:
         """Returns the target of an application with given or saved credentials. Raises: JobFailure."""
@@ -285,12 +326,12 @@ class House:
             target=DirectoryTarget(self.store.directory, self.clock),
         )
 
-    def _directory_source(self, job: SynchronizationJob, rules: JobRules, *, sync_all: bool) -> Source:
+    def _directory_source(self, job: SynchronizationJob, kinds: Iterable[ObjectKind], *, sync_all: bool) -> Source:
         view = JobView(
             job_id=job.id,
             service_principal_id=job.service_principal_id,
             sync_all=sync_all,
-            kinds=tuple(rules.kinds),
+            kinds=tuple(kinds),
             transitive=job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true",
         )
         return DirectorySource(self.store.feed, view)

@@ -44,6 +44,13 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
             "muster.cli.links:promote",
             "Make accounts that were there before us ours: they may be deleted, too.",
         ),
+        "held": ("muster.cli.holds:held", "Show what waits for an administrator, grouped by what brought it about."),
+        "approve": (
+            "muster.cli.holds:approve",
+            "Let held operations go: named ones, those of a cause, or all.",
+        ),
+        "reject": ("muster.cli.holds:reject", "Keep held operations from going until their person changes."),
+        "plans": ("muster.cli.holds:plans", "List the plans of an application, newest first."),
         "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
     },
     "Applications": {

@@ -23,14 +23,25 @@ _SHOWN_OPERATIONS = 40
 
 def plan(
     app: AppArgument,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="Try the rules of this file (JSON): what would change; nothing is saved."),
+    ] = None,
+    scope: Annotated[str | None, typer.Option(help="Try another scope instead: all, or assigned.")] = None,
     data: DataOption = None,
     url: UrlOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what the next cycle would do, without doing it. The plan is kept; apply it by its hash."""
+    asked = _asked(rules, scope)
     with open_api(data, url, token) as api:
         application = find_application(api, app)
+        if asked:
+            with err.status(f"Trying other rules for {application.display_name} …"):
+                tried = api.post(f"{application.job_path}/whatIf", asked)
+            _show_what_if(tried, application.display_name, as_json=as_json)
+            return
         with err.status(f"Planning {application.display_name} …"):
             answer = await_work(api, api.post(f"{application.job_path}/plans"))
         made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
@@ -53,8 +64,13 @@ def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     if len(operations) > _SHOWN_OPERATIONS:
         out.print(f"… and {len(operations) - _SHOWN_OPERATIONS} more (--json shows all).")
     for item in made["held"][:_SHOWN_OPERATIONS]:
-        held = f"{item['kind']} {item['sourceName']}: {item['holdReason']}"
+        why = f" (because: {item['cause']['sentence']})" if item["cause"] else ""
+        held = f"{item['kind']} {item['sourceName']}: {item['holdReason']}{why}"
         out.print(f"[yellow]held[/yellow] {escape(held)}")
+    for item in made["irreversible"][:_SHOWN_OPERATIONS]:
+        short = (item["attribute"] or "").rsplit(":", 1)[-1]
+        what = f"{short} of {item['sourceName']}" if short else item["sourceName"]
+        out.print(f"[red]cannot be undone[/red] {escape(what)}: {escape(item['reason'])}")
     if not operations and not made["held"]:
         out.print(f"Nothing to do: {name} is as the directory and the rules want it.")
     counters = made["counters"]
@@ -62,6 +78,39 @@ def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
     needed = f"{_counted(made['requests'], 'request')}, about {_in_words(made['duration'])}"
     out.print(f"{needed}. Hash [bold]{made['hash']}[/bold]")
+
+
+def _asked(rules: Path | None, scope: str | None) -> dict[str, Any]:
+    """Returns the body of a what-if, nothing for a plan. Raises: Failed."""
+    asked: dict[str, Any] = {"top": _SHOWN_OPERATIONS}
+    if rules is not None:
+        try:
+            asked["schema"] = json.loads(rules.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Failed(f"{rules} cannot be read as a synchronization schema (JSON): {error}") from error
+    if scope is not None:
+        if scope not in ("all", "assigned"):
+            raise Failed("--scope takes all or assigned.")
+        asked["syncAll"] = scope == "all"
+    return asked if len(asked) > 1 else {}
+
+
+def _show_what_if(tried: dict[str, Any], name: str, *, as_json: bool) -> None:
+    """Prints what other rules would change: in one sentence, then person by person."""
+    if as_json:
+        print_json(tried)
+        return
+    rows = [
+        [item["after"] or "–", item["sourceName"], _changes({**item, "kind": item["after"]}), item["reason"]]
+        for item in tried["objects"]
+    ]
+    if rows:
+        out.print(table(f"With these rules, {name}", ["Action", "Who", "What", "Why"], rows))
+    if tried["affected"] > len(rows):
+        out.print(f"… and {tried['affected'] - len(rows)} more.")
+    for reason in tried["heldReasons"]:
+        out.print(f"[yellow]would be held[/yellow] {escape(reason)}")
+    out.print(f"[bold]{escape(tried['sentence'])}[/bold], of {tried['considered']}. Nothing was saved or sent.")
 
 
 def apply(

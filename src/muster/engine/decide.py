@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobParts, environment
 from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind
@@ -32,10 +32,25 @@ class Decision:
     operation: Operation
 
 
+class Finder(Protocol):
+    """Tells what is known of objects at the target."""
+
+    def find(
+        self,
+        cycle: Cycle,
+        kind: ObjectKind,
+        intents: Sequence[Intent],
+        tried: Mapping[str, tuple[MatchingValue, ...]],
+        /,
+    ) -> list[TargetObject]:
+        """Returns one target object an intent, in order."""
+        ...
+
+
 class Decider:
     """Decides; sends nothing that writes."""
 
-    def __init__(self, parts: JobParts, stores: EngineStores, lookup: Lookup, clock: Clock, ids: Ids) -> None:
+    def __init__(self, parts: JobParts, stores: EngineStores, lookup: Finder, clock: Clock, ids: Ids) -> None:
         self._parts = parts
         self._stores = stores
         self._lookup = lookup

@@ -10,6 +10,7 @@ from muster.administration.desk import (
     ExchangeCode,
     Explain,
     LookAtCertificate,
+    MakeWhatIf,
     OpenTarget,
     Stores,
     Uploads,
@@ -32,6 +33,7 @@ class Services:
     look_at_certificate: LookAtCertificate
     explain: Explain
     examine: Examine
+    what_if: MakeWhatIf
     uploads: Uploads
     notifications: Notifications
     together: Callable[[], AbstractContextManager[object]]
@@ -52,6 +54,7 @@ class Services:
             look_at_certificate=self.look_at_certificate,
             explain=self.explain,
             examine=self.examine,
+            what_if=self.what_if,
             uploads=self.uploads,
             notifications=self.notifications,
             together=self.together,

@@ -1,11 +1,11 @@
 """Ours beside Graph's: plans, cycles, explain, imports, work."""
 
-from muster.administration import jobs, work
+from muster.administration import jobs, rules, work
 from muster.administration.refusals import bad_request
 from muster.ports.administration import Work
 from muster.web.graph import render_jobs
 from muster.web.graph.applications import application_of
-from muster.web.graph.call import Answer, Call
+from muster.web.graph.call import Answer, Call, flag_of
 
 
 def list_plans(call: Call) -> Answer:
@@ -31,6 +31,19 @@ def apply_plan(call: Call) -> Answer:
     """POST …/jobs/{job}/plans/{plan}/apply: exactly that, or a refusal because the world has moved."""
     sp = application_of(call).service_principal_id
     return _accepted(call, work.ask_for_apply(call.desk, sp, call.parts["job"], call.parts["plan"]))
+
+
+def what_if(call: Call) -> Answer:
+    """POST …/jobs/{job}/whatIf: {"schema": {…}, "syncAll": true, "top": 100}; what would change, nothing is written."""
+    sp, fields = application_of(call).service_principal_id, call.fields()
+    document, top = fields.get("schema"), fields.get("top", rules.WHAT_IF_OBJECTS)
+    if document is not None and not isinstance(document, dict):
+        raise bad_request("schema takes a synchronization schema, as GET …/schema gives it.")
+    if not isinstance(top, int) or isinstance(top, bool) or top < 0:
+        raise bad_request("top takes a whole number from 0: how many objects are told one by one.")
+    scope = flag_of(fields, "syncAll")
+    found = rules.what_if(call.desk, sp, call.parts["job"], document, sync_all=scope, limit=top)
+    return Answer(document=render_jobs.what_if(found))
 
 
 def list_cycles(call: Call) -> Answer:

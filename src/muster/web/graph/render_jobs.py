@@ -12,7 +12,9 @@ from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation
 from muster.model.job import Counters, Cycle, CycleState, Plan, Quarantine
 from muster.model.log import shown
-from muster.model.operation import Operation
+from muster.model.operation import AttributeChange, Operation
+from muster.model.whatif import WhatIf
+from muster.planning.comparison import in_words
 from muster.ports.administration import Work
 from muster.web.graph.call import Document
 from muster.web.graph.render import instant, instant_or_unset, pairs
@@ -186,12 +188,23 @@ def plan(found: Plan, *, whole: bool = True) -> Document:
         "counters": counters(found.counters),
         "requests": found.requests,
         "duration": write_duration(found.duration),
+        "kind": found.kind.value,
+        "cycleId": found.cycle_id,
         "operationCount": len(found.operations),
         "heldCount": len(found.held),
     }
     if whole:
         document["operations"] = [operation(each) for each in found.operations]
         document["held"] = [held(each) for each in found.held]
+        document["irreversible"] = [
+            {
+                "sourceId": each.source_id,
+                "sourceName": each.source_name,
+                "attribute": each.attribute,
+                "reason": each.reason,
+            }
+            for each in found.irreversible
+        ]
     return document
 
 
@@ -205,6 +218,41 @@ def cause(found: Cause | None) -> Document | None:
     if found is None:
         return None
     return {"key": found.key, "kind": found.kind.value, "subject": found.subject or None, "sentence": found.sentence}
+
+
+def what_if(found: WhatIf) -> Document:
+    """Returns what other rules would change, in words, in numbers, and for whom."""
+    return {
+        "jobId": found.job_id,
+        "considered": found.considered,
+        "affected": found.affected,
+        "sentence": in_words(found.summary),
+        "summary": [
+            {
+                "transition": line.transition.value,
+                "attribute": line.attribute,
+                "count": line.count,
+                "sentence": line.sentence,
+            }
+            for line in found.summary
+        ],
+        "heldReasons": list(found.held),
+        "requests": found.requests,
+        "objects": [
+            {
+                "sourceId": each.source_id,
+                "sourceName": each.source_name,
+                "objectType": each.kind.value,
+                "transition": each.transition.value,
+                "before": each.before.value if each.before is not None else None,
+                "after": each.after.value if each.after is not None else None,
+                "reason": each.reason,
+                "cause": cause(each.cause),
+                "changes": [_change(change) for change in each.changes],
+            }
+            for each in found.objects
+        ],
+    }
 
 
 def operation(decided: Operation) -> Document:
@@ -221,15 +269,16 @@ def operation(decided: Operation) -> Document:
         "cause": cause(decided.cause),
         "skipReason": decided.skip_reason.value if decided.skip_reason is not None else None,
         "failure": failure(decided.failure),
-        "changes": [
-            {
-                "displayName": change.attribute,
-                "verb": change.verb.value,
-                "oldValue": _hidden(change.old, hide=change.redacted),
-                "newValue": _hidden(change.new, hide=change.redacted),
-            }
-            for change in decided.changes
-        ],
+        "changes": [_change(change) for change in decided.changes],
+    }
+
+
+def _change(change: AttributeChange) -> Document:
+    return {
+        "displayName": change.attribute,
+        "verb": change.verb.value,
+        "oldValue": _hidden(change.old, hide=change.redacted),
+        "newValue": _hidden(change.new, hide=change.redacted),
     }
 
 

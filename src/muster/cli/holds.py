@@ -1,0 +1,184 @@
+"""`muster held | approve | reject | plans`: what waits for an administrator, and the plans that were made."""
+
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from muster.cli.api import Api, query, segment
+from muster.cli.applications import Named, find_application
+from muster.cli.console import Failed, out, print_json, table
+from muster.cli.provisioning import AppArgument
+from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+
+_SHOWN = 40
+
+StateOption = Annotated[str, typer.Option(help="held, approved, rejected or waiting.")]
+UsersArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="WHO...", help="Names or ids of the people or groups, or parts of them.")
+]
+CauseOption = Annotated[str | None, typer.Option(help="All of one cause: its key, as muster held shows it.")]
+KindOption = Annotated[str | None, typer.Option(help="All of one kind: disable, delete, create, update, refer.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Everything that is held.")]
+
+
+def held(
+    app: AppArgument,
+    state: StateOption = "held",
+    cause: CauseOption = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what waits for an administrator, grouped by what brought it about."""
+    given = {"state": state, **({} if cause is None else {"cause": cause})}
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        path = f"{application.job_path}/heldOperations"
+        causes = api.get(f"{path}/causes{_options(given)}")["value"]
+        pages = api.pages(f"{path}{_options(given)}")
+        found = list(pages if as_json else islice(pages, _SHOWN + 1))
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        out.print(f"Nothing is {state} for {application.display_name}.")
+        return
+    title = f"{state.capitalize()} for {application.display_name}, by cause"
+    rows = [[str(item["count"]), item["kind"], _sentence(item), _key(item)] for item in causes]
+    out.print(table(title, ["How many", "What", "Because", "Cause"], rows))
+    details = [
+        [item["operation"]["kind"], item["operation"]["sourceName"], item["reason"], item["decidedBy"] or "–"]
+        for item in found[:_SHOWN]
+    ]
+    out.print(table("One by one", ["What", "Who", "Why it is held", "Decided by"], details))
+    if len(found) > _SHOWN:
+        out.print("… and more (--json shows all).")
+
+
+def approve(
+    app: AppArgument,
+    users: UsersArgument = None,
+    cause: CauseOption = None,
+    kind: KindOption = None,
+    everything: AllOption = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let held operations go: named ones, those of a cause, or all."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        answer = _decide(api, application, "approve", users, cause, kind, everything=everything)
+    _report(answer, "approved", as_json=as_json)
+
+
+def reject(
+    app: AppArgument,
+    users: UsersArgument = None,
+    cause: CauseOption = None,
+    kind: KindOption = None,
+    everything: AllOption = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep held operations from going until their person changes."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        answer = _decide(api, application, "reject", users, cause, kind, everything=everything)
+    _report(answer, "rejected", as_json=as_json)
+
+
+def plans(
+    app: AppArgument,
+    top: Annotated[int, typer.Option(help="How many plans.", min=1, max=200)] = 20,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the plans of an application, newest first."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        found = api.get(f"{application.job_path}/plans" + query(top=top))["value"]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        out.print(f"{application.display_name} has no plan yet: make one with muster plan.")
+        return
+    rows = [
+        [
+            item["hash"][:12],
+            item["kind"],
+            item["madeDateTime"][:19].replace("T", " "),
+            (item["appliedDateTime"] or "–")[:19].replace("T", " "),
+            str(item["operationCount"]),
+            str(item["heldCount"]),
+        ]
+        for item in found
+    ]
+    out.print(
+        table(f"Plans of {application.display_name}", ["Hash", "Kind", "Made", "Applied", "Operations", "Held"], rows)
+    )
+
+
+def _decide(
+    api: Api,
+    application: Named,
+    action: str,
+    users: list[str] | None,
+    cause: str | None,
+    kind: str | None,
+    *,
+    everything: bool,
+) -> dict[str, Any]:
+    chosen = {name: value for name, value in (("cause", cause), ("kind", kind)) if value is not None}
+    if sum((bool(users), everything, bool(chosen))) != 1:
+        raise Failed("Say which: names, --cause or --kind, or --all.")
+    path = f"{application.job_path}/heldOperations"
+    if users:
+        body: dict[str, Any] = {"ids": [hold for user in users for hold in _held_of(api, path, user, action)]}
+    else:
+        body = {"all": True} if everything else {"filter": chosen}
+    return dict(api.post(f"{path}/{action}", body))
+
+
+def _held_of(api: Api, path: str, name: str, action: str) -> list[str]:
+    """Returns the ids of what is held of those who bear a name. Raises: Failed when it is nobody, or several people."""
+    found: list[dict[str, Any]] = []
+    for state in ("held", "rejected" if action == "approve" else "approved"):
+        found += api.pages(f"{path}{_options({'state': state, 'search': name})}")
+    exact = [item for item in found if name in (item["operation"]["sourceName"], item["operation"]["sourceId"])]
+    people = exact or found
+    if not people:
+        raise Failed(f"Nothing is held of “{name}”: see muster held.")
+    if len({item["operation"]["sourceId"] for item in people}) > 1:
+        names = ", ".join(sorted({item["operation"]["sourceName"] for item in people})[:5])
+        raise Failed(f"“{name}” is several: {names}. Name one in full.")
+    return [item["id"] for item in people]
+
+
+def _report(answer: dict[str, Any], word: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        left = f"; {answer['undecided']} still wait" if answer["undecided"] else ""
+        out.print(f"{answer[word]} {word}{left}.")
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    return escape(str((item["cause"] or {}).get("sentence") or item["code"]))
+
+
+def _key(item: dict[str, Any]) -> str:
+    return str((item["cause"] or {}).get("key", "–"))
+
+
+def _options(given: dict[str, str]) -> str:
+    return "?" + "&".join(f"{name}={segment(value)}" for name, value in given.items())

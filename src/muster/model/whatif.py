@@ -1,0 +1,60 @@
+"""What other rules would change: a comparison of what a job would do under the saved rules and under others."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from muster.model.cause import Cause
+from muster.model.directory import ObjectKind
+from muster.model.operation import AttributeChange, OperationKind
+
+
+class Transition(StrEnum):
+    """What the other rules mean for one object."""
+
+    ENTERS_SCOPE = "entersScope"
+    LEAVES_SCOPE = "leavesScope"
+    CHANGES = "changes"
+    # Something else is done with it: it fails, is created, or is left alone.
+    OTHERWISE = "otherwise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """One object that the other rules treat otherwise; `changes` lead from the values under the saved rules."""
+
+    source_id: str
+    source_name: str
+    kind: ObjectKind
+    transition: Transition
+    # What the next look at this object would do under each; None: the rules do not carry it.
+    before: OperationKind | None
+    after: OperationKind | None
+    reason: str
+    changes: tuple[AttributeChange, ...] = ()
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIfLine:
+    """A line of the summary: so many objects, and what it means for them."""
+
+    transition: Transition
+    count: int
+    sentence: str
+    attribute: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """What other rules would change. Nothing was written, and nothing was asked of the target."""
+
+    job_id: str
+    considered: int
+    affected: int
+    summary: tuple[WhatIfLine, ...]
+    # The first of those affected, in the source's order.
+    objects: tuple[Affected, ...]
+    # Why the firewall would hold what is taken away.
+    held: tuple[str, ...] = ()
+    # Requests that the difference needs.
+    requests: int = 0

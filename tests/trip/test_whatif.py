@@ -1,0 +1,216 @@
+"""What-if: rules and scope that are not saved are tried on everybody, and nothing is written anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playing import APP, JOB, Trip
+
+from muster.bootstrap.house import House, open_house
+from muster.engine.whatif import compare_rules
+from muster.gallery.catalogue import find
+from muster.model.application import AppRoleAssignment, EnterpriseApplication
+from muster.model.directory import ObjectKind
+from muster.model.failures import EngineFault
+from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
+from muster.model.operation import OperationKind
+from muster.model.schema_document import read_schema
+from muster.model.whatif import Transition, WhatIf
+from muster.planning.comparison import in_words
+from muster.planning.policy import RemovalThreshold
+from muster.planning.protection import Protections
+from muster.planning.rules import compile_rules
+from muster.ports.directory import ObjectWrite
+from muster.ports.target import Capabilities
+from muster.settings import load_settings
+from muster.targets.untouched import UntouchedTarget
+
+
+def digest(folder: Path) -> str:
+    """Returns a digest of every row of every table in a folder's database."""
+    total = hashlib.sha256()
+    with sqlite3.connect(folder / "muster.db") as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        for (name,) in names:
+            total.update(name.encode())
+            rows = connection.execute(f'SELECT * FROM "{name}"')  # noqa: S608  names of our own tables
+            for row in sorted(map(repr, rows)):
+                total.update(row.encode())
+    return total.hexdigest()
+
+
+def changed(document: Mapping[str, Any], **users: Any) -> dict[str, Any]:
+    """Returns rules whose mapping of users has other properties."""
+    other: dict[str, Any] = json.loads(json.dumps(document))
+    other["synchronizationRules"][0]["objectMappings"][0].update(users)
+    return other
+
+
+def mapped(document: Mapping[str, Any], target: str, expression: str) -> dict[str, Any]:
+    """Returns rules with another expression for a target attribute."""
+    other: dict[str, Any] = json.loads(json.dumps(document))
+    for item in other["synchronizationRules"][0]["objectMappings"][0]["attributeMappings"]:
+        if item["targetAttributeName"] == target:
+            item["source"] = {"expression": expression, "type": "Function", "name": "x", "parameters": []}
+    return other
+
+
+def scope(attribute: str, value: str) -> dict[str, Any]:
+    clause = {"sourceOperandName": attribute, "operatorName": "EQUALS", "targetOperand": {"values": [value]}}
+    return {"groups": [{"name": "scope", "clauses": [clause]}], "inputFilterGroups": [], "categoryFilterGroups": []}
+
+
+def try_rules(trip: Trip, document: Mapping[str, Any], limit: int = 100) -> WhatIf:
+    before = replace(trip.open_job(JOB, {}), target=UntouchedTarget(Capabilities()))
+    after = replace(before, rules=compile_rules(read_schema(document)))
+    return compare_rules(before, after, trip.stores, trip.clock, trip.ids, limit=limit)
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Trip:
+    made = Trip(tmp_path)
+    for name, department in (("Ada", "Sales"), ("Bob", "Sales"), ("Cy", "Legal")):
+        made.hire(name, department=department, jobTitle="Clerk")
+    made.run()
+    made.transport.forget()
+    return made
+
+
+def test_another_mapping_changes_an_attribute_of_everybody_and_writes_nothing(trip: Trip, tmp_path: Path) -> None:
+    rules = trip.store.jobs.schema(JOB).document
+    before = digest(tmp_path)
+    found = try_rules(trip, mapped(rules, "title", 'Join(" ", "Senior", [jobTitle])'))
+    assert digest(tmp_path) == before
+    assert trip.transport.requests == []
+    assert in_words(found.summary) == "3 change title"
+    assert (found.considered, found.affected, found.requests, found.held) == (3, 3, 3, ())
+    first = found.objects[0]
+    assert (first.source_name, first.after) == ("Ada Tester", OperationKind.UPDATE)
+    assert [(each.attribute, each.old, each.new) for each in first.changes] == [("title", "Clerk", "Senior Clerk")]
+
+
+def test_another_scoping_filter_takes_people_out_and_tells_the_clause(trip: Trip, tmp_path: Path) -> None:
+    before = digest(tmp_path)
+    found = try_rules(trip, changed(trip.store.jobs.schema(JOB).document, scope=scope("department", "Sales")))
+    assert digest(tmp_path) == before
+    assert trip.transport.requests == []
+    assert in_words(found.summary) == "1 leaves scope and is disabled"
+    (one,) = found.objects
+    assert (one.source_name, one.transition) == ("Cy Tester", Transition.LEAVES_SCOPE)
+    assert one.cause is not None
+    assert "department" in one.cause.sentence
+
+
+def test_the_firewall_says_what_it_would_hold(trip: Trip) -> None:
+    trip.threshold = RemovalThreshold(count=2)
+    found = try_rules(trip, changed(trip.store.jobs.schema(JOB).document, scope=scope("department", "Nobody")))
+    assert in_words(found.summary) == "3 leave scope and are disabled"
+    assert found.held == (
+        "This cycle would disable or delete 3 accounts; the job's accidental-deletion threshold is 2.",
+    )
+
+
+def test_protected_accounts_are_left_alone_in_a_what_if_too(trip: Trip) -> None:
+    trip.protections = Protections(users=("cy@*",))
+    found = try_rules(trip, changed(trip.store.jobs.schema(JOB).document, scope=scope("department", "Sales")))
+    assert in_words(found.summary) == "1 leaves scope and is left as they are"
+
+
+def test_what_waits_to_be_sent_anyway_is_no_difference(trip: Trip) -> None:
+    for person in trip.store.directory.search(trip.everybody()).objects:
+        trip.edit(person.object_id, surname="Changed")
+    found = try_rules(trip, mapped(trip.store.jobs.schema(JOB).document, "title", "ToUpper([jobTitle])"))
+    assert in_words(found.summary) == "3 change title"
+
+
+def test_more_are_counted_than_told(trip: Trip) -> None:
+    found = try_rules(trip, mapped(trip.store.jobs.schema(JOB).document, "title", "ToUpper([jobTitle])"), limit=1)
+    assert (found.affected, len(found.objects)) == (3, 1)
+
+
+def test_a_target_on_which_rules_are_tried_refuses_every_request() -> None:
+    target = UntouchedTarget(Capabilities())
+    for ask in (
+        lambda: target.probe("userName"),
+        lambda: target.find(ObjectKind.USER, None),  # type: ignore[arg-type]  # nothing is looked at
+        lambda: target.read(ObjectKind.USER, "1"),
+        lambda: target.list_page(ObjectKind.USER, None),
+        lambda: target.create(ObjectKind.USER, ()),
+        lambda: target.update(ObjectKind.USER, "1", ()),
+        lambda: target.delete(ObjectKind.USER, "1"),
+    ):
+        with pytest.raises(EngineFault):
+            ask()
+    assert target.requests_made() == 0
+
+
+# ---------------------------------------------------------------- the whole house
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A service whose application has no credentials yet: two people, one of them assigned."""
+    made = open_house(load_settings(data=str(tmp_path)), tmp_path)
+    page = find("8x8")
+    assert page is not None
+    now = made.clock.now()
+    made.store.applications.add(
+        EnterpriseApplication(
+            service_principal_id=APP,
+            application_id="22222222-2222-4222-8222-222222222222",
+            app_id="33333333-3333-4333-8333-333333333333",
+            template_id=page.id,
+            display_name="8x8",
+            app_roles=page.app_roles,
+            accepts_default_access=page.accepts_default_access,
+            created_at=now,
+        )
+    )
+    job = SynchronizationJob(
+        id=JOB,
+        service_principal_id=APP,
+        template_id=page.job_template_id,
+        schedule_state=ScheduleState.DISABLED,
+        interval=DEFAULT_INTERVAL,
+        watermark=None,
+        schema_version="1",
+        created_at=now,
+    )
+    made.store.jobs.add(job, page.schema_document(), "test")
+    for name in ("ada", "bob"):
+        attributes = {"userPrincipalName": f"{name}@x.example", "displayName": name, "accountEnabled": True}
+        attributes |= {"mail": f"{name}@x.example", "givenName": name, "surname": name}
+        write = ObjectWrite(kind=ObjectKind.USER, object_id=None, attributes=attributes, is_new=True)
+        (person,) = made.store.directory.write([write], now)
+        if name == "ada":
+            user = next(role for role in page.app_roles if role.display_name == "User")
+            assignment = AppRoleAssignment(
+                id="a-1",
+                service_principal_id=APP,
+                principal_id=person.object_id,  # type: ignore[union-attr]  # it was written
+                principal_kind=ObjectKind.USER,
+                principal_display_name=name,
+                role_id=user.id,
+                created_at=now,
+            )
+            made.store.applications.assign([assignment])
+    return made
+
+
+def test_a_wider_scope_is_tried_without_credentials_and_leaves_every_row_as_it_was(
+    house: House, tmp_path: Path
+) -> None:
+    before = digest(tmp_path)
+    found = house.what_if(JOB, None, True, 10)
+    assert digest(tmp_path) == before
+    assert in_words(found.summary) == "1 enters scope and is created"
+    assert [one.source_name for one in found.objects] == ["bob"]
+    nothing = house.what_if(JOB, None, None, 10)
+    assert (in_words(nothing.summary), nothing.considered) == ("nothing changes", 1)
