@@ -13,7 +13,7 @@ from muster.model.failures import CredentialsRefused, SystemUnreachable
 from muster.ports.transport import Transport
 from muster.ports.world import Clock
 from muster.scim.client import AnswerUnreadable, read_document, read_error
-from muster.targets.pace import read_retry_after
+from muster.targets.rate_headers import read_retry_after
 
 TOKEN_DEADLINE = timedelta(seconds=20)
 TOKEN_CHARACTERS = 16_384

@@ -50,7 +50,9 @@ class ScimTarget:
             address=tenant,
             authorization=authorization,
             media_type=dialect.media_type,
-            pace=Pace(clock, dialect.requests_per_second),
+            pace=Pace(
+                clock, dialect.requests_per_second, at_once=dialect.concurrency, most_at_once=_most_at_once(dialect)
+            ),
         )
         self._session = ScimSession(
             wire=self._wire,
@@ -71,7 +73,7 @@ class ScimTarget:
         return Capabilities(
             can_list=dialect.can_list,
             page_size=dialect.page_size,
-            concurrency=dialect.concurrency,
+            concurrency=_most_at_once(dialect),
             requests_per_second=dialect.requests_per_second,
             members_per_request=dialect.members_per_request,
             can_delete=dialect.can_delete,
@@ -112,3 +114,8 @@ class ScimTarget:
     def delete(self, kind: ObjectKind, target_id: str) -> None:
         """Deletes an object; 404 and 410 mean that it is done."""
         self._writer.delete(kind, target_id)
+
+
+def _most_at_once(dialect: Dialect) -> int:
+    """Returns how many requests there may be at once: more if the rate is known, should the target answer slowly."""
+    return dialect.concurrency if dialect.requests_per_second is None else dialect.concurrency * 4

@@ -9,10 +9,13 @@ from muster.model.failures import TargetBusy
 from muster.ports.transport import Transport
 from muster.scim.client import ClientRequest, TenantAddress, form_url
 from muster.targets.authorization import Authorization
-from muster.targets.pace import LONGEST_PAUSE, Pace
+from muster.targets.pace import Pace
+from muster.targets.rate_headers import LONGEST_PAUSE
 from muster.targets.scim_failures import Errand, Purpose, failure_without_answer, unsendable
 
 REFUSALS_PER_REQUEST = 20
+# The target has too much to do, rather than a fault.
+_BUSY = frozenset({503, 504})
 DEADLINES: Mapping[Purpose, timedelta] = {
     Purpose.PROBE: timedelta(seconds=20),
     Purpose.LIST: timedelta(seconds=60),
@@ -57,20 +60,24 @@ class ScimWire:
                 self._requests += 1
             try:
                 response = self._transport.send(sent, deadline=DEADLINES[errand.purpose])
-            except ExchangeFailed as error:
+            except BaseException as error:
+                self._pace.lost()
+                if not isinstance(error, ExchangeFailed):
+                    raise
                 raise failure_without_answer(error, errand) from error
+            if response.status == 429:
+                pause = self._pace.refuse(response.headers)
+                if pause > LONGEST_PAUSE:
+                    break
+                continue
+            self._pace.note(response.headers, response.elapsed, is_busy=response.status in _BUSY)
             if response.status == 401 and not is_renewed and self._authorization.renew(presented):
                 # A token may end, or be taken back, before its time. What was refused has not been carried out.
                 is_renewed = True
                 presented = self._authorization.headers()
                 sent = self._http(request, errand, presented)
                 continue
-            if response.status != 429:
-                self._pace.note(response.headers)
-                return response
-            pause = self._pace.refuse(response.headers)
-            if pause > LONGEST_PAUSE:
-                break
+            return response
         raise TargetBusy(
             f"The application asks for fewer requests (HTTP 429) and for a pause of {int(pause.total_seconds())} s.",
             status=429,
