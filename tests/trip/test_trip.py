@@ -8,7 +8,7 @@ import pytest
 from playing import JOB, Trip
 
 from muster.model.directory import ObjectKind
-from muster.model.job import CycleKind, CycleState, QuarantineReason, StagedState
+from muster.model.job import CycleKind, CyclePhase, CycleState, QuarantineReason, StagedState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason, StepType
 from muster.model.operation import LinkState
 from muster.planning.policy import RemovalThreshold
@@ -402,6 +402,44 @@ def test_a_leaver_does_not_wait_for_a_long_cycle(trip: Trip) -> None:
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
     trip.run()
     assert trip.transport.writes == []
+
+
+def test_who_leaves_before_being_created_is_not_created(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muster.engine.run.BATCH", 1)
+    people = [trip.hire(name) for name in ("Ada", "Bob", "Cy")]
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    while not trip.store.cycles.count_staged(cycle.id, StagedState.RELEASED):
+        assert trip.engine.advance(cycle.id)
+    trip.unassign(people[1])
+    trip.edit(people[2], department="Sales")
+    while trip.engine.advance(cycle.id):
+        pass
+    assert set(trip.at_target()) == {"ada@lantaarn.example", "cy@lantaarn.example"}
+    trip.run()
+    assert set(trip.at_target()) == {"ada@lantaarn.example", "cy@lantaarn.example"}
+    assert trip.run() is None
+
+
+def test_a_leaver_does_not_wait_for_the_references_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muster.engine.waves.REFERENCES_A_BATCH", 1)
+    trip = Trip(tmp_path, page="Custom", sync_all=True)
+    boss, *others = [trip.hire(name) for name in ("Ada", "Bob", "Cy", "Di")]
+    for person in others:
+        trip.set_manager(person, boss)
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    while (now := trip.store.cycles.get(cycle.id)) is not None and now.phase is not CyclePhase.REFERENCES:
+        assert trip.engine.advance(cycle.id)
+    trip.edit(others[-1], accountEnabled=False)
+    trip.transport.forget()
+    while trip.engine.advance(cycle.id):
+        pass
+    leaver = trip.link(others[-1])
+    assert leaver is not None
+    assert trip.transport.writes[0].endswith(leaver.target_id)
+    assert trip.at_target()["di@lantaarn.example"]["active"] is False
+    assert [user["active"] for user in trip.at_target().values()].count(True) == 3
 
 
 def test_too_many_leavers_at_once_are_left_to_the_gate(trip: Trip) -> None:

@@ -130,9 +130,12 @@ class CycleEngine:
         if self._is_stopped(run):
             self._release(known.id)
             return False
-        if stage_leavers(run, self._stores) or run.send_batch(URGENT_WAVE) or run.send_batch(MAIN_WAVE):
+        latest = run.parts.source.latest()
+        if stage_leavers(run, self._stores, latest) or run.send_batch(URGENT_WAVE):
             return True
-        self._step(run)
+        if run.send_batch(MAIN_WAVE, latest=latest):
+            return True
+        self._step(run, latest)
         if run.cycle.phase is CyclePhase.DONE:
             self._release(known.id)
             return False
@@ -147,14 +150,14 @@ class CycleEngine:
 
     # ------------------------------------------------------------ phases
 
-    def _step(self, run: Run) -> None:
+    def _step(self, run: Run, latest: int) -> None:
         match run.cycle.phase:
             case CyclePhase.CENSUS:
                 self._list_page(run)
             case CyclePhase.USERS | CyclePhase.GROUPS as phase:
-                self._carry_page(run, _KINDS[phase])
+                self._carry_page(run, _KINDS[phase], latest)
             case CyclePhase.RETRIES:
-                self._carry_due(run)
+                self._carry_due(run, latest)
             case CyclePhase.REMOVALS:
                 if not release_removals(run, self._stores, self._clock) and not run.send_batch(REMOVAL_WAVE):
                     run.commit(run.move(phase=CyclePhase.REFERENCES))
@@ -163,7 +166,7 @@ class CycleEngine:
             case CyclePhase.CLOSING | CyclePhase.DONE:
                 run.cycle = close_finished(run.move(), run.parts, self._stores, self._clock)
 
-    def _carry_page(self, run: Run, kind: ObjectKind) -> None:
+    def _carry_page(self, run: Run, kind: ObjectKind, latest: int) -> None:
         """Reads a page of changes, decides, and stages it with its checkpoint; the next steps send what is staged."""
         if kind not in run.parts.rules.kinds:
             run.commit(run.move(phase=_NEXT[run.cycle.phase]))
@@ -176,9 +179,9 @@ class CycleEngine:
         complete = place.complete and run.parts.source.is_complete()
         decisions = run.decider.decide(run.cycle, kind, page.changes)
         problems = [run.journal.problem(sentence, kind, run.cycle) for sentence in page.problems]
-        run.stage(decisions, replace(place, complete=complete), problems=problems)
+        run.stage(decisions, replace(place, complete=complete), problems=problems, latest=latest)
 
-    def _carry_due(self, run: Run) -> None:
+    def _carry_due(self, run: Run, latest: int) -> None:
         """Tries again those in escrow whose time has come."""
         due = self._stores.links.due_escrows(run.cycle.job_id, self._clock.now(), PAGE, run.cycle.position)
         run.escrows = {escrow.source_id: escrow for escrow in due}
@@ -187,7 +190,8 @@ class CycleEngine:
         open_ends = [escrow for escrow in due if (escrow.kind, escrow.source_id) not in removed]
         decisions = [decision for kind in run.parts.rules.kinds for decision in self._decide_due(run, kind, open_ends)]
         done = len(due) < PAGE
-        run.stage(decisions, run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id))
+        place = run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id)
+        run.stage(decisions, place, latest=latest)
 
     def _decide_due(self, run: Run, kind: ObjectKind, due: Sequence[Escrow]) -> list[Decision]:
         found = (run.parts.source.read_one(kind, escrow.source_id) for escrow in due if escrow.kind == kind.value)

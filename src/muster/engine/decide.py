@@ -83,6 +83,12 @@ class Decider:
             for intent, target, operation in zip(intents, targets, operations, strict=True)
         ]
 
+    def is_wanted(self, change: Change) -> bool:
+        """Whether an object would be created if it were not there; it is not looked for."""
+        surroundings = environment(self._parts.job, self._clock, self._ids)
+        intent = form_intent(change, self._rules(change.kind), self._parts.terms, surroundings)
+        return intent.verdict.presence is Presence.PRESENT and intent.left_out is None
+
     def _describer(self, *, is_asked_for: bool) -> Describe:
         rules = self._parts.rules
 

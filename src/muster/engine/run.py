@@ -49,7 +49,10 @@ class Run:
         self.sender = Sender(parts, self._pool, clock)
         # Removals may be many: they wait in the store alone.
         self._outbox = Outbox(stores.cycles, cycle.id, kept=(URGENT_WAVE, MAIN_WAVE), is_new=is_new)
-        self._batch = FIRST_BATCH
+        # How many the next batch holds.
+        self.batch = FIRST_BATCH
+        # The end of the feed before what waits was decided, or earlier.
+        self._decided_at = cycle.window_until
 
     def close(self) -> None:
         """Ends the threads."""
@@ -86,12 +89,13 @@ class Run:
         removal_wave: int = REMOVAL_WAVE,
         problems: Sequence[Settlement] = (),
         is_approved: bool = False,
+        latest: int | None = None,
     ) -> None:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
         Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given. What
-        makes one batch at most is staged as being sent, and sent. `is_approved`: an administrator asked for these very
-        operations. Raises JobFailure.
+        makes one batch at most is staged as being sent, and sent. `latest`: the end of the feed before these decisions
+        were made; `is_approved`: an administrator asked for these very operations. Raises JobFailure.
         """
         asks = self.parts.approval is Approval.ALL and not is_approved
         held = self._held([each.operation for each in decisions]) if asks else {}
@@ -103,7 +107,7 @@ class Run:
         settled = [self.journal.decided(item.operation) for item in decisions if not item.operation.kind.writes]
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
-        at_once = len(main) <= min(self._batch, BATCH) and not self._outbox.peek(MAIN_WAVE, 1)
+        at_once = len(main) <= min(self.batch, BATCH) and not self._outbox.peek(MAIN_WAVE, 1)
         # The intent before the call, in the same commit: see `send_batch`.
         state = StagedState.SENDING if at_once else StagedState.RELEASED
         counters = tally(cycle.counters, settled)
@@ -120,6 +124,8 @@ class Run:
                 *problems,
             ],
         )
+        if latest is not None:
+            self._decided_at = latest
         if main and at_once:
             self._send(list(enumerate(main, first)))
 
@@ -141,6 +147,20 @@ class Run:
     def _settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
         escrow = self.escrows.get(outcome.operation.source_id)
         return self.journal.settlement(outcome, self.cycle, number=number, escrow=escrow)
+
+    def _still_wanted(self, staged: Sequence[StagedOperation]) -> Sequence[StagedOperation]:
+        """Takes back the creation of whoever left while it waited: no look for leavers would find them, and they would
+        be there, and active, until the next cycle."""
+        gone: set[int] = set()
+        for item in staged:
+            operation = item.operation
+            if operation.kind is OperationKind.CREATE:
+                change = self.parts.source.read_one(operation.object_kind, operation.source_id)
+                if change is None or not self.decider.is_wanted(change):
+                    gone.add(item.number)
+        if gone:
+            self._mark(sorted(gone), StagedState.REJECTED, "Superseded", "Left before the account was created.")
+        return [item for item in staged if item.number not in gone]
 
     def set_aside(self, source_ids: Collection[str]) -> None:
         """Takes back what is staged for leavers and not sent: decided before they left, it would switch them on again.
@@ -200,11 +220,28 @@ class Run:
     def _left_open(self, item: Unsettled) -> Outcome:
         return failed(item.operation, item.failure, self.parts, self.clock, is_open=item.is_open)
 
-    def send_batch(self, wave: int) -> bool:
-        """Sends the next batch of a wave and settles it; returns whether there was one. Raises JobFailure."""
-        staged = self._outbox.peek(wave, min(self._batch, BATCH))
+    def send(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
+        """Sends operations as `Sender` does, and fits the next batch to the time that these took."""
+        began_at = self.clock.now()
+        answers, stopped = self.sender.send(operations)
+        duration = self.clock.now() - began_at
+        fitting = BATCH if duration <= timedelta(0) else int(len(answers) * (BATCH_TIME / duration))
+        # All that are sent side by side have something to send.
+        self.batch = min(max(fitting, self.parts.target.capabilities.concurrency), BATCH)
+        return answers, stopped
+
+    def send_batch(self, wave: int, *, latest: int | None = None) -> bool:
+        """Sends the next batch of a wave and settles it; returns whether there was one. Raises JobFailure.
+
+        `latest`: the end of the feed. Once it has moved, whoever is to be created is looked at again before.
+        """
+        staged = self._outbox.peek(wave, min(self.batch, BATCH))
         if not staged:
             return False
+        if latest is not None and latest > self._decided_at:
+            staged = self._still_wanted(staged)
+            if not staged:
+                return True
         # Intent before the call: whatever happens from here on, these are looked up and not repeated blindly.
         self._mark([item.number for item in staged], StagedState.SENDING)
         self._send([(item.number, item.operation) for item in staged])
@@ -212,9 +249,7 @@ class Run:
 
     def _send(self, sending: Sequence[tuple[int, Operation]]) -> None:
         """Sends operations that are marked as being sent, and settles them. Raises JobFailure."""
-        began_at = self.clock.now()
-        answers, stopped = self.sender.send([operation for _, operation in sending])
-        self._fit_batch(len(answers), self.clock.now() - began_at)
+        answers, stopped = self.send([operation for _, operation in sending])
         self._count_writes(len(answers))
         numbers = {operation.change_id: number for number, operation in sending}
         # Those that are clear come first: a conflict may be with one of them.
@@ -237,12 +272,6 @@ class Run:
     ) -> None:
         self._stores.cycles.mark(self.cycle, numbers, state, code, why)
         self._outbox.drop(numbers)
-
-    def _fit_batch(self, count: int, duration: timedelta) -> None:
-        """Fits the next batch to the time that this one took."""
-        fitting = BATCH if duration <= timedelta(0) else int(count * (BATCH_TIME / duration))
-        # All that are sent side by side have something to send.
-        self._batch = min(max(fitting, self.parts.target.capabilities.concurrency), BATCH)
 
     def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         if not outcomes:

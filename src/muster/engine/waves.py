@@ -23,21 +23,21 @@ from muster.ports.world import Ids
 
 PAGE = 500
 REFERENCES_A_BATCH = 200
-# Removals are under way or over: the next cycle has them.
-_LATE = (CyclePhase.REMOVALS, CyclePhase.REFERENCES, CyclePhase.CLOSING, CyclePhase.DONE)
+# Removals are under way, or the cycle is over in a moment.
+_LATE = (CyclePhase.REMOVALS, CyclePhase.CLOSING, CyclePhase.DONE)
 
 
-def stage_leavers(run: Run, stores: EngineStores) -> bool:
+def stage_leavers(run: Run, stores: EngineStores, latest: int) -> bool:
     """Stages, before all else, those whom changes since the cycle began switch off; returns whether there are any.
 
     So a leaver never waits for a long cycle. The next cycle reads these changes again, with all others, and finds these
-    people disabled. Too many at once are left to it and its gate.
+    people disabled. Too many at once are left to it and its gate. `latest`: the end of the feed.
     """
     options = run.cycle.options
     if run.parts.approval is not Approval.NONE:
         # Somebody looks at every removal: then nobody is removed in passing.
         return False
-    seen, latest = int(options.get("leavers", run.cycle.window_until)), run.parts.source.latest()
+    seen = int(options.get("leavers", run.cycle.window_until))
     if latest <= seen or run.cycle.phase in _LATE or ObjectKind.USER not in run.parts.rules.kinds:
         return False
     # Compared with what the target last confirmed: a leaver costs one request and no look first.
@@ -55,7 +55,9 @@ def stage_leavers(run: Run, stores: EngineStores) -> bool:
         if after is None:
             break
     leavers = _unheld(run, stores, leavers)
-    gone = int(options.get("leaversGone", "0")) + len(leavers)
+    counters = run.cycle.counters
+    # Once the removals of the cycle are over, they count, too.
+    gone = max(int(options.get("leaversGone", "0")), counters.disabled + counters.deleted) + len(leavers)
     if leavers and _are_too_many(run, stores, leavers, gone):
         leavers = []
     place = replace(
@@ -99,7 +101,8 @@ def send_references(run: Run, stores: EngineStores, ids: Ids, *, is_approved: bo
     if "members" not in run.cycle.options:
         options = {**run.cycle.options, "members": _members_verdict(run, stores) or ""}
         run.commit(replace(run.move(position=run.cycle.position), options=options))
-    open_ones, after = stores.links.open_references(run.cycle.job_id, REFERENCES_A_BATCH, run.cycle.position)
+    limit = min(run.batch, REFERENCES_A_BATCH)
+    open_ones, after = stores.links.open_references(run.cycle.job_id, limit, run.cycle.position)
     found, held = _gated(run, stores, ids, open_ones, is_approved=is_approved)
     parts_held = {(item.operation.source_id, item.operation.changes[0].attribute) for item, _ in held}
     if held:
@@ -113,7 +116,7 @@ def send_references(run: Run, stores: EngineStores, ids: Ids, *, is_approved: bo
     if found:
         size = run.parts.target.capabilities.members_per_request
         operations = {operation.change_id: (operation, item) for operation, item in _planned(found, size, ids)}
-        answers, stopped = run.sender.send([operation for operation, _ in operations.values()])
+        answers, stopped = run.send([operation for operation, _ in operations.values()])
         settlements, outcomes = [], []
         for answer in answers:
             outcome = answer if isinstance(answer, Outcome) else _unresolved(run, answer)
