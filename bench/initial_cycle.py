@@ -2,7 +2,8 @@
 
 Both write the same people to the same Configuration Manager over HTTP on loopback, in turns, so that what else the
 machine does falls on both. The cycle is what an installation does: a service process with its durable runs, journal,
-links and log. The loop keeps nothing: it looks each person up and creates who is not there, as scripts do.
+links and log. The loop keeps nothing: it looks each person up and creates who is not there, as scripts do. The second
+pair of rows has the same target a few milliseconds away, as targets are.
 """
 
 import argparse
@@ -12,8 +13,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from distance import at_a_distance
 from httpx2 import Client
 from psutil import Process
 from scim2_client.engines.httpx2 import SyncSCIMClient
@@ -31,28 +34,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=1_000, help="people in each round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts (default: %(default)s)")
+    parser.add_argument(
+        "--away", type=float, default=10, help="milliseconds to the far target and back (default: %(default)s)"
+    )
     options = parser.parse_args()
-    cycles, loops, burnt, requests = [], [], [], 0
     with _parties(options.users) as (manager, running):
-        for number in range(options.rounds):
-            seconds, cpu, requests = _cycle(running, manager.customer(f"cycle-{number}"), options.users)
-            cycles.append(seconds)
-            burnt.append(cpu)
-            loops.append(_loop(manager.customer(f"loop-{number}"), options.users))
+        print(f"{options.users:,} people, median of {options.rounds} rounds, {os.cpu_count()} cores")
+        print(ROW.format("", "objects", "seconds", "objects/s", "requests", "requests/s"))
+        _compare("on the same machine", manager, running, options.users, options.rounds)
+        with at_a_distance(manager.url, options.away / 1e3) as far:
+            _compare(f"{options.away:g} ms away", manager, running, options.users, options.rounds, through=far)
         peak = max(process.memory_info().rss for process in running.everyone()) / 1e6
+    print(f"The largest process of the service has {peak:.0f} MB. Load {os.getloadavg()[0]:.1f}.")
+
+
+def _compare(
+    where: str, manager: PlayedManager, running: PlayedService, users: int, rounds: int, *, through: str | None = None
+) -> None:
+    """Prints both rows for a target; `through`: where it answers."""
+
+    def customer(name: str) -> PlayedCustomer:
+        made = manager.customer(f"{name}-{where.replace(' ', '-')}")
+        return made if through is None else replace(made, url=made.url.replace(manager.url, through))
+
+    cycles, loops, burnt, requests = [], [], [], 0
+    for number in range(rounds):
+        seconds, cpu, requests = _cycle(running, customer(f"cycle-{number}"), users)
+        cycles.append(seconds)
+        burnt.append(cpu)
+        loops.append(_loop(customer(f"loop-{number}"), users))
     cycle, loop = statistics.median(cycles), statistics.median(loops)
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    print(f"{options.users:,} people, median of {options.rounds} rounds, {machine}")
-    print(ROW.format("", "objects", "seconds", "objects/s", "requests", "requests/s"))
+    print(f"target {where}:")
     for name, seconds, sent in (
         ("muster, initial cycle", cycle, requests),
-        ("scim2-client, one after the other", loop, 2 * options.users),
+        ("scim2-client, one after the other", loop, 2 * users),
     ):
-        rates = (f"{options.users / seconds:,.0f}", f"{sent:,}", f"{sent / seconds:,.0f}")
-        print(ROW.format(name, f"{options.users:,}", f"{seconds:.1f}", *rates))
-    print(f"\nThe cycle is {loop / cycle:.1f} times as fast; the largest process of the service has {peak:.0f} MB.")
-    each = statistics.median(burnt) / options.users * 1e6
-    print(f"The engine process takes {each:,.0f} µs of processor time for each person, durable runs included.")
+        rates = (f"{users / seconds:,.0f}", f"{sent:,}", f"{sent / seconds:,.0f}")
+        print(ROW.format(name, f"{users:,}", f"{seconds:.1f}", *rates))
+    each = statistics.median(burnt) / users * 1e6
+    print(
+        f"The cycle is {loop / cycle:.1f} times as fast. "
+        f"The engine takes {each:,.0f} µs of processor time for each person, durable runs included."
+    )
 
 
 @contextmanager
