@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         description="A TLS-terminating proxy stands before it: it may listen beyond loopback without TLS.",
     )
     threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
+    api_rate: int = Field(
+        200, ge=0, le=1_000_000, description="Requests a second that one caller may send to the API; 0: any number."
+    )
     allow_targets: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Networks (CIDR, comma-separated) of loopback or private targets that may be called."
     )

@@ -120,7 +120,7 @@ def _nothing_presented(_credentials: Mapping[str, str]) -> PresentedCertificate:
 class House:
     """The service under test."""
 
-    def __init__(self, folder: Path, environment: NotificationSettings | None = None) -> None:
+    def __init__(self, folder: Path, environment: NotificationSettings | None = None, *, api_rate: float = 0) -> None:
         store = fresh_store(folder)
         self.store = store
         self.environment = environment or NotificationSettings()
@@ -164,6 +164,7 @@ class House:
             notifications=self._office(store),
             together=nullcontext,
             trouble=lambda: self.trouble,
+            api_rate=api_rate,
         )
         self.site: WsgiApp = make_site(self.services)
         self.token = self.token_for(Role.GLOBAL_ADMINISTRATOR)

@@ -58,6 +58,7 @@ def answer(trip: Trip, dropped: Dropped) -> Callable[[WorkKind], Work]:
         schedule=Schedule(trip.stores, trip.clock, trip.store.feed.latest),
         stores=trip.stores,
         directory=trip.store.directory,
+        applications=trip.store.applications,
         queue=trip.store.work,
         runs=InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), told),
         import_job_id=JOB,

@@ -8,6 +8,7 @@ from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import GalleryPage, all_pages, find
 from muster.model.application import DEFAULT_ACCESS, AppRole, EnterpriseApplication
+from muster.model.job import CycleState, ScheduleState, SynchronizationJob
 from muster.model.roles import Permission
 
 CATEGORY = "ApplicationManagement"
@@ -117,15 +118,40 @@ def update_application(
 
 
 def remove_application(desk: Desk, service_principal_id: str) -> None:
-    """Removes an application with its assignments, credentials and jobs; accounts at the target stay.
-
-    Raises: Refused.
-    """
+    """Puts an application into the recycle bin; its jobs are paused, and accounts stay as they are. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     require_outbound(desk, application)
-    desk.stores.applications.remove(application.service_principal_id)
+    for job in desk.stores.jobs.list(application.service_principal_id):
+        stop_cycle(desk, job)
+        if job.schedule_state is ScheduleState.ACTIVE:
+            desk.stores.jobs.set_schedule(job.id, ScheduleState.PAUSED)
+    desk.stores.applications.set_deleted(application.service_principal_id, desk.now())
     _note(desk, "Remove service principal", application)
+
+
+def restore_application(desk: Desk, application: EnterpriseApplication) -> EnterpriseApplication:
+    """Returns an application taken out of the recycle bin; its jobs stay paused. Raises: Refused."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    desk.stores.applications.set_deleted(application.service_principal_id, None)
+    _note(desk, "Restore application", application)
+    return find_application(desk, application.service_principal_id)
+
+
+def purge_application(desk: Desk, application: EnterpriseApplication) -> None:
+    """Removes an application in the recycle bin with its assignments, credentials and jobs. Raises: Refused."""
+    desk.require(Permission.WRITE_CONFIGURATION)
+    desk.stores.applications.remove(application.service_principal_id)
+    _note(desk, "Hard delete application", application)
+
+
+def stop_cycle(desk: Desk, job: SynchronizationJob) -> None:
+    """Ends the running cycle: its engine is fenced out and writes no more."""
+    running = desk.stores.cycles.running(job.id)
+    if running is None:
+        return
+    ours = desk.stores.cycles.take_over(running.id)
+    desk.stores.cycles.close(replace(ours, state=CycleState.STOPPED, ended_at=desk.now()), None)
 
 
 def template_of(desk: Desk, application: EnterpriseApplication) -> GalleryPage:

@@ -52,11 +52,21 @@ def update_group(desk: Desk, group_id: str, attributes: Mapping[str, Any]) -> Di
 
 
 def delete_group(desk: Desk, group_id: str) -> None:
-    """Deletes a group for good, as Entra does with security groups. Raises: Refused."""
+    """Soft-deletes a group: restorable with its members for 30 days. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
     group = _present(desk, group_id)
-    desk.stores.directory.set_lifecycle(ObjectKind.GROUP, group.object_id, Lifecycle.HARD_DELETED, desk.now())
+    desk.stores.directory.set_lifecycle(ObjectKind.GROUP, group.object_id, Lifecycle.SOFT_DELETED, desk.now())
     desk.note("Delete group", CATEGORY, target=_target(group))
+
+
+def restore_group(desk: Desk, group_id: str) -> DirectoryObject:
+    """Returns the group back in the directory, with its members. Raises: Refused."""
+    return _move(desk, group_id, Lifecycle.PRESENT, "Restore group")
+
+
+def purge_group(desk: Desk, group_id: str) -> None:
+    """Deletes a soft-deleted group for good. Raises: Refused."""
+    _move(desk, group_id, Lifecycle.HARD_DELETED, "Hard delete group")
 
 
 def members(desk: Desk, group_id: str, after: str | None, limit: int) -> DirectoryPage:
@@ -119,6 +129,16 @@ def _is_there(desk: Desk, kind: ObjectKind, object_id: str) -> bool:
     found = desk.stores.directory.get(kind, object_id)
     # Members are named by id: a principal name is no reference.
     return found is not None and found.object_id == object_id and found.lifecycle is Lifecycle.PRESENT
+
+
+def _move(desk: Desk, group_id: str, destination: Lifecycle, activity: str) -> DirectoryObject:
+    desk.require(Permission.WRITE_DIRECTORY)
+    group = desk.stores.directory.get(ObjectKind.GROUP, group_id)
+    if group is None or group.lifecycle is not Lifecycle.SOFT_DELETED:
+        raise not_found("Deleted group", group_id)
+    moved = desk.stores.directory.set_lifecycle(ObjectKind.GROUP, group.object_id, destination, desk.now())
+    desk.note(activity, CATEGORY, target=_target(group))
+    return moved
 
 
 def _present(desk: Desk, group_id: str) -> DirectoryObject:

@@ -1,11 +1,17 @@
 """Synchronization jobs: made from a template, started, paused, restarted, removed; their cycles."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from muster.administration.applications import find_application, find_template, require_outbound, template_of
+from muster.administration.applications import (
+    find_application,
+    find_template,
+    require_outbound,
+    stop_cycle,
+    template_of,
+)
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, not_found, refusal_of
 from muster.model.application import EnterpriseApplication, SecretKey
@@ -167,7 +173,7 @@ def restart(desk: Desk, service_principal_id: str, job_id: str, scopes: Collecti
     application, job = _to_run(desk, service_principal_id, job_id)
     reset = _expanded(scopes or DEFAULT_SCOPES)
     if ResetScope.WATERMARK in reset or ResetScope.CONNECTOR_DATA_STORE in reset:
-        _stop_cycle(desk, job)
+        stop_cycle(desk, job)
         desk.stores.jobs.set_watermark(job.id, None)
     drops_links = ResetScope.CONNECTOR_DATA_STORE in reset
     drops_escrows = ResetScope.ESCROWS in reset
@@ -192,7 +198,7 @@ def delete_job(desk: Desk, service_principal_id: str, job_id: str) -> None:
     application = find_application(desk, service_principal_id)
     require_outbound(desk, application)
     job = find_job(desk, application.service_principal_id, job_id)
-    _stop_cycle(desk, job)
+    stop_cycle(desk, job)
     desk.stores.jobs.remove(job.id)
     _note(desk, "Delete provisioning configuration", application, job)
 
@@ -269,15 +275,6 @@ def _expanded(scopes: Collection[ResetScope]) -> frozenset[ResetScope]:
             {*DEFAULT_SCOPES, ResetScope.CONNECTOR_DATA_STORE, *(set(scopes) & {ResetScope.FORCE_DELETES})}
         )
     return frozenset(scope for scope in scopes if scope is not ResetScope.NONE)
-
-
-def _stop_cycle(desk: Desk, job: SynchronizationJob) -> None:
-    """Ends the running cycle: its engine is fenced out and writes no more."""
-    running = desk.stores.cycles.running(job.id)
-    if running is None:
-        return
-    ours = desk.stores.cycles.take_over(running.id)
-    desk.stores.cycles.close(replace(ours, state=CycleState.STOPPED, ended_at=desk.now()), None)
 
 
 def _schedule(job: SynchronizationJob, state: ScheduleState) -> tuple[Change, ...]:

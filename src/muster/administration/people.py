@@ -106,6 +106,13 @@ def manager_of(desk: Desk, name: str) -> DirectoryObject | None:
     return manager if manager is not None and manager.lifecycle is Lifecycle.PRESENT else None
 
 
+def by_ids(desk: Desk, object_ids: Sequence[str]) -> Sequence[DirectoryObject]:
+    """Returns the present users and groups with these ids; unknown ones are left out. Raises: Refused."""
+    desk.require(Permission.READ_DIRECTORY)
+    found = desk.stores.directory.by_ids(object_ids)
+    return [each for each in found if each.lifecycle is Lifecycle.PRESENT]
+
+
 def managers_of(desk: Desk, found: Sequence[DirectoryObject]) -> Mapping[str, DirectoryObject]:
     """Returns the present managers of some users by their ids. Raises: Refused."""
     desk.require(Permission.READ_DIRECTORY)

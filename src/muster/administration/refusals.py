@@ -18,6 +18,7 @@ class RefusalKind(StrEnum):
     TOO_LARGE = "tooLarge"
     TOO_MANY = "tooMany"
     NOT_AVAILABLE = "notAvailable"
+    PRECONDITION = "precondition"
 
 
 class Refused(Exception):

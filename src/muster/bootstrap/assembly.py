@@ -55,6 +55,7 @@ def make_services(house: House) -> Services:
         together=house.database.together,
         trouble=house.engine_trouble,
         public_url=house.settings.public_url,
+        api_rate=house.settings.api_rate,
     )
 
 
@@ -73,6 +74,7 @@ def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -
         schedule=Schedule(stores, house.clock, house.store.feed.latest),
         stores=stores,
         directory=house.store.directory,
+        applications=house.store.applications,
         queue=house.store.work,
         runs=runs,
         import_job_id=house.import_job_id(),

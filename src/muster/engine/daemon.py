@@ -18,6 +18,7 @@ from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleState, ScheduleState
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
+from muster.ports.applications import ApplicationStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.runs import Runs
 from muster.ports.world import Clock, Ids
@@ -43,6 +44,7 @@ class Daemon:
         schedule: Schedule,
         stores: EngineStores,
         directory: DirectoryStore,
+        applications: ApplicationStore,
         queue: WorkQueue,
         runs: Runs,
         import_job_id: str,
@@ -58,6 +60,7 @@ class Daemon:
         self._schedule = schedule
         self._stores = stores
         self._directory = directory
+        self._applications = applications
         self._queue = queue
         self._runs = runs
         self._import_job_id = import_job_id
@@ -122,6 +125,9 @@ class Daemon:
         self._purged_at = now
         for found in self._directory.purge_due(now - RESTORABLE_FOR):
             self._directory.set_lifecycle(found.kind, found.object_id, Lifecycle.HARD_DELETED, now)
+        for application in self._applications.deleted():
+            if application.deleted_at is not None and application.deleted_at < now - RESTORABLE_FOR:
+                self._applications.remove(application.service_principal_id)
         self._uploads.drop_older(now - _UPLOADS_FOR)
 
     # ------------------------------------------------------------ work

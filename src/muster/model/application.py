@@ -40,6 +40,8 @@ class EnterpriseApplication:
     # Fields of the dialect (scim.dialect) that an administrator has set otherwise than the gallery page.
     dialect: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
+    # In the recycle bin since.
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,14 @@ class ApplicationStore(Protocol):
         """Removes an application with its assignments, credentials and jobs; accounts at the target stay."""
         ...
 
+    def set_deleted(self, service_principal_id: str, at: datetime | None) -> None:
+        """Puts an application into the recycle bin, where nothing but this port knows it; None takes it out again."""
+        ...
+
+    def deleted(self) -> Sequence[EnterpriseApplication]:
+        """Returns what is in the recycle bin, by display name."""
+        ...
+
     def assign(self, assignments: Sequence[AppRoleAssignment]) -> Sequence[AppRoleAssignment | None]:
         """Keeps assignments in one transaction; None for one that is there already (same principal and role)."""
         ...

@@ -70,6 +70,15 @@ class WriteRefused:
     remedy: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberChange:
+    """Somebody who came into a group or left it."""
+
+    member_id: str
+    kind: ObjectKind
+    is_gone: bool
+
+
 class DirectoryStore(Protocol):
     """Objects of the directory. Every write that changes content gives the object the next seq; equal content none."""
 
@@ -106,6 +115,21 @@ class DirectoryStore(Protocol):
 
     def groups_of(self, object_id: str) -> Sequence[DirectoryObject]:
         """Returns the groups of which an object is a direct member."""
+        ...
+
+    def latest(self) -> int:
+        """Returns the last number of the feed that is committed."""
+        ...
+
+    def changed(self, kind: ObjectKind, after: int, until: int, limit: int) -> Sequence[tuple[int, DirectoryObject]]:
+        """Returns objects, deleted ones too, by their last change within the feed's numbers, with its number.
+
+        A change of a group's members counts as one of the group.
+        """
+        ...
+
+    def changed_members(self, group_ids: Sequence[str], after: int, until: int) -> Mapping[str, Sequence[MemberChange]]:
+        """Returns by group who came or went within the feed's numbers, each once and as it stands now."""
         ...
 
     def purge_due(self, before: datetime) -> Sequence[DirectoryObject]:

@@ -3,6 +3,7 @@
 import builtins
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,7 +61,10 @@ class SqlApplications:
         with self._database.read() as connection:
             for column in columns:
                 row = connection.execute(
-                    sa.select(applications).where(column == name).order_by(applications.c.key).limit(1)
+                    sa.select(applications)
+                    .where(column == name, applications.c.deleted_at.is_(None))
+                    .order_by(applications.c.key)
+                    .limit(1)
                 ).first()
                 if row is not None:
                     return _application(row)
@@ -68,8 +72,21 @@ class SqlApplications:
 
     def list(self) -> Sequence[EnterpriseApplication]:
         """Returns all applications by display name."""
+        return self._list(applications.c.deleted_at.is_(None))
+
+    def deleted(self) -> Sequence[EnterpriseApplication]:
+        """Returns what is in the recycle bin, by display name."""
+        return self._list(applications.c.deleted_at.is_not(None))
+
+    def set_deleted(self, service_principal_id: str, at: datetime | None) -> None:
+        """Puts an application into the recycle bin, or takes it out. Raises LookupError."""
+        with self._database.write() as connection:
+            key = application_key(connection, service_principal_id)
+            connection.execute(sa.update(applications).where(applications.c.key == key).values(deleted_at=at))
+
+    def _list(self, which: sa.ColumnElement[bool]) -> Sequence[EnterpriseApplication]:
         with self._database.read() as connection:
-            rows = connection.execute(sa.select(applications).order_by(applications.c.key)).all()
+            rows = connection.execute(sa.select(applications).where(which).order_by(applications.c.key)).all()
         return sorted((_application(row) for row in rows), key=lambda found: found.display_name.casefold())
 
     def change(
@@ -308,6 +325,7 @@ def _select_assignments() -> sa.Select[Any]:
         sa.select(held_roles, applications.c.service_principal_id, objects.c.object_id, objects.c.kind, objects.c.name)
         .join(applications, applications.c.key == held_roles.c.application_key)
         .join(objects, objects.c.key == held_roles.c.principal_key)
+        .where(applications.c.deleted_at.is_(None))
     )
 
 
@@ -336,4 +354,5 @@ def _application(row: Row[Any]) -> EnterpriseApplication:
         notes=row.notes,
         dialect=row.dialect or {},
         created_at=row.created_at,
+        deleted_at=row.deleted_at,
     )

@@ -1,6 +1,6 @@
 """The directory on SQL: objects, memberships, searches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
-from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
-from muster.store.changes import Cause, FeedChange, hold_feed, record
+from muster.ports.directory import DirectoryPage, DirectoryQuery, MemberChange, ObjectWrite, WriteRefused
+from muster.store.changes import Cause, FeedChange, hold_feed, latest, record
+from muster.store.directory_delta import changed_members, changed_objects
 from muster.store.directory_search import search_objects
 from muster.store.directory_writes import DirectoryBatch, DirectoryStatements, Draft
 from muster.store.rows import fetch_objects, object_key, object_of, objects_of, pieces, select_objects
@@ -146,6 +147,21 @@ class SqlDirectory:
                 .order_by(objects.c.folded_name, objects.c.key)
             ).all()
         return objects_of(rows)
+
+    def latest(self) -> int:
+        """Returns the last number of the feed that is committed."""
+        with self._database.read() as connection:
+            return latest(connection)
+
+    def changed(self, kind: ObjectKind, after: int, until: int, limit: int) -> Sequence[tuple[int, DirectoryObject]]:
+        """Returns objects by their last change within the feed's numbers, with its number."""
+        with self._database.read() as connection:
+            return changed_objects(connection, kind, after, until, limit)
+
+    def changed_members(self, group_ids: Sequence[str], after: int, until: int) -> Mapping[str, Sequence[MemberChange]]:
+        """Returns by group who came or went within the feed's numbers."""
+        with self._database.read() as connection:
+            return changed_members(connection, group_ids, after, until)
 
     def purge_due(self, before: datetime) -> Sequence[DirectoryObject]:
         """Returns objects that were soft-deleted before an instant, the oldest first."""

@@ -176,8 +176,11 @@ def _schema(row: Row[Any]) -> SchemaVersion:
 
 
 def _select_jobs() -> sa.Select[Any]:
-    return sa.select(jobs, applications.c.service_principal_id).join(
-        applications, applications.c.key == jobs.c.application_key
+    """Jobs of applications that are not in the recycle bin."""
+    return (
+        sa.select(jobs, applications.c.service_principal_id)
+        .join(applications, applications.c.key == jobs.c.application_key)
+        .where(applications.c.deleted_at.is_(None))
     )
 
 

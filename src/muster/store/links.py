@@ -84,6 +84,8 @@ class SqlLinks:
                     .where(
                         # Without an address: the jobs that write to our directory.
                         applications.c.address_digest.is_not_distinct_from(address),
+                        # What is in the recycle bin claims nothing.
+                        applications.c.deleted_at.is_(None),
                         links.c.kind == kind.value,
                         links.c.target_id.in_(piece),
                         sa.or_(

@@ -109,6 +109,8 @@ applications = sa.Table(
     # What an administrator has set otherwise than the gallery page.
     sa.Column("dialect", Json),
     sa.Column("created_at", Instant),
+    # In the recycle bin: not there for anybody but it.
+    sa.Column("deleted_at", Instant),
     # Digest of the target's address in the clear form: equal for jobs that write to the same target.
     sa.Column("address_digest", sa.Text),
 )

@@ -16,6 +16,8 @@ from muster.sealing import hash_token
 TOKEN_CHARACTERS = 4_096
 JSON_BYTES = 8 * 1024 * 1024
 JSON_DEPTH = 64
+_BURST_SECONDS = 10
+_CALLERS = 10_000
 
 
 class Unauthenticated(Exception):
@@ -77,6 +79,32 @@ def too_large(limit_bytes: int) -> Refused:
         "RequestEntityTooLarge",
         f"The request body is larger than {limit_bytes // 1024} KiB, which is the most this call takes.",
     )
+
+
+class RateLimit:
+    """A token bucket a caller: so many calls a second in the long run, ten seconds' worth at once; 0: no limit."""
+
+    def __init__(self, calls_a_second: float) -> None:
+        self.calls_a_second = calls_a_second
+        self._room = calls_a_second * _BURST_SECONDS
+        # What is left, and when it was counted.
+        self._left: dict[str, tuple[float, datetime]] = {}
+        self._lock = Lock()
+
+    def take(self, key: str, now: datetime) -> timedelta | None:
+        """Takes a call; returns None, or how long to wait if there is none left."""
+        if not self.calls_a_second:
+            return None
+        with self._lock:
+            left, at = self._left.get(key, (self._room, now))
+            left = min(self._room, left + (now - at).total_seconds() * self.calls_a_second)
+            if left < 1:
+                return timedelta(seconds=max(1.0, (1 - left) / self.calls_a_second))
+            if len(self._left) >= _CALLERS:
+                # Callers have tokens of ours, so many of them are old ones.
+                self._left.clear()
+            self._left[key] = (left - 1, now)
+            return None
 
 
 class Budget:

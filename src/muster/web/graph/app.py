@@ -1,8 +1,10 @@
 """The API's WSGI application: the door (identity, permission, limits) and the way from HTTP to calls and back."""
 
+import io
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +13,11 @@ import falcon
 import orjson
 
 from muster.administration.desk import Desk
-from muster.administration.refusals import Refused, bad_request, forbidden
+from muster.administration.refusals import RefusalKind, Refused, bad_request, forbidden
 from muster.model.roles import OWNER_PERMISSIONS, Caller
-from muster.web.access import JSON_BYTES, Budget, Unauthenticated, authenticate, too_large
+from muster.web.access import JSON_BYTES, Budget, RateLimit, Unauthenticated, authenticate, too_large
 from muster.web.graph import faults
-from muster.web.graph.call import Answer, Call, Route
+from muster.web.graph.call import Answer, Call, InnerAnswer, InnerRequest, Route
 from muster.web.graph.routes import ROUTES
 from muster.web.services import Services
 
@@ -27,6 +29,10 @@ ON_DEMAND_SPAN = timedelta(seconds=10)
 # Graph's other spellings of a path: users('id'), servicePrincipals(appId='id'), functions().
 _KEY = re.compile(r"\('([^']*)'\)")
 _NAMED_KEY = re.compile(r"\((appId=)'([^']*)'\)")
+_PRINCIPAL_KEY = re.compile(r"\(userPrincipalName='([^']*)'\)")
+# A function or action may bear its name's space; a type after a collection is a cast and stays.
+_SPACE = re.compile(r"/microsoft\.graph\.(?!(?:user|group|application|servicePrincipal)(?:/|$))")
+_HOP_HEADERS = frozenset({"content-length", "cache-control", "content-encoding"})
 
 Responder = Callable[..., None]
 
@@ -36,6 +42,7 @@ class Door:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._rate = RateLimit(services.api_rate)
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Names the request and the caller. Raises: Unauthenticated."""
@@ -49,6 +56,14 @@ class Door:
             response.set_header("client-request-id", context.client_request_id)
         request.path = plain_path(request.path)
         context.caller = authenticate(self._services.stores, request.get_header("Authorization"), context.at)
+        wait = self._rate.take(context.caller.id, context.at)
+        if wait is not None:
+            raise Refused(
+                RefusalKind.TOO_MANY,
+                "TooManyRequests",
+                f"This caller sends more than {self._rate.calls_a_second:g} requests a second: wait and send fewer.",
+                retry_after=wait,
+            )
         if "\0" in request.path or "%00" in request.query_string:
             raise bad_request("The address holds the control character U+0000.")
 
@@ -64,23 +79,23 @@ def make_app(services: Services, routes: Iterable[Route] = ROUTES) -> falcon.App
     app.add_error_handler(Refused, faults.on_refused)
     app.add_error_handler(Unauthenticated, faults.on_unauthenticated)
     budget = Budget(ON_DEMAND_CALLS, ON_DEMAND_SPAN)
+    shared = Shared(services=services, budget=budget, app=app)
     by_path: dict[str, list[Route]] = defaultdict(list)
     for route in routes:
         by_path[route.path].append(route)
     for path, its_routes in by_path.items():
         for version in VERSIONS:
-            responders = {
-                f"on_{route.method.lower()}": _responder(services, route, version, budget) for route in its_routes
-            }
+            responders = {f"on_{route.method.lower()}": _responder(shared, route, version) for route in its_routes}
             app.add_route(f"/{version}{path}", SimpleNamespace(**responders))
     return app
 
 
 def plain_path(path: str) -> str:
     """Returns a path with keys as segments: `users('1')` as `users/1`, `functions()` as `functions`."""
-    if "(" not in path:
-        return path
-    return _NAMED_KEY.sub(r"/\1\2", _KEY.sub(_segment, path)).replace("()", "")
+    if "(" in path:
+        named = _PRINCIPAL_KEY.sub(_segment, _NAMED_KEY.sub(r"/\1\2", path))
+        path = _KEY.sub(_segment, named).replace("()", "")
+    return _SPACE.sub("/", path) if "/microsoft.graph." in path else path
 
 
 def _segment(key: re.Match[str]) -> str:
@@ -88,7 +103,18 @@ def _segment(key: re.Match[str]) -> str:
     return "/" + key[1].replace("/", "%2F")
 
 
-def _responder(services: Services, route: Route, version: str, budget: Budget) -> Responder:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all responders of the application share."""
+
+    services: Services
+    budget: Budget
+    app: Callable[..., Iterable[bytes]]
+
+
+def _responder(shared: Shared, route: Route, version: str) -> Responder:
+    services = shared.services
+
     def respond(request: falcon.Request, response: falcon.Response, **parts: str) -> None:
         desk = desk_for(services, request.context.caller, route, parts)
         root = f"{services.public_url or request.prefix}/{version}"
@@ -102,7 +128,10 @@ def _responder(services: Services, route: Route, version: str, budget: Budget) -
                 query={name: _joined(value) for name, value in request.params.items()},
                 raw=_read_body(request, route.limit_bytes or JSON_BYTES),
                 content_type=request.content_type,
-                on_demand_budget=budget,
+                on_demand_budget=shared.budget,
+                if_match=request.get_header("If-Match"),
+                if_none_match=request.get_header("If-None-Match"),
+                dispatch=lambda inner: _dispatch(shared.app, request.env, version, inner),
             )
         )
         _write(response, answer)
@@ -130,6 +159,39 @@ def desk_for(services: Services, caller: Caller, route: Route, parts: Mapping[st
         if not name and route.is_open_to_owners:
             return desk
     raise forbidden(route.permission)
+
+
+def _dispatch(
+    app: Callable[..., Iterable[bytes]], environ: Mapping[str, Any], version: str, inner: InnerRequest
+) -> InnerAnswer:
+    """Does a request within a request: for the same caller, from the same machine."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(("CONTENT_", "HTTP_", "falcon"))}
+    headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in inner.headers.items()}
+    given: list[tuple[int, dict[str, str]]] = []
+
+    def start_response(status: str, answered: list[tuple[str, str]], *_: Any) -> None:
+        shown = {name.lower(): value for name, value in answered if name.lower() not in _HOP_HEADERS}
+        given.append((int(status.partition(" ")[0]), shown))
+
+    body = b"".join(
+        app(
+            {
+                **kept,
+                **headers,
+                "HTTP_AUTHORIZATION": environ.get("HTTP_AUTHORIZATION", ""),
+                "HTTP_HOST": environ.get("HTTP_HOST", ""),
+                "REQUEST_METHOD": inner.method,
+                "PATH_INFO": f"/{version}{inner.path}",
+                "QUERY_STRING": inner.query,
+                "CONTENT_TYPE": inner.headers.get("content-type", ""),
+                "CONTENT_LENGTH": str(len(inner.body)),
+                "wsgi.input": io.BytesIO(inner.body),
+            },
+            start_response,
+        )
+    )
+    status, shown = given[-1]
+    return InnerAnswer(status=status, headers=shown, body=body)
 
 
 def _public_address(request: falcon.Request, public_url: str | None) -> str:

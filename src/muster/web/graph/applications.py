@@ -37,7 +37,7 @@ _TEMPLATE = Properties(
     *texts("id", "displayName", "description", "publisher", "homePageUrl"),
     *lists("categories", "supportedProvisioningTypes", "supportedSingleSignOnModes"),
 )
-_APPLICATION = Properties(
+APPLICATION = Properties(
     "an application",
     *texts("id", "appId", "applicationTemplateId", "displayName", "signInAudience"),
     *lists("identifierUris", "passwordCredentials"),
@@ -45,7 +45,7 @@ _APPLICATION = Properties(
     *instants("createdDateTime", "deletedDateTime"),
     *_ROLES,
 )
-_SERVICE_PRINCIPAL = Properties(
+SERVICE_PRINCIPAL = Properties(
     "a service principal",
     *texts("id", "appId", "appDisplayName", "applicationTemplateId", "displayName", "notes", "servicePrincipalType"),
     *booleans("accountEnabled", "appRoleAssignmentRequired", "acceptsDefaultAccess"),
@@ -91,7 +91,7 @@ def list_applications(call: Call) -> Answer:
     """GET /applications."""
     shown = [render.application(found) for found in applications.applications(call.desk)]
     shown += [render.registration(client) for client in _clients(call)]
-    return narrowed(call, "applications", shown, dict, _APPLICATION)
+    return narrowed(call, "applications", shown, dict, APPLICATION)
 
 
 def get_application(call: Call) -> Answer:
@@ -136,7 +136,7 @@ def list_service_principals(call: Call) -> Answer:
     found = sorted(applications.applications(call.desk), key=lambda each: each.template_id == FILE_TEMPLATE_ID)
     shown = [render.service_principal(each) for each in found]
     shown += [render.client_service_principal(client) for client in _clients(call)]
-    return narrowed(call, "servicePrincipals", shown, dict, _SERVICE_PRINCIPAL)
+    return narrowed(call, "servicePrincipals", shown, dict, SERVICE_PRINCIPAL)
 
 
 def get_service_principal(call: Call) -> Answer:

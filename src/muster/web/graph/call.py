@@ -1,12 +1,12 @@
 """One call of the API and its answer as values, and the route that joins them; no HTTP library here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from muster.administration.desk import Desk
-from muster.administration.refusals import bad_request
+from muster.administration.refusals import RefusalKind, Refused, bad_request
 from muster.model.roles import Permission
 from muster.web.access import Budget, read_json
 from muster.web.graph.odata import Options, read_options, skip_token
@@ -30,6 +30,11 @@ class Call:
     raw: bytes = field(default=b"", repr=False)
     content_type: str | None = None
     on_demand_budget: Budget | None = None
+    # If-Match and If-None-Match, as they were sent.
+    if_match: str | None = None
+    if_none_match: str | None = None
+    # Does another request of the same caller, for $batch.
+    dispatch: "Callable[[InnerRequest], InnerAnswer]" = field(default=lambda _: InnerAnswer(status=501), repr=False)
 
     @property
     def version(self) -> str:
@@ -84,10 +89,46 @@ class Call:
             headers=headers,
         )
 
+    def tagged(self, path: str, document: Document, etag: str) -> "Answer":
+        """Returns the answer that shows one object with its ETag; 304 for a reader who has it as it is."""
+        if self.if_none_match is not None and etag in _tags(self.if_none_match):
+            return Answer(status=304, headers={"ETag": etag})
+        shown = self.entity(path, {"@odata.etag": etag, **document})
+        return replace(shown, headers={**shown.headers, "ETag": etag})
+
+    def check_match(self, etag: str) -> None:
+        """Checks that the object is as the caller last saw it, if they said how. Raises: Refused (412)."""
+        if self.if_match is not None and not {etag, "*"} & _tags(self.if_match):
+            raise Refused(
+                RefusalKind.PRECONDITION,
+                "PreconditionFailed",
+                "The object has changed since it was read: read it again, and send the change with its new ETag.",
+            )
+
     def _next_link(self, next_after: str) -> str:
         parts = urlsplit(self.url)
         kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "$skiptoken"]
         return urlunsplit(parts._replace(query=urlencode([*kept, ("$skiptoken", skip_token(next_after, parts.path))])))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerRequest:
+    """A request of a batch; the path is relative to the version, headers are in small letters."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerAnswer:
+    """What a request of a batch was answered."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +159,21 @@ class Route:
     # Owners of applications may call it without a role, and are shown what is theirs. What has an application in its
     # path they may call for their own in any case.
     is_open_to_owners: bool = False
+
+
+def counted(handler: Handler) -> Handler:
+    """Returns who answers `…/$count` of a collection: how many there are, as plain text."""
+
+    def count(call: Call) -> Answer:
+        listed = handler(replace(call, query={**call.query, "$count": "true", "$top": "1"}))
+        return Answer(text=str(listed.document["@odata.count"]))
+
+    count.__doc__ = f"{(handler.__doc__ or '').partition(':')[0].rstrip('.')}/$count."
+    return count
+
+
+def _tags(header: str) -> set[str]:
+    return {part.strip() for part in header.split(",")}
 
 
 def select(document: Document, names: frozenset[str] | None, *always: str) -> Document:

@@ -20,6 +20,7 @@ _STATUS: dict[RefusalKind, int] = {
     RefusalKind.TOO_LARGE: 413,
     RefusalKind.TOO_MANY: 429,
     RefusalKind.NOT_AVAILABLE: 503,
+    RefusalKind.PRECONDITION: 412,
 }
 _CODES: dict[int, str] = {
     400: "BadRequest",

@@ -6,15 +6,22 @@ from muster.administration import groups
 from muster.administration.refusals import bad_request
 from muster.model.directory import ObjectKind
 from muster.web.graph import render
-from muster.web.graph.call import NO_CONTENT, Answer, Call, referenced_id
-from muster.web.graph.people import attributes_in
+from muster.web.graph.call import NO_CONTENT, Answer, Call, referenced_id, select
+from muster.web.graph.people import attributes_in, etag_of
 
+_EXPANDED_MEMBERS = 20
 _BIND = "members@odata.bind"
 
 
 def get_group(call: Call) -> Answer:
-    """GET /groups/{group}."""
-    return call.entity("groups", render.group(groups.find_group(call.desk, call.parts["group"])))
+    """GET /groups/{group}; `$expand=members` shows the first twenty."""
+    group = groups.find_group(call.desk, call.parts["group"])
+    document = render.group(group)
+    expand = call.options().expand
+    if "members" in expand:
+        page = groups.members(call.desk, group.object_id, None, _EXPANDED_MEMBERS)
+        document["members"] = [select(render.directory_object(each), expand["members"]) for each in page.objects]
+    return call.tagged("groups", document, etag_of(group))
 
 
 def create_group(call: Call) -> Answer:
@@ -27,6 +34,7 @@ def create_group(call: Call) -> Answer:
 
 def update_group(call: Call) -> Answer:
     """PATCH /groups/{group}; `members@odata.bind` adds members."""
+    call.check_match(etag_of(groups.find_group(call.desk, call.parts["group"])))
     fields = call.fields()
     members = _bound(fields.pop(_BIND, None))
     attributes = attributes_in(ObjectKind.GROUP, fields)
@@ -39,6 +47,7 @@ def update_group(call: Call) -> Answer:
 
 def delete_group(call: Call) -> Answer:
     """DELETE /groups/{group}."""
+    call.check_match(etag_of(groups.find_group(call.desk, call.parts["group"])))
     groups.delete_group(call.desk, call.parts["group"])
     return NO_CONTENT
 
@@ -50,6 +59,37 @@ def list_members(call: Call) -> Answer:
     return call.collection(
         "directoryObjects", page.objects, render.directory_object, next_after=page.next_after, total=page.total
     )
+
+
+def list_user_members(call: Call) -> Answer:
+    """GET /groups/{group}/members/microsoft.graph.user."""
+    return _cast_members(call, ObjectKind.USER)
+
+
+def list_group_members(call: Call) -> Answer:
+    """GET /groups/{group}/members/microsoft.graph.group."""
+    return _cast_members(call, ObjectKind.GROUP)
+
+
+def list_member_references(call: Call) -> Answer:
+    """GET /groups/{group}/members/$ref: their addresses alone."""
+    options = call.options()
+    page = groups.members(call.desk, call.parts["group"], options.after, options.limit)
+    return call.collection(
+        "Collection($ref)",
+        page.objects,
+        lambda found: {"@odata.id": f"{call.root}/directoryObjects/{found.object_id}"},
+        next_after=page.next_after,
+        total=page.total,
+    )
+
+
+def _cast_members(call: Call, kind: ObjectKind) -> Answer:
+    """Those members of a page that are of a kind; a page may hold fewer than it could, as in Graph."""
+    options = call.options()
+    page = groups.members(call.desk, call.parts["group"], options.after, options.limit)
+    found = [each for each in page.objects if each.kind is kind]
+    return call.collection("directoryObjects", found, render.directory_object, next_after=page.next_after)
 
 
 def add_member(call: Call) -> Answer:

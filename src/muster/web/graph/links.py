@@ -1,10 +1,10 @@
 """…/jobs/{job}/links (ours): which accounts are whose, and the promoting of those that were there before us."""
 
-from muster.administration import links
+from muster.administration import connections, links
 from muster.administration.refusals import bad_request
 from muster.model.operation import Link
 from muster.web.graph.applications import application_of
-from muster.web.graph.call import Answer, Call, Document, flag_of, list_of
+from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, flag_of, list_of
 
 
 def list_links(call: Call) -> Answer:
@@ -13,6 +13,39 @@ def list_links(call: Call) -> Answer:
     state = call.query.get("state")
     found, next_after = links.links(call.desk, sp, call.parts["job"], state, options.after, options.limit)
     return call.collection("links", found, _shown, next_after=next_after)
+
+
+def list_connections(call: Call) -> Answer:
+    """GET …/jobs/{job}/objectConnections: as Graph shows one, listed."""
+    sp, options = application_of(call).service_principal_id, call.options()
+    found, next_after = links.links(call.desk, sp, call.parts["job"], None, options.after, options.limit)
+    return call.collection(
+        "objectConnections", found, lambda link: _connection(link.source_id, link), next_after=next_after
+    )
+
+
+def get_connection(call: Call) -> Answer:
+    """GET …/jobs/{job}/objectConnections('{object}'), by source or target id."""
+    sp = application_of(call).service_principal_id
+    found = connections.find_connection(call.desk, sp, call.parts["job"], call.parts["object"])
+    return call.entity("objectConnections", _connection(found.object_id, found.link))
+
+
+def delete_connection(call: Call) -> Answer:
+    """DELETE …/jobs/{job}/objectConnections('{object}'): the object is matched anew when it changes."""
+    sp = application_of(call).service_principal_id
+    connections.forget_connection(call.desk, sp, call.parts["job"], call.parts["object"])
+    return NO_CONTENT
+
+
+def _connection(object_id: str, link: Link) -> Document:
+    return {
+        "objectId": object_id,
+        "sourceAnchor": link.source_id,
+        "targetAnchor": link.target_id,
+        "displayName": link.display_name,
+        "objectTypeName": link.kind.value,
+    }
 
 
 def promote_links(call: Call) -> Answer:

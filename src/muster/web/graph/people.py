@@ -17,7 +17,7 @@ from muster.model.directory import (
 )
 from muster.ports.directory import DirectoryQuery
 from muster.web.graph import render
-from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, referenced_id, select
+from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, list_of, referenced_id, select
 from muster.web.graph.odata import Options
 from muster.web.graph.properties import Properties, Property, Sort, bind, instants, lists, read_search
 
@@ -26,6 +26,7 @@ _NAMES: dict[ObjectKind, dict[str, str]] = {
     for kind, attributes in ATTRIBUTES_OF.items()
 }
 _EXTENSIONS = "onPremisesExtensionAttributes"
+IDS_A_CALL = 1_000
 _SORTS = {
     AttributeType.BOOLEAN: Sort.BOOLEAN,
     AttributeType.INTEGER: Sort.NUMBER,
@@ -59,7 +60,7 @@ PROPERTIES = {kind: _properties(kind) for kind in ObjectKind}
 
 def list_users(call: Call) -> Answer:
     """GET /users."""
-    return _listing(call, ObjectKind.USER, "users", render.user)
+    return listed(call, ObjectKind.USER, "users", render.user)
 
 
 def count_users(call: Call) -> Answer:
@@ -71,7 +72,7 @@ def get_user(call: Call) -> Answer:
     """GET /users/{user}."""
     person = people.find_user(call.desk, call.parts["user"])
     shown = _with_managers(call, [person], render.user) if "manager" in call.options().expand else render.user
-    return call.entity("users", shown(person))
+    return call.tagged("users", shown(person), etag_of(person))
 
 
 def create_user(call: Call) -> Answer:
@@ -88,12 +89,14 @@ def create_user(call: Call) -> Answer:
 
 def update_user(call: Call) -> Answer:
     """PATCH /users/{user}."""
+    call.check_match(etag_of(people.find_user(call.desk, call.parts["user"])))
     people.update_user(call.desk, call.parts["user"], attributes_in(ObjectKind.USER, call.fields()))
     return NO_CONTENT
 
 
 def delete_user(call: Call) -> Answer:
     """DELETE /users/{user}: into the recycle bin."""
+    call.check_match(etag_of(people.find_user(call.desk, call.parts["user"])))
     people.delete_user(call.desk, call.parts["user"])
     return NO_CONTENT
 
@@ -118,42 +121,44 @@ def clear_manager(call: Call) -> Answer:
     return NO_CONTENT
 
 
+def get_objects(call: Call) -> Answer:
+    """POST /directoryObjects/getByIds: users and groups by their ids; unknown ones are left out."""
+    fields = call.fields()
+    ids, types = list_of(fields, "ids"), list_of(fields, "types")
+    if len(ids) > IDS_A_CALL or any(not isinstance(each, str) for each in (*ids, *types)):
+        raise bad_request(f"ids takes up to {IDS_A_CALL} ids, types names such as user and group.")
+    wanted = {each.lower() for each in types} or {kind.value.lower() for kind in ObjectKind}
+    found = [each for each in people.by_ids(call.desk, ids) if each.kind.value.lower() in wanted]
+    return call.collection("directoryObjects", found, render.directory_object)
+
+
+def get_object(call: Call) -> Answer:
+    """GET /directoryObjects/{object}: a user or group by id."""
+    found = people.by_ids(call.desk, [call.parts["object"]])
+    if not found:
+        raise not_found("Directory object", call.parts["object"])
+    return call.entity("directoryObjects", render.directory_object(found[0]))
+
+
 def member_of(call: Call) -> Answer:
     """GET /users/{user}/memberOf: direct memberships."""
     person = people.find_user(call.desk, call.parts["user"])
     return call.collection("directoryObjects", groups.groups_of(call.desk, person.object_id), render.directory_object)
 
 
-def list_deleted_users(call: Call) -> Answer:
-    """GET /directory/deletedItems/microsoft.graph.user."""
-    return _listing(call, ObjectKind.USER, "directoryObjects", render.directory_object, Lifecycle.SOFT_DELETED)
-
-
-def get_deleted_user(call: Call) -> Answer:
-    """GET /directory/deletedItems/{id}."""
-    found = people.find_deleted_user(call.desk, call.parts["item"])
-    return call.entity("directoryObjects", render.directory_object(found))
-
-
-def restore_user(call: Call) -> Answer:
-    """POST /directory/deletedItems/{id}/restore."""
-    return call.entity("directoryObjects", render.directory_object(people.restore_user(call.desk, call.parts["item"])))
-
-
-def purge_user(call: Call) -> Answer:
-    """DELETE /directory/deletedItems/{id}: for good."""
-    people.purge_user(call.desk, call.parts["item"])
-    return NO_CONTENT
-
-
 def list_groups(call: Call) -> Answer:
     """GET /groups."""
-    return _listing(call, ObjectKind.GROUP, "groups", render.group)
+    return listed(call, ObjectKind.GROUP, "groups", render.group)
 
 
 def count_groups(call: Call) -> Answer:
     """GET /groups/$count."""
     return _counting(call, ObjectKind.GROUP)
+
+
+def etag_of(found: DirectoryObject) -> str:
+    """Returns the ETag of a user or group: the number of its last change."""
+    return f'W/"{found.seq}"'
 
 
 def attributes_in(kind: ObjectKind, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,13 +190,14 @@ def _of_one(name: str, value: Any) -> Any:
     return value[0]
 
 
-def _listing(
+def listed(
     call: Call,
     kind: ObjectKind,
     path: str,
     shown: Callable[[DirectoryObject], Document],
     lifecycle: Lifecycle = Lifecycle.PRESENT,
 ) -> Answer:
+    """Returns the answer that lists users or groups as the options say. Raises: Refused."""
     page = people.search(call.desk, _query(kind, call.options(), lifecycle))
     if kind is ObjectKind.USER and "manager" in call.options().expand:
         shown = _with_managers(call, page.objects, shown)

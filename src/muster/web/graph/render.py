@@ -110,7 +110,7 @@ def application(found: EnterpriseApplication) -> Document:
         "signInAudience": "AzureADMyOrg",
         "appRoles": [app_role(role) for role in found.app_roles],
         "createdDateTime": instant(found.created_at),
-        "deletedDateTime": None,
+        "deletedDateTime": instant(found.deleted_at),
     }
 
 
@@ -131,7 +131,7 @@ def service_principal(found: EnterpriseApplication) -> Document:
         "servicePrincipalNames": [found.app_id],
         "tags": ["WindowsAzureActiveDirectoryIntegratedApp"],
         "createdDateTime": instant(found.created_at),
-        "deletedDateTime": None,
+        "deletedDateTime": instant(found.deleted_at),
     }
 
 

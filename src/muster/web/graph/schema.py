@@ -28,12 +28,14 @@ def get_schema(call: Call) -> Answer:
     """GET …/schema."""
     sp = application_of(call).service_principal_id
     version = rules.schema_of(call.desk, sp, call.parts["job"])
-    return _schema(call, {**version.document, "id": call.parts["job"], "version": version.version})
+    document = {**version.document, "id": call.parts["job"], "version": version.version}
+    return call.tagged("synchronizationSchemas", document, _etag(version.version))
 
 
 def put_schema(call: Call) -> Answer:
     """PUT …/schema: replaces the rules."""
     sp = application_of(call).service_principal_id
+    call.check_match(_etag(rules.schema_of(call.desk, sp, call.parts["job"]).version))
     rules.replace_schema(call.desk, sp, call.parts["job"], _plain(call.fields()))
     return NO_CONTENT
 
@@ -41,6 +43,7 @@ def put_schema(call: Call) -> Answer:
 def patch_schema(call: Call) -> Answer:
     """PATCH …/schema: what is given replaces its part."""
     sp = application_of(call).service_principal_id
+    call.check_match(_etag(rules.schema_of(call.desk, sp, call.parts["job"]).version))
     rules.change_schema(call.desk, sp, call.parts["job"], _plain(call.fields()))
     return NO_CONTENT
 
@@ -210,6 +213,10 @@ def _listed(item: ListedAttribute) -> Document:
 
 def _version(kept: KeptVersion | SchemaVersion) -> Document:
     return {"version": kept.version, "savedDateTime": instant(kept.at), "savedBy": kept.by}
+
+
+def _etag(version: str) -> str:
+    return f'W/"{version}"'
 
 
 def _schema(call: Call, document: Document) -> Answer:

@@ -26,6 +26,7 @@ from muster.web.graph.call import (
 from muster.web.graph.render_logs import on_demand, on_demand_failure
 
 ON_DEMAND_WAIT = timedelta(seconds=60)
+_STATUS_INFO = "Microsoft.Identity.Health.CPP.Common.DataContracts.SyncFabric.StatusInfo"
 _POLL = timedelta(milliseconds=100)
 
 
@@ -212,6 +213,9 @@ def provision_on_demand(call: Call) -> Answer:
         entries, _ = call.desk.stores.log.search(query)
         application = applications.find_application(call.desk, sp)
         shown = on_demand(entries[0] if entries else None, answer, application)
+    if call.version == "beta":
+        # What the service answers today, by its observed shape; /v1.0 has the documented one.
+        shown = {"key": _STATUS_INFO, "value": f"[{shown['value']}]"}
     return Answer(
         document={"@odata.context": f"{call.root}/$metadata#microsoft.graph.stringKeyStringValuePair", **shown}
     )
