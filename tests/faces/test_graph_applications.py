@@ -243,3 +243,11 @@ def test_the_principal_in_the_address_and_in_the_body_must_agree(house: House) -
     assert house.call("POST", f"/users/{ada['id']}/appRoleAssignments", body).status == 400
     assert house.call("POST", f"/users/{NOBODY}/appRoleAssignments", body).status == 404
     assert house.call("GET", f"/groups/{ada['id']}/appRoleAssignments").status == 404
+
+
+def test_applications_of_one_name_cannot_be_written_into_a_file(house: House) -> None:
+    house.application()
+    house.application()
+    answer = house.call("GET", "/configuration")
+    assert (answer.status, answer.code) == (409, "Conflict")
+    assert "8x8" in answer.message

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from muster.administration.assignments import assignments
 from muster.administration.configuration.rules import declare_rules
 from muster.administration.desk import Desk
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
-from muster.administration.refusals import not_found
+from muster.administration.refusals import conflict, not_found
 from muster.administration.secrets import MASKED_KEYS
 from muster.gallery.catalogue import find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication, SecretKey
@@ -36,7 +37,13 @@ def export_configuration(desk: Desk, names: Sequence[str] | None = None) -> Conf
     """Returns all applications that admins run, or those named; no secret is in it. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     found = [each for each in applications(desk) if template_of(desk, each).is_application]
-    chosen = [_exported(desk, each) for each in found if names is None or each.display_name in names]
+    wanted = [each for each in found if names is None or each.display_name in names]
+    twice = [name for name, count in Counter(each.display_name for each in wanted).items() if count > 1]
+    if twice:
+        raise conflict(
+            f"Two applications are called {twice[0]}: a file knows them by their names. Give one another name first."
+        )
+    chosen = [_exported(desk, each) for each in wanted]
     return Configuration(version=VERSION, applications=chosen)
 
 
