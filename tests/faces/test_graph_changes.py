@@ -201,7 +201,6 @@ def test_an_object_that_changed_meanwhile_is_not_overwritten(house: House, kind:
     path = f"/{kind}/{made['id']}"
     seen = house.call("GET", path)
     etag = seen.headers["etag"]
-    assert seen.body["@odata.etag"] == etag
     assert house.call("GET", path, headers={"If-None-Match": etag}).status == 304
     assert house.call("PATCH", path, {"displayName": "First"}, headers={"If-Match": etag}).status == 204
     late = house.call("PATCH", path, {"displayName": "Second"}, headers={"If-Match": etag})
