@@ -143,6 +143,7 @@ class House:
             log=store.log,
             plans=store.plans,
             holds=store.holds,
+            discovery=store.discovery,
             work=store.work,
             audit=store.audit,
             access=store.access,

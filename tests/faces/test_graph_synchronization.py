@@ -177,13 +177,13 @@ def test_a_job_is_found_under_its_own_application_only(house: House, job: Starte
         assert answer.status == 404
 
 
-@pytest.mark.parametrize(("interval", "kept"), [("PT1M", "PT1M"), ("PT90M", "PT1H30M"), ("P1DT1S", "P1DT1S")])
+@pytest.mark.parametrize(("interval", "kept"), [("PT1M", "PT1M"), ("PT90M", "PT1H30M"), ("PT24H", "P1D")])
 def test_the_interval_can_be_set(house: House, job: Started, interval: str, kept: str) -> None:
     assert house.call("PATCH", job.path, {"schedule": {"interval": interval}}).status == 204
     assert job.shown["schedule"]["interval"] == kept
 
 
-@pytest.mark.parametrize("interval", ["PT30S", "P32D", "40", "PT", "P", "PTM", "P1Y", "PT-1M", "P99999D"])
+@pytest.mark.parametrize("interval", ["PT30S", "P1DT1S", "40", "PT", "P", "PTM", "P1Y", "PT-1M", "P99999D"])
 def test_a_wrong_interval_is_refused(house: House, job: Started, interval: str) -> None:
     assert house.call("PATCH", job.path, {"schedule": {"interval": interval}}).status == 400
     assert job.shown["schedule"]["interval"] == "PT40M"

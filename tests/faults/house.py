@@ -79,6 +79,7 @@ class Process:
             census=self._guarded(stores.census, "census"),
             plans=self._guarded(stores.plans, "plan"),
             holds=self._guarded(stores.holds, "hold"),
+            discovery=self._guarded(stores.discovery, "discovery"),
         )
         self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids)
         self.planner = Planner(kept, self._open_job, trip.clock, trip.ids)

@@ -30,6 +30,7 @@ from muster.planning.intent import JobTerms
 from muster.planning.policy import Approval, RemovalThreshold
 from muster.planning.protection import Protections
 from muster.planning.rules import compile_rules
+from muster.planning.terms import drift_policy
 from muster.ports.cycles import LogQuery
 from muster.ports.directory import DirectoryQuery, JobView, ObjectWrite
 from muster.scim.errors import InvalidValue
@@ -69,6 +70,7 @@ class Trip:
             census=self.store.census,
             plans=self.store.plans,
             holds=self.store.holds,
+            discovery=self.store.discovery,
         )
         self._add_application()
         self.engine = self.new_engine()
@@ -131,9 +133,14 @@ class Trip:
             approval=self.approval,
             protections=self.protections,
             delete_grace=self.delete_grace,
+            drift=drift_policy(job.settings),
             source=DirectorySource(
                 self.store.feed,
                 JobView(job_id=job_id, service_principal_id=APP, sync_all=sync_all, kinds=tuple(rules.kinds)),
+            ),
+            everyone=DirectorySource(
+                self.store.feed,
+                JobView(job_id=job_id, service_principal_id=APP, sync_all=True, kinds=tuple(rules.kinds)),
             ),
             target=ScimTarget(
                 transport=self.transport,

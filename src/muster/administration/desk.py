@@ -13,7 +13,7 @@ from muster.model.whatif import WhatIf
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
-from muster.ports.cycles import CycleStore, LinkStore, LogStore, PlanStore
+from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import Notifications
@@ -67,6 +67,7 @@ class Stores:
     access: AccessStore
     clients: ClientStore
     owners: OwnerStore
+    discovery: DiscoveryStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from muster.planning.terms import find_setting_problems
 
 CATEGORY = "ProvisioningManagement"
 SHORTEST_INTERVAL = timedelta(minutes=1)
-LONGEST_INTERVAL = timedelta(days=31)
+LONGEST_INTERVAL = timedelta(hours=24)
 JOBS_AN_APPLICATION = 50
 INTERVAL_SETTING = "Interval"
 FORCE_DELETES_SETTING = "ForceDeletes"
@@ -129,7 +129,7 @@ def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
     history = [
         cycle
         for cycle in desk.stores.cycles.history(job.id, 50)
-        if cycle.kind in (CycleKind.INITIAL, CycleKind.INCREMENTAL)
+        if cycle.kind in (CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION)
     ]
     ended = [cycle for cycle in history if cycle.state is not CycleState.RUNNING]
     steady = [cycle for cycle in ended if cycle.state in (CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS)]
@@ -224,7 +224,7 @@ def set_settings(
         raise bad_request(" ".join(problems), code="InvalidJobSetting")
     if interval is not None:
         if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
-            raise bad_request("The interval is from one minute (PT1M) to 31 days (P31D).")
+            raise bad_request("The interval is from one minute (PT1M) to 24 hours (P1D).")
         desk.stores.jobs.set_interval(job.id, interval)
     if merged:
         desk.stores.jobs.set_settings(job.id, merged)

@@ -9,7 +9,7 @@ from muster.administration.jobs import find_job
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
-from muster.model.job import Plan
+from muster.model.job import CycleKind, Plan
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
@@ -49,10 +49,19 @@ def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str)
     return _queue(desk, WorkKind.APPLY, plan.job_id, {"planId": plan.id, "hash": plan.hash})
 
 
-def ask_for_cycle(desk: Desk, service_principal_id: str, job_id: str) -> Work:
-    """Returns the queued wish for a cycle at once, without waiting for the interval. Raises: Refused."""
+def ask_for_cycle(desk: Desk, service_principal_id: str, job_id: str, *, kind: CycleKind | None = None) -> Work:
+    """Returns the queued wish for a cycle at once, without waiting for the interval: the next, or a reconciliation.
+
+    Raises: Refused.
+    """
     desk.require(Permission.RUN_JOBS)
-    return _queue(desk, WorkKind.RUN_CYCLE, find_job(desk, service_principal_id, job_id).id, {})
+    job = find_job(desk, service_principal_id, job_id)
+    if kind not in (None, CycleKind.RECONCILIATION):
+        raise bad_request("A cycle is asked for as it comes, or as a reconciliation.")
+    if kind is None:
+        return _queue(desk, WorkKind.RUN_CYCLE, job.id, {})
+    desk.note("Reconcile", CATEGORY, target=("SynchronizationJob", job.id, job.id))
+    return _queue(desk, WorkKind.RUN_CYCLE, job.id, {"kind": kind.value})
 
 
 def ask_for_provisioning(

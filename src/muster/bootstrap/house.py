@@ -34,7 +34,7 @@ from muster.planning.notices import read_notification_settings
 from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import JobRules, compile_rules
 from muster.planning.safeguards import read_safeguards
-from muster.planning.terms import QuarantineTerms, quarantine_terms, retry_terms
+from muster.planning.terms import QuarantineTerms, drift_policy, quarantine_terms, retry_terms
 from muster.ports.directory import JobView
 from muster.ports.source import Source
 from muster.ports.target import Capabilities, Target
@@ -139,6 +139,7 @@ class House:
             access=store.access,
             clients=store.clients,
             owners=store.owners,
+            discovery=store.discovery,
         )
 
     def engine_stores(self) -> EngineStores:
@@ -151,6 +152,7 @@ class House:
             census=store.census,
             plans=store.plans,
             holds=store.holds,
+            discovery=store.discovery,
         )
 
     def uploads(self) -> FolderUploads:
@@ -260,8 +262,10 @@ class House:
             delete_grace=safeguards.delete_grace,
             quarantine_terms=quarantine_terms(job.settings),
             retry_terms=retry_terms(job.settings),
+            drift=drift_policy(job.settings),
             source=source,
             target=target,
+            everyone=self._directory_source(job, tuple(rules.kinds), sync_all=True),
         )
 
     def what_if(self, job_id: str, document: Mapping[str, Any] | None, sync_all: bool | None, limit: int) -> WhatIf:

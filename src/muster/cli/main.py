@@ -51,6 +51,10 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "reject": ("muster.cli.holds:reject", "Keep held operations from going until their person changes."),
         "plans": ("muster.cli.holds:plans", "List the plans of an application, newest first."),
+        "reconcile": (
+            "muster.cli.reconciliation:reconcile",
+            "Compare everything with what the application has, and name accounts there that nobody manages.",
+        ),
         "watch": ("muster.cli.provisioning:watch", "Follow the running cycle until it ends, or show the last one."),
     },
     "Applications": {

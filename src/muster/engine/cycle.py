@@ -9,6 +9,7 @@ between any two statements and taken up again where it was:
     retries     objects in escrow that are due
     removals    disables and deletes, counted over the whole cycle, then released or held
     references  managers and members whose ends are now both linked
+    discovery   of a reconciliation: accounts at the target that nobody manages
     closing     verdict, log line, watermark
 """
 
@@ -19,8 +20,9 @@ from datetime import timedelta
 
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
+from muster.engine.discovery import discover
 from muster.engine.gate import release_removals
-from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything
+from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything, reconciles
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
@@ -52,7 +54,8 @@ _NEXT = {
     CyclePhase.GROUPS: CyclePhase.RETRIES,
     CyclePhase.RETRIES: CyclePhase.REMOVALS,
     CyclePhase.REMOVALS: CyclePhase.REFERENCES,
-    CyclePhase.REFERENCES: CyclePhase.CLOSING,
+    CyclePhase.REFERENCES: CyclePhase.DISCOVERY,
+    CyclePhase.DISCOVERY: CyclePhase.CLOSING,
     CyclePhase.CLOSING: CyclePhase.DONE,
 }
 _KINDS = {CyclePhase.USERS: ObjectKind.USER, CyclePhase.GROUPS: ObjectKind.GROUP}
@@ -163,6 +166,8 @@ class CycleEngine:
                     run.commit(run.move(phase=CyclePhase.REFERENCES))
             case CyclePhase.REFERENCES:
                 send_references(run, self._stores, self._ids)
+            case CyclePhase.DISCOVERY:
+                discover(run, self._stores, self._clock, self._ids)
             case CyclePhase.CLOSING | CyclePhase.DONE:
                 run.cycle = close_finished(run.move(), run.parts, self._stores, self._clock)
 
@@ -229,10 +234,11 @@ class CycleEngine:
 
     def _new_cycle(self, job: SynchronizationJob, options: Mapping[str, str]) -> Cycle:
         initial = reads_everything(job, options)
+        kind = CycleKind.INITIAL if initial else CycleKind.INCREMENTAL
         return Cycle(
             id=self._ids.new_id(),
             job_id=job.id,
-            kind=CycleKind.INITIAL if initial else CycleKind.INCREMENTAL,
+            kind=CycleKind.RECONCILIATION if reconciles(options) else kind,
             state=CycleState.RUNNING,
             phase=CyclePhase.USERS,
             position=None,
@@ -247,7 +253,9 @@ class CycleEngine:
     def _measured(self, cycle: Cycle, parts: JobParts) -> Cycle:
         cycle = replace(cycle, window_until=parts.source.latest())
         expected = sum(parts.source.count(kind, _window(cycle)) for kind in parts.rules.kinds)
-        lists = cycle.kind is CycleKind.INITIAL and parts.target.capabilities.can_list and expected > 0
+        is_full = cycle.kind in (CycleKind.INITIAL, CycleKind.RECONCILIATION)
+        # A reconciliation lists even for nobody: there may be accounts that nobody manages.
+        lists = is_full and parts.target.capabilities.can_list and (expected > 0 or reconciles(cycle.options))
         phase = CyclePhase.CENSUS if lists else CyclePhase.USERS
         return replace(cycle, phase=phase, counters=replace(cycle.counters, expected=expected))
 
@@ -325,6 +333,8 @@ def _window(cycle: Cycle) -> Window | None:
 
 
 def _is_worth_listing(page: ListedPage, parts: JobParts, cycle: Cycle) -> bool:
+    if cycle.kind is CycleKind.RECONCILIATION:
+        return True
     if page.total is None:
         return page.next_start is None
     return page.total / max(parts.target.capabilities.page_size, 1) <= cycle.counters.expected

@@ -11,12 +11,12 @@ from typing import Any
 
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine, is_asked_for
-from muster.engine.parts import EngineStores
+from muster.engine.parts import RECONCILE, EngineStores, reconciles
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
-from muster.model.job import Cycle, CycleState, ScheduleState
+from muster.model.job import Cycle, CycleState, ScheduleState, SynchronizationJob
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
 from muster.ports.applications import ApplicationStore
 from muster.ports.directory import DirectoryStore
@@ -110,14 +110,15 @@ class Daemon:
         active = self._runs.active()
         for job, running in self._schedule.due():
             if job.id not in active:
-                self._start(job.id, running)
+                self._start(job, running)
         if self._clock.now() - self._purged_at >= _PURGE_EVERY:
             self._purge()
 
-    def _start(self, job_id: str, running: Cycle | None) -> None:
-        cycle = running or self._engine.begin(job_id)
+    def _start(self, job: SynchronizationJob, running: Cycle | None) -> None:
+        options = RECONCILE if running is None and self._schedule.is_reconciliation_due(job) else None
+        cycle = running or self._engine.begin(job.id, options)
         if cycle is not None:
-            self._runs.submit(self._run_id(cycle), job_id)
+            self._runs.submit(self._run_id(cycle), job.id)
 
     def _purge(self) -> None:
         """Purges what was soft-deleted longer ago than it can be restored, and forgotten uploads."""
@@ -182,6 +183,8 @@ class Daemon:
             raise ProvisioningFailure(
                 "The job is not started.", code="JobNotStarted", remedy="Start provisioning, then ask again."
             )
+        if reconciles(work.payload):
+            return self._carry_out(self._begin_reconciliation(work.job_id))
         running = self._stores.cycles.running(work.job_id)
         cycle = running or self._engine.begin(work.job_id)
         if cycle is None:
@@ -189,6 +192,23 @@ class Daemon:
         if running is None or work.job_id not in self._runs.active():
             return self._carry_out(cycle)
         return self._await(cycle)
+
+    def _begin_reconciliation(self, job_id: str) -> Cycle:
+        """Begins a reconciliation once the cycle that runs has ended. Raises ProvisioningFailure."""
+        while True:
+            while (running := self._stores.cycles.running(job_id)) is not None:
+                if self._is_stopped(running):
+                    raise ProvisioningFailure(
+                        "The job was paused.", code="JobNotStarted", remedy="Start provisioning, then ask again."
+                    )
+                self._clock.sleep(_TICK)
+            with suppress(Fenced):
+                cycle = self._engine.begin(job_id, RECONCILE)
+                if cycle is not None:
+                    return cycle
+                failure = self._stores.cycles.history(job_id, 1)[0].failure
+                sentence = "The reconciliation could not begin." if failure is None else failure.sentence
+                raise ProvisioningFailure(sentence, code=failure.code if failure else "InternalError")
 
     def _import_once(self, work: Work) -> Mapping[str, Any]:
         """Imports an uploaded file, or plans that; however it ends, the file with its people is not kept."""

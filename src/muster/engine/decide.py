@@ -14,6 +14,7 @@ from muster.model.log import SkipReason, Step
 from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Presence, TargetObject
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
+from muster.planning.drift import weigh_drift
 from muster.planning.intent import form_intent
 from muster.planning.policy import Approval
 from muster.planning.protection import delay_deletion, protect
@@ -77,6 +78,8 @@ class Decider:
             plan_operation(intent, target, rules, terms, change_id=self._ids.new_id(), describe=describe)
             for intent, target in zip(intents, targets, strict=True)
         ]
+        if cycle.kind is CycleKind.RECONCILIATION:
+            self._weigh_drift(rules, intents, targets, operations, describe)
         self._guard(cycle, kind, intents, targets, operations, describe)
         return [
             Decision(intent=intent, target=target, operation=operation)
@@ -121,8 +124,26 @@ class Decider:
         if change is None:
             return None
         # As on demand: neither the census nor the acknowledged projection counts, only what the target says now.
-        asking = replace(cycle, kind=CycleKind.ON_DEMAND, options={})
+        # What a reconciliation leaves as it is at the target, it leaves here, too.
+        keeps_kind = cycle.kind is CycleKind.RECONCILIATION
+        asking = replace(cycle, kind=cycle.kind if keeps_kind else CycleKind.ON_DEMAND, options={})
         return self.decide(asking, kind, [change], {source_id: tried})[0]
+
+    def _weigh_drift(
+        self,
+        rules: KindRules,
+        intents: Sequence[Intent],
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+        describe: Describe,
+    ) -> None:
+        """Leaves out what was changed at the target and is to stay so, and names it all."""
+        for place, operation in enumerate(operations):
+            weighed = weigh_drift(operation, targets[place], self._parts.drift, rules)
+            if weighed.kind is not operation.kind:
+                kind, why, skip_reason = weighed.kind, weighed.reason, weighed.skip_reason
+                weighed = replace(weighed, steps=describe(intents[place], targets[place], kind, why, skip_reason, None))
+            operations[place] = weighed
 
     # ------------------------------------------------------------ what is taken away
 

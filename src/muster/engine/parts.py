@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from muster.expression.values import Environment
-from muster.model.job import SynchronizationJob
+from muster.model.job import CycleKind, SynchronizationJob
+from muster.planning.drift import CORRECT_ALL, DriftPolicy
 from muster.planning.intent import JobTerms
 from muster.planning.policy import Approval, RemovalThreshold
 from muster.planning.protection import Protections
 from muster.planning.rules import JobRules
 from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms
 from muster.ports.applications import JobStore
-from muster.ports.cycles import CensusStore, CycleStore, LinkStore, PlanStore
+from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, PlanStore
 from muster.ports.holds import HoldStore
 from muster.ports.source import Source
 from muster.ports.target import Target
@@ -30,6 +31,7 @@ class EngineStores:
     census: CensusStore
     plans: PlanStore
     holds: HoldStore
+    discovery: DiscoveryStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,9 @@ class JobParts:
     protections: Protections = field(default_factory=Protections)
     # How long a hard delete waits; the account is disabled meanwhile.
     delete_grace: timedelta = timedelta(0)
+    drift: DriftPolicy = CORRECT_ALL
+    # Everybody in the source, in scope or not, to tell whose an unmanaged account is; None: it cannot be told.
+    everyone: Source | None = None
 
 
 class JobOpener(Protocol):
@@ -58,9 +63,18 @@ class JobOpener(Protocol):
         ...
 
 
+# A cycle's options when a reconciliation is asked for.
+RECONCILE = {"kind": CycleKind.RECONCILIATION.value}
+
+
 def reads_everything(job: SynchronizationJob, options: Mapping[str, str]) -> bool:
-    """Whether the next pass is a full one: the first, one after a restart, or that of a file."""
-    return job.watermark is None or "file" in options
+    """Whether the next pass is a full one: the first, one after a restart, that of a file, or a reconciliation."""
+    return job.watermark is None or "file" in options or reconciles(options)
+
+
+def reconciles(options: Mapping[str, Any]) -> bool:
+    """Whether a reconciliation was asked for."""
+    return options.get("kind") == CycleKind.RECONCILIATION.value
 
 
 def environment(job: SynchronizationJob, clock: Clock, ids: Ids) -> Environment:

@@ -113,7 +113,10 @@ class Run:
         counters = tally(cycle.counters, settled)
         counters = counted_held(counters, [item for item, _ in held.values()])
         counters = replace(
-            counters, evaluated=counters.evaluated + len(decisions), failed=counters.failed + len(problems)
+            counters,
+            evaluated=counters.evaluated + len(decisions),
+            failed=counters.failed + len(problems),
+            drifted=counters.drifted + sum(bool(decision.operation.drifted) for decision in decisions),
         )
         first = self.commit(
             replace(cycle, counters=counters),

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 
 from muster.engine.cycle import is_asked_for
 from muster.engine.parts import EngineStores
-from muster.model.job import Cycle, QuarantineReason, ScheduleState, SynchronizationJob
+from muster.model.job import Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
+from muster.planning.terms import reconcile_every
 from muster.ports.world import Clock
 
 DEBOUNCE = timedelta(seconds=1)
 # Job setting: with "false" a change waits for the interval instead of waking the job.
 WAKE_UP = "WakeUpOnChange"
+_LOOKED_BACK = 200
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Schedule:
         self._seen: _Seen | None = None
         # When a job's references were last asked for.
         self._asked: dict[str, datetime] = {}
+        # When a job was last reconciled, as far as this process knows.
+        self._reconciled: dict[str, datetime] = {}
 
     def due(self) -> list[tuple[SynchronizationJob, Cycle | None]]:
         """Returns jobs that are due, each with the unfinished cycle to go on with, if there is one."""
@@ -60,7 +64,7 @@ class Schedule:
                 return True
         if job.watermark is None:
             return True
-        if self._stores.links.due_escrows(job.id, now, 1, None):
+        if self._stores.links.due_escrows(job.id, now, 1, None) or self.is_reconciliation_due(job):
             return True
         rested = job.last_cycle_began_at is None or now - job.last_cycle_began_at >= job.interval
         if latest <= job.watermark or not quiet:
@@ -68,6 +72,21 @@ class Schedule:
             return rested and self._has_references_to_set(job, now)
         wakes = job.settings.get(WAKE_UP, "true").lower() != "false"
         return wakes or rested
+
+    def is_reconciliation_due(self, job: SynchronizationJob) -> bool:
+        """Whether the next cycle of a job is to be a reconciliation, by its own schedule."""
+        every = reconcile_every(job.settings)
+        if every is None or job.watermark is None:
+            # The first full pass has yet to come: it compares everything as well.
+            return False
+        now = self._clock.now()
+        last = self._reconciled.get(job.id)
+        if last is None or now - last >= every:
+            # Asked again before it counts as due: somebody may have wanted one since, in another process perhaps.
+            full = (CycleKind.RECONCILIATION, CycleKind.INITIAL)
+            began = (each.began_at for each in self._stores.cycles.history(job.id, _LOOKED_BACK) if each.kind in full)
+            last = self._reconciled[job.id] = next(began, job.created_at)
+        return now - last >= every
 
     def _has_references_to_set(self, job: SynchronizationJob, now: datetime) -> bool:
         """Asks once an interval, not at each round."""

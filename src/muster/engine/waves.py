@@ -130,7 +130,8 @@ def send_references(run: Run, stores: EngineStores, ids: Ids, *, is_approved: bo
         if stopped is not None:
             raise stopped
     if after is None:
-        run.commit(run.move(phase=CyclePhase.CLOSING))
+        is_reconciliation = run.cycle.kind is CycleKind.RECONCILIATION
+        run.commit(run.move(phase=CyclePhase.DISCOVERY if is_reconciliation else CyclePhase.CLOSING))
     else:
         run.commit(run.move(position=after))
 

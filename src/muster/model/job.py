@@ -14,6 +14,9 @@ DEFAULT_INTERVAL = timedelta(minutes=40)
 TRANSITIVE_GROUPS_SETTING = "TransitiveGroups"
 # A job's setting (ours): what DefaultDomain() gives.
 DEFAULT_DOMAIN_SETTING = "DefaultDomain"
+# A job's settings (ours): how often it is reconciled by itself, and what becomes of values changed at the target.
+RECONCILE_EVERY_SETTING = "ReconcileEvery"
+DRIFT_POLICY_SETTING = "DriftPolicy"
 
 
 class ScheduleState(StrEnum):
@@ -69,6 +72,8 @@ class CycleKind(StrEnum):
 
     INITIAL = "initial"
     INCREMENTAL = "incremental"
+    # Everything compared with what the target has, whoever changed it; and accounts there that nobody manages.
+    RECONCILIATION = "reconciliation"
     # Read and planned whole, nothing sent (muster plan, what-if).
     PLAN = "plan"
     ON_DEMAND = "onDemand"
@@ -83,6 +88,8 @@ class CyclePhase(StrEnum):
     RETRIES = "retries"
     REMOVALS = "removals"
     REFERENCES = "references"
+    # Of a reconciliation: accounts that nobody manages.
+    DISCOVERY = "discovery"
     CLOSING = "closing"
     DONE = "done"
 
@@ -163,6 +170,8 @@ class Counters:
     failed_references: int = 0
     held: int = 0
     references: int = 0
+    # Objects with values that were changed at the target (reconciliation only).
+    drifted: int = 0
     requests: int = 0
     writes: int = 0
 

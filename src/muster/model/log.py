@@ -51,6 +51,8 @@ class SkipReason(StrEnum):
     ACTION_DISABLED = "ActionDisabled"
     SKIP_OUT_OF_SCOPE_DELETION = "SkipOutOfScopeDeletion"
     NOT_MANAGED = "NotManaged"
+    # Found by a reconciliation that reports and does not correct.
+    DRIFT_REPORTED = "DriftReported"
     REFERENCE_UNRESOLVED = "ReferenceUnresolved"
     MATCHING_ATTRIBUTE_MISSING = "ImportSkipped"
     LEFT_OUT = "EntrySynchronizationSkipped"

@@ -304,6 +304,8 @@ class Operation:
     # A deletion that waits for the end of a grace period: since when, and when it is decided anew.
     waits_since: datetime | None = None
     waits_until: datetime | None = None
+    # Attributes that somebody changed at the target; only a reconciliation looks for them.
+    drifted: tuple[str, ...] = ()
 
     @property
     def removes(self) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from muster.expression.values import Environment
 from muster.model.failures import MappingFailed
-from muster.model.operation import Change, Intent, MappedValue, Presence, Verdict, WantedReference
+from muster.model.operation import Change, Intent, MappedValue, MatchingValue, Presence, Verdict, WantedReference
 from muster.model.values import Attributes
 from muster.planning.entitlement import EntitlementRules, decide_entitlement
 from muster.planning.mapping import ObjectLeftOut, map_row, map_values, matching_values
@@ -50,6 +50,22 @@ def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: 
                 return _given_up(change, verdict, failed)
             failure = failed
     return _life_signs_only(change, rules, verdict, attributes, environment, failure)
+
+
+def whose(
+    change: Change, rules: KindRules, terms: JobTerms, environment: Environment
+) -> tuple[Verdict, MatchingValue | None]:
+    """Returns the verdict on an object and the value of its first matching attribute, in scope or not.
+
+    None: the object has no such value, or it cannot be computed.
+    """
+    verdict = decide_entitlement(change, terms.entitlement, rules.scope)
+    first = rules.matching[:1]
+    try:
+        values = map_values(first, with_computed(change, verdict), environment)
+    except MappingFailed:
+        return verdict, None
+    return verdict, next(iter(matching_values(first, values)), None)
 
 
 def with_computed(change: Change, verdict: Verdict, *, with_roles: bool = True) -> Attributes:

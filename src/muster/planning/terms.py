@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from muster.model.durations import read_duration
+from muster.model.job import DRIFT_POLICY_SETTING, RECONCILE_EVERY_SETTING
+from muster.planning.drift import DriftPolicy, read_drift_policy, read_reconcile_every
 
 ESCROW_QUICK_ATTEMPTS = "EscrowQuickAttempts"
 ESCROW_LADDER = "EscrowLadder"
@@ -92,8 +94,24 @@ def no_progress_after(settings: Mapping[str, str]) -> timedelta:
         return DEFAULT_NO_PROGRESS_AFTER
 
 
+def drift_policy(settings: Mapping[str, str]) -> DriftPolicy:
+    """Returns what a reconciliation does with values that were changed at the target."""
+    try:
+        return read_drift_policy(settings.get(DRIFT_POLICY_SETTING, ""))
+    except ValueError:
+        return DriftPolicy()
+
+
+def reconcile_every(settings: Mapping[str, str]) -> timedelta | None:
+    """Returns how often a job is reconciled by itself; None: only when it is asked for."""
+    try:
+        return read_reconcile_every(settings.get(RECONCILE_EVERY_SETTING, ""))
+    except ValueError:
+        return None
+
+
 def find_setting_problems(settings: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns what is wrong with the health settings among a job's; an empty value takes a setting back."""
+    """Returns what is wrong with settings of health and reconciliation; an empty value takes a setting back."""
     problems = []
     for name, value in settings.items():
         read = _READERS.get(name)
@@ -161,4 +179,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     QUARANTINE_FAILURES: _whole,
     QUARANTINE_TOTAL_FAILURES: _whole,
     NO_PROGRESS_AFTER: _span,
+    DRIFT_POLICY_SETTING: read_drift_policy,
+    RECONCILE_EVERY_SETTING: read_reconcile_every,
 }

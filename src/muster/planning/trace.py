@@ -225,7 +225,8 @@ def _entry(
         target_id=target_id,
         target_name=operation.target_name,
         steps=steps,
-        modified=modified_properties(operation) if operation.kind.writes else (),
+        # What was sent, and what a reconciliation has left as it is at the target.
+        modified=modified_properties(operation) if operation.kind.writes or operation.drifted else (),
         duration=duration,
         skip_reason=operation.skip_reason,
         reason=reason or operation.reason,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from muster.model.directory import ObjectKind
+from muster.model.discovery import DiscoveredAccount, Standing
 from muster.model.hold import Hold
 from muster.model.job import Counters, Cycle, Escrow, Plan, StagedOperation, StagedState
 from muster.model.log import LogEntry
@@ -219,6 +220,28 @@ class LinkStore(Protocol):
         ...
 
 
+class DiscoveryStore(Protocol):
+    """Accounts at the target that a job does not manage, as the last reconciliation found them."""
+
+    def keep(self, cycle: Cycle, accounts: Sequence[DiscoveredAccount]) -> None:
+        """Keeps accounts as this cycle found them; one that is known gets its new standing."""
+        ...
+
+    def drop_others(self, cycle: Cycle) -> None:
+        """Drops what earlier cycles of the job have found."""
+        ...
+
+    def accounts(
+        self, job_id: str, standing: Standing | None, limit: int, after: str | None
+    ) -> tuple[Sequence[DiscoveredAccount], str | None]:
+        """Returns accounts by kind and target id, of one standing if named, and the key to go on after."""
+        ...
+
+    def count(self, job_id: str) -> Mapping[Standing, int]:
+        """Returns how many there are of each standing."""
+        ...
+
+
 class CensusStore(Protocol):
     """What a target listed at the start of a full pass, kept until the cycle closes."""
 
@@ -226,6 +249,12 @@ class CensusStore(Protocol):
         self, cycle_id: str, kind: ObjectKind, resources: Sequence[TargetResource], matching: Sequence[str]
     ) -> None:
         """Keeps listed objects, found later by id or by the values of the matching attributes (without case)."""
+        ...
+
+    def page(
+        self, cycle_id: str, kind: ObjectKind, after: str | None, limit: int
+    ) -> tuple[Sequence[TargetResource], str | None]:
+        """Returns listed objects by target id, and the key to go on after."""
         ...
 
     def count(self, cycle_id: str, kind: ObjectKind) -> int:

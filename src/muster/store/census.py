@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.operation import TargetResource
+from muster.store.census_tables import census, census_values
 from muster.store.encoding import decode_resource, encode
 from muster.store.rows import pieces
-from muster.store.tables import census, census_values, cycles
+from muster.store.tables import cycles
 
 
 class SqlCensus:
@@ -46,6 +47,25 @@ class SqlCensus:
                 for value in _folded_values(resource.attributes.get(attribute))
             }
             self._add_value.execute_many(list(values.values()), on=connection)
+
+    def page(
+        self, cycle_id: str, kind: ObjectKind, after: str | None, limit: int
+    ) -> tuple[Sequence[TargetResource], str | None]:
+        """Returns listed objects by target id, and the key to go on after."""
+        with self._database.read() as connection:
+            key = _cycle_key(connection, cycle_id)
+            rows = connection.execute(
+                sa.select(census.c.target_id, census.c.resource)
+                .where(
+                    census.c.cycle_key == key,
+                    census.c.kind == kind.value,
+                    *(() if after is None else (census.c.target_id > after,)),
+                )
+                .order_by(census.c.target_id)
+                .limit(limit + 1)
+            ).all()
+        shown = rows[:limit]
+        return [decode_resource(row.resource) for row in shown], shown[-1].target_id if len(rows) > limit else None
 
     def count(self, cycle_id: str, kind: ObjectKind) -> int:
         """Returns how many objects are kept."""

@@ -13,14 +13,15 @@ from muster.database.connection import Database, is_unique_violation
 from muster.model.failures import FailureRecord, Fenced
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedOperation, StagedState
 from muster.ports.cycles import NewOperation, Settlement
+from muster.store.census_tables import census, census_values
 from muster.store.encoding import decode, decode_operation, decode_optional, encode, encode_optional
 from muster.store.jobs import job_key
 from muster.store.rows import pieces
 from muster.store.settlements import SettlementWriter
-from muster.store.tables import census, census_values, cycles, jobs, staged
+from muster.store.tables import cycles, jobs, staged
 
 # Only these move the watermark, and there is one of them at a time; plans and on-demand runs stand beside them.
-_PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL})
+_PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION})
 _SUCCEEDED = frozenset({CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS})
 
 
@@ -73,7 +74,7 @@ class SqlCycles:
         return None if row is None else _cycle(row)
 
     def running(self, job_id: str) -> Cycle | None:
-        """Returns the job's unfinished pass (initial or incremental)."""
+        """Returns the job's unfinished pass (initial, incremental or reconciliation)."""
         with self._database.read() as connection:
             row = connection.execute(
                 _select_cycles().where(jobs.c.job_id == job_id, cycles.c.running_job_key.is_not(None))

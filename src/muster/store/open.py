@@ -10,7 +10,7 @@ from muster.database.migration import migrate
 from muster.ports.administration import AccessStore, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
-from muster.ports.cycles import CensusStore, CycleStore, LinkStore, LogStore, PlanStore
+from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
@@ -22,6 +22,7 @@ from muster.store.census import SqlCensus
 from muster.store.clients import SqlClients, SqlOwners
 from muster.store.cycles import SqlCycles
 from muster.store.directory import SqlDirectory
+from muster.store.discovery import SqlDiscovery
 from muster.store.feed import SqlDirectoryFeed
 from muster.store.holds import SqlHolds
 from muster.store.jobs import SqlJobs
@@ -48,6 +49,7 @@ class Store:
     links: LinkStore
     census: CensusStore
     holds: HoldStore
+    discovery: DiscoveryStore
     log: LogStore
     plans: PlanStore
     work: WorkQueue
@@ -86,6 +88,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         links=SqlLinks(database),
         census=SqlCensus(database),
         holds=SqlHolds(database),
+        discovery=SqlDiscovery(database),
         log=SqlLog(database),
         plans=SqlPlans(database),
         work=SqlWorkQueue(database),

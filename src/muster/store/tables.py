@@ -211,26 +211,6 @@ staged = sa.Table(
     sa.Index("staged_in_order", "cycle_key", "state", "wave", "number"),
 )
 
-census = sa.Table(
-    "census",
-    METADATA,
-    reference_to("cycles.key", name="cycle_key", primary=True),
-    sa.Column("kind", sa.Text, primary_key=True),
-    sa.Column("target_id", sa.Text, primary_key=True),
-    sa.Column("resource", sa.LargeBinary, nullable=False),
-)
-
-census_values = sa.Table(
-    "census_values",
-    METADATA,
-    reference_to("cycles.key", name="cycle_key", primary=True),
-    sa.Column("kind", sa.Text, primary_key=True),
-    sa.Column("attribute", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, primary_key=True),
-    sa.Column("target_id", sa.Text, primary_key=True),
-    sqlite_with_rowid=False,
-)
-
 # ---------------------------------------------------------------- links
 
 # Source anchors of a job. With a target id they are links; without one, objects that others refer to.

@@ -2,10 +2,11 @@
 
 from muster.administration import jobs, rules, work
 from muster.administration.refusals import bad_request
+from muster.model.job import CycleKind
 from muster.ports.administration import Work
 from muster.web.graph import render_jobs
 from muster.web.graph.applications import application_of
-from muster.web.graph.call import Answer, Call, flag_of
+from muster.web.graph.call import Answer, Call, flag_of, text_of
 
 
 def list_plans(call: Call) -> Answer:
@@ -54,9 +55,13 @@ def list_cycles(call: Call) -> Answer:
 
 
 def run_cycle(call: Call) -> Answer:
-    """POST …/jobs/{job}/cycles: one at once."""
-    sp = application_of(call).service_principal_id
-    return _accepted(call, work.ask_for_cycle(call.desk, sp, call.parts["job"]))
+    """POST …/jobs/{job}/cycles: one at once; {"kind": "reconciliation"} compares everything with the application."""
+    sp, name = application_of(call).service_principal_id, text_of(call.fields(optional=True), "kind", optional=True)
+    kinds = {kind.value: kind for kind in CycleKind}
+    if name is not None and name not in kinds:
+        raise bad_request("kind takes reconciliation, or is left out.")
+    kind = None if name is None else kinds[name]
+    return _accepted(call, work.ask_for_cycle(call.desk, sp, call.parts["job"], kind=kind))
 
 
 def explain(call: Call) -> Answer:

@@ -160,6 +160,7 @@ def counters(counted: Counters) -> Document:
         "failedReferences": counted.failed_references,
         "held": counted.held,
         "references": counted.references,
+        "drifted": counted.drifted,
         "requests": counted.requests,
         "writes": counted.writes,
     }

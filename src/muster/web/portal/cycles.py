@@ -16,6 +16,7 @@ _RATE_AFTER = timedelta(seconds=1)
 _KINDS = {
     CycleKind.INITIAL: marked("Initial cycle"),
     CycleKind.INCREMENTAL: marked("Incremental cycle"),
+    CycleKind.RECONCILIATION: marked("Reconciliation"),
     CycleKind.PLAN: marked("Plan"),
     CycleKind.ON_DEMAND: marked("Provision on demand"),
 }
@@ -26,6 +27,7 @@ _PHASES = {
     CyclePhase.RETRIES: marked("Trying failed objects again"),
     CyclePhase.REMOVALS: marked("Removals"),
     CyclePhase.REFERENCES: marked("Managers and members"),
+    CyclePhase.DISCOVERY: marked("Accounts that nobody manages"),
     CyclePhase.CLOSING: marked("Closing"),
     CyclePhase.DONE: marked("Done"),
 }
