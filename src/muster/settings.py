@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     )
     webhook_url: str | None = Field(None, repr=False, description="Address that is told everything by a signed POST.")
     webhook_secret: str | None = Field(None, repr=False, description="Secret (whsec_…) that signs these calls.")
+    keep_log_days: int = Field(30, ge=0, le=36_500, description="Days the provisioning log is kept; 0: for ever.")
+    keep_audit_days: int = Field(365, ge=0, le=36_500, description="Days the audit log is kept; 0: for ever.")
+    keep_cycles_days: int = Field(365, ge=0, le=36_500, description="Days ended cycles are kept; 0: for ever.")
+    keep_plans_days: int = Field(30, ge=0, le=36_500, description="Days plans are kept; 0: for ever.")
+    keep_work_days: int = Field(7, ge=0, le=36_500, description="Days finished work is kept; 0: for ever.")
+    keep_notices_days: int = Field(90, ge=0, le=36_500, description="Days told notices are kept; 0: for ever.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("allow_targets", mode="before")

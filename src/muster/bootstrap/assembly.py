@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.planner import Planner
+from muster.engine.retention import SWEEP_EVERY, Sweep
 from muster.engine.schedule import Schedule
 from muster.engine.watch import DIGEST_LOOK_EVERY, WATCH_EVERY, Watch
 from muster.model.application import SecretKey
 from muster.planning.notices import audience_of, read_notification_settings
+from muster.ports.retention import Kept, Retention
 from muster.ports.runs import OnCrash, Runs
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
 from muster.web.services import Services
@@ -94,13 +97,30 @@ def make_chores(house: House) -> Chores:
         return audience_of(read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))).digest
 
     watch = Watch(house.engine_stores(), house.store.log, house.store.outbox, wants_digest, house.clock, house.ids)
+    sweep = Sweep(house.store.records, retention_of(house.settings), house.clock)
     return Chores(
         (
             Chore(name="watch", every=WATCH_EVERY, do=watch.look),
             Chore(name="digest", every=DIGEST_LOOK_EVERY, do=watch.digest),
+            Chore(name="retention", every=SWEEP_EVERY, do=sweep.sweep),
         ),
         house.clock,
     )
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Returns how long records are kept, as the operator has set it."""
+    days = {
+        Kept.LOG: settings.keep_log_days,
+        Kept.AUDIT: settings.keep_audit_days,
+        Kept.CYCLES: settings.keep_cycles_days,
+        Kept.PLANS: settings.keep_plans_days,
+        Kept.WORK: settings.keep_work_days,
+        Kept.NOTICES: settings.keep_notices_days,
+        # Bodies of requests are people's data and of use for as long as somebody looks at them.
+        Kept.WIRE: 7,
+    }
+    return Retention(spans={kind: timedelta(days=span) for kind, span in days.items() if span})
 
 
 def report_crash(engine: CycleEngine) -> OnCrash:

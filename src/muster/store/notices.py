@@ -12,7 +12,7 @@ from muster.model.notice import Channel, Delivery, DeliveryState, Notice, Notifi
 from muster.ports.notifier import NewDelivery
 from muster.sealing import Sealer
 from muster.store.encoding import decode, encode
-from muster.store.tables import deliveries, notices, notification_settings
+from muster.store.operator_tables import deliveries, notices, notification_settings
 
 _FIELD = "installation/notifications"
 _WAITING = DeliveryState.WAITING.value

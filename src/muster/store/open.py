@@ -14,6 +14,7 @@ from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkSto
 from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
+from muster.ports.retention import RecordStore
 from muster.sealing import Sealer
 from muster.store.access import SqlAccess
 from muster.store.applications import SqlApplications, SqlSecrets
@@ -30,6 +31,7 @@ from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
 from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.plans import SqlPlans
+from muster.store.retention import SqlRecords
 from muster.store.tables import installation
 from muster.store.work import SqlWorkQueue
 
@@ -57,6 +59,7 @@ class Store:
     access: AccessStore
     outbox: Outbox
     notification_settings: NotificationSettingsStore
+    records: RecordStore
     clients: ClientStore
     owners: OwnerStore
 
@@ -96,6 +99,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         access=SqlAccess(database),
         outbox=SqlOutbox(database),
         notification_settings=SqlNotificationSettings(database, sealer),
+        records=SqlRecords(database),
         clients=SqlClients(database),
         owners=SqlOwners(database),
     )

@@ -30,6 +30,7 @@ class SqlPlans:
                     plan_id=plan.id,
                     job_id=plan.job_id,
                     hash=plan.hash,
+                    made_at=plan.made_at,
                     applied_at=plan.applied_at,
                     plan=encode(plan),
                 )

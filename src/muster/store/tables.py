@@ -326,7 +326,16 @@ log = sa.Table(
     sa.Column("identity", sa.Text, nullable=False),
     sa.Column("entry", sa.LargeBinary, nullable=False),
     sa.Index("log_of_application", "service_principal_id", "key"),
+    sa.Index("log_of_cycle", "cycle_id", "key"),
+    sa.Index("log_in_time", "at", "key"),
 )
+# What is rare among a million lines is found without reading them.
+for _index, _found_by, _rare in (
+    ("log_by_error", log.c.error_code, "error_code IS NOT NULL"),
+    ("log_failures", log.c.job_id, "status = 'failure'"),
+    ("log_removals", log.c.action, "action IN ('delete', 'disable')"),
+):
+    sa.Index(_index, _found_by, log.c.key, sqlite_where=sa.text(_rare), postgresql_where=sa.text(_rare))
 
 plans = sa.Table(
     "plans",
@@ -335,6 +344,7 @@ plans = sa.Table(
     sa.Column("plan_id", sa.Text, nullable=False, unique=True),
     sa.Column("job_id", sa.Text, nullable=False),
     sa.Column("hash", Folded, nullable=False, index=True),
+    sa.Column("made_at", Instant, nullable=False, index=True),
     sa.Column("applied_at", Instant),
     sa.Column("plan", sa.LargeBinary, nullable=False),
     sa.Index("plans_of_job", "job_id", "key"),
@@ -345,6 +355,7 @@ work = sa.Table(
     METADATA,
     sa.Column("key", Key, primary_key=True),
     sa.Column("work_id", sa.Text, nullable=False, unique=True),
+    sa.Column("asked_at", Instant, nullable=False, index=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("engine_id", sa.Text),
     sa.Column("work", sa.LargeBinary, nullable=False),
@@ -356,45 +367,6 @@ audit = sa.Table(
     "audit",
     METADATA,
     sa.Column("key", Key, primary_key=True),
-    sa.Column("at", Instant, nullable=False),
-    sa.Column("entry", sa.LargeBinary, nullable=False),
-)
-
-# ---------------------------------------------------------------- notifications
-
-# No foreign key to jobs: that a job was in trouble is told even if it is removed meanwhile.
-notices = sa.Table(
-    "notices",
-    METADATA,
-    sa.Column("key", Key, primary_key=True),
-    sa.Column("notice_id", sa.Text, nullable=False, unique=True),
     sa.Column("at", Instant, nullable=False, index=True),
-    # Whether it is decided to whom it is told.
-    sa.Column("addressed", sa.Boolean, nullable=False),
-    sa.Column("notice", sa.LargeBinary, nullable=False),
-    sa.Index("notices_unaddressed", "addressed", "key"),
-)
-
-deliveries = sa.Table(
-    "deliveries",
-    METADATA,
-    sa.Column("key", Key, primary_key=True),
-    sa.Column("delivery_id", sa.Text, nullable=False, unique=True),
-    reference_to("notices.key", name="notice_key", index=True),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("recipient", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("next_attempt_at", Instant, nullable=False),
-    sa.Column("sent_at", Instant),
-    sa.Column("trouble", sa.Text),
-    sa.Index("deliveries_due", "state", "next_attempt_at"),
-)
-
-# One row: how the installation tells, sealed.
-notification_settings = sa.Table(
-    "notification_settings",
-    METADATA,
-    sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
 )

@@ -31,7 +31,11 @@ class SqlWorkQueue:
         with self._database.write() as connection:
             connection.execute(
                 sa.insert(queue).values(
-                    work_id=work.id, state=work.state, work=encode(work), answer=encode_optional(work.answer)
+                    work_id=work.id,
+                    asked_at=work.asked_at,
+                    state=work.state,
+                    work=encode(work),
+                    answer=encode_optional(work.answer),
                 )
             )
 

@@ -1,0 +1,49 @@
+"""Dropping of old records on SQL, a small batch a transaction, so that nobody who writes waits for long."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from muster.database.connection import Database
+from muster.model.job import CycleState, StagedState
+from muster.model.notice import DeliveryState
+from muster.ports.retention import Kept
+from muster.store.operator_tables import deliveries, notices, wire
+from muster.store.tables import audit, cycles, log, plans, staged, work
+
+_ENDED_WORK = ("done", "failed")
+_OPEN = sa.exists().where(
+    staged.c.cycle_key == cycles.c.key,
+    staged.c.state.in_([StagedState.HELD.value, StagedState.RELEASED.value, StagedState.SENDING.value]),
+)
+_UNTOLD = sa.exists().where(deliveries.c.notice_key == notices.c.key, deliveries.c.state == DeliveryState.WAITING.value)
+# kind -> table, column of its age, and what is not dropped however old.
+_RECORDS: dict[Kept, tuple[sa.Table, sa.Column[datetime], sa.ColumnElement[bool]]] = {
+    Kept.LOG: (log, log.c.at, sa.true()),
+    Kept.AUDIT: (audit, audit.c.at, sa.true()),
+    Kept.CYCLES: (cycles, cycles.c.ended_at, sa.and_(cycles.c.state != CycleState.RUNNING.value, ~_OPEN)),
+    Kept.PLANS: (plans, plans.c.made_at, sa.true()),
+    Kept.WORK: (work, work.c.asked_at, work.c.state.in_(_ENDED_WORK)),
+    Kept.NOTICES: (notices, notices.c.at, sa.and_(notices.c.addressed, ~_UNTOLD)),
+    Kept.WIRE: (wire, wire.c.at, sa.true()),
+}
+
+
+class SqlRecords:
+    """The RecordStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def drop_older(self, kind: Kept, than: datetime, limit: int) -> int:
+        """Drops up to so many records from before an instant, the oldest first, at once; returns how many."""
+        table, age, is_over = _RECORDS[kind]
+        oldest = sa.select(table.c.key).where(age < than, is_over).order_by(age).limit(limit)
+        with self._database.read() as connection:
+            # Looking takes no lock: most times there is nothing to drop.
+            keys = list(connection.execute(oldest).scalars())
+        if not keys:
+            return 0
+        with self._database.write() as connection:
+            dropped = sa.delete(table).where(table.c.key.in_(sa.bindparam("keys", expanding=True)), is_over)
+            return connection.execute(dropped, {"keys": keys}).rowcount
