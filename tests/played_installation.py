@@ -97,7 +97,7 @@ class PlayedService:
             return psutil.Process(self.popen.pid)
         children = psutil.Process(self.popen.pid).children()
         named = {child.cmdline()[-1].removeprefix("muster:"): child for child in children}
-        return named["web"].children()[0] if role == "web worker" else named[role]
+        return named[role]
 
 
 @contextmanager

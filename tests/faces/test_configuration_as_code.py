@@ -1,6 +1,7 @@
 """`muster config`: what is exported and applied elsewhere is the same there; nothing is half applied."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,19 @@ def test_an_application_that_the_file_does_not_name_is_left_and_named(installati
     assert names == ["Other", "Phones"]
     only = json.loads(_config("export", "--app", "Other", "--json", data=installation).out)
     assert [each["name"] for each in only["applications"]] == ["Other"]
+
+
+def test_two_applications_of_one_name_are_named_instead_of_exported(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    house = open_house(load_settings(data=installation), installation)
+    application = next(each for each in house.store.applications.list() if each.display_name == "Phones")
+    ids = {name: house.ids.new_id() for name in ("service_principal_id", "application_id", "app_id")}
+    house.store.applications.add(replace(application, **ids))
+    house.database.close()
+    for done in (_config("export", data=installation), _config("plan", file, data=installation)):
+        assert (done.status, "2 applications are called Phones" in done.err) == (1, True)
+    file.write_text(FILE.replace("name: Phones", "name: Other"))
+    assert _config("plan", file, "--json", data=installation).json["unnamed"] == ["Phones", "Phones"]
 
 
 def test_the_schema_for_editors_is_printed(installation: Path) -> None:

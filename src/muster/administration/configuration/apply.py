@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muster.administration.applications import applications
-from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, export_configuration
+from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, configured, export_configuration
 from muster.administration.configuration.principals import Principals
 from muster.administration.configuration.steps import Problem, Steps
 from muster.administration.desk import Desk
@@ -97,13 +97,12 @@ def _apply(desk: Desk, configuration: Configuration, secrets: Secrets) -> Config
         raise ConfigurationRefused(work.problems)
     after = _shown(desk, names)
     differences = [*find_differences(before, after), *_changed_secrets(kept, _secrets_of(desk))]
-    unnamed = [each.display_name for each in applications(desk) if each.display_name not in names]
-    known = {application.name for application in export_configuration(desk).applications}
+    unnamed = [each.display_name for each in configured(desk) if each.display_name not in names]
     summary = canonical_json([[each.path, each.before, each.after] for each in differences])
     return ConfigurationPlan(
         hash=hashlib.sha256(summary).hexdigest(),
         differences=differences,
-        unnamed=[name for name in unnamed if name in known],
+        unnamed=unnamed,
     )
 
 

@@ -36,15 +36,19 @@ _SWITCHES = frozenset(
 def export_configuration(desk: Desk, names: Sequence[str] | None = None) -> Configuration:
     """Returns all applications that admins run, or those named; no secret is in it. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    found = [each for each in applications(desk) if template_of(desk, each).is_application]
-    wanted = [each for each in found if names is None or each.display_name in names]
-    twice = [name for name, count in Counter(each.display_name for each in wanted).items() if count > 1]
-    if twice:
-        raise conflict(
-            f"Two applications are called {twice[0]}: a file knows them by their names. Give one another name first."
-        )
-    chosen = [_exported(desk, each) for each in wanted]
-    return Configuration(version=VERSION, applications=chosen)
+    chosen = [each for each in configured(desk) if names is None or each.display_name in names]
+    for name, count in Counter(each.display_name for each in chosen).items():
+        if count > 1:
+            raise conflict(
+                f"{count} applications are called {name}, and a configuration knows them by their names: "
+                "give each its own."
+            )
+    return Configuration(version=VERSION, applications=[_exported(desk, each) for each in chosen])
+
+
+def configured(desk: Desk) -> Sequence[EnterpriseApplication]:
+    """Returns the applications that admins run: those that a configuration is about. Raises: Refused."""
+    return [each for each in applications(desk) if template_of(desk, each).is_application]
 
 
 def reference_for(application: str, key: str) -> str:
