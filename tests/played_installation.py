@@ -101,12 +101,14 @@ class PlayedService:
 
 
 @contextmanager
-def service(folder: Path, *, token: str | None = None, port: int = 0) -> Iterator[PlayedService]:
+def service(
+    folder: Path, *, token: str | None = None, port: int = 0, options: tuple[str, ...] = ()
+) -> Iterator[PlayedService]:
     """The provisioning service on a folder, until the block ends."""
     log = folder.parent / f"{folder.name}-{time.monotonic_ns()}.log"
-    options = ["--data", str(folder), "--port", str(port), "--allow-target", "127.0.0.0/8"]
+    given = ["--data", str(folder), "--port", str(port), "--allow-target", "127.0.0.0/8", *options]
     with log.open("wb") as output:
-        popen = subprocess.Popen([*MUSTER, "serve", *options], env=ENVIRONMENT, stdout=output, stderr=output)
+        popen = subprocess.Popen([*MUSTER, "serve", *given], env=ENVIRONMENT, stdout=output, stderr=output)
 
     def address() -> str | None:
         found = re.search(r"Muster serves (\S+)", log.read_text())
