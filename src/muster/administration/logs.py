@@ -1,6 +1,6 @@
 """Reading the logs: what provisioning did, and what administrators changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,6 +34,20 @@ def provisioning(
         query.after,
         query.limit,
     )
+
+
+def every_entry(desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None = None) -> Iterator[LogEntry]:
+    """Returns all entries of a search one after the other, read a page at a time. Raises: Refused, before the first."""
+    return _every(desk, replace(_allowed(desk, query), limit=PAGE), matches)
+
+
+def _every(desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None) -> Iterator[LogEntry]:
+    while True:
+        page, after = desk.stores.log.search(query)
+        yield from (entry for entry in page if matches is None or matches(entry))
+        if after is None:
+            return
+        query = replace(query, after=after)
 
 
 def count_provisioning(desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None = None) -> int:

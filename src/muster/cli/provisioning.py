@@ -13,8 +13,10 @@ from rich.tree import Tree
 from muster.cli.api import Api, query, segment
 from muster.cli.applications import Named, await_work, find_application, newest_cycle
 from muster.cli.console import Failed, err, out, print_json, table
+from muster.cli.log_export import LogFormat, literal, write_log
 from muster.cli.progress import watch_cycle
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.web.graph.log_table import Part
 
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Display name or id of the application.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Principal name or id of the user.")]
@@ -203,6 +205,12 @@ def logs(
     top: Annotated[int, typer.Option(help="How many entries.", min=1, max=1000)] = 25,
     status: Annotated[str | None, typer.Option(help="success, failure, skipped or warning.")] = None,
     who: Annotated[str | None, typer.Option("--user", help="Id of a user.")] = None,
+    code: Annotated[str | None, typer.Option("--code", help="Error code or skip reason.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this instant on, 2026-01-31T00:00:00Z.")] = None,
+    form: Annotated[
+        LogFormat | None, typer.Option("--format", help="Write all that is found, csv or json, to stdout.")
+    ] = None,
+    part: Annotated[Part, typer.Option(help="Which table of the CSV: logs, steps or modifiedProperties.")] = Part.LOGS,
     data: DataOption = None,
     url: UrlOption = None,
     token: TokenOption = None,
@@ -216,6 +224,14 @@ def logs(
             clauses.append(f"provisioningStatusInfo/status eq '{status}'")
         if who is not None:
             clauses.append(f"sourceIdentity/id eq '{api.get(f'/users/{segment(who)}')['id']}'")
+        if code is not None:
+            clauses.append(f"provisioningStatusInfo/errorInformation/errorCode eq '{literal(code)}'")
+        if since is not None:
+            clauses.append(f"activityDateTime ge {since}")
+        if form is not None:
+            whole = query(filter=" and ".join(clauses), top=500)
+            write_log(api.pages(f"/auditLogs/provisioning{whole}"), form, part)
+            return
         options = query(filter=" and ".join(clauses), orderby="activityDateTime desc", top=top)
         entries = api.get(f"/auditLogs/provisioning{options}")["value"]
     if as_json:

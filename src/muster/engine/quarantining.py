@@ -5,13 +5,13 @@ from datetime import datetime
 from muster.engine.parts import EngineStores
 from muster.model.job import Cycle, Quarantine, ScheduleState, SynchronizationJob
 from muster.model.notice import Cause
-from muster.model.roles import Caller
+from muster.model.roles import Caller, CallerKind
 from muster.planning.health import LONGEST_QUARANTINE
 from muster.planning.notices import CAUSES_SHOWN, notice_of_disabling, notice_of_quarantine
 from muster.ports.administration import AuditEntry
 
 CATEGORY = "ProvisioningManagement"
-SERVICE = Caller(id="", display_name="Azure AD Provisioning Service", roles=frozenset())
+SERVICE = Caller(id="", display_name="Azure AD Provisioning Service", roles=frozenset(), kind=CallerKind.APPLICATION)
 
 
 def change_quarantine(

@@ -222,6 +222,9 @@ def _write(response: falcon.Response, answer: Answer) -> None:
     if answer.text is not None:
         response.content_type = "text/plain; charset=utf-8"
         response.text = answer.text
+    elif answer.stream is not None:
+        response.content_type = answer.content_type or "application/octet-stream"
+        response.stream = answer.stream
     elif answer.document is not None:
         response.content_type = (
             "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"

@@ -1,6 +1,6 @@
 """One call of the API and its answer as values, and the route that joins them; no HTTP library here."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -133,11 +133,13 @@ class InnerAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is answered: JSON, plain text, or nothing (204)."""
+    """What is answered: JSON, plain text, a stream of bytes with its own content type, or nothing (204)."""
 
     status: int = 200
     document: Any = None
     text: str | None = None
+    stream: Iterator[bytes] | None = None
+    content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,16 +1,22 @@
 """/auditLogs: what provisioning did and what administrators changed."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
+import orjson
+
 from muster.administration import logs
+from muster.administration.refusals import bad_request
 from muster.model.conditions import Both, Comparison, Condition, Operator, conjuncts, holds
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.ports.administration import AuditEntry
 from muster.ports.cycles import LogQuery
 from muster.web.graph import render_logs
 from muster.web.graph.call import Answer, Call, Document
+from muster.web.graph.log_table import Part, table_lines
 from muster.web.graph.properties import Properties, Property, Sort, bind, choice, instants, lists, numbers, texts
 
 _ACTIONS = tuple(action.value for action in ProvisioningAction)
@@ -18,6 +24,7 @@ _STATUSES = tuple(status.value for status in LogStatus)
 _ACTIVITY = "activityDateTime"
 _TICK = timedelta(microseconds=1)
 _GUID_CHARACTERS = 36
+_BLOCK_CHARACTERS = 64 * 1024
 
 _ENTRY = Properties(
     "a log entry",
@@ -76,8 +83,61 @@ _EXACT = {
 _IDENTITIES = frozenset({"sourceIdentity/displayName", "targetIdentity/displayName", "targetIdentity/id"})
 
 
+def export_provisioning(call: Call) -> Answer:
+    """GET /auditLogs/provisioning/export?format=csv&part=logs: all that `$filter` finds, as one streamed file."""
+    form, part = call.query.get("format", "csv"), call.query.get("part", Part.LOGS.value)
+    if form not in ("csv", "json"):
+        raise bad_request("format is csv or json.")
+    parts = {each.value: each for each in Part}
+    if part not in parts:
+        raise bad_request(f"part is one of {', '.join(parts)}.")
+    query, shown, matches = _search(call)
+    entries = (shown(entry) for entry in logs.every_entry(call.desk, query, matches))
+    if form == "csv":
+        # The mark at the beginning tells spreadsheets that it is UTF-8.
+        lines = chain(("\ufeff",), table_lines(entries, parts[part]))
+        return _file(lines, "text/csv; charset=utf-8", f"provisioning-{part}.csv")
+    return _file(_json_lines(entries), "application/json", "provisioning.json")
+
+
+def _json_lines(entries: Iterable[Document]) -> Iterator[str]:
+    between = "["
+    for entry in entries:
+        yield f"{between}{orjson.dumps(entry).decode()}"
+        between = ",\n"
+    yield "]\n" if between != "[" else "[]\n"
+
+
+def _file(lines: Iterable[str], content_type: str, name: str) -> Answer:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Answer(stream=_blocks(lines), content_type=content_type, headers=headers)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Returns lines together in blocks of a size that is worth sending."""
+    block: list[str] = []
+    length = 0
+    for line in lines:
+        block.append(line)
+        length += len(line)
+        if length >= _BLOCK_CHARACTERS:
+            yield "".join(block).encode()
+            block, length = [], 0
+    if block:
+        yield "".join(block).encode()
+
+
 def list_provisioning(call: Call) -> Answer:
     """GET /auditLogs/provisioning."""
+    options = call.options()
+    query, shown, matches = _search(call)
+    entries, next_after = logs.provisioning(call.desk, query, matches)
+    total = logs.count_provisioning(call.desk, query, matches) if options.count else None
+    return call.collection("auditLogs/provisioning", entries, shown, next_after=next_after, total=total)
+
+
+def _search(call: Call) -> tuple[LogQuery, Callable[[LogEntry], Document], Callable[[LogEntry], bool] | None]:
+    """Returns what is searched, how an entry is shown, and what is left to look at in each. Raises: Refused."""
     options = call.options()
     condition = bind(options.filter, _ENTRY)
     order = _ENTRY.order(options.order_by, _ACTIVITY)
@@ -93,10 +153,7 @@ def list_provisioning(call: Call) -> Answer:
     def is_met(entry: LogEntry) -> bool:
         return remaining is None or holds(remaining, shown(entry))
 
-    matches = None if remaining is None else is_met
-    entries, next_after = logs.provisioning(call.desk, query, matches)
-    total = logs.count_provisioning(call.desk, query, matches) if options.count else None
-    return call.collection("auditLogs/provisioning", entries, shown, next_after=next_after, total=total)
+    return query, shown, None if remaining is None else is_met
 
 
 def list_audits(call: Call) -> Answer:

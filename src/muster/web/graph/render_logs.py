@@ -52,18 +52,24 @@ def entry(
             "id": found.source_id,
             "displayName": found.source_name,
             "identityType": found.object_kind,
-            "details": {},
+            "details": _details(found.source_id, found.object_kind, found.source_name),
         },
         "targetIdentity": {
             "id": found.target_id or "",
             "displayName": found.target_name or "",
             "identityType": found.object_kind,
-            "details": {},
+            "details": {}
+            if found.target_id is None
+            else _details(found.target_id, found.object_kind, found.target_name),
         },
         "provisioningStatusInfo": status,
         "provisioningSteps": _steps(found, type_key="provisioningStepType"),
         "modifiedProperties": _modified(found),
     }
+
+
+def _details(object_id: str, kind: str, name: str | None) -> dict[str, str]:
+    return {"id": object_id, "odatatype": kind, "DisplayName": name or ""}
 
 
 def audit(found: AuditEntry) -> Document:

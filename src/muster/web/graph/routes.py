@@ -183,6 +183,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("POST", f"{_SCHEMA}/directories/{{directory}}/discover", _WRITE, schema.discover_directory),
     # Logs
     ("GET", "/auditLogs/provisioning", Permission.READ_LOGS, logs.list_provisioning),
+    ("GET", "/auditLogs/provisioning/export", Permission.READ_LOGS, logs.export_provisioning),
     ("GET", "/auditLogs/directoryAudits", Permission.READ_LOGS, logs.list_audits),
     # Ours
     ("POST", f"{_SCHEMA}/validate", _READ, schema.validate_schema),
