@@ -255,6 +255,18 @@ def test_who_and_which_role_is_taken_away_is_planned_and_done(installation: Path
     assert [role["name"] for role in exported["roles"]] == ["User"]
 
 
+def test_a_plan_says_what_other_rules_mean_for_people(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _config("plan", file, "--json", data=installation).json["consequences"] == []
+    file.write_text(FILE.replace("operator: IS NOT NULL", "operator: IS NULL").replace("scope: assigned", "scope: all"))
+    planned = _config("plan", file, "--json", data=installation).json
+    (found,) = planned["consequences"]
+    assert (found["application"], found["considered"], found["affected"]) == ("Phones", 3, 3)
+    assert {each["transition"] for each in found["objects"]} == {"leavesScope"}
+    shown = _config("plan", file, data=installation).out
+    assert f"Phones: {found['sentence']}, of 3." in shown
+
+
 def test_an_application_that_the_file_does_not_name_is_left_and_named(installation: Path, file: Path) -> None:
     assert _config("apply", file, "--yes", data=installation).status == 0
     file.write_text(FILE.replace("name: Phones", "name: Other").replace("status: running", "status: stopped"))

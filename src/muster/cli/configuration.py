@@ -136,6 +136,10 @@ def _show(made: dict[str, Any]) -> None:
     more = len(made["differences"]) - _SHOWN
     if more > 0:
         out.print(f"… and {more} more (--json shows all).")
+    for each in made["consequences"]:
+        out.print(f"[bold]{escape(each['application'])}: {escape(each['sentence'])}[/bold], of {each['considered']}.")
+        for reason in each["heldReasons"]:
+            out.print(f"[yellow]would be held[/yellow] {escape(reason)}")
     if made["unnamed"]:
         out.print(f"Not in the file, and left as they are: {escape(', '.join(made['unnamed']))}.")
 

@@ -5,10 +5,11 @@ A plan is an apply that is compared with what was there and then taken back: wha
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from muster.administration.applications import applications
+from muster.administration.configuration.consequences import Consequence, find_consequences
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, configured, export_configuration
 from muster.administration.configuration.principals import Principals
 from muster.administration.configuration.steps import Problem, Steps
@@ -47,6 +48,8 @@ class ConfigurationPlan:
     differences: Sequence[SchemaDifference]
     # Applications of the installation that the document does not name: they stay as they are.
     unnamed: Sequence[str]
+    # What it means for people; found for a plan alone.
+    consequences: Sequence[Consequence] = ()
 
 
 class _TakenBack(Exception):
@@ -64,7 +67,7 @@ def plan_configuration(desk: Desk, configuration: Configuration, secrets: Secret
             plan = _apply(desk, configuration, secrets)
             raise _TakenBack
     except _TakenBack:
-        return plan
+        return replace(plan, consequences=find_consequences(desk, configuration))
 
 
 def apply_configuration(

@@ -18,6 +18,7 @@ from muster.model.configuration import (
     write_configuration,
 )
 from muster.web.graph.call import Answer, Call, Document, text_of
+from muster.web.graph.render_jobs import what_if
 
 DETAILS_LIMIT = 100
 
@@ -81,6 +82,7 @@ def _plan(made: ConfigurationPlan) -> Document:
             {"path": item.path, "oldValue": item.before, "newValue": item.after} for item in made.differences
         ],
         "unnamed": list(made.unnamed),
+        "consequences": [{"application": each.application, **what_if(each.what_if)} for each in made.consequences],
     }
 
 
