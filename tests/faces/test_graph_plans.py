@@ -1,5 +1,6 @@
 """Ours beside Graph's: plans, cycles at once, imports and work over the API."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,17 @@ import pytest
 from faces.house import House, Started
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, HoldCode
-from muster.model.job import Counters, Plan
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    Irreversible,
+    Plan,
+    PlanKind,
+    ScheduleState,
+)
 from muster.model.log import SkipReason
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.model.roles import Role
@@ -176,3 +187,60 @@ def test_what_cannot_be_tried_is_refused(house: House, job: Started, body: objec
     answer = house.call("POST", f"{job.path}/whatIf", body)
     assert (answer.status, says in answer.message) == (400, True)
     assert house.tried == []
+
+
+# ---------------------------------------------------------------- rollback
+
+
+def keep_cycle(house: House, job: Started, state: CycleState) -> str:
+    cycle = Cycle(
+        id="cycle-1",
+        job_id=job.id,
+        kind=CycleKind.INCREMENTAL,
+        state=CycleState.RUNNING,
+        phase=CyclePhase.CLOSING,
+        position=None,
+        window_after=0,
+        window_until=0,
+        epoch=1,
+        counters=Counters(writes=1),
+        began_at=house.clock.at,
+    )
+    house.stores.cycles.begin(cycle)
+    if state is not CycleState.RUNNING:
+        house.stores.cycles.close(replace(cycle, state=state, ended_at=house.clock.at), None)
+    return f"{job.path}/cycles/{cycle.id}/rollback"
+
+
+def test_the_way_back_of_a_cycle_is_asked_for(house: House, job: Started) -> None:
+    path = keep_cycle(house, job, CycleState.SUCCEEDED)
+    asked = house.call("POST", path)
+    assert (asked.status, asked.body["kind"]) == (202, "rollback")
+    taken = house.stores.work.take("engine")
+    assert taken is not None
+    assert taken.payload == {"cycleId": "cycle-1"}
+    assert house.call("POST", path.replace("cycle-1", "nothing")).status == 404
+    assert house.call("POST", path, token=house.token_for(Role.GLOBAL_READER)).status == 403
+
+
+def test_a_running_cycle_is_not_taken_back(house: House, job: Started) -> None:
+    assert house.call("POST", keep_cycle(house, job, CycleState.RUNNING)).status == 409
+
+
+def test_applying_a_rollback_pauses_the_job_and_the_audit_log_says_so(house: House, job: Started) -> None:
+    left = Irreversible(source_id="s1", source_name="ada", attribute=None, reason="it was deleted")
+    plan = replace(keep_plan(house, job), id="p2", hash="feedbeef" * 4, kind=PlanKind.ROLLBACK, cycle_id="cycle-1")
+    house.stores.plans.add(replace(plan, irreversible=(left,)))
+    shown = house.call("GET", f"{job.path}/plans/p2").body
+    assert (shown["kind"], shown["cycleId"]) == ("rollback", "cycle-1")
+    assert shown["irreversible"] == [
+        {"sourceId": "s1", "sourceName": "ada", "attribute": None, "reason": "it was deleted"}
+    ]
+    house.stores.jobs.set_schedule(job.id, ScheduleState.ACTIVE)
+    assert house.call("POST", f"{job.path}/plans/p2/apply").status == 202
+    found = house.stores.jobs.get(job.id)
+    assert found is not None
+    assert found.schedule_state is ScheduleState.PAUSED
+    entry = str(house.call("GET", "/auditLogs/directoryAudits").body["value"][0])
+    assert "cycle-1" in entry
+    assert "Paused" in entry

@@ -80,6 +80,7 @@ class Process:
             plans=self._guarded(stores.plans, "plan"),
             holds=self._guarded(stores.holds, "hold"),
             discovery=self._guarded(stores.discovery, "discovery"),
+            log=stores.log,
         )
         self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids)
         self.planner = Planner(kept, self._open_job, trip.clock, trip.ids)

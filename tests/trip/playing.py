@@ -71,6 +71,7 @@ class Trip:
             plans=self.store.plans,
             holds=self.store.holds,
             discovery=self.store.discovery,
+            log=self.store.log,
         )
         self._add_application()
         self.engine = self.new_engine()

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from muster.administration.desk import Desk
+from muster.administration.desk import Change, Desk
 from muster.administration.jobs import find_job
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
-from muster.model.job import CycleKind, Plan
+from muster.model.job import CycleKind, CycleState, Plan, PlanKind, ScheduleState
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
@@ -45,8 +45,28 @@ def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str)
     plan = find_plan(desk, service_principal_id, job_id, name)
     if plan.applied_at is not None:
         raise conflict(f"Plan {plan.hash} was applied at {plan.applied_at:%Y-%m-%dT%H:%M:%SZ}: make a new one.")
-    desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash))
+    changes: tuple[Change, ...] = ()
+    if plan.kind is PlanKind.ROLLBACK:
+        job = find_job(desk, service_principal_id, job_id)
+        changes = (("cycle taken back", None, plan.cycle_id),)
+        if job.schedule_state is ScheduleState.ACTIVE:
+            # Else its next cycle does again what is taken back.
+            desk.stores.jobs.set_schedule(job.id, ScheduleState.PAUSED)
+            changes += (("schedule.state", ScheduleState.ACTIVE.value, ScheduleState.PAUSED.value),)
+    desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash), changes=changes)
     return _queue(desk, WorkKind.APPLY, plan.job_id, {"planId": plan.id, "hash": plan.hash})
+
+
+def ask_for_rollback(desk: Desk, service_principal_id: str, job_id: str, cycle_id: str) -> Work:
+    """Returns the queued making of a plan that takes back what a cycle has done. Raises: Refused."""
+    desk.require(Permission.RUN_JOBS)
+    job = find_job(desk, service_principal_id, job_id)
+    cycle = desk.stores.cycles.get(cycle_id)
+    if cycle is None or cycle.job_id != job.id:
+        raise not_found("Cycle", cycle_id)
+    if cycle.state is CycleState.RUNNING:
+        raise conflict("The cycle is running: wait for its end, or pause the job.")
+    return _queue(desk, WorkKind.ROLLBACK, job.id, {"cycleId": cycle.id})
 
 
 def ask_for_cycle(desk: Desk, service_principal_id: str, job_id: str, *, kind: CycleKind | None = None) -> Work:

@@ -153,6 +153,7 @@ class House:
             plans=store.plans,
             holds=store.holds,
             discovery=store.discovery,
+            log=store.log,
         )
 
     def uploads(self) -> FolderUploads:

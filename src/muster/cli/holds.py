@@ -1,4 +1,4 @@
-"""`muster held | approve | reject | plans`: what waits for an administrator, and the plans that were made."""
+"""`muster held | approve | reject | plans | rollback`: what waits for an administrator, and plans that were made."""
 
 from itertools import islice
 from typing import Annotated, Any
@@ -7,9 +7,9 @@ import typer
 from rich.markup import escape
 
 from muster.cli.api import Api, query, segment
-from muster.cli.applications import Named, find_application
+from muster.cli.applications import Named, await_work, find_application
 from muster.cli.console import Failed, out, print_json, table
-from muster.cli.provisioning import AppArgument
+from muster.cli.provisioning import AppArgument, reach, show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
 
 _SHOWN = 40
@@ -126,6 +126,37 @@ def plans(
     out.print(
         table(f"Plans of {application.display_name}", ["Hash", "Kind", "Made", "Applied", "Operations", "Held"], rows)
     )
+
+
+def rollback(
+    app: AppArgument,
+    cycle: Annotated[
+        str | None, typer.Argument(metavar="CYCLE", help="Id of a cycle; without it the last one that wrote.")
+    ] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan how to take back what a cycle has done, and say what cannot be undone. Apply the plan by its hash."""
+    with open_api(data, url, token) as api:
+        application = find_application(api, app)
+        cycle_id = cycle or _last_that_wrote(api, application)
+        work = api.post(f"{application.job_path}/cycles/{segment(cycle_id)}/rollback")
+        answer = await_work(api, work)
+        made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
+    show_plan(made, application.display_name, as_json=as_json)
+    if not as_json and made["operations"]:
+        print(f"Take it back with: muster apply {made['hash'][:12]}{reach(data, url)}")
+        print("The job is paused then: else its next cycle would do again what is taken back.")
+
+
+def _last_that_wrote(api: Api, application: Named) -> str:
+    """Returns the id of the newest cycle that has written. Raises: Failed."""
+    for found in api.get(f"{application.job_path}/cycles" + query(top=100))["value"]:
+        if found["counters"]["writes"] and found["state"] != "Running":
+            return str(found["id"])
+    raise Failed(f"No recent cycle of {application.display_name} has written anything.")
 
 
 def _decide(

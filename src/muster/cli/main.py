@@ -50,6 +50,10 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
             "Let held operations go: named ones, those of a cause, or all.",
         ),
         "reject": ("muster.cli.holds:reject", "Keep held operations from going until their person changes."),
+        "rollback": (
+            "muster.cli.holds:rollback",
+            "Plan how to take back what a cycle has done, and say what cannot be undone.",
+        ),
         "plans": ("muster.cli.holds:plans", "List the plans of an application, newest first."),
         "reconcile": (
             "muster.cli.reconciliation:reconcile",

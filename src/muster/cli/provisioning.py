@@ -49,7 +49,7 @@ def plan(
         made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
     show_plan(made, application.display_name, as_json=as_json)
     if not as_json and made["operations"]:
-        print(f"Apply exactly this with: muster apply {made['hash'][:12]}{_reach(data, url)}")
+        print(f"Apply exactly this with: muster apply {made['hash'][:12]}{reach(data, url)}")
 
 
 def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
@@ -289,7 +289,7 @@ def _owner_of(api: Api, plan_hash: str) -> Named:
     raise Failed(f"There is no plan {plan_hash}: make one with muster plan APP.")
 
 
-def _reach(data: Path | None, url: str | None) -> str:
+def reach(data: Path | None, url: str | None) -> str:
     """Returns the options that reach the same installation again; a token is never repeated."""
     if url is not None:
         return f" --url {shlex.quote(url)}"

@@ -161,6 +161,7 @@ class Daemon:
             WorkKind.PROVISION_ON_DEMAND: self._provision,
             WorkKind.PLAN: self._plan,
             WorkKind.APPLY: self._apply,
+            WorkKind.ROLLBACK: self._rollback,
             WorkKind.RUN_CYCLE: self._run_cycle,
             WorkKind.IMPORT: self._import_once,
         }
@@ -172,6 +173,10 @@ class Daemon:
 
     def _plan(self, work: Work) -> Mapping[str, Any]:
         plan = self._planner.make(work.job_id)
+        return {"planId": plan.id, "hash": plan.hash}
+
+    def _rollback(self, work: Work) -> Mapping[str, Any]:
+        plan = self._planner.make_rollback(work.job_id, str(work.payload["cycleId"]))
         return {"planId": plan.id, "hash": plan.hash}
 
     def _apply(self, work: Work) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from muster.planning.protection import Protections
 from muster.planning.rules import JobRules
 from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms
 from muster.ports.applications import JobStore
-from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, PlanStore
+from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.holds import HoldStore
 from muster.ports.source import Source
 from muster.ports.target import Target
@@ -32,6 +32,7 @@ class EngineStores:
     plans: PlanStore
     holds: HoldStore
     discovery: DiscoveryStore
+    log: LogStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

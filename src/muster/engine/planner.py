@@ -1,6 +1,6 @@
 """Plans: a cycle read and decided whole, nothing sent; and the applying of exactly that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from muster.engine.closing import UNSTAGED
@@ -9,16 +9,17 @@ from muster.engine.holding import Holding, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.parts import EngineStores, JobOpener, JobParts
 from muster.engine.reading import Reading, read_world
+from muster.engine.rollback import plan_rollback
 from muster.engine.run import MAIN_WAVE
 from muster.model.directory import ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.hold import HeldOperation, Hold, HoldCode
-from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan, PlanKind
 from muster.model.log import SkipReason
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
 from muster.planning.policy import RemovalKind, count_removals, decides, gate, removal_verdicts
-from muster.ports.cycles import NewOperation
+from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.world import Clock, Ids
 
 _LEFT = {SkipReason.PROTECTED: HoldCode.PROTECTED, SkipReason.GRACE_PERIOD: HoldCode.GRACE}
@@ -48,6 +49,12 @@ class Planner:
         self._stores.plans.add(plan)
         return plan
 
+    def make_rollback(self, job_id: str, cycle_id: str) -> Plan:
+        """Returns a stored plan that takes back what a cycle has done. Raises JobFailure, RollbackRefused."""
+        plan = plan_rollback(self._open_job(job_id, {}), self._stores, self._clock, self._ids, cycle_id)
+        self._stores.plans.add(plan)
+        return plan
+
     def apply(self, name: str) -> Cycle:
         """Returns a new running cycle that holds exactly the plan's operations, staged.
 
@@ -63,19 +70,54 @@ class Planner:
                 "A cycle of this job is running.", remedy="Wait for its end, or pause the job, then plan again."
             )
         parts = self._open_job(plan.job_id, {})
+        if plan.kind is PlanKind.ROLLBACK:
+            _check_unmoved(plan, plan_rollback(parts, self._stores, self._clock, self._ids, plan.cycle_id or ""))
+            return self._begin(
+                plan, self._rollback_cycle(plan, parts.source.latest()), lambda cycle: self._stage_rollback(cycle, plan)
+            )
         reading = self._read(parts, {})
-        now = self._plan(parts, reading)
-        _check_unmoved(plan, now)
-        cycle = self._cycle_of(plan, reading)
+        _check_unmoved(plan, self._plan(parts, reading))
+        return self._begin(plan, self._cycle_of(plan, reading), lambda cycle: self._stage(cycle, plan, reading, parts))
+
+    def _begin(self, plan: Plan, cycle: Cycle, stage: Callable[[Cycle], Cycle]) -> Cycle:
         try:
             self._stores.cycles.begin(replace(cycle, options={**cycle.options, UNSTAGED: "true"}))
-            cycle = self._stage(cycle, plan, reading, parts)
+            cycle = stage(cycle)
         except Fenced as fenced:
             raise PlanRefused(
                 "Another cycle of this job has just begun.", remedy="Wait for its end, then plan again."
             ) from fenced
         self._stores.plans.mark_applied(plan.id, self._clock.now())
         return cycle
+
+    def _stage_rollback(self, cycle: Cycle, plan: Plan) -> Cycle:
+        """Stages what takes values back. References are wanted as they were: the second wave sends the difference."""
+        sent = [item for item in plan.operations if item.kind is not OperationKind.REFER]
+        staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
+        settlements = [
+            Settlement(kind=item.object_kind, source_id=item.source_id, wanted=item.references)
+            for item in plan.operations
+            if item.kind is OperationKind.REFER
+        ]
+        self._stores.cycles.stage(cycle, staged, settlements)
+        return cycle
+
+    def _rollback_cycle(self, plan: Plan, until: int) -> Cycle:
+        """Returns the cycle that takes back; whoever leaves from `until` on is disabled by it as by any other."""
+        return Cycle(
+            id=self._ids.new_id(),
+            job_id=plan.job_id,
+            kind=CycleKind.ROLLBACK,
+            state=CycleState.RUNNING,
+            phase=CyclePhase.REMOVALS,
+            position=None,
+            window_after=until,
+            window_until=until,
+            epoch=1,
+            counters=Counters(expected=len(plan.operations)),
+            began_at=self._clock.now(),
+            options={"removals": "released", "plan": plan.hash, "rollback": plan.cycle_id or ""},
+        )
 
     def _read(self, parts: JobParts, options: Mapping[str, str]) -> Reading:
         return read_world(parts, self._stores, self._clock, self._ids, options)

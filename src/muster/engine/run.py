@@ -14,8 +14,9 @@ from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.failures import JobFailure
 from muster.model.hold import HeldOperation, Hold
-from muster.model.job import Cycle, CyclePhase, Escrow, StagedOperation, StagedState
+from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
 from muster.model.operation import LinkState, Operation, OperationKind, Outcome
+from muster.planning.plan import operation_hash
 from muster.planning.policy import Approval, gate
 from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.world import Clock, Ids
@@ -149,7 +150,9 @@ class Run:
 
     def _settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
         escrow = self.escrows.get(outcome.operation.source_id)
-        return self.journal.settlement(outcome, self.cycle, number=number, escrow=escrow)
+        settlement = self.journal.settlement(outcome, self.cycle, number=number, escrow=escrow)
+        # What could not be taken back is in the log; trying the person again would bring the rules' values.
+        return settlement if self.cycle.kind is not CycleKind.ROLLBACK else replace(settlement, escrow=None)
 
     def _still_wanted(self, staged: Sequence[StagedOperation]) -> Sequence[StagedOperation]:
         """Takes back the creation of whoever left while it waited: no look for leavers would find them, and they would
@@ -297,6 +300,9 @@ class Run:
         Without `resend` a request that may still be under way is not repeated in this cycle: it waits in escrow.
         """
         operation = item.operation
+        if self.cycle.kind is CycleKind.ROLLBACK:
+            # The rules would undo what is taken back. A change to a value may be sent twice, so it is.
+            return self._send_again(operation) if item.is_open and resend else self._left_open(item)
         tried = operation.matching if operation.kind is OperationKind.CREATE and item.is_open else ()
         decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id, tried)
         if decision is None:
@@ -309,6 +315,17 @@ class Run:
             return self._found_done(operation, again, item)
         if again.kind is operation.kind and (item.is_conflict or not resend):
             return self._left_open(item)
+        if self._is_anothers_to_release(again, operation):
+            return self._left_open(item)
+        return self._send_again(again)
+
+    def _is_anothers_to_release(self, again: Operation, operation: Operation) -> bool:
+        """Whether something else is to be done now that the gate, or an administrator, has not let go."""
+        if again.removes and not operation.removes:
+            return True
+        return self.parts.approval is not Approval.NONE and operation_hash(again) != operation_hash(operation)
+
+    def _send_again(self, again: Operation) -> Outcome:
         answers, stopped = self.sender.send([again])
         self._count_writes(len(answers))
         if stopped is not None:

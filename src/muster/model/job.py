@@ -77,6 +77,8 @@ class CycleKind(StrEnum):
     # Read and planned whole, nothing sent (muster plan, what-if).
     PLAN = "plan"
     ON_DEMAND = "onDemand"
+    # Takes back what another cycle has done.
+    ROLLBACK = "rollback"
 
 
 class CyclePhase(StrEnum):

@@ -16,6 +16,7 @@ class WorkKind(StrEnum):
     PROVISION_ON_DEMAND = "provisionOnDemand"
     PLAN = "plan"
     APPLY = "apply"
+    ROLLBACK = "rollback"
     RUN_CYCLE = "runCycle"
     IMPORT = "import"
 

@@ -20,8 +20,8 @@ from muster.store.rows import pieces
 from muster.store.settlements import SettlementWriter
 from muster.store.tables import cycles, jobs, staged
 
-# Only these move the watermark, and there is one of them at a time; plans and on-demand runs stand beside them.
-_PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION})
+# There is one of these at a time; plans and on-demand runs stand beside them.
+_PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION, CycleKind.ROLLBACK})
 _SUCCEEDED = frozenset({CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS})
 
 

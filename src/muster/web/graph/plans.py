@@ -54,6 +54,12 @@ def list_cycles(call: Call) -> Answer:
     return call.collection("cycles", found, render_jobs.cycle)
 
 
+def roll_back(call: Call) -> Answer:
+    """POST …/jobs/{job}/cycles/{cycle}/rollback: asks for a plan that takes back what the cycle has done."""
+    sp = application_of(call).service_principal_id
+    return _accepted(call, work.ask_for_rollback(call.desk, sp, call.parts["job"], call.parts["cycle"]))
+
+
 def run_cycle(call: Call) -> Answer:
     """POST …/jobs/{job}/cycles: one at once; {"kind": "reconciliation"} compares everything with the application."""
     sp, name = application_of(call).service_principal_id, text_of(call.fields(optional=True), "kind", optional=True)

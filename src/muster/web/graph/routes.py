@@ -201,6 +201,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_JOB}/plans/{{plan}}", _READ, plans.get_plan),
     ("POST", f"{_JOB}/plans/{{plan}}/apply", _RUN, plans.apply_plan),
     ("POST", f"{_JOB}/whatIf", _READ, plans.what_if),
+    ("POST", f"{_JOB}/cycles/{{cycle}}/rollback", _RUN, plans.roll_back),
     ("GET", f"{_JOB}/heldOperations", _READ, holds.list_held),
     ("GET", f"{_JOB}/heldOperations/causes", _READ, holds.list_causes),
     ("POST", f"{_JOB}/heldOperations/approve", _RUN, holds.approve_held),

@@ -19,6 +19,7 @@ _KINDS = {
     CycleKind.RECONCILIATION: marked("Reconciliation"),
     CycleKind.PLAN: marked("Plan"),
     CycleKind.ON_DEMAND: marked("Provision on demand"),
+    CycleKind.ROLLBACK: marked("Rollback"),
 }
 _PHASES = {
     CyclePhase.CENSUS: marked("Reading what the application has"),

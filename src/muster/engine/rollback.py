@@ -1,0 +1,197 @@
+"""Plans that take back a cycle: its log read, each object undone as far as it can be."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from muster.engine.parts import EngineStores, JobParts
+from muster.model.cause import Cause, CauseKind
+from muster.model.directory import ObjectKind
+from muster.model.failures import ProvisioningFailure
+from muster.model.job import Counters, Cycle, CycleState, Irreversible, Plan, PlanKind
+from muster.model.log import LogEntry
+from muster.model.operation import Link, Operation, WantedReference
+from muster.planning.plan import plan_hash, requests_needed, time_needed
+from muster.planning.references import plan_references
+from muster.planning.rollback import History, read_histories, undo
+from muster.ports.cycles import LogQuery
+from muster.ports.source import EvidentSource
+from muster.ports.world import Clock, Ids
+
+PAGE = 1_000
+
+
+class RollbackRefused(ProvisioningFailure):
+    """A cycle cannot be taken back as a whole: unknown, running, or no longer in the log."""
+
+    code = "RollbackRefused"
+    remedy = "List the cycles of the job, and name one that has ended."
+
+
+def plan_rollback(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, cycle_id: str) -> Plan:
+    """Returns the plan that takes back a cycle, not stored yet. Raises: RollbackRefused."""
+    cycle = _find_cycle(parts, stores, cycle_id)
+    references = {
+        kind: frozenset(item.attribute for item in rules.references) for kind, rules in parts.rules.kinds.items()
+    }
+    histories = read_histories(_read_entries(stores, parts.job.id, cycle), references)
+    operations: list[Operation] = []
+    followers: list[Operation] = []
+    irreversible: list[Irreversible] = []
+    for kind in ObjectKind:
+        of_kind = [history for history in histories if history.kind is kind]
+        for start in range(0, len(of_kind), PAGE):
+            page = of_kind[start : start + PAGE]
+            links = stores.links.links(parts.job.id, kind, [history.source_id for history in page])
+            for history in page:
+                undone = undo(
+                    history,
+                    links.get(history.source_id),
+                    parts.rules.kinds.get(kind),
+                    change_id=ids.new_id(),
+                    cycle_id=cycle_id,
+                )
+                irreversible += undone.irreversible
+                kept = undone.operation and _unless_protected(parts, undone.operation, irreversible)
+                if kept is not None:
+                    operations.append(kept)
+                if kept is None or not kept.removes:
+                    followers += _references_back(
+                        parts, stores, ids, history, links.get(history.source_id), irreversible
+                    )
+    everything = (*operations, *followers)
+    requests = requests_needed(everything, members_per_request=parts.target.capabilities.members_per_request)
+    kinds = [operation.kind.value for operation in everything]
+    return Plan(
+        id=ids.new_id(),
+        job_id=parts.job.id,
+        hash=plan_hash(everything, []),
+        made_at=clock.now(),
+        operations=everything,
+        held=(),
+        counters=Counters(
+            evaluated=len(histories),
+            updated=kinds.count("update"),
+            disabled=kinds.count("disable"),
+            deleted=kinds.count("delete"),
+            references=len(followers),
+        ),
+        requests=requests,
+        duration=time_needed(requests, parts.target.capabilities.requests_per_second),
+        kind=PlanKind.ROLLBACK,
+        cycle_id=cycle_id,
+        irreversible=tuple(irreversible),
+    )
+
+
+def _find_cycle(parts: JobParts, stores: EngineStores, cycle_id: str) -> Cycle:
+    cycle = stores.cycles.get(cycle_id)
+    if cycle is None or cycle.job_id != parts.job.id:
+        raise RollbackRefused(f"The job has no cycle {cycle_id}.")
+    if cycle.state is CycleState.RUNNING:
+        raise RollbackRefused(f"The cycle {cycle_id} is running.", remedy="Wait for its end, or pause the job.")
+    return cycle
+
+
+def _read_entries(stores: EngineStores, job_id: str, cycle: Cycle) -> Sequence[LogEntry]:
+    entries: list[LogEntry] = []
+    query = LogQuery(job_id=job_id, cycle_id=cycle.id, status="success", ascending=True, limit=PAGE)
+    while True:
+        page, after = stores.log.search(query)
+        entries += page
+        if after is None:
+            break
+        query = replace(query, after=after)
+    if cycle.counters.writes and not entries:
+        raise RollbackRefused(
+            f"The log no longer holds what the cycle {cycle.id} did.",
+            remedy="Keep the log for longer; this cycle cannot be taken back.",
+        )
+    return entries
+
+
+def _unless_protected(parts: JobParts, operation: Operation, irreversible: list[Irreversible]) -> Operation | None:
+    """Returns the operation unless it would take something from a protected account."""
+    if not operation.removes or not parts.protections:
+        return operation
+    change = parts.source.read_one(operation.object_kind, operation.source_id)
+    if change is None:
+        return operation
+    source = parts.source
+    groups = source.groups_of([change.source_id]) if isinstance(source, EvidentSource) else {}
+    why = parts.protections.reason(change, groups.get(change.source_id, ()))
+    if why is None:
+        return operation
+    irreversible.append(
+        Irreversible(source_id=operation.source_id, source_name=operation.source_name, attribute=None, reason=why)
+    )
+    return None
+
+
+def _references_back(
+    parts: JobParts,
+    stores: EngineStores,
+    ids: Ids,
+    history: History,
+    link: Link | None,
+    irreversible: list[Irreversible],
+) -> list[Operation]:
+    """Returns what takes references back: those that came go, those that went come, if the account has not moved on."""
+    names = [name for name in {**history.came, **history.went} if history.came.get(name) or history.went.get(name)]
+    rules = parts.rules.kinds.get(history.kind)
+    if link is None or rules is None or history.is_created or history.is_deleted or not names:
+        return []
+    known = {
+        each.attribute: each.acknowledged
+        for each in stores.links.references(parts.job.id, history.kind, [history.source_id])
+    }
+    found: list[Operation] = []
+    for reference in rules.references:
+        if reference.attribute not in names:
+            continue
+        held = known.get(reference.attribute, {})
+        came, went = history.came.get(reference.attribute, set()), history.went.get(reference.attribute, set())
+        leaving = tuple((source_id, target_id) for source_id, target_id in held.items() if target_id in came)
+        owners = stores.links.owners(parts.job.id, reference.kind, sorted(went))
+        coming = tuple(
+            (owner[1], target_id)
+            for target_id in sorted(went)
+            if (owner := owners.get(target_id)) is not None
+            and owner[0] == parts.job.id
+            and target_id not in held.values()
+        )
+        lost = len(went) - len(coming) + len(came) - len(leaving)
+        if lost:
+            reason = f"{lost} of what came or went was changed since, or is no longer there"
+            irreversible.append(
+                Irreversible(
+                    source_id=history.source_id,
+                    source_name=history.source_name,
+                    attribute=reference.attribute,
+                    reason=reason,
+                )
+            )
+        if not leaving and not coming:
+            continue
+        gone = {source_id for source_id, _ in leaving}
+        wanted = (*(each for each in held if each not in gone), *(source_id for source_id, _ in coming))
+        operation = plan_references(
+            change_id=ids.new_id(),
+            kind=history.kind,
+            source_id=history.source_id,
+            source_name=history.source_name,
+            target_id=link.target_id,
+            attribute=reference.attribute,
+            multivalued=reference.multivalued,
+            add=coming,
+            remove=leaving,
+            members_per_request=parts.target.capabilities.members_per_request,
+        )
+        back = WantedReference(
+            attribute=reference.attribute,
+            kind=reference.kind,
+            multivalued=reference.multivalued,
+            source_ids=tuple(sorted(wanted)),
+        )
+        cause = Cause(kind=CauseKind.ROLLBACK, subject=reference.attribute, sentence="a cycle is taken back")
+        found.append(replace(operation, references=(back,), cause=cause))
+    return found
