@@ -31,7 +31,8 @@ bench: .venv/setup-dev.stamp ## Measure the rules, and an initial cycle against 
 	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
 
-faults: .venv/setup-dev.stamp ## Play 10,000 schedules of edits, faults and kills: make faults SCHEDULES=500
+faults: .venv/setup-dev.stamp ## Kill at every boundary, and play 10,000 schedules of edits and faults: make faults SCHEDULES=500
+	MUSTER_KILL_POINTS=all $(BIN)/python -m pytest tests/faults/test_kill_points.py
 	MUSTER_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest tests/faults/test_schedules.py
 
 planted: .venv/setup-dev.stamp ## Show that every planted error is caught

@@ -29,6 +29,8 @@ _COMMITS = frozenset(
         "add",
         "mark_applied",
         "decide",
+        "keep",
+        "drop_others",
     }
 )
 
