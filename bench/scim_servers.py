@@ -54,17 +54,14 @@ class Served:
 
 
 @contextmanager
-def serve_ours(
-    folder: Path, *, port: int = 9311, core: int | None = 0, threads: int = 16, log: Path | None = None
-) -> Iterator[Served]:
+def serve_ours(folder: Path, *, port: int = 9311, core: int | None = 0, log: Path | None = None) -> Iterator[Served]:
     """Our server with its defaults, which are `synchronous=FULL`, the call log and ETags; a customer named bench."""
     token_file = folder / "bench.token"
     if not token_file.exists():
         made = run_ours("customer", "create", "bench", "--profile", "generic", "--json", folder=folder)
         token_file.write_text(json.loads(made)["token"])
     command = [*_pinned(core), *COMMAND, "serve", "--port", str(port), "--data", str(folder)]
-    environment = {**os.environ, "MUSTER_THREADS": str(threads)}
-    environment.pop("MUSTER_SYNCHRONOUS", None)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
     with (log or folder / "bench.log").open("w") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True)
         url = f"http://127.0.0.1:{port}/udi/customers/bench/scim/v2"

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -48,6 +49,32 @@ def test_an_added_extension_and_an_added_type_are_served(tmp_path: Path) -> None
         assert customer.ask("GET", "/").json["totalResults"] == 2
         eight = manager.customer("eight", profile="8x8", sites=("London",))
         assert URN not in [each["id"] for each in eight.ask("GET", "/Schemas").json["Resources"]]
+
+
+def test_a_type_of_ones_own_may_use_the_names_of_users_for_something_else(tmp_path: Path) -> None:
+    folder = tmp_path / "cm"
+    attributes = [
+        *DEVICES[0]["attributes"],
+        {"name": "userName", "required": True},
+        {"name": "displayName", "caseExact": True},
+    ]
+    _lay(folder, "devices.json", [{**DEVICES[0], "attributes": attributes}, DEVICES[1]])
+    with configuration_manager(folder) as manager:
+        customer = manager.customer("custom")
+        for number, name in enumerate(("ada", "ada", "ben")):
+            device = {"serial": f"S{number}", "userName": name, "displayName": name.title()}
+            assert customer.ask("POST", "/Devices", {"schemas": [DEVICE], **device}).status == 201
+        for text, wanted in (
+            ('userName eq "ada"', 2),
+            ('userName sw "b"', 1),
+            ('displayName eq "Ada"', 2),
+            ('displayName eq "ada"', 0),
+            ('displayName co "da"', 2),
+            ('serial eq "s1"', 1),
+        ):
+            assert customer.ask("GET", f"/Devices?filter={quote(text)}").json["totalResults"] == wanted, text
+        listed = customer.ask("GET", "/Devices?sortBy=userName&sortOrder=descending").json["Resources"]
+        assert [each["userName"] for each in listed] == ["ben", "ada", "ada"]
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,15 @@ from muster.configuration_manager.site import Site
 from muster.database.connection import Synchronous, open_database
 from muster.http_server.wsgi import WsgiFace
 
+OWN_THREADS = 2  # the one that owns the sockets, and the one that answers together
+
 logger = logging.getLogger(__name__)
 
 
 def create_web(*, location: str, synchronous: str, public_url: str, schemas: str, threads: int, log_level: str) -> Site:
     """The application over an installation whose tables are up to date."""
     start_logging(log_level)
-    database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads)
+    database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads + OWN_THREADS)
     logger.info("commits are kept with %s", database.describe_durability())
     installation = assemble(database, public_url)
     store = open_resource_store(database, installation.writer, now=lambda: datetime.now(UTC), new_id=make_resource_id)

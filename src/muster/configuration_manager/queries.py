@@ -25,6 +25,7 @@ from muster.scim.filters import (
     ValuePath,
 )
 from muster.scim.repository import ResourceQuery
+from muster.scim.resources import ResourceType
 from muster.scim.values import fold, parse_instant
 
 Clause = ColumnElement[bool]
@@ -61,11 +62,14 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-COLUMNS: Mapping[Name, IndexedColumn] = {
+Columns = Mapping[Name, IndexedColumn]
+
+COLUMNS: Columns = {
     (None, "id", None): IndexedColumn(
         column=resources.c.resource_id, encode=_as_is, is_text=True, is_always_there=True
     ),
     # SQLite's LIKE is blind to the case of ASCII letters: exact where both sides are folded, else too wide.
+    # A user's unique name is the userName.
     (None, "userName", None): IndexedColumn(
         column=resources.c.unique_name, encode=fold, is_text=True, like_is_exact=True, is_always_there=True
     ),
@@ -82,7 +86,6 @@ COLUMNS: Mapping[Name, IndexedColumn] = {
     ),
 }
 
-
 _OPPOSITES = {
     FilterOperator.GREATER: FilterOperator.LESS_OR_EQUAL,
     FilterOperator.GREATER_OR_EQUAL: FilterOperator.LESS,
@@ -91,34 +94,45 @@ _OPPOSITES = {
 }
 
 
+def columns_of(resource_type: ResourceType) -> Columns:
+    """The columns that hold what they say for a type: in one of an operator's own, names may mean something else."""
+    shown = resource_type.by_name.get("displayname")
+    others = set()
+    if resource_type.unique_attributes[:1] != ("userName",):
+        others.add("userName")
+    if shown is not None and shown.case_exact:
+        others.add("displayName")
+    return {name: column for name, column in COLUMNS.items() if name[1] not in others}
+
+
 def name_of(path: AttributePath) -> Name:
     """The path as a key of a table."""
     return path.schema, path.attribute, path.sub_attribute
 
 
-def compile_clause(bound: Filter) -> CompiledFilter:
+def compile_clause(bound: Filter, columns: Columns = COLUMNS) -> CompiledFilter:
     """The bound filter as SQL over the table of resources."""
     match bound:
         case Comparison():
-            return _compile_comparison(bound)
+            return _compile_comparison(bound, columns)
         case Presence():
-            return _compile_presence(bound)
+            return _compile_presence(bound, columns)
         case ValuePath():
             return _compile_value_path(bound)
         case Not():
-            inner = compile_clause(bound.filter)
+            inner = compile_clause(bound.filter, columns)
             if inner.clause is None or not inner.is_exact:
                 return UNKNOWN
             # A comparison with NULL is neither true nor false in SQL; in SCIM it is false.
             return CompiledFilter(clause=sa.not_(sa.func.coalesce(inner.clause, sa.false())), is_exact=True)
         case And():
-            parts = [compile_clause(part) for part in bound.filters]
+            parts = [compile_clause(part, columns) for part in bound.filters]
             clauses = [part.clause for part in parts if part.clause is not None]
             return CompiledFilter(
                 clause=sa.and_(*clauses) if clauses else None, is_exact=all(part.is_exact for part in parts)
             )
         case Or():
-            parts = [compile_clause(part) for part in bound.filters]
+            parts = [compile_clause(part, columns) for part in bound.filters]
             clauses = [part.clause for part in parts if part.clause is not None]
             if len(clauses) < len(parts):
                 return UNKNOWN
@@ -127,15 +141,15 @@ def compile_clause(bound: Filter) -> CompiledFilter:
             assert_never(bound)
 
 
-def complement_of(bound: Filter | None) -> Clause | None:
+def complement_of(bound: Filter | None, columns: Columns = COLUMNS) -> Clause | None:
     """What a comparison by order leaves out, where every resource has the attribute; None for any other filter."""
     if not isinstance(bound, Comparison):
         return None
     other = _OPPOSITES.get(bound.operator)
-    indexed = COLUMNS.get(name_of(bound.attribute))
+    indexed = columns.get(name_of(bound.attribute))
     if other is None or indexed is None or not indexed.is_always_there:
         return None
-    return compile_clause(replace(bound, operator=other)).clause
+    return compile_clause(replace(bound, operator=other), columns).clause
 
 
 def needs_relations(bound: Filter) -> bool:
@@ -151,11 +165,13 @@ def needs_relations(bound: Filter) -> bool:
             assert_never(bound)
 
 
-def order_by(path: AttributePath | None, *, descending: bool) -> list[ColumnElement[Any]] | None:
+def order_by(
+    path: AttributePath | None, columns: Columns = COLUMNS, *, descending: bool
+) -> list[ColumnElement[Any]] | None:
     """The ORDER BY of a sort attribute (None: the order of creation), or None for one that has no column."""
     if path is None:
         return [resources.c.key.asc()]
-    indexed = COLUMNS.get(name_of(path))
+    indexed = columns.get(name_of(path))
     if indexed is None:
         return None
     ordered = indexed.column.desc() if descending else indexed.column.asc()
@@ -184,11 +200,11 @@ def choose_rows(ordered: Sequence[Row], query: ResourceQuery) -> Sequence[Row]:
     return ordered[query.start_index - 1 :][: query.count]
 
 
-def _compile_comparison(bound: Comparison) -> CompiledFilter:
+def _compile_comparison(bound: Comparison, columns: Columns) -> CompiledFilter:
     name = name_of(bound.attribute)
     if name == (None, "members", "value"):
         return _compile_member(bound.operator, bound.value)
-    indexed = COLUMNS.get(name)
+    indexed = columns.get(name)
     if indexed is None:
         return UNKNOWN
     column, value = indexed.column, bound.value
@@ -239,13 +255,13 @@ def _end_of_prefix(prefix: str) -> str | None:
     return kept[:-1] + chr(following)
 
 
-def _compile_presence(bound: Presence) -> CompiledFilter:
+def _compile_presence(bound: Presence, columns: Columns) -> CompiledFilter:
     name = name_of(bound.attribute)
     if name in ((None, "members", None), (None, "members", "value")):
         return CompiledFilter(
             clause=sa.exists().where(members.c.group_key == resources.c.key).correlate(resources), is_exact=True
         )
-    indexed = COLUMNS.get(name)
+    indexed = columns.get(name)
     if indexed is None:
         return UNKNOWN
     there = indexed.column.is_not(None)

@@ -54,6 +54,7 @@ class ResourceReader:
         self._customer_key = customer_key
         self._only_provisioned = only_provisioned
         self._types = {resource_type.name: resource_type for resource_type in resource_types}
+        self._columns = {name: queries.columns_of(resource_type) for name, resource_type in self._types.items()}
         locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
         self._membership = Membership(statements, customer_key, locations)
 
@@ -90,12 +91,20 @@ class ResourceReader:
         bound = query.filter
         if not isinstance(bound, Comparison) or bound.operator is not FilterOperator.EQUAL or query.start_index != 1:
             return None
-        column = _LOOKUPS.get(queries.name_of(bound.attribute))
-        if column is None or "\0" in str(bound.value) or query.sort_by is not None or query.count == 0:
+        name = queries.name_of(bound.attribute)
+        column = _LOOKUPS.get(name)
+        indexed = self._columns[type_name].get(name)
+        if (
+            column is None
+            or indexed is None
+            or "\0" in str(bound.value)
+            or query.sort_by is not None
+            or query.count == 0
+        ):
             return None
         if query.after is not None or query.before is not None:
             return None
-        value = queries.COLUMNS[queries.name_of(bound.attribute)].encode(bound.value)
+        value = indexed.encode(bound.value)
         rows = self._reads.by_column[column].fetch_all(self._named(type_name, p_value=value, p_limit=query.count + 1))
         if len(rows) > query.count:
             return None
@@ -120,11 +129,11 @@ class ResourceReader:
 
     def _search(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
         bound = query.filter
-        compiled = queries.EVERYTHING if bound is None else queries.compile_clause(bound)
+        compiled = queries.EVERYTHING if bound is None else queries.compile_clause(bound, self._columns[type_name])
         scope = self._scope(type_name)
         if compiled.clause is not None:
             scope.append(compiled.clause)
-        order = queries.order_by(query.sort_by, descending=query.descending)
+        order = queries.order_by(query.sort_by, self._columns[type_name], descending=query.descending)
         if compiled.is_exact and order is not None:
             total = self._count_rest(type_name, query, connection)
             if total is None:
@@ -152,7 +161,7 @@ class ResourceReader:
         bound = query.filter
         predicate = None if bound is None or is_exact else compile_filter(bound, resource_type)
         with_relations = predicate is not None and bound is not None and queries.needs_relations(bound)
-        order = queries.order_by(query.sort_by, descending=query.descending)
+        order = queries.order_by(query.sort_by, self._columns[type_name], descending=query.descending)
         read = sa.select(*READ_COLUMNS).where(*scope).order_by(*(order or [resources.c.key]))
         kept: list[tuple[Document | None, Row]] = []
         for rows in connection.execute(read.execution_options(yield_per=SCAN_ROWS)).partitions():
@@ -195,7 +204,7 @@ class ResourceReader:
 
     def _count_rest(self, type_name: str, query: ResourceQuery, connection: Connection) -> int | None:
         """How many rows a broad comparison by order finds: all but the few it leaves out. None when those are many."""
-        rest = queries.complement_of(query.filter)
+        rest = queries.complement_of(query.filter, self._columns[type_name])
         kept = None if rest is None else self._reads.total.fetch_one(self._named(type_name), on=connection)
         if rest is None or kept is None or kept[0] <= REST_ROWS:
             return None

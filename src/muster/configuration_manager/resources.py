@@ -289,7 +289,7 @@ class SqlRepository(ResourceReader):
         Raises: InvalidValue for a character that no index takes.
         """
         unique = self._unique.get(type_name)
-        texts = {name: document.get(name) for name in (unique or "userName", "externalId", "displayName")}
+        texts = {name: document.get(name) for name in (unique or "externalId", "externalId", "displayName")}
         for name, value in texts.items():
             if value is not None and "\0" in value:
                 raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")

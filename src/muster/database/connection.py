@@ -24,8 +24,8 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -8000",
-    "PRAGMA mmap_size = 67108864",
+    "PRAGMA cache_size = -4000",
+    "PRAGMA mmap_size = 20971520",
     "PRAGMA journal_size_limit = 67108864",
     "PRAGMA wal_autocheckpoint = 4000",  # pages: a fifth of the work of writing was copying them back more often
 )

@@ -1,4 +1,8 @@
-"""The threads that answer what takes time: many for whatever may take long, one for what is answered together."""
+"""The threads that answer what takes time: many for whatever may take long, one for what is answered together.
+
+Of the many, the one that became free last is taken first: what it keeps, such as a connection to the database with its
+pages, is used again, and a server that is seldom busy with many requests at once keeps little.
+"""
 
 import logging
 import queue
@@ -23,7 +27,10 @@ class Workers:
 
     def __init__(self, application: Application, *, threads: int) -> None:
         self._application = application
-        self._apart: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._mutex = threading.Lock()
+        self._free: list[queue.SimpleQueue[Work | None]] = []
+        self._waiting: deque[Work] = deque()
+        self._is_stopped = False
         self._together: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
         self._done: deque[tuple[Connection, Request, Answer]] = deque()
         self.wakened, self._waker = socket.socketpair()
@@ -42,13 +49,21 @@ class Workers:
 
     def stop(self) -> None:
         """Lets the threads end after what they do."""
-        for _ in self._threads[:-1]:
-            self._apart.put(None)
+        with self._mutex:
+            self._is_stopped = True
+            free, self._free = self._free, []
+        for desk in free:
+            desk.put(None)
         self._together.put(None)
 
     def answer_apart(self, work: Work) -> None:
         """Hands over one request."""
-        self._apart.put(work)
+        with self._mutex:
+            desk = self._free.pop() if self._free else None
+            if desk is None:
+                self._waiting.append(work)
+        if desk is not None:
+            desk.put(work)
 
     def answer_together(self, works: list[Work]) -> None:
         """Hands over requests that may share what their answers cost."""
@@ -70,7 +85,8 @@ class Workers:
                 self._waker.send(b"w")
 
     def _answer_apart(self) -> None:
-        while (work := self._apart.get()) is not None:
+        desk: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        while (work := self._take_work(desk)) is not None:
             connection, request = work
             try:
                 answer = self._application.answer(request)
@@ -79,6 +95,16 @@ class Workers:
                 answer = self._application.refuse(500, FAULT, request.target)
             self._done.append((connection, request, answer))
             self.wake()
+
+    def _take_work(self, desk: "queue.SimpleQueue[Work | None]") -> Work | None:
+        """What has waited longest, or what is laid on the thread's desk; None at the end."""
+        with self._mutex:
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._is_stopped:
+                return None
+            self._free.append(desk)
+        return desk.get()
 
     def _answer_together(self) -> None:
         while (works := self._together.get()) is not None:
