@@ -261,7 +261,7 @@ def document_of(house: House, job: Started) -> dict[str, object]:
     }
 
 
-MAPPING = {"type": "Direct", "attribute": "city", "flow": "Always", "matches": "no", "default": ""}
+MAPPING = {"type": "Direct", "attribute": "city", "flow": "Always", "is_matching": "no", "default": ""}
 
 
 @pytest.mark.parametrize(
@@ -294,8 +294,8 @@ def test_a_mapping_of_each_type_is_added_and_shown_again(
         ("new", {"target": "locale", "type": "Constant"}, "Enter the constant value"),
         ("new", {"target": "locale", "type": "Expression", "expression": "Joi(1)"}, "Join"),
         ("new", {"target": "title"}, "has a mapping already"),
-        ("new", {"target": "locale", "matches": "yes", "precedence": "1"}, "has the matching precedence 1 already"),
-        ("new", {"target": "locale", "matches": "yes", "precedence": "x"}, "whole number from 1"),
+        ("new", {"target": "locale", "is_matching": "yes", "precedence": "1"}, "has the matching precedence 1 already"),
+        ("new", {"target": "locale", "is_matching": "yes", "precedence": "x"}, "whole number from 1"),
         ("userName/remove", {}, "required by the application"),
     ],
 )

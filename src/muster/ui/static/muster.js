@@ -190,6 +190,7 @@
     });
   }
   document.addEventListener("change", async ({ target }) => {
+    if ("submit" in target.dataset) target.form.submit();
     if (target.dataset.upload && target.files[0]) {
       const area = document.getElementById(target.dataset.upload);
       area.value = await target.files[0].text();

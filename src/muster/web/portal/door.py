@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from muster.administration.access import NAME_LIMIT, OPERATOR, PASSWORD_LENGTH, create_administrator
 from muster.administration.refusals import Refused
+from muster.administration.work import IMPORT_BYTES
 from muster.model.roles import Caller, Role
 from muster.sealing import is_password, is_token
 from muster.ui.brake import Brake, Pressure
@@ -28,7 +29,12 @@ FORM_COOKIE = "muster_form"
 # Endpoints that need no session.
 OPEN = frozenset({"asset", "choose_language", "show_sign_in", "sign_in", "show_set_up", "set_up"})
 # Forms that hold a document or a file: so many bytes, and only from somebody who is signed in.
-ROOMY = {"change_schema": 4_194_304, "save_manifest": 4_194_304, "change_scope": 1_048_576}
+ROOMY = {
+    "change_schema": 4_194_304,
+    "save_manifest": 4_194_304,
+    "change_scope": 1_048_576,
+    "upload": IMPORT_BYTES + 65_536,
+}
 
 # One person at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
 _PAIR = Pressure(free=4, longest=timedelta(minutes=5))

@@ -37,7 +37,12 @@ def find() -> Any:
 def _pages(wanted: str) -> Iterator[Found]:
     may = flask.g.me.may
     lines = [Found(name=name, about=gettext("Page"), to=to, icon=icon) for to, name, icon in places()]
-    deeds = ((Permission.WRITE_CONFIGURATION, gettext("New application"), "/applications/new", "plus"),)
+    deeds = (
+        (Permission.WRITE_CONFIGURATION, gettext("New application"), "/applications/new", "plus"),
+        (Permission.WRITE_DIRECTORY, gettext("New user"), "/users/new", "user-plus"),
+        (Permission.WRITE_DIRECTORY, gettext("New group"), "/groups/new", "users-group"),
+        (Permission.WRITE_DIRECTORY, gettext("Import people from a file"), "/import", "upload"),
+    )
     lines += [
         Found(name=name, about=gettext("Action"), to=to, icon=icon) for needed, name, to, icon in deeds if may(needed)
     ]

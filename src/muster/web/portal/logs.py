@@ -1,5 +1,6 @@
 """The provisioning log: filters, lines, and one entry with its steps."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,10 +14,13 @@ from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
 from muster.ports.cycles import LogQuery
 from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext, marked
+from muster.web.portal.log_files import write_csv, write_json
 from muster.web.portal.paths import address, choice, desk, place, text
 from muster.web.portal.shelves import Shelf, find_shelf
 
 ROWS = 50
+DOWNLOADED = 100_000
+_PAGE = 500
 SPANS = {
     "1h": (marked("Last hour"), timedelta(hours=1)),
     "24h": (marked("Last 24 hours"), timedelta(hours=24)),
@@ -84,6 +88,21 @@ class Filters:
         }
         return address(*self.parts, **{**query, **changes})
 
+    def download(self, form: str) -> str:
+        """Returns the address of a file with everything that fits the filters."""
+        return address(
+            "logs",
+            "download",
+            format=form,
+            search=self.search,
+            status=self.status,
+            action=self.action,
+            span=self.span,
+            application=self.application,
+            cycle=self.cycle,
+            source=self.source,
+        )
+
     @property
     def are_set(self) -> bool:
         """Whether anything narrows the log."""
@@ -112,13 +131,38 @@ def show_entry(entry_id: str) -> Any:
     return flask.render_template(
         "logs/panel.html" if is_fragment_wanted() else "logs/entry.html",
         entry=entry,
-        application=_applications().get(entry.service_principal_id),
+        application=applications_by_id().get(entry.service_principal_id),
         remedy=remedy_of(entry),
         statuses=STATUSES,
         actions=ACTIONS,
         steps=STEPS,
         entry_address=entry_address,
     )
+
+
+def download() -> Any:
+    """GET /logs/download: what fits the filters as CSV or JSON, newest first, at most 100,000 entries."""
+    form = choice("format", ("csv", "json")) or "csv"
+    filters = _read_filters(("logs",), text("application"))
+    # Read before the answer begins: a refusal is a page, not half a file.
+    entries, after = logs.provisioning(desk(), _query(filters, None, _PAGE))
+    written = write_csv if form == "csv" else write_json
+    response = flask.Response(
+        flask.stream_with_context(written(_all(filters, entries, after))),
+        mimetype="text/csv" if form == "csv" else "application/json",
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="provisioning-{flask.g.now:%Y%m%d-%H%M}.{form}"'
+    return response
+
+
+def _all(filters: Filters, entries: Sequence[LogEntry], after: str | None) -> Iterator[LogEntry]:
+    count = 0
+    while True:
+        yield from entries
+        count += len(entries)
+        if after is None or count >= DOWNLOADED:
+            return
+        entries, after = logs.provisioning(desk(), _query(filters, after, _PAGE))
 
 
 def remedy_of(entry: LogEntry) -> str | None:
@@ -135,18 +179,7 @@ def entry_address(entry: LogEntry) -> str:
 
 
 def _show(filters: Filters, shelf: Shelf | None) -> Any:
-    since = None if filters.span is None else flask.g.now - SPANS[filters.span][1]
-    query = LogQuery(
-        service_principal_id=filters.application,
-        cycle_id=filters.cycle,
-        source_id=filters.source,
-        identity=filters.search,
-        action=filters.action,
-        status=filters.status,
-        since=since,
-        after=place(),
-        limit=ROWS,
-    )
+    query = _query(filters, place(), ROWS)
     found, next_after = logs.provisioning(desk(), query)
     return flask.render_template(
         "logs/list.html",
@@ -155,11 +188,25 @@ def _show(filters: Filters, shelf: Shelf | None) -> Any:
         entries=found,
         is_first=query.after is None,
         next_after=next_after,
-        applications=_applications(),
+        applications=applications_by_id(),
         spans=SPANS,
         statuses=STATUSES,
         actions=ACTIONS,
         entry_address=entry_address,
+    )
+
+
+def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
+    return LogQuery(
+        service_principal_id=filters.application,
+        cycle_id=filters.cycle,
+        source_id=filters.source,
+        identity=filters.search,
+        action=filters.action,
+        status=filters.status,
+        since=None if filters.span is None else flask.g.now - SPANS[filters.span][1],
+        after=after,
+        limit=limit,
     )
 
 
@@ -176,6 +223,7 @@ def _read_filters(parts: tuple[str, ...], application: str | None) -> Filters:
     )
 
 
-def _applications() -> dict[str, EnterpriseApplication]:
+def applications_by_id() -> dict[str, EnterpriseApplication]:
+    """Returns all applications, for their names."""
     # A reader of logs alone need not read configuration: names come straight from the applications.
     return {found.service_principal_id: found for found in desk().stores.applications.list()}

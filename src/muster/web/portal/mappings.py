@@ -256,7 +256,7 @@ def _given() -> MappingForm:
         constant=field("constant"),
         expression=field("expression", EXPRESSION_CHARACTERS + 1_000),
         default=field("default"),
-        matches=field("matches") == "yes",
+        matches=field("is_matching") == "yes",
         precedence=field("precedence", 10),
         flow=chosen("flow", [flow.value for flow in FlowType]),
         clears=is_ticked("clears"),

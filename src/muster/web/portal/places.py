@@ -14,6 +14,8 @@ def places() -> tuple[tuple[str, str, str], ...]:
         (Permission.READ_DIRECTORY, "/users", gettext("Users"), "users"),
         (Permission.READ_DIRECTORY, "/groups", gettext("Groups"), "users-group"),
         (Permission.READ_LOGS, "/logs", gettext("Provisioning logs"), "list-details"),
+        (Permission.READ_LOGS, "/audit", gettext("Audit log"), "clipboard-list"),
+        (Permission.READ_LOGS, "/insights", gettext("Insights"), "chart-bar"),
     )
     may = flask.g.me.may
     return tuple((to, name, icon) for needed, to, name, icon in known if needed is None or may(needed))

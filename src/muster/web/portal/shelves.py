@@ -57,9 +57,9 @@ class Shelf:
                 (gettext("Provisioning"), ("provisioning",)),
             ]
             if self.status is not None:
-                pages.append((gettext("Mappings"), ("mappings",)))
+                pages += [(gettext("Mappings"), ("mappings",)), (gettext("On demand"), ("on-demand",))]
         if flask.g.me.may(Permission.READ_LOGS):
-            pages.append((gettext("Logs"), ("logs",)))
+            pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
         if not self.is_own:
             pages += [(gettext("Roles"), ("roles",)), (gettext("Properties"), ("properties",))]
         here = flask.request.path

@@ -1,0 +1,85 @@
+"""Import of people from a file: looked at first, as a plan; then carried out."""
+
+from collections import Counter
+from typing import Any
+
+import flask
+
+from muster.administration import work
+from muster.administration.refusals import Refused, bad_request
+from muster.model.job import Plan
+from muster.model.operation import Operation, OperationKind
+from muster.model.roles import Permission
+from muster.ports.administration import Work, WorkKind
+from muster.ui.frame import is_fragment_wanted, live
+from muster.ui.language import gettext
+from muster.web.portal.paths import address, desk
+
+SHOWN = 50
+
+
+def show_form(refusal: Refused | None = None) -> Any:
+    """GET /import"""
+    desk().require(Permission.WRITE_DIRECTORY)
+    return flask.render_template("directory/import.html", refusal=refusal, suffixes=work.IMPORT_SUFFIXES)
+
+
+def upload() -> Any:
+    """POST /import: `do` says whether it is only looked at."""
+    is_preview = flask.request.form.get("do") != "import"
+    try:
+        file = flask.request.files.get("file")
+        if file is None or not file.filename:
+            raise bad_request(gettext("Choose a file."))
+        asked = work.import_file(desk(), file.filename, file.read(), preview=is_preview)
+    except Refused as refused:
+        if is_fragment_wanted():
+            return flask.render_template("directory/import_refused.html", refusal=refused), 400
+        return show_form(refused), 400
+    if is_fragment_wanted():
+        return _progress(asked)
+    return flask.redirect(address("import", asked.id), 303)
+
+
+def show_work(work_id: str) -> Any:
+    """GET /import/<work_id>: how far it is, then what it found."""
+    asked = work.find_work(desk(), work_id)
+    if asked.kind is not WorkKind.IMPORT:
+        raise bad_request(gettext("That is no import."))
+    if is_fragment_wanted():
+        return live(_progress(asked))
+    return flask.render_template("directory/import_page.html", **_values(asked))
+
+
+def _progress(asked: Work) -> str:
+    return flask.render_template("directory/import_progress.html", **_values(asked))
+
+
+def _values(asked: Work) -> dict[str, Any]:
+    plan = _plan(asked)
+    answer = asked.answer or {}
+    return {
+        "asked": asked,
+        "plan": plan,
+        "counters": answer.get("counters") or {},
+        "cycle_id": answer.get("cycleId"),
+        "kinds": Counter(each.kind.value for each in plan.operations) if plan else {},
+        "wrong": [each for each in plan.operations if each.kind is OperationKind.FAIL][:SHOWN] if plan else [],
+        "shown": [each for each in plan.operations if _is_shown(each)][:SHOWN] if plan else [],
+    }
+
+
+def _is_shown(operation: Operation) -> bool:
+    return operation.kind in (OperationKind.CREATE, OperationKind.UPDATE)
+
+
+def _plan(asked: Work) -> Plan | None:
+    """The plan of a preview; None for who may not read configuration: the counts are shown all the same."""
+    answer = asked.answer or {}
+    sp, job, plan_id = answer.get("servicePrincipalId"), answer.get("jobId"), answer.get("planId")
+    if not (sp and job and plan_id):
+        return None
+    try:
+        return work.find_plan(desk(), str(sp), str(job), str(plan_id))
+    except Refused:
+        return None

@@ -1,0 +1,184 @@
+"""People and groups in the portal, imports, provision on demand, the audit log, insights, and the log as a file."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from faces.house import House, Started
+from faces.portal_visit import Visit
+from faces.test_graph_logs import REFUSED, log
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.job import Counters, CycleState
+from muster.model.log import LogStatus
+from muster.model.roles import Role
+
+ADMIN = Role.GLOBAL_ADMINISTRATOR
+PERSON = {"displayName": "Ada Long", "userPrincipalName": "ada@example.com", "accountEnabled": "on"}
+
+
+@pytest.fixture
+def visit(house: House) -> Visit:
+    return Visit(house, ADMIN)
+
+
+def test_a_person_is_made_edited_switched_off_deleted_restored_and_purged(house: House, visit: Visit) -> None:
+    boss = house.user("boss")["id"]
+    answer = visit.post("/users/new", **PERSON, department="Sales", manager="boss@example.com")
+    path = answer.headers["Location"].partition("?")[0]
+    user = house.stores.directory.get(ObjectKind.USER, "ada@example.com")
+    assert user is not None
+    assert (user.attributes["department"], user.manager_id) == ("Sales", boss)
+    changed = {**PERSON, "department": "", "jobTitle": "Lead", "manager": "", "otherMails": "a@x.example\nb@x.example"}
+    assert visit.post(f"{path}/edit", **changed).status_code == 303
+    user = house.stores.directory.get(ObjectKind.USER, "ada@example.com")
+    assert user is not None
+    assert (user.attributes.get("department"), user.attributes["jobTitle"], user.manager_id) == (None, "Lead", None)
+    assert user.attributes["otherMails"] == ("a@x.example", "b@x.example")
+    assert visit.post(f"{path}/enabled").headers["Location"].endswith("said=disabled")
+    assert "Enable" in visit.text(path)
+    assert visit.post(f"{path}/enabled", enabled="on").headers["Location"].endswith("said=enabled")
+    assert visit.post(f"{path}/delete").status_code == 303
+    assert "Restore" in visit.text(path)
+    assert visit.post(f"{path}/restore").status_code == 303
+    visit.post(f"{path}/delete")
+    assert visit.post(f"{path}/purge").status_code == 303
+    user = house.stores.directory.get(ObjectKind.USER, user.object_id)
+    assert user is None or user.lifecycle is Lifecycle.HARD_DELETED
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"displayName": ""}, "A value is required for displayName"),
+        ({"userPrincipalName": "nobody"}, "alias@domain"),
+        ({"manager": "nobody"}, "does not exist"),
+        ({"employeeHireDate": "soon"}, "takes an instant"),
+    ],
+)
+def test_a_person_who_cannot_be_comes_back_with_the_form(visit: Visit, given: dict[str, str], sentence: str) -> None:
+    answer = visit.post("/users/new", **{**PERSON, "jobTitle": "Kept as typed", **given})
+    assert answer.status_code == 400
+    assert sentence in answer.text
+    assert "Kept as typed" in answer.text
+
+
+def test_a_group_is_made_and_its_members_added_and_taken_out(house: House, visit: Visit) -> None:
+    ada = house.user("ada")["id"]
+    answer = visit.post("/groups/new", displayName="Sales", description="All of them", securityEnabled="on")
+    path = answer.headers["Location"].partition("?")[0]
+    assert visit.post(f"{path}/members", add="Ada Example").status_code == 303
+    assert "Ada Example" in visit.text(path)
+    assert "Nobody is named" in visit.post(f"{path}/members").text
+    assert visit.post(f"{path}/members", member=ada).status_code == 303
+    assert "Nobody is in this group" in visit.text(path)
+    assert visit.post(f"{path}/edit", displayName="").status_code == 400
+    assert visit.post(f"{path}/edit", displayName="Sales EU", securityEnabled="on").status_code == 303
+    assert visit.post(f"{path}/delete").status_code == 303
+    assert visit.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/users/new", "/groups/new", "/import"])
+def test_who_may_not_write_gets_no_form_and_no_write(house: House, path: str) -> None:
+    visit = Visit(house, Role.GLOBAL_READER)
+    assert visit.get(path).status_code == 403
+    answer = visit.post(path, **PERSON, do="import")
+    assert answer.status_code in (400, 403)
+    assert "/users/new" not in visit.text("/users")
+
+
+def test_a_file_is_taken_for_a_preview_and_for_an_import(house: House, visit: Visit) -> None:
+    def send(name: str, content: bytes, do: str) -> object:
+        data = {"csrf_token": visit.token("/"), "do": do, "file": (io.BytesIO(content), name)}
+        return visit.client.post("/import", data=data, content_type="multipart/form-data")
+
+    answer = send("people.csv", b"userPrincipalName,displayName\nada@example.com,Ada\n", "preview")
+    path = answer.headers["Location"]  # type: ignore[attr-defined]  # a test response
+    assert "is being read" in visit.text(path)
+    work = house.stores.work.get(path.rpartition("/")[2])
+    assert work is not None
+    assert work.payload["preview"] is True
+    house.stores.work.finish(work.id, "failed", {"reason": "No header.", "code": "InvalidFile"})
+    assert "No header." in visit.text(path)
+    answer = send("people.csv", b"userPrincipalName,displayName\nada@example.com,Ada\n", "import")
+    work = house.stores.work.get(answer.headers["Location"].rpartition("/")[2])  # type: ignore[attr-defined]  # as above
+    assert work is not None
+    house.stores.work.finish(work.id, "done", {"cycleId": "c", "counters": {"created": 7}})
+    assert ">7<" in visit.text(f"/import/{work.id}")
+    assert "can be imported" in send("people.exe", b"x", "import").text  # type: ignore[attr-defined]  # as above
+    assert "Choose a file" in visit.post("/import", do="import").text
+
+
+def test_on_demand_shows_first_and_then_the_cards(house: House, job: Started, visit: Visit) -> None:
+    ada = house.user("ada")["id"]
+    path = f"/applications/{job.sp}/on-demand"
+    assert "Ada Example" in visit.get(f"{path}?search=ada", HX_Request="true").text
+    page = visit.text(f"{path}?object={ada}")
+    assert "What would happen" in page
+    assert "Out of scope" in page
+    place = visit.post(path, object=ada).headers["Location"]
+    assert "The engine is at it" in visit.text(place)
+    work_id = place.rpartition("/")[2]
+    log(house, job, 1)
+    house.stores.work.take("engine")
+    house.stores.work.finish(work_id, "done", {"cycleId": "cycle-1", "changeId": "change-1"})
+    cards = visit.text(place)
+    assert cards.count("step-card step-") == 4
+    assert "Modified properties" in cards
+    assert visit.get(f"/applications/{job.sp}/on-demand/nothing").status_code == 404
+    assert visit.post(path, object="nobody").status_code == 404
+
+
+def test_on_demand_says_why_it_failed(house: House, job: Started, visit: Visit) -> None:
+    ada = house.user("ada")["id"]
+    place = visit.post(f"/applications/{job.sp}/on-demand", object=ada).headers["Location"]
+    answer = {"code": "SystemUnreachable", "reason": "Nobody answers.", "recommendedAction": "Check the URL."}
+    house.stores.work.finish(place.rpartition("/")[2], "failed", answer)
+    page = visit.text(place)
+    assert "Nobody answers." in page
+    assert "Check the URL." in page
+
+
+def test_the_audit_log_shows_who_changed_what(house: House, job: Started, visit: Visit) -> None:
+    user = house.user("ada")["id"]
+    house.call("PATCH", f"/users/{user}", {"jobTitle": "Lead"})
+    page = visit.text("/audit")
+    assert "Update user" in page
+    assert "<ins>Lead</ins>" in page
+    assert "Update user" not in visit.text("/audit?category=ApplicationManagement")
+    assert "Update user" in visit.text(f"/audit?target={user}&search=update")
+    assert "Nothing fits these filters" in visit.text("/audit?search=zzz")
+    assert Visit(house).get("/audit").status_code == 303
+
+
+def test_insights_count_cycles_and_failures(house: House, job: Started, visit: Visit) -> None:
+    log(house, job, 1, failure=REFUSED, status=LogStatus.FAILURE)
+    cycle = house.stores.cycles.running(job.id)
+    assert cycle is not None
+    house.clock.at += timedelta(seconds=4)
+    ended = replace(cycle, state=CycleState.ENTRY_LEVEL_ERRORS, ended_at=house.clock.at)
+    counted = Counters(expected=12, evaluated=12, created=9, updated=1, failed=2)
+    house.stores.cycles.close(replace(ended, counters=counted), None)
+    for path in ("/insights?span=24h", f"/applications/{job.sp}/insights?span=30d"):
+        page = visit.text(path)
+        assert "83.3 %" in page
+        assert REFUSED.code in page
+        assert "data-chart=" in page
+    assert visit.get("/insights?span=forever").status_code == 400
+
+
+def test_the_log_is_downloaded_as_csv_and_json_without_formulas(house: House, job: Started, visit: Visit) -> None:
+    log(house, job, 1, source_name='=HYPERLINK("x")')
+    log(house, job, 2)
+    answer = visit.get("/logs/download?format=csv")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert len(rows) == 2
+    assert rows[1]["sourceName"].startswith("'=")
+    whole = json.loads(visit.get(f"/logs/download?format=json&application={job.sp}").text)
+    assert whole[1]["sourceName"].startswith("=")
+    assert "provisioningSteps" in whole[0]
+    assert visit.get("/logs/download?format=xls").status_code == 400
