@@ -29,6 +29,7 @@ test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/uni
 
 bench: .venv/setup-dev.stamp ## Measure the rules, an initial cycle against a plain loop, and SCIM beside its peers
 	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py
+	$(BIN)/python bench/reevaluation.py
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
 	$(BIN)/python bench/scim_bench.py || { test $$? = 1 && echo "a goal is not reached" >&2; }
 

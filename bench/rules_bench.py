@@ -24,6 +24,7 @@ from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
 from muster.model.schema_document import read_schema
 from muster.model.values import Attributes
 from muster.planning.decision import plan_operation
+from muster.planning.difference import differences
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms, form_intent
 from muster.planning.rules import KindRules, compile_rules
@@ -88,6 +89,7 @@ def main() -> None:
         scoping_row(people, options.rounds),
         plan_row(people, options.rounds, "8x8"),
         plan_row(people, options.rounds, "scim"),
+        sameness_row(people, options.rounds),
     ]
     after = calibration()
     print(
@@ -140,6 +142,21 @@ def plan_row(people: Sequence[Change], rounds: int, application: str) -> Row:
 
     name = f"plan of unchanged people, {application}, {len(rules.values)} mappings"
     return Row(name=name, microseconds=best(turn, rounds, len(people)), limit=10.0)
+
+
+def sameness_row(people: Sequence[Change], rounds: int) -> Row:
+    """What a link's hash would be for: whether mapped values are those that the target confirmed. They are compared."""
+    rules = default_rules("8x8")
+    pairs = [
+        (form_intent(change, rules, TERMS, ENVIRONMENT).values, linked(change, rules)) for change in people[:20_000]
+    ]
+
+    def turn() -> None:
+        for values, target in pairs:
+            if differences(values, target, rules):
+                sys.exit("An account that is as it should be was found to differ.")
+
+    return Row(name="check of a link that is as it was", microseconds=best(turn, rounds, len(pairs)), limit=2.0)
 
 
 def best(turn: Callable[[], None], rounds: int, objects: int) -> float:

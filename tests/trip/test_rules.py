@@ -6,10 +6,10 @@ import copy
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from playing import ADDRESS, APP, JOB, Trip, WatchedTransport
@@ -18,7 +18,7 @@ from fakes.scim_service import ScimService, generic_profile
 from fakes.scripted_transport import JoinedTransport
 from muster.administration.access import OPERATOR
 from muster.administration.attribute_list import add_attribute
-from muster.administration.desk import Desk, LookAtCertificate, Stores, Uploads
+from muster.administration.desk import Desk, Stores
 from muster.gallery.schema import add_attributes, form_source
 from muster.model.application import AppRole
 from muster.model.directory import ObjectKind
@@ -70,39 +70,11 @@ def edit_rules(trip: Trip, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def desk_of(trip: Trip) -> Desk:
-    """The desk of an administrator of this house."""
-    names = (
-        "directory",
-        "applications",
-        "secrets",
-        "jobs",
-        "cycles",
-        "links",
-        "log",
-        "plans",
-        "holds",
-        "work",
-        "audit",
-        "access",
-        "clients",
-        "owners",
-    )
-    return Desk(
-        caller=OPERATOR,
-        stores=Stores(**{name: getattr(trip.store, name) for name in names}),
-        clock=trip.clock,
-        ids=trip.ids,
-        tenant_id="tenant",
-        open_target=lambda _application, _credentials: trip.open_job(JOB, {}).target,
-        exchange_code=lambda _credentials: {},
-        look_at_certificate=cast(LookAtCertificate, None),
-        explain=lambda _job, _user: {},
-        examine=lambda _application: {},
-        what_if=cast(Any, None),
-        uploads=cast(Uploads, None),
-        notifications=cast(Any, None),
-        together=nullcontext,
-    )
+    """The desk of an administrator of this house, with what the rules need of it."""
+    stores: dict[str, Any] = {item.name: getattr(trip.store, item.name, None) for item in fields(Stores)}
+    given: dict[str, Any] = dict.fromkeys(item.name for item in fields(Desk))
+    given |= {"caller": OPERATOR, "stores": Stores(**stores), "clock": trip.clock, "ids": trip.ids}
+    return Desk(**{**given, "together": nullcontext})
 
 
 def users_of(document: dict[str, Any]) -> dict[str, Any]:

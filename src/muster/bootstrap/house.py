@@ -53,6 +53,8 @@ DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
 HEARTBEAT_NAME = "engine.alive"
 _SILENT_SECONDS = 30.0
+# The two highest bits of this digit are fixed: RFC 9562 §4.1.
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class SystemClock:

@@ -12,6 +12,7 @@ from muster.model.hold import HoldCode
 from muster.model.job import Cycle, CycleKind
 from muster.model.log import SkipReason, Step
 from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Presence, TargetObject
+from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
 from muster.planning.drift import weigh_drift
@@ -24,6 +25,7 @@ from muster.ports.source import EvidentSource, Window
 from muster.ports.world import Clock, Ids
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The first four values of the trip, side by side."""

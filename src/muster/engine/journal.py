@@ -25,6 +25,10 @@ _COUNTED = {
     OperationKind.LINK: "unchanged",
 }
 
+# Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
+_ON_DEMAND, _SKIP, _REFER = CycleKind.ON_DEMAND, OperationKind.SKIP, OperationKind.REFER
+_SKIPPED, _FAILURE = LogStatus.SKIPPED, LogStatus.FAILURE
+
 
 class Journal:
     """Turns outcomes into settlements."""
@@ -41,7 +45,7 @@ class Journal:
         operation = outcome.operation
         kind, source_id = operation.object_kind, operation.source_id
         entry = None
-        if is_worth_logging(operation.skip_reason) or cycle.kind is CycleKind.ON_DEMAND:
+        if is_worth_logging(operation.skip_reason) or cycle.kind is _ON_DEMAND:
             entry = log_entry(
                 outcome,
                 entry_id=self._ids.new_id(),
@@ -49,7 +53,7 @@ class Journal:
                 cycle_id=cycle.id,
                 service_principal_id=self._parts.job.service_principal_id,
             )
-        if outcome.status is LogStatus.FAILURE and outcome.failure is not None:
+        if outcome.status is _FAILURE and outcome.failure is not None:
             waiting = next_escrow(
                 operation, outcome.failure, escrow, outcome.at, self._parts.job.interval, self._parts.retry_terms
             )
@@ -59,7 +63,7 @@ class Journal:
                 return Settlement(kind=kind, source_id=source_id, number=number, clear_escrow=True, entry=last)
             waiting = replace(waiting, tried=_tried(outcome))
             return Settlement(kind=kind, source_id=source_id, number=number, escrow=waiting, entry=entry)
-        if operation.kind is OperationKind.REFER:
+        if operation.kind is _REFER:
             return Settlement(kind=kind, source_id=source_id, number=number, entry=entry)
         standing = standing_hold(operation, cycle, outcome.at)
         if standing is not None:
@@ -74,13 +78,13 @@ class Journal:
                 escrow=due,
                 clear_escrow=due is None,
             )
-        link = None if outcome.status is LogStatus.SKIPPED else _link_after(outcome)
+        link = None if outcome.status is _SKIPPED else _link_after(outcome)
         return Settlement(
             kind=kind,
             source_id=source_id,
             number=number,
             link=link,
-            unlink=link is None and outcome.status is not LogStatus.SKIPPED,
+            unlink=link is None and outcome.status is not _SKIPPED,
             entry=entry,
             clear_escrow=True,
             wanted=operation.references,
@@ -128,8 +132,8 @@ class Journal:
     def decided(self, operation: Operation) -> Outcome:
         """Returns the outcome of an operation for which nothing is sent: a skip, a link, a failed decision."""
         status = LogStatus.SUCCESS
-        if operation.kind is OperationKind.SKIP:
-            status = LogStatus.SKIPPED
+        if operation.kind is _SKIP:
+            status = _SKIPPED
         elif operation.kind is OperationKind.FAIL:
             status = LogStatus.FAILURE
         return Outcome(

@@ -24,6 +24,9 @@ from muster.planning.matching import choose, needs_lookup
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
+# Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
+_RELEASED, _INCREMENTAL = LinkState.RELEASED, CycleKind.INCREMENTAL
+
 
 class Lookup:
     """Finds target objects for a page of intents with as few requests as the cycle's kind allows.
@@ -70,12 +73,13 @@ class Lookup:
         return [found.get(number, TargetObject()) for number in range(len(intents))]
 
     def _must_ask(self, cycle: Cycle, intent: Intent, link: Link) -> bool:
-        if intent.verdict.presence is Presence.ABSENT or (
-            link.state is LinkState.RELEASED and intent.verdict.presence is Presence.DISABLED
-        ):
-            return False
-        comes_back = link.state is LinkState.RELEASED and intent.verdict.presence is Presence.PRESENT
-        return comes_back or cycle.kind is not CycleKind.INCREMENTAL
+        presence = intent.verdict.presence
+        if link.state is _RELEASED:
+            # Whoever stays away is not asked about; whoever comes back is, in whatever cycle.
+            if presence is Presence.ABSENT or presence is Presence.DISABLED:
+                return False
+            return presence is Presence.PRESENT or cycle.kind is not _INCREMENTAL
+        return cycle.kind is not _INCREMENTAL and presence is not Presence.ABSENT
 
     def _read_linked(
         self, cycle: Cycle, kind: ObjectKind, linked: Sequence[tuple[int, Link]]

@@ -156,6 +156,7 @@ class LinkState(StrEnum):
     RELEASED = "released"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
     """What the target last confirmed, limited to mapped attributes.
@@ -168,6 +169,7 @@ class Acknowledged:
     seen: Attributes = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """Source anchor ↔ target anchor within one job."""
@@ -316,6 +318,7 @@ class Operation:
 # ---------------------------------------------------------------- 5. Outcome
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came of an operation."""

@@ -12,6 +12,7 @@ from muster.model.job import Counters, Cycle, Escrow, Plan, StagedOperation, Sta
 from muster.model.log import LogEntry
 from muster.model.notice import Cause
 from muster.model.operation import Link, LinkState, MatchingValue, Operation, TargetResource, WantedReference
+from muster.model.quick import quickly_made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class ReferenceSettled:
     target_id: str | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """What is written of one object's outcome, all in one transaction."""

@@ -19,6 +19,7 @@ _OPERATION = msgspec.json.Decoder(Operation)
 _ACKNOWLEDGED = msgspec.json.Decoder(Acknowledged)
 _RESOURCE = msgspec.json.Decoder(TargetResource)
 _PLAN = msgspec.json.Decoder(Plan)
+_OPEN = frozenset({list, dict})
 _HOLD = msgspec.json.Decoder(Hold)
 
 
@@ -43,8 +44,10 @@ def decode_optional(document: bytes | None, wanted: type[T]) -> T | None:
 
 
 def frozen_attributes(attributes: Mapping[str, Any]) -> Attributes:
-    """Returns attributes with lists as tuples."""
-    return {name: frozen(value) if isinstance(value, list | dict) else value for name, value in attributes.items()}
+    """Returns attributes with lists as tuples; those that have none as they are."""
+    if _OPEN.isdisjoint(map(type, attributes.values())):
+        return attributes
+    return {name: frozen(value) if value.__class__ in _OPEN else value for name, value in attributes.items()}
 
 
 def decode_operation(document: bytes) -> Operation:
@@ -80,7 +83,8 @@ def decode_hold(document: bytes) -> Hold:
 
 
 def _frozen_acknowledged(value: Acknowledged) -> Acknowledged:
-    return Acknowledged(sent=frozen_attributes(value.sent), seen=frozen_attributes(value.seen))
+    sent, seen = frozen_attributes(value.sent), frozen_attributes(value.seen)
+    return value if sent is value.sent and seen is value.seen else Acknowledged(sent=sent, seen=seen)
 
 
 def _frozen_operation(operation: Operation) -> Operation:

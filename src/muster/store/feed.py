@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import Connection, Select
 
 from muster.database.connection import Database
 from muster.model.application import DEFAULT_ACCESS, AppRole, RoleGrant
@@ -26,10 +26,13 @@ from muster.store.changes import latest
 from muster.store.directory import find_row
 from muster.store.encoding import decode, frozen_attributes
 from muster.store.evidence import find_causes, find_groups
-from muster.store.rows import pieces, select_objects
+from muster.store.rows import MANAGERS, pieces
 from muster.store.tables import applications, assignments, jobs, memberships, objects
 
 _READS_KEPT = 8
+_USER = ObjectKind.USER.value
+_NO_MANAGER: Mapping[str, tuple[str, ...]] = {"manager": ()}
+_LIFECYCLES = {item.value: item for item in Lifecycle}
 
 _Read = tuple[JobView, ObjectKind, Window | None]
 
@@ -114,41 +117,65 @@ def _scope(connection: Connection, view: JobView) -> tuple[int, int]:
     return int(application or 0), int(job or 0)
 
 
+# What a change is made of: a pass reads a million of these rows, and reads nothing that it has no use for.
+_CHANGED = sa.select(
+    objects.c.key,
+    objects.c.object_id,
+    objects.c.kind,
+    objects.c.lifecycle,
+    objects.c.seq,
+    objects.c.content,
+    MANAGERS.c.object_id.label("manager_id"),
+).outerjoin(MANAGERS, MANAGERS.c.key == objects.c.manager_key)
+# Made once: SQLAlchemy looks at each value of a list that stands in a statement, and not at those of a parameter.
+_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+_CHANGED_OF_KEYS = _CHANGED.where(objects.c.key.in_(_KEYS))
+_DIRECT = (
+    sa.select(assignments.c.principal_key, assignments.c.role_id)
+    .where(assignments.c.application_key == sa.bindparam("application"), assignments.c.principal_key.in_(_KEYS))
+    .order_by(assignments.c.key)
+)
+
+
 def _changes_of(connection: Connection, view: JobView, kind: ObjectKind, keys: Sequence[int]) -> list[Change]:
-    rows: dict[int, Row[Any]] = {}
+    rows: dict[int, Any] = {}
     for piece in pieces(keys):
-        rows.update((row.key, row) for row in connection.execute(select_objects().where(objects.c.key.in_(piece))))
+        found = connection.execute(_CHANGED_OF_KEYS, {"keys": piece}).all()
+        rows.update((row[0], row) for row in found)
     grants = _grants(connection, view, keys)
     members = _members(connection, keys) if kind is ObjectKind.GROUP else {}
-    return [
-        Change(
-            source_id=row.object_id,
-            kind=kind,
-            lifecycle=Lifecycle(row.lifecycle),
-            seq=row.seq,
-            attributes=_attributes(row),
-            grants=tuple(grants.get(row.key, ())),
-            references=_references(row, members),
+    changes = []
+    for key in keys:
+        _, object_id, kept_kind, lifecycle, seq, content, manager_id = rows[key]
+        if kept_kind == _USER:
+            # A purged manager was taken from all reports when it was purged.
+            references = _NO_MANAGER if manager_id is None else {"manager": (manager_id,)}
+        else:
+            references = {"members": tuple(members.get(key, ()))}
+        changes.append(
+            Change(
+                source_id=object_id,
+                kind=kind,
+                lifecycle=_LIFECYCLES[lifecycle],
+                seq=seq,
+                attributes=_attributes(content, object_id, is_user=kept_kind == _USER),
+                grants=tuple(grants.get(key, ())),
+                references=references,
+            )
         )
-        for row in (rows[key] for key in keys)
-    ]
+    return changes
 
 
-def _attributes(row: Row[Any]) -> dict[str, Any]:
-    attributes = {**frozen_attributes(row.content), "objectId": row.object_id}
-    if row.kind == ObjectKind.USER.value:
+def _attributes(content: Mapping[str, Any], object_id: str, *, is_user: bool) -> dict[str, Any]:
+    # Fresh from the row: nobody else holds it.
+    attributes = dict(frozen_attributes(content))
+    attributes["objectId"] = object_id
+    if is_user:
         raw = attributes.get("userPrincipalName")
         if raw is not None:
             attributes["originalUserPrincipalName"] = raw
             attributes["userPrincipalName"] = original_principal_name(raw)
     return attributes
-
-
-def _references(row: Row[Any], members: dict[int, list[str]]) -> dict[str, tuple[str, ...]]:
-    if row.kind == ObjectKind.GROUP.value:
-        return {"members": tuple(members.get(row.key, ()))}
-    # A purged manager was taken from all reports when it was purged.
-    return {"manager": (row.manager_id,) if row.manager_id is not None else ()}
 
 
 def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[int, list[RoleGrant]]:
@@ -160,19 +187,15 @@ def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[
     if application is None:
         return {}
     manifest = {role.id: role for role in decode(application.app_roles, tuple[AppRole, ...])}
-    of_application = assignments.c.application_key == application.key
+    groups = _groups_of(application.key, view)
     of_groups = _group_grants(connection, application.key, manifest)
     grants: dict[int, list[RoleGrant]] = {}
     for piece in pieces(keys):
-        direct = connection.execute(
-            sa.select(assignments.c.principal_key, assignments.c.role_id)
-            .where(of_application, assignments.c.principal_key.in_(piece))
-            .order_by(assignments.c.key)
-        )
-        for row in direct:
-            grants.setdefault(row.principal_key, []).append(_grant(manifest, row.role_id))
-        through = connection.execute(_groups_of(application.key, view).where(memberships.c.member_key.in_(piece)))
-        for member, group in through:
+        direct = connection.execute(_DIRECT, {"application": application.key, "keys": piece})
+        for principal, role_id in direct.all():
+            grants.setdefault(principal, []).append(_grant(manifest, role_id))
+        through = connection.execute(groups.where(memberships.c.member_key.in_(_KEYS)), {"keys": piece})
+        for member, group in through.all():
             grants.setdefault(member, []).extend(of_groups.get(group, ()))
     return grants
 

@@ -38,6 +38,23 @@ from muster.store.tables import (
 
 # What waits for a time, or was approved, has not failed.
 _FAILED = escrows.c.code.not_in(["Approved", *HoldCode])
+# What `_link` is made from.
+_LINKED = sa.select(
+    links.c.key,
+    links.c.source_id,
+    links.c.kind,
+    links.c.target_id,
+    links.c.state,
+    links.c.owned,
+    links.c.acknowledged,
+    links.c.display_name,
+).where(links.c.target_id.is_not(None))
+# Made once: SQLAlchemy looks at each value of a list that stands in a statement, and not at those of a parameter.
+_LINKS_OF = _LINKED.where(
+    links.c.job_key == sa.bindparam("job"),
+    links.c.kind == sa.bindparam("of_kind"),
+    links.c.source_id.in_(sa.bindparam("source_ids", expanding=True)),
+)
 
 
 class SqlLinks:
@@ -52,15 +69,9 @@ class SqlLinks:
         with self._database.read() as connection:
             job = job_key(connection, job_id)
             for piece in pieces(source_ids):
-                rows = connection.execute(
-                    sa.select(links).where(
-                        links.c.job_key == job,
-                        links.c.kind == kind.value,
-                        links.c.source_id.in_(piece),
-                        links.c.target_id.is_not(None),
-                    )
-                )
-                found.update((row.source_id, _link(row)) for row in rows)
+                given = {"job": job, "of_kind": kind.value, "source_ids": piece}
+                rows = connection.execute(_LINKS_OF, given).all()
+                found.update((link.source_id, link) for link in map(_link, rows))
         return found
 
     def owners(self, job_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
@@ -116,11 +127,7 @@ class SqlLinks:
     ) -> tuple[Sequence[Link], str | None]:
         """Returns links, of one state if named, and the key to go on after."""
         with self._database.read() as connection:
-            statement = sa.select(links).where(
-                links.c.job_key == job_key(connection, job_id),
-                links.c.target_id.is_not(None),
-                links.c.key > int(after or 0),
-            )
+            statement = _LINKED.where(links.c.job_key == job_key(connection, job_id), links.c.key > int(after or 0))
             if state is not None:
                 statement = statement.where(links.c.state == state.value)
             rows = connection.execute(statement.order_by(links.c.key).limit(limit + 1)).all()
@@ -287,17 +294,21 @@ class SqlLinks:
 
 # Under other names than the switches of `reset`.
 _LINKS, _ESCROWS = links, escrows
+# A dict finds a member of an enum four times as fast as the enum itself.
+_KINDS = {item.value: item for item in ObjectKind}
+_STATES = {item.value: item for item in LinkState}
 
 
-def _link(row: Row[Any]) -> Link:
+def _link(row: Any) -> Link:
+    _, source_id, kind, target_id, state, owned, acknowledged, display_name = row
     return Link(
-        source_id=row.source_id,
-        kind=ObjectKind(row.kind),
-        target_id=row.target_id,
-        state=LinkState(row.state),
-        owned=LinkState(row.owned),
-        acknowledged=decode_acknowledged(row.acknowledged),
-        display_name=row.display_name,
+        source_id=source_id,
+        kind=_KINDS[kind],
+        target_id=target_id,
+        state=_STATES[state],
+        owned=_STATES[owned],
+        acknowledged=decode_acknowledged(acknowledged),
+        display_name=display_name,
     )
 
 
