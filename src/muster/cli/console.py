@@ -37,7 +37,14 @@ def print_json(document: Any) -> None:
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
     """Returns a table that folds its long cells to the terminal's width."""
     # No lines between columns: at 80 characters every one of them is needed for words.
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold dim", box=SIMPLE_HEAD)
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold dim",
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+    )
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
