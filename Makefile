@@ -14,7 +14,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults planted fuzz bench lint format lock pictures clean
+.PHONY: help setup demo test faults planted fuzz bench lint format lock reference pictures clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
 	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --output-file requirements.lock
 	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
+
+reference: .venv/setup.stamp ## Write docs/api-reference.md anew after a change of the API's routes
+	$(BIN)/python -m muster.web.graph.reference docs/api-reference.md
 
 pictures: .venv/setup.stamp ## Draw docs/pictures/terminal.svg from a real run of the demo
 	$(BIN)/python docs/pictures/make_terminal_picture.py

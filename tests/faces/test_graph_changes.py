@@ -413,3 +413,8 @@ def test_provision_on_demand_answers_beta_as_the_service_does_now(house: House, 
     observed = house.call("POST", f"{job.path}/provisionOnDemand", body, version="beta").body
     assert observed["key"] == "Microsoft.Identity.Health.CPP.Common.DataContracts.SyncFabric.StatusInfo"
     assert [each["action"] for each in json.loads(observed["value"])] == ["Other"]
+
+
+def test_a_member_that_nobody_is_cannot_be_removed(house: House) -> None:
+    group = house.group()["id"]
+    assert house.call("DELETE", f"/groups/{group}/members/nobody/$ref").status == 404

@@ -112,7 +112,12 @@ def remove_member(desk: Desk, group_id: str, member_id: str) -> None:
     """Removes one member. Raises: Refused if it is none."""
     desk.require(Permission.WRITE_DIRECTORY)
     group = _present(desk, group_id)
-    if desk.stores.directory.change_members(group.object_id, add=(), remove=[member_id]) == 0:
+    try:
+        removed = desk.stores.directory.change_members(group.object_id, add=(), remove=[member_id])
+    except LookupError:
+        # Nobody in the directory has this id.
+        removed = 0
+    if removed == 0:
         raise not_found(f"A member of {group.display_name}", member_id)
     desk.note("Remove member from group", CATEGORY, target=_target(group), changes=(("members", member_id, None),))
 

@@ -1,8 +1,9 @@
 """What the faces need of the house, as one value that bootstrap fills."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from muster.administration.desk import (
     Desk,
@@ -42,6 +43,13 @@ class Services:
     public_url: str | None = None
     # Requests to the API that a caller may send a second in the long run; 0: any number.
     api_rate: float = 0
+
+    def root(self, environ: Mapping[str, Any]) -> str:
+        """Returns the address that a request came to: the public one, or what the request says."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
+        return f"{environ.get('wsgi.url_scheme', 'http')}://{host}"
 
     def desk(self, caller: Caller) -> Desk:
         """Returns the caller's desk."""

@@ -93,7 +93,7 @@ class SignIn:
     # ------------------------------------------------------------ discovery
 
     def _configuration(self, environ: Mapping[str, Any]) -> Answered:
-        root = self._root(environ)
+        root = self._services.root(environ)
         tenant = f"{root}/{self._tenant}"
         document = {
             "issuer": f"{tenant}/v2.0",
@@ -118,7 +118,7 @@ class SignIn:
         return 200, {"keys": []}, []
 
     def _instance(self, environ: Mapping[str, Any]) -> Answered:
-        root = self._root(environ)
+        root = self._services.root(environ)
         host = root.partition("://")[2]
         document = {
             "tenant_discovery_endpoint": f"{root}/{self._tenant}/v2.0/.well-known/openid-configuration",
@@ -142,7 +142,7 @@ class SignIn:
                 now,
                 client_id=client_id,
                 secret=secret,
-                issuer=self._root(environ),
+                issuer=self._services.root(environ),
                 tenant_id=self._tenant,
             )
         except SignInRefused as refused:
@@ -185,12 +185,6 @@ class SignIn:
             "correlation_id": trace,
         }
         return status, document, []
-
-    def _root(self, environ: Mapping[str, Any]) -> str:
-        if self._services.public_url is not None:
-            return self._services.public_url.rstrip("/")
-        host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
-        return f"{environ.get('wsgi.url_scheme', 'http')}://{host}"
 
 
 _TOO_LARGE = 90100

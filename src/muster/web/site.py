@@ -4,7 +4,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import orjson
+
 from muster.web.graph.app import VERSIONS, make_app
+from muster.web.graph.openapi import make_document
 from muster.web.services import Services
 from muster.web.sign_in import SignIn
 
@@ -26,6 +29,7 @@ def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -
         **(mounts or {}),
         **{f"/{version}": api for version in VERSIONS},
         **dict.fromkeys(sign_in.paths, sign_in),
+        "/openapi.json": _description(services),
         "/healthz": _health,
         "/readyz": _readiness(services.trouble),
     }
@@ -40,6 +44,18 @@ def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -
         return _text(start_response, _NOT_FOUND, "There is nothing here. The API is at /v1.0.\n")
 
     return site
+
+
+def _description(services: Services) -> WsgiApp:
+    """The API's OpenAPI document, for the address that the request came to."""
+
+    def describe(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = orjson.dumps(make_document(services.root(environ), services.tenant_id))
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start_response("200 OK", [*headers, ("Access-Control-Allow-Origin", "*"), *_HEADERS])
+        return [body]
+
+    return describe
 
 
 def _health(_: Environ, start_response: StartResponse) -> Iterable[bytes]:

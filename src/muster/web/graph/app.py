@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
@@ -134,7 +135,7 @@ def _responder(shared: Shared, route: Route, version: str) -> Responder:
                 dispatch=lambda inner: _dispatch(shared.app, request.env, version, inner),
             )
         )
-        _write(response, answer)
+        _write(request, response, answer)
 
     return respond
 
@@ -215,7 +216,7 @@ def _joined(value: str | list[str]) -> str:
     return value if isinstance(value, str) else ",".join(value)
 
 
-def _write(response: falcon.Response, answer: Answer) -> None:
+def _write(request: falcon.Request, response: falcon.Response, answer: Answer) -> None:
     response.status = answer.status
     for name, value in answer.headers.items():
         response.set_header(name.replace("_", "-"), value)
@@ -225,6 +226,10 @@ def _write(response: falcon.Response, answer: Answer) -> None:
     elif answer.stream is not None:
         response.content_type = answer.content_type or "application/octet-stream"
         response.stream = answer.stream
+    elif isinstance(answer.document, dict) and "error" in answer.document and answer.status >= HTTPStatus.BAD_REQUEST:
+        error = {**answer.document["error"], "innerError": faults.inner_error(request)}
+        response.content_type = "application/json"
+        response.data = orjson.dumps({"error": error}, default=_plain)
     elif answer.document is not None:
         response.content_type = (
             "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"

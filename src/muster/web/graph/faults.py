@@ -1,7 +1,6 @@
 """Errors in OData's shape, as Graph clients expect them on every 4xx and 5xx."""
 
 import logging
-from datetime import datetime
 from typing import Any
 
 import falcon
@@ -32,35 +31,25 @@ _CODES: dict[int, str] = {
 }
 
 
-def error_document(
-    code: str, message: str, *, request_id: str, client_request_id: str | None, at: datetime, details: Any = ()
-) -> dict[str, Any]:
-    """Returns Graph's error body."""
-    inner = {"date": f"{at:%Y-%m-%dT%H:%M:%S}", "request-id": request_id}
-    if client_request_id:
-        inner["client-request-id"] = client_request_id
-    error: dict[str, Any] = {"code": code, "message": message}
-    if details:
-        error["details"] = [{"code": each, "message": sentence} for each, sentence in details]
-    return {"error": {**error, "innerError": inner}}
+def inner_error(request: falcon.Request) -> dict[str, str]:
+    """Returns Graph's error.innerError: when it was, and the ids by which the log knows the request."""
+    context = request.context
+    inner = {"date": f"{context.at:%Y-%m-%dT%H:%M:%S}", "request-id": context.request_id}
+    if context.client_request_id:
+        inner["client-request-id"] = context.client_request_id
+    return inner
 
 
 def write_error(
     request: falcon.Request, response: falcon.Response, status: int, code: str, message: str, details: Any = ()
 ) -> None:
-    """Writes an error answer."""
+    """Writes an error answer in Graph's shape."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if details:
+        error["details"] = [{"code": each, "message": sentence} for each, sentence in details]
     response.status = status
     response.content_type = "application/json"
-    response.data = orjson.dumps(
-        error_document(
-            code,
-            message,
-            request_id=request.context.request_id,
-            client_request_id=request.context.client_request_id,
-            at=request.context.at,
-            details=details,
-        )
-    )
+    response.data = orjson.dumps({"error": {**error, "innerError": inner_error(request)}})
 
 
 def on_refused(request: falcon.Request, response: falcon.Response, refused: Refused, _: Any) -> None:
