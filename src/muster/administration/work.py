@@ -121,7 +121,7 @@ def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = F
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
     if not preview:
         desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    return _queue(desk, WorkKind.IMPORT, _import_job_id(desk), {"file": path, "fileName": name, "preview": preview})
+    return _queue(desk, WorkKind.IMPORT, import_job_id(desk), {"file": path, "fileName": name, "preview": preview})
 
 
 def find_work(desk: Desk, work_id: str) -> Work:
@@ -154,8 +154,8 @@ def plans(
     return desk.stores.plans.list(find_job(desk, service_principal_id, job_id).id, limit, after)
 
 
-def _import_job_id(desk: Desk) -> str:
-    """The installation's inbound job that carries files into the directory."""
+def import_job_id(desk: Desk) -> str:
+    """Returns the installation's inbound job, which carries files and uploads into the directory."""
     page = find(FILE_TEMPLATE_ID)
     template_id = FILE_TEMPLATE_ID if page is None else page.job_template_id
     known = (job.id for job in desk.stores.jobs.list() if job.template_id == template_id)

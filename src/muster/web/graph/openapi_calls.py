@@ -136,6 +136,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("POST", f"{_JOB}/pause"): "204:",
     ("POST", f"{_JOB}/restart"): "204:",
     ("POST", f"{_JOB}/validateCredentials"): "204:",
+    ("POST", f"{_JOB}/bulkUpload"): "202:",
     ("POST", f"{_JOB}/provisionOnDemand"): "200:stringKeyStringValuePair",
     ("GET", _SCHEMA): "synchronizationSchema",
     ("PUT", _SCHEMA): "",

@@ -170,6 +170,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("POST", f"{_JOB}/restart", _RUN, synchronization.restart_job),
     ("POST", f"{_JOB}/validateCredentials", _WRITE, synchronization.validate_credentials),
     ("POST", f"{_JOB}/provisionOnDemand", _RUN, synchronization.provision_on_demand),
+    ("POST", f"{_JOB}/bulkUpload", _WRITE_PEOPLE, synchronization.bulk_upload_people),
     ("GET", _SCHEMA, _READ, schema.get_schema),
     ("PUT", _SCHEMA, _WRITE, schema.put_schema),
     ("PATCH", _SCHEMA, _WRITE, schema.patch_schema),

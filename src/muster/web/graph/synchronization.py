@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
-from muster.administration import applications, credentials, jobs, work
+from muster.administration import applications, bulk_upload, credentials, jobs, work
 from muster.administration.refusals import RefusalKind, Refused, bad_request
 from muster.model.directory import ObjectKind
 from muster.model.durations import read_duration
@@ -219,6 +220,17 @@ def provision_on_demand(call: Call) -> Answer:
     return Answer(
         document={"@odata.context": f"{call.root}/$metadata#microsoft.graph.stringKeyStringValuePair", **shown}
     )
+
+
+def bulk_upload_people(call: Call) -> Answer:
+    """POST …/jobs/{job}/bulkUpload: people as a SCIM bulk request into the directory, up to fifty."""
+    kind = (call.content_type or "").partition(";")[0].strip().lower()
+    if kind != "application/scim+json":
+        raise bad_request("Content-Type must be application/scim+json.")
+    sp, job_id = call.parts["sp"], call.parts["job"]
+    bulk_upload.upload(call.desk, sp, job_id, call.fields())
+    query = urlencode({"$filter": f"jobId eq '{job_id}'"})
+    return Answer(status=202, headers={"Location": f"{call.root}/auditLogs/provisioning?{query}"})
 
 
 def _take_budget(call: Call) -> None:

@@ -1,0 +1,153 @@
+"""API-driven inbound provisioning: people from a SCIM bulk request into the directory, by the import job.
+
+Source: Microsoft Graph, bulkUpload; RFC 7644 §3.7. Which attribute becomes which is Entra's default for this direction.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.administration.desk import Desk
+from muster.administration.refusals import bad_request, not_found
+from muster.administration.work import import_file, import_job_id
+from muster.model.directory import ObjectKind
+from muster.model.roles import Permission
+from muster.ports.administration import Work
+from muster.ports.directory import DirectoryQuery
+
+OPERATIONS_LIMIT = 50
+BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+# Ours <- SCIM's, as a path; of lists the first value of the type.
+_PLAIN = {
+    "userPrincipalName": "userName",
+    "displayName": "displayName",
+    "givenName": "name/givenName",
+    "surname": "name/familyName",
+    "jobTitle": "title",
+    "employeeType": "userType",
+    "preferredLanguage": "preferredLanguage",
+    "accountEnabled": "active",
+    "employeeId": "externalId",
+    "department": f"{ENTERPRISE}/department",
+    "costCenter": f"{ENTERPRISE}/costCenter",
+    "division": f"{ENTERPRISE}/division",
+    "companyName": f"{ENTERPRISE}/organization",
+}
+_TYPED = {
+    "mail": ("emails", "work", "value"),
+    "telephoneNumber": ("phoneNumbers", "work", "value"),
+    "mobile": ("phoneNumbers", "mobile", "value"),
+    "facsimileTelephoneNumber": ("phoneNumbers", "fax", "value"),
+    "physicalDeliveryOfficeName": ("addresses", "work", "formatted"),
+    "streetAddress": ("addresses", "work", "streetAddress"),
+    "city": ("addresses", "work", "locality"),
+    "state": ("addresses", "work", "region"),
+    "postalCode": ("addresses", "work", "postalCode"),
+    "country": ("addresses", "work", "country"),
+}
+
+
+def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping[str, Any]) -> Work:
+    """Returns the queued import of the people in a bulk request. Raises: Refused, naming the operation that is wrong.
+
+    Whoever is there is changed, others are made; nobody is removed. What is left out stays as it is: an absent
+    `active`, too, which Entra takes for a reason to disable.
+    """
+    desk.require(Permission.WRITE_DIRECTORY)
+    job = desk.stores.jobs.get(job_id)
+    if job is None or job.service_principal_id != service_principal_id:
+        raise not_found("Synchronization job", job_id)
+    if job.id != import_job_id(desk):
+        raise bad_request(
+            f"The job {job.id} provisions to an application. People are uploaded to the job {import_job_id(desk)}."
+        )
+    people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
+    rows = _with_managers(desk, people)
+    return import_file(desk, "bulkUpload.json", json.dumps({"users": rows}).encode())
+
+
+def _operations(document: Mapping[str, Any]) -> Sequence[Any]:
+    if BULK_REQUEST not in (document.get("schemas") or ()):
+        raise bad_request(f"The body must be a SCIM bulk request: schemas holds {BULK_REQUEST}.")
+    operations = document.get("Operations")
+    if not isinstance(operations, list) or not 1 <= len(operations) <= OPERATIONS_LIMIT:
+        raise bad_request(f"Operations takes a list of 1 to {OPERATIONS_LIMIT} operations.")
+    return operations
+
+
+def _person(number: int, operation: Any) -> dict[str, Any]:
+    """A row of the import, with the manager's external id under `manager`. Raises: Refused."""
+    if not isinstance(operation, Mapping):
+        raise bad_request(f"Operation {number}: it must be an object.")
+    path = str(operation.get("path") or "").rstrip("/").lower()
+    if str(operation.get("method") or "").upper() != "POST" or path != "/users":
+        raise bad_request(f"Operation {number}: only method POST with path /Users is taken.")
+    data = operation.get("data")
+    if not isinstance(data, Mapping):
+        raise bad_request(f"Operation {number}: data must be a user.")
+    row = {name: _at(data, path) for name, path in _PLAIN.items()}
+    row |= {name: _typed(data, *place) for name, place in _TYPED.items()}
+    if row["employeeId"] is None:
+        row["employeeId"] = _at(data, f"{ENTERPRISE}/employeeNumber")
+    full_name = " ".join(str(part) for part in (row["givenName"], row["surname"]) if part)
+    row["displayName"] = row["displayName"] or _at(data, "name/formatted") or full_name or None
+    row["manager"] = _manager(_at(data, f"{ENTERPRISE}/manager"))
+    wrong = [name for name, value in row.items() if not isinstance(value, str | bool | int | float | None)]
+    if wrong:
+        raise bad_request(f"Operation {number}: {_PLAIN.get(wrong[0], wrong[0])} must be a text.")
+    if row["userPrincipalName"] is None and row["employeeId"] is None:
+        raise bad_request(f"Operation {number}: a user needs a userName, or the externalId of one who has it already.")
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _with_managers(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with principal names in the place of external ids that say who is meant. Raises: Refused."""
+    given = {
+        row["employeeId"]: row["userPrincipalName"] for row in people if {"employeeId", "userPrincipalName"} <= set(row)
+    }
+    rows = []
+    for number, row in enumerate(people, 1):
+        whole = dict(row)
+        if "userPrincipalName" not in whole:
+            name = _principal_name(desk, whole["employeeId"])
+            if name is None:
+                raise bad_request(
+                    f"Operation {number}: nobody has the externalId “{whole['employeeId']}”: give a userName."
+                )
+            whole["userPrincipalName"] = name
+        if "manager" in whole:
+            manager = whole["manager"]
+            whole["manager"] = given.get(manager) or _principal_name(desk, manager) or manager
+        rows.append(whole)
+    return rows
+
+
+def _principal_name(desk: Desk, employee_id: str) -> str | None:
+    query = DirectoryQuery(kind=ObjectKind.USER, comparisons=(("employeeId", "eq", employee_id),), limit=1)
+    found = desk.stores.directory.search(query).objects
+    return str(found[0].attributes.get("userPrincipalName")) if found else None
+
+
+def _manager(value: Any) -> Any:
+    # Lenient: Entra's own clients also send the id alone.
+    return value.get("value") if isinstance(value, Mapping) else value
+
+
+def _at(data: Mapping[str, Any], path: str) -> Any:
+    found: Any = data
+    # A URN holds no slash.
+    for name in path.split("/"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _typed(data: Mapping[str, Any], name: str, kind: str, part: str) -> Any:
+    values = (
+        [each for each in data.get(name) or () if isinstance(each, Mapping)] if isinstance(data.get(name), list) else []
+    )
+    chosen = next((each for each in values if str(each.get("type", "")).lower() == kind), None)
+    if chosen is None and kind == "work":
+        chosen = next((each for each in values if each.get("primary") is True or "type" not in each), None)
+    return None if chosen is None else chosen.get(part)

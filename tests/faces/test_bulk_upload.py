@@ -1,0 +1,122 @@
+"""API-driven inbound provisioning: people come into the directory as a SCIM bulk request."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faces.house import House
+from muster.bootstrap.house import open_house
+from muster.bootstrap.local import open_site
+from muster.cli.api import LocalApi
+from muster.settings import load_settings
+from waiting import eventually
+
+SCIM = {"Content-Type": "application/scim+json"}
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
+
+def person(name: str, **more: Any) -> dict[str, Any]:
+    data = {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
+        "externalId": name,
+        "userName": f"{name}@lantaarn.example",
+        "name": {"givenName": name.capitalize(), "familyName": "Long"},
+        "emails": [{"value": f"{name}@post.example", "type": "work", "primary": True}],
+        **more,
+    }
+    return {"method": "POST", "bulkId": name, "path": "/Users", "data": data}
+
+
+def bulk(*operations: Any) -> dict[str, Any]:
+    return {"schemas": [BULK], "Operations": list(operations), "failOnErrors": None}
+
+
+def test_people_are_made_changed_and_given_managers(tmp_path: Path) -> None:
+    settings = load_settings(data=tmp_path)
+    house = open_house(settings, tmp_path)
+    job_id = house.import_job_id()
+    found = house.store.jobs.get(job_id)
+    assert found is not None
+    path = f"/servicePrincipals/{found.service_principal_id}/synchronization/jobs/{job_id}/bulkUpload"
+    house.database.close()
+    with open_site(settings) as (site, secret):
+        api = LocalApi(site, secret)
+
+        def send(*operations: Any) -> None:
+            assert api.call("POST", path, bulk(*operations), headers=SCIM) is None
+
+        def users() -> dict[str, Any]:
+            return {each["employeeId"]: each for each in api.get("/users")["value"]}
+
+        extension = {ENTERPRISE: {"department": "Sales", "manager": {"value": "boss"}}}
+        send(person("ada", title="Clerk", active=True, **extension), person("boss", displayName="The Boss"))
+        assert eventually(lambda: set(users()) == {"ada", "boss"})
+        ada = users()["ada"]
+        assert (ada["displayName"], ada["mail"], ada["department"]) == ("Ada Long", "ada@post.example", "Sales")
+        assert (ada["jobTitle"], ada["accountEnabled"]) == ("Clerk", True)
+        assert eventually(lambda: has_manager(api, ada["id"]))
+        # Known by their external id alone; what is left out stays, `active` too.
+        changed = person("ada", title="Chief")
+        del changed["data"]["userName"]
+        send(changed)
+        assert eventually(lambda: users()["ada"]["jobTitle"] == "Chief")
+        assert users()["ada"]["accountEnabled"] is True
+        send(person("ada", active=False))
+        assert eventually(lambda: users()["ada"]["accountEnabled"] is False)
+        told = api.get(f"/auditLogs/provisioning?$filter=jobId%20eq%20'{job_id}'")["value"]
+        assert {each["provisioningAction"] for each in told} >= {"create", "update"}
+
+
+def has_manager(api: LocalApi, user_id: str) -> bool:
+    shown = api.get(f"/users/{user_id}?$expand=manager")
+    return bool(shown["manager"]) and shown["manager"]["displayName"] == "The Boss"
+
+
+def test_an_outbound_job_takes_no_upload(house: House) -> None:
+    sp = house.application()["id"]
+    job = house.job(sp)["id"]
+    path = f"/servicePrincipals/{sp}/synchronization/jobs/{job}/bulkUpload"
+    answer = house.call("POST", path, raw=json.dumps(bulk(person("ada"))).encode(), headers=SCIM)
+    assert (answer.status, "file" in answer.message) == (400, True)
+    assert house.call("POST", path, bulk(person("ada"))).status == 400
+    assert (
+        house.call(
+            "POST", f"/servicePrincipals/{sp}/synchronization/jobs/no/bulkUpload", raw=b"{}", headers=SCIM
+        ).status
+        == 404
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({}, "schemas"),
+        ({"schemas": [BULK]}, "1 to 50"),
+        (bulk(), "1 to 50"),
+        (bulk(*[person("ada")] * 51), "1 to 50"),
+        (bulk("x"), "Operation 1"),
+        (bulk({**person("ada"), "method": "DELETE"}), "POST"),
+        (bulk({**person("ada"), "path": "/Groups"}), "/Users"),
+        (bulk(person("ada"), {**person("ben"), "data": []}), "Operation 2"),
+        (bulk(person("ada", title=["x"])), "title"),
+        (bulk(person("ada", userName=None, externalId=None)), "userName"),
+        (bulk(person("ada", userName=None)), "nobody has"),
+    ],
+)
+def test_a_wrong_upload_is_refused_by_its_operation(tmp_path: Path, document: Any, says: str) -> None:
+    settings = load_settings(data=tmp_path)
+    house = open_house(settings, tmp_path)
+    job_id = house.import_job_id()
+    found = house.store.jobs.get(job_id)
+    assert found is not None
+    house.database.close()
+    path = f"/v1.0/servicePrincipals/{found.service_principal_id}/synchronization/jobs/{job_id}/bulkUpload"
+    with open_site(settings) as (site, secret):
+        api = LocalApi(site, secret)
+        headers = {"content-type": "application/scim+json"}
+        status, body = api.exchange("POST", path, json.dumps(document).encode(), headers)
+    assert status == 400
+    assert says in json.loads(body)["error"]["message"]
