@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from fakes.scim_repository import MemoryRepository, counted_ids, ticking_clock
@@ -665,6 +666,46 @@ def test_one_refused_writer_in_a_shared_commit_does_not_harm_the_others(tmp_path
         thread.join()
     assert len(refused) == 4
     assert repository.query("User", ResourceQuery()).total == 13
+    opened.database.close()
+
+
+def test_writers_that_share_a_commit_see_each_other_and_are_refused_alone(tmp_path: Path) -> None:
+    opened = _open(tmp_path / "cm.db", batch_limit=64)
+    migrate(opened.database, MIGRATIONS)
+    repository = opened.repository()
+
+    def work(connection: Connection) -> list[str]:
+        told = []
+        for name in ("ada", "ben", "ada"):
+            try:
+                repository.insert("User", _user(name))
+                told.append(name)
+            except UniquenessConflict:
+                told.append("refused")
+        assert repository.query("User", ResourceQuery()).total == 2, "what was written is read, by whatever statement"
+        assert connection.in_transaction()
+        return told
+
+    commits = opened.writer.commits
+    assert opened.writer.share(work) == ["ada", "ben", "refused"]
+    assert opened.writer.commits == commits + 1
+    assert repository.query("User", ResourceQuery()).total == 2
+    opened.database.close()
+
+
+def test_nothing_of_a_shared_commit_that_fails_is_kept(tmp_path: Path) -> None:
+    opened = _open(tmp_path / "cm.db", batch_limit=64)
+    migrate(opened.database, MIGRATIONS)
+    repository = opened.repository()
+
+    def work(_: Connection) -> None:
+        repository.insert("User", _user("ada"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        opened.writer.share(work)
+    assert repository.query("User", ResourceQuery()).total == 0
+    assert repository.insert("User", _user("ada")).version == "1", "this thread writes by itself again"
     opened.database.close()
 
 

@@ -84,7 +84,7 @@ def _read_operation(item: Any, resource_type: ResourceType, rules: ReadingRules)
         raise InvalidValue(f"An operation {operator.value} needs a value.")
     return PatchOperation(
         operator=operator,
-        path=bound_path(path, resource_type, rules.limits) if path else None,
+        path=bound_path(path, resource_type, rules.limits, strict=rules.strict) if path else None,
         value=value,
         has_value=value is not None,
         capitalised=isinstance(name, str) and name[:1].isupper(),

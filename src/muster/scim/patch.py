@@ -75,7 +75,7 @@ class _Application:
                 continue
             # Lenient: Entra writes dotted names and URNs as keys (`name.givenName`); a filter may be among them.
             try:
-                path = bound_path(key, self._type, self._rules.limits)
+                path = bound_path(key, self._type, self._rules.limits, strict=self._rules.strict)
             except InvalidPath:
                 if self._rules.strict:
                     raise
@@ -131,7 +131,7 @@ class _Application:
             name = parse_attribute_path(key)
             inner = f"{urn}:{key}" if name is not None and name.schema is None else key
             try:
-                inner_path = bound_path(inner, self._type, self._rules.limits)
+                inner_path = bound_path(inner, self._type, self._rules.limits, strict=self._rules.strict)
             except InvalidPath:
                 if self._rules.strict:
                     raise

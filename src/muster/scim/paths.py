@@ -6,11 +6,11 @@ Source: RFC 7644 §3.5.2, figure 7.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from muster.scim.attributes import AttributeDefinition
+from muster.scim.attributes import AttributeDefinition, AttributeType
 from muster.scim.errors import InvalidPath
 from muster.scim.evaluation import Predicate, bind_element_filter, compile_element_filter
 from muster.scim.filters import (
@@ -81,7 +81,9 @@ def render_path(path: PatchPath) -> str:
 
 
 @lru_cache(maxsize=2048)
-def bound_path(text: str, resource_type: ResourceType, limits: Limits = DEFAULT_LIMITS) -> BoundPath:
+def bound_path(
+    text: str, resource_type: ResourceType, limits: Limits = DEFAULT_LIMITS, *, strict: bool = True
+) -> BoundPath:
     """The bound path of a text. Cached: clients send the same few paths.
 
     Raises: InvalidPath, also for a name that the type does not have; InvalidFilter.
@@ -102,7 +104,7 @@ def bound_path(text: str, resource_type: ResourceType, limits: Limits = DEFAULT_
         sub_attribute = attribute.sub_attribute(path.sub_attribute)
         if sub_attribute is None:
             raise InvalidPath(f"{text!r} names the sub-attribute {path.sub_attribute}, which {attribute.name} has not.")
-    bound = bind_element_filter(path.filter, attribute)
+    bound = bind_element_filter(path.filter if strict else _with_booleans(path.filter, attribute), attribute)
     return BoundPath(
         text=text,
         extension=resolved.extension,
@@ -112,6 +114,21 @@ def bound_path(text: str, resource_type: ResourceType, limits: Limits = DEFAULT_
         described=_described(bound),
         wanted_values=_wanted_values(bound),
     )
+
+
+def _with_booleans(tree: Filter, attribute: AttributeDefinition) -> Filter:
+    """The filter with booleans that were written as texts.
+
+    Lenient: Entra's SingleAppRoleAssignment is mapped to `roles[primary eq "True"].value`.
+    """
+    match tree:
+        case Comparison(value="True" | "False"):
+            compared = attribute.sub_attribute(tree.attribute.attribute)
+            if compared is not None and compared.type is AttributeType.BOOLEAN:
+                return replace(tree, value=tree.value == "True")
+        case And() | Or():
+            return replace(tree, filters=tuple(_with_booleans(part, attribute) for part in tree.filters))
+    return tree
 
 
 def _described(bound: Filter) -> dict[str, Any] | None:
