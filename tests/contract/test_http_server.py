@@ -1,5 +1,6 @@
 """The HTTP server over real sockets: what it takes, what it refuses, and that no client holds up another."""
 
+import random
 import re
 import socket
 import ssl
@@ -13,9 +14,9 @@ from typing import Any
 import pytest
 
 from contract.played_servers import Authority
-from muster.http_server.connection import ServerLimits
+from muster.http_server.connection import ServerLimits, listen
 from muster.http_server.messages import Answer, Lane, Request
-from muster.http_server.server import HttpServer, listen
+from muster.http_server.server import HttpServer
 from muster.http_server.wsgi import WsgiFace, make_environ
 
 PATIENCE_SECONDS = 60.0
@@ -298,6 +299,54 @@ def test_work_that_waits_holds_up_neither_quick_requests_nor_the_order(echo: Ech
     echo.gate.set()
     assert first.read()[2].startswith(b"GET /wait")
     assert first.read()[2].startswith(b"GET /here")
+
+
+def test_no_bytes_end_the_server_or_leave_a_client_without_an_end(port: int) -> None:
+    chance = random.Random(7)
+    seeds = [
+        _request("/here?a=b", "X-Name: ada", method="POST", body=b'{"a": 1}'),
+        b"POST /apart HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        _request("/together", "Connection: Upgrade", "Upgrade: h2c") + _request("/here", method="HEAD"),
+        b"POST /here HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+        *(sent for _, sent in REFUSED if len(sent) < 1_000),
+    ]
+    for _ in range(1_500):
+        sent = bytearray(b"".join(chance.sample(seeds, chance.randint(1, 3))))
+        for _ in range(chance.randint(0, 4)):
+            at = chance.randrange(len(sent))
+            match chance.randrange(4):
+                case 0:
+                    sent[at] = chance.randrange(256)
+                case 1:
+                    del sent[at : at + chance.randint(1, 20)]
+                case 2:
+                    sent[at:at] = chance.choice([b"\r\n", b"\0", b":", b"HTTP/1.1", b"9" * 30, bytes(5)])
+                case _:
+                    sent[at:at] = sent[chance.randrange(len(sent)) :][:40]
+            sent = sent or bytearray(b"x")
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
+            try:
+                client.sendall(sent)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(65_536):
+                    continue
+            except ConnectionError:
+                continue
+    assert Client(port).send(_request("/here")).read()[0] == 200
+
+
+def test_an_application_that_fails_where_it_must_not_costs_only_that_connection() -> None:
+    class Broken(Echo):
+        def limit_body(self, target: bytes) -> int:
+            raise RuntimeError(target)
+
+        def refuse(self, status: int, sentence: str, target: bytes) -> Answer:
+            raise RuntimeError(sentence)
+
+    with serving(Broken()) as port:
+        assert Client(port).send(_request("/here", method="POST", body=b"abc")).is_closed()
+        assert Client(port).send(b"nonsense\r\n\r\n").is_closed()
+        assert Client(port).send(_request("/here")).read()[0] == 200
 
 
 def test_the_oldest_idle_connection_makes_room_for_a_new_one() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from muster.bootstrap.processes import Child, import_target
-from muster.http_server.server import HttpServer, listen
+from muster.http_server.connection import listen
+from muster.http_server.server import HttpServer
 
 _STOP_WITHIN_SECONDS = 3.0
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8

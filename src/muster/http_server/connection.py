@@ -16,6 +16,9 @@ from muster.http_server.messages import Application, Request
 OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
+BACKLOG = 1_024
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLimits:
     """Bounds on connections and on how long a client may take. A head is the request line and all headers."""
@@ -31,6 +34,23 @@ class ServerLimits:
     write_seconds: float = 30.0  # without a byte taken
     drain_bytes: int = 16_777_216  # read from a client that was refused, so that it sees the answer
     drain_seconds: float = 5.0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections at the address. Raises OSError when another has it."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class Refusal(NamedTuple):

@@ -21,7 +21,6 @@ from muster.http_server.workers import FAULT, Work, Workers
 logger = logging.getLogger(__name__)
 
 RECEIVED_BYTES = 65_536
-BACKLOG = 1_024
 ACCEPTED_AT_ONCE = 64
 SWEEP_SECONDS = 1.0
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -29,23 +28,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = "Connection: close\r\n"
 KEEP = "Connection: keep-alive\r\n"
 OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections at the address. Raises OSError when another has it."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class HttpServer:
@@ -108,10 +90,7 @@ class HttpServer:
         for key, events in ready:
             connection: Connection | None = key.data
             if connection is not None:
-                if events & WRITE:
-                    self._flush(connection)
-                if events & READ and connection.descriptor >= 0:
-                    self._read(connection)
+                self._serve(connection, events)
             elif key.fileobj is self._workers.wakened:
                 self._take_done()
             else:
@@ -121,6 +100,17 @@ class HttpServer:
             self._gathered = []
         if self._is_stopping and self._stop_by is None:
             self._begin_stop()
+
+    def _serve(self, connection: Connection, events: int) -> None:
+        try:
+            if events & WRITE:
+                self._flush(connection)
+            if events & READ and connection.descriptor >= 0:
+                self._read(connection)
+        except Exception:
+            # Whatever one client brought about, the others are served on.
+            logger.exception("a connection failed")
+            self._close(connection)
 
     def _begin_stop(self) -> None:
         self._stop_by = self._now + self._stop_within_seconds
@@ -411,8 +401,13 @@ class HttpServer:
 
     def _take_done(self) -> None:
         for connection, request, answer in self._workers.take_done():
-            if connection.descriptor >= 0:
-                connection.is_busy = False
-                connection.ends_after |= self._is_last(connection)
+            if connection.descriptor < 0:
+                continue
+            connection.is_busy = False
+            connection.ends_after |= self._is_last(connection)
+            try:
                 self._send(connection, request, answer)
                 self._go_on(connection)
+            except Exception:
+                logger.exception("a connection failed")
+                self._close(connection)
