@@ -1,5 +1,6 @@
 """Held operations over the API: listed, grouped by cause, approved, rejected; and the safeguards that hold them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,8 +9,19 @@ from faces.house import House, Started
 from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.hold import Hold, HoldCode, HoldState
-from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Quarantine, QuarantineReason
+from muster.model.hold import HeldOperation, Hold, HoldCode, HoldFilter, HoldState
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    Plan,
+    PlanKind,
+    Quarantine,
+    QuarantineReason,
+    ScheduleState,
+)
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.model.roles import Role
 from muster.ports.cycles import Settlement
@@ -255,3 +267,59 @@ def test_a_wrong_safeguard_is_refused_by_name(house: House, job: Started, body: 
 def test_a_wrong_safeguard_is_refused_among_the_settings_of_a_job_too(house: House, job: Started) -> None:
     body = {"synchronizationJobSettings": [{"name": "Approval", "value": "maybe"}]}
     assert house.call("PATCH", job.path, body).status == 400
+
+
+# ---------------------------------------------------------------- a cycle that waits as a plan
+
+
+@pytest.fixture
+def waiting(house: House, held: Started) -> str:
+    """The path of the plan that a cycle of a job that asks for approval has left."""
+    holds, _ = house.stores.holds.list(held.id, HoldFilter(), 10, None)
+    operations = [replace(each.operation, change_id=each.id) for each in holds]
+    plan = Plan(
+        id="cycle-1.approval",
+        job_id=held.id,
+        hash="0123456789abcdef",
+        made_at=house.clock.at,
+        operations=(),
+        held=tuple(HeldOperation(operation=each, hold_code=HoldCode.APPROVAL, reason="asks") for each in operations),
+        counters=Counters(held=3),
+        requests=3,
+        duration=timedelta(seconds=1),
+        kind=PlanKind.APPROVAL,
+        cycle_id="cycle-1",
+    )
+    house.stores.plans.add(plan)
+    house.stores.jobs.set_schedule(held.id, ScheduleState.ACTIVE)
+    return f"{held.path}/plans/01234567"
+
+
+def test_applying_what_waits_approves_it_and_asks_for_the_cycle_that_sends_it(
+    house: House, held: Started, waiting: str
+) -> None:
+    house.call("POST", f"{held.path}/heldOperations/reject", {"ids": ["h-cy"]})
+    asked = house.call("POST", f"{waiting}/apply")
+    assert (asked.status, asked.body["kind"]) == (202, "runCycle")
+    assert ids(house, held, "?state=approved") == ["h-ada", "h-bob"]
+    # What was rejected one by one stays so.
+    assert ids(house, held, "?state=rejected") == ["h-cy"]
+    assert house.call("POST", f"{waiting}/apply").status == 409
+
+
+def test_what_waits_is_not_approved_as_a_whole_once_a_part_of_it_has_gone(
+    house: House, held: Started, waiting: str
+) -> None:
+    running = house.stores.cycles.running(held.id)
+    assert running is not None
+    gone = Settlement(kind=ObjectKind.USER, source_id="s-bob", clear_escrow=True)
+    house.stores.cycles.settle(running, [gone])
+    answer = house.call("POST", f"{waiting}/apply")
+    assert (answer.status, answer.code, "bob@example.com" in answer.message) == (409, "HeldOperationChanged", True)
+    assert ids(house, held) == ["h-ada", "h-cy"]
+
+
+def test_what_waits_is_not_approved_for_a_job_that_is_off(house: House, held: Started, waiting: str) -> None:
+    house.stores.jobs.set_schedule(held.id, ScheduleState.PAUSED)
+    assert house.call("POST", f"{waiting}/apply").status == 409
+    assert ids(house, held) == ["h-ada", "h-bob", "h-cy"]

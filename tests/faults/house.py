@@ -83,6 +83,7 @@ class Process:
             holds=self._guarded(stores.holds, "hold"),
             discovery=self._guarded(stores.discovery, "discovery"),
             log=stores.log,
+            notifier=stores.notifier,
         )
         self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids)
         self.planner = Planner(kept, self._open_job, trip.clock, trip.ids)

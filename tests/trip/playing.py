@@ -72,6 +72,7 @@ class Trip:
             holds=self.store.holds,
             discovery=self.store.discovery,
             log=self.store.log,
+            notifier=self.store.outbox,
         )
         self._add_application()
         self.engine = self.new_engine()

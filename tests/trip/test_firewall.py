@@ -12,8 +12,9 @@ from muster.model.cause import CauseKind
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpResponse
 from muster.model.hold import HoldCode, HoldState
-from muster.model.job import QuarantineReason
+from muster.model.job import PlanKind, QuarantineReason
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason
+from muster.model.notice import NoticeKind
 from muster.model.operation import LinkState, OperationKind
 from muster.planning.policy import Approval, Limit, RemovalKind, RemovalThreshold
 from muster.planning.protection import Protections
@@ -303,6 +304,24 @@ def test_a_job_that_asks_for_approval_of_all_sends_nothing_that_nobody_approved(
     trip.approve()
     trip.run()
     assert trip.at_target()["ada@lantaarn.example"]["title"] == "Lead"
+
+
+def test_a_cycle_that_waits_for_approval_waits_as_a_plan_and_is_told_of_once(trip: Trip) -> None:
+    trip.approval = Approval.ALL
+    for name in ("Ada", "Bob"):
+        trip.hire(name)
+    cycle = trip.run()
+    assert cycle is not None
+    ((plan,), _) = trip.store.plans.list(JOB, 5)
+    assert (plan.kind, plan.cycle_id, plan.operations) == (PlanKind.APPROVAL, cycle.id, ())
+    assert [item.operation.kind for item in plan.held] == [OperationKind.CREATE] * 2
+    assert (plan.counters.created, plan.requests) == (2, 2)
+    assert {item.operation.change_id for item in plan.held} == {hold.id for hold in trip.holds()}
+    told = [each for each in trip.store.outbox.unaddressed(9) if each.kind is NoticeKind.APPROVAL_AWAITED]
+    assert [(each.count, each.causes[0].sentence) for each in told] == [(2, "assigned to the application.")]
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert {item.operation.change_id for item in plan.held} == {hold.id for hold in trip.holds()}
 
 
 def test_a_job_that_asks_for_approval_of_removals_lets_everything_else_go(groups: Trip) -> None:

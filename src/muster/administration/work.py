@@ -1,20 +1,23 @@
 """Work for the running engine: plans, their application, cycles at once, on-demand provisioning, imports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from muster.administration.desk import Change, Desk
+from muster.administration.holds import DECIDED_AT_ONCE, approve
 from muster.administration.jobs import find_job
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
+from muster.model.hold import Hold, HoldFilter, HoldState
 from muster.model.job import CycleKind, CycleState, Plan, PlanKind, ScheduleState
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
 
 CATEGORY = "ProvisioningManagement"
+_NAMED = 10
 IMPORT_BYTES = 64 * 1024 * 1024
 IMPORT_SUFFIXES = (".csv", ".json")
 MEMBERS_ON_DEMAND = 5
@@ -45,6 +48,8 @@ def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str)
     plan = find_plan(desk, service_principal_id, job_id, name)
     if plan.applied_at is not None:
         raise conflict(f"Plan {plan.hash} was applied at {plan.applied_at:%Y-%m-%dT%H:%M:%SZ}: make a new one.")
+    if plan.kind is PlanKind.APPROVAL:
+        return _approve_plan(desk, service_principal_id, job_id, plan)
     changes: tuple[Change, ...] = ()
     if plan.kind is PlanKind.ROLLBACK:
         job = find_job(desk, service_principal_id, job_id)
@@ -55,6 +60,40 @@ def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str)
             changes += (("schedule.state", ScheduleState.ACTIVE.value, ScheduleState.PAUSED.value),)
     desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash), changes=changes)
     return _queue(desk, WorkKind.APPLY, plan.job_id, {"planId": plan.id, "hash": plan.hash})
+
+
+def _approve_plan(desk: Desk, service_principal_id: str, job_id: str, plan: Plan) -> Work:
+    """Approves what a plan of a job that asks for approval shows, and asks for the cycle that sends it.
+
+    What was rejected one by one stays rejected. Raises: Refused when anything of it was sent or has changed since.
+    """
+    job = find_job(desk, service_principal_id, job_id)
+    if job.schedule_state is not ScheduleState.ACTIVE:
+        raise conflict("The job is not started: start provisioning, then apply the plan.")
+    ids = [item.operation.change_id for item in plan.held]
+    states = {hold.id: hold.state for hold in _holds(desk, job.id, ids)}
+    moved = [item.operation.source_name for item in plan.held if item.operation.change_id not in states]
+    if moved:
+        more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
+        raise conflict(
+            f"The world has moved since the plan was made: {', '.join(moved[:_NAMED])}{more} went or have changed. "
+            "Look at what is held now.",
+            code="HeldOperationChanged",
+        )
+    open_ids = [each for each in ids if states[each] is HoldState.HELD]
+    for start in range(0, len(open_ids), DECIDED_AT_ONCE):
+        part = HoldFilter(ids=tuple(open_ids[start : start + DECIDED_AT_ONCE]))
+        approve(desk, service_principal_id, job_id, part)
+    desk.stores.plans.mark_applied(plan.id, desk.now())
+    desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash))
+    return _queue(desk, WorkKind.RUN_CYCLE, job.id, {"hash": plan.hash})
+
+
+def _holds(desk: Desk, job_id: str, ids: Sequence[str]) -> Iterator[Hold]:
+    states = (HoldState.HELD, HoldState.APPROVED, HoldState.REJECTED)
+    for start in range(0, len(ids), DECIDED_AT_ONCE):
+        part = HoldFilter(ids=tuple(ids[start : start + DECIDED_AT_ONCE]), states=states)
+        yield from desk.stores.holds.list(job_id, part, DECIDED_AT_ONCE, None)[0]
 
 
 def ask_for_rollback(desk: Desk, service_principal_id: str, job_id: str, cycle_id: str) -> Work:

@@ -156,6 +156,7 @@ class House:
             holds=store.holds,
             discovery=store.discovery,
             log=store.log,
+            notifier=store.outbox,
         )
 
     def uploads(self) -> FolderUploads:

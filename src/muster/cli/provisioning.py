@@ -48,7 +48,7 @@ def plan(
             answer = await_work(api, api.post(f"{application.job_path}/plans"))
         made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
     show_plan(made, application.display_name, as_json=as_json)
-    if not as_json and made["operations"]:
+    if not as_json and (made["operations"] or made["kind"] == "approval"):
         print(f"Apply exactly this with: muster apply {made['hash'][:12]}{reach(data, url)}")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from muster.engine.awaiting import ask_for_approval
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.quarantining import change_quarantine
 from muster.model.failures import JobFailure, TooManyDeletes
@@ -25,6 +26,7 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
         stores.jobs.set_settings(cycle.job_id, {"ForceDeletes": "false"})
     state = CycleState.ENTRY_LEVEL_ERRORS if cycle.counters.failed else CycleState.SUCCEEDED
     ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
+    ask_for_approval(ended, parts, stores, clock)
     # What takes another cycle back has read nothing of the source.
     stores.cycles.close(ended, None if cycle.kind is CycleKind.ROLLBACK else cycle.window_until)
     failure = _failure_of(ended, parts, stores)

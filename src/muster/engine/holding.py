@@ -40,9 +40,11 @@ class Holding:
             return replace(base, state=StagedState.REJECTED, hold=known, clear_escrow=not attribute)
         essence = operation_hash(operation)
         is_news = known is None or known.essence != essence or known.code is not held.hold_code
-        hold = Hold(
+        if known is not None and not is_news:
             # A name of its own for each thing that is asked: what has changed is not approved under the old one.
-            id=known.id if known is not None and not is_news else operation.change_id,
+            operation = replace(operation, change_id=known.id)
+        hold = Hold(
+            id=operation.change_id,
             kind=operation.object_kind,
             source_id=operation.source_id,
             attribute=attribute,

@@ -16,6 +16,7 @@ from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTer
 from muster.ports.applications import JobStore
 from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.holds import HoldStore
+from muster.ports.notifier import Notifier
 from muster.ports.source import Source
 from muster.ports.target import Target
 from muster.ports.world import Clock, Ids
@@ -33,6 +34,7 @@ class EngineStores:
     holds: HoldStore
     discovery: DiscoveryStore
     log: LogStore
+    notifier: Notifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

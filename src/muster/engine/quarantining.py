@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from muster.engine.awaiting import held_causes
 from muster.engine.parts import EngineStores
-from muster.model.job import Cycle, Quarantine, ScheduleState, SynchronizationJob
+from muster.model.hold import HoldCode
+from muster.model.job import Cycle, Quarantine, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.model.notice import Cause
 from muster.model.roles import Caller, CallerKind
 from muster.planning.health import LONGEST_QUARANTINE
@@ -55,7 +57,11 @@ def disable_if_overdue(stores: EngineStores, job: SynchronizationJob, at: dateti
 
 def _causes(stores: EngineStores, job: SynchronizationJob, after: Quarantine | None) -> tuple[Cause, ...]:
     """Returns the most frequent failures; when the job itself failed, it is the one that counts."""
-    if after is None or not after.reason.counts_failures:
+    if after is None:
+        return ()
+    if after.reason is QuarantineReason.TOO_MANY_DELETES:
+        return held_causes(stores, job.id, HoldCode.TOO_MANY)
+    if not after.reason.counts_failures:
         return ()
     return tuple(stores.links.causes(job.id, CAUSES_SHOWN))
 

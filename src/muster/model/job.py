@@ -248,6 +248,8 @@ class PlanKind(StrEnum):
 
     # What the next cycle would do.
     CYCLE = "cycle"
+    # What a cycle of a job that asks for approval has held: applying it approves it.
+    APPROVAL = "approval"
     # Take back what a cycle has done.
     ROLLBACK = "rollback"
 

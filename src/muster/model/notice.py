@@ -14,6 +14,7 @@ class NoticeKind(StrEnum):
     QUARANTINE_CHANGED = "quarantineReasonChanged"
     QUARANTINE_LIFTED = "quarantineLifted"
     DELETIONS_HELD = "deletionsHeld"
+    APPROVAL_AWAITED = "approvalAwaited"
     JOB_DISABLED = "jobDisabled"
     NO_PROGRESS = "noProgress"
     FAILURES_DIGEST = "failuresDigest"

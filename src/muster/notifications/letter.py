@@ -143,11 +143,22 @@ def _held(notice: Notice, name: str) -> _Words:
         ),
         (
             (
-                "Look at the entries StagedDelete in the log. If they are right, allow them; else correct the scope, "
+                "Look at what is held, by cause, and approve what is right; reject the rest, or correct the scope, "
                 "the assignments or the source, and restart provisioning."
             ),
             _retry(notice),
         ),
+    )
+
+
+def _awaited(notice: Notice, name: str) -> _Words:
+    return (
+        f"{name}: {notice.count:,} operations wait for approval",
+        (
+            f"A cycle at {_at(notice.at)} decided what is to be done at {name}. The job asks for approval: "
+            f"{notice.count:,} operations wait for it, and nothing of them was sent."
+        ),
+        ("Look at what is held, by cause, and approve or reject it.",),
     )
 
 
@@ -199,6 +210,7 @@ _WORDS: dict[NoticeKind, Callable[[Notice, str], _Words]] = {
     NoticeKind.QUARANTINE_CHANGED: _changed,
     NoticeKind.QUARANTINE_LIFTED: _lifted,
     NoticeKind.DELETIONS_HELD: _held,
+    NoticeKind.APPROVAL_AWAITED: _awaited,
     NoticeKind.JOB_DISABLED: _disabled,
     NoticeKind.NO_PROGRESS: _no_progress,
     NoticeKind.FAILURES_DIGEST: _digest,

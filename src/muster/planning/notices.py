@@ -51,6 +51,22 @@ def notice_of_quarantine(
     return _notice(job, kind, after, at, cycle_id, causes, sum(cause.count for cause in causes))
 
 
+def notice_of_approval(
+    job: SynchronizationJob, count: int, causes: Sequence[Cause], at: datetime, cycle_id: str
+) -> Notice:
+    """Returns what is told when a cycle of a job that asks for approval waits for it; once a cycle."""
+    return Notice(
+        id=f"{cycle_id}:{NoticeKind.APPROVAL_AWAITED}",
+        kind=NoticeKind.APPROVAL_AWAITED,
+        at=at,
+        service_principal_id=job.service_principal_id,
+        job_id=job.id,
+        cycle_id=cycle_id,
+        causes=tuple(causes[:CAUSES_SHOWN]),
+        count=count,
+    )
+
+
 def notice_of_disabling(job: SynchronizationJob, quarantine: Quarantine, at: datetime) -> Notice:
     """Returns what is told when a job is disabled because its quarantine has lasted too long."""
     return _notice(job, NoticeKind.JOB_DISABLED, quarantine, at, None, ())

@@ -26,6 +26,7 @@ from muster.planning.notices import (
     digest_of_failures,
     is_mail_address,
     next_delivery,
+    notice_of_approval,
     notice_of_disabling,
     notice_of_quarantine,
     notice_of_standstill,
@@ -203,3 +204,10 @@ def test_a_list_of_addresses_names_each_once() -> None:
 )
 def test_a_mail_address_is_one_address_and_nothing_else(text: str, is_one: bool) -> None:
     assert is_mail_address(text) is is_one
+
+
+def test_a_cycle_that_waits_for_approval_is_told_once() -> None:
+    causes = [Cause(code="create", sentence=f"{number}.", remedy="", count=1) for number in range(5)]
+    notice = notice_of_approval(_job(), 7, causes, AT, "cycle")
+    assert (notice.kind, notice.count, len(notice.causes)) == (NoticeKind.APPROVAL_AWAITED, 7, 3)
+    assert notice.id == "cycle:approvalAwaited"
