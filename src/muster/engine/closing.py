@@ -59,8 +59,9 @@ def _failure_of(cycle: Cycle, parts: JobParts, stores: EngineStores) -> JobFailu
     if undecided:
         count = sum(group.count for group in undecided)
         first = undecided[0].cause
-        why = f" {undecided[0].count} of them because: {first.sentence}." if first is not None else ""
-        return TooManyDeletes(f"{count} removals are held: they are more than the job's thresholds allow.{why}")
+        why = f" {undecided[0].count} because: {first.sentence}." if first is not None else ""
+        are = "removal is" if count == 1 else "removals are"
+        return TooManyDeletes(f"{count} {are} held: more than the job's thresholds allow.{why}")
     if cycle.counters.held and not cycle.complete:
         return TooManyDeletes(f"{cycle.counters.held} removals are held: the source could not be read whole.")
     if verdict_of_cycle(cycle.counters, parts.quarantine_terms) is not None:

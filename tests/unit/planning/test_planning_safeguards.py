@@ -11,6 +11,7 @@ from muster.planning.safeguards import (
     SafeguardRefused,
     Safeguards,
     check_safeguard,
+    find_safeguard_problems,
     read_grace,
     read_limit,
     read_patterns,
@@ -124,3 +125,10 @@ def test_durations_are_in_days_hours_and_minutes(text: str, duration: timedelta)
 
 def test_the_default_limits_are_for_groups_and_members() -> None:
     assert set(DEFAULT_LIMITS) == {RemovalKind.GROUP_DELETE, RemovalKind.MEMBER_REMOVAL}
+
+
+def test_all_that_cannot_be_used_is_named_at_once() -> None:
+    given = {"Approval": "maybe", "DeleteThreshold": "many", "ProtectedUsers": "a*", "Other": "x"}
+    first, second = find_safeguard_problems(given)
+    assert first.startswith("Approval: “maybe” is no kind of approval")
+    assert second.startswith("DeleteThreshold: “many” is no limit")
