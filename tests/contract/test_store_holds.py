@@ -197,6 +197,16 @@ def test_a_hold_ends_when_its_object_or_its_reference_is_settled(
     assert {place[1] for place in company.store.holds.find("job", USER, [id_of("a")])} == left
 
 
+def test_a_hold_of_references_that_differ_no_more_ends(company: Company, cycle: Cycle) -> None:
+    company.store.cycles.settle(cycle, [])
+    keep(company, cycle, hold("a"), hold("a", id="h-members", attribute="members"))
+    assert company.store.holds.end_settled("job") == 1
+    assert names(company) == ["h-a"]
+    assert company.store.holds.end_settled("job") == 0
+    company.store.links.reset("job", links=True, escrows=True)
+    assert company.store.holds.end_settled("job") == 0
+
+
 def test_holds_go_with_the_links_of_a_restart_and_with_their_job(company: Company, cycle: Cycle) -> None:
     keep(company, cycle, hold("a"))
     company.store.links.reset("job", links=False, escrows=True)

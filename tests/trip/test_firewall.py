@@ -250,6 +250,20 @@ def test_members_are_held_by_a_threshold_of_their_own_and_those_who_come_are_not
     assert groups.holds() == []
 
 
+def test_members_who_came_back_are_not_asked_about_any_more(groups: Trip) -> None:
+    people = [groups.hire(name) for name in ("Ada", "Bob")]
+    crew = groups.found("Crew", people)
+    groups.run()
+    groups.threshold = RemovalThreshold(by_kind={RemovalKind.MEMBER_REMOVAL: Limit(count=0)})
+    groups.store.directory.change_members(crew, add=[], remove=people)
+    groups.run()
+    assert len(groups.holds()) == 1
+    groups.store.directory.change_members(crew, add=people, remove=[])
+    groups.run()
+    assert groups.holds() == []
+    assert groups.transport.writes == []
+
+
 def test_members_that_were_rejected_stay_in_the_group(groups: Trip) -> None:
     people = [groups.hire(name) for name in ("Ada", "Bob", "Cy")]
     crew = groups.found("Crew", people)

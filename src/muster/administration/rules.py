@@ -125,6 +125,8 @@ def what_if(
     Raises: Refused, naming what keeps the rules from being used.
     """
     desk.require(Permission.READ_CONFIGURATION)
+    # An expression of one's own shows any attribute of anybody.
+    desk.require(Permission.READ_DIRECTORY)
     job = find_job(desk, service_principal_id, job_id)
     require_outbound(desk, find_application(desk, job.service_principal_id))
     if document is None and sync_all is None:

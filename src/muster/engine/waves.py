@@ -130,6 +130,8 @@ def send_references(run: Run, stores: EngineStores, ids: Ids, *, is_approved: bo
         if stopped is not None:
             raise stopped
     if after is None:
+        # Members who came back, or whose group is gone, are not asked about any more.
+        stores.holds.end_settled(run.cycle.job_id)
         is_reconciliation = run.cycle.kind is CycleKind.RECONCILIATION
         run.commit(run.move(phase=CyclePhase.DISCOVERY if is_reconciliation else CyclePhase.CLOSING))
     else:

@@ -46,8 +46,8 @@ SETTINGS = (
     PROTECTED_GROUPS,
     PROTECTED_ROLES,
 )
-# Who is protected, or how long a deletion waits: with another answer everybody is looked at again.
-PROTECTION_SETTINGS = (GRACE, PROTECTED_USERS, PROTECTED_GROUPS, PROTECTED_ROLES)
+# Who is protected, how long a deletion waits, what needs approval: with another answer everybody is looked at again.
+PROTECTION_SETTINGS = (APPROVAL, GRACE, PROTECTED_USERS, PROTECTED_GROUPS, PROTECTED_ROLES)
 
 _T = TypeVar("_T")
 

@@ -27,6 +27,10 @@ class HoldStore(Protocol):
         """Returns how many holds share a cause, the largest groups first."""
         ...
 
+    def end_settled(self, job_id: str) -> int:
+        """Ends holds of references that differ no more, and returns how many that were."""
+        ...
+
     def decide(self, job_id: str, wanted: HoldFilter, state: HoldState, by: str, at: datetime) -> int:
         """Approves or rejects what agrees with the filter, and returns how many that were.
 

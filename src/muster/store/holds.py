@@ -16,7 +16,7 @@ from muster.ports.cycles import Settlement
 from muster.store.encoding import decode_hold, encode
 from muster.store.jobs import job_key
 from muster.store.rows import pieces
-from muster.store.tables import escrows, holds
+from muster.store.tables import escrows, holds, links, reference_attributes, references
 
 _DUE = FailureRecord(
     code="Approved",
@@ -124,6 +124,27 @@ class SqlHolds:
                 upsert(connection, escrows, list(due.values()), keys=keys, update=("next_attempt_at",))
         return len(changed)
 
+    def end_settled(self, job_id: str) -> int:
+        """Ends holds of references that differ no more: members came back, or the group is gone. Returns how many."""
+        still_open = sa.exists(
+            sa.select(references.c.owner_key)
+            .join(links, links.c.key == references.c.owner_key)
+            .join(reference_attributes, reference_attributes.c.key == references.c.attribute_key)
+            .where(
+                references.c.open_job_key == holds.c.job_key,
+                links.c.job_key == holds.c.job_key,
+                links.c.kind == holds.c.kind,
+                links.c.source_id == holds.c.source_id,
+                reference_attributes.c.name == holds.c.attribute,
+            )
+        )
+        with self._database.write() as connection:
+            job = job_key(connection, job_id)
+            if not _has_holds(connection, job):
+                return 0
+            statement = sa.delete(holds).where(holds.c.job_key == job, holds.c.attribute != "", sa.not_(still_open))
+            return int(connection.execute(statement).rowcount)
+
 
 def write_holds(connection: Connection, job: int, settlements: Sequence[Settlement]) -> None:
     """Writes what settlements say is held; what was held of an object or reference ends once it is settled."""
@@ -132,13 +153,19 @@ def write_holds(connection: Connection, job: int, settlements: Sequence[Settleme
         for one in settlements
         if one.hold is not None
     }
+    if _has_holds(connection, job):
+        _end(connection, job, settlements)
+    upsert(connection, holds, list(kept.values()), keys=("job_key", "kind", "source_id", "attribute"))
+
+
+def _end(connection: Connection, job: int, settlements: Sequence[Settlement]) -> None:
     ended = [
         {"at_job": job, "at_kind": one.kind.value, "at_source": one.source_id, "at_attribute": attribute}
         for one in settlements
         if one.hold is None and not one.keeps_hold
         for attribute in ([""] if one.clear_escrow else sorted({each.attribute for each in one.references}))
     ]
-    if ended and _has_holds(connection, job):
+    if ended:
         connection.execute(
             sa.delete(holds).where(
                 holds.c.job_key == sa.bindparam("at_job"),
@@ -148,7 +175,6 @@ def write_holds(connection: Connection, job: int, settlements: Sequence[Settleme
             ),
             ended,
         )
-    upsert(connection, holds, list(kept.values()), keys=("job_key", "kind", "source_id", "attribute"))
 
 
 def _has_holds(connection: Connection, job: int) -> bool:
