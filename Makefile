@@ -14,7 +14,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults planted fuzz bench lint format lock reference pictures clean
+.PHONY: help setup demo test faults planted fuzz bench lint format lock reference pictures clean catalogue
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,8 @@ lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
 
 reference: .venv/setup.stamp ## Write docs/api-reference.md anew after a change of the API's routes
 	$(BIN)/python -m muster.web.graph.reference docs/api-reference.md
+catalogue: .venv/setup-dev.stamp ## Bring the translations up to the texts of the pages, and list what is missing
+	PYTHONPATH=tests $(BIN)/python -m documents.catalogue
 
 pictures: .venv/setup.stamp ## Draw docs/pictures/terminal.svg from a real run of the demo
 	$(BIN)/python docs/pictures/make_terminal_picture.py

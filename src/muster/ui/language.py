@@ -43,14 +43,9 @@ def choose(kept: str | None, accepted: Sequence[str]) -> Language:
     """Returns the language that was chosen here, else the first that the browser asks for, else English."""
     for wanted in (kept or "", *accepted):
         code = wanted[:2].lower()
-        if code in {each.value for each in offered()}:
+        if code in {each.value for each in Language}:
             return Language(code)
     return Language.ENGLISH
-
-
-def offered() -> tuple[Language, ...]:
-    """Returns the languages that there are translations for, and English."""
-    return tuple(each for each in Language if each is Language.ENGLISH or (LOCALE / f"{each.value}.po").is_file())
 
 
 def language() -> Language:
@@ -108,7 +103,7 @@ def speak(app: flask.Flask) -> None:
     # New style: `_("… %(name)s", name=…)`, the values escaped.
     install: Any = app.jinja_env
     install.install_gettext_callables(_template_text, _template_plural, newstyle=True)
-    app.jinja_env.globals.update(language=language, languages=offered())
+    app.jinja_env.globals.update(language=language, languages=tuple(Language))
     app.add_url_rule("/language/<code>", "choose_language", _keep_choice, methods=["GET"])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import flask
 
 from muster.administration import applications as registry
-from muster.administration import manifest
+from muster.administration import manifest, owners, people
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.application import AppRole
 from muster.ui.language import gettext
@@ -20,7 +20,13 @@ MANIFEST_CHARACTERS = 1_000_000
 def show_properties(sp: str, refusal: Refused | None = None) -> Any:
     """GET /applications/<sp>/properties"""
     found = find_shelf(sp)
-    return show("applications/properties.html", found, refusal=refusal, form=flask.request.form)
+    return show(
+        "applications/properties.html",
+        found,
+        refusal=refusal,
+        form=flask.request.form,
+        owners=owners.owners(desk(), owners.SubjectKind.APPLICATION, found.sp),
+    )
 
 
 def save_properties(sp: str) -> Any:
@@ -49,6 +55,21 @@ def remove(sp: str) -> Any:
     except Refused as refused:
         return show_properties(sp, refused), 400
     return done(address("applications"), "removed")
+
+
+def change_owners(sp: str) -> Any:
+    """POST /applications/<sp>/owners: one added by principal name or id, or one removed."""
+    found = find_shelf(sp)
+    added, removed = field("add", 200), field("remove", 100)
+    try:
+        if removed:
+            owners.remove_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, removed)
+        else:
+            owner_id = people.find_user(desk(), added).object_id if "@" in added else added
+            owners.add_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, owner_id)
+    except Refused as refused:
+        return show_properties(sp, refused), 400
+    return done(found.to("properties"), "saved")
 
 
 # ---------------------------------------------------------------- roles

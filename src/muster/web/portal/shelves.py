@@ -57,7 +57,11 @@ class Shelf:
                 (gettext("Provisioning"), ("provisioning",)),
             ]
             if self.status is not None:
-                pages += [(gettext("Mappings"), ("mappings",)), (gettext("On demand"), ("on-demand",))]
+                pages += [
+                    (gettext("Mappings"), ("mappings",)),
+                    (gettext("On demand"), ("on-demand",)),
+                    (gettext("Plans"), ("plans",)),
+                ]
         if flask.g.me.may(Permission.READ_LOGS):
             pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
         if not self.is_own:

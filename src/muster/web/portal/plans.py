@@ -1,0 +1,194 @@
+"""Plans of a job, and what is held: read by cause, approved, rejected, applied exactly as read."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+
+from muster.administration import holds, work
+from muster.administration.refusals import bad_request
+from muster.model.hold import HoldFilter
+from muster.model.job import Plan
+from muster.model.operation import Operation, OperationKind
+from muster.ports.administration import WorkKind
+from muster.ui.frame import is_fragment_wanted, live
+from muster.ui.language import gettext, marked
+from muster.web.portal.forms import chosen, done, field, fields
+from muster.web.portal.paths import desk, place, text
+from muster.web.portal.shelves import find_shelf, show
+
+ROWS = 20
+HELD_ROWS = 50
+# Of one cause, so many operations are shown at once.
+SHOWN = 25
+SHOWN_ALONE = 500
+
+KINDS = {
+    OperationKind.CREATE: (marked("Create"), "create", "plus"),
+    OperationKind.UPDATE: (marked("Update"), "update", "pencil"),
+    OperationKind.DISABLE: (marked("Disable"), "disable", "user-off"),
+    OperationKind.DELETE: (marked("Delete"), "delete", "trash"),
+    OperationKind.REFER: (marked("Set references"), "update", "link"),
+    OperationKind.LINK: (marked("Link"), "same", "link"),
+    OperationKind.SKIP: (marked("Skip"), "skip", "minus"),
+    OperationKind.FAIL: (marked("Fail"), "fail", "alert-triangle"),
+}
+CODES = {
+    "StagedDelete": marked("More removals than the threshold allows"),
+    "IncompleteRead": marked("The source could not be read whole"),
+    "ApprovalRequired": marked("The job asks for approval"),
+    "GracePeriod": marked("Waits for the end of the grace period"),
+    "ProtectedAccount": marked("A protected account"),
+    "Rejected": marked("Rejected before"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Operations of a plan of one kind and one cause."""
+
+    kind: OperationKind
+    key: str
+    sentence: str
+    operations: Sequence[Operation]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.operations)
+
+
+def show_plans(sp: str) -> Any:
+    """GET /applications/<sp>/plans"""
+    found = find_shelf(sp)
+    after = place()
+    plans, following = work.plans(desk(), found.sp, found.job.id, ROWS, after)
+    return show(
+        "plans/list.html",
+        found,
+        plans=plans,
+        causes=holds.causes(desk(), found.sp, found.job.id, HoldFilter()),
+        codes=CODES,
+        kinds=KINDS,
+        is_first=after is None,
+        following=following,
+    )
+
+
+def make(sp: str) -> Any:
+    """POST /applications/<sp>/plans"""
+    found = find_shelf(sp)
+    asked = work.ask_for_plan(desk(), found.sp, found.job.id)
+    return flask.redirect(found.to("plans", "making", asked.id), 303)
+
+
+def show_making(sp: str, work_id: str) -> Any:
+    """GET /applications/<sp>/plans/making/<work_id>: until the plan is there, or applied."""
+    found = find_shelf(sp)
+    asked = work.find_work(desk(), work_id)
+    if asked.job_id != found.job.id or asked.kind not in (WorkKind.PLAN, WorkKind.APPLY):
+        raise bad_request(gettext("That is no plan of this application."))
+    answer = asked.answer or {}
+    to = None
+    if asked.state == "done":
+        to = found.to("plans", str(answer["planId"])) if asked.kind is WorkKind.PLAN else found.to()
+    if is_fragment_wanted():
+        response = live(flask.render_template("plans/progress.html", shelf=found, asked=asked, answer=answer))
+        if to is not None:
+            response = flask.Response(status=204)
+            response.headers["HX-Redirect"] = to
+        return response
+    if to is not None:
+        return flask.redirect(to, 303)
+    return show("plans/making.html", found, asked=asked, answer=answer)
+
+
+def show_plan(sp: str, plan_id: str) -> Any:
+    """GET /applications/<sp>/plans/<plan_id>"""
+    found = find_shelf(sp)
+    plan = work.find_plan(desk(), found.sp, found.job.id, plan_id)
+    cause = text("cause")
+    groups = [group for group in _groups(plan) if cause in (None, f"{group.kind.value} {group.key}")]
+    return show(
+        "plans/plan.html",
+        found,
+        plan=plan,
+        groups=groups,
+        cause=cause,
+        limit=SHOWN if cause is None else SHOWN_ALONE,
+        kinds=KINDS,
+        codes=CODES,
+        totals=[(kind, count) for kind, count in _totals(plan) if count],
+    )
+
+
+def apply(sp: str, plan_id: str) -> Any:
+    """POST /applications/<sp>/plans/<plan_id>/apply: exactly that, or a refusal because the world has moved."""
+    found = find_shelf(sp)
+    asked = work.ask_for_apply(desk(), found.sp, found.job.id, plan_id)
+    return flask.redirect(found.to("plans", "making", asked.id), 303)
+
+
+def show_held(sp: str) -> Any:
+    """GET /applications/<sp>/held"""
+    found = find_shelf(sp)
+    cause, identity, after = text("cause"), text("search"), place()
+    wanted = HoldFilter(cause=cause, identity=identity)
+    rows, following = holds.held(desk(), found.sp, found.job.id, wanted, HELD_ROWS, after)
+    return show(
+        "plans/held.html",
+        found,
+        rows=rows,
+        causes=holds.causes(desk(), found.sp, found.job.id, HoldFilter()),
+        cause=cause,
+        search=identity,
+        codes=CODES,
+        kinds=KINDS,
+        is_first=after is None,
+        following=following,
+    )
+
+
+def decide(sp: str) -> Any:
+    """POST /applications/<sp>/held: approves or rejects the ticked ones, or all of a cause."""
+    found = find_shelf(sp)
+    verdict = chosen("do", ("approve", "reject"))
+    picked, cause = fields("hold"), field("cause")
+    if picked:
+        wanted = HoldFilter(ids=picked)
+    elif cause:
+        wanted = HoldFilter(cause=cause)
+    else:
+        raise bad_request(gettext("Nothing is picked: tick operations, or decide a whole cause."))
+    act = holds.approve if verdict == "approve" else holds.reject
+    act(desk(), found.sp, found.job.id, wanted)
+    return done(found.to("held"), "approved" if verdict == "approve" else "rejected")
+
+
+def _groups(plan: Plan) -> list[Group]:
+    """The operations that do something, by kind and cause: the largest groups first, removals before all."""
+    gathered: dict[tuple[OperationKind, str], list[Operation]] = defaultdict(list)
+    for operation in plan.operations:
+        if operation.kind is not OperationKind.SKIP:
+            cause = operation.cause
+            gathered[operation.kind, operation.reason if cause is None else cause.key].append(operation)
+    groups = [
+        Group(
+            kind=kind,
+            key=key,
+            sentence=found[0].reason if found[0].cause is None else found[0].cause.sentence,
+            operations=found,
+        )
+        for (kind, key), found in gathered.items()
+    ]
+    groups.sort(key=lambda group: (not group.operations[0].removes, -group.count))
+    return groups
+
+
+def _totals(plan: Plan) -> list[tuple[OperationKind, int]]:
+    counts: dict[OperationKind, int] = defaultdict(int)
+    for operation in plan.operations:
+        counts[operation.kind] += 1
+    return [(kind, counts[kind]) for kind in KINDS]

@@ -1,0 +1,120 @@
+"""Plans and held operations in the portal, owners, and the pages in Dutch."""
+
+import re
+
+import pytest
+
+from faces.house import House, Started
+from faces.portal_visit import Visit
+from faces.test_graph_holds import held
+from faces.test_graph_plans import keep_plan
+from muster.model.hold import HoldFilter, HoldState
+from muster.model.roles import Role
+from muster.ui.language import Language, choose
+
+ADMIN = Role.GLOBAL_ADMINISTRATOR
+# A fixture of the API's tests: three operations held, two of one cause.
+held = held
+
+
+@pytest.fixture
+def visit(house: House) -> Visit:
+    return Visit(house, ADMIN)
+
+
+def test_a_plan_is_asked_for_awaited_read_and_applied(house: House, job: Started, visit: Visit) -> None:
+    path = f"/applications/{job.sp}/plans"
+    assert "No plan yet" in visit.text(path)
+    place = visit.post(path).headers["Location"]
+    assert "The plan is being made" in visit.text(place)
+    plan = keep_plan(house, job)
+    asked = house.stores.work.take("engine")
+    assert asked is not None
+    house.stores.work.finish(asked.id, "done", {"planId": plan.id, "hash": plan.hash})
+    assert visit.get(place, HX_Request="true").headers["HX-Redirect"] == f"{path}/{plan.id}"
+    page = visit.text(visit.get(place).headers["Location"])
+    assert "<del>Clerk</del>" in page
+    assert "<ins>Chief</ins>" in page
+    assert "secret" not in page
+    assert "More removals than the threshold allows" in page
+    assert plan.hash[:12] in visit.text(path)
+    place = visit.post(f"{path}/{plan.id}/apply").headers["Location"]
+    assert "being applied" in visit.text(place)
+    house.stores.work.finish(place.rpartition("/")[2], "failed", {"code": "PlanOutdated", "reason": "The world moved."})
+    assert "The world moved." in visit.text(place)
+
+
+def test_what_is_held_is_decided_by_cause_and_one_by_one(house: House, held: Started, visit: Visit) -> None:
+    path = f"/applications/{held.sp}/held"
+    page = visit.text(path)
+    keys = re.findall(r'name="cause" value="([^"]+)"', page)
+    assert len(keys) == 2
+    assert "3 operations wait for a decision" in visit.text(f"/applications/{held.sp}/plans")
+    assert visit.post(path, do="approve", cause=keys[0]).headers["Location"].endswith("said=approved")
+    left, _ = house.stores.holds.list(held.id, HoldFilter(), 10, None)
+    assert len(left) == 1
+    assert visit.post(path, do="reject", hold=left[0].id).status_code == 303
+    rejected, _ = house.stores.holds.list(held.id, HoldFilter(states=(HoldState.REJECTED,)), 10, None)
+    assert [each.id for each in rejected] == [left[0].id]
+    assert "Nothing is held" in visit.text(path)
+    assert visit.post(path, do="approve").status_code == 400
+    assert visit.post(path, do="wait", cause=keys[0]).status_code == 400
+
+
+def test_a_reader_decides_and_applies_nothing(house: House, held: Started) -> None:
+    plan = keep_plan(house, held)
+    visit = Visit(house, Role.GLOBAL_READER)
+    assert "Approve" not in visit.text(f"/applications/{held.sp}/held")
+    key = "cause"
+    assert visit.post(f"/applications/{held.sp}/held", do="approve", cause=key).status_code == 403
+    assert visit.post(f"/applications/{held.sp}/plans").status_code == 403
+    assert visit.post(f"/applications/{held.sp}/plans/{plan.id}/apply").status_code == 403
+
+
+def test_owners_are_named_and_taken_away(house: House, job: Started, visit: Visit) -> None:
+    ada = house.user("ada")["id"]
+    path = f"/applications/{job.sp}/owners"
+    assert visit.post(path, add="ada@example.com").status_code == 303
+    assert f"/users/{ada}" in visit.text(f"/applications/{job.sp}/properties")
+    assert visit.post(path, add="nobody@example.com").status_code == 400
+    assert visit.post(path, remove=ada).status_code == 303
+    assert f"/users/{ada}" not in visit.text(f"/applications/{job.sp}/properties")
+
+
+# ---------------------------------------------------------------- language
+
+
+@pytest.mark.parametrize(
+    ("kept", "accepted", "expected"),
+    [
+        (None, [], Language.ENGLISH),
+        (None, ["nl-BE", "en"], Language.DUTCH),
+        (None, ["fr", "nl"], Language.DUTCH),
+        ("en", ["nl"], Language.ENGLISH),
+        ("xx", ["nl"], Language.DUTCH),
+    ],
+)
+def test_the_language_is_the_chosen_one_else_the_browser_s(
+    kept: str | None, accepted: list[str], expected: Language
+) -> None:
+    assert choose(kept, accepted) is expected
+
+
+def test_pages_are_read_in_dutch_by_the_browser_s_wish_and_by_the_switch(house: House, visit: Visit) -> None:
+    for number in range(3):
+        house.user(f"ada{number}")
+    page = visit.get("/", Accept_Language="nl-NL,nl;q=0.9").text
+    assert '<html lang="nl">' in page
+    assert "Gebruikers" in page
+    answer = visit.get("/language/nl?next=/users")
+    assert answer.headers["Location"] == "/users"
+    assert "Nieuwe gebruiker" in visit.text("/users")
+    assert visit.get("/language/nl?next=//evil.example").headers["Location"] == "/"
+    assert visit.get("/language/xx").status_code == 404
+    assert "Er is hier niets" not in visit.text("/groups")
+    assert visit.get("/language/en").status_code == 303
+    assert "New user" in visit.text("/users")
+
+
+def test_a_stranger_reads_the_sign_in_page_in_dutch(house: House) -> None:
+    assert "Bijna klaar" in Visit(house).get("/sign-in", Accept_Language="nl").text
