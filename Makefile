@@ -14,10 +14,10 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults planted fuzz bench lint format lock reference pictures clean catalogue
+.PHONY: help setup demo test faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
 
 help: ## Show this list
-	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/setup.stamp ## Install what is needed to run, into .venv
 
@@ -69,6 +69,9 @@ catalogue: .venv/setup-dev.stamp ## Bring the translations up to the texts of th
 
 pictures: .venv/setup.stamp ## Draw docs/pictures/terminal.svg from a real run of the demo
 	$(BIN)/python docs/pictures/make_terminal_picture.py
+
+screenshots: .venv/setup-dev.stamp ## Take the two pictures of the README in a real browser
+	PYTHONPATH=tests $(BIN)/python docs/pictures/make_screenshots.py
 
 clean: ## Remove .venv and what the tools left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

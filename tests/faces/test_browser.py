@@ -1,0 +1,337 @@
+"""The tutorial in a real browser, through both parties' pages; live progress, Dutch, dark, phone width, axe."""
+
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from faces.browser import Browser
+from muster.cli.api import HttpApi
+from played_configuration_manager import PlayedManager, configuration_manager
+from played_installation import PlayedService, command, service
+from waiting import eventually
+
+NAME, PASSWORD = "ada", "correct horse battery"
+PEOPLE = 60
+
+
+@dataclass(kw_only=True)
+class Company:
+    """Both parties, running, with an administrator each, and what the story has found out."""
+
+    service: PlayedService
+    manager: PlayedManager
+    portal: Browser
+    console: Browser
+    facts: dict[str, str]
+
+    @property
+    def api(self) -> HttpApi:
+        return self.service.api
+
+    @property
+    def app(self) -> str:
+        return f"/applications/{self.facts['sp']}"
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    folder = tmp_path_factory.mktemp("browser")
+    with configuration_manager(folder / "manager") as manager, service(folder / "service") as served:
+        made = manager.run("admin", "create", NAME, "--password-stdin", given=f"{PASSWORD}\n")
+        assert made.returncode == 0, made.stderr
+        created = manager.run("customer", "create", "Lantaarn", "--site", "London", "--json")
+        assert created.returncode == 0, created.stderr
+        _admin(served.folder)
+        people = folder / "people.csv"
+        rows = [f"p{n:03}@example.com,Person {n},Person,Number {n},p{n:03}@example.com,London" for n in range(PEOPLE)]
+        people.write_text(
+            "userPrincipalName,displayName,givenName,surname,mail,officeLocation\n" + "\n".join(rows), encoding="utf-8"
+        )
+        portal, console = Browser(served.url), Browser(manager.url)
+        try:
+            yield Company(
+                service=served, manager=manager, portal=portal, console=console, facts={"people": str(people)}
+            )
+        finally:
+            portal.close()
+            console.close()
+
+
+def _admin(folder: Path) -> None:
+    before, sys.stdin = sys.stdin, io.StringIO(f"{PASSWORD}\n")
+    try:
+        made = command("admin", "create", NAME, "--password-stdin", "--data", folder)
+    finally:
+        sys.stdin = before
+    assert made.status == 0, made.err
+
+
+def checked(browser: Browser) -> None:
+    """Nothing is wrong with the page that is shown: axe-core, the console, its width."""
+    assert browser.violations() == [], browser.driver.current_url
+    assert browser.complaints() == [], browser.driver.current_url
+
+
+# The tests of this module tell one story, in their order.
+
+
+def test_the_console_gives_url_and_token(company: Company) -> None:
+    console = company.console
+    console.sign_in(NAME, PASSWORD)
+    console.go("/customers/Lantaarn/identity")
+    console.press("Show user provisioning information")
+    console.picture("console-identity")
+    url = console.see("#url").get_attribute("value")
+    console.press("enerate")
+    token = console.see("#token").get_attribute("value")
+    assert url and token
+    company.facts.update(url=url, token=token)
+    assert console.violations() == []
+
+
+def test_people_come_from_a_file_that_is_looked_at_first(company: Company) -> None:
+    portal = company.portal
+    portal.sign_in(NAME, PASSWORD)
+    portal.go("/import")
+    portal.all("#file")[0].send_keys(company.facts["people"])
+    portal.press("Look at it first")
+    portal.see("#preview .figure-value", str(PEOPLE))
+    checked(portal)
+    portal.press("Import", within="#import")
+    portal.see(".figure-value", str(PEOPLE))
+    portal.go("/users")
+    portal.see("h1", str(PEOPLE))
+
+
+def test_the_application_is_added_from_the_gallery(company: Company) -> None:
+    portal = company.portal
+    portal.go("/applications")
+    portal.press("New application")
+    portal.fill(search="8x8")
+    assert eventually(lambda: len(portal.all(".tile")) == 1)
+    portal.click(".tile a", "8x8")
+    portal.press("Create")
+    portal.see(".toast-line", "Created")
+    company.facts["sp"] = portal.driver.current_url.partition("/applications/")[2].partition("?")[0]
+    portal.see(".steps-cards", "Assign users and groups")
+    portal.picture("application-new")
+    checked(portal)
+
+
+def test_people_are_assigned_and_default_access_is_warned_of(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/users-and-groups")
+    portal.press("Add user/group")
+    for number in range(4):
+        portal.fill(search=f"Person {number}")
+        portal.click(".offers label", f"Person {number}")
+        assert eventually(lambda wanted=number: len(portal.all(".picked .chip")) == wanted + 1)
+    portal.fill(role="Default Access")
+    portal.see(".when-default")
+    portal.fill(role="User")
+    portal.press("Assign", within="form")
+    portal.see(".toast-line", "Assigned")
+    assert len(portal.all("td.who")) == 4
+    checked(portal)
+
+
+def test_credentials_are_tested_and_saved_and_the_status_is_switched_on(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/provisioning")
+    portal.press("Get started")
+    portal.fill(url=company.facts["url"], secret="wrong")
+    portal.press("Test Connection")
+    portal.see("#tested .refusal", "InvalidCredentials")
+    portal.fill(secret=company.facts["token"], email="it@example.com")
+    portal.press("Test Connection")
+    portal.see("#tested .good-line")
+    portal.tick("#sends_mail")
+    checked(portal)
+    portal.press("Save")
+    portal.see(".toast-line", "Saved")
+    portal.go(f"{company.app}/mappings")
+    portal.see("table", "userName")
+    checked(portal)
+
+
+def test_a_mapping_is_tried_on_a_person_and_saved(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/mappings/0/attributes/title")
+    portal.fill(type="Expression")
+    portal.fill(expression='Append([givenName], " of Lantaarn")')
+    portal.fill(person="Person 1")
+    portal.see("#tried", "Person of Lantaarn")
+    checked(portal)
+    portal.press("Save", within="#mapping")
+    portal.accept()
+    portal.see(".toast-line", "Saved")
+
+
+def test_a_scoping_filter_counts_people_before_it_is_saved(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/mappings/0/scope")
+    portal.press("Add scoping filter")
+    portal.fill(**{"attribute-0-0": "surname"})
+    portal.fill(**{"operator-0-0": "STARTS_WITH"})
+    portal.fill(**{"value-0-0": "Number"})
+    portal.click("#count-title")
+    portal.see(".in-out .in", str(PEOPLE))
+    checked(portal)
+    portal.press("Discard")
+
+
+def test_somebody_is_provisioned_on_demand(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/on-demand")
+    portal.fill(search="Person 0")
+    portal.click("#offers a", "Person 0")
+    portal.see(".verdict", "In scope")
+    checked(portal)
+    portal.press("Provision", within=".card-header")
+    portal.see(".step-cards", "Perform action")
+    portal.see(".tag", "Success")
+    portal.picture("on-demand")
+    checked(portal)
+
+
+def test_a_plan_is_read_before_anything_is_sent(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/plans")
+    portal.press("Make a plan")
+    portal.see("h2", "Create")
+    portal.see(".figure", "3")
+    portal.picture("plan")
+    checked(portal)
+
+
+def test_provisioning_starts_and_the_overview_follows_it_live(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/provisioning")
+    portal.click("label[for=status-on]")
+    portal.press("Save")
+    portal.see(".toast-line", "started")
+    # The page was loaded before the cycle: what it shows now came by itself.
+    portal.see(".card", "Initial cycle")
+    portal.see(".legend", "Created")
+    portal.see(".figure", "4")
+    portal.picture("overview")
+    checked(portal)
+
+
+def test_the_accounts_are_there_on_the_other_side(company: Company) -> None:
+    console = company.console
+    console.go("/customers/Lantaarn/users")
+    for number in range(4):
+        console.see("td", f"p{number:03}@example.com")
+    console.picture("console-users")
+    assert console.violations() == []
+
+
+def test_a_leaver_is_switched_off_within_a_minute(company: Company) -> None:
+    portal, console = company.portal, company.console
+    portal.go("/users?search=Person%202")
+    portal.click("td.who a", "Person 2")
+    portal.press("Disable")
+    portal.accept()
+    portal.see(".toast-line", "disabled")
+
+    def is_off() -> bool:
+        console.go("/customers/Lantaarn/users?search=p002")
+        return "Inactive" in console.all("main")[0].text
+
+    assert eventually(is_off)
+
+
+PAGES = (
+    "/",
+    "/applications",
+    "/applications/new",
+    "{app}",
+    "{app}/users-and-groups",
+    "{app}/users-and-groups/add",
+    "{app}/provisioning",
+    "{app}/mappings",
+    "{app}/mappings/expression",
+    "{app}/mappings/schema",
+    "{app}/mappings/versions",
+    "{app}/mappings/0/attributes/new",
+    "{app}/mappings/0/scope",
+    "{app}/mappings/0/list",
+    "{app}/on-demand",
+    "{app}/plans",
+    "{app}/held",
+    "{app}/logs",
+    "{app}/insights",
+    "{app}/roles",
+    "{app}/roles/new",
+    "{app}/manifest",
+    "{app}/properties",
+    "{app}/restart",
+    "/logs",
+    "/audit",
+    "/insights",
+    "/users",
+    "/users/new",
+    "/users?state=deleted",
+    "/groups",
+    "/groups/new",
+    "/import",
+    "/nowhere",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_page_is_accessible_and_fits_in_both_themes(company: Company, theme: str, width: int) -> None:
+    portal = company.portal
+    portal.theme(theme)
+    portal.size(width, 800)
+    wrong: dict[str, Any] = {}
+    for page in PAGES:
+        portal.go(page.format(app=company.app))
+        found = portal.violations()
+        if page != "/nowhere":
+            found += portal.complaints()
+        if portal.width_needed() > width:
+            found.append(f"needs {portal.width_needed()} pixels")
+        if found:
+            wrong[page] = found
+    portal.driver.get_log("browser")
+    portal.picture(f"page-{theme}-{width}")
+    portal.size(1280, 900)
+    portal.theme("light")
+    assert wrong == {}
+
+
+def test_the_palette_leads_to_a_person_by_keys_alone(company: Company) -> None:
+    portal = company.portal
+    portal.go("/")
+    portal.all("body")[0].send_keys(Keys.CONTROL, "k")
+    text = portal.see("#palette-text")
+    text.send_keys("Person 3")
+    portal.see("#palette-found a", "Person 3")
+    portal.see("#palette-text").send_keys(Keys.ARROW_DOWN)
+    portal.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert eventually(lambda: "/users/" in portal.driver.current_url)
+
+
+def test_the_portal_speaks_dutch_to_a_dutch_browser(company: Company) -> None:
+    browser = Browser(company.service.url, "nl")
+    try:
+        browser.sign_in(NAME, PASSWORD)
+        browser.see("nav", "Bedrijfstoepassingen")
+        browser.go(company.app)
+        browser.see(".card", "Laatste cyclus")
+        browser.picture("overview-dutch")
+        assert browser.violations() == []
+        browser.go("/users")
+        browser.click(".side-foot a[hreflang=en]")
+        browser.see("nav", "Enterprise applications")
+    finally:
+        browser.close()
