@@ -157,16 +157,37 @@ def test_an_administrator_makes_a_customer_and_reads_url_and_token_once(
     assert f'value="{manager.url}/udi/customers/acme/scim/v2"' in _text(
         administrator.get("/customers/acme/identity?show")
     )
-    issued = _text(administrator.post("/customers/acme/tokens"))
-    token = re.search(r'id="token" readonly value="(8x8_[^"]+)"', issued)
+    shown = _text(administrator.get("/customers/acme/identity?show"))
+    token = re.search(r'id="token" readonly value="(8x8_[^"]+)"', shown)
     assert token is not None
+    bearer = {"Authorization": f"Bearer {token[1]}"}
+    assert ask(f"{manager.url}/udi/customers/acme/scim/v2/Users", headers=bearer).status == 401, "not kept before Save"
+    saved = _text(administrator.post("/customers/acme/tokens", do="save", client="Okta"))
+    assert token[1] in saved
+    assert "<td>Okta</td>" in saved
+    assert administrator.post("/customers/acme/tokens", do="save").status == 400, "a draft is saved once"
     again = _text(administrator.get("/customers/acme/identity?show"))
     assert token[1] not in again
     assert token[1][:10] in again
-    bearer = {"Authorization": f"Bearer {token[1]}"}
     assert ask(f"{manager.url}/udi/customers/acme/scim/v2/Users", headers=bearer).status == 200
+    drafted = _text(administrator.post("/customers/acme/tokens", do="draft"))
+    assert "it is kept only when this page is saved" in drafted
     assert administrator.post("/customers/acme/tokens/remove", prefix=token[1][:10]).status == 303
     assert ask(f"{manager.url}/udi/customers/acme/scim/v2/Users", headers=bearer).status == 401
+
+
+def test_switching_off_asks_first_and_clears_every_token(administrator: Visitor, manager: PlayedManager) -> None:
+    customer = manager.customer("leaving")
+    assert "Switch user provisioning off?" in _text(administrator.get("/customers/leaving/identity?off"))
+    assert administrator.post("/customers/leaving/tokens/off").status == 303
+    assert customer.ask("GET", "/Users").status == 200, "not without the confirmation"
+    assert administrator.post("/customers/leaving/tokens/off", confirm="yes").status == 303
+    assert eventually(lambda: customer.ask("GET", "/Users").status == 401)
+    assert ">Off<" in _text(administrator.get("/customers/leaving/identity"))
+
+
+def test_the_console_is_read_in_dutch(manager: PlayedManager) -> None:
+    assert "Aanmelden" in ask(f"{manager.url}/sign-in", headers={"Accept-Language": "nl"}).body.decode()
 
 
 def test_users_are_listed_with_the_inactive_greyed_and_found_by_name(
@@ -217,7 +238,7 @@ def test_the_call_log_shows_an_account_before_and_after(administrator: Visitor, 
     put = page[page.index("PUT") : page.index("POST")]
     assert '"title":"Traveller"' in put[put.index("<dt>After") :]
     assert '"title":"Traveller"' not in put[put.index("<dt>Before") : put.index("<dt>After")]
-    assert "identity provider, by the token" in put
+    assert "identity provider · token" in put
 
 
 def test_settings_are_shown_and_saved(administrator: Visitor, manager: PlayedManager) -> None:

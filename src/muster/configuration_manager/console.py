@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from muster.configuration_manager.administrators import LIMIT_NAME_CHARACTERS, Administrators, Role, Session
 from muster.configuration_manager.calls import CallLog
+from muster.configuration_manager.console_drafts import PROVIDERS, Drafts
 from muster.configuration_manager.console_settings import add_settings_pages, read_user
 from muster.configuration_manager.customer import customer_url
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
@@ -22,6 +23,7 @@ from muster.scim.repository import Document, ResourceQuery
 from muster.scim.schemas import USER_8X8_URN
 from muster.sealing import hash_token, is_token
 from muster.ui.brake import Brake, Pressure
+from muster.ui.language import gettext, speak
 
 COOKIE = "console_session"
 PAGE_ROWS = 50
@@ -58,8 +60,10 @@ def make_console(
     app.config["MAX_CONTENT_LENGTH"] = LIMIT_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["instant"] = _shown_instant
+    speak(app)
     is_secure = public_url.startswith("https://")
     brake = Brake()
+    drafts = Drafts()
 
     @app.before_request
     def check() -> Any:
@@ -67,7 +71,10 @@ def make_console(
         flask.g.session = administrators.find_session(request.cookies.get(COOKIE, ""), now=_now())
         if request.method == "POST" and not _is_own_form(request, flask.g.session):
             return _page(
-                "message.html", 400, title="The form is out of date", text="Go back, load the page anew, repeat."
+                "message.html",
+                400,
+                title=gettext("The form is out of date"),
+                text=gettext("Go back, load the page anew and send it again."),
             )
         session = flask.g.session
         if (
@@ -76,7 +83,12 @@ def make_console(
             and not _may_change(session)
             and request.path != "/sign-out"
         ):
-            return _page("message.html", 403, title="You may only look", text="An administrator can change this.")
+            return _page(
+                "message.html",
+                403,
+                title=gettext("You may only look"),
+                text=gettext("An administrator can change this."),
+            )
         return None
 
     @app.after_request
@@ -89,11 +101,16 @@ def make_console(
 
     @app.errorhandler(404)
     def not_found(_: Exception) -> Any:
-        return _page("message.html", 404, title="There is no such page", text="Follow the links from the start page.")
+        return _page(
+            "message.html",
+            404,
+            title=gettext("There is no such page"),
+            text=gettext("Follow the links from the start page."),
+        )
 
     @app.errorhandler(ConsoleRefusal)
     def refused(error: ConsoleRefusal) -> Any:
-        return _page("message.html", 400, title="That cannot be done", text=f"{error}.")
+        return _page("message.html", 400, title=gettext("That cannot be done"), text=f"{error}.")
 
     def signed_in(view: View) -> View:
         @wraps(view)
@@ -128,7 +145,10 @@ def make_console(
             for key, _pressure in keys:
                 brake.fail(key, now)
             return _page(
-                "sign_in.html", 401, refusal="Name and password do not fit. Check both and try again.", name=name
+                "sign_in.html",
+                401,
+                refusal=gettext("Name and password do not fit. Check both and try again."),
+                name=name,
             )
         brake.succeed(keys[0][0])
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
@@ -215,32 +235,57 @@ def make_console(
         customers.add_site(customer, flask.request.form.get("name", ""), now=_now())
         return flask.redirect(f"/customers/{customer.name}/sites", 303)
 
-    def identity_page(customer: Customer, *, is_shown: bool, token: str | None = None) -> Any:
+    def identity_page(customer: Customer, *, is_shown: bool, token: str | None = None, draft: str | None = None) -> Any:
+        kept = customers.list_tokens(customer)
         return _page(
             "identity.html",
             customer=customer,
             is_shown=is_shown,
+            is_leaving="off" in flask.request.args and bool(kept),
             url=customer_url(public_url, customer.name),
             token=token,
-            tokens=customers.list_tokens(customer),
+            draft=draft,
+            tokens=kept,
+            providers=(*(each for each in (kept[-1].client,) if each not in PROVIDERS), *PROVIDERS)
+            if kept
+            else PROVIDERS,
+            chosen=kept[-1].client if kept else PROVIDERS[0],
         )
 
     @app.get("/customers/<customer>/identity")
     @signed_in
     def show_identity(customer: Customer) -> Any:
-        return identity_page(customer, is_shown="show" in flask.request.args)
+        is_shown = "show" in flask.request.args
+        draft = None
+        if is_shown and _may_change(flask.g.session) and not customers.list_tokens(customer):
+            draft = drafts.make(flask.g.session, customer)
+        return identity_page(customer, is_shown=is_shown, draft=draft)
 
     @app.post("/customers/<customer>/tokens")
     @signed_in
     def rotate_token(customer: Customer) -> Any:
         client = flask.request.form.get("client", "").strip() or None
         issuer = flask.g.session.administrator
+        if flask.request.form.get("do") == "draft":
+            return identity_page(customer, is_shown=True, draft=drafts.make(flask.g.session, customer))
+        if flask.request.form.get("do") == "save":
+            drafted = drafts.take(flask.g.session, customer)
+            made = customers.rotate_token(customer, now=_now(), client=client, administrator=issuer, token=drafted)
+            return identity_page(customer, is_shown=True, token=made)
         if client is not None and flask.request.form.get("as") == "other":
             made = customers.issue_token(customer, now=_now(), client=client, administrator=issuer)
         else:
             made = customers.rotate_token(customer, now=_now(), client=client, administrator=issuer)
         # Shown in the answer itself: a redirect would have to keep the token somewhere.
         return identity_page(customer, is_shown=True, token=made)
+
+    @app.post("/customers/<customer>/tokens/off")
+    @signed_in
+    def switch_off(customer: Customer) -> Any:
+        if flask.request.form.get("confirm") != "yes":
+            return flask.redirect(f"/customers/{customer.name}/identity?off", 303)
+        customers.clear_tokens(customer)
+        return flask.redirect(f"/customers/{customer.name}/identity", 303)
 
     @app.post("/customers/<customer>/tokens/remove")
     @signed_in

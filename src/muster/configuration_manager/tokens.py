@@ -94,8 +94,11 @@ class Tokens:
         overlap: timedelta = DEFAULT_OVERLAP,
         client: str | None = None,
         administrator: str | None = None,
+        token: str | None = None,
     ) -> str:
         """A new token of a client, shown this once; its older ones stay valid for the overlap and no longer.
+
+        `token`: the one that `draft_token` has made and that was shown already.
 
         Without a client's name it is the one that writes, else the customer's first. Raises ConsoleRefusal.
         """
@@ -111,9 +114,18 @@ class Tokens:
                 .values(expires_at=end)
             )
             connection.execute(sa.delete(tokens).where(*owned, tokens.c.expires_at <= now))
-            return _insert_token(connection, customer, now, named, _require_administrator(connection, administrator))
+            issuer = _require_administrator(connection, administrator)
+            return _insert_token(connection, customer, now, named, issuer, token)
 
         return self._writer.run(rotate)
+
+    def clear_tokens(self, customer: Customer) -> int:
+        """Makes all tokens of the customer stop working at once, and returns how many that were."""
+        return self._writer.run(
+            lambda connection: (
+                connection.execute(sa.delete(tokens).where(tokens.c.customer_key == customer.key)).rowcount
+            )
+        )
 
     def remove_token(self, customer: Customer, prefix: str) -> None:
         """Makes the token that begins so stop working at once. Raises ConsoleRefusal if none or several begin so."""
@@ -202,10 +214,20 @@ def _require_administrator(connection: Connection, name: str | None) -> int | No
     return int(row.key)
 
 
+def draft_token() -> str:
+    """A token that nothing knows yet: it works once it is kept."""
+    return make_token(TOKEN_PREFIX)
+
+
 def _insert_token(
-    connection: Connection, customer: Customer, now: datetime, client: str, administrator_key: int | None
+    connection: Connection,
+    customer: Customer,
+    now: datetime,
+    client: str,
+    administrator_key: int | None,
+    drafted: str | None = None,
 ) -> str:
-    token = make_token(TOKEN_PREFIX)
+    token = drafted or draft_token()
     row = {
         "customer_key": customer.key,
         "digest": hash_token(token),

@@ -9,5 +9,5 @@ document.addEventListener("click", async (event) => {
   } catch {
     document.execCommand("copy"); // plain HTTP offers no clipboard
   }
-  button.textContent = "Copied";
+  button.textContent = button.dataset.copied;
 });
