@@ -18,12 +18,14 @@ from cryptography.x509.oid import NameOID
 
 from contract.played_servers import Authority, Behaviour, PlayedServer, answer
 from fakes.world import CountingIds, StillClock
-from muster.bootstrap.connections import Connections
+from muster.bootstrap.connections import Connections, Profile
 from muster.gallery.catalogue import find
+from muster.model.exchange import ConnectionFailed
 from muster.model.failures import CredentialsRefused, JobFailure, SystemUnreachable
 from muster.model.schema_document import read_schema
 from muster.settings import Settings
-from muster.transport.certificates import CertificateInvalid, check_identity, read_certificates
+from muster.transport.certificates import CertificateInvalid, check_identity, look_at_chain, read_certificates
+from muster.transport.guard import AddressGuard
 
 LOOPBACK = ip_network("127.0.0.0/8")
 LISTING = json.dumps(
@@ -67,7 +69,8 @@ def probe(
             exchanged.append((used, dict(given)))
         return True
 
-    target = (made or connections()).open_target(found, page, secrets, read_schema(found.schema_document()), exchange)
+    profile = Profile(name=page, authentication_type=found.authentication_type, dialect=found.dialect)
+    target = (made or connections()).open_target(profile, secrets, read_schema(found.schema_document()), exchange)
     target.probe("userName")
 
 
@@ -243,6 +246,18 @@ def test_a_certificate_that_is_not_trusted_is_shown_and_once_trusted_it_is(serve
     assert made.look_at_certificate(trusting).problem is None
     assert b"Authorization" not in server.requests[0]
     probe(trusting)
+
+
+def test_the_next_address_of_a_name_is_looked_at_when_the_first_does_not_answer(
+    serve: Serve, authority: Authority
+) -> None:
+    server = serve(answer(LISTING), tls=tls(authority))
+    guard = AddressGuard(allowed=(LOOPBACK,), resolve=lambda _host, _port: ["127.0.0.2", "127.0.0.1"])
+    (leaf,) = look_at_chain(guard, f"https://scim.example.com:{server.port}/")
+    assert leaf.subject == "CN=localhost"
+    nowhere = AddressGuard(allowed=(LOOPBACK,), resolve=lambda _host, _port: ["127.0.0.2", "127.0.0.3"])
+    with pytest.raises(ConnectionFailed, match="cannot be connected to"):
+        look_at_chain(nowhere, f"https://scim.example.com:{server.port}/")
 
 
 def test_without_its_authority_a_signed_certificate_is_nothing_to_trust(serve: Serve, authority: Authority) -> None:

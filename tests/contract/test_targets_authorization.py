@@ -83,8 +83,9 @@ def test_a_login_is_sent_with_every_request_and_never_renewed(login: Login, head
     transport = ScriptedTransport([reply(401), listing()])
     authorization = authorization_of(login, transport=transport, clock=StillClock(), shelf=TokenShelf())
     target = target_with(authorization, transport)
-    with pytest.raises(CredentialsRefused, match=f"does not accept the {authorization.name}"):
+    with pytest.raises(CredentialsRefused, match=f"does not accept the {authorization.name}") as refused:
         target.probe("userName")
+    assert refused.value.remedy.startswith(f"Check the {authorization.name}, ")
     target.probe("userName")
     assert len(transport.sent) == 2
     for request in transport.sent:

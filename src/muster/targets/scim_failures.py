@@ -79,10 +79,10 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
     match status:
         case 401:
             sentence = f"The application does not accept the {errand.credential}{_plain(said)}"
-            return CredentialsRefused(sentence, status=status)
+            return CredentialsRefused(sentence, status=status, remedy=_remedy_of(errand))
         case 403 if purpose.concerns_job:
             sentence = f"The application refuses this {errand.credential} access to {what}"
-            return CredentialsRefused(sentence, status=status)
+            return CredentialsRefused(sentence, status=status, remedy=_remedy_of(errand))
         case 404 | 410 if purpose in (Purpose.UPDATE, Purpose.DELETE):
             return TargetObjectGone(f"The application no longer has {what}", status=status)
         case 404 | 410 if purpose is not Purpose.CREATE:
@@ -169,6 +169,13 @@ def hide(text: str | None, errand: Errand) -> str:
     for value in errand.secrets():
         shown = shown.replace(value, "•••")
     return shown
+
+
+def _remedy_of(errand: Errand) -> str:
+    return (
+        f"Check the {errand.credential}, and at the application that the account behind it still has admin permission; "
+        "then press Test Connection."
+    )
 
 
 def _busy(sentence: str, status: int, code: str | None = None) -> TargetBusy:

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from muster.model.certificates import ShownCertificate
-from muster.model.exchange import ConnectionFailed, TransportTimeout
-from muster.transport.guard import AddressGuard
+from muster.model.exchange import ConnectionFailed, ExchangeFailed, TransportTimeout
+from muster.transport.guard import AddressGuard, CheckedTarget
 
 MOST_CERTIFICATES = 50
 _LOOK_WITHIN = timedelta(seconds=10)
@@ -52,10 +52,20 @@ def look_at_chain(guard: AddressGuard, url: str) -> tuple[ShownCertificate, ...]
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    for number, address in enumerate(target.addresses, start=1):
+        try:
+            return _look(context, target, address)
+        except ExchangeFailed:
+            if number == len(target.addresses):
+                raise
+    raise AssertionError("a target has at least one address")
+
+
+def _look(context: ssl.SSLContext, target: CheckedTarget, address: str) -> tuple[ShownCertificate, ...]:
     seconds = _LOOK_WITHIN.total_seconds()
     try:
         with (
-            socket.create_connection((target.addresses[0], target.port), timeout=seconds) as plain,
+            socket.create_connection((address, target.port), timeout=seconds) as plain,
             context.wrap_socket(plain, server_hostname=target.host.strip("[]")) as connection,
         ):
             return tuple(_shown(x509.load_der_x509_certificate(item)) for item in _presented(connection))
@@ -64,6 +74,8 @@ def look_at_chain(guard: AddressGuard, url: str) -> tuple[ShownCertificate, ...]
     except OSError as error:
         reason = getattr(error, "reason", None) or error.strerror or str(error)
         raise ConnectionFailed(f"{target.origin} cannot be connected to: {reason}", sent=False) from None
+    except ValueError:
+        raise ConnectionFailed(f"{target.origin} presents a certificate that cannot be read", sent=False) from None
 
 
 def find_trustable(chain: tuple[ShownCertificate, ...]) -> ShownCertificate | None:
