@@ -1,8 +1,8 @@
 """How long somebody who leaves keeps an account while an initial cycle of many people runs.
 
 The real engine and store carry people to an application that allows so many requests a second and takes its time to
-answer. The clock runs faster than the machine's, ten times if nothing else is said, so that a cycle of more than an
-hour is over in minutes; what the engine and the database need themselves therefore counts ten times. The application
+answer. The clock runs faster than the machine's, five times if nothing else is said, so that a cycle of more than an
+hour is over in minutes; what the engine and the database need themselves therefore counts five times. The application
 counts what comes faster than it allows. Now and then one of the people, whether already created or not, is switched off
 in the directory; measured is the time from there until the application was told, or, for those without an account,
 whether they got one.
@@ -111,11 +111,11 @@ def _switches_off(operation: dict[str, Any]) -> bool:
 def main() -> None:
     """Prints what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=10_000, help="default: %(default)s")
+    parser.add_argument("--people", type=int, default=5_000, help="default: %(default)s")
     parser.add_argument("--rate", type=float, default=25, help="requests a second it allows (default: %(default)s)")
     parser.add_argument("--answers-in", type=float, default=0.2, help="seconds (default: %(default)s)")
     parser.add_argument("--every", type=float, default=5, help="seconds between two leavers (default: %(default)s)")
-    parser.add_argument("--times", type=float, default=10, help="how much faster the clock runs (default: %(default)s)")
+    parser.add_argument("--times", type=float, default=5, help="how much faster the clock runs (default: %(default)s)")
     parser.add_argument("--managers", action="store_true", help="each reports to somebody: a second wave of requests")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder:

@@ -70,6 +70,7 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AT)
+    gc.enable()
 
 
 class Child:
@@ -183,6 +184,8 @@ def start_follower(
 
 def run_child(lifeline: int, status: int) -> None:
     """Runs a child's target in this process, which the supervisor started for it, and ends the process."""
+    # Until the start is over everything that is made stays: a tenth of it would go into looking for what does not.
+    gc.disable()
     text = _read_line(lifeline)
     if not text:
         sys.exit(1)  # the supervisor died before it could say what to do

@@ -93,16 +93,20 @@ def _comparison(given: tuple[str, str, object]) -> Comparison:
         raise ValueError(f"the directory knows no comparison {operator}: use eq, ne, sw, co, ge or le") from None
 
 
-def _compiled(condition: Condition) -> ColumnElement[bool] | None:
-    """Returns a condition as SQL, never NULL; None for what only the whole object tells."""
+def _compiled(condition: Condition, *, negated: bool = False) -> ColumnElement[bool] | None:
+    """Returns a condition as SQL; None for what only the whole object tells.
+
+    An empty column gives NULL, which counts as false; it is made false within a negation alone, for no index is used
+    for what is made of a column.
+    """
     match condition:
         case Comparison():
-            return _compared(condition)
+            return _compared(condition, negated=negated)
         case Negation(part=part):
-            inner = _compiled(part)
+            inner = _compiled(part, negated=True)
             return None if inner is None else sa.not_(inner)
         case Both(parts=parts) | Either(parts=parts):
-            compiled = [each for each in map(_compiled, parts) if each is not None]
+            compiled = [each for part in parts if (each := _compiled(part, negated=negated)) is not None]
             if len(compiled) < len(parts):
                 return None
             return sa.and_(*compiled) if isinstance(condition, Both) else sa.or_(*compiled)
@@ -110,23 +114,25 @@ def _compiled(condition: Condition) -> ColumnElement[bool] | None:
             return None
 
 
-def _compared(comparison: Comparison) -> ColumnElement[bool] | None:
+def _compared(comparison: Comparison, *, negated: bool) -> ColumnElement[bool] | None:
     name, operator, value = comparison.path, comparison.operator, comparison.value
     values = value if isinstance(value, tuple) else (value,)
     if name in ("objectId", "id") and operator in (Operator.EQUALS, Operator.ONE_OF):
         return objects.c.object_id.in_([str(each).lower() for each in values])
     if name in _INSTANTS and isinstance(value, datetime) and operator in _TESTS:
-        return _settled(_TESTS[operator](_INSTANTS[name], value), operator)
+        return _settled(_TESTS[operator](_INSTANTS[name], value), operator, negated=negated)
     column = _COLUMNS.get(name)
     if column is None or not all(isinstance(each, str) for each in values):
         return None
     if operator is Operator.ONE_OF:
-        return _settled(column.in_([str(each).casefold() for each in values]), operator)
-    return _settled(_TESTS[operator](column, str(value).casefold()), operator)
+        return _settled(column.in_([str(each).casefold() for each in values]), operator, negated=negated)
+    return _settled(_TESTS[operator](column, str(value).casefold()), operator, negated=negated)
 
 
-def _settled(test: ColumnElement[bool], operator: Operator) -> ColumnElement[bool]:
+def _settled(test: ColumnElement[bool], operator: Operator, *, negated: bool) -> ColumnElement[bool]:
     """An empty column differs from every value and compares with none."""
+    if not negated and operator is not Operator.DIFFERS:
+        return test
     return sa.func.coalesce(test, sa.true() if operator is Operator.DIFFERS else sa.false())
 
 
