@@ -52,7 +52,8 @@ def _sample(demo: psutil.Process, peaks: dict[tuple[int, str], tuple[float, floa
 
 
 def _role(process: psutil.Process) -> str:
-    words = process.cmdline()
+    # Without a command line it has just begun, or ended.
+    words = process.cmdline() or [""]
     party = "configuration-manager" if "configuration-manager" in words else "service"
     if words[-1].startswith("muster:"):
         above = (process.parent() or process).cmdline()

@@ -21,6 +21,7 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
     "employeeId": objects.c.employee_id,
     "displayName": objects.c.folded_name,
 }
+_NAMING = frozenset({"userPrincipalName", "mail", "employeeId", "objectId", "id"})
 _INSTANTS: dict[str, ColumnElement[Any]] = {
     "createdDateTime": objects.c.created_at,
     "deletedDateTime": objects.c.deleted_at,
@@ -62,17 +63,20 @@ def search_objects(connection: Connection, query: DirectoryQuery) -> Found:
 
 def _conditions(query: DirectoryQuery) -> tuple[list[ColumnElement[bool]], list[Condition]]:
     """Returns what SQL compares, and the conditions that are left to do on each object."""
-    lifecycles = [lifecycle.value for lifecycle in query.lifecycles]
-    conditions: list[ColumnElement[bool]] = [objects.c.kind == query.kind.value]
-    conditions.append(
-        objects.c.lifecycle == lifecycles[0] if len(lifecycles) == 1 else objects.c.lifecycle.in_(lifecycles)
-    )
+    wanted = [*(_comparison(each) for each in query.comparisons), *conjuncts(query.condition)]
+    kind: ColumnElement[Any] = objects.c.kind
+    lifecycle: ColumnElement[Any] = objects.c.lifecycle
+    if any(_names_few(condition) for condition in wanted):
+        # Hidden from the planner, which would go through all objects of the kind rather than the few that are named.
+        kind, lifecycle = sa.func.coalesce(kind, ""), sa.func.coalesce(lifecycle, "")
+    lifecycles = [each.value for each in query.lifecycles]
+    conditions: list[ColumnElement[bool]] = [kind == query.kind.value]
+    conditions.append(lifecycle == lifecycles[0] if len(lifecycles) == 1 else lifecycle.in_(lifecycles))
     if query.search:
         beginning = query.search.casefold()
         conditions.append(
             sa.or_(_starts(objects.c.folded_name, beginning), _starts(objects.c.principal_name, beginning))
         )
-    wanted = [*(_comparison(each) for each in query.comparisons), *conjuncts(query.condition)]
     # The columns of a purged object are empty.
     has_purged = Lifecycle.HARD_DELETED in query.lifecycles
     remaining: list[Condition] = []
@@ -83,6 +87,15 @@ def _conditions(query: DirectoryQuery) -> tuple[list[ColumnElement[bool]], list[
         else:
             conditions.append(compiled)
     return conditions, remaining
+
+
+def _names_few(condition: Condition) -> bool:
+    """Whether an index by itself leads to the few objects that are meant."""
+    return (
+        isinstance(condition, Comparison)
+        and condition.operator in (Operator.EQUALS, Operator.ONE_OF)
+        and condition.path in _NAMING
+    )
 
 
 def _comparison(given: tuple[str, str, object]) -> Comparison:
