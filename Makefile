@@ -27,10 +27,12 @@ demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo A
 test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/unit -x"
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
 
-bench: .venv/setup-dev.stamp ## Measure the rules, an initial cycle against a plain loop, and SCIM beside its peers
+bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, due checks, leavers, SCIM beside its peers
 	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py
 	$(BIN)/python bench/reevaluation.py
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
+	$(BIN)/python bench/due_check.py
+	PYTHONPATH=tests $(BIN)/python bench/leaver_latency.py
 	$(BIN)/python bench/scim_bench.py || { test $$? = 1 && echo "a goal is not reached" >&2; }
 
 faults: .venv/setup-dev.stamp ## Kill at every boundary, and play 10,000 schedules of edits and faults: make faults SCHEDULES=500
