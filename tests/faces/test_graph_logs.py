@@ -331,7 +331,8 @@ def test_the_sixth_call_in_ten_seconds_has_to_wait(house: House, job: Started) -
         ({"objectId": "nobody"}, 404),
         ({"objectTypeName": "Robot"}, 400),
         ({"objectId": 7}, 400),
-        ({"objectTypeName": "Group", "links": {"members": [{"objectId": str(n)} for n in range(6)]}}, 400),
+        ({"objectTypeName": "Group", "links": {"members": [{"objectId": str(n)} for n in range(10_001)]}}, 400),
+        ({"objectTypeName": "User", "links": {"members": [{"objectId": "1"}]}}, 404),
     ],
 )
 def test_a_wrong_subject_is_refused(house: House, job: Started, subject: dict[str, Any], status: int) -> None:

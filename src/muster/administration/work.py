@@ -20,7 +20,8 @@ CATEGORY = "ProvisioningManagement"
 _NAMED = 10
 IMPORT_BYTES = 64 * 1024 * 1024
 IMPORT_SUFFIXES = (".csv", ".json")
-MEMBERS_ON_DEMAND = 5
+# Entra takes five; more than a group has is a mistake.
+MEMBERS_ON_DEMAND = 10_000
 
 # What a caller needs to look at a piece of work.
 _NEEDED = {WorkKind.IMPORT: Permission.WRITE_DIRECTORY}
@@ -124,9 +125,12 @@ def ask_for_cycle(desk: Desk, service_principal_id: str, job_id: str, *, kind: C
 
 
 def ask_for_provisioning(
-    desk: Desk, service_principal_id: str, job_id: str, rule_id: str | None, subject: Subject
+    desk: Desk, service_principal_id: str, job_id: str, rule_id: str | None, subject: Subject, *, preview: bool = False
 ) -> Work:
-    """Returns the queued provisioning of one user, or of a group with up to five members. Raises: Refused."""
+    """Returns the queued provisioning of one user, or of a group with members of it; or of its preview.
+
+    Raises: Refused.
+    """
     desk.require(Permission.RUN_JOBS)
     job = find_job(desk, service_principal_id, job_id)
     rules = read_schema(desk.stores.jobs.schema(job.id).document).rules
@@ -137,12 +141,15 @@ def ask_for_provisioning(
     if found is None:
         raise not_found(subject.kind.value, subject.object_id)
     if len(subject.member_ids) > MEMBERS_ON_DEMAND:
-        raise bad_request(f"At most {MEMBERS_ON_DEMAND} members can be provisioned on demand.")
+        raise bad_request(f"At most {MEMBERS_ON_DEMAND:,} members can be named.")
+    if subject.member_ids and subject.kind is not ObjectKind.GROUP:
+        raise bad_request("Only a group has members that can be named.")
     payload = {
         "ruleId": rule_id or rules[0].id,
         "objectId": found.object_id,
         "objectTypeName": subject.kind.value,
         "memberIds": list(subject.member_ids),
+        "preview": preview,
     }
     return _queue(desk, WorkKind.PROVISION_ON_DEMAND, job.id, payload)
 

@@ -139,6 +139,8 @@ def provision(
     app: AppArgument,
     user: UserArgument,
     group: Annotated[bool, typer.Option("--group", help="USER names a group.")] = False,
+    members: Annotated[bool, typer.Option("--members", help="With the group, all its members first.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show what would be done, and write nothing.")] = False,
     data: DataOption = None,
     url: UrlOption = None,
     token: TokenOption = None,
@@ -150,11 +152,18 @@ def provision(
         kind = "Group" if group else "User"
         object_id = api.get(f"/{kind.lower()}s/{segment(user)}")["id"]
         rule = api.get(f"{application.job_path}/schema")["synchronizationRules"][0]["id"]
-        body = {"parameters": [{"ruleId": rule, "subjects": [{"objectId": object_id, "objectTypeName": kind}]}]}
-        with err.status(f"Provisioning {user} …"):
+        subject: dict[str, Any] = {"objectId": object_id, "objectTypeName": kind}
+        if members and group:
+            named = api.pages(f"/groups/{segment(object_id)}/members")
+            subject["links"] = {"members": [{"objectId": each["id"], "objectTypeName": "User"} for each in named]}
+        body = {"parameters": [{"ruleId": rule, "subjects": [subject]}], "preview": preview}
+        with err.status(f"{'Looking at' if preview else 'Provisioning'} {user} …"):
             answer = api.post(f"{application.job_path}/provisionOnDemand", body)
         status = json.loads(answer["key"])
         done = json.loads(answer["value"] or "{}")
+        if preview and status["result"] == "Preview":
+            _print_preview(done, as_json=as_json)
+            return
         change_id = done.get("changeId") if isinstance(done, dict) else None
         options = query(filter=f"jobId eq '{application.job_id}' and changeId eq '{change_id}'", top=1)
         entries = api.get(f"/auditLogs/provisioning{options}")["value"] if change_id else []
@@ -168,6 +177,21 @@ def provision(
         _print_entry(entry)
     if entry["provisioningStatusInfo"]["status"] == "failure":
         raise Failed(f"{user} could not be provisioned: see the steps above.")
+
+
+def _print_preview(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+        return
+    out.print(f"{shown['reportableIdentifier']}: would be {shown['action']}. {shown['statusInfo']['reason']}")
+    rows = [
+        [item["displayName"], item["oldValue"] or "–", item["newValue"] or "–"] for item in shown["modifiedProperties"]
+    ]
+    if rows:
+        out.print(table("Values", ["Attribute", "Now", "Then"], rows))
+    if shown["members"]:
+        rows = [[item["sourceName"], item["action"], item["reason"]] for item in shown["members"]]
+        out.print(table("Members", ["Who", "Action", "Why"], rows))
 
 
 def explain(

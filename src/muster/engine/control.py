@@ -1,16 +1,22 @@
 """What administrators ask of the engine: test the connection, provision one person now."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
-from muster.engine.cycle import CycleEngine
-from muster.engine.parts import EngineStores, JobOpener
+from muster.engine.cycle import PAGE, CycleEngine
+from muster.engine.decide import Decider, Decision
+from muster.engine.lookup import Lookup
+from muster.engine.parts import EngineStores, JobOpener, JobParts
 from muster.engine.run import MAIN_WAVE, Run
 from muster.engine.waves import send_references
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure, ObjectFailure, SchemaRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
-from muster.model.operation import Operation
+from muster.model.log import LogStatus
+from muster.model.operation import Change, Operation, OperationKind
+from muster.planning.trace import action_of, modified_properties
 from muster.ports.world import Clock, Ids
 
 
@@ -25,8 +31,11 @@ class NobodyFound(ObjectFailure):
 class OnDemand:
     """What provision on demand did: its cycle, under which the log has the steps, and the decision."""
 
-    cycle: Cycle
+    # None: a preview, which is no cycle and leaves no trace.
+    cycle: Cycle | None
     operation: Operation
+    # What was decided about the members that were named with a group.
+    members: tuple[Operation, ...] = ()
 
 
 class Control:
@@ -40,39 +49,87 @@ class Control:
         self._ids = ids
 
     def provision_on_demand(
-        self, job_id: str, kind: ObjectKind, name: str, options: Mapping[str, str] | None = None
+        self, job_id: str, kind: ObjectKind, name: str, *, member_ids: Sequence[str] = (), preview: bool = False
     ) -> OnDemand:
         """Provisions one object now, whatever the job's schedule, with the same code path as a cycle.
 
-        Raises JobFailure (test connection failed) or NobodyFound.
+        Of a group the members that are named come first, however many, then the group, then who is in it. A preview
+        asks the target, decides, and writes nothing anywhere.
+
+        Raises: JobFailure (test connection failed), NobodyFound, or ObjectFailure for a member who is none.
         """
-        parts = self._open_job(job_id, options or {})
-        rules = parts.rules.kinds.get(kind)
-        if rules is None:
-            raise SchemaRefused(f"This job does not provision objects of type {kind}.")
-        change = parts.source.read_one(kind, name)
-        if change is None:
-            raise NobodyFound(f"The source system has no {kind.value} “{name}”.")
+        parts = self._open_job(job_id, {})
+        change = self._change(parts, kind, name)
+        members = self._members(parts, change, member_ids)
         with self._engine.lock(job_id):
-            parts.target.probe(rules.matching[0].attribute if rules.matching else "userName")
+            matching = parts.rules.kinds[kind].matching
+            parts.target.probe(matching[0].attribute if matching else "userName")
             cycle = self._new_cycle(job_id)
+            if preview:
+                return self._preview(cycle, parts, members, change)
             self._stores.cycles.begin(cycle)
             run = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
             try:
-                decisions = run.decider.decide(cycle, kind, [change])
-                place = run.move(phase=CyclePhase.REFERENCES)
-                run.stage(decisions, place, removal_wave=MAIN_WAVE, is_approved=True)
-                while run.send_batch(MAIN_WAVE):
-                    pass
-                while run.cycle.phase is CyclePhase.REFERENCES:
-                    send_references(run, self._stores, self._ids, is_approved=True)
+                done = self._do(run, members, change)
             except JobFailure as failure:
                 self._close(run, failure)
                 raise
             finally:
                 run.close()
             self._close(run, None)
-            return OnDemand(cycle=run.cycle, operation=decisions[0].operation)
+            return replace(done, cycle=run.cycle)
+
+    def _change(self, parts: JobParts, kind: ObjectKind, name: str) -> Change:
+        if kind not in parts.rules.kinds:
+            raise SchemaRefused(f"This job does not provision objects of type {kind}.")
+        change = parts.source.read_one(kind, name)
+        if change is None:
+            raise NobodyFound(f"The source system has no {kind.value} “{name}”.")
+        return change
+
+    def _members(self, parts: JobParts, group: Change, member_ids: Sequence[str]) -> list[Change]:
+        held = {source_id for ids in group.references.values() for source_id in ids}
+        others = [source_id for source_id in dict.fromkeys(member_ids) if source_id not in held]
+        if others:
+            shown = ", ".join(others[:3])
+            raise NobodyFound(
+                f"{len(others)} of the members that were named are none of {group.display_name}: {shown}.",
+                remedy="Name members of the group by their object ids, or none.",
+            )
+        return [self._change(parts, ObjectKind.USER, source_id) for source_id in dict.fromkeys(member_ids)]
+
+    def _preview(self, cycle: Cycle, parts: JobParts, members: Sequence[Change], change: Change) -> OnDemand:
+        with ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="preview") as pool:
+            lookup = Lookup(self._stores, parts, pool)
+            decider = Decider(parts, self._stores, lookup, self._clock, self._ids)
+            decided = self._decided(decider, cycle, members)
+            (main,) = decider.decide(cycle, change.kind, [change])
+        return OnDemand(cycle=None, operation=main.operation, members=tuple(each.operation for each in decided))
+
+    def _do(self, run: Run, members: Sequence[Change], change: Change) -> OnDemand:
+        decided = self._decided(run.decider, run.cycle, members)
+        self._send(run, decided)
+        # The members have accounts by now, if they are to have any.
+        main = run.decider.decide(run.cycle, change.kind, [change])
+        self._send(run, main)
+        only = frozenset({change.source_id, *(member.source_id for member in members)})
+        run.commit(run.move(phase=CyclePhase.REFERENCES))
+        while run.cycle.phase is CyclePhase.REFERENCES:
+            send_references(run, self._stores, self._ids, is_approved=True, only=only)
+        return OnDemand(cycle=run.cycle, operation=main[0].operation, members=tuple(each.operation for each in decided))
+
+    def _send(self, run: Run, decisions: Sequence[Decision]) -> None:
+        counters = replace(run.cycle.counters, expected=run.cycle.counters.expected + len(decisions))
+        run.stage(decisions, replace(run.move(), counters=counters), removal_wave=MAIN_WAVE, is_approved=True)
+        while run.send_batch(MAIN_WAVE):
+            pass
+
+    def _decided(self, decider: Decider, cycle: Cycle, changes: Sequence[Change]) -> list[Decision]:
+        return [
+            decision
+            for start in range(0, len(changes), PAGE)
+            for decision in decider.decide(cycle, ObjectKind.USER, changes[start : start + PAGE])
+        ]
 
     def _close(self, run: Run, failure: JobFailure | None) -> None:
         state = CycleState.ENTRY_LEVEL_ERRORS if run.cycle.counters.failed else CycleState.SUCCEEDED
@@ -93,6 +150,42 @@ class Control:
             window_after=0,
             window_until=0,
             epoch=1,
-            counters=Counters(expected=1),
+            counters=Counters(),
             began_at=self._clock.now(),
         )
+
+
+def previewed(operation: Operation) -> dict[str, Any]:
+    """Returns, as plain data, what an operation would do: action, reason, steps and values as the log shows them."""
+    status = LogStatus.FAILURE if operation.failure is not None else LogStatus.SUCCESS
+    if operation.kind is OperationKind.SKIP:
+        status = LogStatus.SKIPPED
+    failure = operation.failure
+    return {
+        "action": action_of(operation).value,
+        "status": status.value,
+        "sourceId": operation.source_id,
+        "sourceType": operation.object_kind.value,
+        "sourceName": operation.source_name,
+        "targetId": operation.target_id,
+        "targetName": operation.target_name,
+        "reason": operation.reason,
+        "skipReason": None if operation.skip_reason is None else operation.skip_reason.value,
+        "failure": None
+        if failure is None
+        else {"code": failure.code, "reason": failure.sentence, "recommendedAction": failure.remedy},
+        "modifiedProperties": [
+            {"displayName": item.display_name, "oldValue": item.old_value, "newValue": item.new_value}
+            for item in modified_properties(operation)
+        ],
+        "steps": [
+            {
+                "name": step.name,
+                "type": step.type.value,
+                "status": step.status.value,
+                "description": step.description,
+                "details": dict(step.details),
+            }
+            for step in operation.steps
+        ],
+    }

@@ -26,7 +26,7 @@ from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everyth
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
-from muster.model.failures import EngineFault, Fenced, JobFailure
+from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure
 from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
     Counters,
@@ -40,13 +40,15 @@ from muster.model.job import (
     SynchronizationJob,
 )
 from muster.ports.source import Window
-from muster.ports.target import ListedPage
+from muster.ports.target import ListedPage, StoppableTarget
 from muster.ports.world import Clock, Ids
 
 PAGE = 500
 # No on-demand run takes so long: its process has died.
 ABANDONED_AFTER = timedelta(minutes=10)
 _RECENT = 50
+# A stop is looked for so often while requests are sent.
+_ASKED_EVERY = timedelta(milliseconds=500)
 
 _NEXT = {
     CyclePhase.CENSUS: CyclePhase.USERS,
@@ -111,6 +113,7 @@ class CycleEngine:
             return None
         self._stores.cycles.begin(cycle)
         self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
+        self._let_stop(cycle, parts)
         return cycle
 
     def advance(self, cycle_id: str) -> bool:
@@ -121,7 +124,7 @@ class CycleEngine:
         with self.lock(known.job_id):
             try:
                 return self._advance(known)
-            except Fenced:
+            except (Fenced, Interrupted):
                 self._release(cycle_id)
             except JobFailure as failure:
                 self._release(cycle_id)
@@ -130,7 +133,7 @@ class CycleEngine:
 
     def _advance(self, known: Cycle) -> bool:
         run = self._held(known)
-        if self._is_stopped(run):
+        if self._is_stopped(run.cycle):
             self._release(known.id)
             return False
         latest = run.parts.source.latest()
@@ -290,12 +293,29 @@ class CycleEngine:
             cycle = self._stores.cycles.take_over(known.id)
             parts = self._open_job(cycle.job_id, cycle.options)
             run = self._runs[known.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
+            self._let_stop(cycle, parts)
             run.recover()
         return run
 
-    def _is_stopped(self, run: Run) -> bool:
-        job = self._stores.jobs.get(run.cycle.job_id)
-        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and not is_asked_for(run.cycle))
+    def _is_stopped(self, cycle: Cycle) -> bool:
+        job = self._stores.jobs.get(cycle.job_id)
+        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and not is_asked_for(cycle))
+
+    def _let_stop(self, cycle: Cycle, parts: JobParts) -> None:
+        """Lets a stop take effect while the target is slow, or asks to wait for an hour."""
+        if not isinstance(parts.target, StoppableTarget):
+            return
+        asked_at = self._clock.now()
+        stopped = False
+
+        def is_stopped() -> bool:
+            nonlocal asked_at, stopped
+            now = self._clock.now()
+            if not stopped and now - asked_at >= _ASKED_EVERY:
+                asked_at, stopped = now, self._is_stopped(cycle)
+            return stopped
+
+        parts.target.stop_when(is_stopped)
 
     def _give_up(self, cycle: Cycle, failure: JobFailure) -> None:
         job = self._stores.jobs.get(cycle.job_id)

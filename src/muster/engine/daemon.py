@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from muster.engine.control import Control
+from muster.engine.control import Control, previewed
 from muster.engine.cycle import CycleEngine, is_asked_for
 from muster.engine.parts import RECONCILE, EngineStores, reconciles
 from muster.engine.planner import Planner
@@ -168,8 +168,17 @@ class Daemon:
 
     def _provision(self, work: Work) -> Mapping[str, Any]:
         kind = ObjectKind(work.payload.get("objectTypeName", ObjectKind.USER.value))
-        done = self._control.provision_on_demand(work.job_id, kind, str(work.payload["objectId"]))
-        return {"cycleId": done.cycle.id, "changeId": done.operation.change_id}
+        done = self._control.provision_on_demand(
+            work.job_id,
+            kind,
+            str(work.payload["objectId"]),
+            member_ids=work.payload.get("memberIds") or (),
+            preview=bool(work.payload.get("preview")),
+        )
+        if done.cycle is None:
+            return {"preview": previewed(done.operation), "members": [previewed(each) for each in done.members]}
+        members = [each.change_id for each in done.members]
+        return {"cycleId": done.cycle.id, "changeId": done.operation.change_id, "memberChangeIds": members}
 
     def _plan(self, work: Work) -> Mapping[str, Any]:
         plan = self._planner.make(work.job_id)

@@ -12,7 +12,7 @@ from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
-from muster.model.failures import JobFailure
+from muster.model.failures import Interrupted, JobFailure
 from muster.model.hold import HeldOperation, Hold
 from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
 from muster.model.operation import LinkState, Operation, OperationKind, Outcome
@@ -207,7 +207,8 @@ class Run:
     def _settle_open(self, open_ends: Sequence[tuple[int, Unsettled]], *, is_past: bool = False) -> None:
         """Settles open ends as both sides show them; `is_past`: nothing is under way any more.
 
-        Raises JobFailure. Even then each is settled: what may have been made is looked for in the next cycle.
+        Raises JobFailure. Even then each is settled: what may have been made is looked for in the next cycle. But when
+        the job is stopped they stay as they are, for whoever takes the cycle up.
         """
         stopped: JobFailure | None = None
         outcomes: list[tuple[int, Outcome]] = []
@@ -218,7 +219,8 @@ class Run:
                     continue
                 except JobFailure as failure:
                     stopped = failure
-            outcomes.append((number, self._left_open(item)))
+            if not isinstance(stopped, Interrupted):
+                outcomes.append((number, self._left_open(item)))
         self._settle(outcomes)
         if stopped is not None:
             raise stopped
@@ -265,7 +267,8 @@ class Run:
             (numbers[answer.operation.change_id], answer) for answer in answers if isinstance(answer, Unsettled)
         ]
         if stopped is not None:
-            self._settle([(number, self._left_open(item)) for number, item in open_ends])
+            if not isinstance(stopped, Interrupted):
+                self._settle([(number, self._left_open(item)) for number, item in open_ends])
             # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
             tried = {_operation_of(answer).change_id for answer in answers}
             untried = [number for change_id, number in numbers.items() if change_id not in tried]

@@ -1,6 +1,6 @@
 """The waves of a cycle beside its main one: leavers before all else, references after everything."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from muster.engine.apply import Unsettled, failed
@@ -93,16 +93,21 @@ def _are_too_many(run: Run, stores: EngineStores, leavers: Sequence[Decision], g
     return bool(removal_verdicts(counted, population, lately, threshold))
 
 
-def send_references(run: Run, stores: EngineStores, ids: Ids, *, is_approved: bool = False) -> None:
+def send_references(
+    run: Run, stores: EngineStores, ids: Ids, *, is_approved: bool = False, only: Collection[str] | None = None
+) -> None:
     """Sends the next batch of references whose ends are both linked; moves on when there is none left.
 
-    Members are not taken away while the gate says no. `is_approved`: an administrator asked for this very run.
+    Members are not taken away while the gate says no. `is_approved`: an administrator asked for this very run; `only`:
+    those of these source objects.
     """
     if "members" not in run.cycle.options:
         options = {**run.cycle.options, "members": _members_verdict(run, stores) or ""}
         run.commit(replace(run.move(position=run.cycle.position), options=options))
     limit = min(run.batch, REFERENCES_A_BATCH)
     open_ones, after = stores.links.open_references(run.cycle.job_id, limit, run.cycle.position)
+    if only is not None:
+        open_ones = [item for item in open_ones if item.source_id in only]
     found, held = _gated(run, stores, ids, open_ones, is_approved=is_approved)
     parts_held = {(item.operation.source_id, item.operation.changes[0].attribute) for item, _ in held}
     if held:

@@ -167,6 +167,13 @@ class TooManyDeletes(JobFailure):
     remedy = "Look at the held operations: approve them, or correct the scope or the source and restart."
 
 
+class Interrupted(JobFailure):
+    """The job was stopped while it worked: no failure, it goes on from here when it is started again."""
+
+    code = "Interrupted"
+    remedy = "Start provisioning again: the cycle goes on where it was."
+
+
 class EngineFault(JobFailure):
     """Something that must not happen did: the job stops and the traceback is in the engine's log."""
 

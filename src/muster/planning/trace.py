@@ -122,6 +122,11 @@ def export_step(
     )
 
 
+def action_of(operation: Operation) -> ProvisioningAction:
+    """Returns what the log calls an operation."""
+    return _ACTIONS.get(operation.kind, ProvisioningAction.OTHER)
+
+
 def modified_properties(operation: Operation) -> tuple[ModifiedProperty, ...]:
     """Returns old and new values as the log may show them."""
     return tuple(
@@ -145,7 +150,7 @@ def log_entry(outcome: Outcome, *, entry_id: str, job_id: str, cycle_id: str, se
         target_id=outcome.target_id or operation.target_id,
         failure=outcome.failure,
         steps=(*operation.steps, *outcome.steps),
-        action=_ACTIONS.get(operation.kind, ProvisioningAction.OTHER),
+        action=action_of(operation),
         entry_id=entry_id,
         job_id=job_id,
         cycle_id=cycle_id,

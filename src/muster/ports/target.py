@@ -1,6 +1,6 @@
 """A target system as the engine writes to it: a SCIM application, our directory, files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -102,6 +102,15 @@ class DescribedTarget(Protocol):
 
     def describe(self) -> Mapping[ObjectKind, Sequence[AttributeDefinition]]:
         """Returns the attributes of each kind as mappings write them. Raises JobFailure when it does not say."""
+        ...
+
+
+@runtime_checkable
+class StoppableTarget(Protocol):
+    """The ability to stop in the middle of waiting for a slow or busy target."""
+
+    def stop_when(self, is_stopped: Callable[[], bool]) -> None:
+        """Has calls raise `Interrupted`, and those that wait for their turn, once `is_stopped` says so."""
         ...
 
 

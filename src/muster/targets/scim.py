@@ -1,6 +1,6 @@
 """A SCIM application as a target: drives the SCIM client in the application's dialect over a transport."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from muster.model.directory import ObjectKind
 from muster.model.failures import SystemUnreachable
@@ -18,6 +18,7 @@ from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession
 from muster.targets.scim_wire import ScimWire
 from muster.targets.scim_writing import ScimWriter
+from muster.targets.stopping import StoppableClock
 
 # How often a read is tried before it counts as failed.
 READ_ATTEMPTS = 3
@@ -45,13 +46,18 @@ class ScimTarget:
             raise SystemUnreachable(str(error), remedy="Correct the Tenant URL, then press Test Connection.") from error
         dialect = dialect.with_flags(tenant.flags)
         self._ids = ids
+        self._clock = StoppableClock(clock)
         self._wire = ScimWire(
             transport=transport,
             address=tenant,
             authorization=authorization,
             media_type=dialect.media_type,
+            clock=self._clock,
             pace=Pace(
-                clock, dialect.requests_per_second, at_once=dialect.concurrency, most_at_once=_most_at_once(dialect)
+                self._clock,
+                dialect.requests_per_second,
+                at_once=dialect.concurrency,
+                most_at_once=_most_at_once(dialect),
             ),
         )
         self._session = ScimSession(
@@ -60,7 +66,7 @@ class ScimTarget:
             authorization=authorization,
             dialect=dialect,
             attributes=attributes,
-            clock=clock,
+            clock=self._clock,
             read_attempts=read_attempts,
         )
         self._reader = ScimReader(self._session, clock)
@@ -78,6 +84,10 @@ class ScimTarget:
             members_per_request=dialect.members_per_request,
             can_delete=dialect.can_delete,
         )
+
+    def stop_when(self, is_stopped: Callable[[], bool]) -> None:
+        """Has calls raise Interrupted, and those that wait for their turn, once `is_stopped` says so."""
+        self._clock.is_stopped = is_stopped
 
     def requests_made(self) -> int:
         """Returns how many requests were sent."""

@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpResponse
-from muster.model.failures import ObjectFailure, OperationRefused, ProvisioningFailure, SchemaRefused, ValueRefused
+from muster.model.failures import (
+    Interrupted,
+    ObjectFailure,
+    OperationRefused,
+    ProvisioningFailure,
+    SchemaRefused,
+    ValueRefused,
+)
 from muster.model.operation import MatchingValue, TargetResource
 from muster.model.rules import AttributeDefinition
 from muster.ports.target import ListedPage
@@ -165,6 +172,8 @@ class ScimReader:
             self._take_no_filters(kind, f"its queries are of no use ({refusal})")
         try:
             return self._find_in_list(kind, matching)
+        except Interrupted:
+            raise
         except ProvisioningFailure as failure:
             raise refusal from failure
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
-from muster.model.failures import TargetBusy
+from muster.model.failures import Interrupted, TargetBusy
 from muster.ports.transport import Transport
 from muster.scim.client import ClientRequest, TenantAddress, form_url
 from muster.targets.authorization import Authorization
 from muster.targets.pace import Pace
 from muster.targets.rate_headers import LONGEST_PAUSE
 from muster.targets.scim_failures import Errand, Purpose, failure_without_answer, unsendable
+from muster.targets.stopping import StoppableClock
 
 REFUSALS_PER_REQUEST = 20
 # The target has too much to do, rather than a fault.
@@ -31,13 +32,21 @@ class ScimWire:
     """Sends requests of several threads over one transport."""
 
     def __init__(
-        self, *, transport: Transport, address: TenantAddress, authorization: Authorization, media_type: str, pace: Pace
+        self,
+        *,
+        transport: Transport,
+        address: TenantAddress,
+        authorization: Authorization,
+        media_type: str,
+        pace: Pace,
+        clock: StoppableClock,
     ) -> None:
         self._transport = transport
         self._address = address
         self._authorization = authorization
         self._media_type = media_type
         self._pace = pace
+        self._clock = clock
         self._lock = threading.Lock()
         self._requests = 0
 
@@ -55,7 +64,12 @@ class ScimWire:
         sent = self._http(request, errand, presented)
         pause, is_renewed = timedelta(), False
         for _ in range(REFUSALS_PER_REQUEST):
-            self._pace.wait()
+            self._clock.check()
+            try:
+                self._pace.wait()
+            except Interrupted:
+                self._pace.lost()
+                raise
             with self._lock:
                 self._requests += 1
             try:

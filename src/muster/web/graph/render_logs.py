@@ -1,6 +1,6 @@
 """Log and audit entries as Graph shows them, and the two texts of provision on demand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -108,8 +108,13 @@ def _initiated_by(by: Caller) -> Document:
     return {"user": {"id": by.id, "displayName": by.display_name, "userPrincipalName": None}, "app": None}
 
 
-def on_demand(found: LogEntry | None, answer: Mapping[str, Any], application: EnterpriseApplication) -> Document:
-    """Returns what provision on demand answers: two texts that hold JSON."""
+def on_demand(
+    found: LogEntry | None,
+    answer: Mapping[str, Any],
+    application: EnterpriseApplication,
+    members: Sequence[LogEntry] = (),
+) -> Document:
+    """Returns what provision on demand answers: two texts that hold JSON. `members` (ours): of a group, those named."""
     if found is None:
         return _nothing_done(answer)
     info = _status_info(found)
@@ -136,7 +141,43 @@ def on_demand(found: LogEntry | None, answer: Mapping[str, Any], application: En
         "modifiedProperties": _modified(found),
         "provisioningSteps": _steps(found, type_key="type"),
     }
+    if members:
+        value["members"] = [
+            {
+                "action": _action(member),
+                "changeId": member.change_id,
+                "statusInfo": _status_info(member),
+                "sourceIdentity": _identity(member.source_id, member.object_kind, member.source_name),
+                "targetIdentity": _identity(member.target_id or "", member.object_kind, member.target_name or ""),
+            }
+            for member in members
+        ]
     return _texts(result, value)
+
+
+def on_demand_preview(answer: Mapping[str, Any], application: EnterpriseApplication) -> Document:
+    """Returns what provision on demand would do (ours): the same two texts, and nothing has been written."""
+    shown = answer["preview"]
+    failure = shown["failure"] or {}
+    code = failure.get("code") or shown["skipReason"] or ""
+    reason = failure.get("reason") or shown["reason"]
+    value = {
+        "action": str(shown["action"]).capitalize(),
+        "reportableIdentifier": shown["sourceName"],
+        "statusInfo": {
+            "status": "Preview",
+            "errorCode": code,
+            "reason": reason,
+            "recommendedAction": failure.get("recommendedAction") or "",
+        },
+        "sourceIdentity": _identity(shown["sourceId"], shown["sourceType"], shown["sourceName"]),
+        "targetIdentity": _identity(shown["targetId"] or "", shown["sourceType"], shown["targetName"] or ""),
+        "targetSystem": {"id": application.service_principal_id, "name": application.display_name},
+        "modifiedProperties": shown["modifiedProperties"],
+        "provisioningSteps": shown["steps"],
+        "members": answer["members"],
+    }
+    return _texts({"result": "Preview", "details": {"errorCode": code, "errorMessage": reason}}, value)
 
 
 def on_demand_failure(answer: Mapping[str, Any]) -> Document:

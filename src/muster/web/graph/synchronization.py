@@ -1,6 +1,6 @@
 """/servicePrincipals/{sp}/synchronization: secrets, templates, jobs and what is done with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from muster.administration.refusals import RefusalKind, Refused, bad_request
 from muster.model.directory import ObjectKind
 from muster.model.durations import read_duration
 from muster.model.job import ResetScope, ScheduleState
+from muster.model.log import LogEntry
 from muster.ports.administration import Work
 from muster.ports.cycles import LogQuery
 from muster.web.graph import render, render_jobs
@@ -24,7 +25,7 @@ from muster.web.graph.call import (
     required_text,
     text_of,
 )
-from muster.web.graph.render_logs import on_demand, on_demand_failure
+from muster.web.graph.render_logs import on_demand, on_demand_failure, on_demand_preview
 
 ON_DEMAND_WAIT = timedelta(seconds=60)
 _STATUS_INFO = "Microsoft.Identity.Health.CPP.Common.DataContracts.SyncFabric.StatusInfo"
@@ -199,21 +200,26 @@ def restart_job(call: Call) -> Answer:
 
 
 def provision_on_demand(call: Call) -> Answer:
-    """POST …/jobs/{job}/provisionOnDemand: waits until the engine has done it."""
+    """POST …/jobs/{job}/provisionOnDemand: waits until the engine has done it, or (ours) shown what it would do."""
     sp = application_of(call).service_principal_id
     _take_budget(call)
-    rule_id, subject = _subject(call.fields())
-    asked = work.ask_for_provisioning(call.desk, sp, call.parts["job"], rule_id, subject)
+    fields = call.fields()
+    rule_id, subject = _subject(fields)
+    preview = flag_of(fields, "preview") is True
+    asked = work.ask_for_provisioning(call.desk, sp, call.parts["job"], rule_id, subject, preview=preview)
     done = _await(call, asked)
+    answer = done.answer or {}
+    application = applications.find_application(call.desk, sp)
     if done.state == "failed":
-        shown = on_demand_failure(done.answer or {})
+        shown = on_demand_failure(answer)
+    elif preview:
+        shown = on_demand_preview(answer, application)
     else:
-        answer = done.answer or {}
+        # The log is read for the caller by the permission to run jobs: the answer is the log's entries.
         query = LogQuery(job_id=done.job_id, cycle_id=answer.get("cycleId"), change_id=answer.get("changeId"), limit=1)
-        # The log is read for the caller by the permission to run jobs: the answer is the log's entry.
         entries, _ = call.desk.stores.log.search(query)
-        application = applications.find_application(call.desk, sp)
-        shown = on_demand(entries[0] if entries else None, answer, application)
+        members = _entries(call, done.job_id, str(answer.get("cycleId")), answer.get("memberChangeIds") or ())
+        shown = on_demand(entries[0] if entries else None, answer, application, members)
     if call.version == "beta":
         # What the service answers today, by its observed shape; /v1.0 has the documented one.
         shown = {"key": _STATUS_INFO, "value": f"[{shown['value']}]"}
@@ -231,6 +237,19 @@ def bulk_upload_people(call: Call) -> Answer:
     bulk_upload.upload(call.desk, sp, job_id, call.fields())
     query = urlencode({"$filter": f"jobId eq '{job_id}'"})
     return Answer(status=202, headers={"Location": f"{call.root}/auditLogs/provisioning?{query}"})
+
+
+def _entries(call: Call, job_id: str, cycle_id: str, change_ids: Sequence[str]) -> list[LogEntry]:
+    """Returns the log's entries of some changes of a cycle, in their order."""
+    if not change_ids:
+        return []
+    found: dict[str, LogEntry] = {}
+    after: str | None = None
+    while True:
+        page, after = call.desk.stores.log.search(LogQuery(job_id=job_id, cycle_id=cycle_id, after=after, limit=1000))
+        found |= {entry.change_id: entry for entry in page}
+        if after is None:
+            return [found[change_id] for change_id in change_ids if change_id in found]
 
 
 def _take_budget(call: Call) -> None:

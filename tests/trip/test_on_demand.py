@@ -1,0 +1,91 @@
+"""Provision on demand: one person or a group with members of it, previewed first, then done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from playing import JOB, Trip
+
+from muster.engine.control import NobodyFound, previewed
+from muster.model.directory import ObjectKind
+from muster.model.operation import OperationKind
+from muster.store.tables import METADATA
+
+USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Trip:
+    return Trip(tmp_path, page="scim")
+
+
+def content(trip: Trip) -> dict[str, list[tuple[object, ...]]]:
+    """Everything in every table."""
+    with trip.store.cycles._database.read() as connection:  # type: ignore[attr-defined]  # the SQL store's
+        return {
+            table.name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
+            for table in METADATA.sorted_tables
+        }
+
+
+def test_a_preview_tells_what_would_be_done_and_writes_nothing_anywhere(trip: Trip) -> None:
+    ada = trip.hire("Ada", jobTitle="Clerk")
+    before = content(trip)
+    done = trip.control.provision_on_demand(JOB, USER, ada, preview=True)
+    assert (done.cycle, done.operation.kind) == (None, OperationKind.CREATE)
+    shown = previewed(done.operation)
+    assert (shown["action"], shown["status"]) == ("create", "success")
+    assert {"displayName": "title", "oldValue": None, "newValue": "Clerk"} in shown["modifiedProperties"]
+    assert [step["type"] for step in shown["steps"]] == ["import", "scoping", "matching", "processing"]
+    assert trip.transport.writes == []
+    assert content(trip) == before
+    trip.control.provision_on_demand(JOB, USER, ada)
+    assert set(trip.at_target()) == {"ada@lantaarn.example"}
+    again = previewed(trip.control.provision_on_demand(JOB, USER, ada, preview=True).operation)
+    assert (again["action"], again["skipReason"]) == ("other", "RedundantExport")
+
+
+def test_a_group_comes_with_any_number_of_the_members_that_are_named(trip: Trip) -> None:
+    people = [trip.hire(f"P{number}") for number in range(12)]
+    other = trip.hire("Other")
+    crew = trip.found("Crew", people)
+    trip.found("Others", [other])
+    preview = trip.control.provision_on_demand(JOB, GROUP, crew, member_ids=people[:8], preview=True)
+    assert [each.kind for each in preview.members] == [OperationKind.CREATE] * 8
+    done = trip.control.provision_on_demand(JOB, GROUP, crew, member_ids=people[:8])
+    assert done.cycle is not None
+    assert (done.cycle.counters.created, done.cycle.counters.failed) == (9, 0)
+    links = [trip.link(person) for person in people[:8]]
+    assert {member["value"] for member in trip.at_target("Groups")["Crew"]["members"]} == {
+        link.target_id for link in links if link is not None
+    }
+    assert len(trip.at_target()) == 8 and set(trip.at_target("Groups")) == {"Crew"}
+    # The cycle that follows does the rest, and nothing twice.
+    cycle = trip.run()
+    assert cycle is not None and cycle.counters.created == 6
+    assert len(trip.at_target("Groups")["Crew"]["members"]) == 12
+
+
+def test_on_demand_sends_no_references_of_others(trip: Trip) -> None:
+    boss, ada, bob = trip.hire("Boss"), trip.hire("Ada"), trip.hire("Bob")
+    trip.set_manager(ada, boss)
+    trip.set_manager(bob, boss)
+    for person in (ada, bob, boss):
+        trip.control.provision_on_demand(JOB, USER, person)
+    trip.transport.forget()
+    trip.control.provision_on_demand(JOB, USER, ada)
+    link = trip.link(ada)
+    assert link is not None
+    assert trip.transport.writes == [f"PATCH /Users/{link.target_id}"]
+
+
+def test_whoever_is_no_member_cannot_be_named_as_one(trip: Trip) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    crew = trip.found("Crew", [ada])
+    with pytest.raises(NobodyFound, match="none of Crew"):
+        trip.control.provision_on_demand(JOB, GROUP, crew, member_ids=[ada, bob])
+    with pytest.raises(NobodyFound, match="has no User"):
+        trip.control.provision_on_demand(JOB, USER, "nobody@x.example")
+    assert trip.transport.writes == []

@@ -1,0 +1,120 @@
+"""A stop takes effect within two seconds, whatever the target is at, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playing import JOB, Trip
+
+from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
+from muster.model.job import CycleState, ScheduleState
+
+PEOPLE = 12
+Send = Callable[[], HttpResponse]
+
+
+@pytest.fixture
+def trip(tmp_path: Path) -> Trip:
+    trip = Trip(tmp_path)
+    # Each is asked for: looking them up is half of the work.
+    trip.page = replace(trip.page, dialect=replace(trip.page.dialect, can_list=False))
+    for number in range(PEOPLE):
+        trip.hire(f"P{number}")
+    return trip
+
+
+class Stop:
+    """Pauses the job when the n-th request of a method comes, and tells when."""
+
+    def __init__(self, trip: Trip, method: str, at: int) -> None:
+        self.trip, self.method, self.left = trip, method, at
+        self.at: datetime | None = None
+
+    def comes(self, request: HttpRequest) -> bool:
+        if request.method != self.method or self.at is not None:
+            return False
+        self.left -= 1
+        if self.left >= 0:
+            return False
+        self.trip.store.jobs.set_schedule(JOB, ScheduleState.PAUSED)
+        self.at = self.trip.clock.now()
+        return True
+
+
+def run_until_stopped(trip: Trip, stop: Stop) -> str:
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    while trip.engine.advance(cycle.id):
+        pass
+    assert stop.at is not None
+    assert trip.clock.now() - stop.at <= timedelta(seconds=2)
+    kept = trip.store.cycles.get(cycle.id)
+    assert kept is not None and kept.state is CycleState.RUNNING
+    assert trip.store.jobs.get(JOB).quarantine is None  # type: ignore[union-attr]  # it is there
+    return cycle.id
+
+
+def go_on(trip: Trip, cycle_id: str) -> None:
+    trip.transport.fault = None
+    trip.store.jobs.set_schedule(JOB, ScheduleState.ACTIVE)
+    while trip.engine.advance(cycle_id):
+        pass
+    ended = trip.store.cycles.get(cycle_id)
+    assert ended is not None and ended.state is CycleState.SUCCEEDED
+    assert ended.counters.created == PEOPLE
+    assert len(trip.at_target()) == PEOPLE
+    assert trip.run() is None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_while_the_target_asks_to_wait_an_hour(trip: Trip, method: str) -> None:
+    stop = Stop(trip, method, 2)
+    busy = HttpResponse(status=429, headers={"retry-after": "3500"}, body=b"", elapsed=timedelta())
+    trip.transport.fault = lambda request, send: busy if stop.comes(request) else None
+    go_on(trip, run_until_stopped(trip, stop))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_while_every_request_takes_long(trip: Trip, method: str) -> None:
+    stop = Stop(trip, method, 1)
+    sent_after: list[str] = []
+
+    def slow(request: HttpRequest, send: Send) -> None:
+        if stop.at is not None:
+            sent_after.append(request.method)
+        stop.comes(request)
+        trip.clock.advance(timedelta(seconds=0.2))
+
+    trip.transport.fault = slow
+    cycle_id = run_until_stopped(trip, stop)
+    # Those that were under way; nobody takes a further one.
+    assert len(sent_after) <= 8
+    go_on(trip, cycle_id)
+
+
+def test_while_an_answer_is_lost_the_account_is_looked_up_when_it_goes_on(trip: Trip) -> None:
+    stop = Stop(trip, "POST", 3)
+
+    def lose(request: HttpRequest, send: Send) -> HttpResponse | None:
+        if stop.comes(request):
+            send()
+            trip.clock.advance(timedelta(seconds=1))
+            raise TransportTimeout("the deadline passed", sent=True)
+        return None
+
+    trip.transport.fault = lose
+    go_on(trip, run_until_stopped(trip, stop))
+
+
+def test_what_an_administrator_asks_for_by_hand_goes_on_while_the_job_is_stopped(trip: Trip) -> None:
+    trip.store.jobs.set_schedule(JOB, ScheduleState.PAUSED)
+    plan = trip.planner.make(JOB)
+    cycle = trip.planner.apply(plan.id)
+    trip.clock.advance(timedelta(seconds=5))
+    while trip.engine.advance(cycle.id):
+        trip.clock.advance(timedelta(seconds=5))
+    assert len(trip.at_target()) == PEOPLE
