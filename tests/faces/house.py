@@ -213,7 +213,16 @@ class House:
         if user == "unreachable":
             raise CredentialsRefused("8x8 has no Tenant URL.")
         found = self.stores.directory.get(ObjectKind.USER, user)
-        return {} if found is None else {"job": job_id, "user": user}
+        if found is None:
+            return {}
+        return {
+            "seq": 1,
+            "source": {"id": found.object_id, "displayName": found.display_name, "type": "User"},
+            "verdict": {"presence": "disabled", "reason": "Ada is not assigned."},
+            "cause": {"kind": "unassigned", "sentence": "no longer assigned to the application", "subject": ""},
+            "mappings": [{"targetAttribute": "title"}, {"targetAttribute": "nickName"}],
+            "grants": [],
+        }
 
     @property
     def desk(self) -> Desk:

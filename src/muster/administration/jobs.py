@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from muster.administration.applications import (
     find_application,
@@ -13,10 +12,9 @@ from muster.administration.applications import (
     template_of,
 )
 from muster.administration.desk import Change, Desk
-from muster.administration.refusals import bad_request, not_found, refusal_of
+from muster.administration.refusals import bad_request, not_found
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
-from muster.model.failures import ProvisioningFailure
 from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
     DEFAULT_DOMAIN_SETTING,
@@ -242,19 +240,6 @@ def cycles(desk: Desk, service_principal_id: str, job_id: str, limit: int) -> Se
     """Returns the job's cycles, newest first; one that runs has live counters. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     return desk.stores.cycles.history(find_job(desk, service_principal_id, job_id).id, limit)
-
-
-def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Mapping[str, Any]:
-    """Returns why a person (or group) is in or out of a job, and where each value comes from. Raises: Refused."""
-    desk.require(Permission.READ_CONFIGURATION)
-    job = find_job(desk, service_principal_id, job_id)
-    try:
-        explained = desk.explain(job.id, user)
-    except ProvisioningFailure as failure:
-        raise refusal_of(failure) from failure
-    if not explained:
-        raise not_found("User", user)
-    return explained
 
 
 def _turns(name: str, job: SynchronizationJob, settings: Mapping[str, str]) -> bool:

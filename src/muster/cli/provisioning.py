@@ -216,12 +216,35 @@ def explain(
         tree.add(escape(f"{name}: {value}"))
     if found["link"]:
         tree.add(escape(f"account at the target: {found['link']['targetId']} ({found['link']['state']})"))
+    for grant in found["grants"]:
+        way = " › ".join(grant.get("path") or [grant["via"]])
+        tree.add(escape(f"role {grant['role']}, by {way}"))
+    for step in found.get("chain", ()):
+        tree.add(escape(" ".join(part for part in (step["dateTime"], step["sentence"], step["by"]) if part)))
+    tree.add(escape(_outlook(found["outlook"])))
     values = tree.add("attributes")
     for item in found["mappings"]:
         value = item["value"] if item["value"] is not None else "–"
         made = f"⟵ {item['expression']} ({item['flowType']})"
+        if item.get("lastSentDateTime"):
+            made += f", sent {item['lastSentDateTime']}"
         values.add(f"{escape(item['targetAttribute'])} = [bold]{escape(value)}[/bold]  {escape(made)}")
     out.print(tree)
+
+
+def _outlook(outlook: dict[str, Any]) -> str:
+    """Returns when somebody will be done, in a sentence."""
+    at, attempt = outlook["expectedDateTime"], outlook["nextAttempt"]
+    match outlook["state"]:
+        case "done":
+            return "nothing is waiting to be done"
+        case "stopped":
+            return "provisioning is stopped"
+        case "waitsForRetry" if attempt is not None:
+            return f"tried {attempt['attempts']} times, next at {at}: {attempt['reason']}"
+        case "inCycle":
+            return f"in the cycle that runs, {outlook['objectsBefore']} before at most, done by {at or 'nobody knows'}"
+    return f"{outlook['state']}: next at {at}"
 
 
 def logs(

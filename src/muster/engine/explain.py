@@ -5,11 +5,14 @@ from typing import Any
 from muster.engine.parts import EngineStores, JobParts, environment
 from muster.expression.evaluate import Explained
 from muster.expression.evaluate import explain as explain_expression
+from muster.model.cause import Cause
 from muster.model.directory import ObjectKind
 from muster.model.log import shown
-from muster.model.operation import Change
+from muster.model.operation import Change, Intent, Presence
+from muster.planning.causes import cause_of_removal
 from muster.planning.intent import form_intent, with_computed
 from muster.planning.rules import CompiledMapping
+from muster.ports.source import EvidentSource
 from muster.ports.world import Clock, Ids
 
 
@@ -21,6 +24,7 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
     link = stores.links.links(parts.job.id, change.kind, [change.source_id]).get(change.source_id)
     attributes = with_computed(change, intent.verdict)
     mapped = {value.attribute: value for value in intent.values}
+    cause = _cause(parts, intent)
 
     def row(item: CompiledMapping) -> dict[str, Any]:
         value = mapped.get(item.attribute)
@@ -31,10 +35,19 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
             "flowType": item.mapping.flow_type.value,
             "value": None if value is None else "[Redact]" if value.redacted else shown(value.value),
             "lastSent": "[Redact]" if value is not None and value.redacted and sent is not None else shown(sent),
+            "acknowledgedAs": None
+            if link is None or item.attribute not in link.acknowledged.seen
+            else "[Redact]"
+            if value is not None and value.redacted
+            else shown(link.acknowledged.seen[item.attribute]),
             "tree": None if item.node is None else _tree(explain_expression(item.node, attributes, surroundings)),
         }
 
     return {
+        "seq": change.seq,
+        "cause": None
+        if cause is None
+        else {"kind": cause.kind.value, "sentence": cause.sentence, "subject": cause.subject},
         "source": {"id": change.source_id, "displayName": change.display_name, "type": change.kind.value},
         "verdict": {
             "presence": intent.verdict.presence.value,
@@ -44,7 +57,12 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
             "details": dict(intent.verdict.details),
         },
         "grants": [
-            {"role": grant.role_display_name, "via": grant.via_group_name or "direct"} for grant in change.grants
+            {
+                "role": grant.role_display_name,
+                "via": grant.via_group_name or "direct",
+                "viaId": grant.via_group_id,
+            }
+            for grant in change.grants
         ],
         "failure": None if intent.failure is None else {"code": intent.failure.code, "reason": intent.failure.sentence},
         "matching": [{"attribute": item.attribute, "value": item.value} for item in intent.matching],
@@ -53,6 +71,15 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
         if link is None
         else {"targetId": link.target_id, "state": link.state.value, "owned": link.owned.value},
     }
+
+
+def _cause(parts: JobParts, intent: Intent) -> Cause | None:
+    """Returns what took somebody out, as far as it is known; None for who is in."""
+    change, source = intent.change, parts.source
+    if intent.verdict.presence is Presence.PRESENT:
+        return None
+    found = source.causes(change.kind, [change.source_id], None) if isinstance(source, EvidentSource) else {}
+    return cause_of_removal(intent, found.get(change.source_id))
 
 
 def _tree(explained: Explained) -> dict[str, Any]:

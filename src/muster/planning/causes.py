@@ -17,7 +17,7 @@ def cause_of(intent: Intent, operation: Operation, evidence: Cause | None = None
     the assignment that was removed.
     """
     if operation.removes or operation.kind is OperationKind.SKIP:
-        return _removal_cause(intent, evidence)
+        return cause_of_removal(intent, evidence)
     if operation.kind is OperationKind.CREATE:
         return _arrival(intent.change)
     return changed_attributes([change.attribute for change in operation.changes])
@@ -31,7 +31,8 @@ def changed_attributes(names: Sequence[str]) -> Cause:
     return Cause(kind=CauseKind.ATTRIBUTES_CHANGED, subject=",".join(short), sentence=f"{shown}{more} changed")
 
 
-def _removal_cause(intent: Intent, evidence: Cause | None) -> Cause:
+def cause_of_removal(intent: Intent, evidence: Cause | None) -> Cause:
+    """Returns what took somebody out."""
     change, verdict = intent.change, intent.verdict
     if change.lifecycle is Lifecycle.HARD_DELETED:
         return Cause(kind=CauseKind.HARD_DELETED, sentence="permanently deleted from the directory")

@@ -200,6 +200,10 @@ class LinkStore(Protocol):
         """Returns failed objects whose next attempt is due, by source id."""
         ...
 
+    def escrow(self, job_id: str, kind: ObjectKind, source_id: str) -> Escrow | None:
+        """Returns one failed object's place in the ladder."""
+        ...
+
     def tried(
         self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], cycle_id: str
     ) -> Mapping[str, tuple[MatchingValue, ...]]:

@@ -208,6 +208,14 @@ class SqlLinks:
             rows = connection.execute(statement.order_by(escrows.c.source_id, escrows.c.kind).limit(limit)).all()
         return [_escrow(row) for row in rows]
 
+    def escrow(self, job_id: str, kind: ObjectKind, source_id: str) -> Escrow | None:
+        """Returns one failed object's place in the ladder."""
+        with self._database.read() as connection:
+            job = job_key(connection, job_id)
+            mine = escrows.c.job_key == job, escrows.c.source_id == source_id, escrows.c.kind == kind.value
+            row = connection.execute(sa.select(escrows).where(*mine)).first()
+        return None if row is None else _escrow(row)
+
     def tried(
         self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], cycle_id: str
     ) -> Mapping[str, tuple[MatchingValue, ...]]:

@@ -1,6 +1,6 @@
 """Ours beside Graph's: plans, cycles, explain, imports, work."""
 
-from muster.administration import jobs, rules, work
+from muster.administration import explaining, jobs, rules, work
 from muster.administration.refusals import bad_request
 from muster.model.job import CycleKind
 from muster.ports.administration import Work
@@ -76,7 +76,7 @@ def explain(call: Call) -> Answer:
     if not user:
         raise bad_request("Name the user by id or principal name: …/explain?user=ada@example.com")
     sp = application_of(call).service_principal_id
-    return Answer(document=dict(jobs.explain(call.desk, sp, call.parts["job"], user)))
+    return Answer(document=dict(explaining.explain(call.desk, sp, call.parts["job"], user)))
 
 
 def import_file(call: Call) -> Answer:

@@ -6,7 +6,7 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import assignments as assigning
-from muster.administration import groups, jobs, people
+from muster.administration import explaining, groups, people
 from muster.administration.refusals import Refused
 from muster.model.application import DEFAULT_ACCESS, EnterpriseApplication
 from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
@@ -62,7 +62,7 @@ def show_why(user_id: str, sp: str) -> Any:
         refusal = gettext("%(name)s has no provisioning job yet.", name=found.application.display_name)
     else:
         try:
-            explained = jobs.explain(desk(), found.sp, found.status.job.id, user.object_id)
+            explained = explaining.explain(desk(), found.sp, found.status.job.id, user.object_id)
         except Refused as refused:
             refusal = refused.sentence
     return flask.render_template(

@@ -1,0 +1,200 @@
+"""Why a person is in or out, how it came to that and through whom, and when they will be done."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from muster.administration.desk import Desk
+from muster.administration.jobs import find_job
+from muster.administration.refusals import not_found, refusal_of
+from muster.model.directory import ObjectKind
+from muster.model.failures import ProvisioningFailure
+from muster.model.job import Cycle, Escrow, ScheduleState, SynchronizationJob
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction
+from muster.model.roles import Permission
+from muster.ports.administration import AuditEntry
+from muster.ports.cycles import LogQuery
+
+_LOOKED_BACK = 500
+_AUDITS_LOOKED_AT = 2_000
+_SHOWN = 20
+_DEEPEST = 30
+_REMOVALS = (ProvisioningAction.DISABLE, ProvisioningAction.DELETE, ProvisioningAction.STAGED_DELETE)
+
+
+def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Mapping[str, Any]:
+    """Returns why a person (or group) is in or out of a job, where each value comes from and when it was last sent.
+
+    Besides: the chain from what was last done to the change in the directory and to who made it, and when the person
+    will be done. What the log and the audit log tell is left out for who may not read them. Raises: Refused.
+    """
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    try:
+        explained = dict(desk.explain(job.id, user))
+    except ProvisioningFailure as failure:
+        raise refusal_of(failure) from failure
+    if not explained:
+        raise not_found("User", user)
+    source = explained["source"]
+    explained["outlook"] = _outlook(desk, job, ObjectKind(source["type"]), source["id"], explained.get("seq", 0))
+    explained["grants"] = [with_path(desk, source["id"], grant) for grant in explained.get("grants", ())]
+    if desk.caller.may_on(Permission.READ_LOGS, job.service_principal_id):
+        query = LogQuery(job_id=job.id, source_id=source["id"], limit=_LOOKED_BACK)
+        entries = list(desk.stores.log.search(query)[0])
+        sent = _last_sent(entries)
+        for row in explained.get("mappings", ()):
+            row["lastSentDateTime"] = sent.get(row["targetAttribute"])
+        explained["history"] = [_told(entry) for entry in entries[:_SHOWN]]
+        explained["chain"] = _chain(desk, explained, entries)
+    return explained
+
+
+# ---------------------------------------------------------------- what has been done
+
+
+def _last_sent(entries: list[LogEntry]) -> dict[str, str]:
+    """Returns when the target last confirmed each attribute. Entries come newest first."""
+    sent: dict[str, str] = {}
+    for entry in entries:
+        if entry.status is LogStatus.SUCCESS:
+            for changed in entry.modified:
+                sent.setdefault(changed.display_name, _instant(entry.at))
+    return sent
+
+
+def _told(entry: LogEntry) -> dict[str, Any]:
+    return {
+        "activityDateTime": _instant(entry.at),
+        "action": entry.action.value,
+        "status": entry.status.value,
+        "reason": entry.reason if entry.failure is None else entry.failure.sentence,
+        "cycleId": entry.cycle_id,
+        "changeId": entry.change_id,
+    }
+
+
+def _chain(desk: Desk, explained: Mapping[str, Any], entries: list[LogEntry]) -> list[dict[str, Any]]:
+    """Returns what was last taken from the person, what brought it about, and who did that; newest first."""
+    removal = next((entry for entry in entries if entry.action in _REMOVALS), None)
+    if removal is None or explained.get("verdict", {}).get("presence") == "present":
+        return []
+    cause = explained.get("cause")
+    links = [
+        {"what": "application", "dateTime": _instant(removal.at), "sentence": removal.reason, "by": "Muster"},
+        {
+            "what": "decision",
+            "dateTime": None,
+            "sentence": explained["verdict"]["reason"] if cause is None else cause["sentence"],
+            "by": None,
+        },
+    ]
+    audited = next(_audits(desk, explained, removal.at), None)
+    if audited is not None:
+        changes = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in audited.changes[:5])
+        links.append(
+            {
+                "what": "directory",
+                "dateTime": _instant(audited.at),
+                "sentence": f"{audited.activity}: {audited.target_name}" + (f" ({changes})" if changes else ""),
+                "by": audited.by.display_name,
+            }
+        )
+    return links
+
+
+def _audits(desk: Desk, explained: Mapping[str, Any], before: datetime) -> Iterator[AuditEntry]:
+    """Returns, newest first, what administrators did to the person, or to what the person was in by."""
+    source, cause = explained["source"], explained.get("cause") or {}
+    ids = {source["id"], cause.get("subject") or source["id"]}
+    name = str(source["displayName"])
+    after: str | None = None
+    seen = 0
+    while seen < _AUDITS_LOOKED_AT:
+        page, after = desk.stores.audit.search(after=after, limit=_LOOKED_BACK)
+        seen += len(page)
+        for entry in page:
+            told = {part for change in entry.changes for part in change if part}
+            is_about = entry.target_id in ids or bool(told & ids) or any(part.endswith(f" {name}") for part in told)
+            if entry.at <= before and is_about:
+                yield entry
+        if after is None:
+            return
+
+
+def with_path(desk: Desk, source_id: str, grant: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a grant with the way to it: the groups from the person's own up to the one that is assigned."""
+    wanted = grant.get("viaId")
+    if wanted is None:
+        return dict(grant)
+    paths: dict[str, list[str]] = {}
+    ring: list[tuple[str, list[str]]] = [(source_id, [])]
+    known = {source_id}
+    for _ in range(_DEEPEST):
+        further: list[tuple[str, list[str]]] = []
+        for object_id, path in ring:
+            for group in desk.stores.directory.groups_of(object_id):
+                if group.object_id not in known:
+                    known.add(group.object_id)
+                    paths[group.object_id] = [*path, group.display_name]
+                    further.append((group.object_id, paths[group.object_id]))
+        if wanted in paths or not further:
+            break
+        ring = further
+    return {**grant, "path": paths.get(wanted, [grant["via"]])}
+
+
+# ---------------------------------------------------------------- what is to come
+
+
+def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: str, seq: int) -> dict[str, Any]:
+    """Returns when the person will be done: state, expected time, next attempt, how many objects go before at most."""
+    now = desk.now()
+    escrow = _escrow(desk, job, kind, source_id)
+    running = desk.stores.cycles.running(job.id)
+    outlook: dict[str, Any] = {"state": "done", "expectedDateTime": None, "objectsBefore": None, "nextAttempt": None}
+    if escrow is not None:
+        outlook["nextAttempt"] = {
+            "dateTime": _instant(max(escrow.next_attempt_at, now)),
+            "attempts": escrow.attempts,
+            "firstFailedDateTime": _instant(escrow.first_failed_at),
+            "code": escrow.failure.code,
+            "reason": escrow.failure.sentence,
+            "recommendedAction": escrow.failure.remedy,
+        }
+    if job.schedule_state is not ScheduleState.ACTIVE:
+        return {**outlook, "state": "stopped"}
+    if escrow is not None:
+        return {**outlook, "state": "waitsForRetry", "expectedDateTime": outlook["nextAttempt"]["dateTime"]}
+    if running is not None and (job.watermark is None or seq > running.window_after):
+        left = max(0, running.counters.expected - running.counters.evaluated)
+        return {
+            **outlook,
+            "state": "inCycle" if left else "done",
+            "objectsBefore": left,
+            "expectedDateTime": _expected(running, left, now),
+        }
+    if job.watermark is not None and seq <= job.watermark:
+        return outlook
+    if job.quarantine is not None:
+        return {**outlook, "state": "quarantine", "expectedDateTime": _instant(job.quarantine.next_attempt_at)}
+    began = job.last_cycle_began_at
+    waits = job.settings.get("WakeUpOnChange", "true").lower() == "false" and began is not None
+    due = max(now, began + job.interval) if waits and began is not None else now + timedelta(seconds=1)
+    return {**outlook, "state": "waitsForCycle", "expectedDateTime": _instant(due)}
+
+
+def _expected(cycle: Cycle, left: int, now: datetime) -> str | None:
+    """Returns when a cycle will have come to its last object, at the pace it has had so far."""
+    done, took = cycle.counters.evaluated, now - cycle.began_at
+    if not left:
+        return _instant(now)
+    return _instant(now + took / done * left) if done else None
+
+
+def _escrow(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: str) -> Escrow | None:
+    return desk.stores.links.escrow(job.id, kind, source_id)
+
+
+def _instant(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

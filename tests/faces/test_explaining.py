@@ -1,0 +1,135 @@
+"""Explain whole: the chain back to who caused a disable, when values were sent, the way by groups, the outlook."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from faces.house import House, Started
+from muster.administration.explaining import with_path
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
+from muster.model.job import CycleState, Escrow
+from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
+from muster.ports.cycles import Settlement
+
+USER = ObjectKind.USER
+
+
+def entry(house: House, job: Started, source_id: str, action: ProvisioningAction, **more: Any) -> LogEntry:
+    return LogEntry(
+        id=house.services.ids.new_id(),
+        at=house.clock.now(),
+        job_id=job.id,
+        cycle_id="c-1",
+        change_id=house.services.ids.new_id(),
+        service_principal_id=job.sp,
+        action=action,
+        status=LogStatus.SUCCESS,
+        object_kind="User",
+        source_id=source_id,
+        source_name="Ada",
+        target_id="t-1",
+        target_name=None,
+        steps=(),
+        modified=more.get("modified", ()),
+        duration=timedelta(0),
+        reason=more.get("reason", "It was so."),
+    )
+
+
+def settle(house: House, job: Started, *settlements: Settlement) -> None:
+    cycle = house.stores.cycles.running(job.id) or job.cycle()
+    house.stores.cycles.settle(cycle, settlements)
+
+
+def explained(house: House, job: Started, user: str) -> dict[str, Any]:
+    answer = house.call("GET", f"{job.path}/explain?user={user}")
+    assert answer.status == 200, answer.body
+    return dict(answer.body)
+
+
+def test_a_disable_is_told_back_to_the_change_and_to_who_made_it(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    title = ModifiedProperty(display_name="title", old_value=None, new_value="Clerk")
+    created = entry(house, job, ada["id"], ProvisioningAction.CREATE, modified=(title,))
+    house.clock.at += timedelta(minutes=1)
+    house.call("PATCH", f"/users/{ada['id']}", {"accountEnabled": False})
+    house.clock.at += timedelta(minutes=1)
+    disabled = entry(house, job, ada["id"], ProvisioningAction.DISABLE, reason="Ada was unassigned.")
+    settle(
+        house,
+        job,
+        Settlement(kind=USER, source_id=ada["id"], entry=created),
+        Settlement(kind=USER, source_id=ada["id"], entry=disabled),
+    )
+    house.clock.at += timedelta(minutes=1)
+    house.call("PATCH", f"/users/{ada['id']}", {"jobTitle": "Later"})
+    shown = explained(house, job, ada["id"])
+    assert [link["what"] for link in shown["chain"]] == ["application", "decision", "directory"]
+    application, decision, directory = shown["chain"]
+    assert application["sentence"] == "Ada was unassigned."
+    assert decision["sentence"] == "no longer assigned to the application"
+    assert "accountEnabled" in directory["sentence"] and directory["by"]
+    assert [told["action"] for told in shown["history"]] == ["disable", "create"]
+    rows = {row["targetAttribute"]: row["lastSentDateTime"] for row in shown["mappings"]}
+    assert rows == {"title": shown["history"][1]["activityDateTime"], "nickName": None}
+
+
+def test_somebody_who_waits_for_a_retry_is_told_when(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
+    at = house.clock.now()
+    waiting = Escrow(
+        source_id=ada["id"],
+        kind="User",
+        failure=failure,
+        attempts=4,
+        first_failed_at=at,
+        next_attempt_at=at + timedelta(hours=6),
+    )
+    settle(house, job, Settlement(kind=USER, source_id=ada["id"], escrow=waiting))
+    outlook = explained(house, job, ada["id"])["outlook"]
+    assert (outlook["state"], outlook["nextAttempt"]["attempts"]) == ("waitsForRetry", 4)
+    assert outlook["expectedDateTime"] == outlook["nextAttempt"]["dateTime"]
+    assert outlook["nextAttempt"]["recommendedAction"] == "Free it."
+
+
+def test_in_a_cycle_those_before_are_counted_and_the_end_is_expected(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    cycle = job.cycle()
+    counters = replace(cycle.counters, expected=100, evaluated=25)
+    house.stores.cycles.stage(replace(cycle, counters=counters), [], [])
+    house.clock.at = cycle.began_at + timedelta(seconds=50)
+    outlook = explained(house, job, ada["id"])["outlook"]
+    assert (outlook["state"], outlook["objectsBefore"]) == ("inCycle", 75)
+    expected = house.clock.now() + timedelta(seconds=150)
+    assert outlook["expectedDateTime"] == expected.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(("watermark", "state"), [(0, "waitsForCycle"), (5, "done")])
+def test_between_cycles_it_is_known_whether_a_change_waits(
+    house: House, job: Started, watermark: int, state: str
+) -> None:
+    ada = house.user("ada")
+    house.stores.cycles.close(replace(job.cycle(), state=CycleState.SUCCEEDED), watermark)
+    outlook = explained(house, job, ada["id"])["outlook"]
+    assert outlook["state"] == state
+    assert (outlook["expectedDateTime"] is None) is (state == "done")
+    house.call("POST", f"{job.path}/pause")
+    assert explained(house, job, ada["id"])["outlook"]["state"] == "stopped"
+
+
+def test_the_way_by_nested_groups_is_shown(house: House, job: Started) -> None:
+    ada, inner, outer, other = house.user("ada"), house.group("Team"), house.group("Sales"), house.group("Other")
+    for group, member in ((inner, ada), (outer, inner), (other, ada), (inner, outer)):
+        house.stores.directory.change_members(group["id"], add=[member["id"]], remove=[])
+    granted = {"role": "User", "via": "Sales", "viaId": outer["id"]}
+    assert with_path(house.desk, ada["id"], granted)["path"] == ["Team", "Sales"]
+    unknown = {"role": "User", "via": "Gone", "viaId": "g-0"}
+    assert with_path(house.desk, ada["id"], unknown)["path"] == ["Gone"]
+    direct = {"role": "User", "via": "direct", "viaId": None}
+    assert with_path(house.desk, ada["id"], direct) == direct
