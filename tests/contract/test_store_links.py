@@ -9,7 +9,7 @@ from fakes.company import NOW, Company, id_of, link_of, name_of, settlement
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Cycle, CycleKind, Escrow
-from muster.model.operation import LinkState, WantedReference
+from muster.model.operation import LinkState, ShownReferences, WantedReference
 from muster.ports.cycles import OpenReference, ReferenceSettled, Settlement
 from muster.store.open import Store
 
@@ -188,6 +188,30 @@ def test_members_come_and_go_one_by_one(work: Work) -> None:
     work.confirm("eng", ("cid", "t-cid"), attribute="members")
     assert work.open() == [("eng", "members", [], ["t-ann"])]
     work.confirm("eng", ("ann", None), attribute="members")
+    assert work.open() == []
+
+
+def test_what_the_target_shows_takes_the_place_of_what_it_confirmed(work: Work) -> None:
+    work.settle(settlement("crew", kind=GROUP), *(settlement(name) for name in ("ann", "bob", "cid")))
+    work.want("crew", "ann", "bob", attribute="members", kind=GROUP)
+    work.confirm("crew", ("ann", "t-ann"), ("bob", "t-bob"), attribute="members")
+    assert work.open() == []
+
+    def show(*target_ids: str) -> None:
+        shown = ShownReferences(attribute="members", kind=USER, multivalued=True, target_ids=target_ids)
+        work.settle(Settlement(kind=GROUP, source_id=id_of("crew"), shown=(shown,)))
+
+    show("t-ann", "t-bob", "stranger")
+    assert work.open() == []
+    # Bob was taken out there, Cid put in: both go back, the stranger is nobody of ours.
+    show("t-ann", "t-cid", "stranger")
+    assert work.open() == [("crew", "members", ["t-bob"], ["t-cid"])]
+    # What is wanted and there already needs no request.
+    work.want("crew", "ann", "cid", attribute="members", kind=GROUP)
+    assert work.open() == []
+    show("t-ann", "t-cid", "t-bob")
+    assert work.open() == [("crew", "members", [], ["t-bob"])]
+    show("t-ann", "t-cid")
     assert work.open() == []
 
 

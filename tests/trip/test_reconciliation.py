@@ -11,10 +11,12 @@ from playing import JOB, Trip
 
 from muster.engine.parts import RECONCILE
 from muster.engine.schedule import Schedule
+from muster.model.directory import ObjectKind
 from muster.model.discovery import Standing
 from muster.model.exchange import HttpResponse
 from muster.model.job import Cycle, CycleKind, CycleState
 from muster.model.log import LogStatus, SkipReason
+from muster.scim.schemas import ENTERPRISE_USER_URN
 
 
 @pytest.fixture
@@ -216,3 +218,45 @@ def test_a_job_is_reconciled_by_its_own_schedule(trip: Trip) -> None:
     assert [found.id for found, _ in schedule.due()] == [JOB] and schedule.is_reconciliation_due(job)
     reconcile(trip)
     assert schedule.due() == [] and not schedule.is_reconciliation_due(job)
+
+
+def test_a_manager_who_was_changed_at_the_target_is_set_again(trip: Trip) -> None:
+    boss, ada, other = trip.hire("Boss"), trip.hire("Ada"), trip.hire("Other")
+    trip.set_manager(ada, boss)
+    trip.run()
+    there, here = trip.link(other), trip.link(boss)
+    assert there is not None and here is not None
+    change_at_target(trip, ada, **{f"{ENTERPRISE_USER_URN}:manager": {"value": there.target_id}})
+    cycle = reconcile(trip)
+    assert (cycle.counters.drifted, cycle.counters.references) == (1, 1)
+    assert trip.at_target()["ada@lantaarn.example"][ENTERPRISE_USER_URN]["manager"]["value"] == here.target_id
+    assert reconcile(trip).counters.drifted == 0
+
+
+def test_members_who_were_changed_at_the_target_are_as_in_the_directory_again(trip: Trip) -> None:
+    ada, bob, cy = (trip.hire(name) for name in ("Ada", "Bob", "Cy"))
+    crew = trip.found("Crew", [ada, bob])
+    trip.run()
+    ids = {name: link.target_id for name, who in (("a", ada), ("b", bob), ("c", cy)) if (link := trip.link(who))}
+    group = trip.link(crew, ObjectKind.GROUP)
+    assert group is not None
+    stranger = trip.account("stranger@app.example")
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [
+            {"op": "remove", "path": f'members[value eq "{ids["a"]}"]'},
+            {"op": "add", "path": "members", "value": [{"value": ids["c"]}, {"value": stranger}]},
+        ],
+    }
+    assert trip.service.ask("PATCH", f"/Groups/{group.target_id}", body).status in (200, 204)
+    set_policy(trip, "report")
+    cycle = reconcile(trip)
+    assert (cycle.counters.drifted, trip.transport.writes) == (1, [])
+    set_policy(trip, "correct")
+    cycle = reconcile(trip)
+    assert cycle.counters.drifted == 1
+    members = {member["value"] for member in trip.at_target("Groups")["Crew"]["members"]}
+    # A member whom nobody manages is not ours to take away.
+    assert members == {ids["a"], ids["b"], stranger}
+    cycle = reconcile(trip)
+    assert (cycle.counters.drifted, trip.transport.writes) == (0, [])

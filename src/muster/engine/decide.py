@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from muster.engine.drift import DriftScale
 from muster.engine.parts import EngineStores, JobParts, environment
 from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind
@@ -15,7 +16,6 @@ from muster.model.operation import Change, Intent, MatchingValue, Operation, Ope
 from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
-from muster.planning.drift import weigh_drift
 from muster.planning.intent import form_intent
 from muster.planning.policy import Approval
 from muster.planning.protection import delay_deletion, protect
@@ -57,6 +57,7 @@ class Decider:
         self._parts = parts
         self._stores = stores
         self._lookup = lookup
+        self._scale = DriftScale(parts, stores, lookup)
         self._clock = clock
         self._ids = ids
 
@@ -81,7 +82,7 @@ class Decider:
             for intent, target in zip(intents, targets, strict=True)
         ]
         if cycle.kind is CycleKind.RECONCILIATION:
-            self._weigh_drift(rules, intents, targets, operations, describe)
+            self._scale.weigh(kind, rules, intents, targets, operations, describe)
         self._guard(cycle, kind, intents, targets, operations, describe)
         return [
             Decision(intent=intent, target=target, operation=operation)
@@ -130,22 +131,6 @@ class Decider:
         keeps_kind = cycle.kind is CycleKind.RECONCILIATION
         asking = replace(cycle, kind=cycle.kind if keeps_kind else CycleKind.ON_DEMAND, options={})
         return self.decide(asking, kind, [change], {source_id: tried})[0]
-
-    def _weigh_drift(
-        self,
-        rules: KindRules,
-        intents: Sequence[Intent],
-        targets: Sequence[TargetObject],
-        operations: list[Operation],
-        describe: Describe,
-    ) -> None:
-        """Leaves out what was changed at the target and is to stay so, and names it all."""
-        for place, operation in enumerate(operations):
-            weighed = weigh_drift(operation, targets[place], self._parts.drift, rules)
-            if weighed.kind is not operation.kind:
-                kind, why, skip_reason = weighed.kind, weighed.reason, weighed.skip_reason
-                weighed = replace(weighed, steps=describe(intents[place], targets[place], kind, why, skip_reason, None))
-            operations[place] = weighed
 
     # ------------------------------------------------------------ what is taken away
 

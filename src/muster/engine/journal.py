@@ -88,6 +88,7 @@ class Journal:
             entry=entry,
             clear_escrow=True,
             wanted=operation.references,
+            shown=operation.shown,
         )
 
     def reference_settlement(self, outcome: Outcome, cycle: Cycle, settled: Sequence[ReferenceSettled]) -> Settlement:

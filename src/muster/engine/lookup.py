@@ -20,6 +20,7 @@ from muster.model.operation import (
     TargetResource,
 )
 from muster.planning.matching import choose, needs_lookup
+from muster.ports.target import MemberedTarget
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -71,6 +72,22 @@ class Lookup:
         for number, target in ours.items():
             found[number] = replace(found.get(number, TargetObject()), tried=target.tried)
         return [found.get(number, TargetObject()) for number in range(len(intents))]
+
+    def members(
+        self, kind: ObjectKind, target_ids: Sequence[str], attribute: str
+    ) -> Mapping[str, tuple[str, ...] | None]:
+        """Returns who is in a list of each object; None where that is not shown."""
+        target = self._parts.target
+        if not isinstance(target, MemberedTarget):
+            return {}
+
+        def ask(target_id: str) -> tuple[str, tuple[str, ...] | None]:
+            try:
+                return target_id, target.members(kind, target_id, attribute)
+            except ObjectFailure:
+                return target_id, None
+
+        return dict(self._side_by_side(ask, target_ids))
 
     def _must_ask(self, cycle: Cycle, intent: Intent, link: Link) -> bool:
         presence = intent.verdict.presence

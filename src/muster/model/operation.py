@@ -275,6 +275,16 @@ class AttributeChange:
 
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownReferences:
+    """What the target shows of a reference attribute, which is not what it confirmed: target ids of the other ends."""
+
+    attribute: str
+    kind: ObjectKind
+    multivalued: bool
+    target_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One decision about one object. Stored in plans, shown to admins, sent as it stands."""
 
@@ -308,6 +318,8 @@ class Operation:
     waits_until: datetime | None = None
     # Attributes that somebody changed at the target; only a reconciliation looks for them.
     drifted: tuple[str, ...] = ()
+    # References that were changed there and are to be set again.
+    shown: tuple[ShownReferences, ...] = ()
 
     @property
     def removes(self) -> bool:

@@ -11,7 +11,15 @@ from muster.model.hold import Hold
 from muster.model.job import Counters, Cycle, Escrow, Plan, StagedOperation, StagedState
 from muster.model.log import LogEntry
 from muster.model.notice import Cause
-from muster.model.operation import Link, LinkState, MatchingValue, Operation, TargetResource, WantedReference
+from muster.model.operation import (
+    Link,
+    LinkState,
+    MatchingValue,
+    Operation,
+    ShownReferences,
+    TargetResource,
+    WantedReference,
+)
 from muster.model.quick import quickly_made
 
 
@@ -57,6 +65,8 @@ class Settlement:
     # What the object's references should be (replaces what was wanted before for these attributes).
     wanted: tuple[WantedReference, ...] = ()
     references: tuple[ReferenceSettled, ...] = ()
+    # What the target shows takes the place of what it confirmed: what differs from what is wanted is open again.
+    shown: tuple[ShownReferences, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,15 @@ class DescribedTarget(Protocol):
 
 
 @runtime_checkable
+class MemberedTarget(Protocol):
+    """The ability to show who is in a list of references."""
+
+    def members(self, kind: ObjectKind, target_id: str, attribute: str) -> tuple[str, ...] | None:
+        """Returns the target ids that an object's list holds; None: it is gone, or does not show the list."""
+        ...
+
+
+@runtime_checkable
 class StoppableTarget(Protocol):
     """The ability to stop in the middle of waiting for a slow or busy target."""
 

@@ -13,10 +13,13 @@ from sqlalchemy import Connection
 
 from muster.database.connection import Database, upsert
 from muster.model.directory import ObjectKind
+from muster.model.operation import LinkState, ShownReferences
 from muster.ports.cycles import Settlement
 from muster.store.anchors import Anchors, Place
 from muster.store.rows import pieces
 from muster.store.tables import links, reference_attributes, references
+
+_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value)
 
 
 @dataclass(slots=True)
@@ -73,14 +76,14 @@ class ReferenceWriter:
         want nor hold anything.
         """
         settlements = [one for one in settlements if (one.kind, one.source_id) in anchors]
-        wanting = {anchors[one.kind, one.source_id].key for one in settlements if one.wanted}
+        wanting = {anchors[one.kind, one.source_id].key for one in settlements if one.wanted or one.shown}
         settling = {anchors[one.kind, one.source_id].key for one in settlements if one.references} - wanting
         if not wanting and not settling:
             return
         known = wanting - {anchors[place].key for place in new if place in anchors}
-        attributes = _fetch_attributes(
-            connection, {(each.attribute, each.kind, each.multivalued) for one in settlements for each in one.wanted}
-        )
+        named = {(each.attribute, each.kind, each.multivalued) for one in settlements for each in one.wanted}
+        named |= {(each.attribute, each.kind, each.multivalued) for one in settlements for each in one.shown}
+        attributes = _fetch_attributes(connection, named)
         rows: _Rows = {owner: {} for owner in wanting | settling}
         _fetch_rows(connection, rows, known)
         if settling:
@@ -91,7 +94,7 @@ class ReferenceWriter:
         targets.update(_current_targets(settlements, anchors))
         by_key = {each.key: each for each in attributes.values()}
         for one in settlements:
-            if not one.wanted and not one.references:
+            if not one.wanted and not one.references and not one.shown:
                 continue
             own = rows[anchors[one.kind, one.source_id].key]
             for wanted in one.wanted:
@@ -100,6 +103,9 @@ class ReferenceWriter:
                 _replace_wanted(own, attribute.key, {key: targets[key] for key in keys})
             if one.references:
                 _settle(own, by_key, one)
+            for shown in one.shown:
+                key = attributes[shown.attribute, shown.kind, shown.multivalued].key
+                _see(own, key, shown, _find_linked(connection, job_key, shown))
         self._flush(connection, job_key, rows)
 
     def _flush(self, connection: Connection, job_key: int, rows: _Rows) -> None:
@@ -186,6 +192,41 @@ def _settle(own: dict[_Place, _Reference | None], attributes: dict[int, _Attribu
     for place, each in own.items():
         if each is not None and not each.wanted and each.acknowledged is None:
             own[place] = None
+
+
+def _see(
+    own: dict[_Place, _Reference | None], attribute: int, shown: ShownReferences, linked: dict[int, tuple[str, str]]
+) -> None:
+    """Puts what the target shows in the place of what it confirmed. Others than ours are not ours to take away."""
+    held = set(shown.target_ids)
+    for place, row in own.items():
+        if row is None or place[0] != attribute or row.acknowledged is None or row.acknowledged in held:
+            continue
+        row.acknowledged, row.is_changed = None, True
+        if not row.wanted:
+            own[place] = None
+    for other, (source_id, target_id) in linked.items():
+        found = own.get((attribute, other))
+        if found is None:
+            own[attribute, other] = _Reference(source_id, target_id, False, target_id, True)
+        elif found.acknowledged != target_id:
+            found.acknowledged, found.is_changed = target_id, True
+
+
+def _find_linked(connection: Connection, job_key: int, shown: ShownReferences) -> dict[int, tuple[str, str]]:
+    """Returns by key those of the job's links that a reference attribute shows."""
+    found: dict[int, tuple[str, str]] = {}
+    for piece in pieces(shown.target_ids):
+        rows = connection.execute(
+            sa.select(links.c.key, links.c.source_id, links.c.target_id).where(
+                links.c.job_key == job_key,
+                links.c.kind == shown.kind.value,
+                links.c.target_id.in_(piece),
+                links.c.state.in_(_OURS),
+            )
+        )
+        found.update((row.key, (row.source_id, row.target_id)) for row in rows)
+    return found
 
 
 def _current_targets(settlements: Sequence[Settlement], anchors: Anchors) -> dict[int, tuple[str, str | None]]:

@@ -82,7 +82,7 @@ class SettlementWriter:
             for reference in settlement.wanted
             for source_id in reference.source_ids
         }
-        owners = {(one.kind, one.source_id) for one in settlements if one.wanted or one.references}
+        owners = {(one.kind, one.source_id) for one in settlements if one.wanted or one.references or one.shown}
         anchors = find_anchors(connection, job_key, linked.keys() | others | owners)
         wanting = {
             (one.kind, one.source_id) for one in settlements if any(reference.source_ids for reference in one.wanted)

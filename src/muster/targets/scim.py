@@ -9,8 +9,9 @@ from muster.model.rules import AttributeDefinition
 from muster.ports.target import Capabilities, ListedPage, Written
 from muster.ports.transport import Transport
 from muster.ports.world import Clock, Ids
-from muster.scim.client import AddressInvalid, read_address
+from muster.scim.client import AddressInvalid, project_references, read_address
 from muster.scim.dialect import Dialect
+from muster.scim.mapping_paths import get_member
 from muster.targets.authorization import Authorization
 from muster.targets.pace import Pace
 from muster.targets.scim_names import AttributesByKind
@@ -108,6 +109,13 @@ class ScimTarget:
     def read(self, kind: ObjectKind, target_id: str) -> TargetResource | None:
         """Returns an object, or None on 404 and 410."""
         return self._reader.read(kind, target_id)
+
+    def members(self, kind: ObjectKind, target_id: str, attribute: str) -> tuple[str, ...] | None:
+        """Returns the target ids that an object's list holds; None: it is gone, or does not show the list."""
+        document = self._reader.read_document(kind, target_id, with_members=True)
+        if document is None or get_member(document, attribute) is None:
+            return None
+        return project_references(document, [attribute])[attribute]
 
     def list_page(self, kind: ObjectKind, start: str | None) -> ListedPage:
         """Returns a page of all objects. Raises: JobFailure, for half a census is none."""

@@ -5,7 +5,7 @@ from typing import Any
 import flask
 
 from muster.administration import assignments as assigning
-from muster.administration import jobs, logs, people, work
+from muster.administration import explaining, logs, people, work
 from muster.administration.refusals import Refused, bad_request
 from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.log import LogEntry, StepType
@@ -41,7 +41,7 @@ def show_on_demand(sp: str) -> Any:
     explained, refusal = None, None
     if principal is not None and principal.kind is ObjectKind.USER:
         try:
-            explained = jobs.explain(desk(), found.sp, found.job.id, principal.object_id)
+            explained = explaining.explain(desk(), found.sp, found.job.id, principal.object_id)
         except Refused as refused:
             refusal = refused.sentence
     return show(

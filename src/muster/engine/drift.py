@@ -1,0 +1,152 @@
+"""A page of a reconciliation: what was changed at the target, values and references, weighed as the job wants it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+from muster.engine.parts import EngineStores, JobParts
+from muster.model.directory import ObjectKind
+from muster.model.log import SkipReason
+from muster.model.operation import (
+    AttributeChange,
+    Intent,
+    Operation,
+    OperationKind,
+    ShownReferences,
+    TargetObject,
+    Verb,
+)
+from muster.planning.decision import Describe
+from muster.planning.drift import DriftAction, weigh_drift
+from muster.planning.rules import CompiledReference, KindRules
+
+# Source id -> the target ids that a list shows; who is not here does not show it.
+_Shown = Mapping[str, tuple[str, ...]]
+
+
+@runtime_checkable
+class MemberFinder(Protocol):
+    """Says who is in a list of references at the target."""
+
+    def members(
+        self, kind: ObjectKind, target_ids: Sequence[str], attribute: str
+    ) -> Mapping[str, tuple[str, ...] | None]:
+        """Returns who is in a list of each object; None where that is not shown."""
+        ...
+
+
+class DriftScale:
+    """Weighs operations of a page that were decided as if nobody but us wrote at the target."""
+
+    def __init__(self, parts: JobParts, stores: EngineStores, finder: object) -> None:
+        """`finder`: where it is a MemberFinder, lists of references are weighed, too."""
+        self._parts = parts
+        self._stores = stores
+        self._finder = finder
+
+    def weigh(
+        self,
+        kind: ObjectKind,
+        rules: KindRules,
+        intents: Sequence[Intent],
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+        describe: Describe,
+    ) -> None:
+        """Leaves out of the operations what was changed at the target and is to stay so, and names it all."""
+        weighed = [
+            weigh_drift(operation, target, self._parts.drift, rules)
+            for operation, target in zip(operations, targets, strict=True)
+        ]
+        self._weigh_references(kind, rules, targets, weighed)
+        for place, operation in enumerate(weighed):
+            if operation.kind is not operations[place].kind or operation.skip_reason is SkipReason.DRIFT_REPORTED:
+                steps = describe(
+                    intents[place], targets[place], operation.kind, operation.reason, operation.skip_reason, None
+                )
+                operation = replace(operation, steps=steps)
+            operations[place] = operation
+
+    def _weigh_references(
+        self, kind: ObjectKind, rules: KindRules, targets: Sequence[TargetObject], operations: list[Operation]
+    ) -> None:
+        linked = {
+            operation.source_id: (place, target)
+            for place, (operation, target) in enumerate(zip(operations, targets, strict=True))
+            if target.link is not None and target.resource is not None and _stays(operation)
+        }
+        if not linked or not rules.references:
+            return
+        known = {
+            (each.source_id, each.attribute): frozenset(each.acknowledged.values())
+            for each in self._stores.links.references(self._parts.job.id, kind, list(linked))
+        }
+        for reference in rules.references:
+            shown = self._shown(kind, reference, {name: target for name, (_, target) in linked.items()})
+            ours = self._ours(reference, shown, known)
+            for source_id, ids in shown.items():
+                held = known.get((source_id, reference.attribute), frozenset())
+                gone, come = held - set(ids), (set(ids) - held) & ours
+                if gone or come:
+                    place = linked[source_id][0]
+                    operations[place] = self._weighed(operations[place], reference, ids, held)
+
+    def _shown(self, kind: ObjectKind, reference: CompiledReference, targets: Mapping[str, TargetObject]) -> _Shown:
+        found: _Shown = {}
+        if reference.multivalued and isinstance(self._finder, MemberFinder):
+            by_id = {target.target_id or "": source_id for source_id, target in targets.items()}
+            lists = self._finder.members(kind, list(by_id), reference.attribute)
+            found = {by_id[target_id]: ids for target_id, ids in lists.items() if ids is not None}
+        elif not reference.multivalued:
+            found = {
+                source_id: target.resource.references.get(reference.attribute, ())
+                for source_id, target in targets.items()
+                if target.resource is not None
+            }
+        # A target that shows nobody's may not show this attribute at all: then nothing can be said.
+        return found if any(found.values()) else {}
+
+    def _ours(
+        self, reference: CompiledReference, shown: _Shown, known: Mapping[tuple[str, str], frozenset[str]]
+    ) -> frozenset[str]:
+        """Returns those of the unknown ends that this job has linked: others were put there by others."""
+        unknown = {
+            target_id
+            for source_id, ids in shown.items()
+            for target_id in ids
+            if target_id not in known.get((source_id, reference.attribute), ())
+        }
+        owners = self._stores.links.owners(self._parts.job.id, reference.kind, sorted(unknown)) if unknown else {}
+        return frozenset(target_id for target_id, owner in owners.items() if owner[0] == self._parts.job.id)
+
+    def _weighed(
+        self, operation: Operation, reference: CompiledReference, ids: tuple[str, ...], held: frozenset[str]
+    ) -> Operation:
+        action = self._parts.drift.of(reference.attribute)
+        if action is DriftAction.ACCEPT:
+            return operation
+        named = replace(operation, drifted=(*operation.drifted, reference.attribute))
+        if action is DriftAction.CORRECT:
+            again = ShownReferences(
+                attribute=reference.attribute, kind=reference.kind, multivalued=reference.multivalued, target_ids=ids
+            )
+            return replace(named, shown=(*operation.shown, again))
+        if operation.kind is not OperationKind.SKIP:
+            return named
+        change = AttributeChange(
+            attribute=reference.attribute,
+            verb=Verb.REPLACE,
+            old=tuple(sorted(ids)),
+            new=tuple(sorted(held)),
+            is_reference=True,
+            multivalued=True,
+        )
+        reason = f"Changed at the application, and left so because the job only reports it: {reference.attribute}."
+        return replace(
+            named, skip_reason=SkipReason.DRIFT_REPORTED, reason=reason, changes=(*operation.changes, change)
+        )
+
+
+def _stays(operation: Operation) -> bool:
+    """Whether the object is there after the operation, with its references."""
+    return operation.kind in (OperationKind.SKIP, OperationKind.UPDATE, OperationKind.LINK)
