@@ -30,6 +30,7 @@ test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/uni
 bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, due checks, leavers, SCIM beside its peers
 	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py
 	$(BIN)/python bench/reevaluation.py
+	PYTHONPATH=tests $(BIN)/python bench/reconciliation.py
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
 	$(BIN)/python bench/due_check.py
 	PYTHONPATH=tests $(BIN)/python bench/leaver_latency.py

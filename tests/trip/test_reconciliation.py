@@ -260,3 +260,17 @@ def test_members_who_were_changed_at_the_target_are_as_in_the_directory_again(tr
     assert members == {ids["a"], ids["b"], stranger}
     cycle = reconcile(trip)
     assert (cycle.counters.drifted, trip.transport.writes) == (0, [])
+
+
+def test_what_is_reported_beside_what_is_corrected_is_no_more_confirmed_than_before(trip: Trip) -> None:
+    ada = trip.hire("Ada", jobTitle="Clerk")
+    trip.run()
+    set_policy(trip, "correct; title=report")
+    change_at_target(trip, ada, title="King", displayName="Adaline")
+    assert reconcile(trip).counters.updated == 1
+    shown = trip.at_target()["ada@lantaarn.example"]
+    assert (shown["title"], shown["displayName"]) == ("King", "Ada Tester")
+    # A restart compares everything with the target, and knows no policy.
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["title"] == "Clerk"

@@ -1,6 +1,7 @@
 """The last part of a reconciliation: accounts at the target that nobody manages, and whose they might be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from muster.engine.lookup import has_census
 from muster.engine.parts import EngineStores, environment
@@ -8,8 +9,9 @@ from muster.engine.run import Run
 from muster.model.directory import ObjectKind
 from muster.model.discovery import DiscoveredAccount, Standing
 from muster.model.job import CyclePhase
-from muster.model.operation import Change, MatchingValue, Presence, TargetResource, Verdict
-from muster.planning.intent import whose
+from muster.model.operation import TargetResource
+from muster.model.values import Value
+from muster.planning.intent import is_in_scope, matching_of
 from muster.ports.world import Clock, Ids
 
 PAGE = 500
@@ -36,10 +38,16 @@ def _keep_unmanaged(run: Run, stores: EngineStores, place: str) -> None:
     kind_name, _, after = place.partition(" ")
     kind = ObjectKind(kind_name)
     page, next_after = stores.census.page(run.cycle.id, kind, after or None, PAGE)
+    attribute = _matching_attribute(run, kind)
     stores.discovery.keep(
         run.cycle,
         [
-            DiscoveredAccount(kind=kind, target_id=item.target_id, display_name=item.display_name)
+            DiscoveredAccount(
+                kind=kind,
+                target_id=item.target_id,
+                display_name=item.display_name,
+                matching=None if attribute is None else _folded(item.attributes.get(attribute)),
+            )
             for item in _unmanaged(run, stores, kind, page)
         ],
     )
@@ -56,44 +64,39 @@ def _tell_whose(run: Run, stores: EngineStores, clock: Clock, ids: Ids, after: s
     """Looks for the people of the source, in scope or not, among the accounts that nobody manages."""
     kind = ObjectKind.USER
     rules, everyone = run.parts.rules.kinds.get(kind), run.parts.everyone
-    if rules is None or everyone is None or not stores.discovery.count(run.cycle.job_id)[Standing.LOCAL]:
+    if run.unmanaged is None:
+        run.unmanaged = stores.discovery.by_matching(run.cycle.job_id, kind)
+    if rules is None or everyone is None or not run.unmanaged:
         run.commit(run.move(phase=CyclePhase.CLOSING))
         return
     page = everyone.read(kind, None, after, PAGE)
     surroundings = environment(run.parts.job, clock, ids)
-    people = [(change, *whose(change, rules, run.parts.terms, surroundings)) for change in page.changes]
-    stores.discovery.keep(run.cycle, list(_matched(run, stores, kind, people)))
+    found: list[DiscoveredAccount] = []
+    for change in page.changes:
+        matching = matching_of(change, rules, surroundings)
+        accounts = () if matching is None else run.unmanaged.get(matching.value.casefold(), ())
+        if accounts:
+            in_scope = is_in_scope(change, rules, run.parts.terms)
+            standing = Standing.ASSIGNED if in_scope else Standing.UNASSIGNED
+            found += [
+                replace(account, standing=standing, source_id=change.source_id, source_name=change.display_name)
+                for account in accounts
+            ]
+    stores.discovery.keep(run.cycle, found)
     if page.next_after is None:
         run.commit(run.move(phase=CyclePhase.CLOSING))
     else:
         run.commit(run.move(position=f"{_PEOPLE} {page.next_after}"))
 
 
-def _matched(
-    run: Run,
-    stores: EngineStores,
-    kind: ObjectKind,
-    people: Sequence[tuple[Change, Verdict, MatchingValue | None]],
-) -> Iterable[DiscoveredAccount]:
-    """Returns the unmanaged accounts that somebody matches by the first matching attribute, as in Entra's discovery."""
-    asking = {matching.value: (change, verdict) for change, verdict, matching in people if matching is not None}
-    attribute = next((matching.attribute for _, _, matching in people if matching is not None), None)
-    if attribute is None:
-        return
-    found = stores.census.find(run.cycle.id, kind, attribute, list(asking))
-    free = {item.target_id for item in _unmanaged(run, stores, kind, [one for each in found.values() for one in each])}
-    for value, several in found.items():
-        change, verdict = asking[value]
-        for resource in several:
-            if resource.target_id in free:
-                yield DiscoveredAccount(
-                    kind=kind,
-                    target_id=resource.target_id,
-                    display_name=resource.display_name,
-                    standing=Standing.ASSIGNED if verdict.presence is Presence.PRESENT else Standing.UNASSIGNED,
-                    source_id=change.source_id,
-                    source_name=change.display_name,
-                )
+def _matching_attribute(run: Run, kind: ObjectKind) -> str | None:
+    """Returns the first matching attribute: it alone tells whose an account is, as in Entra's account discovery."""
+    rules = run.parts.rules.kinds.get(kind)
+    return rules.matching[0].attribute if rules is not None and rules.matching else None
+
+
+def _folded(value: Value) -> str | None:
+    return None if value is None else str(value).casefold()
 
 
 def _unmanaged(

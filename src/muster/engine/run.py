@@ -1,6 +1,6 @@
 """One cycle in this process's hands: its parts, its place, and the writing down of what happens."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +12,7 @@ from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
+from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
 from muster.model.hold import HeldOperation, Hold
 from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
@@ -40,6 +41,8 @@ class Run:
         self.cycle = cycle
         self.parts = parts
         self.escrows: dict[str, Escrow] = {}
+        # Of a reconciliation: accounts that nobody manages, by the folded value they are matched by.
+        self.unmanaged: Mapping[str, Sequence[DiscoveredAccount]] | None = None
         self._stores = stores
         self.clock = clock
         self._pool = ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="target")

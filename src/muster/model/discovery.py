@@ -25,6 +25,8 @@ class DiscoveredAccount:
     target_id: str
     display_name: str | None
     standing: Standing = Standing.LOCAL
+    # The value that it is matched by, folded.
+    matching: str | None = None
     # Who of the directory matches it.
     source_id: str | None = None
     source_name: str | None = None

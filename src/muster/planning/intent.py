@@ -12,6 +12,7 @@ from muster.planning.rules import CompiledReference, KindRules
 
 # Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
 _PRESENT = Presence.PRESENT
+_IN_SCOPE = Verdict(presence=Presence.PRESENT, reason="")
 _WANTED = (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
 
 
@@ -52,20 +53,22 @@ def form_intent(change: Change, rules: KindRules, terms: JobTerms, environment: 
     return _life_signs_only(change, rules, verdict, attributes, environment, failure)
 
 
-def whose(
-    change: Change, rules: KindRules, terms: JobTerms, environment: Environment
-) -> tuple[Verdict, MatchingValue | None]:
-    """Returns the verdict on an object and the value of its first matching attribute, in scope or not.
+def matching_of(change: Change, rules: KindRules, environment: Environment) -> MatchingValue | None:
+    """Returns the value of an object's first matching attribute, whether it is in scope or not.
 
-    None: the object has no such value, or it cannot be computed.
+    None: it has no such value, or it cannot be computed.
     """
-    verdict = decide_entitlement(change, terms.entitlement, rules.scope)
     first = rules.matching[:1]
     try:
-        values = map_values(first, with_computed(change, verdict), environment)
+        values = map_values(first, with_computed(change, _IN_SCOPE), environment)
     except MappingFailed:
-        return verdict, None
-    return verdict, next(iter(matching_values(first, values)), None)
+        return None
+    return next(iter(matching_values(first, values)), None)
+
+
+def is_in_scope(change: Change, rules: KindRules, terms: JobTerms) -> bool:
+    """Whether an object is to have an account."""
+    return decide_entitlement(change, terms.entitlement, rules.scope).presence is _PRESENT
 
 
 def with_computed(change: Change, verdict: Verdict, *, with_roles: bool = True) -> Attributes:

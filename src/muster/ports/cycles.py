@@ -253,6 +253,10 @@ class DiscoveryStore(Protocol):
         """Returns accounts by kind and target id, of one standing if named, and the key to go on after."""
         ...
 
+    def by_matching(self, job_id: str, kind: ObjectKind) -> Mapping[str, Sequence[DiscoveredAccount]]:
+        """Returns all accounts of a kind that have a value to be matched by, by that value."""
+        ...
+
     def count(self, job_id: str) -> Mapping[Standing, int]:
         """Returns how many there are of each standing."""
         ...

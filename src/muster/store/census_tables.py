@@ -37,6 +37,7 @@ discovered = sa.Table(
     sa.Column("cycle_id", sa.Text, nullable=False),
     sa.Column("display_name", sa.Text),
     sa.Column("standing", sa.Text, nullable=False),
+    sa.Column("matching", sa.Text),
     sa.Column("source_id", sa.Text),
     sa.Column("source_name", sa.Text),
 )

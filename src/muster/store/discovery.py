@@ -1,8 +1,10 @@
 """Accounts at the target that a job does not manage, on SQL."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Row
 
 from muster.database.connection import Database, upsert
 from muster.model.directory import ObjectKind
@@ -35,6 +37,7 @@ class SqlDiscovery:
                     "cycle_id": cycle.id,
                     "display_name": account.display_name,
                     "standing": account.standing.value,
+                    "matching": account.matching,
                     "source_id": account.source_id,
                     "source_name": account.source_name,
                 }
@@ -68,18 +71,21 @@ class SqlDiscovery:
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         shown = rows[:limit]
-        found = [
-            DiscoveredAccount(
-                kind=ObjectKind(row.kind),
-                target_id=row.target_id,
-                display_name=row.display_name,
-                standing=Standing(row.standing),
-                source_id=row.source_id,
-                source_name=row.source_name,
-            )
-            for row in shown
-        ]
+        found = [_account(row) for row in shown]
         return found, f"{shown[-1].kind} {shown[-1].target_id}" if len(rows) > limit else None
+
+    def by_matching(self, job_id: str, kind: ObjectKind) -> Mapping[str, Sequence[DiscoveredAccount]]:
+        """Returns all accounts of a kind that have a value to be matched by, by that value."""
+        statement = (
+            sa.select(discovered)
+            .join(jobs, jobs.c.key == discovered.c.job_key)
+            .where(jobs.c.job_id == job_id, discovered.c.kind == kind.value, discovered.c.matching.is_not(None))
+        )
+        found: dict[str, list[DiscoveredAccount]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(statement):
+                found.setdefault(row.matching, []).append(_account(row))
+        return found
 
     def count(self, job_id: str) -> Mapping[Standing, int]:
         """Returns how many there are of each standing."""
@@ -92,3 +98,15 @@ class SqlDiscovery:
         with self._database.read() as connection:
             counted = {Standing(row[0]): int(row[1]) for row in connection.execute(statement)}
         return {standing: counted.get(standing, 0) for standing in Standing}
+
+
+def _account(row: Row[Any]) -> DiscoveredAccount:
+    return DiscoveredAccount(
+        kind=ObjectKind(row.kind),
+        target_id=row.target_id,
+        display_name=row.display_name,
+        standing=Standing(row.standing),
+        matching=row.matching,
+        source_id=row.source_id,
+        source_name=row.source_name,
+    )

@@ -8,7 +8,7 @@ from muster.model.log import SkipReason
 from muster.model.operation import LinkState, Operation, OperationKind, TargetObject
 from muster.model.values import Attributes
 from muster.planning.drift import DriftAction, DriftPolicy, read_drift_policy, weigh_drift
-from muster.planning.intent import whose
+from muster.planning.intent import is_in_scope, matching_of
 from muster.planning.terms import drift_policy, find_setting_problems, reconcile_every
 from unit.planning.making import (
     ENVIRONMENT,
@@ -139,8 +139,10 @@ def test_how_often_a_job_is_reconciled_has_its_bounds() -> None:
 
 
 def test_whose_an_account_might_be_is_told_of_everybody() -> None:
-    verdict, matching = whose(person(grants=()), RULES, TERMS, ENVIRONMENT)
-    assert verdict.left_scope and matching is not None and matching.value == "ada@example.com"
-    assert whose(person(without=("userPrincipalName",)), RULES, TERMS, ENVIRONMENT)[1] is None
+    outsider = person(grants=())
+    assert is_in_scope(person(), RULES, TERMS) and not is_in_scope(outsider, RULES, TERMS)
+    matching = matching_of(outsider, RULES, ENVIRONMENT)
+    assert matching is not None and matching.value == "ada@example.com"
+    assert matching_of(person(without=("userPrincipalName",)), RULES, ENVIRONMENT) is None
     failing = compiled((row("userName", 'Error("no")', matching=1), USER_NAME))
-    assert whose(person(), failing, TERMS, ENVIRONMENT)[1] is None
+    assert matching_of(person(), failing, ENVIRONMENT) is None
