@@ -18,7 +18,7 @@ from muster.configuration_manager.resources import open_resource_store
 from muster.configuration_manager.scim_face import ScimFace
 from muster.configuration_manager.site import Site
 from muster.configuration_manager.writer import Writer
-from muster.database.connection import open_database
+from muster.database.connection import Database, open_database
 from muster.database.migration import migrate
 from muster.http_server.messages import Lane, Request
 from muster.scim.resources import ResourceType
@@ -33,6 +33,7 @@ class PlayedSite:
 
     application: Site
     customers: Customers
+    database: Database
 
     def create_customer(self, name: str, profile: Profile, *, strict: bool = False) -> tuple[Customer, str]:
         """A customer with all `SITES`, and its token."""
@@ -91,6 +92,6 @@ def open_site(folder: Path, *, resource_types: tuple[ResourceType, ...] = GENERI
         resource_types=resource_types,
         cursor_key=b"a key",
     )
-    yield PlayedSite(application=Site(scim), customers=customers)
+    yield PlayedSite(application=Site(scim), customers=customers, database=database)
     calls.close()
     database.close()

@@ -93,6 +93,11 @@ class CallLog:
         self._thread = threading.Thread(target=self._write_all, name="call-log", daemon=True)
         self._thread.start()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether who hands over a call may soon have to wait."""
+        return len(self._waiting) > LIMIT_WAITING // 2
+
     def add(self, call: ScimCall) -> None:
         """Hands over a call; waits when the log is ten thousand calls behind."""
         self._waiting.append(call)
