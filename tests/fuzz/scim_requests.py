@@ -251,7 +251,7 @@ def _judge(report: Report, request: Request, status: int, body: bytes, headers: 
         problems.append("the body is no JSON")
     unrouted = status in (401, 405) or (status == 404 and b"no such endpoint" in body)
     report.routed += not unrouted and not (status == 403 and b"another customer" in body)
-    named = re.match(r"/(?:Me|Bulk)(?:/|$)", request.path)
+    named = re.match(r"/+(?:Me|Bulk)(?:/|$)", request.path)
     if status >= 500 and not (status == 501 and named):
         problems.append(f"status {status}")
     if body and headers.get("content-type") != MEDIA[0]:
