@@ -169,6 +169,11 @@ def test_a_cause_is_approved_as_one_and_the_audit_log_says_by_whom(house: House,
     due = house.stores.links.due_escrows(held.id, house.clock.at, 10, None)
     assert {escrow.source_id for escrow in due} == {"s-ada", "s-bob"}
     assert quarantined(house, held)
+    found = house.stores.jobs.get(held.id)
+    assert found is not None
+    assert found.quarantine is not None
+    # What was approved does not wait for the next attempt of a quarantined job.
+    assert found.quarantine.next_attempt_at == house.clock.at
     entry = house.call("GET", "/auditLogs/directoryAudits").body["value"][0]
     assert entry["activityDisplayName"] == "Approve held operations"
     assert "the group Sales-Temp was deleted" in str(entry)
