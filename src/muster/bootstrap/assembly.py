@@ -12,6 +12,7 @@ from muster.engine.chores import Chore, Chores
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.daemon import Daemon, cycle_of
+from muster.engine.expiry import EXPIRY_LOOK_EVERY, ExpiryWatch
 from muster.engine.planner import Planner
 from muster.engine.retention import SWEEP_EVERY, Sweep
 from muster.engine.schedule import Schedule
@@ -97,11 +98,13 @@ def make_chores(house: House) -> Chores:
         return audience_of(read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))).digest
 
     watch = Watch(house.engine_stores(), house.store.log, house.store.outbox, wants_digest, house.clock, house.ids)
+    expiry = ExpiryWatch(house.store.access, house.store.clients, house.store.outbox, house.clock)
     sweep = Sweep(house.store.records, retention_of(house.settings), house.clock)
     return Chores(
         (
             Chore(name="watch", every=WATCH_EVERY, do=watch.look),
             Chore(name="digest", every=DIGEST_LOOK_EVERY, do=watch.digest),
+            Chore(name="expiry", every=EXPIRY_LOOK_EVERY, do=expiry.look),
             Chore(name="retention", every=SWEEP_EVERY, do=sweep.sweep),
         ),
         house.clock,

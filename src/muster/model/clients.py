@@ -20,6 +20,15 @@ class ClientSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expiring:
+    """A token or secret that ends: its id, what to call it, and when it ends."""
+
+    id: str
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientApplication:
     """An app registration with its service principal, Graph's application and servicePrincipal in one."""
 

@@ -18,6 +18,7 @@ class NoticeKind(StrEnum):
     JOB_DISABLED = "jobDisabled"
     NO_PROGRESS = "noProgress"
     FAILURES_DIGEST = "failuresDigest"
+    CREDENTIAL_EXPIRES = "credentialExpires"
     TEST = "test"
 
 
@@ -52,6 +53,8 @@ class Notice:
     count: int = 0
     since: datetime | None = None
     next_attempt_at: datetime | None = None
+    # What it concerns if that is no job: the name of a token or secret.
+    concerns: str | None = None
 
 
 class Channel(StrEnum):

@@ -197,6 +197,18 @@ def _digest(notice: Notice, name: str) -> _Words:
     )
 
 
+def _expires(notice: Notice, _: str) -> _Words:
+    days = f"{notice.count} day{'' if notice.count == 1 else 's'}"
+    return (
+        f"{notice.concerns} expires in {days}",
+        f"{notice.concerns} ends at {_at(notice.next_attempt_at)}: from then on whoever uses it is refused.",
+        (
+            "Make another one beside it: muster token create, muster client add-secret, or the API.",
+            "Exchange it where it is used, then remove the old one.",
+        ),
+    )
+
+
 def _test(notice: Notice, _: str) -> _Words:
     return (
         "Test of notifications",
@@ -214,6 +226,7 @@ _WORDS: dict[NoticeKind, Callable[[Notice, str], _Words]] = {
     NoticeKind.JOB_DISABLED: _disabled,
     NoticeKind.NO_PROGRESS: _no_progress,
     NoticeKind.FAILURES_DIGEST: _digest,
+    NoticeKind.CREDENTIAL_EXPIRES: _expires,
     NoticeKind.TEST: _test,
 }
 

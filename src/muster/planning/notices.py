@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from muster.model.clients import Expiring
 from muster.model.job import Cycle, Quarantine, QuarantineReason, SynchronizationJob
 from muster.model.notice import Cause, JobAudience, Notice, NoticeKind
 
@@ -21,6 +22,8 @@ DELIVERY_LADDER = (
     timedelta(hours=24),
 )
 DIGEST_EVERY = timedelta(hours=24)
+# How long before a token or secret ends it is told of, the shortest first.
+EXPIRY_STEPS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 
 
 def notice_of_quarantine(
@@ -101,6 +104,22 @@ def digest_of_failures(
         causes=tuple(causes),
         count=sum(cause.count for cause in causes),
         since=since,
+    )
+
+
+def notice_of_expiry(credential: Expiring, at: datetime) -> Notice | None:
+    """Returns what is told of a token or secret that will soon end: once a month, a week and a day before it does."""
+    left = credential.expires_at - at
+    step = next((step for step in EXPIRY_STEPS if left <= step), None)
+    if step is None or left <= timedelta(0):
+        return None
+    return Notice(
+        id=f"{credential.id}:{NoticeKind.CREDENTIAL_EXPIRES}:{credential.expires_at.isoformat()}:{step.days}",
+        kind=NoticeKind.CREDENTIAL_EXPIRES,
+        at=at,
+        count=max(1, left.days),
+        next_attempt_at=credential.expires_at,
+        concerns=credential.name,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from muster.model.clients import Expiring
 from muster.model.failures import FailureRecord
 from muster.model.job import (
     Counters,
@@ -28,6 +29,7 @@ from muster.planning.notices import (
     next_delivery,
     notice_of_approval,
     notice_of_disabling,
+    notice_of_expiry,
     notice_of_quarantine,
     notice_of_standstill,
     read_notification_settings,
@@ -211,3 +213,31 @@ def test_a_cycle_that_waits_for_approval_is_told_once() -> None:
     notice = notice_of_approval(_job(), 7, causes, AT, "cycle")
     assert (notice.kind, notice.count, len(notice.causes)) == (NoticeKind.APPROVAL_AWAITED, 7, 3)
     assert notice.id == "cycle:approvalAwaited"
+
+
+@pytest.mark.parametrize(
+    ("left", "step", "days"),
+    [
+        (timedelta(days=31), None, 0),
+        (timedelta(days=30), 30, 30),
+        (timedelta(days=8), 30, 8),
+        (timedelta(days=7), 7, 7),
+        (timedelta(hours=25), 7, 1),
+        (timedelta(hours=24), 1, 1),
+        (timedelta(minutes=1), 1, 1),
+        (timedelta(0), None, 0),
+        (timedelta(days=-1), None, 0),
+    ],
+)
+def test_a_credential_is_told_of_a_month_a_week_and_a_day_before_it_ends(
+    left: timedelta, step: int | None, days: int
+) -> None:
+    credential = Expiring(id="t", name="The API token “nightly”", expires_at=AT + left)
+    notice = notice_of_expiry(credential, AT)
+    if step is None:
+        assert notice is None
+        return
+    assert notice is not None
+    assert (notice.kind, notice.count, notice.concerns) == (NoticeKind.CREDENTIAL_EXPIRES, days, credential.name)
+    assert notice.id.endswith(f":{step}")
+    assert notice.next_attempt_at == credential.expires_at
