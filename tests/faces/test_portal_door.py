@@ -226,3 +226,15 @@ def test_assets_are_kept_for_a_year_under_their_version_and_compressed(stranger:
     assert stranger.get("/assets/muster.css", If_None_Match=answer.headers["ETag"]).status_code == 304
     for path in ("/assets/none.css", "/assets/../frame.py", "/assets/%2e%2e/frame.py", "/assets/vendor/README.md"):
         assert stranger.get(path).status_code == 404
+
+
+def test_an_owner_comes_to_the_pages_of_their_application_and_no_other(house: House) -> None:
+    mine, other = house.application()["id"], house.application("Slack")["id"]
+    visit = Visit(house, Role.APPLICATION_OWNER)
+    (owner,) = house.stores.access.administrators()
+    house.stores.owners.add(mine, owner.id)
+    assert visit.get(f"/applications/{mine}").status_code == 200
+    assert visit.get(f"/applications/{other}").status_code == 403
+    listed = visit.get("/applications").text
+    assert mine in listed
+    assert other not in listed

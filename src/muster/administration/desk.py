@@ -96,6 +96,10 @@ class Desk:
         """Returns the desk for dealing with one application: rights of its owner count, and hold for it alone."""
         return replace(self, application_id=service_principal_id)
 
+    def of_owner(self, service_principal_id: str) -> "Desk":
+        """Returns the desk for dealing with an application if the caller owns it, else this one."""
+        return self.on(service_principal_id) if service_principal_id in self.caller.owned else self
+
     def may(self, permission: Permission) -> bool:
         """Whether the caller has a permission, by a role or as the owner of the application dealt with."""
         if self.application_id is None:

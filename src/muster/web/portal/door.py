@@ -74,7 +74,9 @@ class Door:
                 400, gettext("The form is out of date"), gettext("Go back, load the page anew and send it again.")
             )
         if context.me is not None:
-            context.desk = self._services.desk(context.me)
+            desk = self._services.desk(context.me)
+            # On the pages of one application its owner may what others need a role for.
+            context.desk = desk.of_owner(str((request.view_args or {}).get("sp") or ""))
             return None
         if request.endpoint in OPEN or request.endpoint is None:
             return None

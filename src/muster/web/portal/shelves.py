@@ -81,8 +81,9 @@ def find_shelf(sp: str) -> Shelf:
 
 def shelf(application: EnterpriseApplication) -> Shelf:
     """Returns the application with what is known of its provisioning. Raises: Refused."""
-    known = jobs.jobs(desk(), application.service_principal_id)
-    status = jobs.status_of(desk(), known[0]) if known else None
+    own = desk().of_owner(application.service_principal_id)
+    known = jobs.jobs(own, application.service_principal_id)
+    status = jobs.status_of(own, known[0]) if known else None
     current = None
     if status is not None and status.newest is not None:
         current = view_cycle(status.newest, flask.g.now, application.service_principal_id)
