@@ -14,7 +14,7 @@ from played_installation import command, service
 from waiting import eventually
 
 HERE = Path(__file__).parent
-PEOPLE = 2_000
+PEOPLE = 3_000
 NAME, PASSWORD = "anna", "a long enough pass phrase"
 
 
@@ -63,8 +63,13 @@ def take(browser: Browser) -> None:
         browser.picture("logs")
         browser.go(f"{app}/restart")
         browser.press("Restart")
-        browser.see(".tabs")
-        eventually(lambda: bool(browser.all("progress.meter")), 30)
+
+        def is_running() -> bool:
+            browser.go(app)
+            return bool(browser.all("progress.meter"))
+
+        # The page itself looks every few seconds while nothing runs, and the cycle is soon over.
+        eventually(is_running, 30)
         browser.picture("overview")
     finally:
         browser.close()

@@ -36,6 +36,7 @@ class Company:
 
     @property
     def app(self) -> str:
+        assert "sp" in self.facts, "the tutorial before this has failed"
         return f"/applications/{self.facts['sp']}"
 
 
@@ -78,14 +79,16 @@ def checked(browser: Browser) -> None:
     assert browser.complaints() == [], browser.driver.current_url
 
 
-# The tests of this module tell one story, in their order.
+# The steps of the story, in their order.
 
 
-def test_the_console_gives_url_and_token(company: Company) -> None:
+def the_console_gives_url_and_token(company: Company) -> None:
     console = company.console
     console.sign_in(NAME, PASSWORD)
     console.go("/customers/Lantaarn/identity")
     console.press("Show user provisioning information")
+    # The command that made the customer has kept a token already: this is the administrator's own.
+    console.press("Generate new token")
     url = console.see("#url").get_attribute("value")
     token = console.see("#token").get_attribute("value")
     assert url and token
@@ -97,7 +100,7 @@ def test_the_console_gives_url_and_token(company: Company) -> None:
     assert console.violations() == []
 
 
-def test_people_come_from_a_file_that_is_looked_at_first(company: Company) -> None:
+def people_come_from_a_file_that_is_looked_at_first(company: Company) -> None:
     portal = company.portal
     portal.sign_in(NAME, PASSWORD)
     portal.go("/import")
@@ -111,7 +114,7 @@ def test_people_come_from_a_file_that_is_looked_at_first(company: Company) -> No
     portal.see("h1", str(PEOPLE))
 
 
-def test_the_application_is_added_from_the_gallery(company: Company) -> None:
+def the_application_is_added_from_the_gallery(company: Company) -> None:
     portal = company.portal
     portal.go("/applications")
     portal.press("New application")
@@ -126,7 +129,7 @@ def test_the_application_is_added_from_the_gallery(company: Company) -> None:
     checked(portal)
 
 
-def test_people_are_assigned_and_default_access_is_warned_of(company: Company) -> None:
+def people_are_assigned_and_default_access_is_warned_of(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/users-and-groups")
     portal.press("Add user/group")
@@ -143,7 +146,7 @@ def test_people_are_assigned_and_default_access_is_warned_of(company: Company) -
     checked(portal)
 
 
-def test_credentials_are_tested_and_saved_and_the_status_is_switched_on(company: Company) -> None:
+def credentials_are_tested_and_saved_and_the_status_is_switched_on(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/provisioning")
     portal.press("Get started")
@@ -162,7 +165,7 @@ def test_credentials_are_tested_and_saved_and_the_status_is_switched_on(company:
     checked(portal)
 
 
-def test_a_mapping_is_tried_on_a_person_and_saved(company: Company) -> None:
+def a_mapping_is_tried_on_a_person_and_saved(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/mappings/0/attributes/title")
     portal.fill(type="Expression")
@@ -175,7 +178,7 @@ def test_a_mapping_is_tried_on_a_person_and_saved(company: Company) -> None:
     portal.see(".toast-line", "Saved")
 
 
-def test_a_scoping_filter_counts_people_before_it_is_saved(company: Company) -> None:
+def a_scoping_filter_counts_people_before_it_is_saved(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/mappings/0/scope")
     portal.press("Add scoping filter")
@@ -188,7 +191,7 @@ def test_a_scoping_filter_counts_people_before_it_is_saved(company: Company) -> 
     portal.press("Discard")
 
 
-def test_somebody_is_provisioned_on_demand(company: Company) -> None:
+def somebody_is_provisioned_on_demand(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/on-demand")
     portal.fill(search="Person 0")
@@ -202,7 +205,7 @@ def test_somebody_is_provisioned_on_demand(company: Company) -> None:
     checked(portal)
 
 
-def test_a_plan_is_read_before_anything_is_sent(company: Company) -> None:
+def a_plan_is_read_before_anything_is_sent(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/plans")
     portal.press("Make a plan")
@@ -212,7 +215,7 @@ def test_a_plan_is_read_before_anything_is_sent(company: Company) -> None:
     checked(portal)
 
 
-def test_provisioning_starts_and_the_overview_follows_it_live(company: Company) -> None:
+def provisioning_starts_and_the_overview_follows_it_live(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/provisioning")
     portal.click("label[for=status-on]")
@@ -226,7 +229,7 @@ def test_provisioning_starts_and_the_overview_follows_it_live(company: Company) 
     checked(portal)
 
 
-def test_the_accounts_are_there_on_the_other_side(company: Company) -> None:
+def the_accounts_are_there_on_the_other_side(company: Company) -> None:
     console = company.console
     console.go("/customers/Lantaarn/users")
     for number in range(4):
@@ -235,7 +238,7 @@ def test_the_accounts_are_there_on_the_other_side(company: Company) -> None:
     assert console.violations() == []
 
 
-def test_a_leaver_is_switched_off_within_a_minute(company: Company) -> None:
+def a_leaver_is_switched_off_within_a_minute(company: Company) -> None:
     portal, console = company.portal, company.console
     portal.go("/users?search=Person%202")
     portal.click("td.who a", "Person 2")
@@ -248,6 +251,21 @@ def test_a_leaver_is_switched_off_within_a_minute(company: Company) -> None:
         return "Inactive" in console.all("main")[0].text
 
     assert eventually(is_off)
+
+
+def test_the_whole_tutorial_through_both_parties_pages(company: Company) -> None:
+    the_console_gives_url_and_token(company)
+    people_come_from_a_file_that_is_looked_at_first(company)
+    the_application_is_added_from_the_gallery(company)
+    people_are_assigned_and_default_access_is_warned_of(company)
+    credentials_are_tested_and_saved_and_the_status_is_switched_on(company)
+    a_mapping_is_tried_on_a_person_and_saved(company)
+    a_scoping_filter_counts_people_before_it_is_saved(company)
+    somebody_is_provisioned_on_demand(company)
+    a_plan_is_read_before_anything_is_sent(company)
+    provisioning_starts_and_the_overview_follows_it_live(company)
+    the_accounts_are_there_on_the_other_side(company)
+    a_leaver_is_switched_off_within_a_minute(company)
 
 
 PAGES = (
