@@ -141,6 +141,7 @@ class House:
             cycles=store.cycles,
             links=store.links,
             log=store.log,
+            wire=store.wire,
             plans=store.plans,
             holds=store.holds,
             discovery=store.discovery,

@@ -18,6 +18,7 @@ from muster.ports.directory import DirectoryStore
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import Notifications
 from muster.ports.target import Target
+from muster.ports.wire import WireLog
 from muster.ports.world import Clock, Ids
 
 # (service principal id, credentials to try or None for the saved ones) -> a target to probe.
@@ -60,6 +61,7 @@ class Stores:
     cycles: CycleStore
     links: LinkStore
     log: LogStore
+    wire: WireLog
     plans: PlanStore
     holds: HoldStore
     work: WorkQueue

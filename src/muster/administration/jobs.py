@@ -29,6 +29,7 @@ from muster.model.job import (
     SynchronizationJob,
 )
 from muster.model.roles import Permission
+from muster.model.wire import WIRE_LOG_UNTIL_SETTING
 from muster.planning.health import standstill
 from muster.planning.safeguards import PROTECTION_SETTINGS, find_safeguard_problems
 from muster.planning.terms import find_setting_problems
@@ -218,6 +219,8 @@ def set_settings(
         if len(name) > 100 or len(value) > _SETTING_LIMIT:
             raise bad_request("A setting has a name of up to 100 and a value of up to 10,000 characters.")
     problems = [*find_setting_problems(merged), *find_safeguard_problems(merged)]
+    if _turns(WIRE_LOG_UNTIL_SETTING, job, merged):
+        problems.append(f"{WIRE_LOG_UNTIL_SETTING}: the wire log is switched by POST …/wireLog, for 24 hours at most.")
     if problems:
         raise bad_request(" ".join(problems), code="InvalidJobSetting")
     if interval is not None:

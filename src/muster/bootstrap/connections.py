@@ -1,6 +1,6 @@
 """From an application's stored secrets to its target: references resolved, credentials read, a transport of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +12,7 @@ from muster.model.credentials import AuthenticationType, OAuthClient, read_clien
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import CredentialsRefused, SystemUnreachable
 from muster.model.rules import SynchronizationSchema
+from muster.ports.transport import Transport
 from muster.ports.world import Clock, Ids
 from muster.scim.client import AddressInvalid, read_address
 from muster.scim.dialect import Dialect
@@ -28,6 +29,8 @@ from muster.transport.guard import AddressGuard
 
 _TRY_WITHIN = timedelta(seconds=10)
 # (the refresh token that was used, what came in its place): kept only if it is still the stored one.
+# (transport, credentials in the clear) -> a transport that keeps what goes over it.
+Tap = Callable[[Transport, Callable[[], Collection[str]]], Transport]
 Exchange = Callable[[str | None, Mapping[str, str]], bool]
 
 
@@ -55,15 +58,17 @@ class Connections:
         secrets: Mapping[str, str],
         schema: SynchronizationSchema,
         exchange: Exchange,
+        tap: Tap | None = None,
     ) -> ScimTarget:
         """Returns the target of an application. Raises: JobFailure.
 
         Args:
             exchange: keeps the tokens that take the place of a refresh token.
+            tap: makes the transport keep what goes over it.
         """
         address, transport, authorization = self._way_in(profile, secrets, exchange)
         return ScimTarget(
-            transport=transport,
+            transport=transport if tap is None else tap(transport, authorization.secrets),
             address=address,
             authorization=authorization,
             dialect=profile.dialect,

@@ -15,6 +15,7 @@ from typing import Any
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
+from muster.bootstrap.tapping import make_tap
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
@@ -134,6 +135,7 @@ class House:
             cycles=store.cycles,
             links=store.links,
             log=store.log,
+            wire=store.wire,
             plans=store.plans,
             holds=store.holds,
             work=store.work,
@@ -234,7 +236,7 @@ class House:
         if role_problems:
             raise SchemaRefused(role_problems[0])
         source = self._directory_source(job, rules.kinds, sync_all=sync_all)
-        target = self._scim_target(application, credentials, schema)
+        target = self._scim_target(application, credentials, schema, job_id)
         return self._outbound(job, application, rules, source, target, sync_all=sync_all)
 
     def _outbound(
@@ -345,10 +347,15 @@ class House:
         return DirectorySource(self.store.feed, view)
 
     def _scim_target(
-        self, application: EnterpriseApplication, credentials: Mapping[str, str], schema: SynchronizationSchema
+        self,
+        application: EnterpriseApplication,
+        credentials: Mapping[str, str],
+        schema: SynchronizationSchema,
+        job_id: str | None = None,
     ) -> ScimTarget:
         exchange = partial(self.store.secrets.exchange_tokens, application.service_principal_id)
-        return self.connections.open_target(self._profile(application), credentials, schema, exchange)
+        tap = None if job_id is None else make_tap(self.store.wire, self.store.jobs, self.clock, job_id, schema)
+        return self.connections.open_target(self._profile(application), credentials, schema, exchange, tap)
 
     def examine(self, service_principal_id: str) -> Mapping[str, Any]:
         """Returns the report of an examination of an application, which only reads. Raises: JobFailure."""

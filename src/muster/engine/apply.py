@@ -14,6 +14,7 @@ from muster.model.operation import Acknowledged, MappedValue, Operation, Operati
 from muster.planning.difference import acknowledge
 from muster.planning.trace import export_step
 from muster.ports.target import BatchTarget, UnknownOutcome, Written
+from muster.ports.wire import concerning
 from muster.ports.world import Clock
 
 
@@ -68,7 +69,8 @@ class Sender:
                 except IndexError:
                     return
                 try:
-                    answers[place] = self._send_one(operation)
+                    with concerning(operation.source_id):
+                        answers[place] = self._send_one(operation)
                 except JobFailure as failure:
                     stopped.append(failure)
                 except BaseException:

@@ -21,6 +21,7 @@ from muster.model.operation import (
 )
 from muster.planning.matching import choose, needs_lookup
 from muster.ports.target import MemberedTarget
+from muster.ports.wire import concerning
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -110,7 +111,9 @@ class Lookup:
             number, link = item
             resource = listed.get(link.target_id)
             try:
-                resource = resource or self._parts.target.read(kind, link.target_id)
+                if resource is None:
+                    with concerning(link.source_id):
+                        resource = self._parts.target.read(kind, link.target_id)
             except ObjectFailure as failure:
                 return number, TargetObject(link=link, exists=True, failure=failure.record())
             # One that is gone keeps its link here only until it is matched again or created.
@@ -155,7 +158,7 @@ class Lookup:
                 for number, intent in unlinked.items()
                 if number not in found and turn < len(intent.matching)
             }
-            candidates = self._candidates(cycle, kind, asking)
+            candidates = self._candidates(cycle, kind, asking, unlinked)
             ids = [one.target_id for several in candidates.values() if isinstance(several, tuple) for one in several]
             owners = self._stores.links.owners(self._parts.job.id, kind, ids) if ids else {}
             for number, answer in candidates.items():
@@ -168,7 +171,7 @@ class Lookup:
         return found
 
     def _candidates(
-        self, cycle: Cycle, kind: ObjectKind, asking: Mapping[int, MatchingValue]
+        self, cycle: Cycle, kind: ObjectKind, asking: Mapping[int, MatchingValue], intents: Mapping[int, Intent]
     ) -> Mapping[int, tuple[TargetResource, ...] | TargetObject]:
         if has_census(cycle):
             by_attribute: dict[str, list[str]] = {}
@@ -190,7 +193,8 @@ class Lookup:
         def ask(item: tuple[int, MatchingValue]) -> tuple[int, tuple[TargetResource, ...] | TargetObject]:
             number, matching = item
             try:
-                return number, self._parts.target.find(kind, matching)
+                with concerning(intents[number].change.source_id):
+                    return number, self._parts.target.find(kind, matching)
             except ObjectFailure as failure:
                 return number, TargetObject(failure=failure.record())
 

@@ -15,6 +15,7 @@ from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.retention import RecordStore
+from muster.ports.wire import WireLog
 from muster.sealing import Sealer
 from muster.store.access import SqlAccess
 from muster.store.applications import SqlApplications, SqlSecrets
@@ -33,6 +34,7 @@ from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
 from muster.store.tables import installation
+from muster.store.wire import SqlWireLog
 from muster.store.work import SqlWorkQueue
 
 MIGRATIONS = "muster.store.migrations"
@@ -60,6 +62,7 @@ class Store:
     outbox: Outbox
     notification_settings: NotificationSettingsStore
     records: RecordStore
+    wire: WireLog
     clients: ClientStore
     owners: OwnerStore
 
@@ -100,6 +103,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         outbox=SqlOutbox(database),
         notification_settings=SqlNotificationSettings(database, sealer),
         records=SqlRecords(database),
+        wire=SqlWireLog(database),
         clients=SqlClients(database),
         owners=SqlOwners(database),
     )

@@ -21,6 +21,7 @@ from muster.web.graph import (
     registrations,
     schema,
     synchronization,
+    wire_log,
 )
 from muster.web.graph.call import Handler, Route, counted
 
@@ -217,6 +218,8 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_JOB}/objectConnections", _READ, links.list_connections),
     ("GET", f"{_JOB}/objectConnections/{{object}}", _READ, links.get_connection),
     ("DELETE", f"{_JOB}/objectConnections/{{object}}", _RUN, links.delete_connection),
+    ("GET", f"{_JOB}/wireLog", _READ, wire_log.list_exchanges),
+    ("POST", f"{_JOB}/wireLog", _WRITE, wire_log.switch),
     ("GET", f"{_JOB}/links", _READ, links.list_links),
     ("POST", f"{_JOB}/links/promote", _RUN, links.promote_links),
     ("GET", "/notifications/settings", _READ, notifications.get_settings),

@@ -1,0 +1,24 @@
+"""One request to a target with its answer, as the wire log shows it: secrets and redacted values are out already."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# A job's setting (ours): until this instant its requests are kept.
+WIRE_LOG_UNTIL_SETTING = "WireLogUntil"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireExchange:
+    """What was sent and answered. Bodies are text, cut at a limit; `trouble`: why no answer came."""
+
+    at: datetime
+    job_id: str
+    # Of the object it was about; None: of none in particular.
+    source_id: str | None
+    method: str
+    url: str
+    request_body: str | None
+    status: int | None
+    response_body: str | None
+    elapsed: timedelta
+    trouble: str | None = None
