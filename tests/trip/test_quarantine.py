@@ -255,3 +255,19 @@ def test_chores_are_done_in_their_time_and_one_that_fails_does_not_keep_the_othe
 
 def _watch(trip: Trip) -> Watch:
     return Watch(trip.stores, trip.store.log, trip.store.outbox, lambda sp: True, trip.clock, trip.ids)
+
+
+def test_a_target_that_has_no_time_is_not_put_into_quarantine(trip: Trip) -> None:
+    for number in range(12):
+        trip.hire(f"P{number}")
+    trip.transport.fault = lambda request, send: reply(429) if request.method == "POST" else None
+    cycle = trip.run()
+    assert cycle is not None
+    # Waiting takes so long here that some are tried twice in the cycle.
+    assert cycle.counters.failed == cycle.counters.throttled >= 12
+    assert _job(trip).quarantine is None
+    assert _told(trip) == []
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(hours=7))
+    trip.run()
+    assert len(trip.at_target()) == 12

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from muster.administration.applications import (
     find_application,
@@ -62,6 +63,8 @@ class JobStatus:
     first_steady: Cycle | None
     linked: Mapping[ObjectKind, int]
     escrowed: int
+    # Cycles that failed as a whole, one after the other, up to the last one that ended.
+    successive_failures: int
     # Since when the running cycle has not come further, if that is longer than it should be.
     stands_since: datetime | None
 
@@ -142,6 +145,7 @@ def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
         first_steady=steady[-1] if steady else None,
         linked={kind: desk.stores.links.count_links(job.id, kind) for kind in ObjectKind},
         escrowed=desk.stores.links.count_escrows(job.id),
+        successive_failures=len(list(takewhile(lambda cycle: cycle.state is CycleState.FAILED, ended))),
         stands_since=None if not history else standstill(job, history[0], desk.now()),
     )
 

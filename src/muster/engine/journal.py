@@ -7,7 +7,7 @@ from datetime import timedelta
 from muster.engine.holding import standing_hold
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
-from muster.model.failures import FailureRecord
+from muster.model.failures import FailureRecord, TargetThrottled
 from muster.model.job import Counters, Cycle, CycleKind, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
@@ -155,6 +155,8 @@ def tally(counters: Counters, outcomes: Sequence[Outcome]) -> Counters:
         sums[name] = sums.get(name, 0) + 1
         if name == "failed" and outcome.operation.kind is OperationKind.REFER:
             sums["failed_references"] = sums.get("failed_references", 0) + 1
+        elif name == "failed" and outcome.failure is not None and outcome.failure.code == TargetThrottled.code:
+            sums["throttled"] = sums.get("throttled", 0) + 1
     return replace(counters, **{name: getattr(counters, name) + count for name, count in sums.items()})
 
 

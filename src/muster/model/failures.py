@@ -66,6 +66,12 @@ class TargetBusy(ObjectFailure):
     remedy = "Nothing to do: it is tried again in the next cycle. If it lasts, ask the application's support."
 
 
+class TargetThrottled(TargetBusy):
+    """The target had no time for the object for as long as a cycle waits (429); it is no failure of the object's."""
+
+    code = "TooManyRequests"
+
+
 class ValueRefused(ObjectFailure):
     """The target refused a value (400, 413, 422)."""
 

@@ -170,6 +170,8 @@ class Counters:
     failed: int = 0
     # Of those that failed: references (manager, members).
     failed_references: int = 0
+    # And those whom the target had no time for (429): it is to blame, not they.
+    throttled: int = 0
     held: int = 0
     references: int = 0
     # Objects with values that were changed at the target (reconciliation only).

@@ -61,11 +61,12 @@ def verdict_of_cycle(counters: Counters, terms: QuarantineTerms) -> QuarantineRe
     Source: entra-docs, application-provisioning-quarantine-status: failures of references (manager, members) count in
     the total alone.
     """
-    failed = counters.failed - counters.failed_references
+    # A target that is asked too much is no reason to ask it once a day.
+    failed = counters.failed - counters.failed_references - counters.throttled
     tried = counters.created + counters.updated + counters.disabled + counters.deleted + failed
     if failed > terms.base:
         return QuarantineReason.BASE_ESCROW_THRESHOLD
-    if counters.failed > terms.total:
+    if counters.failed - counters.throttled > terms.total:
         return QuarantineReason.TOTAL_ESCROW_THRESHOLD
     if failed >= terms.minimum_failures and tried and failed / tried > terms.proportion:
         return QuarantineReason.ESCROW_PROPORTION_THRESHOLD

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
-from muster.model.failures import Interrupted, TargetBusy
+from muster.model.failures import Interrupted, TargetThrottled
 from muster.ports.transport import Transport
 from muster.scim.client import ClientRequest, TenantAddress, form_url
 from muster.targets.authorization import Authorization
@@ -92,10 +92,9 @@ class ScimWire:
                 sent = self._http(request, errand, presented)
                 continue
             return response
-        raise TargetBusy(
+        raise TargetThrottled(
             f"The application asks for fewer requests (HTTP 429) and for a pause of {int(pause.total_seconds())} s.",
             status=429,
-            code="TooManyRequests",
         )
 
     def _http(self, request: ClientRequest, errand: Errand, presented: Mapping[str, str]) -> HttpRequest:

@@ -15,6 +15,7 @@ from muster.model.log import shown
 from muster.model.operation import AttributeChange, Operation
 from muster.model.whatif import WhatIf
 from muster.planning.comparison import in_words
+from muster.planning.progress import progress_of
 from muster.ports.administration import Work
 from muster.web.graph.call import Document
 from muster.web.graph.render import instant, instant_or_unset, pairs
@@ -69,7 +70,7 @@ def job_status(status: JobStatus) -> Document:
     first_steady, last = status.first_steady, status.last
     return {
         "code": status.job.code.value,
-        "countSuccessiveCompleteFailures": status.job.quarantine.series_count if status.job.quarantine else 0,
+        "countSuccessiveCompleteFailures": status.successive_failures,
         "escrowsPruned": False,
         "lastExecution": execution(status.last, status),
         "lastSuccessfulExecution": execution(status.last_succeeded, status),
@@ -130,7 +131,8 @@ def quarantine(found: Quarantine | None) -> Document | None:
 
 
 def cycle(found: Cycle) -> Document:
-    """Returns a cycle (ours): phase, live counters and, once it has ended, its outcome."""
+    """Returns a cycle (ours): phase, live counters, rate and expected end and, once it has ended, its outcome."""
+    progress = progress_of(found)
     return {
         "id": found.id,
         "jobId": found.job_id,
@@ -139,6 +141,9 @@ def cycle(found: Cycle) -> Document:
         "phase": found.phase.value,
         "beganDateTime": instant(found.began_at),
         "endedDateTime": instant(found.ended_at),
+        "progressedDateTime": instant(progress.observed_at),
+        "objectsPerSecond": None if progress.per_second is None else round(progress.per_second, 1),
+        "expectedEndDateTime": instant(progress.expected_end_at),
         "completeRead": found.complete,
         "counters": counters(found.counters),
         "failure": failure(found.failure),
@@ -158,6 +163,7 @@ def counters(counted: Counters) -> Document:
         "skipped": counted.skipped,
         "failed": counted.failed,
         "failedReferences": counted.failed_references,
+        "throttled": counted.throttled,
         "held": counted.held,
         "references": counted.references,
         "drifted": counted.drifted,
@@ -301,14 +307,13 @@ def _progress(newest: Cycle | None) -> list[Document]:
     """How far the running cycle is; Graph counts pages, we count objects."""
     if newest is None:
         return []
-    counted = newest.counters
-    total = max(counted.expected, counted.evaluated)
+    progress = progress_of(newest)
     return [
         {
-            "completedUnits": counted.evaluated if newest.state is CycleState.RUNNING else total,
-            "totalUnits": total,
+            "completedUnits": progress.done,
+            "totalUnits": progress.total,
             "units": "objects",
-            "progressObservationDateTime": instant(newest.ended_at or newest.began_at),
+            "progressObservationDateTime": instant(progress.observed_at),
         }
     ]
 
