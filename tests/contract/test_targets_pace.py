@@ -71,7 +71,7 @@ def play(pace: Pace, clock: StillClock, grants: Limit, until: timedelta, *, jitt
     arrived = clock.now()
     while clock.now() - EPOCH < until:
         if (granted + refused) % 36 == 35:
-            clock.advance(timedelta(milliseconds=chance.randrange(5, 40)))
+            clock.advance(timedelta(milliseconds=chance.randrange(5, 150)))
         pace.wait()
         late = timedelta(milliseconds=chance.uniform(1, 12) if jitter else 1)
         arrived = max(arrived, clock.now() + late)
@@ -86,7 +86,7 @@ def play(pace: Pace, clock: StillClock, grants: Limit, until: timedelta, *, jitt
 
 @pytest.mark.parametrize(
     "limit",
-    [fixed_window(25), sliding_window(25), token_bucket(25, 25), token_bucket(25, 2)],
+    [fixed_window(25), sliding_window(25), token_bucket(25, 25), token_bucket(25, 5)],
     ids=["fixed window", "sliding window", "bucket", "small bucket"],
 )
 def test_at_25_requests_a_second_95_percent_are_used_and_none_is_refused(limit: Limit) -> None:
@@ -127,7 +127,9 @@ def test_no_request_goes_in_a_burst_even_after_a_rest() -> None:
         pace.wait()
         went.append(clock.now())
         pace.note({})
-    assert all(after - before >= timedelta(milliseconds=40) for before, after in pairwise(went))
+    # A moment's lost turns are made up for, but no second has more than the rate.
+    assert all(after - before >= timedelta(milliseconds=33) for before, after in pairwise(went))
+    assert all(after - before >= SECOND for before, after in zip(went, went[24:], strict=False))
 
 
 def test_one_event_is_one_decrease_however_many_are_refused() -> None:
@@ -137,25 +139,29 @@ def test_one_event_is_one_decrease_however_many_are_refused() -> None:
         pace.wait()
     for _ in range(8):
         pace.refuse({"retry-after": "2"})
-    assert pace.requests_per_second == pytest.approx(90)
+    # The dialect names the rate: one refusal may be chance.
+    assert pace.requests_per_second == pytest.approx(100)
     assert pace.at_once == 5
-    clock.advance(timedelta(seconds=4))
-    pace.wait()
-    pace.refuse({"retry-after": "2"})
-    assert pace.requests_per_second == pytest.approx(81)
+    for expected in (90, 81):
+        clock.advance(timedelta(seconds=4))
+        pace.wait()
+        pace.refuse({"retry-after": "2"})
+        assert pace.requests_per_second == pytest.approx(expected)
 
 
 def test_the_rate_grows_back_to_what_the_dialect_names_and_not_beyond() -> None:
     clock = StillClock()
     pace = Pace(clock, 100)
-    pace.wait()
-    pace.refuse({"retry-after": "1"})
+    for _ in range(2):
+        pace.wait()
+        pace.refuse({"retry-after": "1"})
+        clock.advance(timedelta(seconds=3))
     seen = []
-    for _ in range(60_000):
+    for _ in range(3_000):
         pace.wait()
         pace.note({})
         seen.append(pace.requests_per_second)
-    assert 90 <= (seen[0] or 0) < 92
+    assert 90 <= (seen[0] or 0) < 97
     assert max(rate or 0 for rate in seen) == pytest.approx(100)
 
 

@@ -7,6 +7,7 @@ the number of requests at once, from refusals and from answers that take longer 
 """
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -15,9 +16,13 @@ from muster.targets.rate_headers import LONGEST_PAUSE, read_budget, read_retry_a
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_GUESS = timedelta(minutes=1)
-# Of the rate that is allowed: as a rule, and to make up for a wait between two batches.
+# Of the rate that is allowed: as a rule, and to make up for a wait between two batches. Then a little more goes for a
+# moment, but never more in any second than as a rule; at a low rate one more would be too many.
 _USED, _USED_TO_CATCH_UP = 0.965, 0.985
-_CATCHES_UP = timedelta(seconds=1)
+_HURRIES, _HURRIES_FROM, _HURRIES_TO = 1.2, 20.0, 2_000.0
+_CATCHES_UP = timedelta(milliseconds=250)
+# A second refusal within so long says that the dialect promises too much; one alone is chance.
+_CHANCE = timedelta(seconds=10)
 # What every application of the gallery must bear (Source: entra-docs, gallery requirements): no guess goes below.
 _LEAST_GUESS = 25.0 * _USED
 _DECREASE = 0.9
@@ -53,12 +58,14 @@ class Pace:
         # When the next request is due at the rate, and when the last one went.
         self._due_at: datetime | None = None
         self._last_at: datetime | None = None
+        self._went: deque[datetime] = deque(maxlen=int(_HURRIES_TO))
         self._paused_until: datetime | None = None
         # What an answer has said of the budget: so many may go until it is filled again.
         self._left = 0.0
         self._filled_at: datetime | None = None
         self._refusals = 0
         self._refused_at_rate: float | None = None
+        self._refused_at: datetime | None = None
         self._decided_at: datetime | None = None
         self._grown_at: datetime | None = None
         self._answers = _Answers()
@@ -162,13 +169,23 @@ class Pace:
         if rate is None:
             return now
         due = max(self._due_at or now, now - _CATCHES_UP)
-        soonest = now if self._last_at is None else self._last_at + _every(rate * _USED_TO_CATCH_UP)
+        hurries = _HURRIES_FROM <= rate <= _HURRIES_TO
+        soonest = now
+        if self._last_at is not None:
+            soonest = self._last_at + _every(rate * (_HURRIES if hurries else _USED_TO_CATCH_UP))
+        most = int(rate * _USED)
+        if hurries and len(self._went) >= most:
+            soonest = max(soonest, self._went[-most] + _SECOND)
         at = max(now, due, soonest)
+        self._went.append(at)
         self._due_at, self._last_at = due + _every(rate * _USED), at
         return at
 
     def _decrease(self, now: datetime) -> None:
         answered = self._answers.rate(now)
+        before, self._refused_at = self._refused_at, now
+        if self._ceiling is not None and (before is None or now - before > _CHANCE):
+            return
         if self._rate is None:
             self._rate = max(answered * _DECREASE, _LEAST_GUESS)
         else:
@@ -183,7 +200,8 @@ class Pace:
         seconds = (now - self._grown_at).total_seconds()
         if seconds < 1:
             return
-        is_near = self._rate >= self._refused_at_rate * _NEAR_FROM
+        # What the dialect names is known: back to it at once.
+        is_near = self._ceiling is None and self._rate >= self._refused_at_rate * _NEAR_FROM
         grown = self._rate * (1 + (_NEAR if is_near else _FAR)) ** min(seconds, 60)
         self._rate = grown if self._ceiling is None else min(grown, self._ceiling)
         self._grown_at = now
