@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from muster.database.connection import Database
-from muster.model.log import LogEntry, LogStatus
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.notice import Cause
 from muster.ports.cycles import LogQuery
 from muster.store.encoding import decode, encode
-from muster.store.tables import applications, cycles, jobs, log
+from muster.store.tables import LOGGED_FAILURES, LOGGED_REMOVALS, applications, cycles, jobs, log
 
 _EXACT = (
     "job_id",
@@ -55,7 +55,7 @@ class SqlLog:
         """Returns why objects failed within a span of time (until exclusive), the most frequent first."""
         within = (
             log.c.job_id == job_id,
-            log.c.status == LogStatus.FAILURE.value,
+            sa.text(LOGGED_FAILURES),
             log.c.at >= since,
             log.c.at < until,
             log.c.error_code.is_not(None),
@@ -115,6 +115,10 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
         application = _application_of(connection, query)
         if application is not None:
             conditions.append(log.c.service_principal_id == application)
+    if query.status == LogStatus.FAILURE.value:
+        conditions.append(sa.text(LOGGED_FAILURES))  # type: ignore[arg-type]  # a condition, in the index's words
+    if query.action in (ProvisioningAction.DELETE.value, ProvisioningAction.DISABLE.value):
+        conditions.append(sa.text(LOGGED_REMOVALS))  # type: ignore[arg-type]  # the same
     if query.among is not None:
         conditions.append(log.c.service_principal_id.in_(sorted(query.among)))
     if query.identity:
