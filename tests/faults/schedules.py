@@ -58,6 +58,10 @@ class Failed(AssertionError):
         super().__init__(f"{reason}\n  page = {page!r}\n  steps = {list(steps)!r}")
         self.page, self.steps, self.reason = page, list(steps), reason
 
+    def __reduce__(self) -> tuple[type[Failed], tuple[str, list[Step], str]]:
+        """How it comes back from another process whole."""
+        return Failed, (self.page, self.steps, self.reason)
+
 
 def _play(page: str, more: Callable[[Machine], Step | None], tally: Tally, steps: list[Step]) -> Machine:
     machine = Machine(page)

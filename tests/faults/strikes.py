@@ -135,6 +135,8 @@ def operation_of(request: HttpRequest) -> str:
     match request.method:
         case "GET" if "filter" in parse_qs(parts.query):
             return "probe" if _PROBE.search(unquote(parts.query)) else "lookup"
+        case "GET" if path == "/ServiceProviderConfig":
+            return "configuration"
         case "GET":
             return "list" if path in ("/Users", "/Groups") else "read"
         case "POST":
