@@ -19,7 +19,7 @@ from muster.scim.errors import (
     unauthorized_body,
 )
 from muster.scim.limits import Limits
-from muster.scim.messages import answer_error, etag, read_body, read_etags, write_list
+from muster.scim.messages import answer_error, answer_refusal, etag, read_body, read_etags, write_list
 from muster.scim.parameters import read_query, read_search
 
 LIMITS = Limits(body_bytes=200, document_depth=3, page_size=50, default_page_size=20)
@@ -130,3 +130,11 @@ def test_names_in_a_search_may_be_a_text_too() -> None:
 def test_a_search_of_wrong_types_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue):
         read_search(body, LIMITS, strict=False)
+
+
+@pytest.mark.parametrize(("status", "scim_type"), [(400, "invalidSyntax"), (408, None), (431, None)])
+def test_what_could_not_even_be_read_is_refused_in_scim_form(status: int, scim_type: str | None) -> None:
+    refused = answer_refusal(status, "It did not come whole.")
+    error = json.loads(refused.body)
+    assert (refused.status, error["status"], error.get("scimType")) == (status, str(status), scim_type)
+    assert refused.headers["Content-Type"] == "application/scim+json"
