@@ -68,6 +68,18 @@ def test_held_removals_wait_for_an_administrator_and_are_not_asked_again(trip: T
     assert trip.log(ada)[0].action is ProvisioningAction.STAGED_DELETE
 
 
+def test_the_quarantine_lasts_while_removals_wait_whatever_else_goes_well(trip: Trip) -> None:
+    leave(trip, "Ada", "Bob")
+    trip.hire("Cy")
+    cycle = trip.run()
+    assert cycle is not None
+    assert (cycle.counters.created, cycle.counters.held) == (1, 0)
+    assert quarantined(trip) is QuarantineReason.TOO_MANY_DELETES
+    trip.approve()
+    trip.run()
+    assert quarantined(trip) is None
+
+
 def test_one_by_one_what_is_approved_goes_and_the_rest_stays(trip: Trip) -> None:
     ada, bob, cy = leave(trip, "Ada", "Bob", "Cy")
     held = {hold.source_id: hold.id for hold in trip.holds()}

@@ -183,6 +183,18 @@ def test_a_rollback_moves_no_watermark_and_can_itself_be_taken_back(trip: Trip) 
     assert trip.at_target()["ada@lantaarn.example"]["title"] == "Chief"
 
 
+def test_what_came_before_a_rollback_and_was_not_carried_yet_is_not_passed_over(trip: Trip) -> None:
+    ada, bob = trip.hire("Ada", jobTitle="Clerk"), trip.hire("Bob", jobTitle="Clerk")
+    trip.run()
+    trip.edit(ada, jobTitle="Chief")
+    wrong = cycle_of(trip)
+    trip.edit(bob, jobTitle="Boss")
+    roll_back(trip, wrong)
+    trip.run()
+    titles = {name: item["title"] for name, item in trip.at_target().items()}
+    assert titles == {"ada@lantaarn.example": "Clerk", "bob@lantaarn.example": "Boss"}
+
+
 def test_after_a_rollback_a_full_pass_brings_what_the_rules_want(trip: Trip) -> None:
     ada = trip.hire("Ada", jobTitle="Clerk")
     trip.run()
