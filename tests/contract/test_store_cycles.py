@@ -243,6 +243,16 @@ def census(company: Company) -> Company:
     return company
 
 
+def test_the_census_forgets_what_is_no_longer_as_it_was_listed(census: Company) -> None:
+    kept = census.store.census
+    kept.forget("cycle", GROUP, ["t2"])
+    assert kept.by_id("cycle", USER, ["t2"])
+    kept.forget("cycle", USER, ["t2", "unknown"])
+    assert kept.by_id("cycle", USER, ["t2"]) == {}
+    assert kept.find("cycle", USER, "userName", ["bob"]) == {}
+    assert kept.count("cycle", USER) == 2
+
+
 def test_the_census_finds_by_value_without_case(census: Company) -> None:
     assert (census.store.census.count("cycle", USER), census.store.census.count("cycle", GROUP)) == (3, 0)
     found = census.store.census.find("cycle", USER, "userName", ["ann", "BOB", "cid"])

@@ -404,6 +404,23 @@ def test_a_leaver_does_not_wait_for_a_long_cycle(trip: Trip) -> None:
     assert trip.transport.writes == []
 
 
+def test_a_leaver_who_was_listed_before_is_switched_off_once(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.transport.forget()
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    assert trip.engine.advance(cycle.id), "the target is listed"
+    trip.edit(ada, accountEnabled=False)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert [line.split(" ")[0] for line in trip.transport.writes] == ["PATCH"]
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+    trip.run()
+    assert trip.transport.writes == []
+
+
 def test_who_leaves_before_being_created_is_not_created(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muster.engine.run.BATCH", 1)
     people = [trip.hire(name) for name in ("Ada", "Bob", "Cy")]

@@ -253,6 +253,10 @@ class Run:
             staged = self._still_wanted(staged)
             if not staged:
                 return True
+        if wave == URGENT_WAVE and self.cycle.kind is not CycleKind.INCREMENTAL:
+            # The cycle meets them again: by its list they would still be as they were, and get the same once more.
+            ids = [item.operation.target_id for item in staged if item.operation.target_id is not None]
+            self._stores.census.forget(self.cycle.id, staged[0].operation.object_kind, ids)
         # Intent before the call: whatever happens from here on, these are looked up and not repeated blindly.
         self._mark([item.number for item in staged], StagedState.SENDING)
         self._send([(item.number, item.operation) for item in staged])

@@ -291,6 +291,10 @@ class CensusStore(Protocol):
         """Returns objects by target id."""
         ...
 
+    def forget(self, cycle_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> None:
+        """Drops objects that are no longer as they were listed: each is asked for when it is next looked at."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:

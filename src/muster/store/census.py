@@ -122,6 +122,15 @@ class SqlCensus:
                 found.update((row.target_id, decode_resource(row.resource)) for row in rows)
         return found
 
+    def forget(self, cycle_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> None:
+        """Drops objects that are no longer as they were listed. Raises LookupError for an unknown cycle."""
+        with self._database.write() as connection:
+            key = _cycle_key(connection, cycle_id)
+            for table in (census, census_values):
+                for piece in pieces(target_ids):
+                    mine = table.c.cycle_key == key, table.c.kind == kind.value, table.c.target_id.in_(piece)
+                    connection.execute(sa.delete(table).where(*mine))
+
 
 def _cycle_key(connection: Connection, cycle_id: str) -> int:
     key = connection.execute(sa.select(cycles.c.key).where(cycles.c.cycle_id == cycle_id)).scalar()
