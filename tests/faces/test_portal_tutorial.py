@@ -11,6 +11,7 @@ from faces.house import GOOD_TOKEN, TENANT_URL, House, Started
 from faces.portal_visit import Visit
 from muster.gallery.catalogue import GENERIC_TEMPLATE_ID, find
 from muster.model.application import DEFAULT_ACCESS
+from muster.model.failures import CredentialsRefused
 from muster.model.job import ScheduleState
 from muster.model.roles import Role
 
@@ -207,6 +208,42 @@ def test_credentials_that_the_application_refuses_are_not_saved(house: House, vi
     assert "admin permission" in tested.text
     assert "authorised to provision" in visit.post(f"{path}/test", **FORM).text
     assert "no Tenant URL" in visit.post(f"{path}/test", url="", secret="").text
+
+
+def test_what_the_application_really_does_is_shown_below_the_test_of_kept_credentials(
+    house: House, visit: Visit, sp: str
+) -> None:
+    path = f"/applications/{sp}/provisioning"
+    assert "provisioning/examine" not in visit.post(f"{path}/test", **FORM).text, "nothing is kept yet"
+    assert visit.post(path, **FORM).status_code == 303
+    assert f"{path}/examine" in visit.post(f"{path}/test", **{**FORM, "secret": ""}).text
+    house.examine = lambda _: {
+        "grade": "B",
+        "counts": {"passed": 40, "failed": 1, "skipped": 2},
+        "probes": [
+            {"verdict": "passed", "title": "GET /Users is a list"},
+            {
+                "verdict": "failed",
+                "title": "userName eq finds exactly one",
+                "weight": "essential",
+                "source": "RFC 7644",
+                "evidence": "HTTP 200, totalResults 7 <b>",
+            },
+        ],
+        "dialect": {"can_list": False},
+        "origins": {"can_list": "lists do not work"},
+    }
+    shown = visit.post(f"{path}/examine").text
+    assert "Conformance B: 40 of 41 probes passed" in shown
+    assert "totalResults 7 &lt;b&gt;" in shown
+    assert "GET /Users is a list" not in shown
+    assert "lists do not work" in shown
+
+    def refuses(_: str) -> dict[str, object]:
+        raise CredentialsRefused("It cannot be examined.")
+
+    house.examine = refuses
+    assert "It cannot be examined." in visit.post(f"{path}/examine").text
 
 
 def test_provisioning_is_switched_on_and_off_by_its_status(house: House, visit: Visit, sp: str) -> None:
@@ -426,6 +463,7 @@ CHANGES = (
     ("users-and-groups/remove", {"assignment": "x"}),
     ("provisioning", FORM),
     ("provisioning/test", FORM),
+    ("provisioning/examine", {}),
     ("mappings/0", {"name": "x"}),
     ("mappings/0/attributes/new", {**MAPPING, "target": "locale"}),
     ("mappings/0/scope", {**clause("IS NOT NULL"), "do": "save"}),

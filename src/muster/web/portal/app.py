@@ -112,6 +112,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/users-and-groups/role", "change_role", assignments.change_role),
     (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
     (f"{_APP}/provisioning/test", "test_connection", provisioning.test),
+    (f"{_APP}/provisioning/examine", "examine", provisioning.examine),
     (f"{_APP}/mappings/try", "try_expression", mappings.try_expression),
     (f"{_APP}/mappings/schema", "change_schema", rules.change_schema),
     (f"{_APP}/mappings/reset", "reset_mappings", rules.reset),

@@ -8,7 +8,7 @@ from typing import Any
 
 import flask
 
-from muster.administration import credentials, jobs
+from muster.administration import credentials, dialects, jobs
 from muster.administration.refusals import Refused, bad_request
 from muster.administration.secrets import MASK, VALUE_LIMIT
 from muster.model.application import SecretKey
@@ -72,7 +72,24 @@ def test(sp: str) -> Any:
         if refused.kind == "forbidden":
             raise
         refusal = refused
-    return flask.render_template("provisioning/tested.html", refusal=refusal)
+    # What is examined are the saved credentials: new ones are first to be kept.
+    saved = _saved(found)
+    is_kept = saved.has_token and saved.url == field("url") and not flask.request.form.get("secret")
+    return flask.render_template("provisioning/tested.html", refusal=refusal, shelf=found, is_kept=is_kept)
+
+
+def examine(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/examine: what the application really does, below the connection's test."""
+    found = find_shelf(sp)
+    report: Mapping[str, Any] | None = None
+    refusal: Refused | None = None
+    try:
+        report = dialects.examine(desk(), found.sp)
+    except Refused as refused:
+        if refused.kind == "forbidden":
+            raise
+        refusal = refused
+    return flask.render_template("provisioning/examined.html", report=report, refusal=refusal)
 
 
 # ---------------------------------------------------------------- saving
@@ -137,7 +154,7 @@ def _interval(minutes: str) -> timedelta:
     interval = timedelta(minutes=int(minutes))
     # Looked at before anything is saved: a form is saved whole or not at all.
     if not jobs.SHORTEST_INTERVAL <= interval <= jobs.LONGEST_INTERVAL:
-        raise bad_request(gettext("The interval is from one minute to 31 days (44,640 minutes)."))
+        raise bad_request(gettext("The interval is from one minute to 24 hours (1,440 minutes)."))
     return interval
 
 
