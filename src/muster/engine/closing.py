@@ -7,7 +7,7 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.engine.quarantining import change_quarantine
 from muster.model.failures import JobFailure, TooManyDeletes
 from muster.model.hold import HoldCode, HoldFilter
-from muster.model.job import Cycle, CycleKind, CyclePhase, CycleState, SynchronizationJob
+from muster.model.job import Cycle, CyclePhase, CycleState, SynchronizationJob
 from muster.planning.health import quarantine, reason_of, verdict_of_cycle
 from muster.ports.world import Clock
 
@@ -27,8 +27,7 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
     state = CycleState.ENTRY_LEVEL_ERRORS if cycle.counters.failed else CycleState.SUCCEEDED
     ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
     ask_for_approval(ended, parts, stores, clock)
-    # What takes another cycle back has read nothing of the source.
-    stores.cycles.close(ended, None if cycle.kind is CycleKind.ROLLBACK else cycle.window_until)
+    stores.cycles.close(ended, cycle.window_until)
     failure = _failure_of(ended, parts, stores)
     # As it stands now: an administrator may have lifted it while the cycle ran.
     job = stores.jobs.get(cycle.job_id) or parts.job

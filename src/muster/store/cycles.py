@@ -195,7 +195,8 @@ class SqlCycles:
     def close(self, cycle: Cycle, watermark: int | None) -> None:
         """Ends a cycle; one that succeeded moves the watermark unless a restart was asked for meanwhile.
 
-        Raises: Fenced.
+        A rollback clears it, however it ends: the source tells nothing of what was taken back, so that only an initial
+        cycle finds it again. Raises: Fenced.
         """
         with self._database.write() as connection:
             held = _hold(
@@ -209,7 +210,9 @@ class SqlCycles:
             if cycle.kind in _PASSES:
                 of_job = sa.update(jobs).where(jobs.c.key == held.job_key)
                 connection.execute(of_job.values(last_cycle_ended_at=cycle.ended_at))
-                if watermark is not None and cycle.state in _SUCCEEDED:
+                if cycle.kind is CycleKind.ROLLBACK:
+                    connection.execute(of_job.values(watermark=None, generation=jobs.c.generation + 1))
+                elif watermark is not None and cycle.state in _SUCCEEDED:
                     connection.execute(of_job.where(jobs.c.generation == held.generation).values(watermark=watermark))
             # What an administrator has yet to decide stands among the holds.
             for table in (census, census_values, staged):
