@@ -35,6 +35,10 @@ def test_the_8x8_profile_gets_grade_a_with_a_site_for_the_trial_user(manager: Pl
     assert done.status == 0, done.err
     assert done.out.startswith("A  ")
     left = customer.ask("GET", "/Users").json
+    assert (
+        f"Left at the application, switched off, as it keeps what is deleted: {left['Resources'][0]['userName']}"
+        in done.out
+    )
     assert [user["active"] for user in left["Resources"]] == [False], "on this profile DELETE deactivates"
 
 
@@ -51,6 +55,16 @@ def test_what_cannot_be_examined_is_said_in_a_sentence(url: str, options: tuple[
     done = command("check", url, *options)
     assert done.status == 1
     assert said in done.err
+
+
+def test_a_token_that_was_not_given_is_asked_for(manager: PlayedManager) -> None:
+    done = command("check", manager.customer("unasked").url)
+    assert (done.status, "give --token or MUSTER_TARGET_TOKEN" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("arguments", [("https://x.example/scim", "--save"), ("8x8", "--write")])
+def test_options_that_do_not_fit_are_refused(arguments: tuple[str, ...]) -> None:
+    assert command("check", *arguments).status == 2
 
 
 def test_a_wrong_token_is_named(manager: PlayedManager) -> None:

@@ -248,11 +248,33 @@ def test_who_and_which_role_is_taken_away_is_planned_and_done(installation: Path
     assert planned.status == 1
     changes = {item["path"]: item["newValue"] for item in planned.json["differences"]}
     assert changes["applications[Phones].assignments.cleo@l.example as Lead"] is None
-    assert changes["applications[Phones].roles[Lead]"] is None
+    assert changes["applications[Phones].roles.Lead"] is None
     assert _config("apply", file, "--yes", data=installation).status == 0
     exported = json.loads(_config("export", "--json", data=installation).out)["applications"][0]
     assert exported["assignments"] == [{"user": "ada@l.example", "role": "User"}]
     assert [role["name"] for role in exported["roles"]] == ["User"]
+
+
+def test_a_plan_names_each_thing_that_changes(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    file.write_text(FILE.replace("PT10M", "PT20M").replace("'[jobTitle]'", "'ToUpper([jobTitle])'"))
+    changed = {item["path"]: (item["oldValue"], item["newValue"]) for item in _differences(file, installation)}
+    job = "applications[Phones].jobs.1"
+    assert changed == {
+        f"{job}.interval": ("PT10M", "PT20M"),
+        f"{job}.mappings.Provision Users.attributes.title.expression": ("[jobTitle]", "ToUpper([jobTitle])"),
+    }
+
+
+def test_an_export_that_cannot_be_written_is_said_in_a_sentence(installation: Path, tmp_path: Path) -> None:
+    done = _config("export", tmp_path / "nowhere" / "x.yaml", data=installation)
+    assert (done.status, "cannot be written: No such file or directory" in done.err) == (1, True)
+
+
+def test_an_export_says_which_secrets_are_to_be_given_and_where(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    exported = _config("export", file.with_name("new.yaml"), data=installation)
+    assert "set MUSTER_PHONES_SECRETTOKEN" in exported.out
 
 
 def test_a_plan_says_what_other_rules_mean_for_people(installation: Path, file: Path) -> None:

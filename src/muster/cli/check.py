@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from muster.cli.api import query, segment
+from muster.cli.api import segment
 from muster.cli.console import Failed, err, out, plain, print_json, table
 from muster.cli.reach import DataOption, JsonOption, UrlOption, open_api
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
@@ -29,8 +29,11 @@ def check(
         str, typer.Argument(metavar="URL|APP", help="Tenant URL, or an application of the installation.")
     ],
     token: Annotated[
-        str, typer.Option("--token", envvar="MUSTER_TARGET_TOKEN", help="Secret token; with --url the API's token.")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--token", help="Secret token of URL (else MUSTER_TARGET_TOKEN); for APP the API's (else MUSTER_TOKEN)."
+        ),
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Also create, change and delete a trial user and group.")
     ] = False,
@@ -47,9 +50,14 @@ def check(
 ) -> None:
     """Examine a SCIM application: grade, evidence, and the dialect to talk to it. Without --write it only reads."""
     if "://" not in address:
-        document = _of_installation(address, data, url, token or None, save=save, writes=write)
+        if write:
+            raise typer.BadParameter("--write takes a Tenant URL: an application of the installation is only read.")
+        document = _of_installation(address, data, url, token or os.environ.get("MUSTER_TOKEN"), save=save)
     else:
-        document = _examined(address, token, ca, writes=write, extra=_attributes(with_ or []))
+        if save:
+            raise typer.BadParameter("--save takes an application of the installation: name it instead of its URL.")
+        given = token or os.environ.get("MUSTER_TARGET_TOKEN", "")
+        document = _examined(address, given, ca, writes=write, extra=_attributes(with_ or []))
     if as_json:
         print_json(document)
     else:
@@ -58,17 +66,14 @@ def check(
         raise Failed("Provisioning to this server will not work as it is.")
 
 
-def _of_installation(
-    name: str, data: Path | None, url: str | None, token: str | None, *, save: bool, writes: bool
-) -> dict[str, Any]:
+def _of_installation(name: str, data: Path | None, url: str | None, token: str | None, *, save: bool) -> dict[str, Any]:
     """The report on an application, examined with its saved credentials."""
-    if writes:
-        raise Failed("--write takes a Tenant URL: an application of the installation is only read.")
-    with open_api(data, url, token or os.environ.get("MUSTER_TOKEN")) as api:
-        quoted = name.replace("'", "''")
-        found = api.get("/servicePrincipals" + query(filter=f"displayName eq '{quoted}'"))["value"]
+    with open_api(data, url, token) as api:
+        everything = list(api.pages("/servicePrincipals"))
+        found = [item for item in everything if name in (item["displayName"], item["id"], item["appId"])]
         if len(found) != 1:
-            raise Failed(f"There is no single application “{name}”. A Tenant URL begins with https://.")
+            how_many = "no" if not found else "more than one"
+            raise Failed(f"There is {how_many} application “{name}”. A Tenant URL begins with https://.")
         path = f"/servicePrincipals/{segment(found[0]['id'])}/synchronization"
         with err.status(f"Examining {name} …"):
             report: dict[str, Any] = api.post(f"{path}/examine")
@@ -89,7 +94,8 @@ def _examined(address: str, token: str, ca: Path | None, *, writes: bool, extra:
     except ExchangeFailed as failure:
         raise Failed(f"{tenant.base} cannot be examined: {failure.sentence}") from None
     except ExaminationRefused as refused:
-        raise Failed(f"{tenant.base} cannot be examined: {refused}.") from None
+        sentence = str(refused) if token else "it asks for a token: give --token or MUSTER_TARGET_TOKEN"
+        raise Failed(f"{tenant.base} cannot be examined: {sentence}.") from None
     return {"address": tenant.base, **report.to_document()}
 
 
@@ -142,6 +148,8 @@ def _show(document: dict[str, Any], *, everything: bool) -> None:
         for mark, *cells in rows:
             shown.add_row(mark, *(escape(plain(cell)) for cell in cells))
         out.print(shown)
+    for name in document.get("left", ()):
+        out.print(f"Left at the application, switched off, as it keeps what is deleted: {escape(name)}", soft_wrap=True)
     if document["dialect"]:
         derived = [[name, json.dumps(value), document["origins"][name]] for name, value in document["dialect"].items()]
         out.print(table("Dialect: where it is not the standard's", ["Field", "Value", "Why"], derived))

@@ -8,7 +8,14 @@ import typer
 from rich.markup import escape
 
 from muster.cli.api import Api, ApiError, query
-from muster.cli.configuration_file import ConfigurationFile, follow_references, merged, read_file, written
+from muster.cli.configuration_file import (
+    ConfigurationFile,
+    follow_references,
+    merged,
+    read_file,
+    references_in,
+    written,
+)
 from muster.cli.console import Failed, err, out, plain, print_json, table
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
 
@@ -45,8 +52,18 @@ def export(
     if file is None:
         print(text, end="")
         return
-    file.write_text(text, encoding="utf-8")
-    out.print(f"{len(document.get('applications', ()))} applications written to {escape(str(file))}.")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{file} cannot be written: {error.strerror}.") from None
+    count = len(document.get("applications", ()))
+    out.print(f"{count} application{'' if count == 1 else 's'} written to {escape(str(file))}.", soft_wrap=True)
+    names = sorted({name for name in references_in(read_file(file)) if name.startswith("env:")})
+    if names:
+        wanted = ", ".join(name.removeprefix("env:") for name in names)
+        out.print(
+            f"To apply it, set {escape(wanted)} where the command runs: no secret is in the file.", soft_wrap=True
+        )
 
 
 @config_app.command("plan")
@@ -86,7 +103,7 @@ def apply(
         if not as_json:
             _show(made)
         if made["differences"]:
-            if not yes and not typer.confirm(f"Apply these {len(made['differences'])} changes?", err=True):
+            if not yes and not typer.confirm(f"Apply {_changes(made)}?", err=True):
                 raise Failed("Nothing was changed.")
             secrets, _ = follow_references(kept)
             body = {"configuration": kept.document, "secrets": secrets, "expectedHash": made["hash"]}
@@ -94,7 +111,7 @@ def apply(
     if as_json:
         print_json(made)
     elif made["differences"]:
-        out.print(f"Applied: {len(made['differences'])} changes.")
+        out.print(f"Applied: {_changes(made)}.")
 
 
 @config_app.command("schema")
@@ -142,6 +159,11 @@ def _show(made: dict[str, Any]) -> None:
             out.print(f"[yellow]would be held[/yellow] {escape(reason)}")
     if made["unnamed"]:
         out.print(f"Not in the file, and left as they are: {escape(', '.join(made['unnamed']))}.")
+
+
+def _changes(made: dict[str, Any]) -> str:
+    count = len(made["differences"])
+    return f"{count} change{'' if count == 1 else 's'}"
 
 
 def _short(path: str) -> str:

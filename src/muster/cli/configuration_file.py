@@ -84,19 +84,29 @@ def follow_references(kept: ConfigurationFile) -> tuple[dict[str, dict[str, str]
     """Returns the values of env: and file: references by application and key, and a sentence for each unknown one."""
     values: dict[str, dict[str, str]] = {}
     unknown: list[str] = []
+    for application, key, reference in _references(kept):
+        kind, _, name = reference.partition(":")
+        value = os.environ.get(name) if kind == "env" else _secret_in(kept.path.parent / name)
+        if value:
+            values.setdefault(application, {})[key] = value
+        else:
+            what = f"The environment variable {name} is not set" if kind == "env" else f"{name} cannot be read"
+            unknown.append(f"{what}: {key} of {application} is taken from there.")
+    return values, unknown
+
+
+def references_in(kept: ConfigurationFile) -> list[str]:
+    """Returns the references to secrets, as they are written."""
+    return [reference for _, _, reference in _references(kept)]
+
+
+def _references(kept: ConfigurationFile) -> Iterator[tuple[str, str, str]]:
+    """Yields application, key and reference."""
     for application in kept.document.get("applications") or ():
         credentials = application.get("credentials") if isinstance(application, Mapping) else None
-        for key, reference in (credentials or {}).items() if isinstance(credentials, Mapping) else ():
-            kind, colon, name = str(reference).partition(":")
-            if not colon or kind not in ("env", "file"):
-                continue
-            value = os.environ.get(name) if kind == "env" else _secret_in(kept.path.parent / name)
-            if value:
-                values.setdefault(str(application.get("name")), {})[str(key)] = value
-            else:
-                what = f"The environment variable {name} is not set" if kind == "env" else f"{name} cannot be read"
-                unknown.append(f"{what}: {key} of {application.get('name')} is taken from there.")
-    return values, unknown
+        for key, reference in credentials.items() if isinstance(credentials, Mapping) else ():
+            if _is_reference(reference):
+                yield str(application.get("name")), str(key), str(reference)
 
 
 def written(document: Mapping[str, Any]) -> str:

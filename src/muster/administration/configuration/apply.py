@@ -118,12 +118,21 @@ def _shown(desk: Desk, names: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _compared(application: Mapping[str, Any]) -> Mapping[str, Any]:
-    # By who and what: a list would differ as a whole.
+    # By names: a list would differ as a whole, and nobody would see in what.
     given = {
         f"{each.get('group') or each.get('user')} as {each.get('role', DEFAULT_ACCESS_NAME)}": "assigned"
         for each in application.get("assignments", ())
     }
-    return {**application, "assignments": given}
+    named = {
+        "assignments": given,
+        "roles": {role["name"]: role for role in application.get("roles", ())},
+        "jobs": {str(number): _compared_job(job) for number, job in enumerate(application.get("jobs", ()), 1)},
+    }
+    return {**application, **named}
+
+
+def _compared_job(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**job, "mappings": {mapping["name"]: mapping for mapping in job.get("mappings", ())}}
 
 
 def _secrets_of(desk: Desk) -> dict[str, Mapping[str, str]]:

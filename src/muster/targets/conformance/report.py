@@ -41,6 +41,8 @@ class Report:
     derived: Sequence[Derived]
     dialect: Dialect
     requests: int
+    # Trial accounts that could not be removed: the server switches off what is deleted.
+    left: Sequence[str] = ()
 
     def to_document(self) -> dict[str, Any]:
         """Returns the report as JSON values."""
@@ -49,6 +51,7 @@ class Report:
             "score": round(self.score, 4),
             "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
             "requests": self.requests,
+            "left": list(self.left),
             "probes": [
                 {
                     "name": each.probe.name,
@@ -94,7 +97,13 @@ def examine(session: Session, *, writes: bool = False, extra: Mapping[str, Any] 
     grade, score = grade_of(examined)
     dialect = replace(Dialect(), **{each.field: _value(each) for each in derived})
     return Report(
-        grade=grade, score=score, examined=examined, derived=derived, dialect=dialect, requests=session.requests
+        grade=grade,
+        score=score,
+        examined=examined,
+        derived=derived,
+        dialect=dialect,
+        requests=session.requests,
+        left=tuple(trial.left),
     )
 
 

@@ -24,6 +24,8 @@ class Trial:
         self.name = f"muster-check-{self.mark}@example.com"
         self.extra = extra
         self.user_id: str | None = None
+        # Accounts that the server keeps after they were deleted.
+        self.left: list[str] = []
         self.group_id: str | None = None
 
     @property
@@ -202,6 +204,7 @@ def _is_gone(trial: Trial) -> Finding:
     trial.user_id = None
     if answer.status == 200:
         active = get_member(answer.document or {}, "active")
+        trial.left.append(trial.name)
         return judged(active is False, f"the account is kept, active {active!r}")
     return judged(answer.status in (404, 410), answer.shown())
 
