@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 LOCK_NAME = "lock"
+ALLOWED_NAME = "allowed-targets"
 _PATIENCE = timedelta(seconds=1)
 _PAUSE_SECONDS = 0.02
 
@@ -69,6 +70,7 @@ def take_folder(folder: Path, *, purpose: str, patience: timedelta = _PATIENCE) 
                 f"the data folder {folder} is in use by {holder}: stop that one first or give another --data"
             )
         time.sleep(_PAUSE_SECONDS)
+    (folder / ALLOWED_NAME).unlink(missing_ok=True)  # of a service that was killed
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
     return FolderLock(descriptor)

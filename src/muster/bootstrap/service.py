@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from muster.bootstrap.allowed_targets import tell_allowed
 from muster.bootstrap.assembly import service_folder
 from muster.bootstrap.folder import probe_port, take_folder
 from muster.bootstrap.house import open_house
@@ -54,7 +55,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
                     "no administrator yet: make the first one at %s/set-up/%s (works once)", address, set_up_token
                 )
 
-        return supervise(plans, lock=lock, ready=announce)
+        with tell_allowed(folder, settings.allow_targets):
+            return supervise(plans, lock=lock, ready=announce)
 
 
 def _as_arguments(settings: Settings) -> dict[str, Any]:

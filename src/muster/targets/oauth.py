@@ -52,7 +52,10 @@ def request_token(client: OAuthClient, grant: Mapping[str, str], *, transport: T
         try:
             response = transport.send(request, deadline=TOKEN_DEADLINE)
         except AddressRefused as error:
-            remedy = "Correct the token endpoint, or start the service with --allow-target and its network."
+            remedy = (
+                "Correct the token endpoint, or start the service with --allow-target and its network "
+                "(or MUSTER_ALLOW_TARGETS)."
+            )
             raise SystemUnreachable(
                 f"The token endpoint at {where} is not called: {error.sentence}", remedy=remedy
             ) from error
