@@ -36,7 +36,7 @@ def import_(
             progress.add_task(f"{'Planning' if plan else 'Importing'} {file.name} …", total=None)
             answer = await_work(api, work)
         if plan:
-            show_plan(_plan(api, answer), file.name, as_json=as_json)
+            _show_preview(_plan(api, answer), file.name, as_json=as_json)
             return
         counters = answer.get("counters") or {}
         problems = _problems(api, str(answer.get("cycleId"))) if counters.get("failed") else []
@@ -45,13 +45,36 @@ def import_(
     else:
         names = ("created", "updated", "unchanged", "skipped", "failed")
         out.print(table(f"Imported {file.name}", list(names), [[str(counters.get(name, 0)) for name in names]]))
-        for problem in problems[:_SHOWN_PROBLEMS]:
-            out.print(f"  [red]✗[/red] {escape(problem)}")
-        if len(problems) > _SHOWN_PROBLEMS:
-            out.print(f"  … and {len(problems) - _SHOWN_PROBLEMS} more (--json shows all).")
+        _print_problems(problems)
     if problems:
         said = "1 entry was" if len(problems) == 1 else f"{len(problems)} entries were"
         raise Failed(f"{said} not imported from {file.name}; the others were.")
+
+
+def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
+    """Prints what an import would do, and the rows it would leave out. Raises: Failed if there are any."""
+    wrong = [item for item in made["operations"] if item["kind"] == "fail"]
+    problems = [_sentence(item["failure"] or item) for item in wrong]
+    if as_json:
+        print_json({**made, "problems": problems})
+    else:
+        _print_problems(problems)
+        right = [item for item in made["operations"] if item["kind"] != "fail"]
+        show_plan({**made, "operations": right}, name, as_json=False)
+    if problems:
+        said = "1 entry" if len(problems) == 1 else f"{len(problems)} entries"
+        raise Failed(f"{said} of {name} would not be imported; the others would.")
+
+
+def _print_problems(problems: list[str]) -> None:
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        out.print(f"  [red]✗[/red] {escape(problem)}")
+    if len(problems) > _SHOWN_PROBLEMS:
+        out.print(f"  … and {len(problems) - _SHOWN_PROBLEMS} more (--json shows all).")
+
+
+def _sentence(failure: dict[str, Any]) -> str:
+    return f"{failure.get('reason', '')} {failure.get('recommendedAction', '')}".strip()
 
 
 def _plan(api: Api, answer: dict[str, Any]) -> dict[str, Any]:
@@ -65,5 +88,5 @@ def _problems(api: Api, cycle_id: str) -> list[str]:
     for row in rows:
         information = row["provisioningStatusInfo"].get("errorInformation") or {}
         if row["provisioningStatusInfo"]["status"] == "failure":
-            found.append(f"{information.get('reason', '')} {information.get('recommendedAction', '')}".strip())
+            found.append(_sentence(information))
     return found

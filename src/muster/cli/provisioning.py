@@ -73,7 +73,7 @@ def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
         short = (item["attribute"] or "").rsplit(":", 1)[-1]
         what = f"{short} of {item['sourceName']}" if short else item["sourceName"]
         out.print(f"[red]cannot be undone[/red] {escape(what)}: {escape(item['reason'])}")
-    if not operations and not made["held"]:
+    if not operations and not made["held"] and not made["counters"]["failed"]:
         out.print(f"Nothing to do: {name} is as the directory and the rules want it.")
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")

@@ -101,12 +101,6 @@ class Journal:
 
     def problem(self, sentence: str, kind: ObjectKind, cycle: Cycle) -> Settlement:
         """Returns the log entry of something the source could not give; it changes nobody."""
-        record = FailureRecord(
-            code="ImportFailed",
-            sentence=sentence,
-            remedy="Correct the row that is named and import the file again; everything else was imported.",
-            retry=False,
-        )
         step = Step(name="EntryImport", type=StepType.IMPORT, status=LogStatus.FAILURE, description=sentence)
         entry = LogEntry(
             id=self._ids.new_id(),
@@ -119,16 +113,30 @@ class Journal:
             status=LogStatus.FAILURE,
             object_kind=kind.value,
             source_id="",
-            source_name=sentence.split(":", 1)[0],
+            source_name=_place_of(sentence),
             target_id=None,
             target_name=None,
             steps=(step,),
             modified=(),
             duration=timedelta(0),
             reason=sentence,
-            failure=record,
+            failure=_record(
+                sentence, "Correct the row that is named and import the file again; everything else was imported."
+            ),
         )
         return Settlement(kind=kind, source_id="", entry=entry)
+
+    def planned_problem(self, sentence: str, kind: ObjectKind) -> Operation:
+        """Returns what a plan shows of something the source could not give: the row would be left out."""
+        return Operation(
+            change_id=self._ids.new_id(),
+            kind=OperationKind.FAIL,
+            object_kind=kind,
+            source_id="",
+            source_name=_place_of(sentence),
+            reason=sentence,
+            failure=_record(sentence, "Correct the row that is named; without that, everything else is imported."),
+        )
 
     def decided(self, operation: Operation) -> Outcome:
         """Returns the outcome of an operation for which nothing is sent: a skip, a link, a failed decision."""
@@ -145,6 +153,14 @@ class Journal:
             acknowledged=operation.acknowledged,
             failure=operation.failure,
         )
+
+
+def _place_of(sentence: str) -> str:
+    return sentence.split(":", 1)[0]
+
+
+def _record(sentence: str, remedy: str) -> FailureRecord:
+    return FailureRecord(code="ImportFailed", sentence=sentence, remedy=remedy, retry=False)
 
 
 def tally(counters: Counters, outcomes: Sequence[Outcome]) -> Counters:

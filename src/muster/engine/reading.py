@@ -80,6 +80,7 @@ class _Reader:
                 page = parts.source.read(kind, window, after, PAGE)
                 seen.update((kind, change.source_id) for change in page.changes)
                 self._keep(kind, [each.operation for each in decider.decide(self._cycle, kind, page.changes)])
+                self._keep_problems(kind, page.problems)
                 after = page.next_after
                 if after is None:
                     break
@@ -103,6 +104,11 @@ class _Reader:
         self.decided += [item for item in operations if item.kind is not OperationKind.SKIP]
         self.skipped += [item for item in operations if item.kind is OperationKind.SKIP]
         self.references += self._changed_references(kind, operations)
+
+    def _keep_problems(self, kind: ObjectKind, sentences: Sequence[str]) -> None:
+        """Keeps what the source could not give: as in a cycle it counts as failed, and is nobody who was evaluated."""
+        self.decided += [self._journal.planned_problem(sentence, kind) for sentence in sentences]
+        self.counters = replace(self.counters, failed=self.counters.failed + len(sentences))
 
     def _changed_references(self, kind: ObjectKind, operations: Sequence[Operation]) -> list[Operation]:
         """Returns what the second wave sends for accounts that are linked; those of new ones are counted with them.

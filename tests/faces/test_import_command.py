@@ -1,0 +1,50 @@
+"""`muster import`: what a file does, said before and after."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muster.bootstrap.house import open_house
+from muster.cli.console import Failed
+from muster.cli.directory import import_
+from muster.settings import load_settings
+
+ROWS = "userPrincipalName,displayName\nada@lantaarn.example,Ada Long\n,Nobody\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with an empty directory, and a file whose line 3 is wrong."""
+    open_house(load_settings(data=tmp_path), tmp_path).database.close()
+    (tmp_path / "people.csv").write_text(ROWS)
+    return tmp_path
+
+
+def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsys: Any) -> None:
+    with pytest.raises(Failed, match=r"1 entry of people.csv would not be imported; the others would"):
+        import_(folder / "people.csv", plan=True, data=folder)
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in ("Line 3, column 1 (userPrincipalName)", "1 created", "1 failed", "Ada Long"):
+        assert text in shown
+    with pytest.raises(Failed, match=r"1 entry was not imported from people.csv; the others were"):
+        import_(folder / "people.csv", data=folder)
+    assert "Line 3, column 1 (userPrincipalName)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_preview_as_json_holds_the_same_problems_as_the_import(folder: Path, capsys: Any) -> None:
+    with pytest.raises(Failed):
+        import_(folder / "people.csv", plan=True, data=folder, as_json=True)
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["counters"]["failed"] == 1
+    assert [item["kind"] for item in planned["operations"]] == ["create", "fail"]
+    assert len(planned["problems"]) == 1
+    assert planned["problems"][0].startswith("Line 3, column 1 (userPrincipalName)")
+
+
+def test_a_preview_of_nothing_but_wrong_rows_does_not_say_that_all_is_well(folder: Path, capsys: Any) -> None:
+    (folder / "people.csv").write_text("userPrincipalName,displayName\n,Nobody\n")
+    with pytest.raises(Failed, match=r"1 entry of people.csv would not"):
+        import_(folder / "people.csv", plan=True, data=folder)
+    assert "Nothing to do" not in capsys.readouterr().out
