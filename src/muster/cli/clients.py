@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="App registrations: programs that s
 
 ClientArgument = Annotated[str, typer.Argument(metavar="CLIENT", help="The client id (see muster client list).")]
 DaysOption = Annotated[int, typer.Option(min=1, max=3_660, help="Days until the secret expires.")]
+_SHORT_KEY = 8
 
 
 @app.command("create")
@@ -44,9 +45,11 @@ def list_clients(data: DataOption = None, as_json: JsonOption = False) -> None:
     rows = [
         [client.app_id, client.display_name, clients.shown_roles(client.roles) or "–", *cells]
         for client in found
-        for cells in ([_cells(secret) for secret in client.secrets] or [["–", "–", "–"]])
+        for cells in ([_cells(secret) for secret in client.secrets] or [["–"] * 4])
     ]
-    out.print(table("App registrations", ["client id", "name", "roles", "secret", "expires", "last used"], rows))
+    out.print(
+        table("App registrations", ["client id", "name", "roles", "key id", "secret", "expires", "last used"], rows)
+    )
 
 
 @app.command("add-secret")
@@ -64,12 +67,19 @@ def add_secret(
 @app.command("remove-secret")
 def remove_secret(
     client: ClientArgument,
-    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The secret's key id (see muster client list --json).")],
+    key_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="The secret's key id, or its first 8 digits or more (see muster client list)."
+        ),
+    ],
     data: DataOption = None,
 ) -> None:
     """Remove a secret with the access tokens it was exchanged for, at once."""
     with open_desk(data) as desk:
-        clients.remove_secret(desk, client, key_id)
+        known = [secret.key_id for secret in clients.find_client(desk, client).secrets]
+        meant = [each for each in known if len(key_id) >= _SHORT_KEY and each.startswith(key_id.lower())]
+        clients.remove_secret(desk, client, meant[0] if len(meant) == 1 else key_id)
     out.print("Removed.")
 
 
@@ -88,6 +98,7 @@ def _show(tenant: str, client: ClientApplication, secret: ClientSecret, text: st
         return
     out.print(f"tenant  {tenant}\nclient  {client.app_id}")
     out.print(f"secret  [bold]{text}[/bold]  (until {secret.expires_at:%Y-%m-%d})")
+    out.print(f"key id  {secret.key_id}  (names the secret: muster client remove-secret)", soft_wrap=True)
     out.print("Keep the secret now: it is not shown again.")
 
 
@@ -110,7 +121,13 @@ def _document(client: ClientApplication) -> dict[str, object]:
 
 
 def _cells(secret: ClientSecret) -> list[str]:
-    return [f"{secret.hint}…", f"{secret.expires_at:%Y-%m-%d}", _instant(secret.last_used_at) or "never"]
+    # Two whole ids leave no room in a terminal of 80 characters.
+    return [
+        secret.key_id[:_SHORT_KEY],
+        f"{secret.hint}…",
+        f"{secret.expires_at:%Y-%m-%d}",
+        _instant(secret.last_used_at) or "never",
+    ]
 
 
 def _instant(at: datetime | None) -> str | None:
