@@ -266,6 +266,16 @@ def test_a_plan_names_each_thing_that_changes(installation: Path, file: Path) ->
     }
 
 
+def test_what_was_asked_for_once_is_no_configuration(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    house = open_house(load_settings(data=installation), installation)
+    job = next(job for job in house.store.jobs.list() if job.template_id == "8x8")
+    house.store.jobs.set_settings(job.id, {"WireLogUntil": "2999-01-01T00:00:00Z", "ForceDeletes": "true"})
+    house.database.close()
+    exported = json.loads(_config("export", "--json", data=installation).out)
+    assert exported["applications"][0]["jobs"][0]["settings"] == {"DefaultDomain": "l.example"}
+
+
 def test_an_export_that_cannot_be_written_is_said_in_a_sentence(installation: Path, tmp_path: Path) -> None:
     done = _config("export", tmp_path / "nowhere" / "x.yaml", data=installation)
     assert (done.status, "cannot be written: No such file or directory" in done.err) == (1, True)

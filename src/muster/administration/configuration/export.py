@@ -19,10 +19,11 @@ from muster.model.configuration import VERSION, Application, Assignment, Configu
 from muster.model.directory import ObjectKind
 from muster.model.job import ScheduleState, SynchronizationJob
 from muster.model.roles import Permission
+from muster.model.wire import WIRE_LOG_UNTIL_SETTING
 
 DEFAULT_ACCESS_NAME = "Default Access"
 # Asked for once, by a person: no configuration.
-PASSING_SETTINGS = frozenset({FORCE_DELETES_SETTING})
+PASSING_SETTINGS = frozenset({FORCE_DELETES_SETTING, WIRE_LOG_UNTIL_SETTING})
 # What an application's credentials hold beside credentials, by Graph's keys.
 _SWITCHES = frozenset(
     {
