@@ -318,6 +318,9 @@ def test_escrows_are_due_in_their_time(company: Company, work: Work) -> None:
         _escrow("cid", 5),
     ]
     assert links.count_escrows("job") == 3
+    assert links.not_due("job", NOW) == (3, NOW + timedelta(minutes=1))
+    assert links.not_due("job", NOW + timedelta(minutes=1)) == (1, NOW + timedelta(minutes=5))
+    assert links.not_due("job", NOW + timedelta(minutes=5)) == (0, None)
 
 
 def test_an_escrow_is_replaced_by_the_next_failure_and_cleared_by_success(company: Company, work: Work) -> None:

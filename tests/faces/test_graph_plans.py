@@ -7,6 +7,7 @@ import pytest
 
 from faces.house import House, Started
 from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, HoldCode
 from muster.model.job import (
     Counters,
@@ -14,6 +15,7 @@ from muster.model.job import (
     CycleKind,
     CyclePhase,
     CycleState,
+    Escrow,
     Irreversible,
     Plan,
     PlanKind,
@@ -22,6 +24,9 @@ from muster.model.job import (
 from muster.model.log import SkipReason
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.model.roles import Role
+from muster.ports.cycles import Settlement
+
+HOUR = timedelta(hours=1)
 
 
 def keep_plan(house: House, job: Started) -> Plan:
@@ -86,6 +91,30 @@ def test_a_plan_is_asked_for_and_shown(house: House, job: Started) -> None:
     assert shown["operations"][0]["changes"][1]["newValue"] == "[Redact]"
     assert shown["operations"][1]["skipReason"] == "NotAssigned"
     assert shown["held"][0]["holdReason"] == "too many"
+
+
+def test_with_a_plan_it_is_told_how_many_failed_and_wait(house: House, job: Started) -> None:
+    plan = keep_plan(house, job)
+    assert house.call("GET", f"{job.path}/plans/{plan.id}").body["failedWaiting"] == {
+        "count": 0,
+        "nextAttemptDateTime": None,
+    }
+    at = house.clock.now()
+    failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
+    escrow = Escrow(
+        source_id="u-1",
+        kind="User",
+        failure=failure,
+        attempts=1,
+        first_failed_at=at,
+        next_attempt_at=plan.made_at + HOUR,
+    )
+    settlement = Settlement(kind=ObjectKind.USER, source_id="u-1", escrow=escrow)
+    house.stores.cycles.settle(job.cycle(), [settlement])
+    assert house.call("GET", f"{job.path}/plans/{plan.id}").body["failedWaiting"] == {
+        "count": 1,
+        "nextAttemptDateTime": (plan.made_at + HOUR).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def test_a_plan_is_applied_once(house: House, job: Started) -> None:

@@ -10,7 +10,7 @@ import pytest
 from muster.bootstrap.house import House, open_house
 from muster.cli.console import Failed
 from muster.cli.holds import approve, held, plans, reject
-from muster.cli.provisioning import plan
+from muster.cli.provisioning import plan, show_plan
 from muster.gallery.catalogue import find
 from muster.model.application import EnterpriseApplication
 from muster.model.cause import Cause, CauseKind
@@ -174,3 +174,39 @@ def test_a_scope_that_is_not_saved_is_tried_without_credentials(folder: Path, ca
     (folder / "rules.json").write_text('{"synchronizationRules": []}')
     with pytest.raises(Failed):
         plan("8x8", rules=folder / "rules.json", data=folder)
+
+
+def _made(count: int, kind: str = "cycle", operations: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
+    due = "2026-01-05T14:30:00Z" if count else None
+    return {
+        "hash": "abcd",
+        "kind": kind,
+        "operations": list(operations),
+        "held": [],
+        "irreversible": [],
+        "counters": dict.fromkeys(names, 0),
+        "requests": 0,
+        "duration": "PT0S",
+        "failedWaiting": {"count": count, "nextAttemptDateTime": due},
+    }
+
+
+UPDATE = {"kind": "update", "sourceName": "Ada", "changes": [], "reason": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (_made(0), "Nothing to do: 8x8 is as the directory and the rules want it."),
+        (_made(1), "Nothing is due now; 1 failed and waits, next try at 2026-01-05 14:30 UTC."),
+        (_made(3), "Nothing is due now; 3 failed and wait, next try at 2026-01-05 14:30 UTC."),
+        (_made(3, operations=(UPDATE,)), "3 failed and wait, next try at 2026-01-05 14:30 UTC."),
+        (_made(3, kind="rollback"), "Nothing is left to take back."),
+    ],
+)
+def test_an_empty_plan_says_whether_all_is_well(made: dict[str, Any], said: str, capsys: Any) -> None:
+    show_plan(made, "8x8", as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown
+    assert ("Nothing to do" in shown) == (made["failedWaiting"]["count"] == 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from muster.administration.desk import Change, Desk
@@ -190,6 +191,12 @@ def find_plan(desk: Desk, service_principal_id: str, job_id: str, name: str) -> 
     if plan is None or plan.job_id != job.id:
         raise not_found("Plan", name)
     return plan
+
+
+def failed_that_wait(desk: Desk, plan: Plan) -> tuple[int, datetime | None]:
+    """Returns how many objects have failed and were not due when a plan was made, and when the first of them is."""
+    desk.require(Permission.READ_CONFIGURATION)
+    return desk.stores.links.not_due(plan.job_id, plan.made_at)
 
 
 def plans(

@@ -60,7 +60,8 @@ def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     else:
         _print_problems(problems)
         right = [item for item in made["operations"] if item["kind"] != "fail"]
-        show_plan({**made, "operations": right}, name, as_json=False)
+        # Rows of an earlier file that failed are not tried again by themselves.
+        show_plan({**made, "operations": right, "failedWaiting": {"count": 0}}, name, as_json=False)
     if problems:
         said = "1 entry" if len(problems) == 1 else f"{len(problems)} entries"
         raise Failed(f"{said} of {name} would not be imported; the others would.")

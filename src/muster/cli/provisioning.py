@@ -73,13 +73,30 @@ def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
         short = (item["attribute"] or "").rsplit(":", 1)[-1]
         what = f"{short} of {item['sourceName']}" if short else item["sourceName"]
         out.print(f"[red]cannot be undone[/red] {escape(what)}: {escape(item['reason'])}")
-    if not operations and not made["held"] and not made["counters"]["failed"]:
+    failed = _failed_that_wait(made["failedWaiting"])
+    if operations or made["held"]:
+        if failed:
+            out.print(f"[yellow]{failed}[/yellow].")
+    elif made["kind"] == "rollback":
+        out.print("Nothing is left to take back.")
+    elif failed:
+        out.print(f"Nothing is due now; {failed}.")
+    elif not made["counters"]["failed"]:
         out.print(f"Nothing to do: {name} is as the directory and the rules want it.")
     counters = made["counters"]
     names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
     out.print(" · ".join(f"{counters[name]} {name}" for name in names))
     needed = f"{_counted(made['requests'], 'request')}, about {_in_words(made['duration'])}"
     out.print(f"{needed}. Hash [bold]{made['hash']}[/bold]")
+
+
+def _failed_that_wait(waiting: dict[str, Any]) -> str:
+    """Returns how many failed and wait, and until when; nothing when none does."""
+    if not waiting["count"]:
+        return ""
+    verb = "waits" if waiting["count"] == 1 else "wait"
+    due = waiting["nextAttemptDateTime"]
+    return f"{waiting['count']} failed and {verb}, next try at {due[:16].replace('T', ' ')} UTC"
 
 
 def _asked(rules: Path | None, scope: str | None) -> dict[str, Any]:

@@ -230,6 +230,10 @@ class LinkStore(Protocol):
         """Returns how many failed objects wait."""
         ...
 
+    def not_due(self, job_id: str, at: datetime) -> tuple[int, datetime | None]:
+        """Returns how many failed objects are not due yet, and when the first of them is."""
+        ...
+
     def causes(self, job_id: str, limit: int) -> Sequence[Cause]:
         """Returns why failed objects wait, the most frequent first, each with one of them as its example."""
         ...

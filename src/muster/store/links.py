@@ -262,6 +262,16 @@ class SqlLinks:
             statement = sa.select(sa.func.count()).where(escrows.c.job_key == job_key(connection, job_id), _FAILED)
             return int(connection.execute(statement).scalar_one())
 
+    def not_due(self, job_id: str, at: datetime) -> tuple[int, datetime | None]:
+        """Returns how many failed objects are not due yet, and when the first of them is."""
+        due = escrows.c.next_attempt_at
+        with self._database.read() as connection:
+            waiting = sa.select(sa.func.count(), sa.func.min(due)).where(
+                escrows.c.job_key == job_key(connection, job_id), due > at, _FAILED
+            )
+            count, first = connection.execute(waiting).one()
+        return int(count), first
+
     def causes(self, job_id: str, limit: int) -> Sequence[Cause]:
         """Returns why failed objects wait, the most frequent first, each with one of them as its example."""
         counted = (

@@ -7,6 +7,7 @@ from muster.ports.administration import Work
 from muster.web.graph import render_jobs
 from muster.web.graph.applications import application_of
 from muster.web.graph.call import Answer, Call, flag_of, text_of
+from muster.web.graph.render import instant
 
 
 def list_plans(call: Call) -> Answer:
@@ -25,7 +26,11 @@ def make_plan(call: Call) -> Answer:
 def get_plan(call: Call) -> Answer:
     """GET …/jobs/{job}/plans/{plan}, by id, hash or the beginning of one."""
     sp = application_of(call).service_principal_id
-    return call.entity("plans", render_jobs.plan(work.find_plan(call.desk, sp, call.parts["job"], call.parts["plan"])))
+    found = work.find_plan(call.desk, sp, call.parts["job"], call.parts["plan"])
+    # What failed is in no plan until it is due.
+    count, due = work.failed_that_wait(call.desk, found)
+    waiting = {"count": count, "nextAttemptDateTime": instant(due)}
+    return call.entity("plans", {**render_jobs.plan(found), "failedWaiting": waiting})
 
 
 def apply_plan(call: Call) -> Answer:
