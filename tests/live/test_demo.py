@@ -25,7 +25,7 @@ from played_installation import (
 PEOPLE = 60
 KEYS = {
     *("created", "updated", "disabled", "deleted", "skipped", "failed", "requests", "seconds"),
-    *("target_users", "target_active", "portal_url", "scim_url", "scim_token"),
+    *("target_users", "target_active", "portal_url", "portal_user", "portal_password", "scim_url", "scim_token"),
 }
 JSON = {"content-type": "application/json"}
 CREDENTIALS = "muster_" + "0" * 32
@@ -37,6 +37,7 @@ class Played:
 
     folder: Path
     summary: dict[str, Any]
+    progress: str
 
     @property
     def service(self) -> Path:
@@ -49,7 +50,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Played:
     asked = ["demo", "--users", str(PEOPLE), "--exit", "--json", "--data", str(folder)]
     done = subprocess.run([*MUSTER, *asked], env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    return Played(folder=folder, summary=json.loads(done.stdout.strip().splitlines()[-1]))
+    assert len(done.stdout.splitlines()) == 1, "stdout is the JSON alone"
+    return Played(folder=folder, summary=json.loads(done.stdout), progress=done.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,11 @@ def test_the_summary_has_the_keys_that_others_build_on(demo: Played) -> None:
     assert set(demo.summary) >= KEYS
     assert demo.summary["created"] >= PEOPLE // 2
     assert min(demo.summary[name] for name in ("updated", "disabled", "deleted", "requests")) > 0
+
+
+def test_the_progress_is_shown_beside_the_json(demo: Played) -> None:
+    said = ("Starting the provisioning service", "Importing the directory: 60 people", "Initial cycle done")
+    assert [sentence for sentence in said if sentence not in demo.progress] == []
 
 
 def test_the_counts_are_what_the_target_says_when_it_is_started_again(demo: Played, served: Served) -> None:

@@ -42,7 +42,7 @@ def demo(
 ) -> None:
     """Provision a whole company to 8x8 on this machine, with both servers and a day of changes."""
     folder = _folder(data)
-    stage = _Stage(folder=folder, quiet=as_json)
+    stage = _Stage(folder=folder, tells=not as_json)
     try:
         with stage:
             summary = _play(stage, users)
@@ -75,9 +75,9 @@ class _Party:
 class _Stage:
     """The two servers of the demo, in two folders of one."""
 
-    def __init__(self, *, folder: Path, quiet: bool) -> None:
+    def __init__(self, *, folder: Path, tells: bool) -> None:
         self.folder = folder
-        self.quiet = quiet
+        self.tells = tells  # tables on stdout; progress goes to stderr in either case
         self.parties: list[_Party] = []
         self.sign_in = ("admin", secrets.token_urlsafe(12))
         self._began = time.monotonic()
@@ -100,8 +100,7 @@ class _Stage:
 
     def say(self, sentence: str) -> None:
         """Shows a step to a person."""
-        if not self.quiet:
-            err.print(f"[bold cyan]{self.seconds():6.1f}s[/bold cyan]  {sentence}")
+        err.print(f"[bold cyan]{self.seconds():6.1f}s[/bold cyan]  {sentence}")
 
     def start(self) -> tuple[_Party, _Party]:
         """Starts both servers side by side and waits until they answer."""
@@ -214,10 +213,10 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     stage.say("Tenant URL and Secret Token saved; Test Connection succeeded; notifications go to the identity team")
     cycle_id = story.start()
     stage.say("Provisioning started: initial cycle")
-    initial = watch_cycle(story.api, story.named, cycle_id, quiet=stage.quiet)
+    initial = watch_cycle(story.api, story.named, cycle_id, quiet=False)
     _check(initial)
     stage.say(f"Initial cycle done. {_sentence(initial['counters'])}")
-    if not stage.quiet:
+    if stage.tells:
         out.print(table("Not provisioned, and why", ["How many", "Code", "For example"], _causes(story)))
     story.change()
     stage.say("Changes made: hire, rename, change department, unassign, block, soft-delete, hard-delete, restore")
@@ -225,7 +224,7 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     later = story.later_cycles(cycle_id)
     for cycle in later:
         _check(cycle)
-    if not stage.quiet:
+    if stage.tells:
         rows = [
             [deed.what, deed.who, entry["provisioningAction"], entry["provisioningStatusInfo"]["status"], _why(entry)]
             for deed, entry in outcomes
@@ -233,7 +232,7 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
         out.print(table("Incremental cycle: what was done to whom, and why", _OUTCOME_COLUMNS, rows))
     target = _target_users(scim_url, customer["token"])
     summary = _summary(stage, [initial, *later], target, service, scim_url, customer["token"])
-    if not stage.quiet:
+    if stage.tells:
         _show(stage, summary, manager, token)
     return summary
 
@@ -262,6 +261,8 @@ def _summary(
         "target_users": target[0],
         "target_active": target[1],
         "portal_url": service.url,
+        "portal_user": stage.sign_in[0],
+        "portal_password": stage.sign_in[1],
         "scim_url": scim_url,
         "scim_token": scim_token,
         "data": str(stage.folder),
