@@ -54,3 +54,15 @@ def test_a_command_beside_the_service_may_call_what_the_service_may_call(
         assert (refused.status, "MUSTER_ALLOW_TARGETS" in refused.err) == (1, True)
         monkeypatch.delenv("MUSTER_ALLOW_TARGETS")
     assert "127.0.0.1" in command("check", "8x8", "--data", folder).err, "nobody runs there who may call it"
+
+
+def test_the_built_in_file_import_is_no_application_to_plan(tmp_path: Path) -> None:
+    open_house(load_settings(data=tmp_path), tmp_path).database.close()
+    assert command("client", "create", "deploy", "--data", tmp_path).status == 0
+    unknown = command("plan", "8x8", "--data", tmp_path)
+    assert (unknown.status, unknown.err) == (
+        1,
+        "muster: There is no application “8x8”. There is none yet: add one in the portal, or by muster config apply.\n",
+    )
+    refused = command("plan", "File import", "--data", tmp_path)
+    assert (refused.status, "it runs whenever a file is imported" in refused.err) == (1, True)

@@ -1,12 +1,13 @@
 """An application and its job, as commands name them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from muster.cli.api import Api, query, segment
 from muster.cli.console import Failed
+from muster.gallery.catalogue import FILE_TEMPLATE_ID
 
 _POLL_SECONDS = 0.15
 
@@ -18,6 +19,7 @@ class Named:
     service_principal_id: str
     display_name: str
     job_id: str
+    is_file_import: bool = False
 
     @property
     def path(self) -> str:
@@ -38,15 +40,27 @@ def find_application(api: Api, name: str) -> Named:
         everything = list(api.pages("/servicePrincipals"))
         found = [item for item in everything if name in (item["id"], item["appId"])]
         if not found:
-            names = ", ".join(sorted(item["displayName"] for item in everything)) or "none yet"
-            raise Failed(f"There is no application “{name}”. There are: {names}.")
+            raise Failed(f"There is no application “{name}”. {_those_there_are(everything)}")
     if len(found) > 1:
         ids = ", ".join(item["id"] for item in found)
         raise Failed(f"{len(found)} applications are called “{name}”: name one by id ({ids}).")
     jobs = api.get(f"/servicePrincipals/{segment(found[0]['id'])}/synchronization/jobs")["value"]
     if not jobs:
         raise Failed(f"{found[0]['displayName']} has no provisioning job yet: create one in the portal or the API.")
-    return Named(service_principal_id=found[0]["id"], display_name=found[0]["displayName"], job_id=jobs[0]["id"])
+    return Named(
+        service_principal_id=found[0]["id"],
+        display_name=found[0]["displayName"],
+        job_id=jobs[0]["id"],
+        is_file_import=found[0]["applicationTemplateId"] == FILE_TEMPLATE_ID,
+    )
+
+
+def find_planned(api: Api, name: str) -> Named:
+    """Returns the application as `find_application`. Raises: Failed, also for the built-in file import."""
+    found = find_application(api, name)
+    if found.is_file_import:
+        raise Failed(f"{found.display_name} is not planned: it runs whenever a file is imported (muster import FILE).")
+    return found
 
 
 def await_work(api: Api, work: Mapping[str, Any], watch: Callable[[], None] | None = None) -> dict[str, Any]:
@@ -66,3 +80,10 @@ def newest_cycle(api: Api, application: Named) -> dict[str, Any] | None:
     """Returns the job's newest cycle."""
     cycles = api.get(f"{application.job_path}/cycles" + query(top=1))["value"]
     return cycles[0] if cycles else None
+
+
+def _those_there_are(everything: Iterable[Mapping[str, Any]]) -> str:
+    """The applications that accounts are provisioned to: no program that signs in, and not the built-in file import."""
+    kept = [item for item in everything if item["applicationTemplateId"] not in (None, FILE_TEMPLATE_ID)]
+    names = ", ".join(sorted(item["displayName"] for item in kept))
+    return f"There are: {names}." if names else "There is none yet: add one in the portal, or by muster config apply."

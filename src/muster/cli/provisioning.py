@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from muster.cli.api import Api, query, segment
-from muster.cli.applications import Named, await_work, find_application, newest_cycle
+from muster.cli.applications import Named, await_work, find_application, find_planned, newest_cycle
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.log_export import LogFormat, literal, write_log
 from muster.cli.progress import watch_cycle
@@ -38,7 +38,7 @@ def plan(
     """Show what the next cycle would do, without doing it. The plan is kept; apply it by its hash."""
     asked = _asked(rules, scope)
     with open_api(data, url, token) as api:
-        application = find_application(api, app)
+        application = find_planned(api, app)
         if asked:
             with err.status(f"Trying other rules for {application.display_name} …"):
                 tried = api.post(f"{application.job_path}/whatIf", asked)
