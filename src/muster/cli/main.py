@@ -38,7 +38,7 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
             "muster.cli.provisioning:explain",
             "Say why a user is in or out, and why each attribute has its value.",
         ),
-        "logs": ("muster.cli.provisioning:logs", "Show the provisioning log, newest first."),
+        "logs": ("muster.cli.logs:logs", "Show the provisioning log, newest first."),
         "links": ("muster.cli.links:links", "List whose account is which at the application, and how far it is ours."),
         "promote": (
             "muster.cli.links:promote",

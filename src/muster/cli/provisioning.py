@@ -1,4 +1,4 @@
-"""`muster plan | apply | provision | explain | logs | watch`: an application's job from the command line."""
+"""`muster plan | apply | provision | explain | watch`: an application's job from the command line."""
 
 import json
 import re
@@ -13,10 +13,8 @@ from rich.tree import Tree
 from muster.cli.api import Api, query, segment
 from muster.cli.applications import Named, await_work, find_application, find_planned, newest_cycle
 from muster.cli.console import Failed, err, out, print_json, table
-from muster.cli.log_export import LogFormat, literal, write_log
 from muster.cli.progress import watch_cycle
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
-from muster.web.graph.log_table import Part
 
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Display name or id of the application.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Principal name or id of the user.")]
@@ -264,61 +262,6 @@ def _outlook(outlook: dict[str, Any]) -> str:
     return f"{outlook['state']}: next at {at}"
 
 
-def logs(
-    app: AppArgument,
-    top: Annotated[int, typer.Option(help="How many entries.", min=1, max=1000)] = 25,
-    status: Annotated[str | None, typer.Option(help="success, failure, skipped or warning.")] = None,
-    who: Annotated[str | None, typer.Option("--user", help="Id of a user.")] = None,
-    code: Annotated[str | None, typer.Option("--code", help="Error code or skip reason.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only from this instant on, 2026-01-31T00:00:00Z.")] = None,
-    form: Annotated[
-        LogFormat | None, typer.Option("--format", help="Write all that is found, csv or json, to stdout.")
-    ] = None,
-    part: Annotated[Part, typer.Option(help="Which table of the CSV: logs, steps or modifiedProperties.")] = Part.LOGS,
-    data: DataOption = None,
-    url: UrlOption = None,
-    token: TokenOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the provisioning log, newest first."""
-    with open_api(data, url, token) as api:
-        application = find_application(api, app)
-        clauses = [f"jobId eq '{application.job_id}'"]
-        if status is not None:
-            clauses.append(f"provisioningStatusInfo/status eq '{status}'")
-        if who is not None:
-            clauses.append(f"sourceIdentity/id eq '{api.get(f'/users/{segment(who)}')['id']}'")
-        if code is not None:
-            clauses.append(f"provisioningStatusInfo/errorInformation/errorCode eq '{literal(code)}'")
-        if since is not None:
-            clauses.append(f"activityDateTime ge {since}")
-        if form is not None:
-            whole = query(filter=" and ".join(clauses), top=500)
-            write_log(api.pages(f"/auditLogs/provisioning{whole}"), form, part)
-            return
-        options = query(filter=" and ".join(clauses), orderby="activityDateTime desc", top=top)
-        entries = api.get(f"/auditLogs/provisioning{options}")["value"]
-    if as_json:
-        print_json(entries)
-        return
-    if not entries:
-        out.print("The log has no such entry.")
-        return
-    rows = [
-        [
-            entry["activityDateTime"][:19].replace("T", " "),
-            entry["provisioningAction"],
-            entry["sourceIdentity"]["displayName"] or "–",
-            entry["provisioningStatusInfo"]["status"],
-            _why(entry),
-        ]
-        for entry in entries
-    ]
-    out.print(
-        table(f"Provisioning log of {application.display_name}", ["When", "Action", "Who", "Status", "Why"], rows)
-    )
-
-
 def watch(
     app: AppArgument,
     data: DataOption = None,
@@ -379,14 +322,6 @@ def _changes(operation: dict[str, Any]) -> str:
         for change in operation["changes"]
     ]
     return "; ".join(shown)
-
-
-def _why(entry: dict[str, Any]) -> str:
-    information = entry["provisioningStatusInfo"].get("errorInformation") or {}
-    if information.get("reason"):
-        return f"{information.get('errorCode')}: {information['reason']}"
-    steps = entry["provisioningSteps"]
-    return steps[-1]["description"] if steps else ""
 
 
 def _print_entry(entry: dict[str, Any]) -> None:
