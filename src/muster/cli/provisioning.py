@@ -223,7 +223,12 @@ def explain(
         found = api.get(f"{application.job_path}/explain?user={segment(user)}")
     if as_json:
         print_json(found)
-        return
+    else:
+        show_explanation(found)
+
+
+def show_explanation(found: dict[str, Any]) -> None:
+    """Prints why somebody is in or out, and why each value."""
     verdict = found["verdict"]
     mark = "[green]in[/green]" if verdict["presence"] == "present" else "[red]out[/red]"
     tree = Tree(f"[bold]{escape(found['source']['displayName'])}[/bold] is {mark}: {escape(verdict['reason'])}")
@@ -237,14 +242,29 @@ def explain(
     for step in found.get("chain", ()):
         tree.add(escape(" ".join(part for part in (step["dateTime"], step["sentence"], step["by"]) if part)))
     tree.add(escape(_outlook(found["outlook"])))
-    values = tree.add("attributes")
-    for item in found["mappings"]:
-        value = item["value"] if item["value"] is not None else "–"
-        made = f"⟵ {item['expression']} ({item['flowType']})"
-        if item.get("lastSentDateTime"):
-            made += f", sent {item['lastSentDateTime']}"
-        values.add(f"{escape(item['targetAttribute'])} = [bold]{escape(value)}[/bold]  {escape(made)}")
+    if found["failure"]:
+        tree.add(escape(f"{found['failure']['code']}: {found['failure']['reason']}"))
+    # Of somebody who is out only the switch flows: the others are not computed.
+    flowing = [item for item in found["mappings"] if verdict["inScope"] or item["value"] is not None]
+    if flowing:
+        values = tree.add("attributes")
+        for item in flowing:
+            value = item["value"] if item["value"] is not None else "–"
+            values.add(f"{escape(item['targetAttribute'])} = [bold]{escape(value)}[/bold]  {escape(_made_by(item))}")
     out.print(tree)
+
+
+def _made_by(item: dict[str, Any]) -> str:
+    """Returns what made a value, and when it, or else what, was sent."""
+    made = f"⟵ {item['expression']} ({item['flowType']})"
+    at = item.get("lastSentDateTime")
+    if at is None:
+        return made
+    if item["lastSent"] in (None, item["value"]):
+        return f"{made}, sent {at}"
+    if item["flowsOnce"]:
+        return f"{made}, not sent: it flows at creation only, {item['lastSent']} was sent {at}"
+    return f"{made}, last sent: {item['lastSent']}, {at}"
 
 
 def _outlook(outlook: dict[str, Any]) -> str:

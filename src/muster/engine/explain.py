@@ -28,17 +28,21 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
 
     def row(item: CompiledMapping) -> dict[str, Any]:
         value = mapped.get(item.attribute)
+        # Of whoever is out the value is not computed, and is hidden all the same.
+        hidden = "redact" in (item.mapping.expression or "").lower() if value is None else value.redacted
         sent = link.acknowledged.sent.get(item.attribute) if link is not None else None
         return {
             "targetAttribute": item.attribute,
             "expression": item.mapping.expression,
             "flowType": item.mapping.flow_type.value,
+            # Sent when the account is created, and never after.
+            "flowsOnce": item.is_create_only if value is None else value.create_only,
             "value": None if value is None else "[Redact]" if value.redacted else shown(value.value),
-            "lastSent": "[Redact]" if value is not None and value.redacted and sent is not None else shown(sent),
+            "lastSent": "[Redact]" if hidden and sent is not None else shown(sent),
             "acknowledgedAs": None
             if link is None or item.attribute not in link.acknowledged.seen
             else "[Redact]"
-            if value is not None and value.redacted
+            if hidden
             else shown(link.acknowledged.seen[item.attribute]),
             "tree": None if item.node is None else _tree(explain_expression(item.node, attributes, surroundings)),
         }
