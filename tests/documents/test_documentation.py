@@ -55,6 +55,13 @@ def test_no_heading_is_left_of_a_command_that_is_gone() -> None:
     assert set(headings) == set(_COMMANDS)
 
 
+def test_the_table_at_the_top_leads_to_every_command_in_the_order_of_the_page() -> None:
+    top, _, rest = read("commands.md").partition("\n## ")
+    rows = re.findall(r"^\| \[`muster ([^`]+)`\]\(#muster-([^)]+)\) \| \S.* \|$", top, re.MULTILINE)
+    assert [words for words, _ in rows] == re.findall(r"^## muster (.+)$", f"## {rest}", re.MULTILINE)
+    assert [anchor for _, anchor in rows] == [words.replace(" ", "-") for words, _ in rows]
+
+
 def _shown_commands() -> list[tuple[str, str]]:
     shown = []
     for document in DOCUMENTS:
