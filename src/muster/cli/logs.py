@@ -40,13 +40,18 @@ def logs(
     form: Annotated[
         LogFormat | None, typer.Option("--format", help="Write all that is found, csv or json, to stdout.")
     ] = None,
-    part: Annotated[Part, typer.Option(help="Which table of the CSV: logs, steps or modifiedProperties.")] = Part.LOGS,
+    part: Annotated[
+        Part | None,
+        typer.Option(help="Which table of the CSV: logs (default), steps or modifiedProperties.", show_default=False),
+    ] = None,
     data: DataOption = None,
     url: UrlOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the provisioning log, newest first."""
+    if part is not None and form is not LogFormat.CSV:
+        raise typer.BadParameter("it is a table of the CSV: give --format csv too.", param_hint="--part")
     with open_api(data, url, token) as api:
         name, clause = _log_of(api, app)
         clauses = [clause]
@@ -60,7 +65,7 @@ def logs(
             clauses.append(f"activityDateTime ge {since.isoformat().replace('+00:00', 'Z')}")
         if form is not None:
             whole = query(filter=" and ".join(clauses), top=500)
-            write_log(api.pages(f"/auditLogs/provisioning{whole}"), form, part)
+            write_log(api.pages(f"/auditLogs/provisioning{whole}"), form, part or Part.LOGS)
             return
         options = query(filter=" and ".join(clauses), orderby="activityDateTime desc", top=top)
         entries = list(islice(api.pages(f"/auditLogs/provisioning{options}"), top))

@@ -19,6 +19,8 @@ from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, ope
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Display name or id of the application.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Principal name or id of the user.")]
 _SHOWN_OPERATIONS = 40
+# A plan is found by no less of its hash.
+_HASH_DIGITS = 8
 
 
 def plan(
@@ -138,6 +140,10 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Apply exactly a plan, or refuse because the world has moved. The difference is told."""
+    if len(plan_hash) < _HASH_DIGITS:
+        raise typer.BadParameter(
+            f"{plan_hash} is too short for a plan: give at least {_HASH_DIGITS} digits.", param_hint="HASH"
+        )
     with open_api(data, url, token) as api:
         application = _owner_of(api, plan_hash)
         work = api.post(f"{application.job_path}/plans/{segment(plan_hash)}/apply")
@@ -162,13 +168,15 @@ def provision(
     as_json: JsonOption = False,
 ) -> None:
     """Provision one user now (provision on demand) and show each step."""
+    if members and not group:
+        raise typer.BadParameter("only a group has members: give --group too.", param_hint="--members")
     with open_api(data, url, token) as api:
         application = find_application(api, app)
         kind = "Group" if group else "User"
         object_id = api.get(f"/{kind.lower()}s/{segment(user)}")["id"]
         rule = api.get(f"{application.job_path}/schema")["synchronizationRules"][0]["id"]
         subject: dict[str, Any] = {"objectId": object_id, "objectTypeName": kind}
-        if members and group:
+        if members:
             named = api.pages(f"/groups/{segment(object_id)}/members")
             subject["links"] = {"members": [{"objectId": each["id"], "objectTypeName": "User"} for each in named]}
         body = {"parameters": [{"ruleId": rule, "subjects": [subject]}], "preview": preview}

@@ -29,8 +29,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 @contextmanager
 def open_api(data: Path | None, url: str | None, token: str | None) -> Iterator[Api]:
-    """Returns the API of the installation that the options name. Raises: Failed."""
+    """Returns the API of the installation that the options name. Raises: Failed, BadParameter."""
     if url is not None:
+        if data is not None:
+            raise typer.BadParameter(
+                "it names one installation and --data another: give one of the two.", param_hint="--url"
+            )
+        if not url.lower().startswith(("http://", "https://")):
+            raise Failed(f"The address must begin with http:// or https://, and {url} does not.")
         if token is None:
             raise Failed("--url needs an API token: give --token or MUSTER_TOKEN (see muster token create).")
         yield HttpApi(url, token)
