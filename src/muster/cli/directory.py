@@ -46,6 +46,8 @@ def import_(
         names = ("created", "updated", "unchanged", "skipped", "failed")
         out.print(table(f"Imported {file.name}", list(names), [[str(counters.get(name, 0)) for name in names]]))
         _print_problems(problems)
+        if missing := answer.get("managersNotFound"):
+            out.print(escape(_managers_not_found(missing["count"], missing["names"])))
     if problems:
         said = "1 entry was" if len(problems) == 1 else f"{len(problems)} entries were"
         raise Failed(f"{said} not imported from {file.name}; the others were.")
@@ -65,6 +67,12 @@ def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     if problems:
         said = "1 entry" if len(problems) == 1 else f"{len(problems)} entries"
         raise Failed(f"{said} of {name} would not be imported; the others would.")
+
+
+def _managers_not_found(count: int, names: list[str]) -> str:
+    more = f" and {count - len(names)} more" if count > len(names) else ""
+    said = "1 manager" if count == 1 else f"{count} managers"
+    return f"{said} not found yet: {', '.join(names)}{more}. Whoever they lead gets them once they are imported."
 
 
 def _print_problems(problems: list[str]) -> None:

@@ -31,6 +31,9 @@ _PURGE_EVERY = timedelta(hours=1)
 _UPLOADS_FOR = timedelta(days=1)
 _BEAT_EVERY = timedelta(seconds=5)
 
+# Of managers whom a file names and nobody has seen.
+_NAMES_SHOWN = 20
+
 
 class Daemon:
     """The loop. One an engine process."""
@@ -251,7 +254,10 @@ class Daemon:
                 code=failure.code if failure else "ImportFailed",
                 remedy=failure.remedy if failure else "Check the file.",
             )
-        return self._carry_out(cycle)
+        answer = self._carry_out(cycle)
+        missing = self._stores.links.missing_ends(self._import_job_id, "manager")
+        shown = {"count": len(missing), "names": missing[:_NAMES_SHOWN]}
+        return {**answer, "managersNotFound": shown} if missing else answer
 
     def _begin_import(self, options: Mapping[str, str]) -> Cycle | None:
         """Begins an import once those before it have ended; one that a dead process left is ended first."""

@@ -205,6 +205,10 @@ class LinkStore(Protocol):
         """Returns how many members that the target has confirmed are to be taken away."""
         ...
 
+    def missing_ends(self, job_id: str, attribute: str) -> Sequence[str]:
+        """Returns the source ids that a reference attribute names and of which the job has seen nobody, in order."""
+        ...
+
     def references(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Sequence[KnownReferences]:
         """Returns what the target has confirmed of the references of objects, one an object and attribute."""
         ...

@@ -54,6 +54,23 @@ def count_leaving_members(connection: Connection, job: int) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(_attributed()).where(is_leaving)).scalar_one())
 
 
+def find_missing_ends(connection: Connection, job: int, attribute: str) -> Sequence[str]:
+    """Returns the source ids that open references of an attribute name and that have no link yet, in order."""
+    statement = (
+        sa.select(links.c.source_id)
+        .select_from(_attributed().join(links, links.c.key == references.c.other_key))
+        .where(
+            references.c.open_job_key == job,
+            references.c.wanted,
+            reference_attributes.c.name == attribute,
+            links.c.target_id.is_(None),
+        )
+        .distinct()
+        .order_by(links.c.source_id)
+    )
+    return connection.execute(statement).scalars().all()
+
+
 def find_known_references(
     connection: Connection, job: int, kind: ObjectKind, source_ids: Sequence[str]
 ) -> Sequence[KnownReferences]:

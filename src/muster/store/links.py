@@ -22,6 +22,7 @@ from muster.store.known_references import (
     count_leaving_members,
     count_members,
     find_known_references,
+    find_missing_ends,
     find_open_references,
 )
 from muster.store.references import forget_references, reopen_references
@@ -191,6 +192,11 @@ class SqlLinks:
         """Returns how many members that the target has confirmed are to be taken away."""
         with self._database.read() as connection:
             return count_leaving_members(connection, job_key(connection, job_id))
+
+    def missing_ends(self, job_id: str, attribute: str) -> Sequence[str]:
+        """Returns the source ids that a reference attribute names and of which the job has seen nobody, in order."""
+        with self._database.read() as connection:
+            return find_missing_ends(connection, job_key(connection, job_id), attribute)
 
     def references(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Sequence[KnownReferences]:
         """Returns what the target has confirmed of the references of objects, one an object and attribute."""
