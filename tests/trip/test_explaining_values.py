@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,16 @@ def test_whoever_is_out_is_shown_without_values_that_do_not_flow(trip: Trip, cap
     assert "active = False" in said
     assert "userName" not in said
     assert "= –" not in said
+
+
+def test_what_was_sent_hidden_stays_hidden_of_whoever_is_out(trip: Trip) -> None:
+    document = copy.deepcopy(dict(trip.store.jobs.schema(JOB).document))
+    mappings = document["synchronizationRules"][0]["objectMappings"][0]["attributeMappings"]
+    title = next(each for each in mappings if each["targetAttributeName"] == "title")
+    title["source"] = {"expression": "Redact([jobTitle])", "name": "", "type": "Function", "parameters": []}
+    trip.store.jobs.save_schema(JOB, document, "test", trip.clock.now())
+    ada = trip.hire("Ada", jobTitle="Spy")
+    trip.run()
+    trip.unassign(ada)
+    row = next(each for each in explained(trip, ada)["mappings"] if each["targetAttribute"] == "title")
+    assert (row["value"], row["lastSent"]) == (None, "[Redact]")
