@@ -1,6 +1,8 @@
 """Plans and held operations in the portal, owners, and the pages in Dutch."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,8 +10,12 @@ from faces.house import House, Started
 from faces.portal_visit import Visit
 from faces.test_graph_holds import held
 from faces.test_graph_plans import keep_plan
+from muster.model.directory import ObjectKind
+from muster.model.failures import FailureRecord
 from muster.model.hold import HoldFilter, HoldState
+from muster.model.job import Escrow
 from muster.model.roles import Role
+from muster.ports.cycles import Settlement
 from muster.ui.language import Language, choose
 
 ADMIN = Role.GLOBAL_ADMINISTRATOR
@@ -42,6 +48,20 @@ def test_a_plan_is_asked_for_awaited_read_and_applied(house: House, job: Started
     assert "being applied" in visit.text(place)
     house.stores.work.finish(place.rpartition("/")[2], "failed", {"code": "PlanOutdated", "reason": "The world moved."})
     assert "The world moved." in visit.text(place)
+
+
+def test_an_empty_plan_says_that_failed_objects_wait(house: House, job: Started, visit: Visit) -> None:
+    plan = replace(keep_plan(house, job), id="empty", hash="feedbeef" * 4, operations=(), held=())
+    house.stores.plans.add(plan)
+    assert "Nothing would be done" in visit.text(f"/applications/{job.sp}/plans/empty")
+    failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
+    due = plan.made_at + timedelta(hours=1)
+    escrow = Escrow(source_id="u-1", kind="User", failure=failure, attempts=1, first_failed_at=due, next_attempt_at=due)
+    house.stores.cycles.settle(job.cycle(), [Settlement(kind=ObjectKind.USER, source_id="u-1", escrow=escrow)])
+    page = visit.text(f"/applications/{job.sp}/plans/empty")
+    assert "Nothing is due now" in page
+    assert "1 object failed and waits for its next try." in page
+    assert "Every account is as the rules want it." not in page
 
 
 def test_what_is_held_is_decided_by_cause_and_one_by_one(house: House, held: Started, visit: Visit) -> None:

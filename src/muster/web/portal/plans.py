@@ -115,6 +115,7 @@ def show_plan(sp: str, plan_id: str) -> Any:
         "plans/plan.html",
         found,
         plan=plan,
+        failed=work.failed_that_wait(desk(), plan),
         groups=groups,
         cause=cause,
         limit=SHOWN if cause is None else SHOWN_ALONE,
