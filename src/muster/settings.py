@@ -1,6 +1,7 @@
 """What an operator sets: by an environment variable `MUSTER_…`, or by a command's option, which wins."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,11 +28,19 @@ _OPTIONS = {
     "behind_proxy": "behind-proxy",
     "allow_targets": "allow-target",
 }
+# What a setting with a pattern takes.
+_SHAPES = {"public_url": "it must be an address such as https://muster.example, without user, query or fragment"}
+# How pydantic begins a sentence.
+_SUBJECT = re.compile(r"^(?:Input|String|Value) should ")
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
 class SettingsError(Exception):
-    """A setting cannot be read; the sentence names it and what it takes."""
+    """A setting cannot be read; the sentence names it and what it takes. `is_usage`: it was given as an option."""
+
+    def __init__(self, sentence: str, *, is_usage: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_usage = is_usage
 
 
 class Settings(BaseSettings):
@@ -136,9 +145,12 @@ class Settings(BaseSettings):
 def load_settings(**options: Any) -> Settings:
     """The settings: the options that are not None, else the environment, else the defaults. Raises: SettingsError."""
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
+        given = {name: value for name, value in options.items() if value is not None}
+        return Settings(**given)
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(problem) for problem in error.errors(include_input=False))) from None
+        problems = error.errors(include_input=False)
+        is_usage = any(problem["loc"] and problem["loc"][0] in given for problem in problems)
+        raise SettingsError("; ".join(_sentence(problem) for problem in problems), is_usage=is_usage) from None
 
 
 def parse_network(text: str) -> Network:
@@ -162,5 +174,8 @@ def _sentence(problem: Any) -> str:
     if not problem["loc"]:
         return message
     name = str(problem["loc"][0])
+    if problem["type"] == "string_pattern_mismatch":
+        message = _SHAPES[name]
+    message = _SUBJECT.sub("it must ", message)
     option = f" (--{_OPTIONS[name]})" if name in _OPTIONS else ""
     return f"{_PREFIX}{name.upper()}{option}: {message}"

@@ -53,6 +53,18 @@ def test_a_setting_that_cannot_be_read_is_named(options: dict[str, object], sent
         load_settings(**options)
 
 
+def test_a_setting_is_refused_in_our_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(public_url="muster.example", port=70000, allow_targets="loopback")
+    for foreign in ("Input", "String", "Value error", "pattern"):
+        assert foreign not in str(caught.value)
+    assert caught.value.is_usage
+    monkeypatch.setenv("MUSTER_PORT", "70000")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert not caught.value.is_usage
+
+
 def test_listening_for_all_is_allowed_behind_a_proxy_or_with_tls() -> None:
     assert load_settings(host="192.0.2.1", behind_proxy=True).host == "192.0.2.1"
     assert load_settings(host="2001:db8::1", tls_cert=Path("c"), tls_key=Path("k")).host == "2001:db8::1"

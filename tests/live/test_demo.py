@@ -211,6 +211,11 @@ def test_what_is_not_there_is_named(served: Served, way: str, arguments: tuple[s
         ("logs", "8x8", "--top", "none"),
         ("demo", "--users", "-1"),
         ("nonsense",),
+        ("serve", "--port", "99999"),
+        ("serve", "--allow-target", "nonsense"),
+        ("serve", "--public-url", "muster.example"),
+        ("configuration-manager", "serve", "--port", "99999"),
+        ("token", "create", "x", "--days", "-4"),
     ],
     ids=" ".join,
 )

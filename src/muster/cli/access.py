@@ -39,7 +39,9 @@ def create_admin(
 def create(
     name: Annotated[str, typer.Argument(help="What the token is for.")],
     role: RoleOption = Role.APPLICATION_ADMINISTRATOR,
-    days: Annotated[int | None, typer.Option(help="Days until it expires.", show_default="never")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="Days until it expires.", show_default="never")
+    ] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:

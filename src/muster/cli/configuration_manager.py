@@ -336,12 +336,12 @@ def _customer(name: str, data: Path | None, database: str | None) -> Iterator[tu
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Says in one line on stderr why it cannot be done, and exits with 1."""
+    """Says in one line on stderr why it cannot be done, and exits with 1, or with 2 for a wrong option."""
     try:
         yield
     except (ConsoleRefusal, DatabaseError, SettingsError, StartRefused) as error:
         print(f"muster: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, SettingsError) and error.is_usage else 1) from None
 
 
 def _changed(settings: CustomerSettings, *, rate_limit: int | None, **given: Any) -> CustomerSettings:

@@ -17,6 +17,14 @@ err = Console(stderr=True, highlight=False)
 class Failed(Exception):
     """A command could not do its work; the sentence says why and what to do."""
 
+    exit_status = 1
+
+
+class Misused(Failed):
+    """A command was given an option that it does not take so."""
+
+    exit_status = 2
+
 
 def fail(sentence: str) -> None:
     """Prints a failure in one line on stderr."""

@@ -149,4 +149,4 @@ def main() -> None:
         make_group()(prog_name="muster")
     except Failed as failure:
         fail(str(failure))
-        sys.exit(1)
+        sys.exit(failure.exit_status)

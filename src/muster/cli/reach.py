@@ -11,7 +11,7 @@ from muster.administration.desk import Desk
 from muster.administration.refusals import Refused
 from muster.bootstrap.folder import StartRefused
 from muster.cli.api import Api, HttpApi, LocalApi
-from muster.cli.console import Failed
+from muster.cli.console import Failed, Misused
 from muster.database.connection import DatabaseError
 from muster.sealing import SealingError
 from muster.settings import Settings, SettingsError, load_settings
@@ -64,8 +64,8 @@ def open_desk(data: Path | None) -> Iterator[Desk]:
 
 
 def settings_for(**options: object) -> Settings:
-    """Returns settings from options and environment. Raises: Failed."""
+    """Returns settings from options and environment. Raises: Misused for an option, Failed for the environment."""
     try:
         return load_settings(**options)
     except SettingsError as error:
-        raise Failed(str(error)) from None
+        raise (Misused if error.is_usage else Failed)(str(error)) from None

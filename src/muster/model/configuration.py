@@ -3,6 +3,7 @@
 What a document does not name stays as it is in the installation. A list that it does name is the whole list.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,8 @@ from muster.model.rules import FlowBehavior, FlowType, Mutability, ObjectAction
 VERSION: Literal[1] = 1
 REFERENCE_KINDS = ("env", "file")
 _ITEMS_LIMIT = 1_000
+# How pydantic begins a sentence.
+_SUBJECT = re.compile(r"^(?:Input|String|List|Dictionary|Value) should ")
 
 
 def _named(value: str) -> str:
@@ -250,5 +253,5 @@ def _sentence(kind: str, message: str) -> str:
         return "There is no such key here."
     if kind == "missing":
         return "This key is required."
-    text = message.removeprefix("Value error, ")
+    text = _SUBJECT.sub("It must ", message.removeprefix("Value error, "))
     return f"{text[:1].upper()}{text[1:]}."

@@ -58,9 +58,9 @@ def test_what_was_read_is_written_again() -> None:
     ("document", "place", "sentence"),
     [
         ({}, ("version",), "This key is required."),
-        ({"version": 2}, ("version",), "Input should be 1."),
+        ({"version": 2}, ("version",), "It must be 1."),
         (_document(rolls=[]), ("applications", 0, "rolls"), "There is no such key here."),
-        (_document(scope="some"), ("applications", 0, "scope"), "Input should be 'assigned' or 'all'."),
+        (_document(scope="some"), ("applications", 0, "scope"), "It must be 'assigned' or 'all'."),
         (_document(name=" "), ("applications", 0, "name"), "A name takes printable characters."),
         (
             _document(assignments=[{"user": "a", "group": "b"}]),
