@@ -6,7 +6,7 @@ from importlib import resources
 
 from muster.gallery.page import GalleryPage, read_page
 
-__all__ = ["FILE_TEMPLATE_ID", "GENERIC_TEMPLATE_ID", "GalleryPage", "all_pages", "find", "find_inbound"]
+__all__ = ["FILE_TEMPLATE_ID", "GENERIC_TEMPLATE_ID", "GalleryPage", "all_pages", "find", "find_inbound", "sources"]
 
 # Microsoft's id of the non-gallery application; scripts name it.
 GENERIC_TEMPLATE_ID = "8adf8e6e-67b2-4cf2-a259-e3dc5476c621"
@@ -16,6 +16,11 @@ FILE_TEMPLATE_ID = "6f1c9a52-4c3e-4d0e-9b57-2f0f8a6f5c11"
 def all_pages() -> Sequence[GalleryPage]:
     """Returns every application of the gallery by display name."""
     return tuple(page for page in _pages() if page.is_application)
+
+
+def sources() -> Sequence[GalleryPage]:
+    """Returns every kind of source that can be added, by display name."""
+    return tuple(page for page in _pages() if page.is_source)
 
 
 def find(name: str) -> GalleryPage | None:

@@ -9,6 +9,7 @@ import orjson
 
 from muster.gallery.schema import form_schema
 from muster.model.application import AppRole
+from muster.model.connection import ConnectionField
 from muster.model.credentials import AuthenticationType
 from muster.scim.dialect import Dialect, read_dialect
 
@@ -108,6 +109,13 @@ class GalleryPage:
     is_application: bool
     # Compact rules, see gallery.schema.
     rules: Mapping[str, Any]
+    # Of a source: what it asks for to be reached. Empty: an application, or the import of single files.
+    connection: tuple[ConnectionField, ...] = ()
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a source system that admins add, each with a job that carries it into our directory."""
+        return bool(self.connection)
 
     @property
     def supports_provisioning(self) -> bool:
@@ -162,6 +170,7 @@ def read_page(content: bytes, name: str) -> GalleryPage:
             facts=_facts(document["facts"]),
             is_application=document.get("isApplication", True),
             rules=document["rules"],
+            connection=tuple(_connection_field(item) for item in document.get("connection", ())),
         )
     except KeyError as error:
         raise PageInvalid(f"The gallery page {name} has no {error.args[0]}.") from error
@@ -176,6 +185,19 @@ def _role(item: Mapping[str, Any]) -> AppRole:
         value=item.get("value"),
         description=item.get("description", ""),
         allowed_member_types=tuple(item.get("allowedMemberTypes", ("User",))),
+    )
+
+
+def _connection_field(item: Mapping[str, Any]) -> ConnectionField:
+    return ConnectionField(
+        name=item["name"],
+        label=item["label"],
+        required=item.get("required", False),
+        is_secret=item.get("secret", False),
+        hint=item.get("hint", ""),
+        default=item.get("default"),
+        choices=tuple(item.get("choices", ())),
+        multiline=item.get("multiline", False),
     )
 
 

@@ -126,6 +126,10 @@ def _directory(name: str, objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _source_attributes(source: str, item: Mapping[str, Any]) -> list[dict[str, Any]]:
     kind = ObjectKind(item["source"])
+    if "sourceAnchor" in item:
+        # A system with names of its own: it has what the page lists, and whether somebody has left.
+        left = [{"name": "IsSoftDeleted", "type": AttributeType.BOOLEAN.value}] if kind is ObjectKind.USER else []
+        return [_attribute(one, anchor=item["sourceAnchor"]) for one in (*item["sourceAttributes"], *left)]
     known = ATTRIBUTES_OF[kind].values()
     attributes = [
         _attribute({"name": one.name, "type": one.type.value, "multivalued": one.multivalued}, anchor="objectId")

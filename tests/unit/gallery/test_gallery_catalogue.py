@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, all_pages, find, find_inbound
+from muster.gallery.catalogue import (
+    FILE_TEMPLATE_ID,
+    GENERIC_TEMPLATE_ID,
+    GalleryPage,
+    all_pages,
+    find,
+    find_inbound,
+    sources,
+)
 from muster.gallery.page import Origin, Protocol
 from muster.model.directory import ATTRIBUTES_OF, AttributeType, ObjectKind
 from muster.model.rules import FlowType, Mutability, ObjectAction
@@ -20,7 +28,7 @@ def _tag(page: GalleryPage) -> str:
     return page.job_template_id
 
 
-PAGES = [*all_pages(), *(page for page in (find_inbound("file"),) if page is not None)]
+PAGES = [*all_pages(), *(page for page in (find_inbound("file"),) if page is not None), *sources()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_tag)
@@ -122,6 +130,26 @@ def test_the_file_import_is_no_application_of_the_gallery() -> None:
     assert page is not None and page.id == FILE_TEMPLATE_ID
     assert page not in all_pages()
     assert find_inbound("8x8") is None and find_inbound("nobody") is None
+
+
+def test_a_kind_of_source_says_what_it_asks_for_and_is_no_application() -> None:
+    page = find_inbound("folder")
+    assert page is not None and page in sources() and page.is_source
+    assert page not in all_pages()
+    folder, content, _ = page.connection
+    assert folder.required and not folder.is_secret
+    assert content.default in content.choices
+    imports = find_inbound("file")
+    assert imports is not None and not imports.is_source
+
+
+@pytest.mark.parametrize("page", sources(), ids=_tag)
+def test_every_field_of_a_connection_can_be_filled_in(page: GalleryPage) -> None:
+    names = [field.name for field in page.connection]
+    assert len(set(names)) == len(names)
+    for field in page.connection:
+        assert field.label and (field.required or field.default is not None or field.hint)
+        assert not field.choices or field.default in field.choices
 
 
 def test_8x8_is_what_its_tutorial_says() -> None:
