@@ -37,11 +37,8 @@ class Change:
     @property
     def display_name(self) -> str:
         """The name that people and the log know it by."""
-        for name in ("displayName", "userPrincipalName", "mail"):
-            value = self.attributes.get(name)
-            if value:
-                return str(value)
-        return self.source_id
+        get = self.attributes.get
+        return str(get("displayName") or get("userPrincipalName") or get("mail") or self.source_id)
 
 
 # ---------------------------------------------------------------- 2. Intent
@@ -284,6 +281,7 @@ class ShownReferences:
     target_ids: tuple[str, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One decision about one object. Stored in plans, shown to admins, sent as it stands."""

@@ -28,8 +28,6 @@ _FITTING: Final[Mapping[AttributeType, type]] = {
     AttributeType.BOOLEAN: bool,
     AttributeType.INTEGER: int,
 }
-
-
 # As expressions write them.
 _BOOLEANS: Final[Mapping[str, bool]] = {"True": True, "False": False}
 
@@ -91,8 +89,11 @@ class MappedRow(Collection[MappedValue]):
         held = list(map(sent.get, row.places))
         if held != wanted or row.always_flows:
             return False
-        # True equals 1, and is another value.
-        return all(held[place].__class__ is wanted[place].__class__ for place in row.not_texts)
+        # True equals 1, and is another value. (A loop: a generator takes longer to begin than this takes in all.)
+        for place in row.not_texts:
+            if held[place].__class__ is not wanted[place].__class__:
+                return False
+        return True
 
     def _all(self) -> tuple[MappedValue, ...]:
         if self._described is None:
@@ -185,6 +186,8 @@ def _fits(item: CompiledMapping, its_class: type) -> bool:
 
 def _wanted(item: CompiledMapping, value: Value) -> Value:
     """Returns the value in the type of the target attribute, or the default; None for everything empty."""
+    if value.__class__ is str and item.is_switch and value in _BOOLEANS:
+        return _BOOLEANS[value]
     if value is IGNORE_ATTRIBUTE_FLOW:
         return value
     if value is IGNORE_OBJECT_FLOW:
@@ -259,8 +262,6 @@ def _single(value: Value, item: CompiledMapping) -> Value:
 def _boolean(value: Value, item: CompiledMapping) -> bool:
     if isinstance(value, bool):
         return value
-    if value.__class__ is str and value in _BOOLEANS:
-        return _BOOLEANS[value]
     text = plain_text(value).strip().lower()
     if text in ("true", "1", "yes"):
         return True

@@ -57,6 +57,8 @@ class CompiledMapping:
     role_function: str | None = field(init=False)
     # Exported even when it has not changed.
     always_flows: bool = field(init=False)
+    # Takes one Boolean: what an expression writes is True or False.
+    is_switch: bool = field(init=False)
 
     def __post_init__(self) -> None:
         mapping, definition, flow = self.mapping, self.definition, self.mapping.flow_type
@@ -73,6 +75,7 @@ class CompiledMapping:
             "clears": mapping.clear_when_null or role_function == ASSERTIVE_ROLES,
             "role_function": role_function,
             "always_flows": mapping.flow_behavior is FlowBehavior.FLOW_ALWAYS,
+            "is_switch": definition.type is AttributeType.BOOLEAN and not definition.multivalued,
         }
         for name, value in computed.items():
             object.__setattr__(self, name, value)
