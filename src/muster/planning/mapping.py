@@ -89,8 +89,8 @@ class MappedRow(Collection[MappedValue]):
         held = list(map(sent.get, row.places))
         if held != wanted or row.always_flows:
             return False
-        # True equals 1, and is another value. (A loop: a generator takes longer to begin than this takes in all.)
-        for place in row.not_texts:
+        # True equals 1, and is another value.
+        for place in row.not_texts:  # noqa: SIM110  a generator takes longer to begin than this takes in all
             if held[place].__class__ is not wanted[place].__class__:
                 return False
         return True
