@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fakes.scim_site import PlayedSite, open_site
+from muster.configuration_manager.calls import LIMIT_WAITING
 from muster.configuration_manager.customer import PREFIX, SCIM
 from muster.configuration_manager.customers import Profile
 from muster.http_server.messages import Lane, Request
@@ -67,7 +68,7 @@ def test_the_thread_of_all_sockets_does_not_wait_for_a_log_that_is_behind(tmp_pa
         writer = threading.Thread(target=write)
         writer.start()
         held.wait(60)
-        for _ in range(6_000):
+        for _ in range(LIMIT_WAITING // 2 + 1_000):
             assert site.application.answer(request).status == 404
         assert site.application.choose_lane(request) is Lane.APART
         done.set()

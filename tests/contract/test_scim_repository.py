@@ -567,7 +567,7 @@ def test_every_page_is_that_of_memory(
     twins: tuple[MemoryRepository, SqlRepository], text: str | None, start: int, length: int
 ) -> None:
     bound = None if text is None else bound_filter(text, GENERIC_USER_TYPE)
-    query = ResourceQuery(filter=bound, start_index=start, count=length)
+    query = ResourceQuery(filter=bound, start_index=start, limit=length)
     wanted, found = (repository.query("User", query) for repository in twins)
     assert found.total == wanted.total
     assert [each.document["userName"] for each in found.resources] == [
@@ -816,7 +816,7 @@ def test_a_broad_comparison_is_counted_by_what_it_leaves_out(
     repository = sql.repository()
     for number in range(10):
         repository.insert("User", _user(f"u{number}"))
-    query = ResourceQuery(filter=bound_filter(text, GENERIC_USER_TYPE), count=2)
+    query = ResourceQuery(filter=bound_filter(text, GENERIC_USER_TYPE), limit=2)
     found = repository.query("User", query)
     assert (found.total, len(found.resources)) == (wanted, min(wanted, 2))
 
@@ -841,8 +841,8 @@ def test_what_was_made_by_hand_is_hidden_where_only_the_providers_own_is_shown(s
     for text in ('userName eq "hidden"', 'userName sw "hid"', 'nickName ne "x" and userName sw "h"'):
         assert _find(shown, text) == []
         assert _find(desk, text) == ["hidden"]
-    assert [shown.query("User", ResourceQuery(count=n)).total for n in (0, 10)] == [1, 1]
-    assert [desk.query("User", ResourceQuery(count=n)).total for n in (0, 10)] == [2, 2]
+    assert [shown.query("User", ResourceQuery(limit=n)).total for n in (0, 10)] == [1, 1]
+    assert [desk.query("User", ResourceQuery(limit=n)).total for n in (0, 10)] == [2, 2]
     with pytest.raises(ResourceNotFound):
         shown.delete("User", hidden.id)
     with pytest.raises(UniquenessConflict):
@@ -869,7 +869,7 @@ def _walk(repository: Repository, text: str | None, size: int) -> list[list[str]
     place = 0
     while True:
         bound = None if text is None else bound_filter(text, GENERIC_USER_TYPE)
-        page = repository.query("User", ResourceQuery(filter=bound, after=place, count=size))
+        page = repository.query("User", ResourceQuery(filter=bound, after=place, limit=size))
         if not page.resources:
             return pages
         assert len(page.places) == len(page.resources)
@@ -890,27 +890,27 @@ def test_a_page_before_a_place_ends_just_before_it(repository: Repository, text:
     for number in range(5):
         repository.insert("User", _user(f"u{number}", title="t"))
     bound = None if text is None else bound_filter(text, GENERIC_USER_TYPE)
-    whole = repository.query("User", ResourceQuery(filter=bound, after=0, count=5))
+    whole = repository.query("User", ResourceQuery(filter=bound, after=0, limit=5))
     for place, wanted in ((whole.places[3], ["u1", "u2"]), (whole.places[1], ["u0"]), (whole.places[0], [])):
-        page = repository.query("User", ResourceQuery(filter=bound, before=place, count=2))
+        page = repository.query("User", ResourceQuery(filter=bound, before=place, limit=2))
         assert [found.document["userName"] for found in page.resources] == wanted
         assert page.total == 5
-    nothing = repository.query("User", ResourceQuery(filter=bound, before=whole.places[4], count=0))
+    nothing = repository.query("User", ResourceQuery(filter=bound, before=whole.places[4], limit=0))
     assert (nothing.total, list(nothing.resources)) == (5, [])
 
 
 def test_a_deleted_resource_shifts_no_page(repository: Repository) -> None:
     made = [repository.insert("User", _user(f"u{number}")) for number in range(6)]
-    first = repository.query("User", ResourceQuery(after=0, count=2))
+    first = repository.query("User", ResourceQuery(after=0, limit=2))
     repository.delete("User", made[0].id)
     repository.delete("User", made[1].id)
-    second = repository.query("User", ResourceQuery(after=first.places[-1], count=2))
+    second = repository.query("User", ResourceQuery(after=first.places[-1], limit=2))
     assert [found.document["userName"] for found in second.resources] == ["u2", "u3"]
 
 
 def test_a_lookup_by_place_finds_the_one_and_then_nothing(repository: Repository) -> None:
     repository.insert("User", _user("ada"))
     bound = bound_filter('userName eq "ada"', GENERIC_USER_TYPE)
-    first = repository.query("User", ResourceQuery(filter=bound, after=0, count=2))
+    first = repository.query("User", ResourceQuery(filter=bound, after=0, limit=2))
     assert [found.document["userName"] for found in first.resources] == ["ada"]
-    assert not repository.query("User", ResourceQuery(filter=bound, after=first.places[0], count=2)).resources
+    assert not repository.query("User", ResourceQuery(filter=bound, after=first.places[0], limit=2)).resources

@@ -71,12 +71,12 @@ class MemoryRepository:
             if query.sort_by is not None:
                 found = sort_documents(found, query.sort_by, resource_type, descending=query.descending)
             start = query.start_index - 1
-            page = found[start : start + query.count]
+            page = found[start : start + query.limit]
             if query.after is not None:
-                page = [document for document in found if self._places[document["id"]] > query.after][: query.count]
+                page = [document for document in found if self._places[document["id"]] > query.after][: query.limit]
             elif query.before is not None:
                 page = [document for document in found if self._places[document["id"]] < query.before]
-                page = page[max(0, len(page) - query.count) :]
+                page = page[max(0, len(page) - query.limit) :]
             resources = [
                 self._stored(type_name, self._documents[type_name][document["id"]], with_members=query.with_members)
                 for document in page

@@ -22,7 +22,7 @@ from muster.database.connection import Database
 
 logger = logging.getLogger(__name__)
 
-LIMIT_WAITING = 10_000
+LIMIT_WAITING = 30_000
 LIMIT_WAIT_SECONDS = 30.0
 LIMIT_BATCH = 500
 BLOCKS = (100, 20, 5, 1)  # rows of one statement, the largest first
@@ -99,7 +99,7 @@ class CallLog:
         return len(self._waiting) > LIMIT_WAITING // 2
 
     def add(self, call: ScimCall) -> None:
-        """Hands over a call; waits when the log is ten thousand calls behind."""
+        """Hands over a call; waits when the log is tens of thousands of calls behind."""
         self._waiting.append(call)
         if len(self._waiting) > LIMIT_WAITING:
             with self._drained:

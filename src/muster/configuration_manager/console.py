@@ -183,7 +183,7 @@ def make_console(
     @signed_in
     def show_customers() -> Any:
         rows = [
-            (each, repository_of(each).query("User", ResourceQuery(count=0)).total)
+            (each, repository_of(each).query("User", ResourceQuery(limit=0)).total)
             for each in customers.list_customers()
         ]
         return _page("customers.html", rows=rows)
@@ -205,7 +205,7 @@ def make_console(
             filter=_search(wanted) if wanted else None,
             sort_by=AttributePath(attribute="userName"),
             start_index=(number - 1) * PAGE_ROWS + 1,
-            count=PAGE_ROWS,
+            limit=PAGE_ROWS,
         )
         found = repository_of(customer).query("User", query)
         return _page(

@@ -183,21 +183,21 @@ def order_by(
 def turn_page(found: sa.Select[Any], query: ResourceQuery, order: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
     """The part of what is found that the query asks for; the part before a place comes backwards."""
     if query.after is not None:
-        return found.where(resources.c.key > query.after).order_by(resources.c.key.asc()).limit(query.count)
+        return found.where(resources.c.key > query.after).order_by(resources.c.key.asc()).limit(query.limit)
     if query.before is not None:
-        return found.where(resources.c.key < query.before).order_by(resources.c.key.desc()).limit(query.count)
-    return found.order_by(*order).limit(query.count).offset(query.start_index - 1)
+        return found.where(resources.c.key < query.before).order_by(resources.c.key.desc()).limit(query.limit)
+    return found.order_by(*order).limit(query.limit).offset(query.start_index - 1)
 
 
 def choose_rows(ordered: Sequence[Row], query: ResourceQuery) -> Sequence[Row]:
     """The same of rows that were read, each beginning with its key."""
     if query.after is not None:
         after = query.after
-        return [row for row in ordered if row[0] > after][: query.count]
+        return [row for row in ordered if row[0] > after][: query.limit]
     if query.before is not None:
         before = query.before
-        return [row for row in ordered if row[0] < before][-query.count :] if query.count else []
-    return ordered[query.start_index - 1 :][: query.count]
+        return [row for row in ordered if row[0] < before][-query.limit :] if query.limit else []
+    return ordered[query.start_index - 1 :][: query.limit]
 
 
 def _compile_comparison(bound: Comparison, columns: Columns) -> CompiledFilter:

@@ -67,9 +67,10 @@ class ResourceReader:
             with self._database.read() as connection:
                 row = self._reads.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id), on=connection)
                 return None if row is None else self._load([row], type_name, connection)[0]
-        row = self._reads.by_id.fetch_one(self._named(type_name, p_resource_id=resource_id))
-        if row is None:
+        rows = self._reads.by_id.fetch_values((self._customer_key, type_name, resource_id))
+        if not rows:
             return None
+        row = rows[0]
         if row[4]:
             with self._database.read() as connection:
                 return self._load([row], type_name, connection, with_members=with_members)[0]
@@ -99,14 +100,14 @@ class ResourceReader:
             or indexed is None
             or "\0" in str(bound.value)
             or query.sort_by is not None
-            or query.count == 0
+            or query.limit == 0
         ):
             return None
         if query.after is not None or query.before is not None:
             return None
         value = indexed.encode(bound.value)
-        rows = self._reads.by_column[column].fetch_all(self._named(type_name, p_value=value, p_limit=query.count + 1))
-        if len(rows) > query.count:
+        rows = self._reads.by_column[column].fetch_values((self._customer_key, type_name, value, query.limit + 1))
+        if len(rows) > query.limit:
             return None
         if any(row[4] for row in rows) or (type_name == GROUP and query.with_members and rows):
             with self._database.read() as connection:
@@ -117,11 +118,11 @@ class ResourceReader:
 
     def _read_page(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
         """A page of everything in one statement; None when it takes more."""
-        if query.filter is not None or query.sort_by is not None or not query.count or query.after or query.before:
+        if query.filter is not None or query.sort_by is not None or not query.limit or query.after or query.before:
             return None
         if query.after is not None or (type_name == GROUP and query.with_members):
             return None
-        limits = self._named(type_name, p_limit=query.count, p_offset=query.start_index - 1)
+        limits = self._named(type_name, p_limit=query.limit, p_offset=query.start_index - 1)
         rows = self._reads.page.fetch_all(limits)
         if not rows or rows[0][TOTAL] is None or any(row[4] for row in rows):
             return None
@@ -139,7 +140,7 @@ class ResourceReader:
             if total is None:
                 total = self._count(type_name, scope, connection, is_everything=compiled.clause is None)
             rows: list[Row] = []
-            if query.count and total >= query.start_index:
+            if query.limit and total >= query.start_index:
                 page = queries.turn_page(sa.select(*READ_COLUMNS).where(*scope), query, order)
                 rows = [tuple(row) for row in connection.execute(page)]
             if query.before is not None:

@@ -51,6 +51,10 @@ CHANGED_COLUMNS = (
 # When nothing that is looked up changed: SQLite writes each index that a statement names a column of.
 CONTENT_COLUMNS = ("revision", "modified_at", "body")
 
+# The order in which the two that are asked most get their values.
+BY_ID = ("p_customer_key", "p_type", "p_resource_id")
+BY_COLUMN = ("p_customer_key", "p_type", "p_value", "p_limit")
+
 _OF_TYPE = (
     resources.c.customer_key == sa.bindparam("p_customer_key"),
     resources.c.type == sa.bindparam("p_type"),
@@ -163,7 +167,7 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
         counters.c.customer_key == sa.bindparam("p_customer_key"), counters.c.type == sa.bindparam("p_type")
     )
     return ReadingStatements(
-        by_id=database.prepare(by_id),
+        by_id=database.prepare(by_id).in_order(BY_ID),
         by_id_for_update=database.prepare(by_id.with_for_update(of=resources)),
         by_column={
             name: database.prepare(
@@ -171,7 +175,8 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
                 .where(*scope, resources.c[name] == sa.bindparam("p_value"))
                 .order_by(resources.c.key)
                 .limit(sa.bindparam("p_limit"))
-            )
+                .offset(sa.literal_column("0"))  # SQLite would get one as a parameter
+            ).in_order(BY_COLUMN)
             for name in ("unique_name", "external_id", "display_name", "resource_id")
         },
         page=database.prepare(

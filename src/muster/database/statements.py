@@ -58,6 +58,20 @@ class Prepared:
         rows: list[Row] = self._run(parameters, on, _all)
         return [self._decode(row) for row in rows] if self._decoders else rows
 
+    def fetch_values(self, values: Sequence[Any]) -> list[Row]:
+        """All rows, by values of the driver's own types in the order of `parameters`, outside any transaction.
+
+        The quickest way; for statements whose columns need no conversion.
+        """
+        given = values if self._names is not None else dict(zip(self.parameters, values, strict=True))
+        own = self._source.own()
+        if own is not None:
+            rows: list[Row] = own.execute(self._sql, given).fetchall()
+        else:
+            with self._source.borrow() as driver:
+                rows = driver.execute(self._sql, given).fetchall()
+        return rows
+
     def execute(self, parameters: Mapping[str, Any] | None = None, *, on: Connection) -> int:
         """How many rows were changed. Raises IntegrityError as SQLAlchemy does."""
         return int(self._run(parameters, on, _changed))

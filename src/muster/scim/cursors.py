@@ -42,7 +42,7 @@ class Cursor:
             sort_by=query.sort_by,
             descending=query.descending,
             with_members=query.with_members,
-            count=wanted,
+            limit=wanted,
             start_index=1 if self.by_place else self.position + 1,
             after=self.position if self.by_place and not self.backwards else None,
             before=self.position if self.by_place and self.backwards else None,
@@ -71,13 +71,13 @@ class CursorDesk:
         Raises: InvalidCursor, ExpiredCursor, InvalidCount.
         """
         if not parameters.cursor:
-            return Cursor(by_place=by_place, count=parameters.count)
+            return Cursor(by_place=by_place, count=parameters.limit)
         cursor, issued_at = self._read(parameters.cursor, _digest(parameters, endpoint))
         if now - issued_at > self._limits.cursor_seconds:
             raise ExpiredCursor(
                 f"The cursor is older than {self._limits.cursor_seconds} seconds. Start again with an empty cursor."
             )
-        if parameters.count_is_given and parameters.count != cursor.count:
+        if parameters.count_is_given and parameters.limit != cursor.count:
             raise InvalidCount(
                 f"count was {cursor.count} on the first page and has to stay so. Start again to change it."
             )

@@ -76,7 +76,7 @@ class ResourceEndpoint:
             sort_by=self.bind_sort(parameters.sort_by),
             descending=parameters.descending,
             start_index=parameters.start_index,
-            count=parameters.count,
+            limit=parameters.limit,
             with_members=self._has_members and wants(self.type, "members", *names),
         )
 
@@ -93,12 +93,12 @@ class ResourceEndpoint:
         named = Comparison(
             attribute=AttributePath(attribute="userName"), operator=FilterOperator.EQUAL, value=user_name
         )
-        found = self.read(ResourceQuery(filter=named, count=1)).resources
+        found = self.read(ResourceQuery(filter=named, limit=1)).resources
         return found[0].id if found else None
 
     def write(self, stored: StoredResource, parameters: SearchParameters, base_url: str) -> bytes:
         """The JSON of a resource on a list."""
-        return self._write(stored, base_url, self._projection(parameters))
+        return self._write_listed(stored, base_url, self._projection(parameters))
 
     def _projection(self, parameters: SearchParameters) -> Projection | None:
         return self._compile(parameters.attributes, parameters.excluded)
@@ -179,7 +179,7 @@ class ResourceEndpoint:
                 Comparison(attribute=AttributePath(attribute="active"), operator=FilterOperator.EQUAL, value=False),
             )
         )
-        page = self._repository.query(self.type.name, ResourceQuery(filter=wanted, count=2))
+        page = self._repository.query(self.type.name, ResourceQuery(filter=wanted, limit=2))
         if page.total != 1:
             return None
         active = {"active": True, **document}
@@ -278,30 +278,29 @@ class ResourceEndpoint:
         request: ScimRequest,
         names: tuple[tuple[str, ...], tuple[str, ...]],
     ) -> ScimResponse:
-        body = self._write(stored, request.base_url, self._compile(*names))
-        headers = {
-            "Content-Type": MEDIA_TYPE,
-            "ETag": etag(stored.version),
-            "Location": self._location(request.base_url, stored.id),
-        }
-        return ScimResponse(status=status, headers=headers, body=body)
+        location = self._location(request.base_url, stored.id)
+        body = self._write(stored, location, request.base_url, self._compile(*names))
+        headers = {"Content-Type": MEDIA_TYPE, "ETag": etag(stored.version), "Location": location}
+        return ScimResponse(status, headers, body)
 
     def _write_all(self, resources: Sequence[StoredResource], base_url: str, project: Projection | None) -> list[bytes]:
         """The JSON of resources on a list: what `_write` says, without a call for each that is shown as stored."""
         if project is not None:
-            return [self._write(stored, base_url, project) for stored in resources]
+            return [self._write_listed(stored, base_url, project) for stored in resources]
         may_concern = self._references.may_concern
         before = b',"location":' + orjson.dumps(self._location(base_url, ""))[:-1]
         return [
-            self._write(stored, base_url, None)
+            self._write_listed(stored, base_url, None)
             if may_concern(stored.body)
             else b'%b%b%b"}}' % (stored.body[:-2], before, stored.id.encode())
             for stored in resources
         ]
 
-    def _write(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
+    def _write_listed(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
+        return self._write(stored, self._location(base_url, stored.id), base_url, project)
+
+    def _write(self, stored: StoredResource, location: str, base_url: str, project: Projection | None) -> bytes:
         """The JSON of a resource with its location: the stored bytes themselves when all of it is shown."""
-        location = self._location(base_url, stored.id)
         if project is None and not self._references.may_concern(stored.body):
             return b'%b,"location":%b}}' % (stored.body[:-2], orjson.dumps(location))
         shown = self._references.show(stored.document, base_url)

@@ -6,7 +6,6 @@ Source: RFC 7644 §3.4.2.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from muster.scim.cursors import CursorDesk, turn
@@ -33,7 +32,7 @@ class Everything:
     def answer(self, parameters: SearchParameters, request: ScimRequest) -> ScimResponse:
         """The list. Raises: InvalidFilter, InvalidPath when no type knows the names; TooMany; InvalidCursor."""
         if parameters.cursor is None:
-            total, found = self._read(parameters, parameters.start_index - 1, parameters.count)
+            total, found = self._read(parameters, parameters.start_index - 1, parameters.limit)
             paging: dict[str, int | str | None] = {"startIndex": parameters.start_index}
         else:
             cursor = self._desk.open(parameters, "/", by_place=False, now=request.asked_at)
@@ -55,7 +54,7 @@ class Everything:
         total, found = 0, list[_Found]()
         for endpoint, query in queries:
             start_index = max(0, skipped - total) + 1
-            page = endpoint.read(replace(query, start_index=start_index, count=count - len(found)))
+            page = endpoint.read(query._replace(start_index=start_index, limit=count - len(found)))
             total += page.total
             found += [(endpoint, stored) for stored in page.resources]
         return total, found
@@ -74,7 +73,7 @@ class Everything:
         present: list[tuple[Any, _Found]] = []
         absent: list[_Found] = []
         for endpoint, query in queries:
-            page = endpoint.read(replace(query, start_index=1, count=depth if count else 0))
+            page = endpoint.read(query._replace(start_index=1, limit=depth if count else 0))
             total += page.total
             for stored in page.resources:
                 order = None if query.sort_by is None else order_of(stored.document, query.sort_by, endpoint.type)
@@ -93,12 +92,12 @@ class Everything:
         queries: list[tuple[ResourceEndpoint, ResourceQuery]] = []
         for endpoint in self._endpoints:
             try:
-                query = endpoint.bind(replace(parameters, sort_by=None))
+                query = endpoint.bind(parameters._replace(sort_by=None))
             except InvalidFilter as error:
                 refused = refused or error
                 continue
             try:
-                query = replace(query, sort_by=endpoint.bind_sort(parameters.sort_by))
+                query = query._replace(sort_by=endpoint.bind_sort(parameters.sort_by))
             except InvalidPath as error:
                 unsorted = unsorted or error
             queries.append((endpoint, query))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from muster.scim.errors import InvalidCount, InvalidCursor, InvalidSyntax, InvalidValue, ScimError
 from muster.scim.limits import Limits
@@ -20,16 +19,15 @@ _LAST_INDEX = 10**18
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchParameters:
-    """`count` is within the page size; `start_index` at least 1. `cursor` None asks for a page by `start_index`,
-    an empty one for the first page by cursor."""
+class SearchParameters(NamedTuple):
+    """`limit` is the count, within the page size; `start_index` at least 1. `cursor` None asks for a page by
+    `start_index`, an empty one for the first page by cursor."""
 
+    limit: int
     filter: str | None = None
     sort_by: str | None = None
     descending: bool = False
     start_index: int = 1
-    count: int
     count_is_given: bool = False
     cursor: str | None = None
     attributes: tuple[str, ...] = ()
@@ -39,7 +37,7 @@ class SearchParameters:
 def read_query(query: Mapping[str, str], limits: Limits) -> SearchParameters:
     """The parameters of an address; their names are taken in any letter case. Raises: InvalidValue."""
     if not query:
-        return SearchParameters(count=limits.default_page_size)
+        return SearchParameters(limit=limits.default_page_size)
     given = {name.lower(): value for name, value in query.items()}
     cursor = given.get("cursor")
     _check_one_way(cursor, given.get("startindex"))
@@ -49,7 +47,7 @@ def read_query(query: Mapping[str, str], limits: Limits) -> SearchParameters:
         sort_by=given.get("sortby") or None,
         descending=is_descending(given.get("sortorder") or None),
         start_index=_start(_number(given, "startIndex", 1)),
-        count=_page(count, limits),
+        limit=_page(count, limits),
         count_is_given=bool(given.get("count")),
         cursor=cursor,
         attributes=split_names(given.get("attributes")),
@@ -97,7 +95,7 @@ def read_search(body: Any, limits: Limits, *, strict: bool) -> SearchParameters:
         sort_by=_text(given, "sortBy"),
         descending=is_descending(_text(given, "sortOrder")),
         start_index=_start(_whole(given, "startIndex", 1)),
-        count=_page(count, limits),
+        limit=_page(count, limits),
         count_is_given="count" in given,
         cursor=cursor,
         attributes=_names(given, "attributes"),

@@ -42,29 +42,27 @@ class StoredResource(NamedTuple):
         return document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceQuery:
+class ResourceQuery(NamedTuple):
     """What to find. Filter and paths are bound: canonical names, schema None for the core schema, types checked.
 
-    `start_index` counts from 1 and is at least 1; `count` is at least 0 (0: only the total is asked).
+    `start_index` counts from 1 and is at least 1; `limit` is at least 0 (0: only the total is asked).
     Resources without the sort attribute come last when ascending, first when descending (RFC 7644 §3.4.2.3);
     ties and unsorted lists are in one stable order. `with_members` False: leave `members` out.
-    `after` and `before` are for unsorted queries, never both: the first `count` resources after that place in the order
-    of creation (0 is before all), or the last `count` before it; `start_index` is then 1. `total` stays that of all.
+    `after` and `before` are for unsorted queries, never both: the first `limit` resources after that place in the order
+    of creation (0 is before all), or the last `limit` before it; `start_index` is then 1. `total` stays that of all.
     """
 
     filter: Filter | None = None
     sort_by: AttributePath | None = None
     descending: bool = False
     start_index: int = 1
-    count: int = 100
+    limit: int = 100
     with_members: bool = True
     after: int | None = None
     before: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcePage:
+class ResourcePage(NamedTuple):
     """One page of an answer; `total` counts everything that the filter finds. `places` are those of the resources in
     the order of creation: positive, growing, never used again; given when `after` or `before` was asked."""
 

@@ -110,7 +110,7 @@ class ScimServer:
             if self._profile.strict:
                 _check_accept(request.headers.get("accept"))
             answered = handler(request, rest)
-            return replace(answered, body=b"") if method == "HEAD" else answered
+            return answered._replace(body=b"") if method == "HEAD" else answered
         except ScimError as refused:
             return answer_error(refused)
 

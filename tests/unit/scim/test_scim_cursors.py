@@ -13,12 +13,12 @@ from muster.scim.parameters import SearchParameters
 from muster.scim.repository import ResourceQuery
 
 DESK = CursorDesk(b"key", DEFAULT_LIMITS)
-ASKED = SearchParameters(count=3, cursor="")
+ASKED = SearchParameters(limit=3, cursor="")
 PLACED = Cursor(by_place=True, position=40, count=3)
 
 
 def _sent(text: str, **changes: object) -> SearchParameters:
-    return replace(ASKED, cursor=text, **changes)
+    return ASKED._replace(cursor=text, **changes)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_an_old_cursor_has_expired() -> None:
 def test_count_stays_that_of_the_first_page() -> None:
     text = DESK.write(PLACED, ASKED, "/Users", now=0)
     with pytest.raises(InvalidCount, match="count was 3"):
-        DESK.open(_sent(text, count=4, count_is_given=True), "/Users", by_place=True, now=0)
-    assert DESK.open(_sent(text, count=100), "/Users", by_place=True, now=0).count == 3
-    assert DESK.open(_sent(text, count=3, count_is_given=True), "/Users", by_place=True, now=0).count == 3
+        DESK.open(_sent(text, limit=4, count_is_given=True), "/Users", by_place=True, now=0)
+    assert DESK.open(_sent(text, limit=100), "/Users", by_place=True, now=0).count == 3
+    assert DESK.open(_sent(text, limit=3, count_is_given=True), "/Users", by_place=True, now=0).count == 3
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_count_stays_that_of_the_first_page() -> None:
 )
 def test_a_cursor_asks_for_one_resource_more(cursor: Cursor, wanted: tuple[int | None, ...]) -> None:
     query = cursor.bound_to(ResourceQuery(with_members=False, descending=True))
-    assert (query.start_index, query.after, query.before, query.count) == wanted
+    assert (query.start_index, query.after, query.before, query.limit) == wanted
     assert (query.with_members, query.descending) == (False, True)
 
 

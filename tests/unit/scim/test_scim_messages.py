@@ -107,10 +107,10 @@ def test_an_error_is_answered_with_its_status_type_and_headers() -> None:
 )
 def test_a_page_is_within_its_bounds(query: dict[str, str], start_index: int, count: int) -> None:
     read = read_query(query, LIMITS)
-    assert (read.start_index, read.count) == (start_index, count)
+    assert (read.start_index, read.limit) == (start_index, count)
     body = {name: int(value) for name, value in query.items() if value}
     searched = read_search(body, LIMITS, strict=False)
-    assert (searched.start_index, searched.count) == (start_index, count)
+    assert (searched.start_index, searched.limit) == (start_index, count)
 
 
 @pytest.mark.parametrize("query", [{"count": "x"}, {"count": "1.0"}, {"startIndex": "٣"}, {"count": "9" * 30}])
