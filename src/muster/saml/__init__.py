@@ -1,0 +1,1 @@
+"""SAML 2.0 for both parties: messages written and read, signed and checked."""
