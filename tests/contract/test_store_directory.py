@@ -207,6 +207,42 @@ def test_members_are_read_in_pages_without_deleted_ones(company: Company) -> Non
     assert second.next_after is None
 
 
+def _names(found: Any) -> list[str]:
+    return [name_of(each.object_id) for each in found]
+
+
+def test_members_are_found_at_any_depth_each_once_and_a_circle_ends(company: Company) -> None:
+    company.hire("ann", "bob", "cid", "dan", "eve")
+    company.make_group("all", "eng", "core", "gone")
+    company.put_in("all", "ann", "eng", "gone")
+    company.put_in("eng", "bob", "ann", "core")
+    company.put_in("core", "cid", "all")
+    company.put_in("gone", "dan")
+    company.set_lifecycle("gone", SOFT, GROUP)
+    company.set_lifecycle("cid", SOFT)
+    directory = company.store.directory
+    whole = directory.members(id_of("all"), None, 10, transitive=True)
+    assert (_names(whole.objects), whole.total, whole.next_after) == (["ann", "bob", "eng", "core"], 4, None)
+    first = directory.members(id_of("all"), None, 3, transitive=True)
+    rest = directory.members(id_of("all"), first.next_after, 3, transitive=True)
+    assert (_names(first.objects + rest.objects), rest.total) == (["ann", "bob", "eng", "core"], None)
+    assert directory.members(id_of("gone"), None, 10, transitive=True).total == 1
+    assert _names(directory.groups_of(id_of("bob"), transitive=True)) == ["all", "core", "eng"]
+    assert _names(directory.groups_of(id_of("core"), transitive=True)) == ["all", "eng"]
+    assert _names(directory.groups_of(id_of("eve"), transitive=True)) == []
+
+
+def test_reports_are_those_whose_manager_somebody_is(company: Company) -> None:
+    company.hire("ann", "bob", "cid", "dan")
+    for name in ("bob", "cid", "dan"):
+        company.set_manager(name, "ann")
+    company.set_lifecycle("cid", SOFT)
+    first = company.store.directory.reports_of(id_of("ann"), None, 1)
+    rest = company.store.directory.reports_of(id_of("ann"), first.next_after, 1)
+    assert (_names(first.objects), first.total, _names(rest.objects), rest.next_after) == (["bob"], 2, ["dan"], None)
+    assert company.store.directory.reports_of(id_of("bob"), None, 9).objects == ()
+
+
 def test_unknown_groups_and_members_are_refused_and_nothing_is_written(company: Company) -> None:
     company.hire("ann")
     company.make_group("eng")

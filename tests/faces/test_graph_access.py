@@ -42,6 +42,7 @@ OPEN_TO_OWNERS = {
     ("GET", "/applications"),
     ("GET", "/servicePrincipals"),
     ("GET", "/auditLogs/provisioning"),
+    ("GET", "/auditLogs/provisioning/{entry}"),
     ("GET", "/work/{work}"),
 }
 CALLS = [(route.method, route.path) for route in ROUTES]

@@ -90,6 +90,18 @@ def test_an_entry_has_the_documented_parts(filled: House) -> None:
     assert (information["errorCode"], information["errorCategory"]) == ("NotEffectivelyEntitled", "nonServiceFailure")
 
 
+def test_an_entry_of_either_log_is_found_by_its_id(filled: House) -> None:
+    listed = {each["id"]: each for each in filled.call("GET", "/auditLogs/provisioning").body["value"]}
+    one = filled.call("GET", "/auditLogs/provisioning/entry-2").body
+    assert one.pop("@odata.context").endswith("#auditLogs/provisioning/$entity")
+    assert one == listed["entry-2"]
+    assert ids(filled.call("GET", "/auditLogs/provisioning?$filter=id eq 'entry-3'")) == ["entry-3"]
+    audits = filled.call("GET", "/auditLogs/directoryAudits").body["value"]
+    assert filled.call("GET", f"/auditLogs/directoryAudits('{audits[-1]['id']}')").body.items() >= audits[-1].items()
+    assert filled.call("GET", "/auditLogs/provisioning/entry-9").status == 404
+    assert filled.call("GET", "/auditLogs/directoryAudits/entry-1").status == 404
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

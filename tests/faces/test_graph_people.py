@@ -300,6 +300,29 @@ def test_a_wrong_reference_is_refused(house: House, reference: dict[str, Any], s
     assert house.call("PUT", f"/users/{ada['id']}/manager/$ref", reference).status == status
 
 
+def test_memberships_of_any_depth_and_reports_are_listed(house: House) -> None:
+    ada, bea, inner, outer = house.user(), house.user("bea"), house.group("Inner"), house.group("Outer")
+    for group, member in ((inner, ada), (outer, inner), (outer, bea)):
+        reference = {"@odata.id": f"https://graph/directoryObjects/{member['id']}"}
+        assert house.call("POST", f"/groups/{group['id']}/members/$ref", reference).status == 204
+    reference = {"@odata.id": f"https://graph/users/{bea['id']}"}
+    assert house.call("PUT", f"/users/{ada['id']}/manager/$ref", reference).status == 204
+
+    def ids(path: str) -> set[str]:
+        return {each["id"] for each in house.call("GET", path).body["value"]}
+
+    around, within = f"/users/{ada['id']}/transitiveMemberOf", f"/groups/{outer['id']}/transitiveMembers"
+    assert ids(around) == ids(f"{around}/microsoft.graph.group") == {inner["id"], outer["id"]}
+    assert ids(f"/groups/{inner['id']}/transitiveMemberOf") == {outer["id"]}
+    assert ids(within) == {ada["id"], bea["id"], inner["id"]}
+    assert ids(f"{within}/microsoft.graph.user") == {ada["id"], bea["id"]}
+    assert ids(f"{within}/microsoft.graph.group") == {inner["id"]}
+    assert house.call("GET", f"{within}/$count").text == "3"
+    assert ids("/users/bea@example.com/directReports") == {ada["id"]}
+    assert house.call("GET", "/users/nobody/directReports").status == 404
+    assert house.call("GET", "/groups/nobody/transitiveMembers").status == 404
+
+
 def test_a_group_is_no_member_of_itself_and_a_user_not_their_own_manager(house: House) -> None:
     group, ada = house.group(), house.user("ada")
     answer = house.call("POST", f"/groups/{group['id']}/members/$ref", {"@odata.id": f"https://x/{group['id']}"})

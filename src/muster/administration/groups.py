@@ -69,16 +69,16 @@ def purge_group(desk: Desk, group_id: str) -> None:
     _move(desk, group_id, Lifecycle.HARD_DELETED, "Hard delete group")
 
 
-def members(desk: Desk, group_id: str, after: str | None, limit: int) -> DirectoryPage:
-    """Returns a page of direct members. Raises: Refused."""
+def members(desk: Desk, group_id: str, after: str | None, limit: int, *, transitive: bool = False) -> DirectoryPage:
+    """Returns a page of direct members, or of those at any depth. Raises: Refused."""
     desk.require(Permission.READ_DIRECTORY)
-    return desk.stores.directory.members(_present(desk, group_id).object_id, after, limit)
+    return desk.stores.directory.members(_present(desk, group_id).object_id, after, limit, transitive=transitive)
 
 
-def groups_of(desk: Desk, object_id: str) -> Sequence[DirectoryObject]:
-    """Returns the groups of which an object is a direct member. Raises: Refused."""
+def groups_of(desk: Desk, object_id: str, *, transitive: bool = False) -> Sequence[DirectoryObject]:
+    """Returns the groups of which an object is a member, directly or at any depth. Raises: Refused."""
     desk.require(Permission.READ_DIRECTORY)
-    return desk.stores.directory.groups_of(object_id)
+    return desk.stores.directory.groups_of(object_id, transitive=transitive)
 
 
 def add_members(desk: Desk, group_id: str, member_ids: Sequence[str]) -> int:

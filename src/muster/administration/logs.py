@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from muster.administration.desk import Desk
-from muster.administration.refusals import bad_request
+from muster.administration.refusals import bad_request, not_found
 from muster.model.log import LogEntry
 from muster.model.roles import Permission
 from muster.ports.administration import AuditEntry
@@ -34,6 +34,15 @@ def provisioning(
         query.after,
         query.limit,
     )
+
+
+def find_entry(desk: Desk, entry_id: str) -> LogEntry:
+    """Returns an entry of the provisioning log. Raises: Refused."""
+    found, _ = desk.stores.log.search(_allowed(desk, LogQuery(entry_id=entry_id)))
+    entry = next((each for each in found if each.id == entry_id), None)
+    if entry is None:
+        raise not_found("Log entry", entry_id)
+    return entry
 
 
 def every_entry(desk: Desk, query: LogQuery, matches: Callable[[LogEntry], bool] | None = None) -> Iterator[LogEntry]:
@@ -68,6 +77,15 @@ def audits(
     desk.require(Permission.READ_LOGS)
     search = desk.stores.audit.search
     return _collected(lambda start, count: search(after=start, limit=count, ascending=ascending), matches, after, limit)
+
+
+def find_audit(desk: Desk, entry_id: str) -> AuditEntry:
+    """Returns an entry of the audit log. Raises: Refused."""
+    desk.require(Permission.READ_LOGS)
+    found = desk.stores.audit.get(entry_id)
+    if found is None:
+        raise not_found("Audit entry", entry_id)
+    return found
 
 
 def count_audits(desk: Desk, matches: Callable[[AuditEntry], bool]) -> int:

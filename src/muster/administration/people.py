@@ -106,6 +106,11 @@ def manager_of(desk: Desk, name: str) -> DirectoryObject | None:
     return manager if manager is not None and manager.lifecycle is Lifecycle.PRESENT else None
 
 
+def reports_of(desk: Desk, name: str, after: str | None, limit: int) -> DirectoryPage:
+    """Returns a page of those whose manager a user is. Raises: Refused."""
+    return desk.stores.directory.reports_of(find_user(desk, name).object_id, after, limit)
+
+
 def by_ids(desk: Desk, object_ids: Sequence[str]) -> Sequence[DirectoryObject]:
     """Returns the present users and groups with these ids; unknown ones are left out. Raises: Refused."""
     desk.require(Permission.READ_DIRECTORY)

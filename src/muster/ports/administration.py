@@ -96,6 +96,10 @@ class AuditStore(Protocol):
         """Writes an entry."""
         ...
 
+    def get(self, entry_id: str) -> AuditEntry | None:
+        """Returns an entry, None if there is none of that id."""
+        ...
+
     def search(
         self, *, after: str | None, limit: int, ascending: bool = False
     ) -> tuple[Sequence[AuditEntry], str | None]:

@@ -311,6 +311,8 @@ class CensusStore(Protocol):
 class LogQuery:
     """A search of the provisioning log, newest first unless ascending. Texts are compared exactly unless said so."""
 
+    # Found by a number made of it: look whether it is the one.
+    entry_id: str | None = None
     job_id: str | None = None
     cycle_id: str | None = None
     change_id: str | None = None

@@ -109,12 +109,16 @@ class DirectoryStore(Protocol):
         """Adds and removes direct members (users or groups); returns how many really changed."""
         ...
 
-    def members(self, group_id: str, after: str | None, limit: int) -> DirectoryPage:
-        """Returns direct members."""
+    def members(self, group_id: str, after: str | None, limit: int, *, transitive: bool = False) -> DirectoryPage:
+        """Returns direct members, or those at any depth."""
         ...
 
-    def groups_of(self, object_id: str) -> Sequence[DirectoryObject]:
-        """Returns the groups of which an object is a direct member."""
+    def groups_of(self, object_id: str, *, transitive: bool = False) -> Sequence[DirectoryObject]:
+        """Returns the groups of which an object is a member, directly or at any depth."""
+        ...
+
+    def reports_of(self, user_id: str, after: str | None, limit: int) -> DirectoryPage:
+        """Returns those whose manager a user is."""
         ...
 
     def latest(self) -> int:

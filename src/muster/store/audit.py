@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from muster.database.connection import Database
 from muster.ports.administration import AuditEntry
-from muster.store.encoding import decode, encode
+from muster.store.encoding import decode, encode, id_number
 from muster.store.tables import audit
 
 
@@ -21,6 +21,13 @@ class SqlAudit:
         """Writes an entry."""
         with self._database.write() as connection:
             write_entry(connection, entry)
+
+    def get(self, entry_id: str) -> AuditEntry | None:
+        """Returns an entry, None if there is none of that id."""
+        statement = sa.select(audit.c.entry).where(audit.c.id_number == id_number(entry_id))
+        with self._database.read() as connection:
+            found = [decode(document, AuditEntry) for document in connection.execute(statement).scalars()]
+        return next((entry for entry in found if entry.id == entry_id), None)
 
     def search(
         self, *, after: str | None, limit: int, ascending: bool = False
@@ -39,4 +46,4 @@ class SqlAudit:
 
 def write_entry(connection: Connection, entry: AuditEntry) -> None:
     """Writes an entry in the caller's transaction."""
-    connection.execute(sa.insert(audit).values(at=entry.at, entry=encode(entry)))
+    connection.execute(sa.insert(audit).values(id_number=id_number(entry.id), at=entry.at, entry=encode(entry)))

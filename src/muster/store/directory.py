@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 
 from muster.database.connection import Database
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.ports.directory import DirectoryPage, DirectoryQuery, MemberChange, ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, hold_feed, latest, record
 from muster.store.directory_delta import changed_members, changed_objects
+from muster.store.directory_reach import groups_around, members_within
 from muster.store.directory_search import search_objects
 from muster.store.directory_writes import DirectoryBatch, DirectoryStatements, Draft
 from muster.store.rows import fetch_objects, object_key, object_of, objects_of, pieces, select_objects
@@ -110,10 +111,12 @@ class SqlDirectory:
                 connection.execute(sa.update(objects).where(objects.c.key == group).values(seq=seq))
         return len(new) + len(old)
 
-    def members(self, group_id: str, after: str | None, limit: int) -> DirectoryPage:
-        """Returns direct members that are not deleted, in the order in which they came into the directory."""
+    def members(self, group_id: str, after: str | None, limit: int, *, transitive: bool = False) -> DirectoryPage:
+        """Returns members that are not deleted, in the order in which they came into the directory."""
         with self._database.read() as connection:
             group = object_key(connection, group_id)
+            if transitive:
+                return _page(connection, objects.c.key.in_(members_within(group)), after, limit)
             of_group = sa.and_(memberships.c.group_key == group, objects.c.lifecycle == Lifecycle.PRESENT.value)
             total = None
             if after is None:
@@ -129,24 +132,27 @@ class SqlDirectory:
                 .order_by(memberships.c.member_key)
                 .limit(limit + 1)
             ).all()
-        page = rows[:limit]
-        return DirectoryPage(
-            objects=objects_of(page), next_after=str(page[-1].key) if len(rows) > limit and page else None, total=total
-        )
+        return _page_of(rows, limit, total)
 
-    def groups_of(self, object_id: str) -> Sequence[DirectoryObject]:
-        """Returns the groups, not deleted, of which an object is a direct member."""
+    def groups_of(self, object_id: str, *, transitive: bool = False) -> Sequence[DirectoryObject]:
+        """Returns the groups, not deleted, of which an object is a member."""
         with self._database.read() as connection:
+            member = object_key(connection, object_id)
+            around = sa.select(memberships.c.group_key).where(memberships.c.member_key == member)
             rows = connection.execute(
                 select_objects()
-                .join(memberships, memberships.c.group_key == objects.c.key)
                 .where(
-                    memberships.c.member_key == object_key(connection, object_id),
+                    objects.c.key.in_(groups_around(member) if transitive else around),
                     objects.c.lifecycle == Lifecycle.PRESENT.value,
                 )
                 .order_by(objects.c.folded_name, objects.c.key)
             ).all()
         return objects_of(rows)
+
+    def reports_of(self, user_id: str, after: str | None, limit: int) -> DirectoryPage:
+        """Returns those, not deleted, whose manager a user is, in the order in which they came into the directory."""
+        with self._database.read() as connection:
+            return _page(connection, objects.c.manager_key == object_key(connection, user_id), after, limit)
 
     def latest(self) -> int:
         """Returns the last number of the feed that is committed."""
@@ -172,6 +178,24 @@ class SqlDirectory:
                 .order_by(objects.c.deleted_at, objects.c.key)
             ).all()
         return objects_of(rows)
+
+
+def _page(connection: Connection, wanted: ColumnElement[bool], after: str | None, limit: int) -> DirectoryPage:
+    """Returns a page of the objects, not deleted, that fulfil a condition, by key; the first one with the total."""
+    conditions = (wanted, objects.c.lifecycle == Lifecycle.PRESENT.value)
+    total = None
+    if after is None:
+        total = connection.execute(sa.select(sa.func.count()).select_from(objects).where(*conditions)).scalar_one()
+    rows = connection.execute(
+        select_objects().where(*conditions, objects.c.key > int(after or 0)).order_by(objects.c.key).limit(limit + 1)
+    ).all()
+    return _page_of(rows, limit, total)
+
+
+def _page_of(rows: Sequence[Row[Any]], limit: int, total: int | None) -> DirectoryPage:
+    page = rows[:limit]
+    more = len(rows) > limit and page
+    return DirectoryPage(objects=objects_of(page), next_after=str(page[-1].key) if more else None, total=total)
 
 
 def find_row(connection: Connection, kind: ObjectKind, name: str) -> Row[Any] | None:

@@ -1,5 +1,6 @@
 """Frozen values as JSON bytes and back: what the store keeps whole and never compares in SQL."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -21,6 +22,11 @@ _RESOURCE = msgspec.json.Decoder(TargetResource)
 _PLAN = msgspec.json.Decoder(Plan)
 _OPEN = frozenset({list, dict})
 _HOLD = msgspec.json.Decoder(Hold)
+
+
+def id_number(entry_id: str) -> int:
+    """Returns a number of eight bytes made of an id: what is found by it is looked at whether it has the id."""
+    return int.from_bytes(hashlib.blake2b(entry_id.encode(), digest_size=8).digest(), signed=True)
 
 
 def encode(value: Any) -> bytes:

@@ -11,7 +11,7 @@ from muster.database.connection import Database
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.notice import Cause
 from muster.ports.cycles import LogQuery
-from muster.store.encoding import decode, encode
+from muster.store.encoding import decode, encode, id_number
 from muster.store.tables import LOGGED_FAILURES, LOGGED_REMOVALS, applications, cycles, jobs, log
 
 _EXACT = (
@@ -92,6 +92,7 @@ def log_row(entry: LogEntry) -> dict[str, Any]:
     """Returns the row of a log entry."""
     identity = (entry.source_name, entry.target_name, entry.source_id, entry.target_id)
     return {
+        "id_number": id_number(entry.id),
         "at": entry.at,
         "service_principal_id": entry.service_principal_id,
         "job_id": entry.job_id,
@@ -110,7 +111,9 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
     conditions: list[ColumnElement[bool]] = [
         log.c[name] == getattr(query, name) for name in _EXACT if getattr(query, name) is not None
     ]
-    if query.service_principal_id is None and query.source_id is None:
+    if query.entry_id is not None:
+        conditions.append(log.c.id_number == id_number(query.entry_id))
+    elif query.service_principal_id is None and query.source_id is None:
         # The index is by application: a job or a cycle that is still there says which one.
         application = _application_of(connection, query)
         if application is not None:

@@ -315,6 +315,8 @@ log = sa.Table(
     "log",
     METADATA,
     sa.Column("key", Key, primary_key=True),
+    # A number made of the entry's id, by which it is found.
+    sa.Column("id_number", Key, nullable=False, index=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("service_principal_id", sa.Text, nullable=False),
     sa.Column("job_id", sa.Text, nullable=False),
@@ -372,6 +374,7 @@ audit = sa.Table(
     "audit",
     METADATA,
     sa.Column("key", Key, primary_key=True),
+    sa.Column("id_number", Key, nullable=False, index=True),
     sa.Column("at", Instant, nullable=False, index=True),
     sa.Column("entry", sa.LargeBinary, nullable=False),
 )

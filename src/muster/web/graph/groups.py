@@ -7,7 +7,7 @@ from muster.administration.refusals import bad_request
 from muster.model.directory import ObjectKind
 from muster.web.graph import render
 from muster.web.graph.call import NO_CONTENT, Answer, Call, referenced_id, select
-from muster.web.graph.people import attributes_in, etag_of
+from muster.web.graph.people import attributes_in, etag_of, groups_around
 
 _EXPANDED_MEMBERS = 20
 _BIND = "members@odata.bind"
@@ -54,11 +54,22 @@ def delete_group(call: Call) -> Answer:
 
 def list_members(call: Call) -> Answer:
     """GET /groups/{group}/members: direct ones."""
-    options = call.options()
-    page = groups.members(call.desk, call.parts["group"], options.after, options.limit)
-    return call.collection(
-        "directoryObjects", page.objects, render.directory_object, next_after=page.next_after, total=page.total
-    )
+    return _members(call)
+
+
+def list_transitive_members(call: Call) -> Answer:
+    """GET /groups/{group}/transitiveMembers: those of groups within it, too, at any depth."""
+    return _members(call, transitive=True)
+
+
+def list_transitive_users(call: Call) -> Answer:
+    """GET /groups/{group}/transitiveMembers/microsoft.graph.user."""
+    return _cast_members(call, ObjectKind.USER, transitive=True)
+
+
+def list_transitive_groups(call: Call) -> Answer:
+    """GET /groups/{group}/transitiveMembers/microsoft.graph.group."""
+    return _cast_members(call, ObjectKind.GROUP, transitive=True)
 
 
 def list_user_members(call: Call) -> Answer:
@@ -84,10 +95,18 @@ def list_member_references(call: Call) -> Answer:
     )
 
 
-def _cast_members(call: Call, kind: ObjectKind) -> Answer:
+def _members(call: Call, *, transitive: bool = False) -> Answer:
+    options = call.options()
+    page = groups.members(call.desk, call.parts["group"], options.after, options.limit, transitive=transitive)
+    return call.collection(
+        "directoryObjects", page.objects, render.directory_object, next_after=page.next_after, total=page.total
+    )
+
+
+def _cast_members(call: Call, kind: ObjectKind, *, transitive: bool = False) -> Answer:
     """Those members of a page that are of a kind; a page may hold fewer than it could, as in Graph."""
     options = call.options()
-    page = groups.members(call.desk, call.parts["group"], options.after, options.limit)
+    page = groups.members(call.desk, call.parts["group"], options.after, options.limit, transitive=transitive)
     found = [each for each in page.objects if each.kind is kind]
     return call.collection("directoryObjects", found, render.directory_object, next_after=page.next_after)
 
@@ -106,8 +125,12 @@ def remove_member(call: Call) -> Answer:
 
 def member_of(call: Call) -> Answer:
     """GET /groups/{group}/memberOf."""
-    found = groups.find_group(call.desk, call.parts["group"])
-    return call.collection("directoryObjects", groups.groups_of(call.desk, found.object_id), render.directory_object)
+    return groups_around(call, groups.find_group(call.desk, call.parts["group"]))
+
+
+def transitive_member_of(call: Call) -> Answer:
+    """GET /groups/{group}/transitiveMemberOf: the groups that a group is in, at any depth."""
+    return groups_around(call, groups.find_group(call.desk, call.parts["group"]), transitive=True)
 
 
 def _bound(references: Any) -> list[str]:

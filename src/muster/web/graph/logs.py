@@ -70,6 +70,7 @@ _AUDIT = Properties(
 )
 # What the store searches by itself, exactly.
 _EXACT = {
+    "id": "entry_id",
     "jobId": "job_id",
     "cycleId": "cycle_id",
     "changeId": "change_id",
@@ -136,6 +137,23 @@ def list_provisioning(call: Call) -> Answer:
     return call.collection("auditLogs/provisioning", entries, shown, next_after=next_after, total=total)
 
 
+def get_provisioning(call: Call) -> Answer:
+    """GET /auditLogs/provisioning/{entry}."""
+    found = logs.find_entry(call.desk, call.parts["entry"])
+    return call.entity("auditLogs/provisioning", _shown_by(call)(found))
+
+
+def _shown_by(call: Call) -> Callable[[LogEntry], Document]:
+    # A reader of logs alone need not read configuration: names come straight from the applications.
+    known = {found.service_principal_id: found for found in call.desk.stores.applications.list()}
+
+    def shown(entry: LogEntry) -> Document:
+        application = known.get(entry.service_principal_id)
+        return render_logs.entry(entry, call.desk.tenant_id, application, is_beta=call.version == "beta")
+
+    return shown
+
+
 def _search(call: Call) -> tuple[LogQuery, Callable[[LogEntry], Document], Callable[[LogEntry], bool] | None]:
     """Returns what is searched, how an entry is shown, and what is left to look at in each. Raises: Refused."""
     options = call.options()
@@ -143,12 +161,7 @@ def _search(call: Call) -> tuple[LogQuery, Callable[[LogEntry], Document], Calla
     order = _ENTRY.order(options.order_by, _ACTIVITY)
     query = LogQuery(after=options.after, limit=options.limit, ascending=order is not None and not order[1])
     query, remaining = _narrowed(query, condition)
-    # A reader of logs alone need not read configuration: names come straight from the applications.
-    known = {found.service_principal_id: found for found in call.desk.stores.applications.list()}
-
-    def shown(entry: LogEntry) -> Document:
-        application = known.get(entry.service_principal_id)
-        return render_logs.entry(entry, call.desk.tenant_id, application, is_beta=call.version == "beta")
+    shown = _shown_by(call)
 
     def is_met(entry: LogEntry) -> bool:
         return remaining is None or holds(remaining, shown(entry))
@@ -170,6 +183,12 @@ def list_audits(call: Call) -> Answer:
     )
     total = logs.count_audits(call.desk, matches) if options.count else None
     return call.collection("auditLogs/directoryAudits", entries, render_logs.audit, next_after=next_after, total=total)
+
+
+def get_audit(call: Call) -> Answer:
+    """GET /auditLogs/directoryAudits/{entry}."""
+    found = logs.find_audit(call.desk, call.parts["entry"])
+    return call.entity("auditLogs/directoryAudits", render_logs.audit(found))
 
 
 def _narrowed(query: LogQuery, condition: Condition | None) -> tuple[LogQuery, Condition | None]:
@@ -195,9 +214,9 @@ def _pushed(query: LogQuery, comparison: Comparison) -> tuple[LogQuery, bool] | 
     if not isinstance(value, str):
         return None
     if path in _EXACT and operator is Operator.EQUALS:
-        return _set(query, _EXACT[path], value, is_exact=True)
+        return _set(query, _EXACT[path], value, is_exact=path != "id")
     # Microsoft's own sample: contains(tolower(servicePrincipal/id), '…').
-    if path in _EXACT and operator is Operator.CONTAINS and len(value) == _GUID_CHARACTERS:
+    if path in _EXACT and path != "id" and operator is Operator.CONTAINS and len(value) == _GUID_CHARACTERS:
         return _set(query, _EXACT[path], value.lower(), is_exact=True)
     if path in _IDENTITIES and operator in (Operator.EQUALS, Operator.CONTAINS, Operator.STARTS, Operator.ENDS):
         return _set(query, "identity", value, is_exact=False)

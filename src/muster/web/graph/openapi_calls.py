@@ -54,6 +54,9 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("DELETE", "/users/{user}/manager/$ref"): "",
     ("GET", "/users/{user}/memberOf"): "directoryObject[]",
     ("GET", "/users/{user}/memberOf/microsoft.graph.group"): "directoryObject[]",
+    ("GET", "/users/{user}/transitiveMemberOf"): "directoryObject[]",
+    ("GET", "/users/{user}/transitiveMemberOf/microsoft.graph.group"): "directoryObject[]",
+    ("GET", "/users/{user}/directReports"): "directoryObject[]",
     ("GET", "/groups"): "group[]",
     ("POST", "/groups"): "201:group",
     ("GET", "/groups/delta"): "anything[]",
@@ -67,6 +70,10 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("POST", "/groups/{group}/members/$ref"): "204:",
     ("DELETE", "/groups/{group}/members/{member}/$ref"): "",
     ("GET", "/groups/{group}/memberOf"): "directoryObject[]",
+    ("GET", "/groups/{group}/transitiveMemberOf"): "directoryObject[]",
+    ("GET", "/groups/{group}/transitiveMembers"): "directoryObject[]",
+    ("GET", "/groups/{group}/transitiveMembers/microsoft.graph.user"): "directoryObject[]",
+    ("GET", "/groups/{group}/transitiveMembers/microsoft.graph.group"): "directoryObject[]",
     ("GET", "/directoryObjects/{object}"): "directoryObject",
     ("POST", "/directoryObjects/getByIds"): "200:directoryObject[]",
     **{
@@ -155,5 +162,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("GET", f"{_JOB}/objectConnections/{{object}}"): "objectConnection",
     ("DELETE", f"{_JOB}/objectConnections/{{object}}"): "",
     ("GET", "/auditLogs/provisioning"): "provisioningObjectSummary[]",
+    ("GET", "/auditLogs/provisioning/{entry}"): "provisioningObjectSummary",
     ("GET", "/auditLogs/directoryAudits"): "directoryAudit[]",
+    ("GET", "/auditLogs/directoryAudits/{entry}"): "directoryAudit",
 }

@@ -121,6 +121,15 @@ def clear_manager(call: Call) -> Answer:
     return NO_CONTENT
 
 
+def list_reports(call: Call) -> Answer:
+    """GET /users/{user}/directReports: whose manager this person is."""
+    options = call.options()
+    page = people.reports_of(call.desk, call.parts["user"], options.after, options.limit)
+    return call.collection(
+        "directoryObjects", page.objects, render.directory_object, next_after=page.next_after, total=page.total
+    )
+
+
 def get_objects(call: Call) -> Answer:
     """POST /directoryObjects/getByIds: users and groups by their ids; unknown ones are left out."""
     fields = call.fields()
@@ -142,8 +151,18 @@ def get_object(call: Call) -> Answer:
 
 def member_of(call: Call) -> Answer:
     """GET /users/{user}/memberOf: direct memberships."""
-    person = people.find_user(call.desk, call.parts["user"])
-    return call.collection("directoryObjects", groups.groups_of(call.desk, person.object_id), render.directory_object)
+    return groups_around(call, people.find_user(call.desk, call.parts["user"]))
+
+
+def transitive_member_of(call: Call) -> Answer:
+    """GET /users/{user}/transitiveMemberOf: memberships at any depth."""
+    return groups_around(call, people.find_user(call.desk, call.parts["user"]), transitive=True)
+
+
+def groups_around(call: Call, found: DirectoryObject, *, transitive: bool = False) -> Answer:
+    """Returns the answer that lists the groups of an object, all of them on one page."""
+    around = groups.groups_of(call.desk, found.object_id, transitive=transitive)
+    return call.collection("directoryObjects", around, render.directory_object)
 
 
 def list_groups(call: Call) -> Answer:

@@ -55,6 +55,9 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("DELETE", "/users/{user}/manager/$ref", _WRITE_PEOPLE, people.clear_manager),
     ("GET", "/users/{user}/memberOf", _READ_PEOPLE, people.member_of),
     ("GET", "/users/{user}/memberOf/microsoft.graph.group", _READ_PEOPLE, people.member_of),
+    ("GET", "/users/{user}/transitiveMemberOf", _READ_PEOPLE, people.transitive_member_of),
+    ("GET", "/users/{user}/transitiveMemberOf/microsoft.graph.group", _READ_PEOPLE, people.transitive_member_of),
+    ("GET", "/users/{user}/directReports", _READ_PEOPLE, people.list_reports),
     ("GET", "/groups", _READ_PEOPLE, people.list_groups),
     ("POST", "/groups", _WRITE_PEOPLE, groups.create_group),
     ("GET", "/groups/$count", _READ_PEOPLE, people.count_groups),
@@ -67,9 +70,14 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", "/groups/{group}/members/$ref", _READ_PEOPLE, groups.list_member_references),
     ("GET", "/groups/{group}/members/microsoft.graph.user", _READ_PEOPLE, groups.list_user_members),
     ("GET", "/groups/{group}/members/microsoft.graph.group", _READ_PEOPLE, groups.list_group_members),
+    ("GET", "/groups/{group}/transitiveMembers", _READ_PEOPLE, groups.list_transitive_members),
+    ("GET", "/groups/{group}/transitiveMembers/$count", _READ_PEOPLE, counted(groups.list_transitive_members)),
+    ("GET", "/groups/{group}/transitiveMembers/microsoft.graph.user", _READ_PEOPLE, groups.list_transitive_users),
+    ("GET", "/groups/{group}/transitiveMembers/microsoft.graph.group", _READ_PEOPLE, groups.list_transitive_groups),
     ("POST", "/groups/{group}/members/$ref", _WRITE_PEOPLE, groups.add_member),
     ("DELETE", "/groups/{group}/members/{member}/$ref", _WRITE_PEOPLE, groups.remove_member),
     ("GET", "/groups/{group}/memberOf", _READ_PEOPLE, groups.member_of),
+    ("GET", "/groups/{group}/transitiveMemberOf", _READ_PEOPLE, groups.transitive_member_of),
     ("POST", "/directoryObjects/getByIds", _READ_PEOPLE, people.get_objects),
     ("GET", "/directoryObjects/{object}", _READ_PEOPLE, people.get_object),
     # What is in the bin may be of several kinds: administration asks for the permission to write it.
@@ -186,7 +194,9 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     # Logs
     ("GET", "/auditLogs/provisioning", Permission.READ_LOGS, logs.list_provisioning),
     ("GET", "/auditLogs/provisioning/export", Permission.READ_LOGS, logs.export_provisioning),
+    ("GET", "/auditLogs/provisioning/{entry}", Permission.READ_LOGS, logs.get_provisioning),
     ("GET", "/auditLogs/directoryAudits", Permission.READ_LOGS, logs.list_audits),
+    ("GET", "/auditLogs/directoryAudits/{entry}", Permission.READ_LOGS, logs.get_audit),
     # Ours
     ("POST", f"{_SCHEMA}/validate", _READ, schema.validate_schema),
     ("GET", f"{_SCHEMA}/versions", _READ, schema.list_versions),
@@ -241,6 +251,7 @@ _OPEN_TO_OWNERS = frozenset(
         applications.list_applications,
         applications.list_service_principals,
         logs.list_provisioning,
+        logs.get_provisioning,
         plans.get_work,
     }
 )
