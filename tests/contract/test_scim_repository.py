@@ -26,7 +26,6 @@ from muster.scim.evaluation import bound_filter
 from muster.scim.repository import Document, MembersChange, Repository, ResourceQuery
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType
 from muster.scim.sorting import bound_sort
-from played_postgres import postgres_url
 from waiting import eventually
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,12 +33,6 @@ TYPES = (GENERIC_USER_TYPE, GROUP_TYPE)
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 MIGRATIONS = "muster.configuration_manager.migrations"
 UNKNOWN_ID = "00000000-0000-4000-8000-ffffffffffff"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str | None]:
-    with postgres_url() as url:
-        yield url
 
 
 @dataclass

@@ -1,15 +1,73 @@
-"""A fresh store for a test: SQLite in the test's folder, or any database that is given."""
+"""A fresh store for a test: SQLite in the test's folder, or on PostgreSQL while a `Place` there is in use."""
 
 import functools
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from muster.database.connection import Database, open_database
 from muster.sealing import Sealer, SealingKey
 from muster.store.access import SqlAccess
 from muster.store.open import Store, open_store, prepare_tables
+from played_postgres import PlayedServer
 
 KEY = SealingKey(bytes(range(32)))
+
+
+class Place:
+    """Makes fresh databases on a PostgreSQL server, each from one that has the tables; dropped at the end."""
+
+    def __init__(self, server: PlayedServer) -> None:
+        self._server = server
+        self._opened: list[Database] = []
+        self._names: list[str] = []
+
+    def open(self) -> Database:
+        """Returns a new database with the store's tables."""
+        name = self._server.create(template=template_on(self._server))
+        self._names.append(name)
+        database = open_database(self._server.url_of(name))
+        self._opened.append(database)
+        return database
+
+    def close(self) -> None:
+        """Drops them all."""
+        for database in self._opened:
+            database.close()
+        for name in self._names:
+            self._server.drop(name)
+
+
+_place: Place | None = None
+
+
+@contextmanager
+def use_place(place: Place) -> Iterator[None]:
+    """Has `fresh_database` make its databases there until the block ends."""
+    global _place
+    _place = place
+    try:
+        yield
+    finally:
+        _place = None
+        place.close()
+
+
+def place_in_use() -> Place | None:
+    """Returns where databases are made now; None: in the test's folder."""
+    return _place
+
+
+def template_on(server: PlayedServer) -> str:
+    """Returns the name of a database of the server that has the store's tables and nothing else."""
+    made = server.templates.get("store")
+    if made is None:
+        made = server.templates["store"] = server.create()
+        database = open_database(server.url_of(made))
+        prepare_tables(database)
+        database.close()
+    return made
 
 
 def fresh_store(folder: Path) -> Store:
@@ -18,7 +76,9 @@ def fresh_store(folder: Path) -> Store:
 
 
 def fresh_database(folder: Path) -> Database:
-    """Returns a new SQLite file with the store's tables."""
+    """Returns a new SQLite file with the store's tables, or a database of the place in use."""
+    if _place is not None:
+        return _place.open()
     (folder / "muster.db").write_bytes(_empty_file())
     return open_database(folder / "muster.db")
 

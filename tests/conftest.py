@@ -1,0 +1,43 @@
+"""What every folder of tests may ask for: one PostgreSQL server a run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.store import Place, use_place
+from played_postgres import NO_POSTGRES, PlayedServer, postgres_server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PlayedServer | None]:
+    """The server of this run; None where there is neither one nor the wheel that brings it."""
+    with postgres_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres(server: PlayedServer | None) -> str | None:
+    """The URL of its first, empty database."""
+    return None if server is None else server.url
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[PlayedServer]:
+    """A server that a test may stop and start."""
+    with postgres_server() as started:
+        if started is None or started.folder is None:
+            pytest.skip(NO_POSTGRES)
+        yield started
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, server: PlayedServer | None) -> Iterator[str]:
+    """Where `fresh_database` makes its databases during a test: "sqlite", or "postgresql" by a parameter."""
+    where = getattr(request, "param", "sqlite")
+    if where == "sqlite":
+        yield where
+        return
+    if server is None:
+        pytest.skip(NO_POSTGRES)
+    with use_place(Place(server)):
+        yield where
