@@ -117,7 +117,7 @@ class Browser:
         self.driver.switch_to.alert.accept()
 
     def fill(self, **fields: str) -> None:
-        """Fills fields by name; of a list the entry with a value or text; again if the form was exchanged."""
+        """Fills fields by name; of a list the entry with a value or text."""
         for name, value in fields.items():
 
             def is_done(name: str = name, value: str = value) -> bool:
@@ -129,22 +129,9 @@ class Browser:
                 else:
                     element.clear()
                     element.send_keys(value)
-                return self.is_idle() and self._holds(name, value)
+                return True
 
             assert eventually(_lenient(is_done)), f"cannot fill {name} at {self._shown()}"
-
-    def is_idle(self) -> bool:
-        """Waits until nothing of the page is being exchanged."""
-        return eventually(_lenient(lambda: not self.all(".htmx-request")))
-
-    def _holds(self, name: str, value: str) -> bool:
-        element = self.see(f"[name='{name}']")
-        held = str(element.get_property("value"))
-        if element.tag_name == "select":
-            return value == held or value in [
-                each.text.strip() for each in element.find_elements("css selector", ":checked")
-            ]
-        return element.get_attribute("type") == "file" or held == value
 
     def tick(self, selector: str, *, on: bool = True) -> None:
         element = self.see(selector)

@@ -1,7 +1,7 @@
 """Single edits of a job's rules: one attribute mapping, one object mapping's actions, one scoping filter.
 
-Each edit changes that entry of the schema document and keeps all others with their unknown fields; it is checked, saved
-and audited as a new version of the whole (`rules.replace_schema`).
+Each edit returns the schema document with that entry changed and all others kept, with their unknown fields. It is
+tried (`rules.what_if`), then checked, saved and audited as a new version of the whole (`rules.replace_schema`).
 """
 
 import copy
@@ -31,6 +31,8 @@ from muster.ports.directory import DirectoryQuery
 # So many people are looked at to say how many a filter lets in; beyond it the answer says that it is a part.
 COUNTED_AT_MOST = 20_000
 _PAGE = 1_000
+
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +87,10 @@ def find_mapping(desk: Desk, service_principal_id: str, job_id: str, number: int
     return placed[number]
 
 
-def save_attribute(
+def with_attribute(
     desk: Desk, service_principal_id: str, job_id: str, number: int, edited: AttributeMapping, *, instead_of: str | None
-) -> str:
-    """Returns the new version's number after an attribute mapping was added (`instead_of` None) or changed.
-
-    Raises: Refused.
-    """
+) -> Document:
+    """Returns the rules with an attribute mapping added (`instead_of` None) or changed. Raises: Refused."""
     placed = find_mapping(desk, service_principal_id, job_id, number)
     taken = {each.target_attribute for each in placed.mapping.attribute_mappings} - {instead_of}
     if edited.target_attribute in taken:
@@ -118,8 +117,8 @@ def save_attribute(
     return _edit(desk, service_principal_id, job_id, number, change)
 
 
-def remove_attribute(desk: Desk, service_principal_id: str, job_id: str, number: int, target: str) -> str:
-    """Returns the new version's number without one attribute mapping.
+def without_attribute(desk: Desk, service_principal_id: str, job_id: str, number: int, target: str) -> Document:
+    """Returns the rules without one attribute mapping.
 
     Raises: Refused for one that the application requires, and for the last matching attribute.
     """
@@ -141,7 +140,7 @@ def remove_attribute(desk: Desk, service_principal_id: str, job_id: str, number:
     return _edit(desk, service_principal_id, job_id, number, change)
 
 
-def set_actions(
+def with_actions(
     desk: Desk,
     service_principal_id: str,
     job_id: str,
@@ -150,8 +149,8 @@ def set_actions(
     name: str,
     is_enabled: bool,
     actions: frozenset[ObjectAction],
-) -> str:
-    """Returns the new version's number with an object mapping's name, switch and actions. Raises: Refused."""
+) -> Document:
+    """Returns the rules with an object mapping's name, switch and actions. Raises: Refused."""
 
     def change(mapping: dict[str, Any]) -> None:
         mapping["name"] = name
@@ -161,8 +160,8 @@ def set_actions(
     return _edit(desk, service_principal_id, job_id, number, change)
 
 
-def set_scope(desk: Desk, service_principal_id: str, job_id: str, number: int, scope: ScopingFilter) -> str:
-    """Returns the new version's number with an object mapping's scoping filters. Raises: Refused."""
+def with_scope(desk: Desk, service_principal_id: str, job_id: str, number: int, scope: ScopingFilter) -> Document:
+    """Returns the rules with an object mapping's scoping filters. Raises: Refused."""
     for group in scope.groups:
         if not group.name:
             raise bad_request("A scoping filter needs a title.")
@@ -239,7 +238,7 @@ def constant_of(mapping: AttributeMapping) -> str:
 
 def _edit(
     desk: Desk, service_principal_id: str, job_id: str, number: int, change: Callable[[dict[str, Any]], None]
-) -> str:
+) -> Document:
     document = copy.deepcopy(dict(rules.schema_of(desk, service_principal_id, job_id).document))
     mappings = [
         mapping for rule in document.get("synchronizationRules") or () for mapping in rule.get("objectMappings") or ()
@@ -247,7 +246,7 @@ def _edit(
     if not 0 <= number < len(mappings):
         raise not_found("Object mapping", str(number))
     change(mappings[number])
-    return rules.replace_schema(desk, service_principal_id, job_id, document)
+    return document
 
 
 def _form_entry(edited: AttributeMapping, before: Mapping[str, Any]) -> dict[str, Any]:

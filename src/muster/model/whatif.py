@@ -42,6 +42,8 @@ class WhatIfLine:
     count: int
     sentence: str
     attribute: str | None = None
+    # What is done with them under the other rules; None: nothing, or it is told by the attribute.
+    after: OperationKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

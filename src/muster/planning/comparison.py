@@ -81,7 +81,11 @@ class Summary:
         found = sorted(self._counts.items(), key=lambda item: (_ORDER.index(item[0][0]), -item[1], str(item[0][1])))
         return tuple(
             WhatIfLine(
-                transition=transition, attribute=name, count=count, sentence=_sentence(transition, name, after, count)
+                transition=transition,
+                attribute=name,
+                after=after,
+                count=count,
+                sentence=_sentence(transition, name, after, count),
             )
             for (transition, name, after), count in found
         )

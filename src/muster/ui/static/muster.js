@@ -139,6 +139,33 @@
     for (const button of document.querySelectorAll("form[method=post] > button:disabled, form[method=post] p > button:disabled:not([title])")) if (!button.closest("fieldset:disabled")) button.disabled = false;
   });
 
+  // What a change of rules would do is shown before it is saved: the dialog opens at once, and fills when it is known.
+  const review = document.getElementById("review");
+  let reviewed = null;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-review]");
+    if (!button || !review || button.form.reportValidity()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (!review || !("review" in detail.elt.dataset)) return;
+    reviewed = detail.elt;
+    document.getElementById("review-body").replaceChildren(review.querySelector("[data-review-wait]").content.cloneNode(true));
+    const save = review.querySelector("[data-review-save]");
+    save.textContent = reviewed.textContent.trim();
+    save.classList.toggle("btn-bad-full", reviewed.classList.contains("btn-bad"));
+    if (!review.open) review.showModal();
+  });
+  review?.addEventListener("click", (event) => {
+    if (event.target === review || event.target.closest("[data-review-back]")) review.close();
+    if (!event.target.closest("[data-review-save]")) return;
+    const button = reviewed;
+    review.close();
+    button.form.requestSubmit(button);
+  });
+  review?.addEventListener("close", () => { if (reviewed) window.htmx?.trigger(reviewed, "htmx:abort"); });
+
   // Lists whose lines can be picked.
   const picks = document.querySelector("[data-picks]");
   if (picks) {

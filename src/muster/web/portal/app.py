@@ -111,6 +111,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/users-and-groups/remove", "remove_assignments", assignments.remove),
     (f"{_APP}/users-and-groups/role", "change_role", assignments.change_role),
     (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
+    (f"{_APP}/provisioning/scope", "try_scope", provisioning.try_scope),
     (f"{_APP}/provisioning/test", "test_connection", provisioning.test),
     (f"{_APP}/provisioning/examine", "examine", provisioning.examine),
     (f"{_APP}/mappings/try", "try_expression", mappings.try_expression),
@@ -167,12 +168,15 @@ def make_portal(services: Services, *, set_up_hash: str | None = None) -> flask.
 
 def _known_to_all() -> dict[str, Any]:
     me = flask.g.get("me")
+    # On the pages of an application its owner may what others need a role for.
+    may = flask.g.desk.may if me is not None else _may_nothing
     said = SAID.get(flask.request.args.get("said", ""))
     return {
         "me": me,
-        "may_configure": me is not None and me.may(Permission.WRITE_CONFIGURATION),
-        "may_run": me is not None and me.may(Permission.RUN_JOBS),
-        "may_write": me is not None and me.may(Permission.WRITE_DIRECTORY),
+        "may_configure": may(Permission.WRITE_CONFIGURATION),
+        "may_run": may(Permission.RUN_JOBS),
+        "may_write": may(Permission.WRITE_DIRECTORY),
+        "may_read_logs": may(Permission.READ_LOGS),
         "now": flask.g.get("now"),
         "csrf_token": flask.g.session.csrf_token if flask.g.get("session") is not None else "",
         "path": flask.request.path,
@@ -180,6 +184,10 @@ def _known_to_all() -> dict[str, Any]:
         "said": None if said is None else gettext(said),
         "places": places() if me is not None else (),
     }
+
+
+def _may_nothing(_permission: Permission) -> bool:
+    return False
 
 
 def _show_refusal(refused: Refused) -> Any:

@@ -13,7 +13,7 @@ from muster.model.roles import Permission
 from muster.ports.directory import DirectoryQuery
 from muster.ui.language import gettext
 from muster.web.portal.paths import address, desk, text
-from muster.web.portal.places import places
+from muster.web.portal.places import may_somewhere, places
 
 SHOWN = 6
 
@@ -51,7 +51,7 @@ def _pages(wanted: str) -> Iterator[Found]:
 
 def _objects(wanted: str) -> Iterator[Found]:
     may = flask.g.me.may
-    if may(Permission.READ_CONFIGURATION):
+    if may_somewhere(Permission.READ_CONFIGURATION):
         named = (each for each in registry.applications(desk()) if wanted in each.display_name.casefold())
         for application in list(named)[:SHOWN]:
             to = address("applications", application.service_principal_id)

@@ -16,6 +16,7 @@ from muster.ports.directory import DirectoryQuery
 from muster.ui.language import gettext
 from muster.web.portal.logs import ACTIONS, STATUSES, entry_address
 from muster.web.portal.paths import desk
+from muster.web.portal.places import may_somewhere
 from muster.web.portal.shelves import Shelf, shelf
 
 ENTRIES = 8
@@ -33,11 +34,11 @@ def show() -> Any:
     counts: Sequence[Figure] = ()
     recent: Sequence[LogEntry] = ()
     failures: Sequence[LogEntry] = ()
-    if may(Permission.READ_CONFIGURATION):
+    if may_somewhere(Permission.READ_CONFIGURATION):
         shelves = [each for each in map(shelf, registry.applications(desk())) if not each.is_own]
     if may(Permission.READ_DIRECTORY):
         counts = _counts()
-    if may(Permission.READ_LOGS):
+    if may_somewhere(Permission.READ_LOGS):
         recent, _ = logs.provisioning(desk(), LogQuery(limit=ENTRIES))
         since = flask.g.now - _FAILURES_SINCE
         failed = LogQuery(status=LogStatus.FAILURE.value, since=since, limit=FAILURES)

@@ -11,6 +11,7 @@ from muster.administration import logs
 from muster.administration.refusals import not_found
 from muster.model.application import EnterpriseApplication
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
+from muster.model.roles import Permission
 from muster.ports.cycles import LogQuery
 from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext, marked
@@ -224,6 +225,8 @@ def _read_filters(parts: tuple[str, ...], application: str | None) -> Filters:
 
 
 def applications_by_id() -> dict[str, EnterpriseApplication]:
-    """Returns all applications, for their names."""
+    """Returns the applications whose entries the caller may read, for their names."""
     # A reader of logs alone need not read configuration: names come straight from the applications.
-    return {found.service_principal_id: found for found in desk().stores.applications.list()}
+    found = {each.service_principal_id: each for each in desk().stores.applications.list()}
+    me = flask.g.me
+    return found if me.may(Permission.READ_LOGS) else {sp: each for sp, each in found.items() if sp in me.owned}

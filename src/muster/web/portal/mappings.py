@@ -15,6 +15,7 @@ from muster.model.log import shown
 from muster.model.rules import AttributeMapping, FlowBehavior, FlowType, Mutability, ObjectAction
 from muster.ports.directory import DirectoryQuery
 from muster.ui.language import gettext, marked
+from muster.web.portal.consequences import are_asked, consequences, refused_consequences
 from muster.web.portal.forms import chosen, done, field, is_ticked
 from muster.web.portal.paths import desk, text
 from muster.web.portal.shelves import Shelf, find_shelf, show
@@ -81,7 +82,7 @@ def show_mappings(sp: str) -> Any:
 def save_actions(sp: str, number: int) -> Any:
     """POST /applications/<sp>/mappings/<number>: name, switch and target object actions."""
     found = find_shelf(sp)
-    mapping_edits.set_actions(
+    document = mapping_edits.with_actions(
         desk(),
         found.sp,
         found.job.id,
@@ -90,6 +91,9 @@ def save_actions(sp: str, number: int) -> Any:
         is_enabled=is_ticked("enabled"),
         actions=frozenset(action for action in ObjectAction if is_ticked(f"action_{action.value}")),
     )
+    if are_asked():
+        return consequences(found, document)
+    rules.replace_schema(desk(), found.sp, found.job.id, document)
     return done(found.to("mappings"), "resync")
 
 
@@ -109,8 +113,13 @@ def save_attribute(sp: str, number: int, target: str | None = None) -> Any:
     form = _given()
     try:
         edited = _edited(form, before)
-        mapping_edits.save_attribute(desk(), found.sp, found.job.id, number, edited, instead_of=target)
+        document = mapping_edits.with_attribute(desk(), found.sp, found.job.id, number, edited, instead_of=target)
+        if are_asked():
+            return consequences(found, document)
+        rules.replace_schema(desk(), found.sp, found.job.id, document)
     except Refused as refused:
+        if are_asked():
+            return refused_consequences(found, refused)
         return _editor(found, placed, target, form, refused), 400
     return done(found.to("mappings"), "resync")
 
@@ -120,8 +129,13 @@ def remove_attribute(sp: str, number: int, target: str) -> Any:
     found = find_shelf(sp)
     placed = _find(found, number)
     try:
-        mapping_edits.remove_attribute(desk(), found.sp, found.job.id, number, target)
+        document = mapping_edits.without_attribute(desk(), found.sp, found.job.id, number, target)
+        if are_asked():
+            return consequences(found, document)
+        rules.replace_schema(desk(), found.sp, found.job.id, document)
     except Refused as refused:
+        if are_asked():
+            return refused_consequences(found, refused)
         return _editor(found, placed, target, _form_of(_mapping(placed, target)), refused), 400
     return done(found.to("mappings"), "resync")
 

@@ -5,6 +5,9 @@ import flask
 from muster.model.roles import Permission
 from muster.ui.language import gettext
 
+# Lists that show owners their own applications.
+_OF_OWNERS = frozenset({"/applications", "/logs"})
+
 
 def places() -> tuple[tuple[str, str, str], ...]:
     """Returns address, name and icon of the places that the caller may go to."""
@@ -17,5 +20,15 @@ def places() -> tuple[tuple[str, str, str], ...]:
         (Permission.READ_LOGS, "/audit", gettext("Audit log"), "clipboard-list"),
         (Permission.READ_LOGS, "/insights", gettext("Insights"), "chart-bar"),
     )
-    may = flask.g.me.may
-    return tuple((to, name, icon) for needed, to, name, icon in known if needed is None or may(needed))
+    me = flask.g.me
+    return tuple(
+        (to, name, icon)
+        for needed, to, name, icon in known
+        if needed is None or me.may(needed) or (to in _OF_OWNERS and me.owned)
+    )
+
+
+def may_somewhere(permission: Permission) -> bool:
+    """Whether the caller has a permission by a role, or for an application as its owner."""
+    me = flask.g.me
+    return me.may(permission) or any(me.may_on(permission, owned) for owned in me.owned)

@@ -15,7 +15,8 @@ from muster.model.application import SecretKey
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState
 from muster.model.roles import Permission
 from muster.ui.language import gettext, marked
-from muster.web.portal.forms import done, field, is_ticked
+from muster.web.portal.consequences import consequences
+from muster.web.portal.forms import chosen, done, field, is_ticked
 from muster.web.portal.paths import desk, text
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
@@ -90,6 +91,13 @@ def examine(sp: str) -> Any:
             raise
         refusal = refused
     return flask.render_template("provisioning/examined.html", report=report, refusal=refusal)
+
+
+def try_scope(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/scope: what another scope would change, below its field."""
+    found = find_shelf(sp)
+    is_all = chosen("scope", SCOPES) == "all"
+    return consequences(found, None, sync_all=is_all) if is_all != (_saved(found).scope == "all") else ""
 
 
 # ---------------------------------------------------------------- saving

@@ -12,6 +12,7 @@ from muster.model.directory import AttributeType
 from muster.model.rules import Mutability
 from muster.model.schema_difference import find_differences
 from muster.ui.language import gettext
+from muster.web.portal.consequences import are_asked, consequences, refused_consequences
 from muster.web.portal.forms import chosen, done, field, is_ticked
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import Shelf, find_shelf, show
@@ -94,8 +95,12 @@ def change_schema(sp: str) -> Any:
                 refusal=None,
                 differences=find_differences(version.document, document),
             )
+        if are_asked():
+            return consequences(found, document)
         rules.replace_schema(desk(), found.sp, found.job.id, document)
     except Refused as refused:
+        if are_asked():
+            return refused_consequences(found, refused)
         return show_schema(sp, refused), 400
     return done(found.to("mappings", "schema"), "resync")
 
@@ -130,6 +135,8 @@ def show_version(sp: str, version: str) -> Any:
 def restore_version(sp: str, version: str) -> Any:
     """POST /applications/<sp>/mappings/versions/<version>/restore"""
     found = find_shelf(sp)
+    if are_asked():
+        return consequences(found, rules.schema_version(desk(), found.sp, found.job.id, version).kept.document)
     rules.restore_version(desk(), found.sp, found.job.id, version)
     return done(found.to("mappings"), "resync")
 
@@ -137,6 +144,8 @@ def restore_version(sp: str, version: str) -> Any:
 def reset(sp: str) -> Any:
     """POST /applications/<sp>/mappings/reset: the default mappings and filters of the gallery again."""
     found = find_shelf(sp)
+    if are_asked():
+        return consequences(found, rules.template_schema(desk(), found.sp))
     rules.reset_schema(desk(), found.sp, found.job.id)
     return done(found.to("mappings"), "resync")
 

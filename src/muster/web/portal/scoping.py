@@ -4,7 +4,7 @@ from typing import Any
 
 import flask
 
-from muster.administration import mapping_edits
+from muster.administration import mapping_edits, rules
 from muster.administration.mapping_edits import PlacedMapping, ScopeCount
 from muster.administration.refusals import Refused, bad_request
 from muster.model.directory import ObjectKind
@@ -12,12 +12,16 @@ from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
 from muster.planning.operators import OPERATORS, OPERATORS_BY_NAME, Kind, normal_name
 from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext
+from muster.web.portal.consequences import are_asked, consequences, refused_consequences
 from muster.web.portal.forms import done
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import find_shelf, show
 
 GROUPS = 50
 CLAUSES = 50
+LIST_CHARACTERS = 100_000
+# How a clause's value is entered; the page shows the field that fits.
+_KINDS = {Kind.UNARY: "none", Kind.LIST: "list"}
 # Attributes that no clause can look at (Microsoft, "Scoping filters").
 _EXCLUDED = frozenset({"appRoleAssignments", "manager", "members", "userType", "proxyAddresses", "otherMails"})
 
@@ -35,16 +39,24 @@ def change_scope(sp: str, number: int) -> Any:
     placed = mapping_edits.find_mapping(desk(), found.sp, found.job.id, number)
     deed, _, place = flask.request.form.get("do", "").partition(":")
     scope = _changed(_given(), deed, place)
-    if deed == "save":
+    if deed in ("save", "review"):
         try:
-            mapping_edits.set_scope(desk(), found.sp, found.job.id, number, scope)
+            document = mapping_edits.with_scope(desk(), found.sp, found.job.id, number, scope)
+            if are_asked():
+                return consequences(found, document)
+            rules.replace_schema(desk(), found.sp, found.job.id, document)
         except Refused as refused:
+            if are_asked():
+                return refused_consequences(found, refused)
             return _editor(sp, placed, scope, refused), 400
         return done(found.to("mappings"), "resync")
-    return _editor(sp, placed, scope)
+    # A changed field is counted and nothing else of the page is exchanged: who goes on typing meanwhile loses nothing.
+    return _editor(sp, placed, scope, part="mappings/scope_count.html" if deed == "" else None)
 
 
-def _editor(sp: str, placed: PlacedMapping, scope: ScopingFilter, refusal: Refused | None = None) -> str:
+def _editor(
+    sp: str, placed: PlacedMapping, scope: ScopingFilter, refusal: Refused | None = None, part: str | None = None
+) -> str:
     count: ScopeCount | None = None
     problem: str | None = None
     if _is_filled(scope):
@@ -55,12 +67,12 @@ def _editor(sp: str, placed: PlacedMapping, scope: ScopingFilter, refusal: Refus
     else:
         problem = gettext("Choose an attribute and a value for every clause to see who is in.")
     return show(
-        "mappings/scope_editor.html" if is_fragment_wanted() else "mappings/scope.html",
+        (part or "mappings/scope_editor.html") if is_fragment_wanted() else "mappings/scope.html",
         find_shelf(sp),
         placed=placed,
         scope=scope,
         operators=OPERATORS,
-        takes_none=frozenset(each.name for each in OPERATORS if each.kind is Kind.UNARY),
+        kinds=_KINDS,
         attributes=_attributes(placed),
         count=count,
         problem=problem,
@@ -109,7 +121,9 @@ def _clause(key: str) -> FilterClause:
     if known is None or known.kind is Kind.UNARY:
         values: tuple[str, ...] = ()
     elif known.kind is Kind.LIST:
-        values = tuple(part for line in value.splitlines() if (part := line.strip()))
+        # What was written before the operator took a list is its first value.
+        lines = form.get(f"values-{key}", "")[:LIST_CHARACTERS] or value
+        values = tuple(part for line in lines.splitlines() if (part := line.strip()))
     else:
         values = (value,)
     return FilterClause(attribute=form.get(f"attribute-{key}", "").strip()[:200], operator=operator, values=values)

@@ -62,7 +62,7 @@ class Shelf:
                     (gettext("On demand"), ("on-demand",)),
                     (gettext("Plans"), ("plans",)),
                 ]
-        if flask.g.me.may(Permission.READ_LOGS):
+        if desk().may(Permission.READ_LOGS):
             pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
         if not self.is_own:
             pages += [(gettext("Roles"), ("roles",)), (gettext("Properties"), ("properties",))]
