@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     credentials_folder: Path | None = Field(
         None, description="Folder of the files that credentials of applications may name (file:NAME)."
     )
+    import_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders (comma-separated) that sources may read files from, beside imports in the data folder."
+    )
     proxy: str | None = Field(
         None, repr=False, description="HTTP proxy to call out through; the environment's is not used."
     )
@@ -114,6 +117,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(parse_network(part) for part in value.replace(",", " ").split())
+
+    @field_validator("import_folders", mode="before")
+    @classmethod
+    def _split_folders(cls, value: Any) -> Any:
+        return tuple(Path(part.strip()) for part in value.split(",")) if isinstance(value, str) else value
 
     @field_validator("notify", mode="before")
     @classmethod

@@ -95,18 +95,19 @@ def test_a_taken_principal_name_is_a_conflict_that_names_it(target: DirectoryTar
     assert raised.value.remedy
 
 
-def test_a_person_who_comes_as_deleted_goes_into_the_recycle_bin_and_an_import_never_puts_one_there(
+def test_a_person_whom_a_source_has_no_more_goes_into_the_recycle_bin_and_comes_back_out_of_it(
     target: DirectoryTarget, directory: DirectoryStore
 ) -> None:
     gone = target.create(USER, person("gone", isSoftDeleted=True)).target_id
-    stays = target.create(USER, person("stays", isSoftDeleted="False")).target_id
+    leaves = target.create(USER, person("leaves", isSoftDeleted="False")).target_id
     found = directory.get(USER, gone)
     assert found is not None and found.lifecycle is Lifecycle.SOFT_DELETED and found.deleted_at is not None
     assert found.deleted_at.tzinfo is UTC
-    written = target.update(USER, stays, [change("isSoftDeleted", True)])
-    assert (written.target_id, written.resource) == (stays, None)
-    kept = directory.get(USER, stays)
-    assert kept is not None and kept.lifecycle is Lifecycle.PRESENT
+    for is_deleted, lifecycle in ((True, Lifecycle.SOFT_DELETED), (False, Lifecycle.PRESENT)):
+        written = target.update(USER, leaves, [change("isSoftDeleted", is_deleted)])
+        assert written.resource is not None and written.resource.attributes["isSoftDeleted"] is is_deleted
+        kept = directory.get(USER, leaves)
+        assert kept is not None and kept.lifecycle is lifecycle
     # Who lies in the recycle bin is found, so that an import does not make a second one.
     assert target.find(USER, MatchingValue(attribute="userPrincipalName", value="gone@x.example"))
 

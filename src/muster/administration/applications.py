@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, conflict, not_found
-from muster.gallery.catalogue import GalleryPage, all_pages, find
+from muster.gallery.catalogue import GalleryPage, all_pages, find, sources
 from muster.model.application import DEFAULT_ACCESS, AppRole, EnterpriseApplication
 from muster.model.job import CycleState, ScheduleState, SynchronizationJob
 from muster.model.roles import Permission
@@ -20,6 +20,12 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ROLE_VALUE = re.compile(r"[0-9A-Za-z:!#$%&'()*+,\-./;<=>?@\[\]^_`{|}~\\]{1,120}")
 
 
+def source_templates(desk: Desk) -> Sequence[GalleryPage]:
+    """Returns the kinds of sources that can be added. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    return sources()
+
+
 def templates(desk: Desk) -> Sequence[GalleryPage]:
     """Returns the gallery. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
@@ -27,10 +33,10 @@ def templates(desk: Desk) -> Sequence[GalleryPage]:
 
 
 def find_page(desk: Desk, name: str) -> GalleryPage:
-    """Returns a page of the gallery by template id or name. Raises: Refused."""
+    """Returns a page of the gallery, or a kind of source, by template id or name. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     page = find(name)
-    if page is None or not page.is_application:
+    if page is None or not page.is_managed:
         raise not_found("Application template", name)
     return page
 
@@ -121,7 +127,7 @@ def remove_application(desk: Desk, service_principal_id: str) -> None:
     """Puts an application into the recycle bin; its jobs are paused, and accounts stay as they are. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     for job in desk.stores.jobs.list(application.service_principal_id):
         stop_cycle(desk, job)
         if job.schedule_state is ScheduleState.ACTIVE:
@@ -166,9 +172,17 @@ def template_of(desk: Desk, application: EnterpriseApplication) -> GalleryPage:
     return page
 
 
-def require_outbound(desk: Desk, application: EnterpriseApplication) -> None:
-    """Checks that an application is one that admins run. Raises: Refused for the import of files."""
-    if not template_of(desk, application).is_application:
+def require_managed(desk: Desk, application: EnterpriseApplication) -> None:
+    """Checks that an application, or a source, is one that the caller may run.
+
+    A source writes people into the directory, so whoever runs it must be allowed to do that as well.
+
+    Raises: Refused for the import of files, too.
+    """
+    page = template_of(desk, application)
+    if page.is_source:
+        desk.require(Permission.WRITE_DIRECTORY)
+    if not page.is_managed:
         raise bad_request(
             f"{application.display_name} belongs to the installation: it runs whenever a file is imported, "
             "and cannot be started, changed or removed."

@@ -1,14 +1,15 @@
 """Credentials and settings of an application: kept, shown masked, tried out (Test Connection), authorized."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from muster.administration.applications import find_application
+from muster.administration.applications import find_application, require_managed, template_of
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, refusal_of
-from muster.administration.secrets import MASK, MASKED_KEYS, SWITCHES, check_identity_of, checked_secrets
+from muster.administration.secrets import MASK, SWITCHES, check_identity_of, checked_secrets, masked_keys
 from muster.model.application import SecretKey
 from muster.model.certificates import PresentedCertificate
+from muster.model.connection import ConnectionField
 from muster.model.credentials import is_reference, token_endpoint_of
 from muster.model.failures import ProvisioningFailure
 from muster.model.roles import Permission
@@ -18,6 +19,8 @@ from muster.planning.checks import find_role_problems
 CATEGORY = "ProvisioningManagement"
 # Changing one of these alters who is in scope: everyone is looked at again.
 _SCOPE_KEYS = SWITCHES
+# Of a source: where its password goes.
+_SERVER = "Server"
 _AUTHORIZED_KEYS = (
     SecretKey.OAUTH2_ACCESS_TOKEN.value,
     SecretKey.OAUTH2_REFRESH_TOKEN.value,
@@ -33,14 +36,17 @@ def put_secrets(desk: Desk, service_principal_id: str, secrets: Mapping[str, str
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
-    merged = _merged(stored, secrets)
+    connection = template_of(desk, application).connection
+    if connection:
+        require_managed(desk, application)
+    merged = _merged(stored, secrets, connection)
     if merged.get(SecretKey.SYNC_ALL, "").lower() == "true":
         _check_role_mappings(desk, application.service_principal_id)
     desk.stores.secrets.put(application.service_principal_id, merged)
     if any((stored.get(key) or "").lower() != merged.get(key, "").lower() for key in _SCOPE_KEYS):
         for job in desk.stores.jobs.list(application.service_principal_id):
             desk.stores.jobs.set_watermark(job.id, None)
-    changes = _changes(stored, merged)
+    changes = _changes(stored, merged, masked_keys(connection))
     if changes:
         desk.note(
             "Update provisioning setting or credentials",
@@ -55,7 +61,7 @@ def shown_secrets(desk: Desk, service_principal_id: str) -> Mapping[str, str]:
     desk.require(Permission.READ_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
-    return _masked(stored)
+    return _masked(stored, masked_keys(template_of(desk, application).connection))
 
 
 def validate(
@@ -113,15 +119,30 @@ def _tried(desk: Desk, service_principal_id: str, credentials: Mapping[str, str]
     """The stored credentials with those that are given in their place."""
     application = find_application(desk, service_principal_id)
     stored = desk.stores.secrets.get(application.service_principal_id)
-    tried = stored if credentials is None else _merged(stored, {**_masked(stored), **credentials})
-    if not tried.get(SecretKey.BASE_ADDRESS):
+    connection = template_of(desk, application).connection
+    masked = _masked(stored, masked_keys(connection))
+    tried = stored if credentials is None else _merged(stored, {**masked, **credentials}, connection)
+    if connection:
+        check_connection(connection, tried)
+    elif not tried.get(SecretKey.BASE_ADDRESS):
         raise bad_request("There is no Tenant URL yet: enter it and the secret token.", code="CredentialsMissing")
     return tried
 
 
-def _merged(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    wanted = dict(checked_secrets(given))
-    masked = [key for key, value in wanted.items() if key in MASKED_KEYS and value == MASK]
+def check_connection(fields: Sequence[ConnectionField], secrets: Mapping[str, str]) -> None:
+    """Checks that a source's connection has all that it needs. Raises: Refused naming what is missing."""
+    missing = [field for field in fields if field.required and not secrets.get(field.name)]
+    if missing:
+        names = ", ".join(f"{field.label} ({field.name})" for field in missing)
+        raise bad_request(f"The source has no {names} yet: enter it.", code="CredentialsMissing")
+
+
+def _merged(
+    stored: Mapping[str, str], given: Mapping[str, str], connection: Sequence[ConnectionField] = ()
+) -> dict[str, str]:
+    wanted = dict(checked_secrets(given, connection))
+    hidden = masked_keys(connection)
+    masked = [key for key, value in wanted.items() if key in hidden and value == MASK]
     for key in masked:
         wanted[key] = stored.get(key, "")
     # Else a stored token could be sent to an address of the caller's choice, and so be read.
@@ -130,12 +151,14 @@ def _merged(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, st
             raise bad_request("The Tenant URL leads to another server: enter the secret token again.")
         if token_endpoint_of(wanted) and _origin(token_endpoint_of(wanted)) != _origin(token_endpoint_of(stored)):
             raise bad_request("The token endpoint is on another server: enter the client secret again.")
+        if wanted.get(_SERVER) != stored.get(_SERVER):
+            raise bad_request("The source is another server now: enter the password again.")
     check_identity_of(wanted)
     return {key: value for key, value in wanted.items() if value}
 
 
-def _masked(secrets: Mapping[str, str]) -> dict[str, str]:
-    return {key: _shown(key, value) or "" for key, value in secrets.items()}
+def _masked(secrets: Mapping[str, str], hidden: Collection[str]) -> dict[str, str]:
+    return {key: _shown(key, value, hidden) or "" for key, value in secrets.items()}
 
 
 def _origin(address: str | None) -> tuple[str, str | None, int | None]:
@@ -143,17 +166,17 @@ def _origin(address: str | None) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+def _changes(before: Mapping[str, str], after: Mapping[str, str], hidden: Collection[str]) -> tuple[Change, ...]:
     return tuple(
-        (key, _shown(key, before.get(key)), _shown(key, after.get(key)))
+        (key, _shown(key, before.get(key), hidden), _shown(key, after.get(key), hidden))
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     )
 
 
-def _shown(key: str, value: str | None) -> str | None:
+def _shown(key: str, value: str | None, hidden: Collection[str]) -> str | None:
     # Where a secret is kept is none.
-    return MASK if value is not None and key in MASKED_KEYS and not is_reference(value) else value
+    return MASK if value is not None and key in hidden and not is_reference(value) else value
 
 
 def _check_role_mappings(desk: Desk, service_principal_id: str) -> None:

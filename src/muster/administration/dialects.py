@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from muster.administration.applications import find_application, require_outbound, template_of
+from muster.administration.applications import find_application, require_managed, template_of
 from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request, refusal_of
 from muster.model.failures import ProvisioningFailure
@@ -49,7 +49,7 @@ def set_dialect(desk: Desk, service_principal_id: str, changes: Mapping[str, Any
     """Returns the dialect with some fields set; None gives a field back to the gallery page. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     wanted = {name: value for name, value in {**application.dialect, **changes}.items() if value is not None}
     unknown = sorted(set(changes) - set(Dialect().to_document()))
     if unknown:
@@ -81,7 +81,7 @@ def examine(desk: Desk, service_principal_id: str) -> Mapping[str, Any]:
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     try:
         return desk.examine(application.service_principal_id)
     except ProvisioningFailure as failure:

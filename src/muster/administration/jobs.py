@@ -8,10 +8,11 @@ from itertools import takewhile
 from muster.administration.applications import (
     find_application,
     find_template,
-    require_outbound,
+    require_managed,
     stop_cycle,
     template_of,
 )
+from muster.administration.credentials import check_connection
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, not_found
 from muster.model.application import EnterpriseApplication, SecretKey
@@ -76,7 +77,7 @@ def create_job(desk: Desk, service_principal_id: str, template_id: str | None) -
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     page = template_of(desk, application) if template_id is None else find_template(desk, application, template_id)
     if page.why_not_provisioned is not None:
         raise bad_request(page.why_not_provisioned, code="ProvisioningNotSupported")
@@ -153,7 +154,10 @@ def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
 def start(desk: Desk, service_principal_id: str, job_id: str) -> None:
     """Starts a job or lets a paused one go on; lifts a quarantine. Raises: Refused."""
     application, job = _to_run(desk, service_principal_id, job_id)
-    if not desk.stores.secrets.get(job.service_principal_id).get(SecretKey.BASE_ADDRESS):
+    secrets, page = desk.stores.secrets.get(job.service_principal_id), template_of(desk, application)
+    if page.is_source:
+        check_connection(page.connection, secrets)
+    elif not secrets.get(SecretKey.BASE_ADDRESS):
         raise bad_request(
             "The job has no credentials: enter the Tenant URL and the secret token and test the connection first.",
             code="CredentialsMissing",
@@ -199,7 +203,7 @@ def delete_job(desk: Desk, service_principal_id: str, job_id: str) -> None:
     """Removes a job with its links and cycles; accounts at the target stay. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     job = find_job(desk, application.service_principal_id, job_id)
     stop_cycle(desk, job)
     desk.stores.jobs.remove(job.id)
@@ -257,7 +261,7 @@ def _turns(name: str, job: SynchronizationJob, settings: Mapping[str, str]) -> b
 def _to_run(desk: Desk, service_principal_id: str, job_id: str) -> tuple[EnterpriseApplication, SynchronizationJob]:
     desk.require(Permission.RUN_JOBS)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     return application, find_job(desk, application.service_principal_id, job_id)
 
 

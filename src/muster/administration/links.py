@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from muster.administration.applications import find_application, require_outbound
+from muster.administration.applications import find_application, require_managed
 from muster.administration.desk import Desk
 from muster.administration.jobs import CATEGORY, find_job
 from muster.administration.refusals import bad_request, conflict
@@ -33,7 +33,7 @@ def promote(desk: Desk, service_principal_id: str, job_id: str, source_ids: Sequ
     """
     desk.require(Permission.RUN_JOBS)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     job = find_job(desk, application.service_principal_id, job_id)
     if source_ids is not None:
         _check_linked(desk, job.id, source_ids)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from muster.administration.applications import find_application, find_page, require_outbound, template_of
+from muster.administration.applications import find_application, find_page, require_managed, template_of
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found, refusal_of
@@ -128,7 +128,7 @@ def what_if(
     # An expression of one's own shows any attribute of anybody.
     desk.require(Permission.READ_DIRECTORY)
     job = find_job(desk, service_principal_id, job_id)
-    require_outbound(desk, find_application(desk, job.service_principal_id))
+    require_managed(desk, find_application(desk, job.service_principal_id))
     if document is None and sync_all is None:
         raise bad_request("Give other rules (schema), another scope (syncAll), or both.")
     if document is not None:

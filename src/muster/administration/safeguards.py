@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from muster.administration.applications import find_application, require_outbound
+from muster.administration.applications import find_application, require_managed
 from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job, set_settings
@@ -49,7 +49,7 @@ def set_safeguards(
     """Returns the safeguards once they are changed; "" takes a setting back. Raises: Refused, naming the setting."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     unknown = [name[:60] for name in settings if name not in SETTINGS]
     if unknown:
         raise bad_request(f"There is no safeguard {', '.join(unknown)}; there are {', '.join(SETTINGS)}.")

@@ -5,13 +5,14 @@ Source: Microsoft Graph, synchronizationSecret.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 from muster.administration.refusals import Refused, bad_request
 from muster.model.application import SecretKey
+from muster.model.connection import ConnectionField
 from muster.model.credentials import (
     ENVIRONMENT_PREFIX,
     AuthenticationType,
@@ -123,12 +124,20 @@ _OWN_HEADERS = frozenset(
 )
 
 
-def checked_secrets(secrets: Mapping[str, str]) -> Mapping[str, str]:
-    """Returns the secrets as they may be kept. Raises: Refused naming the key that is wrong, never its value."""
+def checked_secrets(secrets: Mapping[str, str], fields: Sequence[ConnectionField] = ()) -> Mapping[str, str]:
+    """Returns the secrets as they may be kept. Raises: Refused naming the key that is wrong, never its value.
+
+    Args:
+        fields: of a source: the fields of its connection, which are keys, too.
+    """
+    own = {field.name: field for field in fields}
     for key, value in secrets.items():
-        if key not in KNOWN_KEYS:
+        if key not in KNOWN_KEYS and key not in own:
             raise bad_request(f"“{key[:60]}” is no key of synchronization secrets.", code="InvalidSecretKey")
-        _check_text(key, value)
+        _check_text(key, value, is_long=key in own and own[key].multiline)
+        choices = own[key].choices if key in own else ()
+        if value and choices and value not in choices:
+            raise bad_request(f"{key} takes {' or '.join(choices)}.")
         if key in SWITCHES and value.lower() not in ("", "true", "false"):
             raise bad_request(f"{key} takes true or false.")
         if not value or value == MASK:
@@ -172,11 +181,17 @@ def check_url(name: str, url: str, *, code: str) -> None:
         raise bad_request(f"{name} {problem}.", code=code)
 
 
-def _check_text(key: str, value: str) -> None:
-    limit = PEM_LIMIT if key in _PEM_KEYS else VALUE_LIMIT
+def masked_keys(fields: Sequence[ConnectionField] = ()) -> frozenset[str]:
+    """Returns the keys whose values never show; `fields` are those of a source's connection."""
+    return MASKED_KEYS | {field.name for field in fields if field.is_secret}
+
+
+def _check_text(key: str, value: str, *, is_long: bool = False) -> None:
+    is_long = is_long or key in _PEM_KEYS
+    limit = PEM_LIMIT if is_long else VALUE_LIMIT
     if len(value) > limit:
         raise bad_request(f"The value of {key} has more than {limit} characters.")
-    allowed = "\r\n\t" if key in _PEM_KEYS else ""
+    allowed = "\r\n\t" if is_long else ""
     if any(ord(character) < 32 and character not in allowed for character in value):
         raise bad_request(f"The value of {key} holds a control character, perhaps from copying: enter it again.")
 

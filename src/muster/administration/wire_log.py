@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from muster.administration.applications import find_application, require_outbound
+from muster.administration.applications import find_application, require_managed
 from muster.administration.desk import Desk
 from muster.administration.jobs import CATEGORY, find_job
 from muster.administration.refusals import bad_request
@@ -17,7 +17,7 @@ def switch_wire_log(desk: Desk, service_principal_id: str, job_id: str, minutes:
     """Keeps the requests of a job for so many minutes and returns until when; 0 ends it. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_outbound(desk, application)
+    require_managed(desk, application)
     job = find_job(desk, application.service_principal_id, job_id)
     if not 0 <= minutes <= LONGEST // timedelta(minutes=1):
         raise bad_request("minutes takes a whole number from 0 to 1,440.")

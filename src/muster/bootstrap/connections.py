@@ -111,7 +111,7 @@ class Connections:
                 remedy="Enter the Tenant URL and the Secret Token under Admin Credentials, then press Test Connection.",
             )
         login = read_login(known, profile.authentication_type)
-        transport = self._transport(known)
+        transport = self.open_transport(known)
         authorization = authorization_of(
             login,
             transport=transport,
@@ -134,7 +134,7 @@ class Connections:
             grant["redirect_uri"] = redirect
         # The scopes were asked for where the code comes from (RFC 6749 §4.1.3 has none here).
         client = replace(client, scopes=None)
-        with closing(self._transport(known)) as transport:
+        with closing(self.open_transport(known)) as transport:
             return _as_secrets(request_token(client, grant, transport=transport, clock=self._clock))
 
     def look_at_certificate(self, secrets: Mapping[str, str]) -> PresentedCertificate:
@@ -157,14 +157,15 @@ class Connections:
 
     def _problem(self, address: str, secrets: Mapping[str, str]) -> str | None:
         """Why a connection as a target has it is refused: it is tried, and carries no credential."""
-        with closing(self._transport(secrets)) as transport:
+        with closing(self.open_transport(secrets)) as transport:
             try:
                 transport.send(HttpRequest(method="GET", url=address), deadline=_TRY_WITHIN)
             except ExchangeFailed as error:
                 return None if error.sent else error.sentence
         return None
 
-    def _transport(self, secrets: Mapping[str, str]) -> HttpTransport:
+    def open_transport(self, secrets: Mapping[str, str]) -> HttpTransport:
+        """Returns a guarded transport with the certificates among the secrets. Raises: CredentialsRefused."""
         trust, settings = read_trust(secrets), self._settings
         pems = [settings.ca_file.read_bytes()] if settings.ca_file is not None else []
         if trust.trusted_pem is not None:

@@ -1,13 +1,9 @@
 """The provisioning service put together: the only place, with its neighbours, that names concrete classes."""
 
-import os
-import secrets
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,8 @@ from typing import Any
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
+from muster.bootstrap.machine import FolderUploads, SystemClock, SystemIds
+from muster.bootstrap.sources import SourceJobs
 from muster.bootstrap.tapping import make_tap
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
@@ -54,61 +52,6 @@ DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
 HEARTBEAT_NAME = "engine.alive"
 _SILENT_SECONDS = 30.0
-# The two highest bits of this digit are fixed: RFC 9562 §4.1.
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> datetime:
-        """Returns the instant."""
-        return datetime.now(UTC)
-
-    def sleep(self, duration: timedelta) -> None:
-        """Waits."""
-        time.sleep(duration.total_seconds())
-
-
-class SystemIds:
-    """Chance from the operating system."""
-
-    def new_id(self) -> str:
-        """Returns a random GUID (version 4), at a third of the cost of the library's: every object takes two."""
-        digits = os.urandom(16).hex()
-        variant = "89ab"[int(digits[16], 16) & 3]
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-    def draw(self, limit: int) -> int:
-        """Returns a random number below the limit."""
-        return secrets.randbelow(limit)
-
-
-class FolderUploads:
-    """Uploaded files in a folder of the data folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def keep(self, upload_id: str, file_name: str, content: bytes) -> str:
-        """Keeps a file, readable by the service alone, and returns its path."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{upload_id}{Path(file_name).suffix.lower()}"
-        path.touch(mode=0o600)
-        path.write_bytes(content)
-        return str(path)
-
-    def drop(self, path: str) -> None:
-        """Removes an uploaded file; nothing for one that is gone, or that is no upload."""
-        if Path(path).resolve().parent == self._folder.resolve():
-            Path(path).unlink(missing_ok=True)
-
-    def drop_older(self, than: datetime) -> None:
-        """Removes uploads from before an instant."""
-        for path in self._folder.glob("*"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < than.timestamp():
-                    path.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +66,7 @@ class House:
     clock: SystemClock
     ids: SystemIds
     connections: Connections
+    sources: SourceJobs
 
     def stores(self) -> Stores:
         """Returns what administration works with."""
@@ -230,6 +174,9 @@ class House:
         rules = compile_rules(schema)
         if application.template_id == FILE_TEMPLATE_ID:
             return self._inbound(job, rules, options)
+        page = self._page(application)
+        if page.is_source:
+            return self.sources.parts(job, application, page, schema, rules)
         credentials = self.store.secrets.get(application.service_principal_id)
         sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
         role_problems = find_role_problems(schema) if sync_all else ()
@@ -285,10 +232,20 @@ class House:
         others = rules if document is None else compile_rules(read_schema(document))
         saved = self.store.secrets.get(application.service_principal_id).get(SecretKey.SYNC_ALL, "").lower() == "true"
         wanted = saved if sync_all is None else sync_all
+        page = self._page(application)
+        if page.is_source:
+            return compare_rules(
+                self.sources.untouched(job, application, page, kept, rules),
+                self.sources.untouched(job, application, page, kept, others),
+                self.engine_stores(),
+                self.clock,
+                self.ids,
+                limit=limit,
+            )
         # Whoever is in scope under either.
         kinds = tuple(dict.fromkeys((*rules.kinds, *others.kinds)))
         source = self._directory_source(job, kinds, sync_all=saved or wanted)
-        dialect = overlay(self._page(application).dialect, application.dialect)
+        dialect = overlay(page.dialect, application.dialect)
         target = UntouchedTarget(
             Capabilities(members_per_request=dialect.members_per_request, can_delete=dialect.can_delete)
         )
@@ -300,8 +257,11 @@ class House:
         """Returns the target of an application with given or saved credentials. Raises: JobFailure."""
         application = self._application(service_principal_id)
         found = credentials if credentials is not None else self.store.secrets.get(service_principal_id)
+        page = self._page(application)
+        if page.is_source:
+            return self.sources.probed(application, page, found)
         jobs = self.store.jobs.list(service_principal_id)
-        document = self.store.jobs.schema(jobs[0].id).document if jobs else self._page(application).schema_document()
+        document = self.store.jobs.schema(jobs[0].id).document if jobs else page.schema_document()
         return self._scim_target(application, found, read_schema(document))
 
     def explain(self, job_id: str, name: str) -> Mapping[str, Any]:
@@ -360,6 +320,8 @@ class House:
     def examine(self, service_principal_id: str) -> Mapping[str, Any]:
         """Returns the report of an examination of an application, which only reads. Raises: JobFailure."""
         application = self._application(service_principal_id)
+        if self._page(application).is_source:
+            raise SchemaRefused("A source is not examined: test its connection, or make a plan of it.")
         exchange = partial(self.store.secrets.exchange_tokens, service_principal_id)
         credentials = self.store.secrets.get(service_principal_id)
         return self.connections.examine(self._profile(application), credentials, exchange).to_document()
@@ -396,15 +358,17 @@ def open_house(settings: Settings, folder: Path) -> House:
     key, *older = load_keys(folder, key_file=settings.key_file)
     sealer = Sealer(key, tenant=tenant_id, older=tuple(older))
     clock, ids = SystemClock(), SystemIds()
+    connections, store = Connections(settings, clock, ids), open_store(database, sealer)
     house = House(
         settings=settings,
         folder=folder,
         database=database,
-        store=open_store(database, sealer),
+        store=store,
         tenant_id=tenant_id,
         clock=clock,
         ids=ids,
-        connections=Connections(settings, clock, ids),
+        connections=connections,
+        sources=SourceJobs(store, connections, settings, folder, clock),
     )
     house.prepare()
     return house

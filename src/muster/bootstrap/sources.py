@@ -1,16 +1,42 @@
-"""From a source's stored connection to its reader: the one table of kinds of sources."""
+"""Sources outside: from a stored connection to a reader, and to the parts of the job that carries it in."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
+from muster.bootstrap.connections import Connections
 from muster.bootstrap.references import resolve_references
-from muster.gallery.catalogue import GalleryPage
+from muster.engine.parts import JobParts
+from muster.gallery.catalogue import GalleryPage, find_inbound
+from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.connection import ConnectionField
 from muster.model.failures import CredentialsRefused, SchemaRefused
+from muster.model.job import SynchronizationJob
+from muster.model.rules import SynchronizationSchema
+from muster.model.schema_checks import attributes_in
+from muster.planning.entitlement import EntitlementRules
+from muster.planning.intent import JobTerms
+from muster.planning.notices import read_notification_settings
+from muster.planning.rules import JobRules
+from muster.planning.safeguards import read_safeguards
+from muster.planning.terms import drift_policy, lost_share, quarantine_terms, read_every, retry_terms
+from muster.ports.directory import DirectoryStore
 from muster.ports.reader import Reader
+from muster.ports.target import Target
 from muster.ports.world import Clock
 from muster.settings import Settings
+from muster.sources.folder import FileContent, FolderReader, WatchedFolder
+from muster.sources.mirror import MirrorSource
+from muster.store.open import Store
+from muster.targets.directory import DirectoryTarget
+from muster.targets.untouched import UntouchedTarget
 from muster.transport.client import HttpTransport
+
+# Within the data folder: where files may always be read from.
+IMPORTS_NAME = "imports"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,23 +52,149 @@ class Connection:
     attributes: frozenset[str]
     clock: Clock
     settings: Settings
+    # The service's data folder.
+    folder: Path
     # A guarded transport with the certificates among the values (TrustedCertificates, ClientCertificate…).
     open_transport: Callable[[], HttpTransport]
 
 
+def _open_folder(connection: Connection) -> Reader:
+    allowed = (connection.folder / IMPORTS_NAME, *connection.settings.import_folders)
+    named = Path(connection.values["Server"])
+    watched = WatchedFolder(
+        # A name alone is one within our own folder.
+        path=named if named.is_absolute() else connection.folder / IMPORTS_NAME / named,
+        content=FileContent(connection.values["FileContent"]),
+        pattern=connection.values["FilePattern"],
+        allowed=allowed,
+    )
+    return FolderReader(watched, connection.clock)
+
+
 # Job template id (gallery page) -> its reader. Raises: JobFailure for values that cannot be used together.
-READERS: dict[str, Callable[[Connection], Reader]] = {}
+READERS: dict[str, Callable[[Connection], Reader]] = {
+    "folder": _open_folder,
+}
 
 
-def open_reader(page: GalleryPage, connection: Connection) -> Reader:
-    """Returns the reader of a source. Raises: JobFailure."""
-    opener = READERS.get(page.job_template_id)
-    if opener is None:
-        raise SchemaRefused(f"{page.display_name} cannot be read by this installation.")
-    return opener(connection)
+class SourceJobs:
+    """Opens the jobs of sources."""
+
+    def __init__(self, store: Store, connections: Connections, settings: Settings, folder: Path, clock: Clock) -> None:
+        self._store = store
+        self._connections = connections
+        self._settings = settings
+        self._folder = folder
+        self._clock = clock
+
+    def parts(
+        self,
+        job: SynchronizationJob,
+        application: EnterpriseApplication,
+        page: GalleryPage,
+        schema: SynchronizationSchema,
+        rules: JobRules,
+    ) -> JobParts:
+        """Returns the parts of a source's job; its reader is opened when it is read."""
+        secrets = self._store.secrets.get(application.service_principal_id)
+        notifications = read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+        safeguards = read_safeguards(job.settings, notifications)
+        return JobParts(
+            job=job,
+            rules=rules,
+            terms=JobTerms(
+                entitlement=EntitlementRules(sync_all=True, accepts_default_access=True, carries_inactive=True),
+                skip_out_of_scope_deletions=secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower() == "true",
+            ),
+            threshold=safeguards.threshold,
+            approval=safeguards.approval,
+            protections=safeguards.protections,
+            delete_grace=safeguards.delete_grace,
+            quarantine_terms=quarantine_terms(job.settings),
+            retry_terms=retry_terms(job.settings),
+            drift=drift_policy(job.settings),
+            source=MirrorSource(
+                job.id,
+                self._store.mirrors,
+                partial(self.open_reader, application, page, secrets, schema),
+                self._clock,
+                lost_share=lost_share(job.settings),
+            ),
+            target=DirectoryTarget(self._store.directory, self._clock),
+        )
+
+    def untouched(
+        self,
+        job: SynchronizationJob,
+        application: EnterpriseApplication,
+        page: GalleryPage,
+        schema: SynchronizationSchema,
+        rules: JobRules,
+    ) -> JobParts:
+        """Returns the parts of a job for comparing rules: nobody is asked, nothing is written."""
+        parts = self.parts(job, application, page, schema, rules)
+        return replace(parts, target=UntouchedTarget(parts.target.capabilities))
+
+    def probed(self, application: EnterpriseApplication, page: GalleryPage, secrets: Mapping[str, str]) -> Target:
+        """Returns the directory, whose probe is that of the source: Test Connection. Raises: JobFailure."""
+        reader = self.open_reader(application, page, secrets, None)
+        return _ProbedSource(self._store.directory, self._clock, reader)
+
+    def open_reader(
+        self,
+        application: EnterpriseApplication,
+        page: GalleryPage,
+        secrets: Mapping[str, str],
+        schema: SynchronizationSchema | None,
+    ) -> Reader:
+        """Returns the reader of a source with the given connection. Raises: JobFailure."""
+        values = _connection_values(application.display_name, page.connection, secrets, self._settings)
+        opener = READERS.get(page.job_template_id)
+        if opener is None:
+            raise SchemaRefused(f"{page.display_name} cannot be read by this installation.")
+        return opener(
+            Connection(
+                name=application.display_name,
+                values=values,
+                attributes=frozenset() if schema is None else _named_attributes(schema),
+                clock=self._clock,
+                settings=self._settings,
+                folder=self._folder,
+                open_transport=partial(self._connections.open_transport, values),
+            )
+        )
+
+    def read_every(self, job: SynchronizationJob) -> timedelta | None:
+        """Returns how often a job's source is asked for news; None: its source is our directory, or a single file."""
+        page = find_inbound(job.template_id)
+        return None if page is None or not page.is_source else read_every(job.settings, page.read_every)
 
 
-def connection_values(
+class _ProbedSource(DirectoryTarget):
+    """Our directory as the target of a source: what is to be tested is the source."""
+
+    def __init__(self, store: DirectoryStore, clock: Clock, reader: Reader) -> None:
+        super().__init__(store, clock)
+        self._reader = reader
+
+    def probe(self, matching_attribute: str) -> None:  # noqa: ARG002  nobody is looked for
+        """Tests the connection of the source. Raises: JobFailure."""
+        with closing(self._reader) as reader:
+            reader.probe()
+
+
+def _named_attributes(schema: SynchronizationSchema) -> frozenset[str]:
+    names: set[str] = set()
+    for rule in schema.rules:
+        for mapping in rule.object_mappings:
+            for item in mapping.attribute_mappings:
+                names.update(attributes_in(item.expression or ""))
+            for group in mapping.scope.groups:
+                names.update(clause.attribute for clause in group.clauses)
+    return frozenset(names)
+
+
+def _connection_values(
     name: str, fields: tuple[ConnectionField, ...], secrets: Mapping[str, str], settings: Settings
 ) -> Mapping[str, str]:
     """Returns the values of a connection's fields. Raises: CredentialsRefused naming those that are missing."""

@@ -39,7 +39,8 @@ from muster.model.job import (
     ScheduleState,
     SynchronizationJob,
 )
-from muster.ports.source import Window
+from muster.ports.mirror import BeingRead
+from muster.ports.source import RefreshedSource, Window
 from muster.ports.target import ListedPage, StoppableTarget
 from muster.ports.world import Clock, Ids
 
@@ -83,7 +84,7 @@ class CycleEngine:
     def begin(self, job_id: str, options: Mapping[str, str] | None = None) -> Cycle | None:
         """Returns a new cycle, or None when nothing has changed: then nothing is read, sent or logged.
 
-        A job that cannot be opened ends at once in a failed cycle and quarantine.
+        A job that cannot be opened, or whose source cannot be read, ends at once in a failed cycle and quarantine.
         """
         job = self._stores.jobs.get(job_id)
         if job is None:
@@ -97,18 +98,22 @@ class CycleEngine:
         cycle = self._new_cycle(job, asked)
         try:
             parts = self._open_job(job_id, asked)
+            is_silent = not (isinstance(parts.source, RefreshedSource) and parts.source.refresh())
             self._end_abandoned(job_id, parts)
             cycle = self._measured(cycle, parts)
             is_trial = _is_trial(job)
             if is_trial:
                 # One request says what a whole cycle of failures would.
                 parts.target.probe(_matching_attribute(parts))
+        except (BeingRead, Fenced):
+            # Whoever reads the source now begins the cycle, too.
+            return None
         except JobFailure as failure:
             self._stores.cycles.begin(cycle)
             close_failed(cycle, job, failure, self._stores, self._clock)
             return None
         is_empty = cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0
-        if is_empty and not is_trial and not self._has_leftovers(job_id):
+        if is_empty and is_silent and not is_trial and not self._has_leftovers(job_id):
             self._move_watermark(job, cycle.window_until)
             return None
         self._stores.cycles.begin(cycle)
@@ -279,7 +284,7 @@ class CycleEngine:
     def _move_watermark(self, job: SynchronizationJob, until: int) -> None:
         """Moves the watermark past changes that do not bear on the job, unless a restart was asked for meanwhile."""
         now = self._stores.jobs.get(job.id)
-        if now is not None and now.watermark == job.watermark:
+        if now is not None and now.watermark == job.watermark != until:
             self._stores.jobs.set_watermark(job.id, until)
 
     def _has_leftovers(self, job_id: str) -> bool:

@@ -56,6 +56,7 @@ class Daemon:
         uploads: UploadBin,
         clock: Clock,
         ids: Ids,
+        is_slow_to_start: Callable[[SynchronizationJob], bool] = lambda _: False,
     ) -> None:
         self._engine = engine
         self._planner = planner
@@ -75,6 +76,9 @@ class Daemon:
         self._ids = ids
         self._purged_at = clock.now() - _PURGE_EVERY
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="work")
+        self._is_slow_to_start = is_slow_to_start
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="sources")
+        self._starting: set[str] = set()
 
     def run(self, stop: threading.Event, *, scheduled: bool = True) -> None:
         """Works until `stop` is set; without `scheduled` only at what is asked for."""
@@ -87,6 +91,7 @@ class Daemon:
         finally:
             # A command lets go of the folder once it is idle; the engine process is ended by its supervisor.
             self._pool.shutdown(wait=not scheduled, cancel_futures=True)
+            self._readers.shutdown(wait=not scheduled, cancel_futures=True)
 
     def _show_life(self) -> None:
         if self._clock.now() - self._beat_at >= _BEAT_EVERY:
@@ -112,7 +117,12 @@ class Daemon:
         """Starts or takes up the cycles that are due, and purges once an hour."""
         active = self._runs.active()
         for job, running in self._schedule.due():
-            if job.id not in active:
+            if job.id in active or job.id in self._starting:
+                continue
+            if running is None and self._is_slow_to_start(job):
+                self._starting.add(job.id)
+                self._readers.submit(self._start_slowly, job)
+            else:
                 self._start(job, running)
         if self._clock.now() - self._purged_at >= _PURGE_EVERY:
             self._purge()
@@ -122,6 +132,15 @@ class Daemon:
         cycle = running or self._engine.begin(job.id, options)
         if cycle is not None:
             self._runs.submit(self._run_id(cycle), job.id)
+
+    def _start_slowly(self, job: SynchronizationJob) -> None:
+        """Starts a job whose source is read first: others do not wait for that."""
+        try:
+            self._start(job, None)
+        except Exception:
+            logger.exception("a source could not be read", extra={"job_id": job.id})
+        finally:
+            self._starting.discard(job.id)
 
     def _purge(self) -> None:
         """Purges what was soft-deleted longer ago than it can be restored, and forgotten uploads."""

@@ -20,6 +20,7 @@ from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
 from muster.planning.policy import RemovalKind, count_removals, decides, gate, removal_verdicts
 from muster.ports.cycles import NewOperation, Settlement
+from muster.ports.source import RefreshedSource
 from muster.ports.world import Clock, Ids
 
 _LEFT = {SkipReason.PROTECTED: HoldCode.PROTECTED, SkipReason.GRACE_PERIOD: HoldCode.GRACE}
@@ -45,6 +46,8 @@ class Planner:
     def make(self, job_id: str, options: Mapping[str, str] | None = None) -> Plan:
         """Returns a stored plan of what the next cycle would do. Raises JobFailure."""
         parts = self._open_job(job_id, options or {})
+        if isinstance(parts.source, RefreshedSource):
+            parts.source.refresh()
         plan = self._plan(parts, self._read(parts, options or {}))
         self._stores.plans.add(plan)
         return plan

@@ -14,6 +14,12 @@ DEBOUNCE = timedelta(seconds=1)
 # Job setting: with "false" a change waits for the interval instead of waking the job.
 WAKE_UP = "WakeUpOnChange"
 _LOOKED_BACK = 200
+# So soon a source that could not be read is asked again.
+UNREAD_RETRY = timedelta(minutes=2)
+
+
+def _carries_the_directory(_: SynchronizationJob) -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -27,10 +33,25 @@ class _Seen:
 class Schedule:
     """Tells what to run now. A check that finds nothing new reads three numbers and starts nothing."""
 
-    def __init__(self, stores: EngineStores, clock: Clock, latest: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        stores: EngineStores,
+        clock: Clock,
+        latest: Callable[[], int],
+        read_every: Callable[[SynchronizationJob], timedelta | None] = _carries_the_directory,
+    ) -> None:
+        """Takes what it looks at.
+
+        Args:
+            latest: the end of the directory's feed.
+            read_every: how often a job's source outside is asked for news; None: its source is the directory.
+        """
         self._stores = stores
         self._clock = clock
         self._latest = latest
+        self._read_every = read_every
+        # When a source outside was last asked, as far as this process knows.
+        self._read: dict[str, datetime] = {}
         self._seen: _Seen | None = None
         # When a job's references were last asked for.
         self._asked: dict[str, datetime] = {}
@@ -56,6 +77,11 @@ class Schedule:
         return found
 
     def _is_due(self, job: SynchronizationJob, now: datetime, latest: int, quiet: bool) -> bool:
+        every = self._read_every(job)
+        unread = job.quarantine is not None and job.quarantine.reason is QuarantineReason.QUARANTINE_EXCEPTION
+        if every is not None and (job.quarantine is None or unread):
+            # A source is only asked for news: one that is there again is not left waiting for long.
+            return self._is_to_be_read(job, now, max(every, UNREAD_RETRY) if unread else every)
         if job.quarantine is not None:
             if now < job.quarantine.next_attempt_at:
                 return False
@@ -72,6 +98,13 @@ class Schedule:
             return rested and self._has_references_to_set(job, now)
         wakes = job.settings.get(WAKE_UP, "true").lower() != "false"
         return wakes or rested
+
+    def _is_to_be_read(self, job: SynchronizationJob, now: datetime, every: timedelta) -> bool:
+        """Whether a source outside is to be asked: nobody but itself knows whether there is anything new."""
+        if now - self._read.get(job.id, now - every) < every:
+            return False
+        self._read[job.id] = now
+        return True
 
     def is_reconciliation_due(self, job: SynchronizationJob) -> bool:
         """Whether the next cycle of a job is to be a reconciliation, by its own schedule."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +12,7 @@ from muster.gallery.schema import form_schema
 from muster.model.application import AppRole
 from muster.model.connection import ConnectionField
 from muster.model.credentials import AuthenticationType
+from muster.model.durations import read_duration
 from muster.scim.dialect import Dialect, read_dialect
 
 
@@ -111,11 +113,18 @@ class GalleryPage:
     rules: Mapping[str, Any]
     # Of a source: what it asks for to be reached. Empty: an application, or the import of single files.
     connection: tuple[ConnectionField, ...] = ()
+    # How often it is asked for news, unless its job says otherwise (setting ReadEvery).
+    read_every: timedelta = timedelta(minutes=1)
 
     @property
     def is_source(self) -> bool:
         """Whether it is a source system that admins add, each with a job that carries it into our directory."""
         return bool(self.connection)
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether admins add, set up and remove it: not the import of single files, which every installation has."""
+        return self.is_application or self.is_source
 
     @property
     def supports_provisioning(self) -> bool:
@@ -171,6 +180,7 @@ def read_page(content: bytes, name: str) -> GalleryPage:
             is_application=document.get("isApplication", True),
             rules=document["rules"],
             connection=tuple(_connection_field(item) for item in document.get("connection", ())),
+            read_every=read_duration(document.get("readEvery", "PT1M")),
         )
     except KeyError as error:
         raise PageInvalid(f"The gallery page {name} has no {error.args[0]}.") from error

@@ -38,7 +38,7 @@ class Change:
     def display_name(self) -> str:
         """The name that people and the log know it by."""
         get = self.attributes.get
-        return str(get("displayName") or get("userPrincipalName") or get("mail") or self.source_id)
+        return str(get("displayName") or get("userPrincipalName") or get("mail") or get("cn") or self.source_id)
 
 
 # ---------------------------------------------------------------- 2. Intent

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from muster.model.durations import read_duration
 from muster.model.job import DRIFT_POLICY_SETTING, RECONCILE_EVERY_SETTING
+from muster.planning.completeness import DEFAULT_LOST_SHARE
 from muster.planning.drift import DriftPolicy, read_drift_policy, read_reconcile_every
 
 ESCROW_QUICK_ATTEMPTS = "EscrowQuickAttempts"
@@ -19,6 +20,9 @@ QUARANTINE_PROPORTION = "QuarantineProportion"
 QUARANTINE_FAILURES = "QuarantineFailures"
 QUARANTINE_TOTAL_FAILURES = "QuarantineTotalFailures"
 NO_PROGRESS_AFTER = "NoProgressAfter"
+# Of a source: how often it is asked for news, and how many of all may be missing from one read.
+READ_EVERY = "ReadEvery"
+LOST_SHARE = "MissingShareThreshold"
 
 _Terms = TypeVar("_Terms", "RetryTerms", "QuarantineTerms")
 _LONGEST = timedelta(days=366)
@@ -110,6 +114,22 @@ def reconcile_every(settings: Mapping[str, str]) -> timedelta | None:
         return None
 
 
+def read_every(settings: Mapping[str, str], default: timedelta) -> timedelta:
+    """Returns how often a source is asked for news."""
+    try:
+        return _short_span(settings.get(READ_EVERY, ""))
+    except ValueError:
+        return default
+
+
+def lost_share(settings: Mapping[str, str]) -> float:
+    """Returns how large a share of all may be missing from one read of a source."""
+    try:
+        return _share(settings.get(LOST_SHARE, ""))
+    except ValueError:
+        return DEFAULT_LOST_SHARE
+
+
 def find_setting_problems(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Returns what is wrong with settings of health and reconciliation; an empty value takes a setting back."""
     problems = []
@@ -156,6 +176,13 @@ def _span(text: str) -> timedelta:
     return span
 
 
+def _short_span(text: str) -> timedelta:
+    span = read_duration(text)
+    if not timedelta(seconds=1) <= span <= timedelta(days=1):
+        raise ValueError("takes from PT1S to P1D")
+    return span
+
+
 def _ladder(text: str) -> tuple[timedelta, ...]:
     steps = [part.strip() for part in text.split(",")]
     if len(steps) > 20:
@@ -179,6 +206,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     QUARANTINE_FAILURES: _whole,
     QUARANTINE_TOTAL_FAILURES: _whole,
     NO_PROGRESS_AFTER: _span,
+    READ_EVERY: _short_span,
+    LOST_SHARE: _share,
     DRIFT_POLICY_SETTING: read_drift_policy,
     RECONCILE_EVERY_SETTING: read_reconcile_every,
 }

@@ -65,3 +65,15 @@ class EvidentSource(Protocol):
     def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
         """Returns by source id the ids and names of the groups that an object is or was last a direct member of."""
         ...
+
+
+@runtime_checkable
+class RefreshedSource(Protocol):
+    """A source whose feed is filled by reading a system outside: before each cycle, and never within one."""
+
+    def refresh(self) -> bool:
+        """Reads what is new; returns whether there is anything to tell, even if nobody changed.
+
+        Raises: JobFailure; BeingRead when somebody else reads it just now.
+        """
+        ...

@@ -31,6 +31,8 @@ from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quo
 # A file is one change: it has been read, or it has not.
 _SEQ = 1
 _BRANCHES = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+# By which a file that can be read is known.
+SUFFIXES = tuple(_BRANCHES)
 _IDENTITIES = ("objectId", "employeeId", "userPrincipalName")
 
 

@@ -94,8 +94,8 @@ class SqlLinks:
                     .join(jobs, jobs.c.key == links.c.job_key)
                     .join(applications, applications.c.key == jobs.c.application_key)
                     .where(
-                        # Without an address: the jobs that write to our directory.
-                        applications.c.address_digest.is_not_distinct_from(address),
+                        # Without an address it writes to our directory, which sources share: the order says whose.
+                        jobs.c.job_id == job_id if address is None else applications.c.address_digest == address,
                         # What is in the recycle bin claims nothing.
                         applications.c.deleted_at.is_(None),
                         links.c.kind == kind.value,

@@ -13,6 +13,7 @@ from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.holds import HoldStore
+from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.retention import RecordStore
 from muster.ports.wire import WireLog
@@ -30,6 +31,7 @@ from muster.store.holds import SqlHolds
 from muster.store.jobs import SqlJobs
 from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
+from muster.store.mirrors import SqlMirrors
 from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
@@ -55,6 +57,7 @@ class Store:
     holds: HoldStore
     discovery: DiscoveryStore
     log: LogStore
+    mirrors: MirrorStore
     plans: PlanStore
     work: WorkQueue
     audit: AuditStore
@@ -96,6 +99,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         holds=SqlHolds(database),
         discovery=SqlDiscovery(database),
         log=SqlLog(database),
+        mirrors=SqlMirrors(database),
         plans=SqlPlans(database),
         work=SqlWorkQueue(database),
         audit=SqlAudit(database),

@@ -21,7 +21,7 @@ from muster.ports.world import Clock
 PAGE_SIZE = 500
 MANAGER = "manager"
 MEMBERS = "members"
-# A person whom a file brings as deleted goes into the recycle bin; an import never puts an existing one there.
+# Whom a source no longer has goes into the recycle bin, and comes back out of it with the source.
 SOFT_DELETED = "isSoftDeleted"
 
 _LIVING = (Lifecycle.PRESENT, Lifecycle.SOFT_DELETED)
@@ -103,7 +103,7 @@ class DirectoryTarget:
         return written
 
     def delete(self, kind: ObjectKind, target_id: str) -> None:
-        """Moves an object into the recycle bin; the page of the file import never asks for it."""
+        """Moves an object into the recycle bin; the life sign isSoftDeleted does the same for people."""
         self._requests += 1
         found = self._store.get(kind, target_id)
         if found is not None and found.lifecycle is Lifecycle.PRESENT:
@@ -195,20 +195,31 @@ def _new_object(kind: ObjectKind, values: Mapping[str, Any]) -> ObjectWrite:
 
 
 def _changed_object(kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> ObjectWrite | None:
-    """The write that changes carry; None when they concern members alone, or nothing an import may change."""
+    """The write that changes carry; None when they concern members alone."""
     manager_id: str | None = None
+    lifecycle: Lifecycle | None = None
     attributes: dict[str, Any] = {}
     for change in changes:
         if change.attribute == MANAGER and kind is ObjectKind.USER:
             manager_id = "" if change.verb is Verb.REMOVE or change.new is None else str(change.new)
-        elif change.attribute not in (MEMBERS, SOFT_DELETED):
+        elif change.attribute == SOFT_DELETED and kind is ObjectKind.USER:
+            is_deleted = _boolean(SOFT_DELETED, change.new) if change.new is not None else False
+            lifecycle = Lifecycle.SOFT_DELETED if is_deleted else Lifecycle.PRESENT
+        elif change.attribute != MEMBERS:
             value = None if change.verb is Verb.REMOVE else change.new
             if change.verb is Verb.ADD and isinstance(change.old, tuple | list):
                 value = (*change.old, *(item for item in change.new if item not in change.old))
             attributes[change.attribute] = _checked(kind, change.attribute, value)
-    if not attributes and manager_id is None:
+    if not attributes and manager_id is None and lifecycle is None:
         return None
-    return ObjectWrite(kind=kind, object_id=target_id, attributes=attributes, manager_id=manager_id, is_new=False)
+    return ObjectWrite(
+        kind=kind,
+        object_id=target_id,
+        attributes=attributes,
+        manager_id=manager_id,
+        lifecycle=lifecycle,
+        is_new=False,
+    )
 
 
 def _check_attribute(kind: ObjectKind, name: str) -> None:

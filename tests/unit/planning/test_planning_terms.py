@@ -4,13 +4,16 @@ from datetime import timedelta
 
 import pytest
 
+from muster.planning.completeness import DEFAULT_LOST_SHARE
 from muster.planning.terms import (
     ENTRA_TERMS,
     QuarantineTerms,
     RetryTerms,
     find_setting_problems,
+    lost_share,
     no_progress_after,
     quarantine_terms,
+    read_every,
     retry_terms,
 )
 
@@ -19,6 +22,14 @@ def test_without_settings_the_defaults_are_in_force() -> None:
     assert retry_terms({}) == RetryTerms()
     assert quarantine_terms({}) == QuarantineTerms()
     assert no_progress_after({}) == timedelta(minutes=15)
+
+
+def test_a_source_is_read_as_often_as_its_job_says_and_may_miss_as_many() -> None:
+    minute = timedelta(minutes=1)
+    assert read_every({}, minute) == read_every({"ReadEvery": "soon"}, minute) == minute
+    assert read_every({"ReadEvery": "PT5S"}, minute) == timedelta(seconds=5)
+    assert (lost_share({}), lost_share({"MissingShareThreshold": "0.5"})) == (DEFAULT_LOST_SHARE, 0.5)
+    assert find_setting_problems({"ReadEvery": "PT0S"}) == ("ReadEvery: takes from PT1S to P1D.",)
 
 
 def test_settings_are_read() -> None:

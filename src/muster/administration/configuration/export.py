@@ -12,7 +12,7 @@ from muster.administration.configuration.rules import declare_rules
 from muster.administration.desk import Desk
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
 from muster.administration.refusals import conflict, not_found
-from muster.administration.secrets import MASKED_KEYS
+from muster.administration.secrets import masked_keys
 from muster.gallery.catalogue import find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication, SecretKey
 from muster.model.configuration import VERSION, Application, Assignment, Configuration, Job, Notifications, Role
@@ -49,7 +49,7 @@ def export_configuration(desk: Desk, names: Sequence[str] | None = None) -> Conf
 
 def configured(desk: Desk) -> Sequence[EnterpriseApplication]:
     """Returns the applications that admins run: those that a configuration is about. Raises: Refused."""
-    return [each for each in applications(desk) if template_of(desk, each).is_application]
+    return [each for each in applications(desk) if template_of(desk, each).is_managed]
 
 
 def reference_for(application: str, key: str) -> str:
@@ -59,6 +59,7 @@ def reference_for(application: str, key: str) -> str:
 
 def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
     secrets = desk.stores.secrets.get(application.service_principal_id)
+    hidden = masked_keys(template_of(desk, application).connection)
     notices = read_notices(secrets)
     threshold: int | str | None = "off" if notices.get("DeleteThresholdEnabled") is False else None
     if threshold is None:
@@ -81,7 +82,7 @@ def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
             "deletionThreshold": threshold,
             "dialect": dict(application.dialect) or None,
             "credentials": {
-                key: reference_for(application.display_name, key) if key in MASKED_KEYS else value
+                key: reference_for(application.display_name, key) if key in hidden else value
                 for key, value in sorted(secrets.items())
                 if key not in _SWITCHES
             }

@@ -1,0 +1,191 @@
+"""A folder that another system puts files into: each is read once, then moved to `processed` or `failed` beside it.
+
+A file is taken when it has rested for two seconds, oldest name first, one a read. A snapshot lists everybody, so that
+whoever is missing has left (by the rule of completeness); a file of changes adds, updates, and removes whoever it marks
+with isSoftDeleted. A file that cannot be read goes to `failed`, with a text beside it that says why.
+"""
+
+import fnmatch
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from muster.model.directory import ObjectKind
+from muster.model.failures import SchemaRefused, SystemUnreachable
+from muster.model.operation import Change
+from muster.ports.reader import Ending, Entry, ReadPage
+from muster.ports.world import Clock
+from muster.sources.columns import IS_SOFT_DELETED
+from muster.sources.files import SUFFIXES, FileSource, open_file
+from muster.sources.rows import FileRefused
+
+PROCESSED, FAILED = "processed", "failed"
+_RESTED = timedelta(seconds=2)
+_PAGE = 500
+# What programs call a file that they are still writing.
+_UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".crdownload", "~")
+# The folder's state says where to go on; there is nothing to keep.
+_CURSOR = "folder"
+_NAMES = ("objectId", "employeeId", "userPrincipalName")
+
+
+class FileContent(StrEnum):
+    """What a file of the folder says of those who are not in it."""
+
+    SNAPSHOT = "snapshot"
+    CHANGES = "changes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedFolder:
+    """Where files come in, and what they are."""
+
+    path: Path
+    content: FileContent
+    pattern: str = "*"
+    # The folders within which it must lie, symbolic links followed.
+    allowed: Sequence[Path] = ()
+
+
+class FolderReader:
+    """Implements `ports.reader.Reader` and `AcknowledgingReader` over a folder."""
+
+    def __init__(self, folder: WatchedFolder, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        # The file that is being read: where it goes once its last page is kept, and what is said beside it.
+        self._done: tuple[Path, str, Sequence[str]] | None = None
+
+    def probe(self) -> str:
+        """Returns how many files wait. Raises: SystemUnreachable, SchemaRefused."""
+        path = self._checked()
+        if not os.access(path, os.W_OK):
+            raise SystemUnreachable(
+                f"{path} cannot be written: files that were read could not be moved to {PROCESSED}.",
+                remedy="Let the service's user write there.",
+            )
+        count = len(self._waiting(path, rested=False))
+        return f"{path} can be read; {count} {'file waits' if count == 1 else 'files wait'} there."
+
+    def read(self, cursor: str | None) -> Iterator[ReadPage]:  # noqa: ARG002  the folder itself says what is new
+        """Yields the next file's people and groups; nothing new when no file has come."""
+        path = self._checked()
+        for file in self._waiting(path, rested=True)[:1]:
+            yield from self._read_file(file)
+            return
+        yield ReadPage(cursor=_CURSOR, ending=Ending.CHANGES)
+
+    def acknowledge(self, cursor: str | None) -> None:  # noqa: ARG002  a file is kept or not
+        """Moves a file whose last page is kept."""
+        if self._done is not None:
+            (file, place, said), self._done = self._done, None
+            self._move(file, place, said)
+
+    def close(self) -> None:
+        """Lets go of nothing: a file is closed when it was read."""
+
+    def _read_file(self, file: Path) -> Iterator[ReadPage]:
+        try:
+            source = open_file(file)
+        except FileRefused as refused:
+            sentence = f"{file.name}: {refused}"
+            self._done = (file, FAILED, (sentence,))
+            yield ReadPage(problems=(sentence,), cursor=_CURSOR, ending=Ending.CHANGES)
+            return
+        with closing(source):
+            said: list[str] = []
+            for kind in ObjectKind:
+                for page in self._pages(source, kind, file.name):
+                    said += page.problems
+                    yield page
+            self._done = (file, PROCESSED, said)
+            is_snapshot = self._folder.content is FileContent.SNAPSHOT
+            yield ReadPage(cursor=_CURSOR, ending=Ending.WHOLE if is_snapshot else Ending.CHANGES)
+
+    def _pages(self, source: FileSource, kind: ObjectKind, name: str) -> Iterator[ReadPage]:
+        after: str | None = None
+        while True:
+            page = source.read(kind, None, after, _PAGE)
+            gone = [change.source_id for change in page.changes if change.attributes.get(IS_SOFT_DELETED) is True]
+            left = set(gone)
+            yield ReadPage(
+                entries=[self._entry(change) for change in page.changes if change.source_id not in left],
+                removed=gone,
+                problems=tuple(f"{name}: {sentence}" for sentence in page.problems),
+            )
+            after = page.next_after
+            if after is None:
+                return
+
+    def _entry(self, change: Change) -> Entry:
+        attributes = {name: value for name, value in change.attributes.items() if name != IS_SOFT_DELETED}
+        return Entry(
+            kind=change.kind,
+            source_id=change.source_id,
+            attributes=attributes,
+            names=tuple(str(attributes[name]) for name in _NAMES if attributes.get(name)),
+            references=change.references,
+            is_partial=self._folder.content is FileContent.CHANGES,
+        )
+
+    def _checked(self) -> Path:
+        try:
+            path = self._folder.path.resolve(strict=True)
+        except OSError as error:
+            raise SystemUnreachable(
+                f"{self._folder.path} cannot be opened: {error.strerror}.",
+                remedy="Make the folder, or correct its path.",
+            ) from None
+        if not any(path.is_relative_to(allowed.resolve()) for allowed in self._folder.allowed):
+            raise SchemaRefused(
+                f"{path} lies in no folder that files may be read from.",
+                remedy="Name its folder in MUSTER_IMPORT_FOLDERS and start the service again, or choose one within "
+                + ", ".join(str(allowed) for allowed in self._folder.allowed),
+            )
+        if not path.is_dir():
+            raise SystemUnreachable(f"{path} is no folder.", remedy="Name the folder, not a file in it.")
+        return path
+
+    def _waiting(self, path: Path, *, rested: bool) -> list[Path]:
+        """Returns the files to read by name; with `rested` those that nobody writes any more."""
+        now = self._clock.now()
+        found = []
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+            for entry in entries:
+                if not entry.is_file(follow_symlinks=False) or not self._is_wanted(entry.name):
+                    continue
+                changed = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
+                if not rested or abs(now - changed) >= _RESTED:
+                    found.append(Path(entry.path))
+        except OSError as error:
+            raise SystemUnreachable(f"{path} cannot be read: {error.strerror}.") from None
+        return found
+
+    def _is_wanted(self, name: str) -> bool:
+        folded = name.casefold()
+        return (
+            not name.startswith(".")
+            and not folded.endswith(_UNFINISHED)
+            and folded.endswith(SUFFIXES)
+            and fnmatch.fnmatch(folded, self._folder.pattern.casefold())
+        )
+
+    def _move(self, file: Path, place: str, said: Sequence[str]) -> None:
+        folder = file.parent / place
+        stamp = f"{self._clock.now():%Y%m%dT%H%M%S%f}"
+        target = folder / f"{file.stem}.{stamp}{file.suffix}"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            file.rename(target)
+            if said:
+                target.with_name(f"{target.name}.problems.txt").write_text("\n".join(said) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SystemUnreachable(
+                f"{file.name} was read, but cannot be moved to {folder}: {error.strerror}. It would be read again.",
+                remedy="Let the service's user write there.",
+            ) from None

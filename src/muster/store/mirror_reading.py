@@ -1,0 +1,108 @@
+"""Entries of a mirror as the engine reads them: pages in order, references resolved to source ids."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.operation import Change
+from muster.ports.source import Window
+from muster.store.encoding import frozen_attributes
+from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references
+from muster.store.rows import pieces
+
+_COLUMNS = [mirror_entries.c[name] for name in ("key", "kind", "source_id", "seq", "is_removed", "content")]
+
+
+def count_entries(connection: Connection, job_key: int, kind: ObjectKind, window: Window | None) -> int:
+    """Returns how many entries a read will give."""
+    statement = sa.select(sa.func.count()).select_from(mirror_entries).where(*_bearing(job_key, kind, window))
+    return int(connection.execute(statement).scalar_one())
+
+
+def read_entries(
+    connection: Connection, job_key: int, kind: ObjectKind, window: Window | None, after: str | None, limit: int
+) -> tuple[list[Row[Any]], str | None]:
+    """Returns a page of rows and the key to go on after: all in order of their keys, changes in order of numbers."""
+    statement = sa.select(*_COLUMNS).where(*_bearing(job_key, kind, window)).limit(limit + 1)
+    if window is None:
+        statement = statement.order_by(mirror_entries.c.key)
+        if after is not None:
+            statement = statement.where(mirror_entries.c.key > int(after))
+    else:
+        statement = statement.order_by(mirror_entries.c.seq, mirror_entries.c.key)
+        if after is not None:
+            seq, _, key = after.partition(":")
+            place = sa.tuple_(mirror_entries.c.seq, mirror_entries.c.key)
+            statement = statement.where(place > sa.tuple_(sa.literal(int(seq)), sa.literal(int(key))))
+    rows = list(connection.execute(statement).all())
+    shown = rows[:limit]
+    if len(rows) <= limit:
+        return shown, None
+    last = shown[-1]
+    return shown, str(last.key) if window is None else f"{last.seq}:{last.key}"
+
+
+def find_entry(connection: Connection, job_key: int, kind: ObjectKind, name: str) -> Row[Any] | None:
+    """Returns an entry by source id or by any of its names."""
+    by_id = mirror_entries.c.source_id == name
+    named = sa.select(mirror_names.c.entry_key).where(
+        mirror_names.c.job_key == job_key, mirror_names.c.name == name.casefold()
+    )
+    for condition in (by_id, mirror_entries.c.key.in_(named)):
+        row = connection.execute(sa.select(*_COLUMNS).where(*_bearing(job_key, kind, None), condition)).first()
+        if row is not None:
+            return row
+    return None
+
+
+def changes_of(connection: Connection, job_key: int, rows: Sequence[Row[Any]]) -> Iterator[Change]:
+    """Yields rows as changes. Somebody who is gone is as if in the recycle bin: whoever comes back is the same."""
+    references = _references(connection, job_key, [row.key for row in rows])
+    for row in rows:
+        attributes, spoken = orjson.loads(row.content)
+        held = references.get(row.key, {})
+        yield Change(
+            source_id=row.source_id,
+            kind=ObjectKind(row.kind),
+            lifecycle=Lifecycle.SOFT_DELETED if row.is_removed else Lifecycle.PRESENT,
+            seq=row.seq,
+            attributes=frozen_attributes(attributes),
+            references={name: tuple(dict.fromkeys(held.get(name, ()))) for name in spoken},
+        )
+
+
+def _bearing(job_key: int, kind: ObjectKind, window: Window | None) -> tuple[sa.ColumnElement[bool], ...]:
+    mine = mirror_entries.c.job_key == job_key, mirror_entries.c.kind == kind.value
+    if window is None:
+        return mine
+    return (*mine, mirror_entries.c.seq > window.after, mirror_entries.c.seq <= window.until)
+
+
+def _references(connection: Connection, job_key: int, owner_keys: Sequence[int]) -> dict[int, dict[str, list[str]]]:
+    """Source ids by owner and attribute; a name that means nobody yet stands for itself. Groups are no members."""
+    found: dict[int, dict[str, list[str]]] = {}
+    for piece in pieces(owner_keys):
+        rows = connection.execute(
+            sa.select(
+                mirror_references.c.owner_key,
+                mirror_references.c.attribute,
+                mirror_references.c.name,
+                mirror_entries.c.source_id,
+                mirror_entries.c.kind,
+            )
+            .outerjoin(
+                mirror_names,
+                sa.and_(mirror_names.c.job_key == job_key, mirror_names.c.name == mirror_references.c.name),
+            )
+            .outerjoin(mirror_entries, mirror_entries.c.key == mirror_names.c.entry_key)
+            .where(mirror_references.c.owner_key.in_(piece))
+            .order_by(mirror_references.c.owner_key, mirror_references.c.attribute, mirror_references.c.name)
+        )
+        for owner, attribute, name, source_id, kind in rows:
+            if kind != ObjectKind.GROUP.value:
+                found.setdefault(owner, {}).setdefault(attribute, []).append(source_id or name)
+    return found
