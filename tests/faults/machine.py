@@ -20,8 +20,8 @@ import muster.engine.waves
 from fakes.scim_service import TOKEN
 from faults.company import ACTIONS, Company
 from faults.house import Killed, Process, Reaper, SourceTrouble
-from faults.oracle import Person, Wanted, check_links, check_log, check_target
-from faults.strikes import APPLICABLE, LIES, Armed, Storm, is_switching_off, operation_of
+from faults.oracle import Person, Wanted, check_links, check_log, check_target, hindered_accounts
+from faults.strikes import APPLICABLE, LIES, Armed, Storm, is_switching_off, operation_of, parts_of
 from muster.engine.parts import RECONCILE, JobParts
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest
@@ -79,8 +79,12 @@ class Machine(Company):
     """One company on its way through one schedule."""
 
     def __init__(self, page: str) -> None:
+        """`page`: of the gallery; `bulk` is the page `scim` with several operations in one request."""
+        self.is_bulk = page == "bulk"
+        page = "scim" if self.is_bulk else page
         super().__init__(Path(), page)
-        self.page = replace(self.page, dialect=replace(self.page.dialect, concurrency=1, page_size=3))
+        dialect = replace(self.page.dialect, concurrency=1, page_size=3, bulk=self.is_bulk)
+        self.page = replace(self.page, dialect=dialect)
         self.page_name = page
         self.wanted = Wanted(page=page)
         self.storm = Storm(service=self.service, clock=self.clock)
@@ -176,9 +180,14 @@ class Machine(Company):
     # ------------------------------------------------------------ disturbances
 
     def arm(self, one: int, two: int, three: int) -> None:
-        faults = sorted(APPLICABLE)
+        applicable = {
+            fault: [each for each in several if self.is_bulk or each != "bulk"] for fault, several in APPLICABLE.items()
+        }
+        faults = sorted(fault for fault, several in applicable.items() if several)
         fault = faults[one % len(faults)]
-        operations = APPLICABLE[fault]
+        operations = applicable[fault]
+        if "bulk" in operations and two % 2:
+            operations = ["bulk"]
         self.storm.armed.append(Armed(fault, operations[two % len(operations)], three % 3))
 
     def arm_kill(self, one: int, two: int, three: int) -> None:
@@ -195,7 +204,8 @@ class Machine(Company):
         self.trouble.is_incomplete = True
         cycle, sent = self.run_cycle()
         self.trouble.is_incomplete = False
-        removals = [request for request in sent if request.method == "DELETE" or is_switching_off(request)]
+        parts = [part for request in sent for part in parts_of(request)]
+        removals = [request for request in parts if request.method == "DELETE" or is_switching_off(request)]
         if cycle is not None and cycle.state is not CycleState.RUNNING:
             assert not removals, f"removals after an incomplete read: {removals}"
 
@@ -248,7 +258,7 @@ class Machine(Company):
         ended, sent = self.run_cycle()
         self.tally.steps["applied"] += 1
         if self.strikes == struck and ended is not None and ended.id == cycle.id:
-            writes = [each for each in sent if each.method != "GET"]
+            writes = [part for each in sent for part in parts_of(each) if part.method != "GET"]
             if not is_new:
                 # Members of groups that are there already are not counted before they are known to be.
                 writes = [each for each in writes if operation_of(each) != "member"]
@@ -292,10 +302,12 @@ class Machine(Company):
                 sent += process.sent[first:]
         self.storm.arrive()
         self.tally.cycles += 1
-        told = [(operation_of(each), each.method, each.url, each.body) for each in sent if each.method != "GET"]
+        parts = [part for each in sent for part in parts_of(each) if part.method != "GET"]
+        told = [(operation_of(each), each.method, each.url, each.body) for each in parts]
         writes = [each[1:] for each in told]
         repeated = Counter(each[0] == "member" for each in told) - Counter(each[0] == "member" for each in set(told))
-        assert repeated[False] <= self.strikes - struck, f"sent again without need: {writes}"
+        together = muster.engine.run.BATCH if self.is_bulk else 1
+        assert repeated[False] <= (self.strikes - struck) * together, f"sent again without need: {writes}"
         # Setting references again is harmless: those of the batch that a kill has cut off are.
         a_batch = muster.engine.waves.REFERENCES_A_BATCH
         assert repeated[True] <= (self.strikes - struck) * a_batch, f"sent again without need: {writes}"
@@ -328,7 +340,13 @@ class Machine(Company):
             if watermark is None:
                 self.store.jobs.set_watermark(JOB, None)
             _, sent = self.run_cycle()
-            writes = [f"{each.method} {urlsplit(each.url).path} {each.body!r}" for each in sent if each.method != "GET"]
+            hindered = hindered_accounts(self)
+            writes = [
+                f"{each.method} {urlsplit(each.url).path} {each.body!r}"
+                for request in sent
+                for each in parts_of(request)
+                if each.method != "GET" and urlsplit(each.url).path.rpartition("/")[2] not in hindered
+            ]
             assert not writes, f"a further cycle writes: {writes}"
         left = [cycle for cycle in self.store.cycles.history(JOB, 200) if cycle.state is CycleState.RUNNING]
         assert not left, f"cycles that nobody ends: {left}"

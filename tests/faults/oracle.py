@@ -135,6 +135,18 @@ def check_target(machine: Any) -> None:
         _check_groups(machine, wanted, by_external)
 
 
+def hindered_accounts(machine: Any) -> set[str]:
+    """Returns the accounts of people whose name another account has: every full pass asks again for what is refused."""
+    users = {user["id"]: user for user in machine.service.repository._documents["User"].values()}
+    people: dict[str, Person] = machine.wanted.people
+    links = machine.store.links.links(JOB, ObjectKind.USER, list(people))
+    return {
+        link.target_id
+        for source_id, link in links.items()
+        if machine.wanted.is_wanted(people[source_id]) and _is_in_conflict(machine, people[source_id], users, links)
+    }
+
+
 def _is_in_conflict(machine: Any, person: Person, users: dict[str, Any], links: dict[str, Any]) -> bool:
     """Whether somebody else's account has the name: a named failure that an administrator settles, not we."""
     name = person.name.lower()

@@ -23,7 +23,7 @@ WITH_GROUPS = {
 }  # fmt: skip
 # What a schedule goes on with that has not met enough faults.
 STORMY = ("fault", "fault", "fault", "hire", "change", "resume", "restart", "cycle", "cycle", "on demand")
-WEIGHTS = {"8x8": EVERYWHERE, "scim": EVERYWHERE | WITH_GROUPS}
+WEIGHTS = {"8x8": EVERYWHERE, "scim": EVERYWHERE | WITH_GROUPS, "bulk": EVERYWHERE | WITH_GROUPS}
 
 
 def play_by_chance(seed: int, page: str, tally: Tally) -> list[Step]:

@@ -25,17 +25,23 @@ _PROBE = re.compile(r'"00000000-0000-4000-8000-\d{12}"')
 
 READS = ("probe", "lookup", "read", "list")
 WRITES = ("create", "update", "disable", "member", "delete")
+BULK = ("bulk",)
 # Which fault can strike which request.
 APPLICABLE: dict[str, tuple[str, ...]] = {
-    "busy": READS + WRITES,
-    "server error": READS + WRITES,
-    "refused token": READS + WRITES,
-    "web page": READS + WRITES,
-    "slow": READS + WRITES,
-    "reset": READS + WRITES,
-    "lost request": READS + WRITES,
-    "lost answer": WRITES,
-    "late": ("create", "update", "disable", "delete"),
+    "busy": READS + WRITES + BULK,
+    "server error": READS + WRITES + BULK,
+    "refused token": READS + WRITES + BULK,
+    "web page": READS + WRITES + BULK,
+    "slow": READS + WRITES + BULK,
+    "reset": READS + WRITES + BULK,
+    "lost request": READS + WRITES + BULK,
+    "lost answer": WRITES + BULK,
+    "late": ("create", "update", "disable", "delete", "bulk"),
+    "done in part": BULK,
+    "answered in part": BULK,
+    "throttled in part": BULK,
+    "another order": BULK,
+    "too large": BULK,
     "duplicate page": ("list",),
     "truncated list": ("list",),
     "stale": ("lookup", "read", "list"),
@@ -140,13 +146,27 @@ def operation_of(request: HttpRequest) -> str:
         case "GET":
             return "list" if path in ("/Users", "/Groups") else "read"
         case "POST":
-            return "create"
+            return "bulk" if path == "/Bulk" else "create"
         case "DELETE":
             return "delete"
     paths = {item.get("path") for item in body_of(request).get("Operations", [])}
     if MANAGER in paths or any(str(each).startswith("members") for each in paths):
         return "member"
     return "disable" if is_switching_off(request) else "update"
+
+
+def parts_of(request: HttpRequest) -> list[HttpRequest]:
+    """Returns the requests that one carries: itself, unless it is a bulk."""
+    if operation_of(request) != "bulk":
+        return [request]
+    return [
+        HttpRequest(
+            method=item["method"],
+            url=f"{ADDRESS}{item['path']}",
+            body=json.dumps(item["data"]).encode() if "data" in item else None,
+        )
+        for item in body_of(request)["Operations"]
+    ]
 
 
 def is_switching_off(request: HttpRequest) -> bool:
@@ -280,6 +300,38 @@ def _deleted_meanwhile(exchange: _Exchange) -> HttpResponse:
     return exchange.send()
 
 
+def _done_in_part(exchange: _Exchange) -> HttpResponse:
+    body = body_of(exchange.request)
+    _ask_bulk(exchange, body["Operations"][:-1])
+    return _answer(503, b"busy")
+
+
+def _answered_in_part(exchange: _Exchange) -> HttpResponse:
+    return _edited(exchange.send(), lambda document: document["Operations"].pop(0))
+
+
+def _throttled_in_part(exchange: _Exchange) -> HttpResponse:
+    first, *others = body_of(exchange.request)["Operations"]
+    answer = _ask_bulk(exchange, others)
+    refused = {"method": first["method"], "status": "429", "location": f"{ADDRESS}{first['path']}"}
+    if "bulkId" in first:
+        refused["bulkId"] = first["bulkId"]
+    return _edited(answer, lambda document: document["Operations"].append(refused))
+
+
+def _another_order(exchange: _Exchange) -> HttpResponse:
+    return _edited(exchange.send(), lambda document: document["Operations"].reverse())
+
+
+def _too_large(_: _Exchange) -> HttpResponse:
+    return _answer(413)
+
+
+def _ask_bulk(exchange: _Exchange, operations: list[Any]) -> HttpResponse:
+    got = exchange.storm.service.ask("POST", "/Bulk", {**body_of(exchange.request), "Operations": operations})
+    return _answer(got.status, got.body, content_type="application/scim+json")
+
+
 _STRIKES: Mapping[str, Callable[[_Exchange], HttpResponse]] = {
     "busy": _busy,
     "server error": _server_error,
@@ -290,6 +342,11 @@ _STRIKES: Mapping[str, Callable[[_Exchange], HttpResponse]] = {
     "lost request": _lost_request,
     "lost answer": _lost_answer,
     "late": _late,
+    "done in part": _done_in_part,
+    "answered in part": _answered_in_part,
+    "throttled in part": _throttled_in_part,
+    "another order": _another_order,
+    "too large": _too_large,
     "duplicate page": _duplicate_page,
     "truncated list": _truncated_list,
     "stale": _stale,
@@ -306,7 +363,7 @@ def _answer(status: int, body: bytes = b"", **headers: str) -> HttpResponse:
     return HttpResponse(status=status, headers=named, body=body, elapsed=timedelta())
 
 
-def _edited(answer: HttpResponse, edit: Callable[[dict[str, Any]], None]) -> HttpResponse:
+def _edited(answer: HttpResponse, edit: Callable[[dict[str, Any]], object]) -> HttpResponse:
     document = json.loads(answer.body)
     edit(document)
     return HttpResponse(

@@ -82,11 +82,13 @@ def plan(machine: Machine, kill: Callable[[], None]) -> None:
 
 
 CYCLES = {"initial": initial, "incremental": incremental, "reconciliation": reconciliation, "plan and apply": plan}
+# The same with several operations in one request.
+CYCLES |= {"initial in bulk": initial, "incremental in bulk": incremental}
 
 
-def kill_at(play: Callable[[Machine, Callable[[], None]], None], boundary: int) -> Counter[str]:
+def kill_at(play: Callable[[Machine, Callable[[], None]], None], boundary: int, page: str = "scim") -> Counter[str]:
     """Plays up to the n-th boundary, kills there, lets the next process go on, and checks the end."""
-    machine = Machine("scim")
+    machine = Machine(page)
 
     def kill() -> None:
         machine.reaper.countdown = boundary
@@ -111,7 +113,7 @@ def test_whatever_the_last_act_was_everyone_is_there_once(name: str, capsys: pyt
     small_pages()
     struck: Counter[str] = Counter()
     for boundary in range(0, AN_END, 1 if EVERY else 17):
-        here = kill_at(CYCLES[name], boundary)
+        here = kill_at(CYCLES[name], boundary, "bulk" if name.endswith("in bulk") else "scim")
         if not here:
             break
         struck += here

@@ -19,6 +19,7 @@ SUITE = (
     "tests/trip",
     "tests/faults/test_schedules_found.py",
     "tests/contract/test_targets_scim.py",
+    "tests/contract/test_targets_bulk.py",
     "tests/faults/test_schedules.py",
 )
 

@@ -48,7 +48,7 @@ function store(kind, unique) {
 SCIM.Resources.User.extend(SCIM.Schemas.EnterpriseUser, false);
 SCIM.Resources.declare(SCIM.Resources.User, store("User", "userName"));
 SCIM.Resources.declare(SCIM.Resources.Group, store("Group", "displayName"));
-SCIM.Config.set({ patch: true, filter: { supported: true, maxResults: 200 }, bulk: false });
+SCIM.Config.set({ patch: true, filter: { supported: true, maxResults: 200 }, bulk: { supported: true, maxOperations: 20, maxPayloadSize: 100000 } });
 
 const app = express();
 const handler = (request) => {

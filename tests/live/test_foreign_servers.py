@@ -97,17 +97,22 @@ class Company:
 
 
 @pytest.mark.parametrize("share", [0.0, BREAKS], ids=["in peace", "through a flaky proxy"])
+@pytest.mark.parametrize("in_bulk", [False, True], ids=["one by one", "in bulk"])
 @pytest.mark.parametrize("name", ["scim2-server", "SCIMMY"])
 def test_everyone_is_there_once_and_a_second_cycle_writes_nothing(
-    installation: PlayedService, tmp_path: Path, name: str, share: float
+    installation: PlayedService, tmp_path: Path, name: str, in_bulk: bool, share: float
 ) -> None:
     with server(name, tmp_path / "server") as foreign, flaky(foreign.url) as proxy:
         foreign.ask("POST", "/Users", {"schemas": [USER], "userName": "stranger@other.example", "active": True})
-        mark = f"{name[:5].lower()}{int(share * 100)}"
+        mark = f"{name[:5].lower()}{int(share * 100)}{'b' if in_bulk else ''}"
         company = Company(installation, foreign, proxy, tmp_path, mark)
+        if in_bulk:
+            company.application.api.patch(f"{company.application.path}/synchronization/dialect", {"bulk": True})
         proxy.share = share
         company.application.start()
         company.application.ended(within=180)
+        if in_bulk and not share:
+            assert 0 < proxy.writes < PEOPLE
         settle(company)
         accounts = company.accounts()
         assert set(accounts) == {*company.names, "stranger@other.example"}

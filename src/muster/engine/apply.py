@@ -4,16 +4,16 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import Conflict, FailureRecord, JobFailure, ObjectFailure, TargetObjectGone
 from muster.model.log import LogStatus
-from muster.model.operation import Acknowledged, MappedValue, Operation, OperationKind, Outcome
+from muster.model.operation import Acknowledged, Operation, OperationKind, Outcome
 from muster.planning.difference import acknowledge
 from muster.planning.trace import export_step
-from muster.ports.target import BatchTarget, UnknownOutcome, Written
+from muster.ports.target import BatchTarget, BulkTarget, UnknownOutcome, WriteResult, Written, values_of
 from muster.ports.wire import concerning
 from muster.ports.world import Clock
 
@@ -57,33 +57,41 @@ class Sender:
         return self._send_side_by_side(operations)
 
     def _send_side_by_side(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
-        # Taken one by one by as many threads as the target may be called from; each knows its place.
+        # Taken by as many threads as the target may be called from; each operation knows its place.
         waiting = deque(enumerate(operations))
         answers: dict[int, Answer] = {}
         stopped: list[JobFailure] = []
+        threads = min(self._parts.target.capabilities.concurrency, len(operations))
+        share = self._share(len(operations), threads)
 
         def work() -> None:
-            while waiting and not stopped:
+            while not stopped and (taken := _take(waiting, share)):
                 try:
-                    place, operation = waiting.popleft()
-                except IndexError:
-                    return
-                try:
-                    with concerning(operation.source_id):
-                        answers[place] = self._send_one(operation)
-                except JobFailure as failure:
-                    stopped.append(failure)
+                    came = self._try([operation for _, operation in taken])
                 except BaseException:
                     # A fault of ours: nobody sends anything more.
                     waiting.clear()
                     raise
+                for (place, _), answer in zip(taken, came, strict=True):
+                    if isinstance(answer, JobFailure):
+                        stopped.append(answer)
+                    else:
+                        answers[place] = answer
 
-        threads = min(self._parts.target.capabilities.concurrency, len(operations))
         ends = [self._pool.submit(work) for _ in range(threads)]
         wait(ends)
         for end in ends:
             end.result()
         return [answers[place] for place in sorted(answers)], stopped[0] if stopped else None
+
+    def _share(self, count: int, threads: int) -> int:
+        """Returns how many operations go in one request."""
+        target = self._parts.target
+        most = target.most_together() if count > 1 and isinstance(target, BulkTarget) else 1
+        if most == 1 or target.capabilities.requests_per_second is not None:
+            return most
+        # Where requests do not count, as many as go at once share the work.
+        return min(most, -(-count // threads))
 
     def _send_together(self, target: BatchTarget, operations: Sequence[Operation]) -> list[Answer]:
         writing = [operation for operation in operations if operation.kind.writes]
@@ -99,26 +107,39 @@ class Sender:
                 outcomes.append(self._succeeded(operation, answer, duration=duration))
         return outcomes
 
-    def _send_one(self, operation: Operation) -> Answer:
+    def _try(self, operations: Sequence[Operation]) -> list[Answer | JobFailure]:
+        """Returns what came of operations that are sent in one request; a JobFailure: it was not carried out."""
         began_at = self._clock.now()
-        try:
-            written = self._call(operation)
-        except UnknownOutcome as lost:
-            record = FailureRecord(
-                code="Timeout",
-                sentence=f"The answer was lost: {lost}",
-                remedy="Nothing to do: the account is looked up before anything is sent again.",
-            )
-            return Unsettled(operation=operation, failure=record)
-        except Conflict as failure:
-            return Unsettled(operation=operation, failure=failure.record(), is_conflict=True)
-        except TargetObjectGone as failure:
-            return Unsettled(operation=operation, failure=failure.record(), is_gone=True)
-        except ObjectFailure as failure:
-            if self._is_undeletable(operation):
-                return Unsettled(operation=operation, failure=failure.record(), is_undeletable=True)
-            return self._failed(operation, failure)
-        return self._succeeded(operation, written, began_at=began_at)
+        target = self._parts.target
+        if len(operations) > 1 and isinstance(target, BulkTarget):
+            results: Sequence[WriteResult | None] = target.write_together(operations)
+        else:
+            results = [self._call(operation) for operation in operations]
+        duration = (self._clock.now() - began_at) / len(operations)
+        return [
+            self._answer(operation, result, duration) for operation, result in zip(operations, results, strict=True)
+        ]
+
+    def _answer(self, operation: Operation, result: WriteResult | None, duration: timedelta) -> Answer | JobFailure:
+        match result:
+            case JobFailure():
+                return result
+            case UnknownOutcome():
+                record = FailureRecord(
+                    code="Timeout",
+                    sentence=f"The answer was lost: {result}",
+                    remedy="Nothing to do: the account is looked up before anything is sent again.",
+                )
+                return Unsettled(operation=operation, failure=record)
+            case Conflict():
+                return Unsettled(operation=operation, failure=result.record(), is_conflict=True)
+            case TargetObjectGone():
+                return Unsettled(operation=operation, failure=result.record(), is_gone=True)
+            case ObjectFailure():
+                if self._is_undeletable(operation):
+                    return Unsettled(operation=operation, failure=result.record(), is_undeletable=True)
+                return self._failed(operation, result)
+        return self._succeeded(operation, result, duration=duration)
 
     def _is_undeletable(self, operation: Operation) -> bool:
         """Whether a deletion was refused because the target deletes no accounts, but can switch them off."""
@@ -127,35 +148,38 @@ class Sender:
             return False
         return self._parts.rules.kinds[ObjectKind.USER].soft_deletes
 
-    def _call(self, operation: Operation) -> Written | None:
+    def _call(self, operation: Operation) -> WriteResult | None:
+        """Returns what came of an operation that is sent alone; None of one for which nothing is sent or shown."""
         target = self._parts.target
-        match operation.kind:
-            case OperationKind.CREATE:
-                return target.create(operation.object_kind, _values(operation))
-            case OperationKind.DELETE:
-                target.delete(operation.object_kind, operation.target_id or "")
-                return None
-            case OperationKind.UPDATE | OperationKind.DISABLE | OperationKind.REFER:
-                return target.update(operation.object_kind, operation.target_id or "", operation.changes)
-            case _:
-                return None
+        try:
+            with concerning(operation.source_id):
+                match operation.kind:
+                    case OperationKind.CREATE:
+                        return target.create(operation.object_kind, values_of(operation))
+                    case OperationKind.DELETE:
+                        target.delete(operation.object_kind, operation.target_id or "")
+                    case OperationKind.UPDATE | OperationKind.DISABLE | OperationKind.REFER:
+                        return target.update(operation.object_kind, operation.target_id or "", operation.changes)
+                    case _:
+                        pass
+        except (ObjectFailure, JobFailure, UnknownOutcome) as trouble:
+            return trouble
+        return None
 
     def _succeeded(
         self,
         operation: Operation,
         written: Written | None,
         *,
-        began_at: datetime | None = None,
-        duration: timedelta = timedelta(0),
+        duration: timedelta,
     ) -> Outcome:
-        at = self._clock.now()
         target_id = written.target_id if written is not None else operation.target_id
         step = export_step(operation, self._parts.rules, target_id=target_id)
         return Outcome(
             operation=operation,
             status=LogStatus.SUCCESS,
-            at=at,
-            duration=duration if began_at is None else at - began_at,
+            at=self._clock.now(),
+            duration=duration,
             target_id=target_id,
             acknowledged=self.acknowledged(operation, written),
             steps=() if step is None else (step,),
@@ -192,8 +216,12 @@ def failed(
     )
 
 
-def _values(operation: Operation) -> tuple[MappedValue, ...]:
-    return tuple(
-        MappedValue(attribute=change.attribute, value=change.new, redacted=change.redacted)
-        for change in operation.changes
-    )
+def _take(waiting: deque[tuple[int, Operation]], most: int) -> list[tuple[int, Operation]]:
+    """Returns the next operations; other threads take from the same queue."""
+    taken: list[tuple[int, Operation]] = []
+    while waiting and len(taken) < most:
+        try:
+            taken.append(waiting.popleft())
+        except IndexError:
+            break
+    return taken

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from muster.model.directory import ObjectKind
-from muster.model.failures import ObjectFailure
+from muster.model.failures import JobFailure, ObjectFailure
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Operation, TargetResource
 from muster.model.rules import AttributeDefinition
 
@@ -48,6 +48,18 @@ class Written:
 
 class UnknownOutcome(Exception):
     """A write whose answer was lost: to be resolved by lookup, never repeated blindly."""
+
+
+# What came of one of several writes; a JobFailure: it was not carried out.
+WriteResult = Written | ObjectFailure | JobFailure | UnknownOutcome
+
+
+def values_of(operation: Operation) -> tuple[MappedValue, ...]:
+    """Returns what an operation that creates gives a new object."""
+    return tuple(
+        MappedValue(attribute=change.attribute, value=change.new, redacted=change.redacted)
+        for change in operation.changes
+    )
 
 
 class Target(Protocol):
@@ -129,4 +141,17 @@ class BatchTarget(Protocol):
 
     def write_many(self, operations: Sequence[Operation]) -> Sequence[Written | ObjectFailure]:
         """Returns one answer an operation, in order; each operation is done or refused on its own."""
+        ...
+
+
+@runtime_checkable
+class BulkTarget(Protocol):
+    """The ability to carry several operations in one request, if the application offers it (SCIM's Bulk)."""
+
+    def most_together(self) -> int:
+        """Returns how many operations may go in one request now; 1: each goes alone. May ask the application."""
+        ...
+
+    def write_together(self, operations: Sequence[Operation]) -> Sequence[WriteResult]:
+        """Returns one result an operation, in order; each is done or refused on its own. Raises no expected failure."""
         ...

@@ -67,6 +67,9 @@ class Dialect:
     # False: accounts cannot be deleted at the application, only switched off.
     can_delete: bool = True
     members_per_request: int = 100
+    # True: several writes go in one request (/Bulk), where the application's ServiceProviderConfig offers that too.
+    bulk: bool = False
+    operations_per_request: int = 100
     # Leavers are switched off through `active`; False: the application knows deletion only.
     soft_delete: bool = True
     concurrency: int = 8
@@ -104,8 +107,9 @@ _FLAGS = (
     "soft_delete",
     "excludes_members",
     "can_delete",
+    "bulk",
 )
-_COUNTS = ("page_size", "members_per_request", "concurrency")
+_COUNTS = ("page_size", "members_per_request", "operations_per_request", "concurrency")
 _COUNT_LIMIT = 100_000
 
 

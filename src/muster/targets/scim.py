@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from muster.model.directory import ObjectKind
 from muster.model.failures import SystemUnreachable
-from muster.model.operation import AttributeChange, MappedValue, MatchingValue, TargetResource
+from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Operation, TargetResource
 from muster.model.rules import AttributeDefinition
-from muster.ports.target import Capabilities, ListedPage, Written
+from muster.ports.target import Capabilities, ListedPage, WriteResult, Written
 from muster.ports.transport import Transport
 from muster.ports.world import Clock, Ids
 from muster.scim.client import AddressInvalid, project_references, read_address
@@ -14,6 +14,7 @@ from muster.scim.dialect import Dialect
 from muster.scim.mapping_paths import get_member
 from muster.targets.authorization import Authorization
 from muster.targets.pace import Pace
+from muster.targets.scim_bulk import ScimBulk
 from muster.targets.scim_names import AttributesByKind
 from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession
@@ -72,6 +73,7 @@ class ScimTarget:
         )
         self._reader = ScimReader(self._session, clock)
         self._writer = ScimWriter(self._session, self._reader)
+        self._bulk = ScimBulk(self._session, self._reader, self._writer)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,6 +134,14 @@ class ScimTarget:
     def delete(self, kind: ObjectKind, target_id: str) -> None:
         """Deletes an object; 404 and 410 mean that it is done."""
         self._writer.delete(kind, target_id)
+
+    def most_together(self) -> int:
+        """Returns how many operations may go in one request now; 1: each goes alone."""
+        return self._bulk.most_together()
+
+    def write_together(self, operations: Sequence[Operation]) -> Sequence[WriteResult]:
+        """Writes operations in as few requests as the application takes."""
+        return self._bulk.write_together(operations)
 
 
 def _most_at_once(dialect: Dialect) -> int:

@@ -40,11 +40,13 @@ class Purpose(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    # Several of the three in one request.
+    BULK = "bulk"
 
     @property
     def writes(self) -> bool:
         """Whether a lost answer leaves the outcome unknown."""
-        return self in (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE)
+        return self in (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE, Purpose.BULK)
 
     @property
     def concerns_job(self) -> bool:
@@ -194,5 +196,6 @@ _VERBS = {
     Purpose.CREATE: "creating",
     Purpose.UPDATE: "changing",
     Purpose.DELETE: "deleting",
+    Purpose.BULK: "sending",
 }
 _REFUSALS = {403: "InsufficientRights", 404: "NotPermitted", 405: "MethodNotAllowed", 501: "NotImplemented"}

@@ -25,6 +25,7 @@ DEADLINES: Mapping[Purpose, timedelta] = {
     Purpose.CREATE: timedelta(seconds=60),
     Purpose.UPDATE: timedelta(seconds=60),
     Purpose.DELETE: timedelta(seconds=60),
+    Purpose.BULK: timedelta(seconds=120),
 }
 
 

@@ -11,6 +11,7 @@ from muster.model.operation import AttributeChange, MappedValue, Verb
 from muster.ports.target import UnknownOutcome, Written
 from muster.scim.client import (
     AnswerUnreadable,
+    ClientRequest,
     form_change,
     form_create,
     form_delete,
@@ -41,34 +42,44 @@ class ScimWriter:
 
     def create(self, kind: ObjectKind, values: Sequence[MappedValue]) -> Written:
         """Creates an object. Raises: UnknownOutcome when it is confirmed without an id to know it by."""
-        dialect = self._session.dialect
+        request, errand = self.form_creation(kind, values)
+        return self.created(kind, self._send(request, errand), errand)
+
+    def form_creation(self, kind: ObjectKind, values: Sequence[MappedValue]) -> tuple[ClientRequest, Errand]:
+        """Returns the request that creates an object. Raises: ValueRefused."""
         hidden = [item.value for item in values if item.redacted]
         errand = self._session.errand(Purpose.CREATE, f"a {kind.value.lower()}", hidden)
         try:
-            request = form_create(kind.value, {item.attribute: item.value for item in values}, dialect)
+            given = {item.attribute: item.value for item in values}
+            return form_create(kind.value, given, self._session.dialect), errand
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
-        try:
-            response = self._session.wire.send(request, errand)
-        finally:
-            self._reader.forget_lists()
+
+    def created(self, kind: ObjectKind, response: HttpResponse, errand: Errand) -> Written:
+        """Returns what an answer says of a creation. Raises as `create`."""
         if not 200 <= response.status < 300:
             raise failure_of(response, errand)
         try:
             return self._written(kind, read_resource(response.body))
         except AnswerUnreadable as error:
-            target_id = id_in_location(response.headers.get("location", ""), dialect.paths[kind.value])
+            path = self._session.dialect.paths[kind.value]
+            target_id = id_in_location(response.headers.get("location", ""), path)
             if target_id is not None:
                 return Written(target_id=target_id)
             raise UnknownOutcome(f"The application confirmed {errand.subject} without its id. {error}") from error
 
     def delete(self, kind: ObjectKind, target_id: str) -> None:
         """Deletes an object; 404 and 410 mean that it is done."""
+        request, errand = self.form_deletion(kind, target_id)
+        self.deleted(kind, self._send(request, errand), errand)
+
+    def form_deletion(self, kind: ObjectKind, target_id: str) -> tuple[ClientRequest, Errand]:
+        """Returns the request that deletes an object."""
         errand = self._session.errand(Purpose.DELETE, named(kind, target_id))
-        try:
-            response = self._session.wire.send(form_delete(kind.value, target_id, self._session.dialect), errand)
-        finally:
-            self._reader.forget_lists()
+        return form_delete(kind.value, target_id, self._session.dialect), errand
+
+    def deleted(self, kind: ObjectKind, response: HttpResponse, errand: Errand) -> None:
+        """Takes an answer to a deletion. Raises ProvisioningFailure unless it is done."""
         if response.status in (405, 501) and kind is ObjectKind.USER:
             self._session.learn("it deletes no accounts", can_delete=False)
         if not 200 <= response.status < 300 and response.status not in (404, 410):
@@ -77,13 +88,17 @@ class ScimWriter:
             sentence = "A page came in its place: a sign-in page or a proxy answers."
             raise failure_of_content(sentence, response.status, errand)
 
+    def _send(self, request: ClientRequest, errand: Errand) -> HttpResponse:
+        try:
+            return self._session.wire.send(request, errand)
+        finally:
+            self._reader.forget_lists()
+
     # ------------------------------------------------------------ update
 
     def update(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> Written:
         """Changes attributes or references, in several requests where members are many."""
-        operations = [operation_of(change) for change in changes]
-        hidden = [value for change in changes if change.redacted for value in (change.old, change.new)]
-        errand = self._session.errand(Purpose.UPDATE, named(kind, target_id), hidden)
+        operations, errand = self._change_of(kind, target_id, changes)
         try:
             if self._session.dialect.update is UpdateMethod.PUT:
                 return self._put(kind, target_id, operations, errand)
@@ -95,6 +110,34 @@ class ScimWriter:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
         finally:
             self._reader.forget_lists()
+
+    def form_update(
+        self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
+    ) -> tuple[ClientRequest, Errand] | None:
+        """Returns the one request that carries all changes; None: the object is to be read before, or it takes several.
+
+        Raises: ValueRefused.
+        """
+        dialect = self._session.dialect
+        operations, errand = self._change_of(kind, target_id, changes)
+        try:
+            if dialect.update is UpdateMethod.PUT or needs_current(operations, dialect):
+                return None
+            bodies = form_patch_bodies(operations, dialect)
+        except MappingPathInvalid as error:
+            raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
+        return (form_change(kind.value, target_id, bodies[0], dialect), errand) if len(bodies) == 1 else None
+
+    def updated(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
+        """Returns what an answer says of a change. Raises ProvisioningFailure."""
+        return self._confirmed(kind, target_id, response, errand)
+
+    def _change_of(
+        self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
+    ) -> tuple[list[AttributeOperation], Errand]:
+        hidden = [value for change in changes if change.redacted for value in (change.old, change.new)]
+        errand = self._session.errand(Purpose.UPDATE, named(kind, target_id), hidden)
+        return [operation_of(change) for change in changes], errand
 
     def _put(
         self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
