@@ -29,11 +29,15 @@ from muster.ports.target import Target
 from muster.ports.world import Clock
 from muster.settings import Settings
 from muster.sources.folder import FileContent, FolderReader, WatchedFolder
+from muster.sources.ldap.entries import ACTIVE_DIRECTORY, OPEN_LDAP, Flavour
+from muster.sources.ldap.reader import LdapReader
+from muster.sources.ldap.settings import read_ldap_settings
 from muster.sources.mirror import MirrorSource
 from muster.store.open import Store
 from muster.targets.directory import DirectoryTarget
 from muster.targets.untouched import UntouchedTarget
 from muster.transport.client import HttpTransport
+from muster.transport.guard import AddressGuard
 
 # Within the data folder: where files may always be read from.
 IMPORTS_NAME = "imports"
@@ -71,9 +75,21 @@ def _open_folder(connection: Connection) -> Reader:
     return FolderReader(watched, connection.clock)
 
 
+def _open_ldap(flavour: Flavour, connection: Connection) -> Reader:
+    return LdapReader(
+        AddressGuard(allowed=connection.settings.allow_targets),
+        read_ldap_settings(connection.values),
+        flavour=flavour,
+        clock=connection.clock,
+        wanted=connection.attributes,
+    )
+
+
 # Job template id (gallery page) -> its reader. Raises: JobFailure for values that cannot be used together.
 READERS: dict[str, Callable[[Connection], Reader]] = {
     "folder": _open_folder,
+    "ldap": partial(_open_ldap, OPEN_LDAP),
+    "active-directory": partial(_open_ldap, ACTIVE_DIRECTORY),
 }
 
 

@@ -1,0 +1,295 @@
+"""The reader of an LDAP server or Active Directory: which way it is read, and from where the next read goes on.
+
+A cursor names the way, what was asked, and the server's own place (a synchronization cookie, an update number, a
+time). One that was written for other bases, filters, attributes or another server counts as expired: then everything is
+read again.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from muster.model.directory import ObjectKind
+from muster.model.failures import SchemaRefused
+from muster.model.rules import AttributeDefinition
+from muster.model.values import content_hash
+from muster.ports.reader import CursorExpired, Ending, ReadPage
+from muster.ports.world import Clock
+from muster.sources.ldap.controls import ACTIVE_DIRECTORY as ACTIVE_DIRECTORY_CAPABILITY
+from muster.sources.ldap.controls import SYNC_REQUEST
+from muster.sources.ldap.entries import EntryReader, Flavour
+from muster.sources.ldap.filters import is_present, read_filter
+from muster.sources.ldap.messages import FoundEntry, Result
+from muster.sources.ldap.reading import Branch, LdapReading, MethodUnavailable, Report, SideSession
+from muster.sources.ldap.session import CUT_SHORT, SUCCESS, LdapSession, open_session
+from muster.sources.ldap.settings import LdapSettings, Method
+from muster.transport.guard import AddressGuard
+
+# What a mark does not tell (a branch that was moved as a whole) is found by reading everything this often.
+WHOLE_EVERY = timedelta(hours=24)
+# Servers that copy from each other bring changes with times that have passed already.
+_OVERLAP = timedelta(minutes=5)
+_ROOT = ("supportedControl", "supportedCapabilities", "namingContexts", "highestCommittedUSN", "dsServiceName")
+_ROOT_MORE = ("defaultNamingContext", "vendorName", "dnsHostName")
+_STAMP = "%Y%m%d%H%M%SZ"
+_NEVER = "19700101000000Z"
+_PROBED = 3
+_MARKED = (Method.USN, Method.TIMESTAMP)
+
+
+class LdapReader:
+    """Reads one server. A session is opened for each read and closed after it."""
+
+    def __init__(
+        self,
+        guard: AddressGuard,
+        settings: LdapSettings,
+        *,
+        flavour: Flavour,
+        clock: Clock,
+        wanted: Iterable[str] = (),
+        answer_within: timedelta | None = None,
+    ) -> None:
+        """Args: wanted: the attributes to read; none: those that such a server usually has."""
+        self._guard = guard
+        self._settings = settings
+        self._flavour = flavour
+        self._clock = clock
+        self._answer_within = answer_within
+        self._session: LdapSession | None = None
+        self._side = SideSession(self._open)
+        names = tuple(wanted)
+        self._entries = {kind: EntryReader(flavour, kind, names) for kind in ObjectKind}
+        self._branches = tuple(self._find_branches())
+
+    def probe(self) -> str:
+        """Tests address, encryption, bind and bases; returns what was found. Raises: JobFailure."""
+        session = self._connect()
+        try:
+            root = self._read_root(session)
+            found = []
+            for branch in self._branches:
+                found.append(f"{_at_least(session, branch)} below {branch.base}")
+            method = self._choose(root)
+            return f"The server answers: {' and '.join(found)}. Changes are found by {method.value}."
+        finally:
+            self.close()
+
+    def read(self, cursor: str | None) -> Iterator[ReadPage]:
+        """Yields pages; the last one has the ending and the next cursor. Raises: CursorExpired, JobFailure."""
+        session = self._connect()
+        try:
+            root = self._read_root(session)
+            method = self._choose(root)
+            method, state = self._take_up(cursor, method, root)
+            try:
+                yield from self._read(session, root, method, state)
+            except MethodUnavailable:
+                if self._settings.method is not Method.AUTO:
+                    remedy = "Choose another way to find changes, or auto."
+                    raise SchemaRefused(f"The server does not offer {method.value}.", remedy=remedy) from None
+                yield from self._read(session, root, Method.TIMESTAMP, None)
+        finally:
+            self.close()
+
+    def describe(self) -> Mapping[ObjectKind, Sequence[AttributeDefinition]]:
+        """Returns the attributes that are read of each kind."""
+        return {branch.kind: branch.entries.describe() for branch in self._branches}
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._side.close()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _read(
+        self, session: LdapSession, root: "_Root", method: Method, state: Mapping[str, Any] | None
+    ) -> Iterator[ReadPage]:
+        reading = LdapReading(session, self._side, self._flavour, self._branches)
+        report = Report()
+        following: Mapping[str, Any] | None = None
+        match method:
+            case Method.SYNCREPL:
+                keep: dict[str, bytes] = {}
+                given = {} if state is None else {kind: _unpacked(text) for kind, text in state["cookies"].items()}
+                pages: Iterator[ReadPage] = reading.read_synchronized(given, report, keep)
+                yield from pages
+                cookies = {kind: _packed(cookie) for kind, cookie in keep.items()}
+                # A server that gives no cookie knows no changes.
+                following = {"cookies": cookies} if len(cookies) == len(self._branches) else None
+            case Method.USN:
+                following = {
+                    "invocation": root.invocation,
+                    "usn": root.usn,
+                    "whole_at": self._whole_at(state),
+                }
+                if state is None:
+                    yield from reading.read_everything(report)
+                else:
+                    yield from reading.read_since("uSNChanged", str(state["usn"] + 1), report)
+            case Method.TIMESTAMP:
+                stamp = _NEVER if state is None else str(state["stamp"])
+                if state is None:
+                    yield from reading.read_everything(report)
+                else:
+                    yield from reading.read_since("modifyTimestamp", _earlier(stamp), report)
+                # By the server's own clock, of which its entries are all that can be seen.
+                following = {"stamp": max(stamp, report.latest), "whole_at": self._whole_at(state)}
+            case Method.DIR_SYNC:
+                cookie = b"" if state is None else _unpacked(state["cookie"])
+                for anchors, reached in reading.drain_dir_sync(root.context, cookie):
+                    cookie = reached
+                    if state is not None:
+                        yield from reading.look_up(anchors, report)
+                if state is None:
+                    yield from reading.read_everything(report)
+                else:
+                    report.ending = Ending.CHANGES
+                following = {"cookie": _packed(cookie)}
+            case _:
+                yield from reading.read_everything(report)
+        yield self._last_page(report, method, root, following)
+
+    def _last_page(
+        self, report: Report, method: Method, root: "_Root", following: Mapping[str, Any] | None
+    ) -> ReadPage:
+        ending, because = report.settle()
+        cursor = None
+        if following is not None and ending is not Ending.PARTIAL:
+            cursor = orjson.dumps({"method": method.value, "asked": self._asked(root), **following}).decode()
+        return ReadPage(problems=tuple(report.problems), cursor=cursor, ending=ending, because=because)
+
+    def _take_up(self, cursor: str | None, method: Method, root: "_Root") -> tuple[Method, Mapping[str, Any] | None]:
+        """The way to read and what the cursor says; None for a read of everything. Raises: CursorExpired."""
+        if cursor is None:
+            return method, None
+        try:
+            state: Mapping[str, Any] = orjson.loads(cursor)
+            is_ours = state["asked"] == self._asked(root)
+            kept = Method(state["method"])
+        except (ValueError, KeyError, TypeError):
+            raise CursorExpired("The place where the last read ended cannot be read.") from None
+        if self._settings.method is Method.AUTO and kept is Method.TIMESTAMP:
+            # The server was found not to offer what it seemed to.
+            method = Method.TIMESTAMP
+        if not is_ours or kept is not method or (kept is Method.USN and state["invocation"] != root.invocation):
+            raise CursorExpired("The server, its bases or the way it is read are others than at the last read.")
+        if kept in _MARKED and datetime.fromisoformat(state["whole_at"]) + WHOLE_EVERY <= self._clock.now():
+            raise CursorExpired("It is time to read everything again.")
+        return method, state
+
+    def _asked(self, root: "_Root") -> str:
+        settings = self._settings
+        names = [branch.entries.attributes for branch in self._branches]
+        filters = [settings.user_filter, settings.group_filter]
+        return content_hash([settings.address.url, settings.user_base, settings.group_base, filters, names, root.name])
+
+    def _whole_at(self, state: Mapping[str, Any] | None) -> str:
+        return self._clock.now().isoformat() if state is None else str(state["whole_at"])
+
+    def _choose(self, root: "_Root") -> Method:
+        if self._settings.method is not Method.AUTO:
+            return self._settings.method
+        if root.is_active_directory:
+            return Method.USN
+        return Method.SYNCREPL if root.synchronizes else Method.TIMESTAMP
+
+    def _find_branches(self) -> Iterator[Branch]:
+        settings, flavour = self._settings, self._flavour
+        text = settings.user_filter or flavour.user_filter
+        yield Branch(
+            kind=ObjectKind.USER,
+            base=settings.user_base,
+            filter_bytes=read_filter(text),
+            entries=self._entries[ObjectKind.USER],
+        )
+        if settings.group_base is not None:
+            text = settings.group_filter or flavour.group_filter
+            yield Branch(
+                kind=ObjectKind.GROUP,
+                base=settings.group_base,
+                filter_bytes=read_filter(text),
+                entries=self._entries[ObjectKind.GROUP],
+            )
+
+    def _connect(self) -> LdapSession:
+        self.close()
+        self._session = self._open()
+        return self._session
+
+    def _open(self) -> LdapSession:
+        if self._answer_within is None:
+            return open_session(self._guard, self._settings.address)
+        return open_session(self._guard, self._settings.address, answer_within=self._answer_within)
+
+    def _read_root(self, session: LdapSession) -> "_Root":
+        found = session.read_entry("", (*_ROOT, *_ROOT_MORE), is_present("objectClass"))
+        root = _Root(found)
+        if root.is_active_directory and root.service_name:
+            service = session.read_entry(root.service_name, ("invocationId",), is_present("objectClass"))
+            root.invocation = "" if service is None else _first(service, "invocationId").hex()
+        return root
+
+
+class _Root:
+    """What the root entry says of the server."""
+
+    def __init__(self, found: FoundEntry | None) -> None:
+        given = {} if found is None else found.attributes
+        known = {
+            name.casefold(): [value.decode(errors="replace") for value in values] for name, values in given.items()
+        }
+
+        def first(name: str) -> str:
+            return next(iter(known.get(name.casefold(), ())), "")
+
+        self.is_active_directory = ACTIVE_DIRECTORY_CAPABILITY in known.get("supportedcapabilities", ())
+        self.synchronizes = SYNC_REQUEST in known.get("supportedcontrol", ())
+        self.context = first("defaultNamingContext") or first("namingContexts")
+        self.name = self.context
+        self.service_name = first("dsServiceName")
+        # Numbers of one domain controller mean nothing to another: which one it is, is a part of the place.
+        self.invocation = ""
+        usn = first("highestCommittedUSN")
+        self.usn = int(usn) if usn.isdecimal() else 0
+
+
+def _at_least(session: LdapSession, branch: Branch) -> str:
+    """How many objects a branch has, as far as a test counts them. Raises: JobFailure."""
+    counted = 0
+    for answer in session.search_pages(
+        base=branch.base, filter_bytes=branch.filter_bytes, attributes=("1.1",), page_size=_PROBED
+    ):
+        if isinstance(answer, FoundEntry):
+            counted += 1
+            if counted >= _PROBED:
+                break
+        elif isinstance(answer, Result) and answer.code not in (SUCCESS, *CUT_SHORT):
+            raise session.failure_of(answer, f"the base {branch.base}")
+    what = "people" if branch.kind is ObjectKind.USER else "groups"
+    return f"{counted or 'no'} {what}" if counted < _PROBED else f"{what}"
+
+
+def _first(found: FoundEntry, name: str) -> bytes:
+    return next((values[0] for key, values in found.attributes.items() if key.casefold() == name.casefold()), b"")
+
+
+def _earlier(stamp: str) -> str:
+    at = datetime.strptime(stamp, _STAMP)  # noqa: DTZ007  it says Z
+    return max(_NEVER, (at - _OVERLAP).strftime(_STAMP))
+
+
+def _packed(cookie: bytes) -> str:
+    return base64.b64encode(cookie).decode()
+
+
+def _unpacked(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise CursorExpired("The place where the last read ended cannot be read.") from None
