@@ -25,7 +25,8 @@ from muster.sources.ldap.entries import EntryReader, Flavour
 from muster.sources.ldap.filters import is_present, read_filter
 from muster.sources.ldap.messages import FoundEntry, Result
 from muster.sources.ldap.reading import Branch, LdapReading, MethodUnavailable, Report, SideSession
-from muster.sources.ldap.session import CUT_SHORT, SUCCESS, LdapSession, open_session
+from muster.sources.ldap.results import CUT_SHORT, SUCCESS, failure_of
+from muster.sources.ldap.session import LdapSession, open_session
 from muster.sources.ldap.settings import LdapSettings, Method
 from muster.transport.guard import AddressGuard
 
@@ -270,7 +271,7 @@ def _at_least(session: LdapSession, branch: Branch) -> str:
             if counted >= _PROBED:
                 break
         elif isinstance(answer, Result) and answer.code not in (SUCCESS, *CUT_SHORT):
-            raise session.failure_of(answer, f"the base {branch.base}")
+            raise failure_of(session.origin, answer, f"the base {branch.base}")
     what = "people" if branch.kind is ObjectKind.USER else "groups"
     return f"{counted or 'no'} {what}" if counted < _PROBED else f"{what}"
 

@@ -23,7 +23,15 @@ from muster.sources.ldap.controls import (
 from muster.sources.ldap.entries import TIMESTAMP, EntryReader, Flavour, find_range, read_anchor, with_values
 from muster.sources.ldap.filters import all_of, any_of, has_value, is_at_least, is_present
 from muster.sources.ldap.messages import FoundEntry, Intermediate, Result
-from muster.sources.ldap.session import CUT_SHORT, SUCCESS, SYNC_REFRESH_REQUIRED, UNAVAILABLE_CONTROL, LdapSession
+from muster.sources.ldap.results import (
+    CUT_SHORT,
+    SUCCESS,
+    SYNC_REFRESH_REQUIRED,
+    UNAVAILABLE_CONTROL,
+    cut_sentence,
+    failure_of,
+)
+from muster.sources.ldap.session import LdapSession
 
 PAGE_ENTRIES = 500
 _IDS_A_PAGE = 10_000
@@ -273,7 +281,7 @@ class LdapReading:
 
     def _end(self, result: Result, branch: Branch, report: Report) -> None:
         if result.code in CUT_SHORT:
-            report.cut.append(self._session.cut_sentence(result, branch.base))
+            report.cut.append(cut_sentence(self._session.origin, result, branch.base))
         else:
             self._check(result, branch.base)
 
@@ -281,7 +289,7 @@ class LdapReading:
         if result.code == UNAVAILABLE_CONTROL:
             raise MethodUnavailable
         if result.code != SUCCESS:
-            raise self._session.failure_of(result, f"the base {base}")
+            raise failure_of(self._session.origin, result, f"the base {base}")
 
 
 class SideSession:

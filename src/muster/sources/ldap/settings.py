@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from muster.model.failures import SchemaRefused
+from muster.sources.ldap.connecting import Encryption, ServerAddress
 from muster.sources.ldap.filters import FilterInvalid, read_filter
-from muster.sources.ldap.session import Encryption, ServerAddress
 
 _BASE_CHARACTERS = 1_024
 _Choice = TypeVar("_Choice", bound=StrEnum)
