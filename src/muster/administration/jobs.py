@@ -253,6 +253,16 @@ def cycles(desk: Desk, service_principal_id: str, job_id: str, limit: int) -> Se
     return desk.stores.cycles.history(find_job(desk, service_principal_id, job_id).id, limit)
 
 
+def find_cycle(desk: Desk, service_principal_id: str, job_id: str, cycle_id: str) -> Cycle:
+    """Returns one cycle of a job. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    found = desk.stores.cycles.get(cycle_id)
+    if found is None or found.job_id != job.id:
+        raise not_found("Cycle", cycle_id)
+    return found
+
+
 def _turns(name: str, job: SynchronizationJob, settings: Mapping[str, str]) -> bool:
     before = job.settings.get(name, "")
     return settings.get(name, before).lower() != before.lower()

@@ -1,17 +1,30 @@
 """Links of a job: which accounts are whose, and making accounts that were there before us ours."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
 from muster.administration.applications import find_application, require_managed
 from muster.administration.desk import Desk
 from muster.administration.jobs import CATEGORY, find_job
 from muster.administration.refusals import bad_request, conflict
-from muster.model.directory import ObjectKind
+from muster.model.directory import DirectoryObject, ObjectKind
+from muster.model.job import Escrow
 from muster.model.operation import Link, LinkState
 from muster.model.roles import Permission
 
 PROMOTED_AT_ONCE = 1_000
 _NAMED = 10
+# No try is put off for so long.
+_EVER = timedelta(days=36_500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A failed object that waits, with what the directory knows of it; None: it is gone."""
+
+    escrow: Escrow
+    source: DirectoryObject | None
 
 
 def links(
@@ -24,6 +37,20 @@ def links(
     if state is not None and state not in known:
         raise bad_request(f"There is no link state “{state[:100]}”; use one of {', '.join(known)}.")
     return desk.stores.links.list_links(job.id, None if state is None else known[state], limit, after)
+
+
+def waiting(
+    desk: Desk, service_principal_id: str, job_id: str, after: str | None, limit: int
+) -> tuple[Sequence[Waiting], str | None]:
+    """Returns objects that failed and wait for their next try, by source id, and the key to go on after.
+
+    Raises: Refused.
+    """
+    desk.require(Permission.READ_CONFIGURATION)
+    job = find_job(desk, service_principal_id, job_id)
+    found = desk.stores.links.due_escrows(job.id, desk.now() + _EVER, limit + 1, after)
+    shown = [Waiting(escrow=each, source=_source_of(desk, each)) for each in found[:limit]]
+    return shown, found[limit - 1].source_id if len(found) > limit else None
 
 
 def promote(desk: Desk, service_principal_id: str, job_id: str, source_ids: Sequence[str] | None) -> Sequence[str]:
@@ -51,6 +78,10 @@ def promote(desk: Desk, service_principal_id: str, job_id: str, source_ids: Sequ
             changes=(("managed", None, shown),),
         )
     return promoted
+
+
+def _source_of(desk: Desk, escrow: Escrow) -> DirectoryObject | None:
+    return next((desk.stores.directory.get(kind, escrow.source_id) for kind in ObjectKind if kind == escrow.kind), None)
 
 
 def _check_linked(desk: Desk, job_id: str, source_ids: Sequence[str]) -> None:

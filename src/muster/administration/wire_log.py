@@ -33,6 +33,14 @@ def switch_wire_log(desk: Desk, service_principal_id: str, job_id: str, minutes:
     return until
 
 
+def wire_log_until(desk: Desk, service_principal_id: str, job_id: str) -> datetime | None:
+    """Returns until when requests of a job are kept; None: none are. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    kept = find_job(desk, service_principal_id, job_id).settings.get(WIRE_LOG_UNTIL_SETTING)
+    until = datetime.fromisoformat(kept) if kept else None
+    return until if until is not None and until > desk.now() else None
+
+
 def wire_exchanges(
     desk: Desk, service_principal_id: str, job_id: str, source_id: str | None, limit: int
 ) -> Sequence[WireExchange]:

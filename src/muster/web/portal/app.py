@@ -11,9 +11,11 @@ from muster.model.roles import Permission
 from muster.ui.frame import make_face, message
 from muster.ui.language import gettext, marked
 from muster.web.portal import (
+    accounts,
     applications,
     assignments,
     audit,
+    cycle_pages,
     directory,
     door,
     finding,
@@ -29,7 +31,9 @@ from muster.web.portal import (
     properties,
     provisioning,
     rules,
+    safeguards,
     scoping,
+    wire,
 )
 from muster.web.portal.forms import SAID
 from muster.web.portal.paths import address
@@ -61,6 +65,12 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/users-and-groups", "assignments", assignments.show_assignments),
     (f"{_APP}/users-and-groups/add", "assign", assignments.show_adding),
     (f"{_APP}/provisioning", "provisioning", provisioning.show_provisioning),
+    (f"{_APP}/provisioning/safeguards", "safeguards", safeguards.show_safeguards),
+    (f"{_APP}/provisioning/accounts", "accounts", accounts.show_accounts),
+    (f"{_APP}/provisioning/accounts/waiting", "waiting_accounts", accounts.show_waiting),
+    (f"{_APP}/provisioning/accounts/unmanaged", "unmanaged_accounts", accounts.show_unmanaged),
+    (f"{_APP}/provisioning/requests", "requests", wire.show_requests),
+    (f"{_APP}/cycles/<cycle_id>", "cycle", cycle_pages.show_cycle),
     (f"{_APP}/mappings", "mappings", mappings.show_mappings),
     (f"{_APP}/mappings/expression", "builder", mappings.show_builder),
     (f"{_APP}/mappings/schema", "schema", rules.show_schema),
@@ -111,6 +121,12 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/users-and-groups/remove", "remove_assignments", assignments.remove),
     (f"{_APP}/users-and-groups/role", "change_role", assignments.change_role),
     (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
+    (f"{_APP}/provisioning/safeguards", "save_safeguards", safeguards.save_safeguards),
+    (f"{_APP}/provisioning/accounts", "promote", accounts.promote),
+    (f"{_APP}/provisioning/accounts/settings", "save_reconciliation", accounts.save_reconciliation),
+    (f"{_APP}/provisioning/reconcile", "reconcile", accounts.reconcile),
+    (f"{_APP}/provisioning/requests", "switch_wire_log", wire.switch),
+    (f"{_APP}/cycles/<cycle_id>/rollback", "roll_back", cycle_pages.roll_back),
     (f"{_APP}/provisioning/scope", "try_scope", provisioning.try_scope),
     (f"{_APP}/provisioning/test", "test_connection", provisioning.test),
     (f"{_APP}/provisioning/examine", "examine", provisioning.examine),

@@ -95,6 +95,8 @@ class CycleView:
     rate: float | None
     left: timedelta | None
     segments: tuple[Segment, ...]
+    # Its page, and its entries of the log.
+    to: str
     log: str
 
     @property
@@ -125,6 +127,7 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
         rate=rate,
         left=left,
         segments=_segments(counted, cycle.id, sp),
+        to=address("applications", sp, "cycles", cycle.id),
         log=address("applications", sp, "logs", cycle=cycle.id),
     )
 

@@ -33,6 +33,9 @@ SAID = {
     "approved": marked("Approved. It is sent in a moment."),
     "rejected": marked("Rejected. It is not sent."),
     "applied": marked("The plan is being applied."),
+    "watched": marked("Requests are kept from now on."),
+    "unwatched": marked("No more requests are kept."),
+    "authorised": marked("The application has let us in. Its tokens are kept."),
     "promoted": marked("Promoted: these accounts may be deleted too from now on."),
 }
 

@@ -10,6 +10,7 @@ from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request
 
 TEXT_LIMIT = 200
+PLACE_CHARACTERS = 2_000
 # A key, and for lists by name the name itself (see the stores' searches).
 _PLACE = re.compile(r"[0-9]{1,18}(:[^\x00]{0,1000})?", re.DOTALL)
 
@@ -52,6 +53,14 @@ def place(name: str = "after") -> str | None:
     if not _PLACE.fullmatch(value):
         raise bad_request("The list cannot go on there: begin with its first page.")
     return value
+
+
+def place_text(name: str = "after") -> str | None:
+    """Returns where a list by texts (ids of an application) goes on. Raises: Refused."""
+    value = flask.request.args.get(name)
+    if value is not None and (len(value) > PLACE_CHARACTERS or not value.isprintable()):
+        raise bad_request("The list cannot go on there: begin with its first page.")
+    return value or None
 
 
 def own_path(value: str | None) -> str:

@@ -88,12 +88,12 @@ def show_making(sp: str, work_id: str) -> Any:
     """GET /applications/<sp>/plans/making/<work_id>: until the plan is there, or applied."""
     found = find_shelf(sp)
     asked = work.find_work(desk(), work_id)
-    if asked.job_id != found.job.id or asked.kind not in (WorkKind.PLAN, WorkKind.APPLY):
+    if asked.job_id != found.job.id or asked.kind not in (WorkKind.PLAN, WorkKind.ROLLBACK, WorkKind.APPLY):
         raise bad_request(gettext("That is no plan of this application."))
     answer = asked.answer or {}
     to = None
     if asked.state == "done":
-        to = found.to("plans", str(answer["planId"])) if asked.kind is WorkKind.PLAN else found.to()
+        to = found.to() if asked.kind is WorkKind.APPLY else found.to("plans", str(answer["planId"]))
     if is_fragment_wanted():
         response = live(flask.render_template("plans/progress.html", shelf=found, asked=asked, answer=answer))
         if to is not None:

@@ -73,6 +73,21 @@ class Shelf:
             for to in (self.to(*parts),)
         )
 
+    def parts(self) -> tuple[tuple[str, str, bool], ...]:
+        """Names and addresses of the pages of provisioning, and whether the page is the one that is shown."""
+        pages: tuple[tuple[str, tuple[str, ...]], ...] = (
+            (gettext("Set-up"), ()),
+            (gettext("Safeguards"), ("safeguards",)),
+            (gettext("Accounts"), ("accounts",)),
+            (gettext("Wire log"), ("requests",)),
+        )
+        here = flask.request.path
+        return tuple(
+            (name, to, here == to or (bool(parts) and here.startswith(f"{to}/")))
+            for name, parts in pages
+            for to in (self.to("provisioning", *parts),)
+        )
+
 
 def find_shelf(sp: str) -> Shelf:
     """Returns an application's shelf. Raises: Refused."""

@@ -1,0 +1,120 @@
+"""What keeps a job from taking away too much: thresholds, approval, protected accounts, grace before a deletion."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flask
+
+from muster.administration import safeguards
+from muster.administration.refusals import Refused
+from muster.model.durations import write_duration
+from muster.planning.policy import Approval, Limit
+from muster.planning.safeguards import (
+    APPROVAL,
+    BY_KIND,
+    GRACE,
+    MINIMUM,
+    POPULATION,
+    PROTECTED_GROUPS,
+    PROTECTED_ROLES,
+    PROTECTED_USERS,
+    ROLLING,
+    SETTINGS,
+    SHARE,
+    THRESHOLD,
+    THRESHOLD_ENABLED,
+    Safeguards,
+    show_limit,
+)
+from muster.ui.language import marked
+from muster.web.portal.forms import done, field, is_ticked, refused_page
+from muster.web.portal.paths import desk
+from muster.web.portal.shelves import find_shelf, show
+
+KINDS = {
+    "DisableThreshold": marked("Accounts disabled"),
+    "DeleteThreshold": marked("Accounts deleted"),
+    "GroupDeleteThreshold": marked("Groups deleted"),
+    "MemberRemovalThreshold": marked("Members removed from groups"),
+}
+APPROVALS = {
+    Approval.NONE: (marked("Nothing"), marked("Changes go at once; removals within the thresholds.")),
+    Approval.REMOVALS: (marked("Removals"), marked("Whoever is to be disabled or deleted waits for a decision.")),
+    Approval.ALL: (marked("Everything"), marked("Each cycle is a plan; nothing is sent that nobody has approved.")),
+}
+PROTECTED = {
+    PROTECTED_USERS: (marked("People"), marked("Names, addresses or ids; * stands for anything. One a line.")),
+    PROTECTED_GROUPS: (marked("Members of groups"), marked("Names or ids of groups of the directory. One a line.")),
+    PROTECTED_ROLES: (marked("Holders of roles"), marked("App roles of this application. One a line.")),
+}
+PATTERN_CHARACTERS = 50_000
+
+
+def show_safeguards(sp: str, refusal: Refused | None = None) -> Any:
+    """GET /applications/<sp>/provisioning/safeguards"""
+    found = find_shelf(sp)
+    held = safeguards.safeguards_of(desk(), found.sp, found.job.id)
+    return show(
+        "provisioning/safeguards.html",
+        found,
+        values=_filled() if refusal is not None else _values(held.safeguards),
+        given=held.given,
+        skips=is_ticked("skips") if refusal is not None else held.skip_out_of_scope_deletions,
+        kinds=KINDS,
+        approvals=APPROVALS,
+        protected=PROTECTED,
+        rolling_count=held.safeguards.threshold.rolling_count,
+        refusal=refusal,
+    )
+
+
+def save_safeguards(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/safeguards: what was changed is saved, or put back to the usual value."""
+    found = find_shelf(sp)
+    before = safeguards.safeguards_of(desk(), found.sp, found.job.id)
+    if "reset" in flask.request.form:
+        changes: Mapping[str, str] = dict.fromkeys(before.given, "")
+        safeguards.set_safeguards(desk(), found.sp, found.job.id, changes)
+        return done(found.to("provisioning", "safeguards"), "saved")
+    shown = _values(before.safeguards)
+    # What stands as it was shown is not given: it goes on following the product's own value.
+    changes = {name: value for name, value in _filled().items() if value != shown[name]}
+    skips = is_ticked("skips")
+    try:
+        safeguards.set_safeguards(
+            desk(),
+            found.sp,
+            found.job.id,
+            changes,
+            skip_out_of_scope_deletions=None if skips == before.skip_out_of_scope_deletions else skips,
+        )
+    except Refused as refused:
+        return refused_page(show_safeguards(sp, refused), refused)
+    return done(found.to("provisioning", "safeguards"), "saved")
+
+
+def _values(held: Safeguards) -> dict[str, str]:
+    """What is in force, each setting as it is written."""
+    threshold = held.threshold
+    return {
+        THRESHOLD: str(threshold.count),
+        THRESHOLD_ENABLED: "true" if threshold.enabled else "false",
+        SHARE: show_limit(Limit(share=threshold.share)) if threshold.share < 1 else "off",
+        MINIMUM: str(threshold.minimum),
+        POPULATION: str(threshold.population),
+        ROLLING: show_limit(threshold.rolling) if threshold.rolling != Limit() else "",
+        **{name: show_limit(threshold.by_kind.get(kind, Limit())) for kind, name in BY_KIND.items()},
+        APPROVAL: held.approval.value,
+        GRACE: write_duration(held.delete_grace) if held.delete_grace else "",
+        PROTECTED_USERS: "\n".join(held.protections.users),
+        PROTECTED_GROUPS: "\n".join(held.protections.groups),
+        PROTECTED_ROLES: "\n".join(held.protections.roles),
+    }
+
+
+def _filled() -> dict[str, str]:
+    values = {
+        name: "\n".join(field(name, PATTERN_CHARACTERS).splitlines()) if name in PROTECTED else field(name)
+        for name in SETTINGS
+    }
+    return {**values, THRESHOLD_ENABLED: "true" if is_ticked(THRESHOLD_ENABLED) else "false"}
