@@ -13,6 +13,7 @@ from typing import Any
 
 import falcon.testing
 
+from faces.shapes import check_shape
 from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
 from muster.administration.desk import Desk, ExchangeCode, LookAtCertificate, Stores
@@ -260,6 +261,7 @@ class House:
             headers=given,
             body=content,
         )
+        check_shape(method, version, path, result.status_code, result.text)
         return Answered(result.status_code, {k.lower(): v for k, v in result.headers.items()}, result.text)
 
     def made(self, path: str, body: Any) -> Any:

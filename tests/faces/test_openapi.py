@@ -1,6 +1,7 @@
 """The OpenAPI document says what the API does: every call is in it, and answers are as it says, whatever is sent."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from documents.reading import DOCS
 from faces.house import TENANT, House, Started
+from muster.web.graph.odata import CHOSEN
 from muster.web.graph.openapi import make_document, operation_id
-from muster.web.graph.openapi_calls import ANSWERS, BODIES
+from muster.web.graph.openapi_calls import ANSWER_TYPES, ANSWERS, BODIES, BODY_TYPES
 from muster.web.graph.openapi_schemas import SCHEMAS
 from muster.web.graph.reference import make_reference
 from muster.web.graph.routes import ROUTES
@@ -88,16 +90,44 @@ def test_the_document_names_the_address_that_it_was_asked_at(house: House) -> No
     assert flow["tokenUrl"] == f"http://falconframework.org/{TENANT}/oauth2/v2.0/token"
 
 
-def test_no_shape_is_left_of_a_call_that_is_gone() -> None:
+def test_every_call_has_its_shapes_and_no_shape_is_left_of_a_call_that_is_gone() -> None:
     calls = {(route.method, route.path) for route in ROUTES}
-    assert set(ANSWERS) | set(BODIES) <= calls
-    wanted = {name.rpartition(":")[2].removesuffix("[]") for name in (*ANSWERS.values(), *BODIES.values())} - {""}
-    assert wanted <= set(SCHEMAS)
+    counts = {call for call in calls if call[1].endswith("$count")}
+    assert set(ANSWERS) | set(ANSWER_TYPES) | counts == calls
+    assert set(BODIES) | set(BODY_TYPES) == {call for call in calls if call[0] in ("POST", "PUT", "PATCH")}
+    names = {name.rpartition(":")[2].removesuffix("[]") for name in ANSWERS.values()}
+    names |= {name.removesuffix("?") for name in BODIES.values()}
+    assert names - {""} <= set(SCHEMAS)
+    document = json.dumps(make_document("http://falconframework.org", TENANT))
+    named = set(re.findall(r"#/components/schemas/(\w+)", document))
+    assert named == set(SCHEMAS)
 
 
 def test_the_reference_page_is_the_one_that_the_routes_make() -> None:
     written = (DOCS / "api-reference.md").read_text(encoding="utf-8")
     assert written == make_reference(), "the routes have changed: run make reference"
+
+
+def test_an_option_that_a_call_does_not_follow_is_refused_by_name(house: House, names: dict[str, str]) -> None:
+    for route in ROUTES:
+        path = re.sub(r"\{(\w+)\}", lambda part: names.get(part[1], "x"), route.path)
+        for option in sorted(CHOSEN - route.options) if route.method == "GET" else ():
+            answer = house.call("GET", f"{path}?{option}=displayName")
+            assert answer.status == 400, path
+            assert f"The query option {option} is not supported here." in answer.message
+
+
+def test_a_list_that_is_short_is_whole_unless_fewer_are_asked_for(house: House, names: dict[str, str]) -> None:
+    path = f"/servicePrincipals/{names['sp']}/synchronization/jobs/{names['job']}/schema/functions"
+    everything = [each["name"] for each in house.call("GET", path).body["value"]]
+    seen, page = [], house.call("GET", f"{path}?$top=20&$count=true").body
+    assert page["@odata.count"] == len(everything) > 20
+    while True:
+        seen += [each["name"] for each in page["value"]]
+        if "@odata.nextLink" not in page:
+            break
+        page = house.call("GET", page["@odata.nextLink"].partition("/v1.0")[2]).body
+    assert seen == everything
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

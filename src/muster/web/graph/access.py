@@ -46,7 +46,7 @@ def get_me(call: Call) -> Answer:
 
 def list_organization(call: Call) -> Answer:
     """GET /organization: this installation, alone."""
-    return call.collection("organization", [_organization(call)], dict)
+    return call.whole("organization", [_organization(call)], dict)
 
 
 def get_organization(call: Call) -> Answer:

@@ -19,6 +19,7 @@ from muster.model.roles import OWNER_PERMISSIONS, Caller
 from muster.web.access import JSON_BYTES, Budget, RateLimit, Unauthenticated, authenticate, too_large
 from muster.web.graph import faults
 from muster.web.graph.call import Answer, Call, InnerAnswer, InnerRequest, Route
+from muster.web.graph.odata import check_options
 from muster.web.graph.routes import ROUTES
 from muster.web.services import Services
 
@@ -118,6 +119,8 @@ def _responder(shared: Shared, route: Route, version: str) -> Responder:
 
     def respond(request: falcon.Request, response: falcon.Response, **parts: str) -> None:
         desk = desk_for(services, request.context.caller, route, parts)
+        if route.method == "GET":
+            check_options(request.params, route.options)
         root = f"{services.public_url or request.prefix}/{version}"
         answer = route.handler(
             Call(

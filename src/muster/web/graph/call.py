@@ -1,6 +1,6 @@
 """One call of the API and its answer as values, and the route that joins them; no HTTP library here."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -79,6 +79,14 @@ class Call:
         if next_after is not None:
             document["@odata.nextLink"] = self._next_link(next_after)
         return Answer(document=document)
+
+    def whole(self, path: str, items: Sequence[_Item], render: Callable[[_Item], Document]) -> "Answer":
+        """Returns the answer that lists items of which there are few: all of them, or as many as $top asks for."""
+        options = self.options()
+        start = int(options.after) if options.after is not None and options.after.isdigit() else 0
+        end = len(items) if options.top is None else start + options.top
+        after = str(end) if end < len(items) else None
+        return self.collection(path, items[start:end], render, next_after=after, total=len(items))
 
     def entity(self, path: str, document: Document, *, status: int = 200, **headers: str) -> "Answer":
         """Returns the answer that shows one object."""
@@ -161,6 +169,8 @@ class Route:
     # Owners of applications may call it without a role, and are shown what is theirs. What has an application in its
     # path they may call for their own in any case.
     is_open_to_owners: bool = False
+    # Of $filter, $search, $orderby and $expand those that it follows: the others are refused, never passed over.
+    options: frozenset[str] = frozenset()
 
 
 def counted(handler: Handler) -> Handler:

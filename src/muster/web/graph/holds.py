@@ -33,7 +33,7 @@ def list_causes(call: Call) -> Answer:
     """GET …/jobs/{job}/heldOperations/causes: how many have one cause; the same filters."""
     sp = application_of(call).service_principal_id
     found = holds.causes(call.desk, sp, call.parts["job"], _filter(call.query))
-    return call.collection("heldOperations/causes", found, group)
+    return call.whole("heldOperations/causes", found, group)
 
 
 def approve_held(call: Call) -> Answer:

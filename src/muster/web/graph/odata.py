@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from muster.administration.refusals import bad_request
@@ -19,6 +19,8 @@ TOP_DEFAULT = 100
 _CHECK_BYTES = 6
 LATEST = "latest"
 _STORE_KEY = re.compile(r"[0-9]{1,18}(:[^\x00]{0,1000})?", re.DOTALL)
+# Only some calls follow these.
+CHOSEN = frozenset({"$filter", "$search", "$orderby", "$expand"})
 _KNOWN = frozenset(
     {"$filter", "$top", "$skiptoken", "$select", "$count", "$orderby", "$search", "$expand", "$format", "$deltatoken"}
 )
@@ -47,14 +49,18 @@ class Options:
         return self.top if self.top is not None else TOP_DEFAULT
 
 
+def check_options(names: Iterable[str], followed: frozenset[str]) -> None:
+    """Checks that a call follows every query option it is given: none is passed over. Raises: Refused."""
+    for name in names:
+        if name.startswith("$") and name not in followed and (name in CHOSEN or name not in _KNOWN):
+            raise bad_request(f"The query option {name[:60]} is not supported here.")
+
+
 def read_options(query: Mapping[str, str], scope: str) -> Options:
     """Returns the query options of a request to the collection `scope`.
 
     Raises: Refused naming the option, for $filter also the position.
     """
-    for name in query:
-        if name.startswith("$") and name not in _KNOWN:
-            raise bad_request(f"The query option {name[:60]} is not supported here.")
     delta = query.get("$deltatoken")
     return Options(
         filter=read_filter(query["$filter"]) if "$filter" in query else None,

@@ -1,13 +1,14 @@
 """The API as an OpenAPI 3.1 document: made from the table of routes, so that no call is in one and not in the other."""
 
 import re
-from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 from muster.web.graph.call import Route
-from muster.web.graph.openapi_calls import ANSWERS, BODIES
+from muster.web.graph.openapi_calls import ANSWER_TYPES, ANSWERS, BODIES, BODY_TYPES
+from muster.web.graph.openapi_ours import OURS
 from muster.web.graph.openapi_schemas import SCHEMAS
+from muster.web.graph.openapi_shapes import named
 from muster.web.graph.routes import ROUTES
 
 Document = dict[str, Any]
@@ -23,14 +24,33 @@ _OPTIONS: dict[str, tuple[str, Document]] = {
     "$select": ("Which properties are shown, separated by commas.", {}),
     "$expand": ("What is shown with each object.", {}),
 }
+_JOB = "/servicePrincipals/{sp}/synchronization/jobs/{job}"
+_HELD = (
+    ("state", False, "held, approved, rejected or waiting; without it held."),
+    ("code", False, "Why it is held."),
+    ("cause", False, "The key of a cause."),
+    ("kind", False, "create, update, disable, delete …"),
+    ("objectType", False, "User or Group."),
+    ("search", False, "A part of a name or id."),
+)
 _QUERIES: dict[tuple[str, str], tuple[tuple[str, bool, str], ...]] = {
     ("POST", "/imports"): (
         ("fileName", True, "Its end says what it is: .csv, .json."),
         ("preview", False, "true: plan it only."),
     ),
-    ("GET", "/servicePrincipals/{sp}/synchronization/jobs/{job}/explain"): (("user", True, "Id or principal name."),),
+    ("GET", f"{_JOB}/explain"): (("user", True, "Id or principal name."),),
+    ("GET", f"{_JOB}/links"): (("state", False, "seen, adopted, managed or released."),),
+    ("GET", f"{_JOB}/discoveredAccounts"): (("standing", False, "local, unassigned or assigned."),),
+    ("GET", f"{_JOB}/wireLog"): (("sourceId", False, "Of this object only."),),
+    ("GET", f"{_JOB}/heldOperations"): _HELD,
+    ("GET", f"{_JOB}/heldOperations/causes"): _HELD,
+    ("GET", "/configuration"): (("name", False, "Of this application only."),),
+    ("GET", "/auditLogs/provisioning/export"): (
+        ("format", False, "csv or json."),
+        ("part", False, "Of CSV: logs, steps or modifiedProperties."),
+    ),
 }
-_SUCCESS = {"GET": ("200",), "PUT": ("204",), "PATCH": ("204",), "DELETE": ("204",)}
+_SUCCESS = {"PUT": "204", "PATCH": "204", "DELETE": "204"}
 _REFUSALS = {
     "4XX": "Refused: the message says what is wrong and what to do.",
     "503": "The engine does not answer in time.",
@@ -42,7 +62,6 @@ _DESCRIPTIONS = {
     "202": "The engine does it; ask at Location how it stands.",
     "204": "It was done.",
     "304": "It is as the caller has it (If-None-Match).",
-    "2XX": "It was done.",
 }
 
 
@@ -91,8 +110,9 @@ def operation(route: Route) -> Document:
         "responses": _responses(route),
         "x-permission": route.permission.value,
     }
-    if route.method in ("POST", "PUT", "PATCH"):
-        found["requestBody"] = _body(route)
+    body = _body(route) if route.method in ("POST", "PUT", "PATCH") else None
+    if body is not None:
+        found["requestBody"] = body
     return found
 
 
@@ -129,15 +149,18 @@ def _parameters(route: Route) -> list[Document]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _PART.findall(route.path)
     ]
-    if is_collection(route):
+    if route.method == "GET":
+        taken = set(route.options)
+        if is_collection(route):
+            taken |= {"$top", "$skiptoken", "$count"}
+        # Our own shapes are whole, so that their properties can be relied on; $select cuts them down all the same.
+        if not route.path.endswith("$count") and _name_of(route) not in OURS:
+            taken.add("$select")
         found += [
             {"name": name, "in": "query", "description": text, "schema": schema or {"type": "string"}}
             for name, (text, schema) in _OPTIONS.items()
+            if name in taken
         ]
-    elif route.method == "GET" and not route.path.endswith("$count"):
-        found.append(
-            {"name": "$select", "in": "query", "description": _OPTIONS["$select"][0], "schema": {"type": "string"}}
-        )
     for name, required, text in _QUERIES.get((route.method, route.path), ()):
         found.append(
             {"name": name, "in": "query", "required": required, "description": text, "schema": {"type": "string"}}
@@ -145,40 +168,47 @@ def _parameters(route: Route) -> list[Document]:
     return found
 
 
-def _body(route: Route) -> Document:
-    if route.path == "/imports":
-        content: Document = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-        return {"required": True, "content": content}
-    name = BODIES.get((route.method, route.path))
-    schema: Document = {"type": "object"} if name is None else _reference(name)
-    return {"required": name is not None, "content": {"application/json": {"schema": schema}}}
+def _body(route: Route) -> Document | None:
+    kind = BODY_TYPES.get((route.method, route.path))
+    if kind is not None:
+        schema: Document = {"type": "object"} if kind.endswith("json") else {"type": "string", "format": "binary"}
+        return {"required": True, "content": {kind: {"schema": schema}}}
+    name = BODIES[route.method, route.path]
+    if not name:
+        return None
+    wanted = named(name.removesuffix("?"))
+    return {"required": not name.endswith("?"), "content": {"application/json": {"schema": wanted}}}
 
 
 def _responses(route: Route) -> Document:
-    name = ANSWERS.get((route.method, route.path))
-    statuses: Sequence[str] = _SUCCESS.get(route.method, ("2XX",))
-    if name is not None and ":" in name:
-        status, _, name = name.partition(":")
-        statuses = (status,)
-    elif name is None:
-        statuses = ("2XX",)
-    found: Document = {}
-    for status in statuses:
-        found[status] = {"description": _DESCRIPTIONS[status]}
-        if route.path.endswith("$count"):
-            found[status]["content"] = {"text/plain": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}}
-        elif name:
-            found[status]["content"] = {"application/json": {"schema": _answer_schema(name)}}
+    status, answered = _answer(route)
+    found: Document = {status: {"description": _DESCRIPTIONS[status], **answered}}
     if route.method == "GET":
         found["304"] = {"description": _DESCRIPTIONS["304"]}
     for status, text in _REFUSALS.items():
-        found[status] = {"description": text, "content": {"application/json": {"schema": _reference("error")}}}
+        found[status] = {"description": text, "content": {"application/json": {"schema": named("error")}}}
     return found
+
+
+def _name_of(route: Route) -> str:
+    return ANSWERS.get((route.method, route.path), "").rpartition(":")[2].removesuffix("[]")
+
+
+def _answer(route: Route) -> tuple[str, Document]:
+    """The status of success, and what the answer holds."""
+    usual = _SUCCESS.get(route.method, "200")
+    if route.path.endswith("$count"):
+        return usual, {"content": {"text/plain": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}}}
+    types = ANSWER_TYPES.get((route.method, route.path))
+    if types is not None:
+        return usual, {"content": {kind: {"schema": {}} for kind in types}}
+    status, _, name = ANSWERS[route.method, route.path].rpartition(":")
+    return status or usual, {"content": {"application/json": {"schema": _answer_schema(name)}}} if name else {}
 
 
 def _answer_schema(name: str) -> Document:
     if not name.endswith("[]"):
-        return _reference(name)
+        return named(name)
     return {
         "type": "object",
         "required": ["value"],
@@ -186,12 +216,6 @@ def _answer_schema(name: str) -> Document:
             "@odata.context": {"type": "string"},
             "@odata.count": {"type": "integer"},
             "@odata.nextLink": {"type": "string"},
-            "value": {"type": "array", "items": _reference(name.removesuffix("[]"))},
+            "value": {"type": "array", "items": named(name.removesuffix("[]"))},
         },
     }
-
-
-def _reference(name: str) -> Document:
-    if name not in SCHEMAS:
-        raise KeyError(f"the document has no schema {name}")
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -8,7 +8,10 @@ _ROLES_PATH = "/roleManagement/directory"
 _HOLDERS = ("users/{user}", "groups/{group}")
 _OWNED = ("applications/{application}", "servicePrincipals/{sp}", "groups/{group}")
 
-# The schema of a call's body.
+_VERSION = f"{_SCHEMA}/versions/{{version}}"
+_ATTRIBUTES = f"{_SCHEMA}/directories/{{directory}}/objects/{{object}}/attributes"
+
+# The schema of a call's body, with `?` where it may be left out; "": it takes none.
 BODIES: dict[tuple[str, str], str] = {
     ("POST", "/users"): "userWrite",
     ("PATCH", "/users/{user}"): "userWrite",
@@ -39,6 +42,42 @@ BODIES: dict[tuple[str, str], str] = {
     ("PATCH", _SCHEMA): "synchronizationSchema",
     ("POST", f"{_SCHEMA}/parseExpression"): "parseExpression",
     **{("POST", f"/{subject}/owners/$ref"): "reference" for subject in _OWNED},
+    ("POST", "/directory/deletedItems/{item}/restore"): "",
+    ("POST", "/applicationTemplates/{template}/instantiate"): "instantiate?",
+    ("POST", "/applications/{application}/addPassword"): "addPassword?",
+    ("PATCH", f"{_SYNC}/dialect"): "dialectWrite",
+    ("POST", f"{_SYNC}/examine"): "",
+    ("POST", f"{_SYNC}/presentedCertificate"): "credentials?",
+    ("POST", f"{_SYNC}/jobs/validateCredentials"): "credentials?",
+    ("POST", f"{_JOB}/validateCredentials"): "credentials?",
+    ("POST", f"{_JOB}/start"): "",
+    ("POST", f"{_JOB}/pause"): "",
+    ("POST", f"{_JOB}/restart"): "restart?",
+    ("POST", f"{_SCHEMA}/directories/{{directory}}/discover"): "",
+    ("POST", f"{_SCHEMA}/validate"): "synchronizationSchema",
+    ("POST", f"{_VERSION}/restore"): "",
+    ("POST", _ATTRIBUTES): "attributeWrite",
+    ("PATCH", f"{_ATTRIBUTES}/{{attribute}}"): "attributeWrite",
+    ("POST", f"{_JOB}/plans"): "",
+    ("POST", f"{_JOB}/plans/{{plan}}/apply"): "",
+    ("POST", f"{_JOB}/whatIf"): "whatIfWanted",
+    ("POST", f"{_JOB}/cycles"): "cycleWanted?",
+    ("POST", f"{_JOB}/cycles/{{cycle}}/rollback"): "",
+    ("POST", f"{_JOB}/heldOperations/approve"): "heldSelection",
+    ("POST", f"{_JOB}/heldOperations/reject"): "heldSelection",
+    ("PATCH", f"{_JOB}/safeguards"): "safeguardsWrite",
+    ("POST", f"{_JOB}/wireLog"): "wireLogWrite",
+    ("POST", f"{_JOB}/links/promote"): "linkSelection",
+    ("PATCH", "/notifications/settings"): "notificationSettingsWrite",
+    ("POST", "/notifications/test"): "recipients?",
+    ("POST", "/configuration/plan"): "configurationWanted",
+    ("POST", "/configuration/apply"): "configurationApply",
+}
+
+# Bodies that are no JSON.
+BODY_TYPES: dict[tuple[str, str], str] = {
+    ("POST", "/imports"): "application/octet-stream",
+    ("POST", f"{_JOB}/bulkUpload"): "application/scim+json",
 }
 
 # What a call answers: a schema, `[]` for a page of them, before a colon the status if it is not the method's usual one.
@@ -155,9 +194,51 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("GET", f"{_SCHEMA}/directories"): "directoryDefinition[]",
     ("GET", f"{_SCHEMA}/directories/{{directory}}"): "directoryDefinition",
     ("POST", f"{_SCHEMA}/directories/{{directory}}/discover"): "200:directoryDefinition",
-    ("GET", f"{_JOB}/cycles"): "anything[]",
-    ("GET", f"{_JOB}/plans"): "anything[]",
-    ("GET", f"{_JOB}/links"): "anything[]",
+    ("GET", f"{_SYNC}/dialect"): "dialect",
+    ("PATCH", f"{_SYNC}/dialect"): "200:dialect",
+    ("POST", f"{_SYNC}/examine"): "200:examination",
+    ("POST", f"{_SYNC}/presentedCertificate"): "200:presentedCertificate",
+    ("POST", f"{_SCHEMA}/validate"): "200:problems",
+    ("GET", f"{_SCHEMA}/versions"): "schemaVersion[]",
+    ("GET", _VERSION): "schemaVersionWhole",
+    ("POST", f"{_VERSION}/restore"): "200:savedVersion",
+    ("GET", _ATTRIBUTES): "listedAttribute[]",
+    ("POST", _ATTRIBUTES): "201:listedAttribute",
+    ("GET", f"{_ATTRIBUTES}/{{attribute}}"): "listedAttribute",
+    ("PATCH", f"{_ATTRIBUTES}/{{attribute}}"): "200:listedAttribute",
+    ("DELETE", f"{_ATTRIBUTES}/{{attribute}}"): "",
+    ("GET", f"{_JOB}/plans"): "planSummary[]",
+    ("POST", f"{_JOB}/plans"): "202:work",
+    ("GET", f"{_JOB}/plans/{{plan}}"): "plan",
+    ("POST", f"{_JOB}/plans/{{plan}}/apply"): "202:work",
+    ("POST", f"{_JOB}/whatIf"): "200:whatIf",
+    ("GET", f"{_JOB}/cycles"): "cycle[]",
+    ("POST", f"{_JOB}/cycles"): "202:work",
+    ("POST", f"{_JOB}/cycles/{{cycle}}/rollback"): "202:work",
+    ("GET", f"{_JOB}/heldOperations"): "heldOperation[]",
+    ("GET", f"{_JOB}/heldOperations/causes"): "heldCause[]",
+    ("POST", f"{_JOB}/heldOperations/approve"): "200:approved",
+    ("POST", f"{_JOB}/heldOperations/reject"): "200:rejected",
+    ("GET", f"{_JOB}/safeguards"): "safeguards",
+    ("PATCH", f"{_JOB}/safeguards"): "200:safeguards",
+    ("GET", f"{_JOB}/reconciliation"): "reconciliation",
+    ("GET", f"{_JOB}/discoveredAccounts"): "discoveredAccount[]",
+    ("GET", f"{_JOB}/explain"): "explanation",
+    ("GET", f"{_JOB}/wireLog"): "wireExchange[]",
+    ("POST", f"{_JOB}/wireLog"): "200:wireLog",
+    ("GET", f"{_JOB}/links"): "link[]",
+    ("POST", f"{_JOB}/links/promote"): "200:promoted",
+    ("GET", "/notifications/settings"): "notificationSettings",
+    ("PATCH", "/notifications/settings"): "200:notificationSettings",
+    ("POST", "/notifications/test"): "200:notificationsTold",
+    ("GET", "/notifications/deliveries"): "delivery[]",
+    ("GET", "/configuration"): "configuration",
+    ("GET", "/configuration/schema"): "configurationSchema",
+    ("POST", "/configuration/plan"): "200:configurationPlan",
+    ("POST", "/configuration/apply"): "200:configurationPlan",
+    ("POST", "/imports"): "202:work",
+    ("GET", "/imports/{work}"): "work",
+    ("GET", "/work/{work}"): "work",
     ("GET", f"{_JOB}/objectConnections"): "objectConnection[]",
     ("GET", f"{_JOB}/objectConnections/{{object}}"): "objectConnection",
     ("DELETE", f"{_JOB}/objectConnections/{{object}}"): "",
@@ -165,4 +246,9 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("GET", "/auditLogs/provisioning/{entry}"): "provisioningObjectSummary",
     ("GET", "/auditLogs/directoryAudits"): "directoryAudit[]",
     ("GET", "/auditLogs/directoryAudits/{entry}"): "directoryAudit",
+}
+
+# Answers that are no JSON, or may be.
+ANSWER_TYPES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/auditLogs/provisioning/export"): ("text/csv", "application/json"),
 }

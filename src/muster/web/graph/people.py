@@ -162,7 +162,7 @@ def transitive_member_of(call: Call) -> Answer:
 def groups_around(call: Call, found: DirectoryObject, *, transitive: bool = False) -> Answer:
     """Returns the answer that lists the groups of an object, all of them on one page."""
     around = groups.groups_of(call.desk, found.object_id, transitive=transitive)
-    return call.collection("directoryObjects", around, render.directory_object)
+    return call.whole("directoryObjects", around, render.directory_object)
 
 
 def list_groups(call: Call) -> Answer:

@@ -66,7 +66,7 @@ def remove_password(call: Call) -> Answer:
 def list_owners(call: Call) -> Answer:
     """GET …/owners of an application, service principal or group."""
     kind, subject_id = _subject(call)
-    return call.collection("directoryObjects", owners.owners(call.desk, kind, subject_id), _owner)
+    return call.whole("directoryObjects", owners.owners(call.desk, kind, subject_id), _owner)
 
 
 def add_owner(call: Call) -> Answer:

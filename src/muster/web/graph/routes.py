@@ -255,7 +255,39 @@ _OPEN_TO_OWNERS = frozenset(
         plans.get_work,
     }
 )
+_FINDING = frozenset({"$filter", "$search", "$orderby"})
+_LOOKING = frozenset({"$filter", "$orderby"})
+# What a call follows of $filter, $search, $orderby and $expand; a call that is not here follows none of them.
+_OPTIONS: dict[Handler, frozenset[str]] = {
+    people.list_users: _FINDING | {"$expand"},
+    people.count_users: _FINDING,
+    people.get_user: frozenset({"$expand"}),
+    people.list_groups: _FINDING,
+    people.count_groups: _FINDING,
+    groups.get_group: frozenset({"$expand"}),
+    # These refuse with a reason what makes no sense of a round of changes.
+    delta.user_delta: _FINDING,
+    delta.group_delta: _FINDING,
+    recycling.list_users: _FINDING | {"$expand"},
+    recycling.list_groups: _FINDING,
+    recycling.list_applications: _FINDING,
+    recycling.list_service_principals: _FINDING,
+    applications.list_templates: _FINDING,
+    applications.list_applications: _FINDING,
+    applications.list_service_principals: _FINDING,
+    applications.list_assigned_to: _FINDING,
+    applications.list_assignments: _FINDING,
+    access.list_definitions: _FINDING,
+    access.list_assignments: _FINDING,
+    access.list_tokens: _FINDING,
+    access.list_administrators: _FINDING,
+    logs.list_provisioning: _LOOKING,
+    logs.export_provisioning: _LOOKING,
+    logs.list_audits: _LOOKING,
+}
 _LARGE: dict[Handler, int] = {plans.import_file: IMPORT_BYTES}
+
+_BY_PATH = {path: handler for method, path, _, handler in _TABLE if method == "GET"}
 
 ROUTES: tuple[Route, ...] = tuple(
     Route(
@@ -265,6 +297,8 @@ ROUTES: tuple[Route, ...] = tuple(
         handler=handler,
         limit_bytes=_LARGE.get(handler),
         is_open_to_owners=handler in _OPEN_TO_OWNERS,
+        # A collection is counted as it is listed.
+        options=_OPTIONS.get(handler) or _OPTIONS.get(_BY_PATH.get(path.removesuffix("/$count"), handler), frozenset()),
     )
     for method, path, permission, handler in _TABLE
 )

@@ -64,7 +64,7 @@ def validate_schema(call: Call) -> Answer:
 def list_versions(call: Call) -> Answer:
     """GET …/schema/versions (ours): who saved rules and when, newest first."""
     kept = rules.schema_versions(call.desk, application_of(call).service_principal_id, call.parts["job"])
-    return call.collection("synchronizationSchemaVersions", kept, _version)
+    return call.whole("synchronizationSchemaVersions", kept, _version)
 
 
 def get_version(call: Call) -> Answer:
@@ -97,7 +97,7 @@ def discover_directory(call: Call) -> Answer:
 def list_attributes(call: Call) -> Answer:
     """GET …/objects/{object}/attributes (ours): the attribute list, each entry with the mappings that write it."""
     listed = attribute_list.attributes_of_object(*_list_of(call))
-    return call.collection("attributeDefinitions", listed, _listed)
+    return call.whole("attributeDefinitions", listed, _listed)
 
 
 def add_attribute(call: Call) -> Answer:
@@ -133,18 +133,18 @@ def get_template_schema(call: Call) -> Answer:
 def list_functions(call: Call) -> Answer:
     """GET …/schema/functions()."""
     rules.schema_of(call.desk, application_of(call).service_principal_id, call.parts["job"])
-    return call.collection("Collection(microsoft.graph.attributeMappingFunctionSchema)", functions_as_graph(), dict)
+    return call.whole("Collection(microsoft.graph.attributeMappingFunctionSchema)", functions_as_graph(), dict)
 
 
 def list_filter_operators(call: Call) -> Answer:
     """GET …/schema/filterOperators()."""
     rules.schema_of(call.desk, application_of(call).service_principal_id, call.parts["job"])
-    return call.collection("Collection(microsoft.graph.filterOperatorSchema)", operators_as_graph(), dict)
+    return call.whole("Collection(microsoft.graph.filterOperatorSchema)", operators_as_graph(), dict)
 
 
 def list_directories(call: Call) -> Answer:
     """GET …/schema/directories."""
-    return call.collection("directoryDefinitions", _directories(call), dict)
+    return call.whole("directoryDefinitions", _directories(call), dict)
 
 
 def get_directory(call: Call) -> Answer:

@@ -55,7 +55,7 @@ def get_secrets(call: Call) -> Answer:
     """GET …/secrets, everything that is secret masked."""
     sp = application_of(call).service_principal_id
     shown = render.pairs(credentials.shown_secrets(call.desk, sp))
-    return call.collection(f"servicePrincipals('{sp}')/synchronization/secrets", shown, dict)
+    return call.whole(f"servicePrincipals('{sp}')/synchronization/secrets", shown, dict)
 
 
 def put_secrets(call: Call) -> Answer:
@@ -105,7 +105,7 @@ def list_templates(call: Call) -> Answer:
     """GET …/templates: an application has the one of its gallery page."""
     application = application_of(call)
     page = applications.template_of(call.desk, application)
-    return call.collection(
+    return call.whole(
         f"servicePrincipals('{application.service_principal_id}')/synchronization/templates",
         [page],
         lambda each: render_jobs.template(each, application.app_id),
@@ -128,7 +128,7 @@ def get_template(call: Call) -> Answer:
 def list_jobs(call: Call) -> Answer:
     """GET …/jobs."""
     sp = application_of(call).service_principal_id
-    return call.collection(
+    return call.whole(
         f"servicePrincipals('{sp}')/synchronization/jobs",
         jobs.jobs(call.desk, sp),
         lambda job: render_jobs.job(jobs.status_of(call.desk, job)),

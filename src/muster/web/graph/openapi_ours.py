@@ -1,0 +1,372 @@
+"""What bodies and answers of our own calls look like, beside those of Graph: JSON schemas by name."""
+
+from muster.model.cause import CauseKind
+from muster.model.directory import ObjectKind
+from muster.model.discovery import Standing
+from muster.model.hold import HoldCode, HoldState
+from muster.model.job import Counters, CycleKind, CyclePhase, CycleState, PlanKind
+from muster.model.operation import LinkState, OperationKind, Presence, Verb
+from muster.model.whatif import Transition
+from muster.planning.drift import DriftAction
+from muster.planning.policy import Approval
+from muster.ports.administration import WorkKind
+from muster.scim.dialect import Dialect
+from muster.web.graph import render_jobs
+from muster.web.graph.openapi_notices import NOTICES
+from muster.web.graph.openapi_shapes import (
+    ANY,
+    COUNT,
+    FLAG,
+    INSTANT,
+    MAYBE,
+    MAYBE_INSTANT,
+    TEXT,
+    Schema,
+    listed,
+    mapped,
+    named,
+    one_of,
+    or_null,
+    texts,
+    thing,
+    whole,
+)
+
+_KIND = one_of(ObjectKind)
+_MAYBE_COUNT: Schema = {"type": ["integer", "null"]}
+_CHANGE = whole({"displayName": TEXT, "verb": one_of(Verb), "oldValue": MAYBE, "newValue": MAYBE})
+_DIFFERENCE = whole({"path": TEXT, "oldValue": ANY, "newValue": ANY})
+_OPERATION: Schema = {
+    "changeId": TEXT,
+    "kind": one_of(OperationKind),
+    "objectType": _KIND,
+    **texts("sourceId", "sourceName"),
+    "targetId": MAYBE,
+    "targetName": MAYBE,
+    "reason": TEXT,
+    "cause": or_null(named("cause")),
+    "skipReason": MAYBE,
+    "failure": or_null(named("failure")),
+    "changes": listed(_CHANGE),
+}
+_PLAN: Schema = {
+    **texts("id", "hash", "jobId"),
+    "madeDateTime": INSTANT,
+    "appliedDateTime": MAYBE_INSTANT,
+    "counters": named("counters"),
+    "requests": COUNT,
+    "duration": TEXT,
+    "kind": one_of(PlanKind),
+    "cycleId": MAYBE,
+    "operationCount": COUNT,
+    "heldCount": COUNT,
+}
+_WHAT_IF: Schema = {
+    "jobId": TEXT,
+    "considered": COUNT,
+    "affected": COUNT,
+    "sentence": TEXT,
+    "summary": listed(whole({"transition": one_of(Transition), "attribute": MAYBE, "count": COUNT, "sentence": TEXT})),
+    "heldReasons": listed(TEXT),
+    "requests": COUNT,
+    "objects": listed(
+        whole(
+            {
+                **texts("sourceId", "sourceName"),
+                "objectType": _KIND,
+                "transition": one_of(Transition),
+                "before": MAYBE,
+                "after": MAYBE,
+                "reason": TEXT,
+                "cause": or_null(named("cause")),
+                "changes": listed(_CHANGE),
+            }
+        )
+    ),
+}
+_CERTIFICATE = whole(
+    {
+        **texts("subject", "issuer", "serialNumber"),
+        "notBefore": INSTANT,
+        "notAfter": INSTANT,
+        "sha256Fingerprint": TEXT,
+        "names": listed(TEXT),
+        "isAuthority": FLAG,
+        "pem": TEXT,
+    }
+)
+_TREE = whole({"expression": TEXT, "value": MAYBE, "error": MAYBE, "parts": listed(ANY)})
+_VERSION: Schema = {"version": TEXT, "savedDateTime": INSTANT, "savedBy": TEXT}
+_FIELDS: Schema = dict.fromkeys(Dialect().to_document(), ANY)
+_FILTER = thing(dict.fromkeys(("state", "code", "cause", "kind", "objectType", "search"), TEXT))
+_CONFIGURED = thing({"configuration": {"type": "object"}, "secrets": mapped(mapped(TEXT))}, "configuration")
+
+OURS: dict[str, Schema] = {
+    # ------------------------------------------------------------ work, cycles, plans
+    "failure": whole({**texts("code", "reason", "recommendedAction"), "targetStatus": _MAYBE_COUNT}),
+    "cause": whole({"key": TEXT, "kind": one_of(CauseKind), "subject": MAYBE, "sentence": TEXT}),
+    "counters": whole(dict.fromkeys(render_jobs.counters(Counters()), COUNT)),
+    "work": whole(
+        {
+            "id": TEXT,
+            "kind": one_of(WorkKind),
+            "jobId": TEXT,
+            "state": {"enum": ["queued", "running", "done", "failed"]},
+            "askedBy": TEXT,
+            "askedDateTime": INSTANT,
+            "answer": {"type": ["object", "null"]},
+            "counters": or_null(named("counters")),
+        }
+    ),
+    "cycle": whole(
+        {
+            **texts("id", "jobId"),
+            "kind": one_of(CycleKind),
+            "state": one_of(CycleState),
+            "phase": one_of(CyclePhase),
+            "beganDateTime": INSTANT,
+            "endedDateTime": MAYBE_INSTANT,
+            "progressedDateTime": MAYBE_INSTANT,
+            "objectsPerSecond": {"type": ["number", "null"]},
+            "expectedEndDateTime": MAYBE_INSTANT,
+            "completeRead": {"type": ["boolean", "null"]},
+            "counters": named("counters"),
+            "failure": or_null(named("failure")),
+        }
+    ),
+    "cycleWanted": thing({"kind": {"const": CycleKind.RECONCILIATION.value}}),
+    "operation": whole(_OPERATION),
+    "planSummary": whole(_PLAN),
+    "plan": whole(
+        {
+            **_PLAN,
+            "operations": listed(named("operation")),
+            "held": listed(whole({**_OPERATION, "holdCode": one_of(HoldCode), "holdReason": TEXT})),
+            "irreversible": listed(whole({**texts("sourceId", "sourceName", "reason"), "attribute": MAYBE})),
+            "failedWaiting": whole({"count": COUNT, "nextAttemptDateTime": MAYBE_INSTANT}),
+        }
+    ),
+    "whatIfWanted": thing({"schema": {"type": "object"}, "syncAll": FLAG, "top": COUNT}),
+    "whatIf": whole(_WHAT_IF),
+    "explanation": thing(
+        {
+            "seq": COUNT,
+            "cause": or_null(whole({"kind": one_of(CauseKind), "sentence": TEXT, "subject": TEXT})),
+            "source": whole({"id": TEXT, "displayName": TEXT, "type": _KIND}),
+            "verdict": thing({"presence": one_of(Presence), "inScope": FLAG, "reason": TEXT}, "presence", "reason"),
+            "grants": listed(thing({**texts("role", "via"), "viaId": MAYBE, "path": listed(TEXT)})),
+            "failure": or_null(whole(texts("code", "reason"))),
+            "matching": listed(whole(texts("attribute", "value"))),
+            "mappings": listed(
+                thing(
+                    {
+                        "targetAttribute": TEXT,
+                        "expression": MAYBE,
+                        "flowType": TEXT,
+                        "flowsOnce": FLAG,
+                        "value": MAYBE,
+                        "lastSent": MAYBE,
+                        "lastSentDateTime": MAYBE_INSTANT,
+                        "acknowledgedAs": MAYBE,
+                        "tree": or_null(_TREE),
+                    },
+                    "targetAttribute",
+                )
+            ),
+            "link": or_null(whole({"targetId": TEXT, "state": one_of(LinkState), "owned": one_of(LinkState)})),
+            "outlook": whole(
+                {
+                    "state": TEXT,
+                    "expectedDateTime": MAYBE_INSTANT,
+                    "objectsBefore": _MAYBE_COUNT,
+                    "nextAttempt": {"type": ["object", "null"]},
+                }
+            ),
+            "history": listed(
+                whole(
+                    {
+                        "activityDateTime": INSTANT,
+                        "action": TEXT,
+                        "status": TEXT,
+                        "reason": MAYBE,
+                        **texts("cycleId", "changeId"),
+                    }
+                )
+            ),
+            "chain": listed(whole({"what": TEXT, "dateTime": MAYBE_INSTANT, "sentence": MAYBE, "by": MAYBE})),
+        },
+        "source",
+        "verdict",
+        "mappings",
+        "outlook",
+    ),
+    # ------------------------------------------------------------ safeguards and links
+    "heldOperation": whole(
+        {
+            "id": TEXT,
+            "state": one_of(HoldState),
+            "code": one_of(HoldCode),
+            "reason": TEXT,
+            "heldDateTime": INSTANT,
+            "dueDateTime": MAYBE_INSTANT,
+            "decidedBy": MAYBE,
+            "decidedDateTime": MAYBE_INSTANT,
+            "cycleId": MAYBE,
+            "cause": or_null(named("cause")),
+            "operation": named("operation"),
+        }
+    ),
+    "heldCause": whole(
+        {
+            "cause": or_null(named("cause")),
+            "state": one_of(HoldState),
+            "code": one_of(HoldCode),
+            "kind": one_of(OperationKind),
+            "count": COUNT,
+        }
+    ),
+    "heldSelection": {
+        "anyOf": [
+            thing({"ids": listed(TEXT)}, "ids"),
+            thing({"filter": _FILTER}, "filter"),
+            thing({"all": {"const": True}}, "all"),
+        ]
+    },
+    "approved": whole({"approved": COUNT, "undecided": COUNT}),
+    "rejected": whole({"rejected": COUNT, "undecided": COUNT}),
+    "safeguards": whole(
+        {
+            "approval": one_of(Approval),
+            "thresholds": whole(
+                {
+                    "enabled": FLAG,
+                    "count": _MAYBE_COUNT,
+                    "share": {"type": ["number", "null"]},
+                    "shareFrom": whole({"removals": COUNT, "population": COUNT}),
+                    "rollingDay": whole({"count": _MAYBE_COUNT, "share": {"type": ["number", "null"]}}),
+                    "byKind": mapped(TEXT),
+                }
+            ),
+            "protected": whole({"users": listed(TEXT), "groups": listed(TEXT), "roles": listed(TEXT)}),
+            "deleteGracePeriod": TEXT,
+            "skipOutOfScopeDeletions": FLAG,
+            "settings": mapped(TEXT),
+        }
+    ),
+    "safeguardsWrite": thing({"settings": mapped(TEXT), "skipOutOfScopeDeletions": FLAG}),
+    "link": whole(
+        {
+            "sourceId": TEXT,
+            "sourceType": _KIND,
+            "displayName": MAYBE,
+            "targetId": TEXT,
+            "state": one_of(LinkState),
+            "owned": one_of(LinkState),
+        }
+    ),
+    "linkSelection": {
+        "anyOf": [thing({"sourceIds": listed(TEXT)}, "sourceIds"), thing({"all": {"const": True}}, "all")]
+    },
+    "promoted": whole({"promoted": COUNT, "sourceIds": listed(TEXT)}),
+    "reconciliation": whole(
+        {
+            "driftPolicy": whole({"default": one_of(DriftAction), "attributes": mapped(one_of(DriftAction))}),
+            "nextDateTime": MAYBE_INSTANT,
+            "lastCycle": or_null(named("cycle")),
+            "linkedAccounts": COUNT,
+            "unmanagedAccounts": mapped(COUNT),
+        }
+    ),
+    "discoveredAccount": whole(
+        {
+            "targetId": TEXT,
+            "targetType": _KIND,
+            "displayName": MAYBE,
+            "standing": one_of(Standing),
+            "sourceId": MAYBE,
+            "sourceName": MAYBE,
+        }
+    ),
+    # ------------------------------------------------------------ rules and the way to the application
+    "problems": whole({"valid": FLAG, "problems": listed(TEXT)}),
+    "schemaVersion": whole(_VERSION),
+    "schemaVersionWhole": whole({**_VERSION, "changes": listed(_DIFFERENCE), "schema": {"type": "object"}}),
+    "savedVersion": whole({"version": TEXT}),
+    "listedAttribute": thing(
+        {
+            **texts("name", "type", "mutability"),
+            "anchor": FLAG,
+            "caseExact": FLAG,
+            "multivalued": FLAG,
+            "required": FLAG,
+            "defaultValue": ANY,
+            "referencedObjects": listed({"type": "object"}),
+            "mappedBy": listed(TEXT),
+        },
+        "name",
+        "type",
+        "mappedBy",
+    ),
+    "attributeWrite": thing(
+        {
+            **texts("name", "type", "mutability"),
+            "caseExact": FLAG,
+            "multivalued": FLAG,
+            "required": FLAG,
+            "referencedObjects": listed({"type": "object"}),
+        }
+    ),
+    "dialect": whole(
+        {"dialect": thing(_FIELDS), "origins": mapped({"enum": ["standard", "gallery", "administrator"]})}
+    ),
+    "dialectWrite": thing(_FIELDS),
+    "examination": thing(
+        {
+            "grade": TEXT,
+            "score": {"type": "number", "minimum": 0, "maximum": 1},
+            "counts": mapped(COUNT),
+            "requests": COUNT,
+            "left": listed(TEXT),
+            "probes": listed(whole(texts("name", "area", "title", "weight", "source", "verdict", "evidence"))),
+            "dialect": thing(_FIELDS),
+            "origins": mapped(TEXT),
+        }
+    ),
+    "presentedCertificate": whole(
+        {
+            "host": TEXT,
+            "isTrusted": FLAG,
+            "problem": MAYBE,
+            "chain": listed(_CERTIFICATE),
+            "trustable": or_null(_CERTIFICATE),
+        }
+    ),
+    "wireExchange": whole(
+        {
+            "sentDateTime": INSTANT,
+            "sourceId": MAYBE,
+            **texts("method", "url"),
+            "requestBody": MAYBE,
+            "status": _MAYBE_COUNT,
+            "responseBody": MAYBE,
+            "durationInMilliseconds": COUNT,
+            "trouble": MAYBE,
+        }
+    ),
+    "wireLogWrite": thing({"minutes": {"type": "integer", "minimum": 0, "maximum": 1440}}, "minutes"),
+    "wireLog": whole({"untilDateTime": MAYBE_INSTANT}),
+    **NOTICES,
+    # ------------------------------------------------------------ configuration as code
+    "configuration": thing({"applications": ANY}),
+    "configurationSchema": thing({"$schema": TEXT, "title": TEXT}, "$schema"),
+    "configurationWanted": _CONFIGURED,
+    "configurationApply": {**_CONFIGURED, "properties": {**_CONFIGURED["properties"], "expectedHash": TEXT}},
+    "configurationPlan": whole(
+        {
+            "hash": TEXT,
+            "differences": listed(_DIFFERENCE),
+            "unnamed": listed(TEXT),
+            "consequences": listed(whole({"application": TEXT, **_WHAT_IF})),
+        }
+    ),
+}
