@@ -20,6 +20,8 @@ from muster.configuration_manager.administrators import (
 from muster.configuration_manager.customer import Customer, customer_url
 from muster.configuration_manager.customers import Customers
 from muster.configuration_manager.profiles import GENERIC_TYPES
+from muster.configuration_manager.sign_on import SignOns, addresses_of
+from muster.configuration_manager.sign_on_flow import SignOnFlow
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, Synchronous, open_database
 from muster.database.migration import migrate
@@ -47,6 +49,8 @@ class Installation:
     writer: Writer
     customers: Customers
     administrators: Administrators
+    sign_ons: SignOns
+    flow: SignOnFlow
     public_url: str
 
     def url_of(self, customer: Customer) -> str:
@@ -132,11 +136,14 @@ def read_resource_types(folder: Path) -> tuple[ResourceType, ...]:
 def assemble(database: Database, public_url: str) -> Installation:
     """The installation over an open database."""
     writer = Writer(database)
+    sign_ons = SignOns(database, writer)
     return Installation(
         database=database,
         writer=writer,
         customers=Customers(database, writer),
         administrators=Administrators(database, writer),
+        sign_ons=sign_ons,
+        flow=SignOnFlow(database, writer, sign_ons, addresses_of(public_url)),
         public_url=public_url,
     )
 

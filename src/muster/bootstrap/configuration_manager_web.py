@@ -43,6 +43,8 @@ def create_web(*, location: str, synchronous: str, public_url: str, schemas: str
         installation.customers,
         installation.administrators,
         calls,
+        installation.sign_ons,
+        installation.flow,
         repository_of=scim.users_of,
         add_by_hand=scim.add_by_hand,
         public_url=public_url,

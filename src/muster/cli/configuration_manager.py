@@ -1,10 +1,7 @@
 """`muster configuration-manager`: serves the receiving side; keeps its customers, tokens, sites, administrators."""
 
-import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from muster.bootstrap.folder import StartRefused
+from muster.cli.configuration_manager_reach import (
+    AsJson,
+    CustomerName,
+    Data,
+    DatabaseUrl,
+    PublicUrl,
+    open_customer,
+    open_installation,
+    refusals,
+    show,
+    show_rows,
+    written_instant,
+)
+from muster.cli.configuration_manager_sign_on import sign_on_app
 from muster.configuration_manager.administrators import Role
 from muster.configuration_manager.customer import AccountLimits, CustomerSettings, Retrieval, default_settings
-from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Customers, Profile
-from muster.database.connection import DatabaseError
-from muster.settings import SettingsError, load_settings
+from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Profile
+from muster.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The 8x8 Configuration Manager: the system that receives the accounts.")
 customer_app = typer.Typer(no_args_is_help=True, help="Customers: companies with accounts here.")
@@ -28,13 +37,8 @@ app.add_typer(customer_app, name="customer")
 app.add_typer(token_app, name="token")
 app.add_typer(site_app, name="site")
 app.add_typer(admin_app, name="admin")
+app.add_typer(sign_on_app, name="sign-on")
 
-Data = Annotated[Path | None, typer.Option(help="Data folder.")]
-DatabaseUrl = Annotated[
-    str | None, typer.Option("--database", help="postgresql://… instead of the data folder's file.")
-]
-PublicUrl = Annotated[str | None, typer.Option(help="How others reach it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Client = Annotated[str | None, typer.Option(help="The client's name.")]
 Issuer = Annotated[
     str | None, typer.Option("--administrator", help="To whom it belongs: it ends with that account's role.")
@@ -60,7 +64,6 @@ LicenceLimit = Annotated[
     bool | None, typer.Option("--licence-limit/--no-licence-limit", help="Refuse new users over the licences.")
 ]
 NOBODY = "none"
-CustomerName = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's name.")]
 
 
 @app.command("serve")
@@ -80,7 +83,7 @@ def serve_command(
 
     # The link with which the first administrator is made is a warning.
     logging.getLogger().setLevel(logging.WARNING)
-    with _refusals():
+    with refusals():
         settings = load_settings(
             host=host,
             port=port,
@@ -116,7 +119,7 @@ def create_customer(
     as_json: AsJson = False,
 ) -> None:
     """Create a customer and show its URL and first token, this once."""
-    with _installation(data, database, public_url) as installation:
+    with open_installation(data, database, public_url) as installation:
         now = datetime.now(UTC)
         settings = _changed(
             default_settings(profile),
@@ -132,18 +135,18 @@ def create_customer(
         for each in site or []:
             installation.customers.add_site(customer, each, now=now)
         token = installation.customers.issue_token(customer, now=now)
-        _show({"customer": name, "url": installation.url_of(customer), "token": token}, as_json=as_json)
+        show({"customer": name, "url": installation.url_of(customer), "token": token}, as_json=as_json)
 
 
 @customer_app.command("list")
 def list_customers(*, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the customers."""
-    with _installation(data, database) as installation:
+    with open_installation(data, database) as installation:
         rows = [
             {"customer": each.name, "profile": each.profile.value, "url": installation.url_of(each)}
             for each in installation.customers.list_customers()
         ]
-        _show_rows(rows, as_json=as_json)
+        show_rows(rows, as_json=as_json)
 
 
 @customer_app.command("show")
@@ -151,8 +154,8 @@ def show_customer(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Show a customer's settings, and how many of its licences are in use."""
-    with _customer(customer, data, database) as (customers, found):
-        _show(_settings_row(found, customers.count_active(found)), as_json=as_json)
+    with open_customer(customer, data, database) as (customers, found):
+        show(_settings_row(found, customers.count_active(found)), as_json=as_json)
 
 
 @customer_app.command("set")
@@ -174,7 +177,7 @@ def set_customer(
     as_json: AsJson = False,
 ) -> None:
     """Change a customer's settings; a running server follows at its next request."""
-    with _customer(customer, data, database) as (customers, found):
+    with open_customer(customer, data, database) as (customers, found):
         settings = _changed(
             found.settings,
             strict=strict,
@@ -192,7 +195,7 @@ def set_customer(
                 raise ConsoleRefusal(f"there is no client named {writing_client!r}: 'token list' shows all")
             settings = replace(settings, writing_client=None if writing_client == NOBODY else writing_client)
         found = customers.change_settings(found, settings)
-        _show(_settings_row(found, customers.count_active(found)), as_json=as_json)
+        show(_settings_row(found, customers.count_active(found)), as_json=as_json)
 
 
 @token_app.command("create")
@@ -206,9 +209,9 @@ def create_token(
     as_json: AsJson = False,
 ) -> None:
     """Issue one more token, shown this once; without --client it is another client's."""
-    with _customer(customer, data, database) as (customers, found):
+    with open_customer(customer, data, database) as (customers, found):
         token = customers.issue_token(found, now=datetime.now(UTC), client=client, administrator=administrator)
-        _show({"customer": customer, "token": token}, as_json=as_json)
+        show({"customer": customer, "token": token}, as_json=as_json)
 
 
 @token_app.command("rotate")
@@ -223,12 +226,12 @@ def rotate_token(
     as_json: AsJson = False,
 ) -> None:
     """Issue a client's new token, shown this once; its older ones end after the overlap."""
-    with _customer(customer, data, database) as (customers, found):
+    with open_customer(customer, data, database) as (customers, found):
         overlap = timedelta(hours=overlap_hours)
         token = customers.rotate_token(
             found, now=datetime.now(UTC), overlap=overlap, client=client, administrator=administrator
         )
-        _show({"customer": customer, "token": token}, as_json=as_json)
+        show({"customer": customer, "token": token}, as_json=as_json)
 
 
 @token_app.command("list")
@@ -236,8 +239,8 @@ def list_tokens(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """List the tokens by how they begin."""
-    with _customer(customer, data, database) as (customers, found):
-        _show_rows([_token_row(each) for each in customers.list_tokens(found)], as_json=as_json)
+    with open_customer(customer, data, database) as (customers, found):
+        show_rows([_token_row(each) for each in customers.list_tokens(found)], as_json=as_json)
 
 
 @token_app.command("remove")
@@ -250,9 +253,9 @@ def remove_token(
     as_json: AsJson = False,
 ) -> None:
     """Remove a token; it stops working at once."""
-    with _customer(customer, data, database) as (customers, found):
+    with open_customer(customer, data, database) as (customers, found):
         customers.remove_token(found, prefix)
-        _show({"removed": prefix}, as_json=as_json)
+        show({"removed": prefix}, as_json=as_json)
 
 
 @site_app.command("add")
@@ -260,9 +263,9 @@ def add_site(
     customer: CustomerName, name: str, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Add a site."""
-    with _customer(customer, data, database) as (customers, found):
+    with open_customer(customer, data, database) as (customers, found):
         customers.add_site(found, name, now=datetime.now(UTC))
-        _show({"site": name}, as_json=as_json)
+        show({"site": name}, as_json=as_json)
 
 
 @site_app.command("list")
@@ -270,8 +273,8 @@ def list_sites(
     customer: CustomerName, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """List the sites."""
-    with _customer(customer, data, database) as (customers, found):
-        _show_rows([{"site": name} for name in customers.list_sites(found)], as_json=as_json)
+    with open_customer(customer, data, database) as (customers, found):
+        show_rows([{"site": name} for name in customers.list_sites(found)], as_json=as_json)
 
 
 @admin_app.command("create")
@@ -285,24 +288,24 @@ def create_administrator(
     as_json: AsJson = False,
 ) -> None:
     """Create an administrator of the console."""
-    with _installation(data, database) as installation:
+    with open_installation(data, database) as installation:
         if password_stdin:
             password = sys.stdin.readline().rstrip("\n")
         else:
             password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
         installation.administrators.create_administrator(name, password, now=datetime.now(UTC), role=role)
-        _show({"name": name}, as_json=as_json)
+        show({"name": name}, as_json=as_json)
 
 
 @admin_app.command("list")
 def list_administrators(*, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the accounts of the console with their roles."""
-    with _installation(data, database) as installation:
+    with open_installation(data, database) as installation:
         rows = [
-            {"name": each.name, "role": each.role.value, "createdDateTime": _instant(each.created_at)}
+            {"name": each.name, "role": each.role.value, "createdDateTime": written_instant(each.created_at)}
             for each in installation.administrators.list_administrators()
         ]
-        _show_rows(rows, as_json=as_json)
+        show_rows(rows, as_json=as_json)
 
 
 @admin_app.command("set-role")
@@ -310,38 +313,9 @@ def set_role(
     name: str, role: Role, *, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Give an account another role; tokens that it issued work only while it is an administrator."""
-    with _installation(data, database) as installation:
+    with open_installation(data, database) as installation:
         installation.administrators.change_role(name, role)
-        _show({"name": name, "role": role.value}, as_json=as_json)
-
-
-@contextmanager
-def _installation(data: Path | None, database: str | None, public_url: str | None = None) -> Iterator[Any]:
-    """The open `Installation`; its bootstrap loads the console, which no other command needs."""
-    from muster.bootstrap.configuration_manager import open_installation
-
-    with (
-        _refusals(),
-        open_installation(load_settings(data=data, database=database, public_url=public_url)) as installation,
-    ):
-        yield installation
-
-
-@contextmanager
-def _customer(name: str, data: Path | None, database: str | None) -> Iterator[tuple[Customers, Customer]]:
-    with _installation(data, database) as installation:
-        customers: Customers = installation.customers
-        yield customers, customers.require_customer(name)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Says in one line on stderr why it cannot be done, and exits with 1, or with 2 for a wrong option."""
-    try:
-        yield
-    except (ConsoleRefusal, DatabaseError, SettingsError, StartRefused) as error:
-        print(f"muster: {error}", file=sys.stderr)
-        raise typer.Exit(2 if isinstance(error, SettingsError) and error.is_usage else 1) from None
+        show({"name": name, "role": role.value}, as_json=as_json)
 
 
 def _changed(settings: CustomerSettings, *, rate_limit: int | None, **given: Any) -> CustomerSettings:
@@ -375,27 +349,7 @@ def _token_row(token: ApiToken) -> dict[str, Any]:
         "prefix": token.prefix,
         "client": token.client,
         "administrator": token.administrator,
-        "createdDateTime": _instant(token.created_at),
-        "endDateTime": _instant(token.expires_at),
-        "lastUsedDateTime": _instant(token.last_used_at),
+        "createdDateTime": written_instant(token.created_at),
+        "endDateTime": written_instant(token.expires_at),
+        "lastUsedDateTime": written_instant(token.last_used_at),
     }
-
-
-def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _show(row: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(row, ensure_ascii=False))
-        return
-    for name, value in row.items():
-        print(f"{name}: {value}")
-
-
-def _show_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
-        return
-    for row in rows:
-        print("  ".join("-" if value is None else str(value) for value in row.values()))

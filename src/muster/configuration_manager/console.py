@@ -17,6 +17,10 @@ from muster.configuration_manager.console_settings import add_settings_pages, re
 from muster.configuration_manager.customer import customer_url
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
 from muster.configuration_manager.resources import SqlRepository
+from muster.configuration_manager.sign_on import SAML_PATH, SignOns
+from muster.configuration_manager.sign_on_flow import SignOnFlow
+from muster.configuration_manager.sign_on_pages import LIMIT_FORM_BYTES as LIMIT_SIGN_ON_BYTES
+from muster.configuration_manager.sign_on_pages import add_sign_on_pages
 from muster.http_server.wsgi import WsgiApplication
 from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
 from muster.scim.repository import Document, ResourceQuery
@@ -50,6 +54,8 @@ def make_console(
     customers: Customers,
     administrators: Administrators,
     calls: CallLog,
+    sign_ons: SignOns,
+    flow: SignOnFlow,
     *,
     repository_of: Callable[[Customer], SqlRepository],
     add_by_hand: Callable[[Customer, Document], None],
@@ -68,6 +74,10 @@ def make_console(
     @app.before_request
     def check() -> Any:
         request = flask.request
+        if request.path.startswith(SAML_PATH) or request.path.endswith("/sign-on"):
+            request.max_content_length = request.max_form_memory_size = LIMIT_SIGN_ON_BYTES
+        if request.path == SAML_PATH or request.path.startswith(f"{SAML_PATH}/"):
+            return _check_person(request)
         flask.g.session = administrators.find_session(request.cookies.get(COOKIE, ""), now=_now())
         if request.method == "POST" and not _is_own_form(request, flask.g.session):
             return _page(
@@ -302,9 +312,23 @@ def make_console(
             "calls.html", customer=customer, calls=rows[:PAGE_ROWS], has_more=len(rows) > PAGE_ROWS, before=before
         )
 
+    add_sign_on_pages(app, sign_ons, flow, signed_in=signed_in, page=_page, is_secure=is_secure)
     add_settings_pages(app, customers, administrators, signed_in=signed_in, page=_page)
     application: WsgiApplication = app
     return application
+
+
+def _check_person(request: flask.Request) -> Any:
+    """Pages of people know no administrator. A response comes as a form of another site; no other form does."""
+    flask.g.session = None
+    if request.method == "POST" and request.path != SAML_PATH and not _is_own_form(request, None):
+        return _page(
+            "message.html",
+            400,
+            title=gettext("The form is out of date"),
+            text=gettext("Go back, load the page anew and send it again."),
+        )
+    return None
 
 
 def _page(template: str, status: int = 200, **values: Any) -> tuple[str, int]:

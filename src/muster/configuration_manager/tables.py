@@ -180,3 +180,78 @@ calls = sa.Table(
     sa.Column("error", sa.Text),
     sa.Index("calls_of_customer", "customer_key", "key"),
 )
+
+# ---------------------------------------------------------------- single sign-on of the customers' people
+
+# One row a customer that has set it up.
+sign_ons = sa.Table(
+    "sign_ons",
+    METADATA,
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    # A response is given to the customer by it: no two customers share one.
+    sa.Column("issuer", sa.Text, nullable=False, unique=True),
+    sa.Column("login_url", sa.Text, nullable=False),
+    sa.Column("logout_url", sa.Text),
+    # PEM, one after the other.
+    sa.Column("certificates", sa.Text, nullable=False),
+    sa.Column("from_provider", sa.Boolean, nullable=False),
+)
+
+# Domains of company e-mail addresses, and whose sign-in they lead to.
+sign_on_domains = sa.Table(
+    "sign_on_domains",
+    METADATA,
+    sa.Column("domain", sa.Text, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("sign_ons.customer_key", ondelete="CASCADE"), nullable=False),
+)
+
+# Requests that a browser, known by the digest of its secret, has begun; each is answered once.
+sign_on_requests = sa.Table(
+    "sign_on_requests",
+    METADATA,
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
+)
+
+# Assertions that have come, for as long as they count: each comes once.
+sign_on_assertions = sa.Table(
+    "sign_on_assertions",
+    METADATA,
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("assertion_id", sa.Text, primary_key=True),
+    sa.Column("counts_until", Instant, nullable=False, index=True),
+)
+
+people_sessions = sa.Table(
+    "people_sessions",
+    METADATA,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("resource_id", sa.Text, nullable=False),
+    sa.Column("name_id", sa.Text, nullable=False),
+    sa.Column("name_format", sa.Text),
+    sa.Column("session_index", sa.Text),
+    sa.Column("csrf_token", sa.Text, nullable=False),
+    sa.Column("began_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
+)
+
+# Who signed in, who was refused and why; without a customer if the issuer is none that we know.
+sign_on_log = sa.Table(
+    "sign_on_log",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("customer_key", Key, sa.ForeignKey("customers.key", ondelete="CASCADE")),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("name_id", sa.Text),
+    sa.Column("machine", sa.Text, nullable=False),
+    # None: signed in.
+    sa.Column("code", sa.Text),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Index("sign_on_log_of_customer", "customer_key", "key"),
+)
