@@ -1,0 +1,262 @@
+"""The contract of mirrors: what a source gave, numbered where it really changed, and who is gone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.company import NOW, Company
+from fakes.world import StillClock
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.failures import Fenced, SystemUnreachable
+from muster.model.mirror import MirrorState
+from muster.model.operation import Change
+from muster.ports.mirror import BeingRead
+from muster.ports.reader import CursorExpired, Ending, Entry, ReadPage
+from muster.ports.source import Window
+from muster.sources.mirror import MirrorSource
+from muster.store.open import Store
+
+USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
+
+
+def person(name: str, **attributes: Any) -> Entry:
+    manager = attributes.pop("manager", None)
+    return Entry(
+        kind=USER,
+        source_id=f"id-{name}",
+        attributes={"cn": name, **attributes},
+        names=(f"CN={name},OU=People",),
+        references={} if manager is None else {"manager": tuple(f"cn={one},ou=people" for one in manager.split())},
+    )
+
+
+@dataclass
+class Script:
+    """A reader that gives what it is told; an exception among the pages is raised in its place."""
+
+    pages: Sequence[ReadPage | Exception] = ()
+    cursors: list[str | None] = field(default_factory=list)
+
+    def probe(self) -> str:
+        return "It is there."
+
+    def read(self, cursor: str | None) -> Iterator[ReadPage]:
+        self.cursors.append(cursor)
+        pages, self.pages = self.pages, ()
+        for page in pages:
+            if isinstance(page, Exception):
+                if isinstance(page, CursorExpired):
+                    self.pages = pages[1:]
+                raise page
+            yield page
+
+    def close(self) -> None:
+        pass
+
+
+class Mirror:
+    """The mirror of one job, read by short names."""
+
+    def __init__(self, store: Store) -> None:
+        Company(store).found()
+        self.store = store.mirrors
+        self.script = Script()
+        self.clock = StillClock(NOW)
+        self.source = MirrorSource("job", store.mirrors, lambda: self.script, self.clock)
+
+    def read(self, *pages: ReadPage | Exception) -> MirrorState:
+        self.script.pages = pages
+        self.source.refresh()
+        return self.store.state("job")
+
+    def whole(self, *entries: Entry, **more: Any) -> MirrorState:
+        return self.read(ReadPage(entries=entries, ending=Ending.WHOLE, **more))
+
+    def changes(self, *entries: Entry, **more: Any) -> MirrorState:
+        return self.read(ReadPage(entries=entries, ending=Ending.CHANGES, **more))
+
+    def since(self, after: int, kind: ObjectKind = USER) -> dict[str, Change]:
+        window = Window(after=after, until=self.source.latest())
+        page = self.source.read(kind, window, None, 100)
+        assert self.source.count(kind, window) == len(page.changes)
+        return {change.source_id: change for change in page.changes}
+
+    def one(self, name: str, kind: ObjectKind = USER) -> Change:
+        found = self.source.read_one(kind, name)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def mirror(store: Store) -> Mirror:
+    return Mirror(store)
+
+
+def test_equal_content_gets_no_number(mirror: Mirror) -> None:
+    first = mirror.whole(person("ada", mail="a@x.example"), person("bob", manager="ada"))
+    assert (first.seq, first.users, first.is_whole) == (1, 2, True)
+    assert mirror.whole(person("bob", manager="ada"), person("ada", mail="a@x.example")).seq == 1
+    assert mirror.since(1) == {}
+    assert mirror.whole(person("bob", manager="ada"), person("ada", mail="ada@x.example")).seq == 2
+    assert set(mirror.since(1)) == {"id-ada"}
+
+
+def test_references_are_found_by_any_name_and_in_any_order(mirror: Mirror) -> None:
+    mirror.whole(person("bob", manager="ada"), person("ada"), person("carl", manager=""))
+    assert mirror.one("id-bob").references == {"manager": ("id-ada",)}
+    assert mirror.one("ID-BOB").source_id == mirror.one("cn=bob,ou=people").source_id == "id-bob"
+    assert mirror.one("id-carl").references == {"manager": ()} and mirror.one("id-ada").references == {}
+
+
+def test_whoever_refers_to_somebody_who_comes_later_is_read_again(mirror: Mirror) -> None:
+    before = mirror.changes(person("bob", manager="ada"), person("carl"), cursor="1").seq
+    assert mirror.one("id-bob").references == {"manager": ("cn=ada,ou=people",)}
+    mirror.changes(person("ada"), cursor="2")
+    changed = mirror.since(before)
+    assert set(changed) == {"id-ada", "id-bob"} and changed["id-bob"].references == {"manager": ("id-ada",)}
+
+
+def test_somebody_who_is_renamed_is_still_found_by_the_old_name(mirror: Mirror) -> None:
+    mirror.whole(person("bob", manager="ada"), person("ada"))
+    mirror.changes(Entry(kind=USER, source_id="id-ada", attributes={"cn": "Ada"}, names=("CN=Ada Long,OU=People",)))
+    assert mirror.one("id-bob").references == {"manager": ("id-ada",)}
+    assert mirror.one("cn=ada long,ou=people").attributes == {"cn": "Ada"}
+
+
+def test_who_is_missing_from_a_whole_read_is_gone_and_may_come_back(mirror: Mirror) -> None:
+    people = [person(name) for name in ("ada", "bob", "carl", "dora", "eve", "finn")]
+    mirror.whole(*people)
+    state = mirror.whole(*people[1:])
+    assert (state.users, state.is_whole) == (5, True)
+    assert mirror.since(1)["id-ada"].lifecycle is Lifecycle.SOFT_DELETED
+    assert set(mirror.since(1)) == {"id-ada"}
+    mirror.whole(*people)
+    assert mirror.one("id-ada").lifecycle is Lifecycle.PRESENT
+
+
+def test_a_read_that_misses_many_removes_nobody_until_somebody_accepts_it(mirror: Mirror) -> None:
+    people = [person(name) for name in ("ada", "bob", "carl", "dora")]
+    mirror.whole(*people)
+    state = mirror.whole(*people[2:])
+    assert state.because is not None and "2 of 4 are missing" in state.because
+    assert (state.is_whole, state.missing, state.users) == (False, 2, 4) and mirror.since(1) == {}
+    # Told with the cycle that this read begins, and not again with the next.
+    assert mirror.source.read(USER, None, None, 100).problems == (state.because,)
+    assert mirror.source.read(GROUP, None, None, 100).problems == ()
+    assert mirror.store.accept_missing("job") == 2
+    assert {change.lifecycle for change in mirror.since(1).values()} == {Lifecycle.SOFT_DELETED}
+    after = mirror.store.state("job")
+    assert (after.is_whole, after.missing, after.users, after.because) == (True, 0, 2, None)
+    assert mirror.store.accept_missing("job") == 0
+
+
+def test_a_read_with_problems_removes_nobody(mirror: Mirror) -> None:
+    mirror.whole(person("ada"), person("bob"))
+    state = mirror.whole(person("ada"), problems=("Line 3: it is broken.",))
+    assert state.because is not None and "1 row could not be read" in state.because
+    assert state.problems == ("Line 3: it is broken.",) and mirror.since(1) == {}
+    # What was wrong stays to be read while nothing new comes.
+    assert mirror.changes().problems == ("Line 3: it is broken.",)
+    assert mirror.whole(person("ada")).problems == ()
+    assert set(mirror.since(1)) == {"id-bob"}
+
+
+def test_removals_by_name_and_entries_that_are_there_as_before(mirror: Mirror) -> None:
+    people = [person(name) for name in ("ada", "bob", "carl")]
+    mirror.whole(*people, cursor="1")
+    mirror.changes(removed=("id-bob", "id-nobody"), cursor="2")
+    assert mirror.one("id-bob").lifecycle is Lifecycle.SOFT_DELETED
+    # The present phase of syncrepl: who is neither named nor said to be there is gone.
+    mirror.read(ReadPage(unchanged=("id-ada",), ending=Ending.WHOLE, cursor="3"))
+    assert mirror.one("id-carl").lifecycle is Lifecycle.SOFT_DELETED
+    assert mirror.one("id-ada").lifecycle is Lifecycle.PRESENT
+    assert mirror.script.cursors == [None, "1", "2"]
+
+
+def test_a_part_of_an_entry_changes_what_it_names(mirror: Mirror) -> None:
+    mirror.whole(person("ada", mail="a@x.example", title="Clerk", manager="bob"), person("bob"), person("carl"))
+    part = Entry(kind=USER, source_id="id-ada", attributes={"title": None, "mail": "ada@x.example"}, is_partial=True)
+    mirror.changes(part)
+    assert mirror.one("id-ada").attributes == {"cn": "ada", "mail": "ada@x.example"}
+    assert mirror.one("id-ada").references == {"manager": ("id-bob",)}
+    mirror.changes(Entry(kind=USER, source_id="id-ada", attributes={}, references={"manager": ()}, is_partial=True))
+    assert mirror.one("id-ada").references == {"manager": ()}
+
+
+def test_members_come_and_go_one_by_one(mirror: Mirror) -> None:
+    def group(**more: Any) -> Entry:
+        return Entry(kind=GROUP, source_id="g", attributes={"cn": "Staff"}, **more)
+
+    people = [person(name) for name in ("ada", "bob", "carl")]
+    mirror.whole(*people, group(references={"members": ("id-ada", "id-bob")}))
+    mirror.changes(group(added={"members": ("id-carl",)}, removed={"members": ("id-ada",)}))
+    assert mirror.since(1, GROUP)["g"].references == {"members": ("id-bob", "id-carl")}
+    mirror.whole(*people, group(references={"members": ("id-bob",)}))
+    assert mirror.one("g", GROUP).references == {"members": ("id-bob",)}
+
+
+def test_a_read_that_is_cut_off_goes_on_where_it_was(mirror: Mirror) -> None:
+    people = [person(name) for name in ("ada", "bob", "carl", "dora")]
+    pages = (ReadPage(entries=people[:2], cursor="half"), SystemUnreachable("The network is down."))
+    with pytest.raises(SystemUnreachable):
+        mirror.read(*pages)
+    assert set(mirror.since(0)) == {"id-ada", "id-bob"}
+    state = mirror.read(ReadPage(entries=people[2:], ending=Ending.WHOLE, cursor="end"))
+    assert mirror.script.cursors == [None, "half"]
+    assert (state.users, state.is_whole, state.cursor) == (4, True, "end")
+
+
+def test_a_read_without_a_place_to_go_on_begins_again_and_removes_by_the_new_one_alone(mirror: Mirror) -> None:
+    people = [person(name) for name in ("ada", "bob", "carl", "dora", "eve")]
+    mirror.whole(*people)
+    with pytest.raises(SystemUnreachable):
+        mirror.read(ReadPage(entries=people[:1]), SystemUnreachable("The network is down."))
+    state = mirror.whole(*people[1:])
+    assert (state.users, state.is_whole) == (4, True)
+    assert mirror.one("id-ada").lifecycle is Lifecycle.SOFT_DELETED
+
+
+def test_a_read_that_ends_in_silence_is_a_failure(mirror: Mirror) -> None:
+    with pytest.raises(SystemUnreachable, match="before its end"):
+        mirror.read(ReadPage(entries=[person("ada")]))
+
+
+def test_a_cursor_that_has_expired_has_everything_read_again(mirror: Mirror) -> None:
+    mirror.whole(person("ada"), cursor="old")
+    state = mirror.read(CursorExpired("410 Gone"), ReadPage(entries=[person("ada")], ending=Ending.WHOLE, cursor="new"))
+    assert (mirror.script.cursors, state.cursor, state.seq) == ([None, "old", None], "new", 1)
+
+
+def test_two_readers_do_not_mix_and_one_that_died_is_fenced_out(mirror: Mirror) -> None:
+    first = mirror.store.begin("job", NOW, anew=False)
+    with pytest.raises(BeingRead):
+        mirror.store.begin("job", NOW + timedelta(minutes=1), anew=False)
+    later = NOW + timedelta(minutes=3)
+    second = mirror.store.begin("job", later, anew=False)
+    page = ReadPage(entries=[person("ada")], ending=Ending.WHOLE)
+    with pytest.raises(Fenced):
+        mirror.store.keep(first, page, later, lost_share=0.2)
+    assert mirror.store.keep(second, page, later, lost_share=0.2).users == 1
+
+
+def test_pages_are_given_in_order_and_none_twice(mirror: Mirror) -> None:
+    mirror.changes(*(person(f"p{number}") for number in range(5)))
+    mirror.changes(*(person(f"q{number}") for number in range(4)))
+    for window in (None, Window(after=0, until=2)):
+        seen: list[str] = []
+        after: str | None = None
+        while True:
+            page = mirror.source.read(USER, window, after, 2)
+            seen += [change.source_id for change in page.changes]
+            after = page.next_after
+            if after is None:
+                break
+        assert seen == [f"id-{letter}{number}" for letter, count in (("p", 5), ("q", 4)) for number in range(count)]
+
+
+def test_an_entry_that_stands_twice_in_a_page_is_as_it_was_said_last(mirror: Mirror) -> None:
+    mirror.changes(person("ada", title="Clerk"), person("ada", title="Chief"))
+    assert mirror.one("id-ada").attributes["title"] == "Chief"
