@@ -151,6 +151,8 @@ class House:
             access=store.access,
             clients=store.clients,
             owners=store.owners,
+            mirrors=store.mirrors,
+            supplies=store.supplies,
         )
         self.services = Services(
             stores=self.stores,

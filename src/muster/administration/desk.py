@@ -16,7 +16,9 @@ from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.holds import HoldStore
+from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
+from muster.ports.supplies import SupplyStore
 from muster.ports.target import Target
 from muster.ports.wire import WireLog
 from muster.ports.world import Clock, Ids
@@ -70,6 +72,8 @@ class Stores:
     clients: ClientStore
     owners: OwnerStore
     discovery: DiscoveryStore
+    mirrors: MirrorStore
+    supplies: SupplyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

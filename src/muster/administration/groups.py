@@ -6,6 +6,7 @@ from typing import Any
 from muster.administration.attributes import checked, require_filled
 from muster.administration.desk import Desk
 from muster.administration.people import changes_of, write_one
+from muster.administration.provenance import claim
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Permission
@@ -42,6 +43,7 @@ def update_group(desk: Desk, group_id: str, attributes: Mapping[str, Any]) -> Di
     for required in ("displayName", "securityEnabled"):
         if required in values and values[required] is None:
             raise bad_request(f"{required} cannot be cleared.")
+    claim(desk, before, [name for name, value in values.items() if before.attributes.get(name) != value])
     after = write_one(
         desk, ObjectWrite(kind=ObjectKind.GROUP, object_id=before.object_id, attributes=values, is_new=False)
     )
@@ -88,6 +90,7 @@ def add_members(desk: Desk, group_id: str, member_ids: Sequence[str]) -> int:
     if group.object_id in member_ids:
         raise bad_request("A group cannot be a member of itself.")
     _check_members(desk, member_ids)
+    claim(desk, group, ["members"])
     changed = desk.stores.directory.change_members(group.object_id, add=member_ids, remove=())
     if changed:
         desk.note(
@@ -112,6 +115,7 @@ def remove_member(desk: Desk, group_id: str, member_id: str) -> None:
     """Removes one member. Raises: Refused if it is none."""
     desk.require(Permission.WRITE_DIRECTORY)
     group = _present(desk, group_id)
+    claim(desk, group, ["members"])
     try:
         removed = desk.stores.directory.change_members(group.object_id, add=(), remove=[member_id])
     except LookupError:

@@ -14,6 +14,7 @@ from muster.administration.applications import (
 )
 from muster.administration.credentials import check_connection
 from muster.administration.desk import Change, Desk
+from muster.administration.provenance import standings
 from muster.administration.refusals import bad_request, not_found
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
@@ -33,6 +34,7 @@ from muster.model.job import (
 from muster.model.roles import Permission
 from muster.model.wire import WIRE_LOG_UNTIL_SETTING
 from muster.planning.health import standstill
+from muster.planning.precedence import ORDER_SETTINGS
 from muster.planning.safeguards import PROTECTION_SETTINGS, find_safeguard_problems
 from muster.planning.terms import find_setting_problems
 
@@ -240,6 +242,10 @@ def set_settings(
     if any(_turns(name, job, merged) for name in (*_SCOPE_SETTINGS, *PROTECTION_SETTINGS)):
         # Who is in scope, what is mapped, or who is protected is another question now: everybody is looked at again.
         desk.stores.jobs.set_watermark(job.id, None)
+    if any(_turns(name, job, merged) for name in ORDER_SETTINGS):
+        # Whose word counts is another question now: every source is asked again.
+        for each in standings(desk.stores.jobs, desk.stores.applications):
+            desk.stores.jobs.set_watermark(each, None)
     changes = [(name, job.settings.get(name), value) for name, value in sorted(merged.items())]
     if interval is not None and interval != job.interval:
         changes.append(("interval", str(job.interval), str(interval)))

@@ -5,12 +5,14 @@ from typing import Any
 
 from muster.administration.attributes import check_principal_name, checked, require_filled
 from muster.administration.desk import Change, Desk
+from muster.administration.provenance import claim
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.conditions import comparisons_in
 from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
 from muster.model.log import shown
 from muster.model.roles import Permission
 from muster.model.values import Attributes
+from muster.planning.precedence import EXISTENCE
 from muster.ports.directory import DirectoryPage, DirectoryQuery, ObjectWrite, WriteRefused
 
 CATEGORY = "UserManagement"
@@ -72,6 +74,7 @@ def update_user(desk: Desk, name: str, attributes: Mapping[str, Any]) -> Directo
     for required in ("displayName", "accountEnabled"):
         if required in values and values[required] is None:
             raise bad_request(f"{required} cannot be cleared.")
+    claim(desk, before, [name for name, value in values.items() if before.attributes.get(name) != value])
     after = write_one(
         desk, ObjectWrite(kind=ObjectKind.USER, object_id=before.object_id, attributes=values, is_new=False)
     )
@@ -133,6 +136,8 @@ def set_manager(desk: Desk, name: str, manager_name: str) -> None:
     manager = _with_lifecycle(desk, manager_name, Lifecycle.PRESENT)
     if user.object_id == manager.object_id:
         raise bad_request("A user cannot be their own manager.")
+    if user.manager_id != manager.object_id:
+        claim(desk, user, ["manager"])
     write_one(
         desk,
         ObjectWrite(
@@ -154,6 +159,7 @@ def clear_manager(desk: Desk, name: str) -> None:
     user = _with_lifecycle(desk, name, Lifecycle.PRESENT)
     if user.manager_id is None:
         raise not_found("The manager of", user.display_name)
+    claim(desk, user, ["manager"])
     write_one(
         desk,
         # "" is how the port spells clearing.
@@ -188,6 +194,8 @@ def changes_of(before: Attributes, after: Attributes) -> tuple[Change, ...]:
 def _move(desk: Desk, name: str, source: Lifecycle, destination: Lifecycle, activity: str) -> DirectoryObject:
     desk.require(Permission.WRITE_DIRECTORY)
     user = _with_lifecycle(desk, name, source)
+    if destination is Lifecycle.SOFT_DELETED:
+        claim(desk, user, [EXISTENCE])
     moved = desk.stores.directory.set_lifecycle(ObjectKind.USER, user.object_id, destination, desk.now())
     desk.note(activity, CATEGORY, target=_target(user))
     return moved

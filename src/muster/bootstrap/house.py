@@ -88,6 +88,8 @@ class House:
             clients=store.clients,
             owners=store.owners,
             discovery=store.discovery,
+            mirrors=store.mirrors,
+            supplies=store.supplies,
         )
 
     def engine_stores(self) -> EngineStores:
@@ -294,6 +296,7 @@ class House:
             quarantine_terms=QuarantineTerms(proportion=1.0),
             source=source,
             target=DirectoryTarget(self.store.directory, self.clock),
+            authority=self.sources.authority(job.id),
         )
 
     def _directory_source(self, job: SynchronizationJob, kinds: Iterable[ObjectKind], *, sync_all: bool) -> Source:

@@ -1,18 +1,20 @@
 """Sources outside: from a stored connection to a reader, and to the parts of the job that carries it in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from muster.administration.provenance import standings
 from muster.bootstrap.connections import Connections
 from muster.bootstrap.references import resolve_references
 from muster.engine.parts import JobParts
 from muster.gallery.catalogue import GalleryPage, find_inbound
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.connection import ConnectionField
+from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused, SchemaRefused
 from muster.model.job import SynchronizationJob
 from muster.model.rules import SynchronizationSchema
@@ -20,11 +22,13 @@ from muster.model.schema_checks import attributes_in
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
 from muster.planning.notices import read_notification_settings
+from muster.planning.precedence import LAST_PRECEDENCE, Standing, withheld_from
 from muster.planning.rules import JobRules
 from muster.planning.safeguards import read_safeguards
 from muster.planning.terms import drift_policy, lost_share, quarantine_terms, read_every, retry_terms
 from muster.ports.directory import DirectoryStore
 from muster.ports.reader import Reader
+from muster.ports.supplies import Authority, SupplyStore
 from muster.ports.target import Target
 from muster.ports.world import Clock
 from muster.settings import Settings
@@ -137,7 +141,17 @@ class SourceJobs:
                 lost_share=lost_share(job.settings),
             ),
             target=DirectoryTarget(self._store.directory, self._clock),
+            authority=self.authority(job.id),
         )
+
+    def authority(self, job_id: str) -> Authority | None:
+        """Returns whose word counts for more than a job's; None while nobody else supplies anything."""
+        others = standings(self._store.jobs, self._store.applications)
+        mine = others.pop(job_id, None)
+        if not others and (mine is None or not mine.local_first):
+            return None
+        last = Standing(job_id=job_id, name="", precedence=LAST_PRECEDENCE)
+        return _Precedence(mine or last, others, self._store.supplies)
 
     def untouched(
         self,
@@ -184,6 +198,24 @@ class SourceJobs:
         """Returns how often a job's source is asked for news; None: its source is our directory, or a single file."""
         page = find_inbound(job.template_id)
         return None if page is None or not page.is_source else read_every(job.settings, page.read_every)
+
+
+class _Precedence:
+    """Implements `ports.supplies.Authority` for one job."""
+
+    def __init__(self, mine: Standing, others: Mapping[str, Standing], supplies: SupplyStore) -> None:
+        self._mine = mine
+        self._others = others
+        self._supplies = supplies
+
+    def withheld(self, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Returns by target id the attributes that are withheld, each with the name of whoever supplies it."""
+        supplied = self._supplies.supplies(kind, target_ids)
+        edited = self._supplies.edited(target_ids) if self._mine.local_first else {}
+        return {
+            target_id: withheld_from(self._mine, self._others, supplied.get(target_id, ()), edited.get(target_id, ()))
+            for target_id in {*supplied, *edited}
+        }
 
 
 class _ProbedSource(DirectoryTarget):

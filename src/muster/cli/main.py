@@ -28,6 +28,7 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Directory and provisioning": {
         "import": ("muster.cli.directory:import_", "Import a file into the directory; nobody is ever removed."),
+        "source": ("muster.cli.sources:app", "Sources: where the directory's people come from."),
         "plan": ("muster.cli.provisioning:plan", "Show what the next cycle would do, without doing it."),
         "apply": ("muster.cli.provisioning:apply", "Apply exactly a plan, or refuse because the world has moved."),
         "provision": (

@@ -18,6 +18,7 @@ from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
 from muster.planning.intent import form_intent
 from muster.planning.policy import Approval
+from muster.planning.precedence import without
 from muster.planning.protection import delay_deletion, protect
 from muster.planning.rules import KindRules
 from muster.planning.trace import is_worth_logging, steps_of
@@ -76,6 +77,7 @@ class Decider:
         surroundings = environment(self._parts.job, self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
         targets = self._lookup.find(cycle, kind, intents, tried or {})
+        intents = self._own_affair(kind, intents, targets)
         describe = self._describer(is_asked_for=cycle.kind is CycleKind.ON_DEMAND)
         operations = [
             plan_operation(intent, target, rules, terms, change_id=self._ids.new_id(), describe=describe)
@@ -87,6 +89,18 @@ class Decider:
         return [
             Decision(intent=intent, target=target, operation=operation)
             for intent, target, operation in zip(intents, targets, operations, strict=True)
+        ]
+
+    def _own_affair(self, kind: ObjectKind, intents: list[Intent], targets: Sequence[TargetObject]) -> list[Intent]:
+        """Takes out of intents what somebody else supplies whose word counts for more."""
+        authority = self._parts.authority
+        if authority is None:
+            return intents
+        ids = [target_id for target in targets if (target_id := target.target_id) is not None]
+        withheld = authority.withheld(kind, ids) if ids else {}
+        return [
+            without(intent, names) if (names := withheld.get(target.target_id or "")) else intent
+            for intent, target in zip(intents, targets, strict=True)
         ]
 
     def is_wanted(self, change: Change) -> bool:

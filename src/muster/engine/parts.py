@@ -18,6 +18,7 @@ from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkSto
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import Notifier
 from muster.ports.source import Source
+from muster.ports.supplies import Authority
 from muster.ports.target import Target
 from muster.ports.world import Clock, Ids
 
@@ -56,6 +57,8 @@ class JobParts:
     drift: DriftPolicy = CORRECT_ALL
     # Everybody in the source, in scope or not, to tell whose an unmanaged account is; None: it cannot be told.
     everyone: Source | None = None
+    # Of a source: what others supply, whose word counts for more. None: nobody else does.
+    authority: Authority | None = None
 
 
 class JobOpener(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from muster.model.directory import ObjectKind
 from muster.model.operation import Operation, OperationKind
 from muster.model.values import content_hash
 
@@ -10,6 +11,21 @@ from muster.model.values import content_hash
 def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str:
     """Returns the hash of what the operations do, in order; ids and sentences of this one reading stay out of it."""
     return content_hash([[_essence(item) for item in operations], [_essence(item) for item in held]])
+
+
+def summary_of(operations: Sequence[Operation], held: Sequence[Operation] = ()) -> str:
+    """Returns what a plan of a source does to people, as a sentence: “12 hires, 3 leavers, 1 conflict”."""
+    people = [item for item in (*operations, *held) if item.object_kind is ObjectKind.USER]
+    counts = (
+        (sum(item.kind is OperationKind.CREATE for item in people), "hire", "hires"),
+        (sum(item.kind is OperationKind.UPDATE for item in people), "change", "changes"),
+        (sum(item.removes for item in people), "leaver", "leavers"),
+        (sum(item.object_kind is ObjectKind.GROUP for item in operations), "change of groups", "changes of groups"),
+        (sum(item.kind is OperationKind.FAIL for item in operations), "conflict", "conflicts"),
+    )
+    told = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in counts if count)
+    waiting = sum(item.removes for item in held)
+    return (told or "nobody new, changed or gone") + (f" ({waiting:,} held)" if waiting else "")
 
 
 def operation_hash(operation: Operation) -> str:

@@ -10,6 +10,12 @@ from muster.model.durations import read_duration
 from muster.model.job import DRIFT_POLICY_SETTING, RECONCILE_EVERY_SETTING
 from muster.planning.completeness import DEFAULT_LOST_SHARE
 from muster.planning.drift import DriftPolicy, read_drift_policy, read_reconcile_every
+from muster.planning.precedence import (
+    ATTRIBUTE_PRECEDENCE,
+    PRECEDENCE,
+    check_attribute_precedence,
+    check_precedence,
+)
 
 ESCROW_QUICK_ATTEMPTS = "EscrowQuickAttempts"
 ESCROW_LADDER = "EscrowLadder"
@@ -208,6 +214,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     NO_PROGRESS_AFTER: _span,
     READ_EVERY: _short_span,
     LOST_SHARE: _share,
+    PRECEDENCE: check_precedence,
+    ATTRIBUTE_PRECEDENCE: check_attribute_precedence,
     DRIFT_POLICY_SETTING: read_drift_policy,
     RECONCILE_EVERY_SETTING: read_reconcile_every,
 }

@@ -11,10 +11,13 @@ from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
 from muster.model.mirror import MirrorState
+from muster.model.operation import Acknowledged
 from muster.model.values import canonical_json
 from muster.ports.reader import Entry, ReadPage
-from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references
+from muster.store.encoding import encode
+from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references, mirrors
 from muster.store.rows import pieces
+from muster.store.tables import links
 
 _Reference = tuple[str, str]
 
@@ -89,7 +92,9 @@ def keep_page(
     named = _name(connection, statements, job_key, written.names)
     if named and began_seq:
         changed |= _touch_owners(connection, job_key, named, began_seq, seq)
-    changed |= _remove(connection, job_key, page.removed, seq)
+    if _remove(connection, job_key, page.removed, seq):
+        changed = True
+        hand_over(connection, job_key, seq)
     _touch_unchanged(connection, job_key, page.unchanged, state.number)
     return changed
 
@@ -235,6 +240,39 @@ def _touch_owners(connection: Connection, job_key: int, names: Sequence[str], be
             .values(seq=seq)
         ).rowcount
     return touched > 0
+
+
+def hand_over(connection: Connection, job_key: int, seq: int) -> None:
+    """Has other sources of whoever was removed under a number say anew what they supply: it may count now.
+
+    What the directory has acknowledged of them is forgotten on all sides: it was another's word that stood there.
+    """
+    mine, other = links.alias("mine"), links.alias("other")
+    shared = connection.execute(
+        sa.select(mine.c.key, other.c.key, other.c.job_key, other.c.source_id)
+        .join(
+            mirror_entries,
+            sa.and_(mirror_entries.c.job_key == mine.c.job_key, mirror_entries.c.source_id == mine.c.source_id),
+        )
+        .join(other, sa.and_(other.c.target_id == mine.c.target_id, other.c.kind == mine.c.kind))
+        .join(mirrors, mirrors.c.job_key == other.c.job_key)
+        .where(
+            mine.c.job_key == job_key,
+            other.c.job_key != job_key,
+            mirror_entries.c.seq == seq,
+            mirror_entries.c.is_removed.is_(True),
+        )
+    ).all()
+    if not shared:
+        return
+    for piece in pieces({key for ours, theirs, _, _ in shared for key in (ours, theirs)}):
+        connection.execute(sa.update(links).where(links.c.key.in_(piece)).values(acknowledged=encode(Acknowledged())))
+    for other_job in {row.job_key for row in shared}:
+        advanced = sa.update(mirrors).where(mirrors.c.job_key == other_job).values(seq=mirrors.c.seq + 1)
+        number = connection.execute(advanced.returning(mirrors.c.seq)).scalar_one()
+        for piece in pieces(row.source_id for row in shared if row.job_key == other_job):
+            theirs = mirror_entries.c.job_key == other_job, mirror_entries.c.source_id.in_(piece)
+            connection.execute(sa.update(mirror_entries).where(*theirs).values(seq=number))
 
 
 def _remove(connection: Connection, job_key: int, source_ids: Sequence[str], seq: int) -> bool:

@@ -6,7 +6,7 @@ from muster.database.columns import Instant
 from muster.store.operator_tables import METADATA
 from muster.store.tables import Folded, Key, reference_to
 
-__all__ = ["METADATA", "mirror_entries", "mirror_names", "mirror_references", "mirrors"]
+__all__ = ["METADATA", "local_edits", "mirror_entries", "mirror_names", "mirror_references", "mirrors"]
 
 # One row a source: how far it was read.
 mirrors = sa.Table(
@@ -74,5 +74,15 @@ mirror_references = sa.Table(
     sa.Column("name", Folded, primary_key=True),
     reference_to("jobs.key", name="job_key"),
     sa.Index("mirror_references_to", "job_key", "name"),
+    sqlite_with_rowid=False,
+)
+
+# Attributes that were edited by hand where that comes before what sources say. No foreign key: what is gone harms
+# nobody.
+local_edits = sa.Table(
+    "local_edits",
+    METADATA,
+    sa.Column("object_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
     sqlite_with_rowid=False,
 )

@@ -18,7 +18,7 @@ from muster.ports.mirror import BeingRead
 from muster.ports.reader import Ending, ReadPage
 from muster.ports.source import SourcePage, Window
 from muster.store.encoding import decode, encode
-from muster.store.mirror_pages import MirrorStatements, keep_page
+from muster.store.mirror_pages import MirrorStatements, hand_over, keep_page
 from muster.store.mirror_reading import changes_of, count_entries, find_entry, read_entries
 from muster.store.mirror_tables import mirror_entries, mirrors
 from muster.store.tables import jobs
@@ -216,7 +216,9 @@ def _missing(key: int, number: int) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _mark_missing(connection: Connection, key: int, number: int, seq: int) -> int:
     missing = sa.update(mirror_entries).where(*_missing(key, number))
-    return connection.execute(missing.values(is_removed=True, seq=seq)).rowcount
+    gone = connection.execute(missing.values(is_removed=True, seq=seq)).rowcount
+    hand_over(connection, key, seq)
+    return gone
 
 
 def _counted(connection: Connection, key: int, state: MirrorState) -> MirrorState:

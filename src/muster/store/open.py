@@ -16,6 +16,7 @@ from muster.ports.holds import HoldStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.retention import RecordStore
+from muster.ports.supplies import SupplyStore
 from muster.ports.wire import WireLog
 from muster.sealing import Sealer
 from muster.store.access import SqlAccess
@@ -35,6 +36,7 @@ from muster.store.mirrors import SqlMirrors
 from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
+from muster.store.supplies import SqlSupplies
 from muster.store.tables import installation
 from muster.store.wire import SqlWireLog
 from muster.store.work import SqlWorkQueue
@@ -65,6 +67,7 @@ class Store:
     outbox: Outbox
     notification_settings: NotificationSettingsStore
     records: RecordStore
+    supplies: SupplyStore
     wire: WireLog
     clients: ClientStore
     owners: OwnerStore
@@ -107,6 +110,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         outbox=SqlOutbox(database),
         notification_settings=SqlNotificationSettings(database, sealer),
         records=SqlRecords(database),
+        supplies=SqlSupplies(database),
         wire=SqlWireLog(database),
         clients=SqlClients(database),
         owners=SqlOwners(database),

@@ -7,7 +7,7 @@ import pytest
 
 from muster.model.directory import ObjectKind
 from muster.model.operation import LinkState, Operation, OperationKind, Verb, WantedReference
-from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
+from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, summary_of, time_needed
 from muster.planning.references import plan_references
 from unit.planning.making import NOBODY, link, linked, person, plan
 
@@ -113,3 +113,23 @@ def test_two_plans_differ_in_what_is_gone_changed_and_new() -> None:
     assert difference_of_plans([CREATE, bob], [replace(CREATE, change_id="x"), bob]) == ()
     staff = replace(CREATE, object_kind=ObjectKind.GROUP)
     assert len(difference_of_plans([CREATE], [staff])) == 2
+
+
+@pytest.mark.parametrize(
+    ("operations", "held", "said"),
+    [
+        ((), (), "nobody new, changed or gone"),
+        ((CREATE, CREATE, UPDATE, SKIP), (), "2 hires, 1 change"),
+        (
+            (replace(UPDATE, kind=OperationKind.DISABLE), replace(UPDATE, kind=OperationKind.FAIL)),
+            (),
+            "1 leaver, 1 conflict",
+        ),
+        ((CREATE,), (replace(UPDATE, kind=OperationKind.DELETE),), "1 hire, 1 leaver (1 held)"),
+        ((replace(CREATE, object_kind=ObjectKind.GROUP),), (), "1 change of groups"),
+    ],
+)
+def test_a_plan_of_a_source_is_summed_up_in_people(
+    operations: tuple[Operation, ...], held: tuple[Operation, ...], said: str
+) -> None:
+    assert summary_of(operations, held) == said

@@ -15,6 +15,7 @@ from muster.model.log import shown
 from muster.model.operation import AttributeChange, Operation
 from muster.model.whatif import WhatIf
 from muster.planning.comparison import in_words
+from muster.planning.plan import summary_of
 from muster.planning.progress import progress_of
 from muster.ports.administration import Work
 from muster.web.graph.call import Document
@@ -201,6 +202,7 @@ def plan(found: Plan, *, whole: bool = True) -> Document:
         "heldCount": len(found.held),
     }
     if whole:
+        document["summary"] = summary_of(found.operations, [each.operation for each in found.held])
         document["operations"] = [operation(each) for each in found.operations]
         document["held"] = [held(each) for each in found.held]
         document["irreversible"] = [

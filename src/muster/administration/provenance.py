@@ -1,0 +1,82 @@
+"""Where the values of a directory object come from, and what may be edited by hand: not what a source supplies."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from muster.administration.desk import Desk
+from muster.administration.refusals import bad_request
+from muster.gallery.catalogue import find_inbound
+from muster.model.directory import DirectoryObject
+from muster.model.roles import Permission
+from muster.model.schema_document import read_schema
+from muster.planning.precedence import EXISTENCE, Standing, owners, read_standing
+from muster.ports.applications import ApplicationStore, JobStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The source whose word counts for a value."""
+
+    name: str
+    service_principal_id: str
+    job_id: str
+    source_id: str
+
+
+def standings(jobs: JobStore, applications: ApplicationStore) -> dict[str, Standing]:
+    """Returns the standing of every source by job id."""
+    found = {}
+    for job in jobs.list():
+        page = find_inbound(job.template_id)
+        if page is None or not page.is_source:
+            continue
+        application = applications.get(job.service_principal_id)
+        if application is not None:
+            schema = read_schema(jobs.schema(job.id).document)
+            since = job.created_at.isoformat()
+            found[job.id] = read_standing(job.id, application.display_name, since, job.settings, schema)
+    return found
+
+
+def origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
+    """Returns by attribute which source supplies it; what is not named was entered here. Raises: Refused."""
+    desk.require(Permission.READ_DIRECTORY)
+    known = standings(desk.stores.jobs, desk.stores.applications)
+    if not known:
+        return {}
+    supplies = desk.stores.supplies.supplies(found.kind, [found.object_id]).get(found.object_id, ())
+    by_job = {supply.job_id: supply for supply in supplies}
+    edited = desk.stores.supplies.edited([found.object_id]).get(found.object_id, ())
+    shown = {}
+    for attribute, owner in owners(known, supplies).items():
+        job = desk.stores.jobs.get(owner.job_id)
+        if job is None or (attribute in edited and owner.lets_edit(attribute)):
+            continue
+        shown[attribute] = Origin(
+            name=owner.name,
+            service_principal_id=job.service_principal_id,
+            job_id=owner.job_id,
+            source_id=by_job[owner.job_id].source_id,
+        )
+    return shown
+
+
+def claim(desk: Desk, found: DirectoryObject, names: Collection[str]) -> None:
+    """Checks that attributes may be edited by hand, and notes that where it comes before sources. Raises: Refused."""
+    known = standings(desk.stores.jobs, desk.stores.applications)
+    if not known or not names:
+        return
+    supplies = desk.stores.supplies.supplies(found.kind, [found.object_id]).get(found.object_id, ())
+    # Whom a source no longer has may be removed here, too.
+    owned = owners(known, supplies if set(names) != {EXISTENCE} else [each for each in supplies if each.is_live])
+    for name in sorted(names):
+        owner = owned.get(name)
+        if owner is not None and not owner.lets_edit(name):
+            what = found.display_name if name == EXISTENCE else f"{name} of {found.display_name}"
+            raise bad_request(
+                f"{what} comes from the source {owner.name}: change it there. (Or let edits by hand come first: "
+                f"setting LocalEditsFirst of that source's job.)",
+                code="SuppliedBySource",
+            )
+    if any(standing.local_first for standing in known.values()):
+        desk.stores.supplies.note_edits(found.object_id, names)

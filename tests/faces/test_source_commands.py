@@ -1,0 +1,100 @@
+"""`muster source`: a source from its kind to its end, by commands alone."""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faces.played_sources import HEAD, PEOPLE
+from muster.bootstrap.house import open_house
+from muster.cli import sources
+from muster.cli.console import Failed, Misused
+from muster.cli.provisioning import apply
+from muster.settings import load_settings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    open_house(load_settings(data=tmp_path), tmp_path).database.close()
+    (tmp_path / "imports" / "hr").mkdir(parents=True)
+    return tmp_path
+
+
+def put(folder: Path, name: str, numbers: range) -> None:
+    path = folder / "imports" / "hr" / name
+    path.write_text(HEAD + "".join(PEOPLE[number] for number in numbers))
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
+def said(capsys: Any) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_source_from_its_kind_to_its_end(folder: Path, capsys: Any) -> None:
+    sources.kinds(data=folder)
+    assert "Files in a folder" in said(capsys)
+    sources.add("folder", "HR", ["Server=nowhere"], data=folder)
+    assert "HR was added" in said(capsys)
+    with pytest.raises(Failed, match="cannot be opened"):
+        sources.test("HR", data=folder)
+    sources.set_values("HR", ["Server=hr", "Precedence=10"], data=folder)
+    sources.test("HR", data=folder)
+    capsys.readouterr()
+    put(folder, "01.csv", range(1, 11))
+    sources.preview("HR", data=folder)
+    told = said(capsys)
+    assert "10 hires" in told and "Person 1" in told
+    sources.start("HR", data=folder)
+    sources.read("HR", data=folder)
+    assert "10 0 0" in said(capsys)
+    put(folder, "02.csv", range(1, 6))
+    with pytest.raises(Failed, match="1 entry of HR failed"):
+        sources.read("HR", data=folder, as_json=True)
+    mirror = json.loads(capsys.readouterr().out)["mirror"]
+    assert mirror["missing"] == 5 and "5 of 10 are missing" in mirror["incompleteBecause"]
+    sources.accept("HR", data=folder)
+    sources.preview("HR", data=folder, as_json=True)
+    plan = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert plan["summary"].startswith("5 leavers")
+    sources.list_sources(data=folder)
+    assert "HR folder Active 10 5 0" in said(capsys)
+    sources.show("HR", data=folder)
+    assert "Connection: Server hr" in said(capsys)
+    sources.pause("HR", data=folder)
+    sources.remove("HR", "delete", data=folder)
+    assert "in the recycle bin" in said(capsys)
+    with pytest.raises(Failed, match=r"no source “HR”. Add one"):
+        sources.show("HR", data=folder)
+
+
+def test_a_plan_of_a_source_is_applied_as_it_was_shown(folder: Path, capsys: Any) -> None:
+    sources.add("folder", "HR", ["Server=hr"], data=folder)
+    put(folder, "01.csv", range(1, 4))
+    capsys.readouterr()
+    sources.preview("HR", data=folder, as_json=True)
+    plan = json.loads(capsys.readouterr().out)
+    apply(plan["hash"], data=folder)
+    sources.remove("HR", "keep", data=folder)
+    assert "0 people went with it" in said(capsys)
+
+
+def test_wrong_usage_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Misused, match="NAME=VALUE, and Server is not"):
+        sources.add("folder", "HR", ["Server"], data=folder)
+    with pytest.raises(Failed, match="is an application, no source"):
+        sources.add("8x8", "HR", data=folder)
+    with pytest.raises(Failed, match=r"no key of synchronization secrets"):
+        sources.add("folder", "HR", ["Sever=hr"], data=folder)
+    with pytest.raises(Failed, match="FileContent takes snapshot or changes"):
+        sources.add("folder", "HR", ["Server=hr", "FileContent=all"], data=folder)
+    monkeypatch.setattr("sys.stdin", io.StringIO("hr\n"))
+    sources.add("folder", "HR", stdin="Server", data=folder)
+    with pytest.raises(Misused, match="at least one"):
+        sources.set_values("HR", data=folder)
+    with pytest.raises(Failed, match="Precedence: takes a whole number"):
+        sources.set_values("HR", ["Precedence=first"], data=folder)
+    with pytest.raises(Failed, match="Nobody is missing"):
+        sources.accept("HR", data=folder)
