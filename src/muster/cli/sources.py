@@ -57,12 +57,10 @@ def kinds(
     if as_json:
         print_json(found)
         return
-    rows = [
-        [item["kind"], item["displayName"], field["name"], _asked(field), field["hint"] or field["label"]]
-        for item in found
-        for field in item["connection"]
-    ]
-    out.print(table("Kinds of sources", ["Kind", "Name", "Field", "Default", "What it is"], rows))
+    for item in found:
+        out.print(f"[bold]{escape(item['kind'])}[/bold]: {escape(item['displayName'])}. {escape(item['description'])}")
+        rows = [[field["name"], _asked(field), field["hint"] or field["label"]] for field in item["connection"]]
+        out.print(table("", ["Field", "Default", "What it is"], rows))
 
 
 @app.command("add")
