@@ -26,8 +26,8 @@ from muster.settings import Settings
 
 SECRETS = {"BaseAddress": "https://scim.example.com/v2", "SecretToken": "hush-1", "ClientSecret": "hush-2"}
 SETTINGS = NotificationSettings(webhook=Webhook(url="https://hook.example.com/", secret="hush-3"))
-# Each secret of the application, and the settings of notifications as a whole.
-SEALED = len(SECRETS) + 1
+# Each secret of the application, the settings of notifications as a whole, and a second factor.
+SEALED = len(SECRETS) + 2
 
 
 @contextmanager
@@ -48,6 +48,7 @@ def installation(tmp_path: Path) -> tuple[Path, str]:
         application = instantiate(desk, GENERIC_TEMPLATE_ID, "CRM")
         put_secrets(desk, application.service_principal_id, SECRETS)
         house.store.notification_settings.put(SETTINGS)
+        house.store.second_factors.begin("ada", "hush-4")
     return folder, application.service_principal_id
 
 

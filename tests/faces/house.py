@@ -153,6 +153,9 @@ class House:
             owners=store.owners,
             mirrors=store.mirrors,
             supplies=store.supplies,
+            credentials=store.credentials,
+            second_factors=store.second_factors,
+            sign_ins=store.sign_ins,
         )
         self.services = Services(
             stores=self.stores,

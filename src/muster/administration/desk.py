@@ -18,6 +18,7 @@ from muster.ports.directory import DirectoryStore
 from muster.ports.holds import HoldStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
+from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.supplies import SupplyStore
 from muster.ports.target import Target
 from muster.ports.wire import WireLog
@@ -71,6 +72,9 @@ class Stores:
     access: AccessStore
     clients: ClientStore
     owners: OwnerStore
+    credentials: CredentialStore
+    second_factors: SecondFactorStore
+    sign_ins: SignInLog
     discovery: DiscoveryStore
     mirrors: MirrorStore
     supplies: SupplyStore

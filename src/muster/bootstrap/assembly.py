@@ -121,6 +121,7 @@ def retention_of(settings: Settings) -> Retention:
         Kept.PLANS: settings.keep_plans_days,
         Kept.WORK: settings.keep_work_days,
         Kept.NOTICES: settings.keep_notices_days,
+        Kept.SIGN_INS: settings.keep_sign_ins_days,
         # Bodies of requests are people's data and of use for as long as somebody looks at them.
         Kept.WIRE: 7,
     }

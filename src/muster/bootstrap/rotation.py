@@ -43,7 +43,8 @@ def rotate_key(settings: Settings) -> Rotation:
             write_keys(path, keys)
         house = open_house(settings, folder)
         with closing(house.database):
-            resealed = house.store.secrets.reseal() + house.store.notification_settings.reseal()
+            sealed = (house.store.secrets, house.store.notification_settings, house.store.second_factors)
+            resealed = sum(each.reseal() for each in sealed)
             write_keys(path, keys[:1])
             make_services(house).desk(OPERATOR).note(
                 "Rotate sealing key",

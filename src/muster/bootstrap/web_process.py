@@ -4,8 +4,10 @@ from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_services
 from muster.http_server.wsgi import WsgiFace
+from muster.web.person.app import PATHS, make_person_face
+from muster.web.persons import Persons
 from muster.web.portal.app import make_portal
-from muster.web.site import make_site
+from muster.web.site import WsgiApp, make_site
 
 
 def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
@@ -14,4 +16,8 @@ def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
     `set_up_hash`: the hash of the token in the set-up link, for an installation without administrators.
     """
     services = make_services(enter_house(arguments))
-    return WsgiFace(make_site(services, {"": make_portal(services, set_up_hash=set_up_hash)}))
+    # One for all faces that ask who of the directory is signed in.
+    persons = Persons(services)
+    faces: dict[str, WsgiApp] = {"": make_portal(services, set_up_hash=set_up_hash)}
+    faces |= dict.fromkeys(PATHS, make_person_face(services, persons))
+    return WsgiFace(make_site(services, faces))

@@ -17,6 +17,7 @@ class Kept(StrEnum):
     WORK = "work"
     NOTICES = "notices"
     WIRE = "wire"
+    SIGN_INS = "signIns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from muster.model.values import Value, frozen
 from muster.model.values import content_hash as hash_content
 from muster.ports.directory import ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, allocate, record
+from muster.store.credentials import end_sessions, forget
 from muster.store.encoding import frozen_attributes
 from muster.store.rows import fetch_objects, pieces
 from muster.store.tables import assignments, memberships, objects
@@ -52,6 +53,12 @@ class Draft:
     def is_security_enabled(self) -> bool:
         """Whether members of the group come to its assignments; a group that does not say is."""
         return self.attributes.get("securityEnabled") is not False
+
+    @property
+    def is_switched_off(self) -> bool:
+        """Whether it is a user known before who may not sign in now."""
+        is_off = self.attributes.get("accountEnabled") is False or self.lifecycle is not Lifecycle.PRESENT
+        return is_off and self.kind is ObjectKind.USER and self.stored_hash is not None
 
     def hash(self) -> str:
         """The hash of all that makes a difference to a reader."""
@@ -181,6 +188,7 @@ class DirectoryBatch:
             if draft.lifecycle is Lifecycle.HARD_DELETED and draft.stored_lifecycle not in (None, draft.lifecycle)
         ]
         causes = self._purge([draft.key for draft in purged]) if purged else []
+        forget(self._connection, [draft.object_id for draft in purged])
         hashed = [(draft, draft.hash()) for draft in self._drafts.values()]
         written = [(draft, content_hash) for draft, content_hash in hashed if content_hash != draft.stored_hash]
         changed = [draft for draft, _ in written]
@@ -189,6 +197,8 @@ class DirectoryBatch:
             for seq, draft in enumerate(changed, first):
                 draft.seq = seq
             self._write_rows(written)
+            # However it came about: whoever is switched off is signed out.
+            end_sessions(self._connection, [draft.object_id for draft in changed if draft.is_switched_off])
         causes += [
             FeedChange(cause=Cause.ELIGIBILITY, object_key=draft.key)
             for draft in changed

@@ -16,6 +16,7 @@ from muster.ports.holds import HoldStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.retention import RecordStore
+from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.supplies import SupplyStore
 from muster.ports.wire import WireLog
 from muster.sealing import Sealer
@@ -24,6 +25,7 @@ from muster.store.applications import SqlApplications, SqlSecrets
 from muster.store.audit import SqlAudit
 from muster.store.census import SqlCensus
 from muster.store.clients import SqlClients, SqlOwners
+from muster.store.credentials import SqlCredentials
 from muster.store.cycles import SqlCycles
 from muster.store.directory import SqlDirectory
 from muster.store.discovery import SqlDiscovery
@@ -36,6 +38,8 @@ from muster.store.mirrors import SqlMirrors
 from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
+from muster.store.second_factors import SqlSecondFactors
+from muster.store.sign_ins import SqlSignInLog
 from muster.store.supplies import SqlSupplies
 from muster.store.tables import installation
 from muster.store.wire import SqlWireLog
@@ -71,6 +75,9 @@ class Store:
     wire: WireLog
     clients: ClientStore
     owners: OwnerStore
+    credentials: CredentialStore
+    second_factors: SecondFactorStore
+    sign_ins: SignInLog
 
 
 def prepare_tables(database: Database) -> str:
@@ -114,4 +121,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         wire=SqlWireLog(database),
         clients=SqlClients(database),
         owners=SqlOwners(database),
+        credentials=SqlCredentials(database),
+        second_factors=SqlSecondFactors(database, sealer),
+        sign_ins=SqlSignInLog(database),
     )

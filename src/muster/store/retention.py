@@ -9,6 +9,7 @@ from muster.model.job import CycleState, StagedState
 from muster.model.notice import DeliveryState
 from muster.ports.retention import Kept
 from muster.store.operator_tables import deliveries, notices, wire
+from muster.store.sign_in_tables import sign_ins
 from muster.store.tables import audit, cycles, log, plans, staged, work
 
 _ENDED_WORK = ("done", "failed")
@@ -26,6 +27,7 @@ _RECORDS: dict[Kept, tuple[sa.Table, sa.Column[datetime], sa.ColumnElement[bool]
     Kept.WORK: (work, work.c.asked_at, work.c.state.in_(_ENDED_WORK)),
     Kept.NOTICES: (notices, notices.c.at, sa.and_(notices.c.addressed, ~_UNTOLD)),
     Kept.WIRE: (wire, wire.c.at, sa.true()),
+    Kept.SIGN_INS: (sign_ins, sign_ins.c.at, sa.true()),
 }
 
 

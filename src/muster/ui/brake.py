@@ -51,3 +51,36 @@ class Brake:
         # Many made-up names at once: the oldest half goes.
         ordered = sorted(kept.items(), key=lambda item: item[1][1])
         self._failures = dict(ordered[len(ordered) // 2 :])
+
+
+# One person at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
+_PAIR = Pressure(free=4, longest=timedelta(minutes=5))
+_NAME = Pressure(free=40, longest=timedelta(seconds=30))
+_MACHINE = Pressure(free=60, longest=timedelta(minutes=1))
+
+
+class Attempts:
+    """The brake on signing in with a name and a password or a code."""
+
+    def __init__(self) -> None:
+        self._brake = Brake()
+
+    def wait(self, machine: str, name: str, now: datetime) -> int | None:
+        """Returns how many seconds still have to pass, None if another attempt may be made."""
+        waits = (self._brake.wait(key, pressure, now) for key, pressure in _keys(machine, name))
+        longest = max((wait for wait in waits if wait is not None), default=None)
+        return None if longest is None else max(1, round(longest.total_seconds()))
+
+    def fail(self, machine: str, name: str, now: datetime) -> None:
+        """Notes a failure."""
+        for key, _ in _keys(machine, name):
+            self._brake.fail(key, now)
+
+    def succeed(self, machine: str, name: str) -> None:
+        """Forgets the failures of this name at this machine."""
+        self._brake.succeed(_keys(machine, name)[0][0])
+
+
+def _keys(machine: str, name: str) -> tuple[tuple[str, Pressure], ...]:
+    folded = name.casefold()[:200]
+    return ((f"{machine} {folded}", _PAIR), (f"name {folded}", _NAME), (f"machine {machine}", _MACHINE))

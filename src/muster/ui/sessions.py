@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -25,6 +26,8 @@ class Session:
     began_at: datetime
     seen_at: datetime
     rotated_at: datetime
+    # How the person has shown who they are (RFC 8176).
+    methods: tuple[str, ...] = ()
     # Set once another secret has taken this one's place.
     ends_at: datetime | None = None
 
@@ -44,7 +47,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = Lock()
 
-    def begin(self, name: str, stamp: str, now: datetime) -> str:
+    def begin(self, name: str, stamp: str, now: datetime, methods: Sequence[str] = ()) -> str:
         """Returns the secret of a new session."""
         session = Session(
             name=name,
@@ -53,6 +56,7 @@ class Sessions:
             began_at=now,
             seen_at=now,
             rotated_at=now,
+            methods=tuple(methods),
         )
         with self._lock:
             self._sessions = {key: each for key, each in self._sessions.items() if not each.is_over(now)}

@@ -51,6 +51,8 @@ BODIES: dict[tuple[str, str], str] = {
     ("POST", f"{_SYNC}/jobs/validateCredentials"): "credentials?",
     ("POST", f"{_JOB}/validateCredentials"): "credentials?",
     ("POST", f"{_JOB}/start"): "",
+    ("POST", "/users/{user}/revokeSignInSessions"): "",
+    ("POST", "/users/{user}/createPasswordLink"): "",
     ("POST", f"{_JOB}/pause"): "",
     ("POST", f"{_JOB}/restart"): "restart?",
     ("POST", f"{_SCHEMA}/directories/{{directory}}/discover"): "",
@@ -246,6 +248,11 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("GET", "/auditLogs/provisioning/{entry}"): "provisioningObjectSummary",
     ("GET", "/auditLogs/directoryAudits"): "directoryAudit[]",
     ("GET", "/auditLogs/directoryAudits/{entry}"): "directoryAudit",
+    ("GET", "/auditLogs/signIns"): "signIn[]",
+    ("POST", "/users/{user}/revokeSignInSessions"): "200:flag",
+    ("POST", "/users/{user}/createPasswordLink"): "200:passwordLink",
+    ("GET", "/users/{user}/authentication/methods"): "authenticationMethod[]",
+    ("DELETE", "/users/{user}/authentication/methods/{method}"): "",
 }
 
 # Answers that are no JSON, or may be.

@@ -18,6 +18,12 @@ def _attribute(attribute: DirectoryAttribute) -> Schema:
     return {"type": [_TYPES.get(attribute.type, "string"), "null"]}
 
 
+_PASSWORD = {
+    "type": ["object", "null"],
+    "properties": {"password": {"type": "string", "writeOnly": True}, "forceChangePasswordNextSignIn": FLAG},
+}
+
+
 def _directory_object(kind: ObjectKind, *, writable: bool) -> Schema:
     properties: Schema = {
         attribute.graph_name: _attribute(attribute)
@@ -27,7 +33,7 @@ def _directory_object(kind: ObjectKind, *, writable: bool) -> Schema:
     if kind is ObjectKind.USER:
         properties["onPremisesExtensionAttributes"] = thing(dict.fromkeys(sorted(EXTENSION_ATTRIBUTES), MAYBE))
     if writable:
-        return thing(properties)
+        return thing({**properties, **({"passwordProfile": _PASSWORD} if kind is ObjectKind.USER else {})})
     return thing({**properties, "createdDateTime": MAYBE, "deletedDateTime": MAYBE})
 
 
@@ -205,6 +211,19 @@ SCHEMAS: dict[str, Schema] = {
             "provisioningSteps": listed(ANY),
             "modifiedProperties": listed(ANY),
         }
+    ),
+    "flag": thing({"value": FLAG}, "value"),
+    "passwordLink": thing(texts("link", "expirationDateTime"), "link", "expirationDateTime"),
+    "authenticationMethod": thing({**texts("@odata.type", "id"), "createdDateTime": MAYBE}, "@odata.type", "id"),
+    "signIn": thing(
+        {
+            **texts("id", "createdDateTime", "userPrincipalName", "userDisplayName", "appDisplayName", "ipAddress"),
+            "userId": MAYBE,
+            "status": thing({"errorCode": {"type": "integer"}, "failureReason": MAYBE}, "errorCode"),
+        },
+        "id",
+        "createdDateTime",
+        "status",
     ),
     "directoryAudit": thing(
         {**texts("id", "activityDateTime", "activityDisplayName", "category"), "targetResources": listed(ANY)}

@@ -16,7 +16,7 @@ from muster.model.directory import (
     ObjectKind,
 )
 from muster.ports.directory import DirectoryQuery
-from muster.web.graph import render
+from muster.web.graph import render, sign_ins
 from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, list_of, referenced_id, select
 from muster.web.graph.odata import Options
 from muster.web.graph.properties import Properties, Property, Sort, bind, instants, lists, read_search
@@ -36,8 +36,8 @@ _SEARCHED = {
     ObjectKind.USER: ("displayName", "userPrincipalName", "mail"),
     ObjectKind.GROUP: ("displayName", "mail", "description"),
 }
-# Lenient: Graph's clients send these when they make a user. People have no password here, and no licence.
-_IGNORED = frozenset({"passwordProfile", "passwordPolicies", "groupTypes", "visibility"})
+# Lenient: Graph's clients send these when they make a user. People have no licence here.
+_IGNORED = frozenset({"passwordPolicies", "groupTypes", "visibility"})
 
 
 def _properties(kind: ObjectKind) -> Properties:
@@ -79,18 +79,32 @@ def create_user(call: Call) -> Answer:
     """POST /users."""
     fields = call.fields()
     manager = fields.pop("manager@odata.bind", None)
+    given = sign_ins.read_password_profile(fields)
+    attributes = attributes_in(ObjectKind.USER, fields)
+    if given is not None:
+        given.check(attributes)
     created = people.create_user(
         call.desk,
-        attributes_in(ObjectKind.USER, fields),
+        attributes,
         manager_id=None if manager is None else people.find_user(call.desk, referenced_id(manager)).object_id,
     )
+    if given is not None:
+        given.apply(call.desk, created.object_id)
     return call.entity("users", render.user(created), status=201, Location=f"{call.root}/users/{created.object_id}")
 
 
 def update_user(call: Call) -> Answer:
     """PATCH /users/{user}."""
-    call.check_match(etag_of(people.find_user(call.desk, call.parts["user"])))
-    people.update_user(call.desk, call.parts["user"], attributes_in(ObjectKind.USER, call.fields()))
+    person = people.find_user(call.desk, call.parts["user"])
+    call.check_match(etag_of(person))
+    fields = call.fields()
+    given = sign_ins.read_password_profile(fields)
+    attributes = attributes_in(ObjectKind.USER, fields)
+    if given is not None:
+        given.check({**person.attributes, **attributes})
+    people.update_user(call.desk, person.object_id, attributes)
+    if given is not None:
+        given.apply(call.desk, person.object_id)
     return NO_CONTENT
 
 

@@ -20,6 +20,7 @@ from muster.web.graph import (
     recycling,
     registrations,
     schema,
+    sign_ins,
     sources,
     synchronization,
     wire_log,
@@ -59,6 +60,10 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", "/users/{user}/transitiveMemberOf", _READ_PEOPLE, people.transitive_member_of),
     ("GET", "/users/{user}/transitiveMemberOf/microsoft.graph.group", _READ_PEOPLE, people.transitive_member_of),
     ("GET", "/users/{user}/directReports", _READ_PEOPLE, people.list_reports),
+    ("POST", "/users/{user}/revokeSignInSessions", _WRITE_PEOPLE, sign_ins.revoke_sessions),
+    ("POST", "/users/{user}/createPasswordLink", _WRITE_PEOPLE, sign_ins.create_link),
+    ("GET", "/users/{user}/authentication/methods", _READ_PEOPLE, sign_ins.list_methods),
+    ("DELETE", "/users/{user}/authentication/methods/{method}", _WRITE_PEOPLE, sign_ins.remove_method),
     ("GET", "/groups", _READ_PEOPLE, people.list_groups),
     ("POST", "/groups", _WRITE_PEOPLE, groups.create_group),
     ("GET", "/groups/$count", _READ_PEOPLE, people.count_groups),
@@ -200,6 +205,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", "/auditLogs/provisioning/{entry}", Permission.READ_LOGS, logs.get_provisioning),
     ("GET", "/auditLogs/directoryAudits", Permission.READ_LOGS, logs.list_audits),
     ("GET", "/auditLogs/directoryAudits/{entry}", Permission.READ_LOGS, logs.get_audit),
+    ("GET", "/auditLogs/signIns", Permission.READ_LOGS, sign_ins.list_sign_ins),
     # Ours
     ("POST", f"{_SCHEMA}/validate", _READ, schema.validate_schema),
     ("GET", f"{_SCHEMA}/versions", _READ, schema.list_versions),
@@ -295,6 +301,7 @@ _OPTIONS: dict[Handler, frozenset[str]] = {
     logs.list_provisioning: _LOOKING,
     logs.export_provisioning: _LOOKING,
     logs.list_audits: _LOOKING,
+    sign_ins.list_sign_ins: _LOOKING,
 }
 _LARGE: dict[Handler, int] = {plans.import_file: IMPORT_BYTES}
 

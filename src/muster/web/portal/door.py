@@ -1,10 +1,8 @@
 """The door: signing in and out, the set-up link of a new installation, and the check before every page."""
 
 import logging
-from datetime import timedelta
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 import flask
 from werkzeug.wrappers import Response
@@ -14,18 +12,17 @@ from muster.administration.refusals import Refused
 from muster.administration.work import IMPORT_BYTES
 from muster.model.roles import Caller, Role
 from muster.sealing import is_password, is_token
-from muster.ui.brake import Brake, Pressure
+from muster.ui.brake import Attempts
 from muster.ui.frame import FORM_PARTS, is_fragment_wanted, message
+from muster.ui.guarding import Guard, own_path
 from muster.ui.language import gettext, marked, ngettext
-from muster.ui.sessions import FormSeal, Session, Sessions, is_same, stamp_of
+from muster.ui.sessions import Session, is_same, stamp_of
 from muster.web.access import with_ownership
-from muster.web.portal.paths import own_path
 from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
 
 COOKIE = "muster_session"
-FORM_COOKIE = "muster_form"
 # Endpoints that need no session.
 OPEN = frozenset({"asset", "choose_language", "show_sign_in", "sign_in", "show_set_up", "set_up"})
 # Forms that hold a document or a file: so many bytes, and only from somebody who is signed in.
@@ -36,10 +33,6 @@ ROOMY = {
     "upload": IMPORT_BYTES + 65_536,
 }
 
-# One person at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
-_PAIR = Pressure(free=4, longest=timedelta(minutes=5))
-_NAME = Pressure(free=40, longest=timedelta(seconds=30))
-_MACHINE = Pressure(free=60, longest=timedelta(minutes=1))
 _REFUSED = marked("Name and password do not fit. Check both and try again.")
 
 
@@ -49,9 +42,8 @@ class Door:
     def __init__(self, services: Services, set_up_hash: str | None) -> None:
         self._services = services
         self._set_up_hash = set_up_hash
-        self._sessions = Sessions()
-        self._brake = Brake()
-        self._seal = FormSeal()
+        self._guard = Guard(COOKIE, same_site="Strict", public_url=services.public_url)
+        self._attempts = Attempts()
         self._making_first = Lock()
 
     # ------------------------------------------------------------ before and after every page
@@ -61,15 +53,13 @@ class Door:
         request, context = flask.request, flask.g
         context.now = self._services.clock.now()
         context.me = context.session = None
-        secret = request.cookies.get(COOKIE, "")
-        if secret:
-            session = self._sessions.find(secret, context.now, is_seen=not is_fragment_wanted())
-            context.me = self._caller(session)
-            context.session = session if context.me is not None else None
+        session = self._guard.find(request, context.now, is_seen=not is_fragment_wanted())
+        context.me = self._caller(session)
+        context.session = session if context.me is not None else None
         if context.me is not None and request.endpoint in ROOMY:
             request.max_content_length = request.max_form_memory_size = ROOMY[request.endpoint]
             request.max_form_parts = FORM_PARTS * 10
-        if request.method not in ("GET", "HEAD") and not self._is_own_form(context.session):
+        if request.method not in ("GET", "HEAD") and not self._guard.is_own_form(context.session):
             return message(
                 400, gettext("The form is out of date"), gettext("Go back, load the page anew and send it again.")
             )
@@ -84,12 +74,7 @@ class Door:
 
     def rotate(self, response: Response) -> Response:
         """Exchanges the session's secret now and then, on whole pages."""
-        session: Session | None = flask.g.get("session")
-        if session is not None and flask.request.method == "GET" and not is_fragment_wanted():
-            fresh = self._sessions.rotate(flask.request.cookies.get(COOKIE, ""), flask.g.now)
-            if fresh is not None:
-                self._set_cookie(response, COOKIE, fresh)
-        return response
+        return self._guard.rotate(response, flask.g.get("session"), flask.g.now)
 
     def _caller(self, session: Session | None) -> Caller | None:
         """Who it is today: an administrator who was removed, or has another password, is signed out."""
@@ -99,22 +84,6 @@ class Door:
         if found is None or not is_same(stamp_of(found[1]), session.stamp):
             return None
         return with_ownership(self._services.stores, found[0])
-
-    def _is_own_form(self, session: Session | None) -> bool:
-        request = flask.request
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            return False
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc not in self._hosts():
-            return False
-        given = request.form.get("csrf_token", "")
-        if session is not None:
-            return is_same(given, session.csrf_token)
-        return self._seal.fits(request.cookies.get(FORM_COOKIE, ""), given)
-
-    def _hosts(self) -> tuple[str, ...]:
-        public = self._services.public_url
-        return (flask.request.host,) if public is None else (flask.request.host, urlsplit(public).netloc)
 
     # ------------------------------------------------------------ signing in and out
 
@@ -132,11 +101,8 @@ class Door:
         name, password = form.get("name", "").strip(), form.get("password", "")
         shown = {"name": name[:NAME_LIMIT], "next": own_path(form.get("next"))}
         machine = flask.request.remote_addr or "?"
-        folded = name.casefold()[:NAME_LIMIT]
-        keys = ((f"{machine} {folded}", _PAIR), (f"name {folded}", _NAME), (f"machine {machine}", _MACHINE))
-        waits = [wait for key, pressure in keys if (wait := self._brake.wait(key, pressure, now)) is not None]
-        if waits:
-            seconds = max(1, round(max(waits).total_seconds()))
+        seconds = self._attempts.wait(machine, name, now)
+        if seconds is not None:
             refusal = ngettext(
                 "Too many attempts that failed. Wait %(num)s second and try again.",
                 "Too many attempts that failed. Wait %(num)s seconds and try again.",
@@ -147,21 +113,16 @@ class Door:
             return page
         found = self._services.stores.access.administrator(name) if 0 < len(name) <= NAME_LIMIT else None
         if not is_password(password, None if found is None else found[1]) or found is None:
-            for key, _ in keys:
-                self._brake.fail(key, now)
+            self._attempts.fail(machine, name, now)
             logger.warning("a sign-in failed", extra={"machine": machine})
             return self._form("sign_in.html", 401, refusal=gettext(_REFUSED), **shown)
-        self._brake.succeed(keys[0][0])
+        self._attempts.succeed(machine, name)
         logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
         return self._admit(found, shown["next"])
 
     def sign_out(self) -> Any:
         """POST /sign-out"""
-        self._sessions.end(flask.request.cookies.get(COOKIE, ""))
-        response = flask.redirect("/sign-in", 303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
-        response.headers["Clear-Site-Data"] = '"cache"'
-        return response
+        return self._guard.dismiss(flask.redirect("/sign-in", 303))
 
     # ------------------------------------------------------------ the first administrator
 
@@ -205,26 +166,14 @@ class Door:
 
     def _admit(self, found: tuple[Caller, str], to: str) -> Response:
         caller, password_hash = found
-        # The session that was there before, if any, ends: nobody slips into another's.
-        self._sessions.end(flask.request.cookies.get(COOKIE, ""))
-        secret = self._sessions.begin(caller.display_name, stamp_of(password_hash), flask.g.now)
         response: Response = flask.redirect(to, 303)
-        self._set_cookie(response, COOKIE, secret)
-        response.delete_cookie(FORM_COOKIE, httponly=True, samesite="Strict")
-        return response
+        return self._guard.admit(response, caller.display_name, stamp_of(password_hash), flask.g.now)
 
     def _form(self, template: str, status: int, **values: Any) -> Response:
         """A form for somebody without a session, sealed by a cookie of its own."""
-        cookie = flask.request.cookies.get(FORM_COOKIE) or self._seal.new_cookie()
-        page = flask.render_template(template, seal=self._seal.seal(cookie), **{"refusal": None, **values})
-        response = flask.Response(page, status=status)
-        self._set_cookie(response, FORM_COOKIE, cookie)
-        return response
-
-    def _set_cookie(self, response: Response, name: str, value: str) -> None:
-        public = self._services.public_url
-        is_secure = flask.request.is_secure or (public is not None and public.startswith("https://"))
-        response.set_cookie(name, value, httponly=True, secure=is_secure, samesite="Strict", path="/")
+        cookie, seal = self._guard.form_seal()
+        page = flask.render_template(template, seal=seal, **{"refusal": None, **values})
+        return self._guard.keep_form(flask.Response(page, status=status), cookie)
 
 
 def hang(app: flask.Flask, services: Services, set_up_hash: str | None) -> None:

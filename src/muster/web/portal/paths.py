@@ -61,10 +61,3 @@ def place_text(name: str = "after") -> str | None:
     if value is not None and (len(value) > PLACE_CHARACTERS or not value.isprintable()):
         raise bad_request("The list cannot go on there: begin with its first page.")
     return value or None
-
-
-def own_path(value: str | None) -> str:
-    """Returns where to go after signing in: a path of this site, whatever somebody put into the link."""
-    if value is None or not value.startswith("/") or value[1:2] in ("/", "\\") or not value.isprintable():
-        return "/"
-    return value[:2_000]

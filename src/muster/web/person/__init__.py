@@ -1,0 +1,1 @@
+"""The pages of people: signing in, My Apps, their own account."""

@@ -1,0 +1,272 @@
+"""Signing in: name and password, then a code of the authenticator app, then another password, as far as each is due."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import flask
+from werkzeug.wrappers import Response
+
+from muster.administration import second_factors
+from muster.administration.refusals import Refused
+from muster.administration.signing_in import (
+    NAME_LIMIT,
+    change_password,
+    check_password,
+    credentials_of,
+    find_link,
+    find_person,
+    session_stamp,
+    set_password_by_link,
+)
+from muster.model.directory import DirectoryObject
+from muster.model.password_policy import CHOSEN_CHARACTERS
+from muster.model.sign_in import SignInCode, SignInMethod
+from muster.ui.brake import Attempts
+from muster.ui.frame import message
+from muster.ui.guarding import Guard, own_path
+from muster.ui.language import gettext, marked, ngettext
+from muster.ui.sessions import Session, is_same
+from muster.web.persons import Persons
+
+logger = logging.getLogger(__name__)
+
+HOME = "/myapps"
+_STEP_COOKIE = "muster_step"
+_STEP_LASTS = timedelta(minutes=10)
+_WRONG = marked("Name and password do not fit. Check both and try again.")
+_WRONG_CODE = marked("This code does not fit. Wait for the next one and try again.")
+_BLOCKED = marked("Your account is blocked. Ask your administrator.")
+
+
+class Entrance:
+    """The pages of signing in."""
+
+    def __init__(self, persons: Persons) -> None:
+        self._persons = persons
+        self._reception = persons.reception
+        self._attempts = Attempts()
+        # Whoever has given the password, but not yet all that is due: a session that opens nothing but these pages.
+        self._steps = Guard(_STEP_COOKIE, same_site="Lax", public_url=persons.public_url)
+        self.pages: tuple[tuple[str, str, Any], ...] = (
+            ("/signin", "show_sign_in", self.show_sign_in),
+            ("/signin/code", "show_code", self.show_code),
+            ("/signin/password", "show_password", self.show_password),
+            ("/signin/link/<token>", "show_link", self.show_link),
+        )
+        self.actions: tuple[tuple[str, str, Any], ...] = (
+            ("/signin", "sign_in", self.sign_in),
+            ("/signin/code", "code", self.code),
+            ("/signin/password", "password", self.password),
+            ("/signin/link/<token>", "use_link", self.use_link),
+            ("/signout", "sign_out", self.sign_out),
+        )
+
+    def is_own_form(self, session: Session | None) -> bool:
+        """Whether the form of this request was made by us, for this browser."""
+        if flask.request.endpoint in ("code", "password"):
+            step = self._steps.find(flask.request, flask.g.now, is_seen=True)
+            return step is not None and self._steps.is_own_form(step)
+        return self._persons.guard.is_own_form(session)
+
+    # ------------------------------------------------------------ name and password
+
+    def show_sign_in(self) -> Any:
+        """GET /signin"""
+        to = own_path(flask.request.args.get("next"), HOME)
+        if flask.g.me is not None:
+            return flask.redirect(to, 303)
+        return self._form("sign_in.html", 200, name="", next=to)
+
+    def sign_in(self) -> Any:
+        """POST /signin"""
+        form = flask.request.form
+        name, password = form.get("name", "").strip(), form.get("password", "")
+        to = own_path(form.get("next"), HOME)
+        shown = {"name": name[:NAME_LIMIT], "next": to}
+        refused = self._braked(name, "sign_in.html", **shown)
+        if refused is not None:
+            return refused
+        code, person = check_password(self._reception, name, password)
+        if code in (SignInCode.NOBODY, SignInCode.WRONG_PASSWORD):
+            self._fail(name)
+            self._persons.record(flask.request.environ, code, person=person, name=name)
+            return self._form("sign_in.html", 401, refusal=gettext(_WRONG), **shown)
+        self._attempts.succeed(_machine(), name)
+        if person is None or code is SignInCode.BLOCKED:
+            # Told only to whoever knows the password.
+            self._persons.record(flask.request.environ, SignInCode.BLOCKED, person=person, name=name)
+            return self._form("sign_in.html", 403, refusal=gettext(_BLOCKED), **shown)
+        return self._go_on(person, (SignInMethod.PASSWORD,), to)
+
+    def _go_on(self, person: DirectoryObject, methods: tuple[str, ...], to: str) -> Response:
+        """The next page that is due, or in."""
+        environ, stores = flask.request.environ, self._reception.stores
+        has_shown_code = not {SignInMethod.ONE_TIME_CODE, SignInMethod.RECOVERY_CODE}.isdisjoint(methods)
+        if second_factors.is_required(stores, person.object_id) and not has_shown_code:
+            self._persons.record(environ, SignInCode.SECOND_FACTOR_DUE, person=person, methods=methods)
+            return self._step("code", person, methods, to)
+        if credentials_of(self._reception, person.object_id).must_change:
+            self._persons.record(environ, SignInCode.PASSWORD_CHANGE_DUE, person=person, methods=methods)
+            return self._step("password", person, methods, to)
+        self._persons.record(environ, SignInCode.SUCCESS, person=person, methods=methods)
+        return self.admit(person, methods, to)
+
+    def admit(self, person: DirectoryObject, methods: tuple[str, ...], to: str) -> Response:
+        """Returns the way on for somebody who has shown all that is due, signed in."""
+        if to == HOME or to.startswith(f"{HOME}/"):
+            response: Response = flask.redirect(to, 303)
+        else:
+            # Not a redirect: browsers hold a form's redirects to `form-action`, and an application is elsewhere.
+            response = flask.Response(flask.render_template("onward.html", to=to))
+        self._persons.admit(response, person, methods)
+        response.delete_cookie(_STEP_COOKIE, httponly=True, samesite="Lax")
+        return response
+
+    def sign_out(self) -> Any:
+        """POST /signout"""
+        return self._persons.guard.dismiss(flask.redirect("/signin", 303))
+
+    # ------------------------------------------------------------ the steps between
+
+    def show_code(self) -> Any:
+        """GET /signin/code"""
+        step = self._stepping()
+        return _to_start() if step is None else self._step_form("code.html", 200, step[1])
+
+    def code(self) -> Any:
+        """POST /signin/code"""
+        found = self._stepping()
+        if found is None:
+            return _to_start()
+        person, step = found
+        name = f"code {person.object_id}"
+        refused = self._braked(name, "code.html", person=person, **_carried(step))
+        if refused is not None:
+            return refused
+        given = flask.request.form.get("code", "")
+        method = second_factors.check(self._reception.stores, person.object_id, given, flask.g.now)
+        if method is None:
+            self._fail(name)
+            self._persons.record(
+                flask.request.environ, SignInCode.SECOND_FACTOR_WRONG, person=person, methods=step.methods
+            )
+            return self._step_form("code.html", 401, step, refusal=gettext(_WRONG_CODE))
+        self._attempts.succeed(_machine(), name)
+        return self._go_on(person, (*step.methods, method), own_path(flask.request.form.get("next"), HOME))
+
+    def show_password(self) -> Any:
+        """GET /signin/password"""
+        step = self._stepping("password")
+        return _to_start() if step is None else self._step_form("new_password.html", 200, step[1])
+
+    def password(self) -> Any:
+        """POST /signin/password"""
+        found = self._stepping("password")
+        if found is None:
+            return _to_start()
+        person, step = found
+        form = flask.request.form
+        name = f"password {person.object_id}"
+        refused = self._braked(name, "new_password.html", person=person, **_carried(step))
+        if refused is not None:
+            return refused
+        try:
+            change_password(self._reception, person, form.get("current", ""), form.get("password", ""))
+        except Refused as refusal:
+            self._fail(name)
+            return self._step_form("new_password.html", 400, step, refusal=refusal.sentence)
+        return self._go_on(person, step.methods, own_path(form.get("next"), HOME))
+
+    # ------------------------------------------------------------ links
+
+    def show_link(self, token: str) -> Any:
+        """GET /signin/link/<token>"""
+        person = find_link(self._reception, token)
+        return _link_is_over() if person is None else self._form("link.html", 200, person=person, **_RULE)
+
+    def use_link(self, token: str) -> Any:
+        """POST /signin/link/<token>"""
+        person = find_link(self._reception, token)
+        if person is None:
+            return _link_is_over()
+        try:
+            done = set_password_by_link(self._reception, token, flask.request.form.get("password", ""))
+        except Refused as refused:
+            return self._form("link.html", 400, person=person, refusal=refused.sentence, **_RULE)
+        return _link_is_over() if done is None else self._go_on(done, (SignInMethod.LINK,), HOME)
+
+    # ------------------------------------------------------------ what they share
+
+    def _stepping(self, due: str = "code") -> tuple[DirectoryObject, Session] | None:
+        """Who is on the way in, if that page is due for them."""
+        step = self._steps.find(flask.request, flask.g.now, is_seen=True)
+        if step is None or flask.g.now - step.began_at > _STEP_LASTS:
+            return None
+        # Whoever has shown the second factor is not asked for it again, and nobody passes it by.
+        person = find_person(self._reception, step.name)
+        if person is None or not is_same(session_stamp(self._reception, step.name), step.stamp):
+            return None
+        has_shown_code = len(step.methods) > 1
+        needs_code = second_factors.is_required(self._reception.stores, person.object_id) and not has_shown_code
+        return (person, step) if needs_code == (due == "code") else None
+
+    def _step(self, page: str, person: DirectoryObject, methods: tuple[str, ...], to: str) -> Response:
+        response: Response = flask.redirect(flask.url_for(f"show_{page}", next=to), 303)
+        stamp = session_stamp(self._reception, person.object_id)
+        return self._steps.admit(response, person.object_id, stamp, flask.g.now, methods)
+
+    def _step_form(self, template: str, status: int, step: Session, **values: Any) -> Response:
+        page = flask.render_template(template, **{"refusal": None, **_carried(step), **values})
+        return flask.Response(page, status=status)
+
+    def _braked(self, key: str, template: str, **values: Any) -> Response | None:
+        """The page that asks to wait, None if an attempt may be made."""
+        seconds = self._attempts.wait(_machine(), key, flask.g.now)
+        if seconds is None:
+            return None
+        person = values.pop("person", None)
+        self._persons.record(flask.request.environ, SignInCode.LOCKED, person=person, name=key)
+        refusal = ngettext(
+            "Too many attempts that failed. Wait %(num)s second and try again.",
+            "Too many attempts that failed. Wait %(num)s seconds and try again.",
+            seconds,
+        )
+        page = self._form(template, 429, refusal=refusal, **values)
+        page.headers["Retry-After"] = str(seconds)
+        return page
+
+    def _fail(self, name: str) -> None:
+        self._attempts.fail(_machine(), name, flask.g.now)
+        logger.warning("a person's sign-in failed", extra={"machine": _machine()})
+
+    def _form(self, template: str, status: int, **values: Any) -> Response:
+        """A form for somebody without a session, sealed by a cookie of its own."""
+        cookie, seal = self._persons.guard.form_seal()
+        page = flask.render_template(template, **{"seal": seal, "refusal": None, **values})
+        return self._persons.guard.keep_form(flask.Response(page, status=status), cookie)
+
+
+_RULE = {"password_length": CHOSEN_CHARACTERS}
+
+
+def _carried(step: Session) -> dict[str, Any]:
+    """What the forms between carry on."""
+    given = flask.request.form.get("next") or flask.request.args.get("next")
+    return {"seal": step.csrf_token, "next": own_path(given, HOME), **_RULE}
+
+
+def _machine() -> str:
+    return flask.request.remote_addr or "?"
+
+
+def _to_start() -> Any:
+    return flask.redirect("/signin", 303)
+
+
+def _link_is_over() -> Any:
+    return message(
+        404,
+        gettext("This link is not valid"),
+        gettext("It works once, and for a day. Ask your administrator for a new one."),
+    )
