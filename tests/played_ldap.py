@@ -145,6 +145,7 @@ def played_slapd(
     overlay = "overlay syncprov\n" + ("syncprov-sessionlog 1000\n" if session_log else "") if synchronizes else ""
     lines = [f"include {schemas}/{name}.schema" for name in ("core", "cosine", "nis", "inetorgperson")]
     lines += [f"modulepath {modules}", "moduleload back_mdb"] + (["moduleload syncprov"] if synchronizes else [])
+    lines += ["moduleload ppolicy"]
     lines += [f"pidfile {folder}/slapd.pid", f"sizelimit {size_limit}"]
     if tls is not None:
         lines += [f"TLSCertificateFile {tls.certificate}", f"TLSCertificateKeyFile {tls.key}"]

@@ -16,7 +16,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused, JobFailure, SchemaRefused, SystemUnreachable
 from muster.ports.reader import CursorExpired, Ending, Entry, ReadPage
 from muster.sources.ldap.entries import OPEN_LDAP
-from muster.sources.ldap.reader import LdapReader
+from muster.sources.ldap.reader import LIST_EVERY, LdapReader
 from muster.sources.ldap.settings import read_ldap_settings
 from muster.transport.guard import AddressGuard
 from played_ldap import (
@@ -66,8 +66,9 @@ def open_reader(server: Slapd | str, *, clock: StillClock | None = None, **value
 class Seen:
     """What a mirror would know after each read."""
 
-    def __init__(self, reader: LdapReader) -> None:
+    def __init__(self, reader: LdapReader, clock: StillClock) -> None:
         self.reader = reader
+        self.clock = clock
         self.cursor: str | None = None
         self.entries: dict[str, Entry] = {}
         self.given: list[str] = []
@@ -76,6 +77,8 @@ class Seen:
     def read(self) -> "Seen":
         named: set[str] = set()
         self.given = []
+        # By marks, who is gone is looked for every few minutes.
+        self.clock.advance(LIST_EVERY)
         try:
             pages = list(self.reader.read(self.cursor))
         except CursorExpired:
@@ -103,6 +106,11 @@ class Seen:
         return next(entry for entry in self.entries.values() if name_of(entry) == name)
 
 
+def see(server: Slapd | str, **values: str) -> Seen:
+    clock = StillClock(NOW)
+    return Seen(open_reader(server, clock=clock, **values), clock)
+
+
 def name_of(entry: Entry) -> str:
     return str(entry.attributes.get("uid") or entry.attributes["cn"])
 
@@ -119,7 +127,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Slapd, Seen]]:
     method = {"Method": "full"} if request.param == "full" else {}
     with played_slapd(tmp_path / "slapd", STAFF, **KINDS[request.param]) as server:
-        yield server, Seen(open_reader(server, **method))
+        yield server, see(server, **method)
 
 
 def test_everybody_is_read_with_managers_members_and_nested_units(seen: tuple[Slapd, Seen]) -> None:
@@ -171,7 +179,7 @@ def test_who_is_renamed_or_moved_keeps_the_anchor(seen: tuple[Slapd, Seen]) -> N
 def test_who_no_longer_passes_the_filter_or_leaves_the_base_is_gone(tmp_path: Path) -> None:
     for number, kind in enumerate(KINDS.values()):
         with played_slapd(tmp_path / str(number), STAFF, **kind) as server:
-            known = Seen(open_reader(server, UserFilter="(&(objectClass=person)(!(employeeType=robot)))"))
+            known = see(server, UserFilter="(&(objectClass=person)(!(employeeType=robot)))")
             assert known.read().names >= {"ada", "bob", "eve"}
             server.set(f"uid=bob,{PEOPLE}", "employeeType", "robot")
             server.change(
@@ -183,7 +191,7 @@ def test_who_no_longer_passes_the_filter_or_leaves_the_base_is_gone(tmp_path: Pa
 
 def test_synchronization_gives_only_what_changed_and_nothing_when_nothing_has(tmp_path: Path) -> None:
     with played_slapd(tmp_path / "slapd", STAFF) as server:
-        known = Seen(open_reader(server)).read()
+        known = see(server).read()
         for _ in range(3):
             known.read()
             assert known.given == [] and known.last.ending is Ending.CHANGES and len(known.entries) == 5
@@ -193,7 +201,7 @@ def test_synchronization_gives_only_what_changed_and_nothing_when_nothing_has(tm
 
 def test_a_server_that_was_set_up_anew_is_read_from_the_beginning(tmp_path: Path) -> None:
     with played_slapd(tmp_path / "one", STAFF) as server:
-        known = Seen(open_reader(server)).read()
+        known = see(server).read()
         port = server.port
     with played_slapd(tmp_path / "two", [person("ada", "Ada Long")], port=port) as server:
         known.read()
@@ -256,7 +264,7 @@ def test_encryption_holds_to_certificates_that_the_admin_trusts(tmp_path: Path) 
     with played_slapd(tmp_path / "slapd", STAFF, tls=certificates) as server:
         secure = f"ldaps://127.0.0.1:{server.secure_port}"
         for url in (server.url, secure):
-            assert Seen(open_reader(url, Encryption="startTls", **trusted)).read().names >= {"ada"}
+            assert see(url, Encryption="startTls", **trusted).read().names >= {"ada"}
             for wrong in ({}, other):
                 with pytest.raises(SystemUnreachable, match="is not trusted"):
                     open_reader(url, Encryption="startTls", **wrong).probe()
@@ -301,6 +309,7 @@ def test_what_time_does_not_tell_is_read_again_once_a_day(tmp_path: Path) -> Non
     with played_slapd(tmp_path / "slapd", STAFF, synchronizes=False) as server:
         reader = open_reader(server, clock=clock)
         cursor = list(reader.read(None))[-1].cursor
+        assert list(reader.read(cursor))[-1].ending is Ending.CHANGES
         clock.advance(timedelta(hours=23))
         assert list(reader.read(cursor))[-1].ending is Ending.WHOLE
         clock.advance(timedelta(hours=2))
@@ -328,6 +337,8 @@ def cut_after(port: int, allowed_bytes: int) -> Iterator[int]:
                 while left > 0 and (data := server.recv(min(left, 65_536))):
                     client.sendall(data)
                     left -= len(data)
+                # Closing alone waits for the other thread, which is reading.
+                client.shutdown(socket.SHUT_RDWR)
 
         threading.Thread(target=serve, daemon=True).start()
         yield listener.getsockname()[1]

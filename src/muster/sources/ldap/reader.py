@@ -32,6 +32,8 @@ from muster.transport.guard import AddressGuard
 
 # What a mark does not tell (a branch that was moved as a whole) is found by reading everything this often.
 WHOLE_EVERY = timedelta(hours=24)
+# A mark tells who was changed and never who is gone: everybody is counted through this often.
+LIST_EVERY = timedelta(minutes=5)
 # Servers that copy from each other bring changes with times that have passed already.
 _OVERLAP = timedelta(minutes=5)
 _ROOT = ("supportedControl", "supportedCapabilities", "namingContexts", "highestCommittedUSN", "dsServiceName")
@@ -127,20 +129,20 @@ class LdapReader:
                 following = {
                     "invocation": root.invocation,
                     "usn": root.usn,
-                    "whole_at": self._whole_at(state),
+                    **self._rounds(state),
                 }
                 if state is None:
                     yield from reading.read_everything(report)
                 else:
-                    yield from reading.read_since("uSNChanged", str(state["usn"] + 1), report)
+                    yield from reading.read_since("uSNChanged", str(state["usn"] + 1), report, lists=self._lists(state))
             case Method.TIMESTAMP:
                 stamp = _NEVER if state is None else str(state["stamp"])
                 if state is None:
                     yield from reading.read_everything(report)
                 else:
-                    yield from reading.read_since("modifyTimestamp", _earlier(stamp), report)
+                    yield from reading.read_since("modifyTimestamp", _earlier(stamp), report, lists=self._lists(state))
                 # By the server's own clock, of which its entries are all that can be seen.
-                following = {"stamp": max(stamp, report.latest), "whole_at": self._whole_at(state)}
+                following = {"stamp": max(stamp, report.latest), **self._rounds(state)}
             case Method.DIR_SYNC:
                 cookie = b"" if state is None else _unpacked(state["cookie"])
                 for anchors, reached in reading.drain_dir_sync(root.context, cookie):
@@ -190,8 +192,16 @@ class LdapReader:
         filters = [settings.user_filter, settings.group_filter]
         return content_hash([settings.address.url, settings.user_base, settings.group_base, filters, names, root.name])
 
-    def _whole_at(self, state: Mapping[str, Any] | None) -> str:
-        return self._clock.now().isoformat() if state is None else str(state["whole_at"])
+    def _rounds(self, state: Mapping[str, Any] | None) -> Mapping[str, str]:
+        """When everything was read, and everybody was listed, for the last time once this read has ended."""
+        now = self._clock.now().isoformat()
+        if state is None:
+            return {"whole_at": now, "listed_at": now}
+        listed_at = now if self._lists(state) else state["listed_at"]
+        return {"whole_at": state["whole_at"], "listed_at": listed_at}
+
+    def _lists(self, state: Mapping[str, Any]) -> bool:
+        return datetime.fromisoformat(state["listed_at"]) + LIST_EVERY <= self._clock.now()
 
     def _choose(self, root: "_Root") -> Method:
         if self._settings.method is not Method.AUTO:

@@ -97,11 +97,14 @@ class LdapReading:
         for branch in self._branches:
             yield from self._read_branch(branch, branch.filter_bytes, report)
 
-    def read_since(self, mark: str, least: str, report: Report) -> Pages:
-        """Yields entries whose mark (uSNChanged, modifyTimestamp) has reached a value, then the anchors of all."""
+    def read_since(self, mark: str, least: str, report: Report, *, lists: bool) -> Pages:
+        """Yields entries whose mark (uSNChanged, modifyTimestamp) has reached a value, then (`lists`) all anchors."""
         for branch in self._branches:
             changed = all_of((branch.filter_bytes, is_at_least(mark, least)))
             yield from self._read_branch(branch, changed, report)
+        if not lists:
+            report.ending = Ending.CHANGES
+            return
         for branch in self._branches:
             yield from self.list_anchors(branch, report)
 
