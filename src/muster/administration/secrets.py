@@ -242,8 +242,8 @@ def _invalid_certificate(key: SecretKey, error: CertificateInvalid) -> Refused:
     return bad_request(f"{key.value} cannot be used: {error}.", code="InvalidCertificate")
 
 
-def _address_of(key: SecretKey, name: str, code: str) -> Callable[[str], None]:
-    return lambda value: check_url(f"{name} ({key.value})", value, code=code)
+def _address_of(key: str, name: str, code: str) -> Callable[[str], None]:
+    return lambda value: check_url(f"{name} ({key})", value, code=code)
 
 
 def _check_notifications(text: str) -> None:
@@ -269,6 +269,9 @@ _CHECKS: Mapping[str, Callable[[str], None]] = {
         key: _address_of(key, "The token endpoint", "InvalidTokenEndpoint")
         for key in (SecretKey.OAUTH2_TOKEN_EXCHANGE_URI, SecretKey.TOKEN_EXCHANGE_URI)
     },
+    "Oauth2AuthorizationUri": _address_of(
+        "Oauth2AuthorizationUri", "The authorization address", "InvalidAuthorizationAddress"
+    ),
     SecretKey.AUTHENTICATION_TYPE: _choice_of(SecretKey.AUTHENTICATION_TYPE, AuthenticationType),
     SecretKey.OAUTH2_CLIENT_AUTHENTICATION: _choice_of(SecretKey.OAUTH2_CLIENT_AUTHENTICATION, ClientAuthentication),
     SecretKey.HEADER_NAME: _check_header_name,

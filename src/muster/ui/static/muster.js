@@ -89,6 +89,15 @@
 
   document.addEventListener("click", async (event) => {
     if (event.target.closest("[data-palette]")) openPalette();
+    const trust = event.target.closest("[data-trust]");
+    if (trust) {
+      const area = document.getElementById("TrustedCertificates");
+      if (!area.value.includes(trust.dataset.trust.trim())) area.value = `${area.value.trim()}\n${trust.dataset.trust}`.trim();
+      area.closest("details").open = true;
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+      trust.disabled = true;
+      trust.lastChild.textContent = trust.dataset.trusted;
+    }
     const copy = event.target.closest("[data-copy]");
     if (!copy) return;
     await navigator.clipboard.writeText(copy.dataset.copy);

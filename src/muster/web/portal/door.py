@@ -24,12 +24,17 @@ logger = logging.getLogger(__name__)
 
 COOKIE = "muster_session"
 # Endpoints that need no session.
-OPEN = frozenset({"asset", "choose_language", "show_sign_in", "sign_in", "show_set_up", "set_up"})
+OPEN = frozenset({"asset", "choose_language", "show_sign_in", "sign_in", "show_set_up", "set_up", "come_back"})
 # Forms that hold a document or a file: so many bytes, and only from somebody who is signed in.
 ROOMY = {
     "change_schema": 4_194_304,
     "save_manifest": 4_194_304,
     "change_scope": 1_048_576,
+    # Certificates are pasted into it.
+    "save_provisioning": 1_048_576,
+    "test_connection": 1_048_576,
+    "examine": 1_048_576,
+    "look_at_certificate": 1_048_576,
     "upload": IMPORT_BYTES + 65_536,
 }
 
@@ -52,6 +57,7 @@ class Door:
         """Names the caller, refuses forms that are not ours, and sends strangers to the sign-in page."""
         request, context = flask.request, flask.g
         context.now = self._services.clock.now()
+        context.public_url = self._services.public_url
         context.me = context.session = None
         session = self._guard.find(request, context.now, is_seen=not is_fragment_wanted())
         context.me = self._caller(session)

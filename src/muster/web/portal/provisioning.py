@@ -10,12 +10,21 @@ import flask
 
 from muster.administration import credentials, dialects, jobs
 from muster.administration.refusals import Refused, bad_request
-from muster.administration.secrets import MASK, VALUE_LIMIT
 from muster.model.application import SecretKey
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState
 from muster.model.roles import Permission
 from muster.ui.language import gettext, marked
 from muster.web.portal.consequences import consequences
+from muster.web.portal.credentials import (
+    CLIENT_WAYS,
+    KINDS,
+    are_changed,
+    await_authorization,
+    given_form,
+    given_secrets,
+    return_address,
+    saved_form,
+)
 from muster.web.portal.forms import chosen, done, field, is_ticked
 from muster.web.portal.paths import desk, text
 from muster.web.portal.shelves import Shelf, find_shelf, show
@@ -31,7 +40,6 @@ class Settings:
     """What the form shows: as saved, or as filled in when it came back."""
 
     url: str
-    has_token: bool
     email: str
     sends_mail: bool
     guards_deletions: bool
@@ -57,7 +65,7 @@ def save(sp: str) -> Any:
     saved = _saved(found)
     given = _given(saved)
     try:
-        said = _save(found, saved, given)
+        said = _save(found, given)
     except Refused as refused:
         return _form(found, given, refused), 400
     return done(found.to() if said == "started" else found.to("provisioning"), said)
@@ -67,16 +75,21 @@ def test(sp: str) -> Any:
     """POST /applications/<sp>/provisioning/test: Test Connection, as a line below the button."""
     found = find_shelf(sp)
     refusal: Refused | None = None
+    shown = credentials.shown_secrets(desk(), found.sp)
+    is_kept = False
     try:
-        credentials.validate(desk(), found.sp, _credentials(), job_id=_job_id(found))
+        given = given_secrets(found, shown)
+        # What is examined are the saved credentials: new ones are first to be kept.
+        is_kept = SecretKey.BASE_ADDRESS in shown and not are_changed(given, shown)
+        credentials.validate(desk(), found.sp, given, job_id=_job_id(found))
     except Refused as refused:
         if refused.kind == "forbidden":
             raise
         refusal = refused
-    # What is examined are the saved credentials: new ones are first to be kept.
-    saved = _saved(found)
-    is_kept = saved.has_token and saved.url == field("url") and not flask.request.form.get("secret")
-    return flask.render_template("provisioning/tested.html", refusal=refusal, shelf=found, is_kept=is_kept)
+    is_tls = field("url").lower().startswith("https://")
+    return flask.render_template(
+        "provisioning/tested.html", refusal=refusal, shelf=found, is_kept=is_kept, is_tls=is_tls
+    )
 
 
 def examine(sp: str) -> Any:
@@ -103,13 +116,19 @@ def try_scope(sp: str) -> Any:
 # ---------------------------------------------------------------- saving
 
 
-def _save(found: Shelf, saved: Settings, given: Settings) -> str:
+def _save(found: Shelf, given: Settings) -> str:
     desk().require(Permission.WRITE_CONFIGURATION)
-    pairs = _pairs(found, given)
+    shown = credentials.shown_secrets(desk(), found.sp)
+    way_in = given_secrets(found, shown)
+    pairs = _pairs(shown, way_in, given)
     interval = _interval(given.interval_minutes)
-    is_moved = given.url != saved.url or bool(flask.request.form.get("secret"))
-    if is_moved or found.status is None:
-        credentials.validate(desk(), found.sp, _credentials(), job_id=_job_id(found))
+    if await_authorization(way_in, shown):
+        if given.is_on:
+            raise bad_request(
+                gettext("Save this switched off, authorize Muster at the application, then switch it on.")
+            )
+    elif are_changed(way_in, shown) or found.status is None:
+        credentials.validate(desk(), found.sp, way_in, job_id=_job_id(found))
     credentials.put_secrets(desk(), found.sp, pairs)
     job = found.job if found.status is not None else jobs.create_job(desk(), found.sp, None)
     transitive = "true" if given.transitive else "false"
@@ -125,7 +144,7 @@ def _save(found: Shelf, saved: Settings, given: Settings) -> str:
     return "saved"
 
 
-def _pairs(found: Shelf, given: Settings) -> dict[str, str]:
+def _pairs(shown: Mapping[str, str], way_in: Mapping[str, str], given: Settings) -> dict[str, str]:
     """All secrets as they are to be kept: what the form does not know stays as it is (masked: kept)."""
     notification = {
         "Enabled": given.sends_mail,
@@ -138,21 +157,13 @@ def _pairs(found: Shelf, given: Settings) -> dict[str, str]:
         notification["DeleteThresholdValue"] = int(given.threshold)
     if given.sends_mail and not given.email:
         raise bad_request(gettext("Enter the address that failures are mailed to, or untick the box."))
-    before = _notification(credentials.shown_secrets(desk(), found.sp))
+    before = _notification(shown)
     return {
-        **credentials.shown_secrets(desk(), found.sp),
-        **_credentials(),
+        **shown,
+        **way_in,
         SecretKey.SYNC_ALL: "true" if given.scope == "all" else "false",
         SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS: "true" if given.skips_leavers else "false",
         SecretKey.SYNC_NOTIFICATION_SETTINGS: json.dumps({**before, **notification}),
-    }
-
-
-def _credentials() -> dict[str, str]:
-    token = flask.request.form.get("secret", "").strip()
-    return {
-        SecretKey.BASE_ADDRESS: field("url"),
-        SecretKey.SECRET_TOKEN: token[: VALUE_LIMIT + 1] if token else MASK,
     }
 
 
@@ -174,7 +185,18 @@ def _job_id(found: Shelf) -> str | None:
 
 
 def _form(found: Shelf, settings: Settings, refusal: Refused | None = None) -> str:
-    return show("provisioning/form.html", found, settings=settings, scopes=SCOPES, refusal=refusal)
+    saved = saved_form(found, credentials.shown_secrets(desk(), found.sp))
+    return show(
+        "provisioning/form.html",
+        found,
+        settings=settings,
+        scopes=SCOPES,
+        way=saved if refusal is None else given_form(saved),
+        ways=KINDS,
+        client_ways=CLIENT_WAYS,
+        return_address=return_address(),
+        refusal=refusal,
+    )
 
 
 def _saved(found: Shelf) -> Settings:
@@ -185,7 +207,6 @@ def _saved(found: Shelf) -> Settings:
     interval = DEFAULT_INTERVAL if job is None else job.interval
     return Settings(
         url=secrets.get(SecretKey.BASE_ADDRESS, ""),
-        has_token=SecretKey.SECRET_TOKEN in secrets,
         email=str(notification.get("Recipients") or ""),
         sends_mail=notification.get("Enabled") is True,
         guards_deletions=notification.get("DeleteThresholdEnabled", True) is not False,
@@ -201,7 +222,6 @@ def _saved(found: Shelf) -> Settings:
 def _given(saved: Settings) -> Settings:
     return Settings(
         url=field("url"),
-        has_token=saved.has_token,
         email=field("email"),
         sends_mail=is_ticked("sends_mail"),
         guards_deletions=is_ticked("guards_deletions"),
