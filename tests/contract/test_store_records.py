@@ -197,6 +197,16 @@ def test_what_a_dead_engine_was_at_ends_and_what_is_queued_stays(store: Store) -
     assert store.work.take("living") == replace(_work("waiting"), state="running")
 
 
+def test_only_what_the_dead_engine_was_at_ends_while_another_works_on(store: Store) -> None:
+    for name in ("first", "second"):
+        store.work.add(_work(name))
+    store.work.take("dead")
+    store.work.take("living")
+    assert set(store.work.engines()) == {"dead", "living"}
+    assert store.work.abandon({"code": "Interrupted"}, ["dead"]) == 1
+    assert set(store.work.engines()) == {"living"}
+
+
 def test_each_piece_of_work_is_taken_by_one_engine_only(store: Store, store_database: Database) -> None:
     names = [f"w{number:02}" for number in range(20)]
     for name in names:

@@ -13,12 +13,22 @@ import orjson
 from sqlalchemy import Column, Connection, Engine, Insert, Table, bindparam, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.sql.expression import Select, UpdateBase
 
 from muster.database.statements import Drivers, Prepared, PreparedInsert, driver_of
 
 _UNIQUE_VIOLATION = "23505"
+_LOCK_NOT_AVAILABLE = "55P03"
+
+# A machine that is gone is noticed within a quarter of a minute, by either side; nothing for a socket on this machine.
+_NOTICE_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+_NOTICE_SILENCE_THERE = (
+    "SET tcp_keepalives_idle = 5",
+    "SET tcp_keepalives_interval = 3",
+    "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = 15000",
+)
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -45,8 +55,18 @@ class Synchronous(StrEnum):
 class Database:
     """An open database. Threads share it; after a fork it must be opened anew."""
 
-    def __init__(self, *, url: URL, reading: Engine, writing: Engine, one_writer: bool, kept_drivers: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        url: URL,
+        reading: Engine,
+        writing: Engine,
+        one_writer: bool,
+        kept_drivers: int = 0,
+        locking: Engine | None = None,
+    ) -> None:
         self._url = url
+        self._locking = locking
         self._reading = reading
         self._writing = writing
         self._one_writer = one_writer
@@ -125,6 +145,37 @@ class Database:
             finally:
                 self._drivers.join(before)
 
+    @contextmanager
+    def exclusive(self, name: str, *, patience: timedelta) -> Iterator[None]:
+        """Holds a name over several transactions, before every other process on PostgreSQL.
+
+        The server lets go of it when this process or its machine dies. SQLite's file belongs to one installation on one
+        machine, whose processes are kept apart by its folder's lock: nothing is held there.
+
+        Raises: TimeoutError when another holds the name for as long as the patience.
+        """
+        if self._locking is None:
+            yield
+            return
+        key = _number_of(name)
+        with self._locking.connect() as connection:
+            limit = max(1, int(patience.total_seconds() * 1000))
+            try:
+                connection.execute(text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": str(limit)})
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    raise
+                raise TimeoutError(f"another process is at {name}") from None
+            try:
+                yield
+            finally:
+                try:
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                except DBAPIError:
+                    # With its connection the lock has gone.
+                    connection.invalidate()
+
     def _joint_connection(self) -> Connection | None:
         return self._drivers.joint.connection
 
@@ -168,6 +219,8 @@ class Database:
         self._drivers.close()
         if self._writing is not self._reading:
             self._reading.dispose()
+        if self._locking is not None:
+            self._locking.dispose()
         self._writing.dispose()
 
 
@@ -190,7 +243,14 @@ def open_database(
     if url.get_backend_name() == "postgresql":
         engine = _open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size)
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        return Database(url=url, reading=reading, writing=engine, one_writer=False)
+        locking = _open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size, notices_silence=True)
+        return Database(
+            url=url,
+            reading=reading,
+            writing=engine,
+            one_writer=False,
+            locking=locking.execution_options(isolation_level="AUTOCOMMIT"),
+        )
     path = Path(str(url.database))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(OSError):  # what is wrong with the file is told when it is opened
@@ -219,8 +279,7 @@ def serialize(connection: Connection, name: str) -> None:
     An advisory lock on PostgreSQL; SQLite's write transactions follow each other anyway.
     """
     if connection.dialect.name == "postgresql":
-        key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number_of(name)})
 
 
 def upsert(
@@ -309,8 +368,9 @@ def _open_sqlite(
     return engine
 
 
-def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int) -> Engine:
-    return create_engine(
+def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int, notices_silence: bool = False) -> Engine:
+    """`notices_silence`: the server is to end sessions whose machine is gone, for the locks that they hold."""
+    engine = create_engine(
         url,
         json_serializer=_dump,
         json_deserializer=orjson.loads,
@@ -319,8 +379,23 @@ def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int) -> En
         max_overflow=pool_size,
         pool_timeout=busy_timeout.total_seconds(),
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "muster"},
+        connect_args={"connect_timeout": 10, "application_name": "muster", **_NOTICE_SILENCE},
     )
+
+    def on_connect(driver: Any, _: Any) -> None:
+        with driver.cursor() as cursor:
+            for statement in _NOTICE_SILENCE_THERE:
+                cursor.execute(statement)
+        driver.commit()
+
+    if notices_silence:
+        event.listen(engine, "connect", on_connect)
+    return engine
+
+
+def _number_of(name: str) -> int:
+    """What a lock of this name is called by the server."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _same(value: Any) -> Any:

@@ -14,9 +14,11 @@ between any two statements and taken up again where it was:
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
@@ -64,10 +66,37 @@ _NEXT = {
 _KINDS = {CyclePhase.USERS: ObjectKind.USER, CyclePhase.GROUPS: ObjectKind.GROUP}
 
 
+# Job id -> holds the job before every other process. Raises: Fenced.
+Alone: TypeAlias = Callable[[str], AbstractContextManager[None]]
+
+
+def _in_this_process(_job_id: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _never() -> bool:
+    return False
+
+
 class CycleEngine:
     """Begins cycles and carries them forward. One thread at a time works on a job."""
 
-    def __init__(self, stores: EngineStores, open_job: JobOpener, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        stores: EngineStores,
+        open_job: JobOpener,
+        clock: Clock,
+        ids: Ids,
+        *,
+        alone: Alone = _in_this_process,
+        is_overtaken: Callable[[], bool] = _never,
+    ) -> None:
+        """Args:
+        alone: holds a job before the other processes that work on the same store.
+        is_overtaken: whether another process may have taken up what this one does; then nothing more is sent.
+        """
+        self._alone = alone
+        self._is_overtaken = is_overtaken
         self._stores = stores
         self._open_job = open_job
         self._clock = clock
@@ -76,10 +105,17 @@ class CycleEngine:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def lock(self, job_id: str) -> threading.Lock:
-        """Returns the lock that whoever works on a job holds, for one step at a time."""
+    @contextmanager
+    def lock(self, job_id: str) -> Iterator[None]:
+        """Holds a job for one step, as whoever works on it does. Raises: Fenced when another process keeps it."""
         with self._guard:
-            return self._locks.setdefault(job_id, threading.Lock())
+            lock = self._locks.setdefault(job_id, threading.Lock())
+        with lock, self._alone(job_id):
+            yield
+
+    def let_go(self, cycle_id: str) -> None:
+        """Gives a cycle out of hand that another process may carry on."""
+        self._release(cycle_id)
 
     def begin(self, job_id: str, options: Mapping[str, str] | None = None) -> Cycle | None:
         """Returns a new cycle, or None when nothing has changed: then nothing is read, sent or logged.
@@ -126,15 +162,31 @@ class CycleEngine:
         known = self._stores.cycles.get(cycle_id)
         if known is None or known.state is not CycleState.RUNNING:
             return False
-        with self.lock(known.job_id):
-            try:
-                return self._advance(known)
-            except (Fenced, Interrupted):
-                self._release(cycle_id)
-            except JobFailure as failure:
-                self._release(cycle_id)
-                self._give_up(known, failure)
+        try:
+            with self.lock(known.job_id):
+                return self._advance_alone(cycle_id)
+        except Fenced:
+            self._release(cycle_id)
+        return False
+
+    def _advance_alone(self, cycle_id: str) -> bool:
+        # As it stands now that nobody else is at it.
+        known = self._stores.cycles.get(cycle_id)
+        if known is None or known.state is not CycleState.RUNNING:
+            self._release(cycle_id)
             return False
+        try:
+            return self._advance(known)
+        except Interrupted:
+            self._release(cycle_id)
+        except JobFailure as failure:
+            self._release(cycle_id)
+            self._give_up(known, failure)
+        except Exception:
+            # What was sent and not settled is looked up by whoever takes the cycle up, this process or another.
+            self._release(cycle_id)
+            raise
+        return False
 
     def _advance(self, known: Cycle) -> bool:
         run = self._held(known)
@@ -294,6 +346,8 @@ class CycleEngine:
     def _held(self, known: Cycle) -> Run:
         """Returns the cycle in hand; one from a process that has died is taken over, and its open ends are resolved."""
         run = self._runs.get(known.id)
+        if run is not None and run.cycle.epoch != known.epoch:
+            raise Fenced(f"another process has taken over the cycle {known.id}")
         if run is None:
             cycle = self._stores.cycles.take_over(known.id)
             parts = self._open_job(cycle.job_id, cycle.options)
@@ -315,6 +369,8 @@ class CycleEngine:
 
         def is_stopped() -> bool:
             nonlocal asked_at, stopped
+            if self._is_overtaken():
+                return True
             now = self._clock.now()
             if not stopped and now - asked_at >= _ASKED_EVERY:
                 asked_at, stopped = now, self._is_stopped(cycle)

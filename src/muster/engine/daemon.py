@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -30,9 +30,22 @@ _PURGE_EVERY = timedelta(hours=1)
 # An import that was cut off by a crash goes on at the next start, and then the file goes here.
 _UPLOADS_FOR = timedelta(days=1)
 _BEAT_EVERY = timedelta(seconds=5)
+_AFTER_FAILURE = timedelta(seconds=1)
+_SAY_EVERY_ROUNDS = 60
 
 # Of managers whom a file names and nobody has seen.
 _NAMES_SHOWN = 20
+
+
+_INTERRUPTED = {
+    "code": "Interrupted",
+    "reason": "The engine ended while it was at this.",
+    "recommendedAction": "A cycle that had begun goes on by itself: look at the log, then ask again.",
+}
+
+
+def _always() -> bool:
+    return True
 
 
 class Daemon:
@@ -57,7 +70,15 @@ class Daemon:
         clock: Clock,
         ids: Ids,
         is_slow_to_start: Callable[[SynchronizationJob], bool] = lambda _: False,
+        leads: Callable[[], bool] = _always,
+        find_dead: Callable[[Collection[str]], Collection[str]] | None = None,
     ) -> None:
+        """Args:
+        leads: whether this engine is the one of several that starts what is due.
+        find_dead: which of these engines are dead; None: no other engine works on the same store.
+        """
+        self._leads = leads
+        self._find_dead = find_dead
         self._engine = engine
         self._planner = planner
         self._control = control
@@ -72,6 +93,7 @@ class Daemon:
         self._beat = beat
         self._uploads = uploads
         self._beat_at = clock.now() - _BEAT_EVERY
+        self._failed_rounds = 0
         self._clock = clock
         self._ids = ids
         self._purged_at = clock.now() - _PURGE_EVERY
@@ -84,29 +106,49 @@ class Daemon:
         """Works until `stop` is set; without `scheduled` only at what is asked for."""
         try:
             while not stop.wait(_TICK.total_seconds()):
-                self._show_life()
-                self.take_work()
-                if scheduled:
-                    self.start_due()
+                try:
+                    self._show_life()
+                    self.take_work()
+                    if scheduled and self._leads():
+                        self.start_due()
+                    self._failed_rounds = 0
+                except Exception:
+                    self._bear(stop)
         finally:
             # A command lets go of the folder once it is idle; the engine process is ended by its supervisor.
             self._pool.shutdown(wait=not scheduled, cancel_futures=True)
             self._readers.shutdown(wait=not scheduled, cancel_futures=True)
 
+    def _bear(self, stop: threading.Event) -> None:
+        """Goes on after a round that failed, a database that is away or a full disk: whoever restarts it helps nobody.
+
+        No life is shown meanwhile, so that the service says it is not ready.
+        """
+        if self._failed_rounds % _SAY_EVERY_ROUNDS == 0:
+            logger.exception("a round of the engine failed; it is done again every second")
+        self._failed_rounds += 1
+        stop.wait(_AFTER_FAILURE.total_seconds())
+
     def _show_life(self) -> None:
-        if self._clock.now() - self._beat_at >= _BEAT_EVERY:
+        if self._failed_rounds:
+            return
+        # A clock that was set back must not keep it silent.
+        if abs(self._clock.now() - self._beat_at) >= _BEAT_EVERY:
             self._beat_at = self._clock.now()
             self._beat()
+            self._abandon_of_dead()
+
+    def _abandon_of_dead(self) -> None:
+        """Answers work of other engines that have died meanwhile."""
+        if self._find_dead is None or not self._leads():
+            return
+        dead = self._find_dead(self._queue.engines())
+        if dead:
+            self._queue.abandon(_INTERRUPTED, dead)
 
     def abandon_work(self) -> None:
         """Answers work of engines that have died, so that nobody waits for it; only for an engine that is alone."""
-        self._queue.abandon(
-            {
-                "code": "Interrupted",
-                "reason": "The engine ended while it was at this.",
-                "recommendedAction": "A cycle that had begun goes on by itself: look at the log, then ask again.",
-            }
-        )
+        self._queue.abandon(_INTERRUPTED)
 
     def take_work(self) -> None:
         """Takes what faces and commands have queued."""
@@ -129,9 +171,13 @@ class Daemon:
 
     def _start(self, job: SynchronizationJob, running: Cycle | None) -> None:
         options = RECONCILE if running is None and self._schedule.is_reconciliation_due(job) else None
-        cycle = running or self._engine.begin(job.id, options)
+        try:
+            cycle = running or self._engine.begin(job.id, options)
+        except Fenced:
+            # Another engine was first.
+            return
         if cycle is not None:
-            self._runs.submit(self._run_id(cycle), job.id)
+            self._hand_over(cycle)
 
     def _start_slowly(self, job: SynchronizationJob) -> None:
         """Starts a job whose source is read first: others do not wait for that."""
@@ -292,9 +338,15 @@ class Daemon:
         return self._await(cycle)
 
     def _submit(self, cycle: Cycle) -> None:
-        while not self._runs.submit(self._run_id(cycle), cycle.job_id):
+        while not self._hand_over(cycle):
             # The last run of this job is just ending.
             self._clock.sleep(_TICK)
+
+    def _hand_over(self, cycle: Cycle) -> bool:
+        if self._find_dead is not None:
+            # Whichever engine is free carries it out.
+            self._engine.let_go(cycle.id)
+        return self._runs.submit(self._run_id(cycle), cycle.job_id)
 
     def _run_id(self, cycle: Cycle) -> str:
         """Returns a new run id: it names one try at a cycle, so that a cycle taken up again is another run."""

@@ -1,6 +1,6 @@
 """What administrators' faces need besides: callers, audit, work for the running engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,8 +56,13 @@ class WorkQueue(Protocol):
         """Notes the answer."""
         ...
 
-    def abandon(self, answer: Mapping[str, Any]) -> int:
-        """Ends as failed whatever is running, and returns how many that were: for an engine that is surely alone."""
+    def engines(self) -> Collection[str]:
+        """Returns the engines that are at a piece of work."""
+        ...
+
+    def abandon(self, answer: Mapping[str, Any], engine_ids: Collection[str] | None = None) -> int:
+        """Ends as failed whatever these engines were at, and returns how many that were; without them all that is
+        running, for an engine that is surely alone."""
         ...
 
 

@@ -5,6 +5,9 @@ process dies, its runs stand as pending under its id; the reaper of a living pro
 puts them back into the queue, where exactly one process takes each. One job has one run at a time, over all processes:
 the job's id is the queue's deduplication id.
 
+A process that cannot count on (its database is away, its machine was stopped) must take itself for dead before others
+do: `is_overtaken` says so after less silence than it takes to be taken up.
+
 DBOS is one a process, therefore only one `DurableRuns` may be started at a time.
 """
 
@@ -28,8 +31,10 @@ _WORKFLOW = "muster-run"
 # Runs recorded by another format of pages would be resumed wrongly: change it with the meaning of a step.
 _FORMAT = "1"
 _UNFINISHED = ["ENQUEUED", "PENDING", "DELAYED"]
-_BEATS_UNTIL_DEAD = 6
+_BEATS_UNTIL_DEAD = 9
+_BEATS_UNTIL_OVERTAKEN = 5
 _CLEANUP_BATCH = 200
+_PAUSE_AFTER_OUTAGE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +78,7 @@ class DurableRuns:
         is_alone: bool,
         at_once: int = 8,
         poll: timedelta = timedelta(milliseconds=200),
-        beat: timedelta = timedelta(seconds=5),
+        beat: timedelta = timedelta(seconds=2),
         keep: timedelta = timedelta(days=7),
     ) -> None:
         """Nothing runs before `start`.
@@ -83,7 +88,7 @@ class DurableRuns:
             is_alone: no other process may use the database (the data folder's lock is ours): all others are dead.
             at_once: runs under way in this process at the same time.
             poll: how often the queue is looked at.
-            beat: how often this process shows that it lives; six beats of silence and others take its runs up.
+            beat: how often this process shows that it lives; nine beats of silence and others take its runs up.
             keep: how long ended runs are kept.
         """
         self.executor_id = str(uuid.uuid4())
@@ -95,18 +100,20 @@ class DurableRuns:
         self._poll = poll
         self._beat = beat
         self._keep = keep
-        self._executors = Executors(database, silent_for=beat * _BEATS_UNTIL_DEAD)
+        self.executors = Executors(database, silent_for=beat * _BEATS_UNTIL_DEAD)
+        self._beaten_at = time.monotonic()
+        self._leads = False
         self._stopping = threading.Event()
         self._under_way = threading.Condition()
         self._pages = 0
-        self._reaper: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begins to carry out runs, first those that dead processes left."""
         _join_logging()
-        self._executors.beat(self.executor_id)
+        self._count_on()
         if self._is_alone:
-            self._executors.sign_out_others(self.executor_id)
+            self.executors.sign_out_others(self.executor_id)
         self._prepare_queue()
         DBOS(config=self._config())
 
@@ -117,8 +124,10 @@ class DurableRuns:
         self._workflow = carry_out
         DBOS.launch()
         self._take_up()
-        self._reaper = threading.Thread(target=self._reap, name="muster-runs-reaper", daemon=True)
-        self._reaper.start()
+        for name, work in (("beat", self._keep_counting), ("reaper", self._reap)):
+            thread = threading.Thread(target=work, name=f"muster-runs-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def submit(self, run_id: str, job_id: str) -> bool:
         """Queues a run; false if another run of the job is not over yet."""
@@ -137,16 +146,25 @@ class DurableRuns:
         unfinished = DBOS.list_workflows(status=_UNFINISHED, name=_WORKFLOW, load_input=False, load_output=False)
         return frozenset(run.deduplication_id for run in unfinished if run.deduplication_id is not None)
 
+    def is_overtaken(self) -> bool:
+        """Whether others may soon take this process for dead, and its runs for theirs: it sends nothing more then."""
+        silent_for = time.monotonic() - self._beaten_at
+        return not self._is_alone and silent_for > (self._beat * _BEATS_UNTIL_OVERTAKEN).total_seconds()
+
+    def leads(self) -> bool:
+        """Whether this process is the one that does what only one need do: the first of those that live."""
+        return self._is_alone or self._leads
+
     def stop(self, deadline: timedelta) -> bool:
         """Takes no more pages, waits for those under way, and leaves the rest to whoever starts next."""
         self._stopping.set()
         with self._under_way:
             in_time = self._under_way.wait_for(lambda: self._pages == 0, deadline.total_seconds())
-        if self._reaper is not None:
-            self._reaper.join(self._beat.total_seconds())
+        for thread in self._threads:
+            thread.join(self._beat.total_seconds())
         DBOS.destroy(destroy_registry=True)
         with suppress(Exception):
-            self._executors.sign_out(self.executor_id)
+            self.executors.sign_out(self.executor_id)
         return in_time
 
     def _prepare_queue(self) -> None:
@@ -188,34 +206,53 @@ class DurableRuns:
                 raise _Stopped
             self._pages += 1
         try:
-            return str(do_page(self._advance, self._on_crash, run_id, job_id))
+            outcome = do_page(self._advance, self._on_crash, run_id, job_id)
+            if outcome is PageOutcome.INTERRUPTED:
+                # The run ends, and is submitted anew as the cycle is not over: not at once, over and over.
+                self._stopping.wait(_PAUSE_AFTER_OUTAGE_SECONDS)
+            return str(outcome)
         finally:
             with self._under_way:
                 self._pages -= 1
                 self._under_way.notify_all()
 
+    def _count_on(self) -> None:
+        # Silence counts from before the call: nobody knows when the database did it.
+        at = time.monotonic()
+        self.executors.beat(self.executor_id)
+        self._beaten_at = at
+
+    def _keep_counting(self) -> None:
+        while not self._stopping.wait(self._beat.total_seconds()):
+            try:
+                self._count_on()
+            except Exception:
+                # A database that is away comes back; meanwhile others take over, which is right.
+                _log.warning("this process could not show that it lives", exc_info=True)
+
     def _reap(self) -> None:
         cleanup_at = time.monotonic()
         while not self._stopping.wait(self._beat.total_seconds()):
             try:
-                self._executors.beat(self.executor_id)
                 self._take_up()
                 if time.monotonic() >= cleanup_at:
                     cleanup_at = time.monotonic() + 3_600
                     self._clean_up()
             except Exception:
-                # A database that is away comes back; without a beat others take over, which is right.
                 _log.warning("the reaper of runs could not do its round", exc_info=True)
 
     def _take_up(self) -> None:
         """Puts the runs of dead executors back into the queue; who has been put back already is left alone."""
         pending = DBOS.list_workflows(status="PENDING", name=_WORKFLOW, load_input=False, load_output=False)
+        # Also when nothing is pending: who watches the list all along knows at once who has fallen silent.
+        self._leads = self.executors.living()[:1] == [self.executor_id]
         holders = {run.executor_id for run in pending if run.executor_id not in (None, self.executor_id)}
-        dead = self._executors.dead_among(holder for holder in holders if holder is not None)
+        dead = self.executors.dead_among(holder for holder in holders if holder is not None)
         if dead:
             # `resume_workflows` would also drop the deduplication id and restart what another reaper has put back.
             handles = DBOS._recover_pending_workflows(dead)
             _log.warning("took up %d runs that a dead process left", len(handles))
+            self.executors.sign_out(*dead)
 
     def _clean_up(self) -> None:
         before = (datetime.now(UTC) - self._keep).isoformat()

@@ -1,54 +1,91 @@
-"""Which executors live: each process that carries out runs signs in, and beats as long as it is there."""
+"""Which executors live: each process that carries out runs signs in, and counts on as long as it is there.
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+No clock is compared with another machine's, nor with itself before it was set: an executor is silent while its count
+stands still, as long as whoever looks has watched it.
+"""
 
-from sqlalchemy import Column, MetaData, String, Table, delete, select
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 
-from muster.database.columns import Instant
-from muster.database.connection import Database, upsert
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from muster.database.connection import Database, serialize
 
 _METADATA = MetaData()
 _EXECUTORS = Table(
-    "muster_executor",
+    "muster_executors",
     _METADATA,
-    Column("executor_id", String(64), primary_key=True),
-    Column("beat_at", Instant, nullable=False),
+    # In the order in which they signed in: the first who lives leads.
+    Column("key", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("executor_id", String(64), nullable=False, unique=True),
+    Column("beats", BigInteger, nullable=False),
 )
 
 
 class Executors:
-    """The list of executors beside the runs. An executor that is not on it, or beats no more, is dead."""
+    """The list of executors beside the runs. An executor that is not on it, or counts on no more, is dead."""
 
-    def __init__(self, database: Database, *, silent_for: timedelta) -> None:
+    def __init__(
+        self, database: Database, *, silent_for: timedelta, elapsed: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`silent_for`: how long a count stands still before its executor is taken for dead; `elapsed`: seconds that
+        have passed, by a clock that nobody sets."""
         self._database = database
-        self._silent_for = silent_for
+        self._silent_seconds = silent_for.total_seconds()
+        self._elapsed = elapsed
+        self._lock = threading.Lock()
+        # By executor: the count as it was last seen, and since when it stands there.
+        self._seen: dict[str, tuple[int, float]] = {}
         with database.write() as connection:
+            serialize(connection, "executors")
             _METADATA.create_all(connection)
 
     def beat(self, executor_id: str) -> None:
-        """Notes that an executor lives."""
+        """Notes that an executor lives; one that was taken off the list comes back at its end."""
         with self._database.write() as connection:
-            upsert(
-                connection,
-                _EXECUTORS,
-                {"executor_id": executor_id, "beat_at": datetime.now(UTC)},
-                keys=("executor_id",),
+            counted = connection.execute(
+                update(_EXECUTORS).where(_EXECUTORS.c.executor_id == executor_id).values(beats=_EXECUTORS.c.beats + 1)
             )
+            if counted.rowcount:
+                return
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(_EXECUTORS).values(executor_id=executor_id, beats=1))
+        except IntegrityError:
+            return  # another thread of this process was first
 
-    def sign_out(self, executor_id: str) -> None:
-        """Takes an executor off the list: what it left may be taken up at once."""
+    def sign_out(self, *executor_ids: str) -> None:
+        """Takes executors off the list: what they left may be taken up at once."""
         with self._database.write() as connection:
-            connection.execute(delete(_EXECUTORS).where(_EXECUTORS.c.executor_id == executor_id))
+            connection.execute(delete(_EXECUTORS).where(_EXECUTORS.c.executor_id.in_(executor_ids)))
 
     def sign_out_others(self, executor_id: str) -> None:
         """Takes everybody else off: for a process that alone may use the database."""
         with self._database.write() as connection:
             connection.execute(delete(_EXECUTORS).where(_EXECUTORS.c.executor_id != executor_id))
 
+    def living(self) -> list[str]:
+        """Returns those that live, in the order of their signing in. Who looks for the first time takes all for so."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(_EXECUTORS.c.executor_id, _EXECUTORS.c.beats).order_by(_EXECUTORS.c.key)
+            ).all()
+        now = self._elapsed()
+        with self._lock:
+            known, self._seen = self._seen, {}
+            for executor_id, beats in rows:
+                before = known.get(executor_id)
+                self._seen[executor_id] = before if before is not None and before[0] == beats else (beats, now)
+            return [each for each, _ in rows if now - self._seen[each][1] < self._silent_seconds]
+
     def dead_among(self, executor_ids: Iterable[str]) -> list[str]:
         """Returns those that live no more, sorted."""
-        since = datetime.now(UTC) - self._silent_for
+        return sorted(set(executor_ids) - set(self.living()))
+
+    def count(self) -> int:
+        """Returns how many are on the list, whether they live or not."""
         with self._database.read() as connection:
-            living = set(connection.scalars(select(_EXECUTORS.c.executor_id).where(_EXECUTORS.c.beat_at >= since)))
-        return sorted(set(executor_ids) - living)
+            return int(connection.execute(select(func.count()).select_from(_EXECUTORS)).scalar_one())

@@ -1,6 +1,6 @@
 """Work that faces and commands ask of the engine process, on SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -76,13 +76,20 @@ class SqlWorkQueue:
             if changed.rowcount == 0:
                 raise LookupError(f"there is no piece of work {work_id}")
 
-    def abandon(self, answer: Mapping[str, Any]) -> int:
-        """Ends as failed whatever is running, and returns how many that were: for an engine that is surely alone."""
+    def engines(self) -> Collection[str]:
+        """Returns the engines that are at a piece of work."""
+        statement = sa.select(queue.c.engine_id).where(queue.c.state == _RUNNING).distinct()
+        with self._database.read() as connection:
+            return frozenset(found for found in connection.scalars(statement) if found is not None)
+
+    def abandon(self, answer: Mapping[str, Any], engine_ids: Collection[str] | None = None) -> int:
+        """Ends as failed whatever these engines were at, and returns how many that were; without them all that is
+        running, for an engine that is surely alone."""
+        statement = sa.update(queue).where(queue.c.state == _RUNNING)
+        if engine_ids is not None:
+            statement = statement.where(queue.c.engine_id.in_(engine_ids))
         with self._database.write() as connection:
-            changed = connection.execute(
-                sa.update(queue).where(queue.c.state == _RUNNING).values(state=_FAILED, answer=encode(answer))
-            )
-        return changed.rowcount
+            return connection.execute(statement.values(state=_FAILED, answer=encode(answer))).rowcount
 
 
 def _work(row: Row[Any]) -> Work:
