@@ -101,6 +101,24 @@ class PlayedService:
 
 
 @contextmanager
+def worker(folder: Path, database: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One more engine on a shared database, until the block ends; it is killed if it does not stop by itself."""
+    log = folder.parent / f"worker-{time.monotonic_ns()}.log"
+    given = ["--data", str(folder), "--database", database, "--allow-target", "127.0.0.0/8"]
+    with log.open("wb") as output:
+        popen = subprocess.Popen([*MUSTER, "worker", *given], env=ENVIRONMENT, stdout=output, stderr=output)
+    try:
+        eventually(lambda: "carries out cycles" in log.read_text() or popen.poll() is not None, START_WITHIN_SECONDS)
+        assert popen.poll() is None, f"it did not start: {log.read_text()}"
+        yield popen
+    finally:
+        popen.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            popen.wait(20)
+        popen.kill()
+
+
+@contextmanager
 def service(
     folder: Path, *, token: str | None = None, port: int = 0, options: tuple[str, ...] = ()
 ) -> Iterator[PlayedService]:

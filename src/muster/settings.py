@@ -26,6 +26,7 @@ _OPTIONS = {
     "tls_cert": "tls-cert",
     "tls_key": "tls-key",
     "behind_proxy": "behind-proxy",
+    "web_only": "web-only",
     "allow_targets": "allow-target",
 }
 # What a setting with a pattern takes.
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     behind_proxy: bool = Field(
         default=False,
         description="A TLS-terminating proxy stands before it: it may listen beyond loopback without TLS.",
+    )
+    web_only: bool = Field(
+        default=False, description="No engine beside the web process: workers on the same PostgreSQL provision."
     )
     threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
     api_rate: int = Field(

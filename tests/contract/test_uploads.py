@@ -5,7 +5,7 @@ import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from muster.bootstrap.machine import FolderUploads
+from muster.bootstrap.uploads import FolderUploads
 
 NOW = datetime(2026, 5, 4, 8, tzinfo=UTC)
 

@@ -1,13 +1,16 @@
 """From the house to what each process works with: services for the faces, engine and loop for the engine process."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from muster.bootstrap.house import House, open_house
 from muster.bootstrap.notifications import make_office
+from muster.database.connection import Database
 from muster.engine.chores import Chore, Chores
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
@@ -18,6 +21,7 @@ from muster.engine.retention import SWEEP_EVERY, Sweep
 from muster.engine.schedule import Schedule
 from muster.engine.watch import DIGEST_LOOK_EVERY, WATCH_EVERY, Watch
 from muster.model.application import SecretKey
+from muster.model.failures import Fenced
 from muster.planning.notices import audience_of, read_notification_settings
 from muster.ports.retention import Kept, Retention
 from muster.ports.runs import OnCrash, Runs
@@ -25,6 +29,9 @@ from muster.settings import SERVICE_FOLDER, Settings, load_settings
 from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
+
+# A step of another engine ends in this time, unless its target is slow: then the cycle is looked at again later.
+_JOB_WITHIN = timedelta(minutes=2)
 
 
 def service_folder(settings: Settings) -> Path:
@@ -63,13 +70,36 @@ def make_services(house: House) -> Services:
     )
 
 
-def make_engine(house: House) -> CycleEngine:
-    """Returns the engine over the house's stores."""
-    return CycleEngine(house.engine_stores(), house.open_job, house.clock, house.ids)
+def make_engine(house: House, is_overtaken: Callable[[], bool] = lambda: False) -> CycleEngine:
+    """Returns the engine over the house's stores.
+
+    `is_overtaken`: whether another process may have taken up what this one does.
+    """
+    return CycleEngine(
+        house.engine_stores(),
+        house.open_job,
+        house.clock,
+        house.ids,
+        alone=partial(_alone, house.database),
+        is_overtaken=is_overtaken,
+    )
 
 
-def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -> Daemon:
-    """Returns the engine's loop."""
+@contextmanager
+def _alone(database: Database, job_id: str) -> Iterator[None]:
+    """Holds a job before the engines on other machines. Raises: Fenced when one of them keeps it."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(database.exclusive(f"job {job_id}", patience=_JOB_WITHIN))
+        except TimeoutError:
+            raise Fenced(f"another engine is at the job {job_id}") from None
+        yield
+
+
+def make_daemon(
+    house: House, engine: CycleEngine, runs: Runs, engine_id: str, *, leads: Callable[[], bool] = lambda: True
+) -> Daemon:
+    """Returns the engine's loop; `leads`: whether this engine is the one that starts what is due."""
     stores = house.engine_stores()
     return Daemon(
         engine=engine,
@@ -88,11 +118,13 @@ def make_daemon(house: House, engine: CycleEngine, runs: Runs, engine_id: str) -
         uploads=house.uploads(),
         clock=house.clock,
         ids=house.ids,
+        leads=leads,
+        find_dead=None if house.executors is None else house.executors.dead_among,
     )
 
 
-def make_chores(house: House) -> Chores:
-    """Returns what the engine process does beside its cycles."""
+def make_chores(house: House, leads: Callable[[], bool]) -> Chores:
+    """Returns what the engine process that leads does beside its cycles."""
 
     def wants_digest(service_principal_id: str) -> bool:
         secrets = house.store.secrets.get(service_principal_id)
@@ -109,6 +141,7 @@ def make_chores(house: House) -> Chores:
             Chore(name="retention", every=SWEEP_EVERY, do=sweep.sweep),
         ),
         house.clock,
+        leads=leads,
     )
 
 

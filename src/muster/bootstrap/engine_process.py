@@ -8,6 +8,7 @@ from muster.bootstrap.assembly import enter_house, make_chores, make_daemon, mak
 from muster.bootstrap.notifications import make_courier
 from muster.bootstrap.processes import Child
 from muster.database.connection import open_database
+from muster.engine.cycle import CycleEngine
 from muster.engine.daemon import cycle_of
 from muster.runs.dbos import DurableRuns
 
@@ -18,22 +19,22 @@ _STOP_RUNS_WITHIN = timedelta(seconds=3)
 def run_engine(child: Child, **arguments: Any) -> None:
     """Runs the engine until told to stop; runs in the engine process."""
     house = enter_house(arguments)
-    engine = make_engine(house)
-    embedded = house.settings.database is None
+    embedded = not house.is_shared
     # On SQLite runs have a file of their own, so that their records do not wait for ours; the folder's lock is held.
     database = open_database(house.folder / RUNS_NAME) if embedded else house.database
+    engine: CycleEngine = make_engine(house, lambda: runs.is_overtaken())
     runs = DurableRuns(
         database, lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine), is_alone=embedded
     )
     try:
         runs.start()
-        daemon = make_daemon(house, engine, runs, runs.executor_id)
+        daemon = make_daemon(house, engine, runs, runs.executor_id, leads=runs.leads)
         if embedded:
             daemon.abandon_work()
         # Beside the loop: a mail server that does not answer holds up nothing but mail.
         courier = make_courier(house)
         threading.Thread(target=courier.run, args=(child.stop,), name="courier", daemon=True).start()
-        chores = make_chores(house)
+        chores = make_chores(house, runs.leads)
         threading.Thread(target=chores.run, args=(child.stop,), name="chores", daemon=True).start()
         child.ready()
         daemon.run(child.stop)

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
-from muster.bootstrap.machine import FolderUploads, SystemClock, SystemIds
+from muster.bootstrap.keys import keys_of
+from muster.bootstrap.machine import SystemClock, SystemIds
 from muster.bootstrap.sources import SourceJobs
 from muster.bootstrap.tapping import make_tap
+from muster.bootstrap.uploads import FolderUploads, KeptUploads, SharedUploads
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
@@ -37,8 +40,9 @@ from muster.planning.terms import QuarantineTerms, drift_policy, quarantine_term
 from muster.ports.directory import JobView
 from muster.ports.source import Source
 from muster.ports.target import Capabilities, Target
+from muster.runs.executors import Executors
 from muster.scim.dialect import overlay
-from muster.sealing import Sealer, load_keys
+from muster.sealing import Sealer
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
@@ -52,6 +56,7 @@ DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
 HEARTBEAT_NAME = "engine.alive"
 _SILENT_SECONDS = 30.0
+_PREPARED_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class House:
     ids: SystemIds
     connections: Connections
     sources: SourceJobs
+    # Of an installation that several machines share: its engines.
+    executors: Executors | None
 
     def stores(self) -> Stores:
         """Returns what administration works with."""
@@ -110,18 +117,30 @@ class House:
             notifier=store.outbox,
         )
 
-    def uploads(self) -> FolderUploads:
+    def uploads(self) -> KeptUploads:
         """Returns where uploads are kept."""
+        if self.is_shared:
+            return SharedUploads(self.store.uploads, self.clock)
         return FolderUploads(self.folder / UPLOADS_NAME)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines may work on the installation."""
+        return self.settings.database is not None
 
     # ------------------------------------------------------------ the engine's life
 
     def beat(self) -> None:
-        """Shows that an engine works on this folder."""
-        (self.folder / HEARTBEAT_NAME).touch(mode=0o600)
+        """Shows that an engine works on this folder; of a shared installation the runs show it."""
+        if not self.is_shared:
+            (self.folder / HEARTBEAT_NAME).touch(mode=0o600)
 
     def engine_trouble(self) -> str | None:
         """Returns why nothing is provisioned now: no engine has shown life for half a minute."""
+        if self.executors is not None:
+            if self.executors.living():
+                return None
+            return "no engine has shown life for half a minute: start muster serve or muster worker on this database"
         try:
             silent_for = time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime
         except FileNotFoundError:
@@ -278,7 +297,7 @@ class House:
         return explain(parts, self.engine_stores(), change, self.clock, self.ids)
 
     def _inbound(self, job: SynchronizationJob, rules: JobRules, options: Mapping[str, str]) -> JobParts:
-        path = Path(options.get("file", ""))
+        path = self.uploads().fetch(options.get("file", ""))
         if not path.is_file():
             raise SchemaRefused("The uploaded file is no longer there.", remedy="Import the file again.")
         try:
@@ -361,8 +380,10 @@ def open_house(settings: Settings, folder: Path) -> House:
     location = settings.database or folder / DATABASE_NAME
     database = open_database(location, synchronous=Synchronous(settings.synchronous))
     tenant_id = prepare_tables(database)
-    key, *older = load_keys(folder, key_file=settings.key_file)
+    with database.exclusive("installation", patience=_PREPARED_WITHIN):
+        key, *older = keys_of(database, settings, folder)
     sealer = Sealer(key, tenant=tenant_id, older=tuple(older))
+    is_shared = settings.database is not None
     clock, ids = SystemClock(), SystemIds()
     connections, store = Connections(settings, clock, ids), open_store(database, sealer)
     house = House(
@@ -375,6 +396,8 @@ def open_house(settings: Settings, folder: Path) -> House:
         ids=ids,
         connections=connections,
         sources=SourceJobs(store, connections, settings, folder, clock),
+        executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
     )
-    house.prepare()
+    with database.exclusive("installation", patience=_PREPARED_WITHIN):
+        house.prepare()
     return house

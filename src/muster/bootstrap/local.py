@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from muster.bootstrap.allowed_targets import allowed_beside
 from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder
 from muster.bootstrap.folder import FolderLock, StartRefused, is_folder_taken, take_folder
 from muster.bootstrap.house import DATABASE_NAME, House, open_house
+from muster.bootstrap.stillness import has_engine
 from muster.engine.daemon import cycle_of
 from muster.ports.administration import ApiToken
+from muster.runs.executors import Executors
 from muster.runs.inline import InlineRuns
 from muster.sealing import hash_token, make_token
 from muster.settings import Settings
@@ -23,6 +25,7 @@ from muster.web.site import make_site
 _PASS_FOR = timedelta(hours=12)
 _PURPOSE = "a muster command"
 _LOOK_AGAIN = timedelta(milliseconds=500)
+_BEAT_EVERY = timedelta(seconds=2)
 
 
 @contextmanager
@@ -81,7 +84,9 @@ def _engine_at_hand(house: House) -> Iterator[None]:
     What is merely due is not started here; that is the service's affair.
     """
     stop = threading.Event()
-    locks = () if is_folder_taken(house.folder) else (take_folder(house.folder, purpose=_PURPOSE),)
+    locks: tuple[FolderLock, ...] = (
+        () if house.is_shared or is_folder_taken(house.folder) else (take_folder(house.folder, purpose=_PURPOSE),)
+    )
     thread = threading.Thread(target=_work_once_free, args=(house, stop, locks), name="engine")
     thread.start()
     try:
@@ -92,16 +97,35 @@ def _engine_at_hand(house: House) -> Iterator[None]:
 
 
 def _work_once_free(house: House, stop: threading.Event, locks: tuple[FolderLock, ...]) -> None:
-    """Does queued work as soon as the folder is ours: whoever has it may be a command that ends before this one."""
-    while not locks:
+    """Does queued work as soon as the folder is ours: whoever has it may be a command that ends before this one.
+
+    On a shared database, which no folder's lock keeps, engines on other machines do it, if there is one.
+    """
+    if house.executors is not None and has_engine(house.executors, stop):
+        return
+    while not locks and not house.is_shared:
         if stop.wait(_LOOK_AGAIN.total_seconds()):
             return
         with suppress(StartRefused):
             locks = (take_folder(house.folder, purpose=_PURPOSE, patience=timedelta(0)),)
-    with locks[0]:
+    with ExitStack() as held:
+        for lock in locks:
+            held.enter_context(lock)
         engine = make_engine(house)
         runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine))
-        daemon = make_daemon(house, engine, runs, "command")
-        if house.settings.database is None:
+        engine_id = f"command {house.ids.new_id()}"
+        daemon = make_daemon(house, engine, runs, engine_id)
+        if house.executors is None:
             daemon.abandon_work()
+        else:
+            threading.Thread(target=_count_on, args=(house.executors, engine_id, stop), daemon=True).start()
         daemon.run(stop, scheduled=False)
+
+
+def _count_on(executors: Executors, engine_id: str, stop: threading.Event) -> None:
+    """Shows other engines that this one lives, so that they leave it what it is at."""
+    while True:
+        executors.beat(engine_id)
+        if stop.wait(_BEAT_EVERY.total_seconds()):
+            executors.sign_out(engine_id)
+            return

@@ -1,11 +1,9 @@
-"""What the service has of the machine: its time, its chance, and a folder for uploads."""
+"""What the service has of the machine: its time and its chance."""
 
 import os
 import secrets
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 # The two highest bits of this digit are fixed: RFC 9562 §4.1.
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -35,30 +33,3 @@ class SystemIds:
     def draw(self, limit: int) -> int:
         """Returns a random number below the limit."""
         return secrets.randbelow(limit)
-
-
-class FolderUploads:
-    """Uploaded files in a folder of the data folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def keep(self, upload_id: str, file_name: str, content: bytes) -> str:
-        """Keeps a file, readable by the service alone, and returns its path."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{upload_id}{Path(file_name).suffix.lower()}"
-        path.touch(mode=0o600)
-        path.write_bytes(content)
-        return str(path)
-
-    def drop(self, path: str) -> None:
-        """Removes an uploaded file; nothing for one that is gone, or that is no upload."""
-        if Path(path).resolve().parent == self._folder.resolve():
-            Path(path).unlink(missing_ok=True)
-
-    def drop_older(self, than: datetime) -> None:
-        """Removes uploads from before an instant."""
-        for path in self._folder.glob("*"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < than.timestamp():
-                    path.unlink()

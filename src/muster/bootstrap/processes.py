@@ -146,13 +146,14 @@ def _check_tls(cert: Path, key: Path) -> None:
 def supervise(
     plans: Sequence[ProcessPlan],
     *,
-    lock: FolderLock,
+    lock: FolderLock | None,
     ready: Callable[[], None] | None = None,
     stop_within: timedelta = STOP_WITHIN,
     first_pause: timedelta = FIRST_PAUSE,
 ) -> int:
     """The exit status after running the children until a signal to stop (0), or until one cannot be kept running (1).
 
+    `lock`: what the children hold, too, as long as one of them lives; None for a party without a folder of its own.
     A child that ends by itself is started again after a growing pause; more than five times in a minute, or before it
     was ready for the first time, ends everything. To be called in the main thread.
     """
@@ -230,7 +231,7 @@ class _Supervisor:
         self,
         plans: Sequence[ProcessPlan],
         *,
-        lock: FolderLock,
+        lock: FolderLock | None,
         ready: Callable[[], None] | None,
         wake: int,
         first_pause: timedelta,
@@ -277,7 +278,7 @@ class _Supervisor:
         place.status, status_end = os.pipe()
         place.process = subprocess.Popen(  # noqa: S603 (our own interpreter and text)
             [sys.executable, "-P", "-c", _CHILD, str(lifeline_end), str(status_end), f"muster:{place.plan.name}"],
-            pass_fds=(lifeline_end, status_end, self._lock.fileno()),
+            pass_fds=(lifeline_end, status_end, *(() if self._lock is None else (self._lock.fileno(),))),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )

@@ -11,8 +11,10 @@ from muster.administration.access import OPERATOR
 from muster.bootstrap.assembly import make_services, service_folder
 from muster.bootstrap.folder import StartRefused, take_folder
 from muster.bootstrap.house import DATABASE_NAME, open_house
+from muster.bootstrap.stillness import refuse_running
 from muster.sealing import key_path, load_keys, make_key, write_keys
 from muster.settings import Settings
+from muster.store.open import write_key_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,10 @@ def rotate_key(settings: Settings) -> Rotation:
             write_keys(path, keys)
         house = open_house(settings, folder)
         with closing(house.database):
+            refuse_running(house.executors)
             sealed = (house.store.secrets, house.store.notification_settings, house.store.second_factors)
             resealed = sum(each.reseal() for each in sealed)
+            write_key_id(house.database, keys[0].key_id.hex())
             write_keys(path, keys[:1])
             make_services(house).desk(OPERATOR).note(
                 "Rotate sealing key",

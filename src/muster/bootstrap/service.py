@@ -1,4 +1,4 @@
-"""`muster serve`: one supervisor with a web process and an engine process."""
+"""`muster serve`: one supervisor with a web process and an engine process; `muster worker`: an engine alone."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from muster.bootstrap.allowed_targets import tell_allowed
 from muster.bootstrap.assembly import service_folder
-from muster.bootstrap.folder import probe_port, take_folder
+from muster.bootstrap.folder import StartRefused, probe_port, take_folder
 from muster.bootstrap.house import open_house
 from muster.bootstrap.processes import ProcessPlan, supervise, web_plan
 from muster.sealing import hash_token, make_token
@@ -15,11 +15,16 @@ from muster.settings import SERVICE_PORT, Settings
 logger = logging.getLogger(__name__)
 
 
+_ENGINE = "muster.bootstrap.engine_process:run_engine"
+
+
 def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
     """Serves until told to stop and returns the exit status. Raises: StartRefused, DatabaseError, SealingError.
 
-    `ready` is called with the service's address once both processes work.
+    `ready` is called with the service's address once its processes work.
     """
+    if settings.web_only and settings.database is None:
+        raise StartRefused("--web-only needs --database: engines elsewhere must reach what this process writes")
     folder = service_folder(settings)
     with take_folder(folder, purpose="muster serve") as lock:
         port = probe_port(settings.host, settings.port if settings.port is not None else SERVICE_PORT)
@@ -44,7 +49,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
                 tls_cert=settings.tls_cert,
                 tls_key=settings.tls_key,
             ),
-            ProcessPlan(name="engine", target="muster.bootstrap.engine_process:run_engine", arguments=arguments),
+            *(() if settings.web_only else (ProcessPlan(name="engine", target=_ENGINE, arguments=arguments),)),
         )
 
         def announce() -> None:
@@ -57,6 +62,22 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
 
         with tell_allowed(folder, settings.allow_targets):
             return supervise(plans, lock=lock, ready=announce)
+
+
+def work(settings: Settings, *, ready: Callable[[], None]) -> int:
+    """Runs one more engine on a shared database until told to stop and returns the exit status.
+
+    It needs the installation's sealing key and nothing else of a data folder, and locks none.
+
+    Raises: StartRefused, DatabaseError, SealingError.
+    """
+    if settings.database is None:
+        raise StartRefused("a worker needs --database: on SQLite the engine of muster serve is the only one")
+    folder = service_folder(settings)
+    # Whatever is wrong is said here, once, rather than by a process that is started again and again.
+    open_house(settings, folder).database.close()
+    plan = ProcessPlan(name="engine", target=_ENGINE, arguments={**_as_arguments(settings), "data": str(folder)})
+    return supervise((plan,), lock=None, ready=ready)
 
 
 def _as_arguments(settings: Settings) -> dict[str, Any]:

@@ -21,6 +21,10 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
             "Provision a whole company to 8x8 on this machine, with both servers and a day of changes.",
         ),
         "serve": ("muster.cli.serve:serve", "Run the provisioning service: API, engine, portal."),
+        "worker": (
+            "muster.cli.serve:worker",
+            "Run one more engine of an installation on PostgreSQL, on this or any other machine.",
+        ),
         "configuration-manager": (
             "muster.cli.configuration_manager:app",
             "The 8x8 Configuration Manager: the system that receives the accounts.",

@@ -1,4 +1,4 @@
-"""`muster serve`: the provisioning service."""
+"""`muster serve`: the provisioning service; `muster worker`: one more engine of it."""
 
 import logging
 import sys
@@ -26,6 +26,7 @@ def serve(
         list[str] | None,
         typer.Option(help="Network (CIDR) of loopback or private targets that may be called.", show_default=False),
     ] = None,
+    web_only: Annotated[bool, typer.Option("--web-only", help="No engine: workers on the database provision.")] = False,
 ) -> None:
     """Run the provisioning service: API, engine, portal."""
     from muster.bootstrap.assembly import service_folder
@@ -45,6 +46,7 @@ def serve(
         tls_key=tls_key,
         behind_proxy=behind_proxy or None,
         allow_targets=",".join(allow_target) if allow_target else None,
+        web_only=web_only or None,
     )
 
     def ready(address: str) -> None:
@@ -52,6 +54,43 @@ def serve(
 
     try:
         status = serve_service(settings, ready=ready)
+    except (StartRefused, DatabaseError, SealingError) as error:
+        raise Failed(str(error)) from None
+    sys.exit(status)
+
+
+def worker(
+    database: Annotated[
+        str | None, typer.Option(help="postgresql://… of the installation.", show_default="MUSTER_DATABASE")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the sealing key, unless MUSTER_KEY_FILE names it.",
+            show_default="~/.local/share/muster/service",
+        ),
+    ] = None,
+    allow_target: Annotated[
+        list[str] | None,
+        typer.Option(help="Network (CIDR) of loopback or private targets that may be called.", show_default=False),
+    ] = None,
+) -> None:
+    """Run one more engine of an installation on PostgreSQL, on this or any other machine."""
+    from muster.bootstrap.folder import StartRefused
+    from muster.bootstrap.service import work
+    from muster.database.connection import DatabaseError
+    from muster.sealing import SealingError
+
+    logging.getLogger().setLevel(logging.WARNING)
+    settings = settings_for(
+        database=database, data=data, allow_targets=",".join(allow_target) if allow_target else None
+    )
+
+    def ready() -> None:
+        err.print("This worker carries out cycles. Stop it with Ctrl-C.")
+
+    try:
+        status = work(settings, ready=ready)
     except (StartRefused, DatabaseError, SealingError) as error:
         raise Failed(str(error)) from None
     sys.exit(status)

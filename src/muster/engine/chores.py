@@ -26,7 +26,9 @@ class Chore:
 class Chores:
     """Does chores when they are due; one thread."""
 
-    def __init__(self, chores: Sequence[Chore], clock: Clock) -> None:
+    def __init__(self, chores: Sequence[Chore], clock: Clock, *, leads: Callable[[], bool] = lambda: True) -> None:
+        """`leads`: whether this process is the one of several that does them."""
+        self._leads = leads
         self._chores = tuple(chores)
         self._clock = clock
         self._due: dict[str, datetime] = {}
@@ -34,7 +36,8 @@ class Chores:
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set."""
         while not stop.wait(LOOK_EVERY.total_seconds()):
-            self.work()
+            if self._leads():
+                self.work()
 
     def work(self) -> None:
         """Does what is due, once."""

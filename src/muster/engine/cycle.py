@@ -15,16 +15,15 @@ between any two statements and taken up again where it was:
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeAlias
 
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
 from muster.engine.discovery import discover
 from muster.engine.gate import release_removals
-from muster.engine.parts import EngineStores, JobOpener, JobParts, reads_everything, reconciles
+from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_everything, reconciles
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
@@ -66,18 +65,6 @@ _NEXT = {
 _KINDS = {CyclePhase.USERS: ObjectKind.USER, CyclePhase.GROUPS: ObjectKind.GROUP}
 
 
-# Job id -> holds the job before every other process. Raises: Fenced.
-Alone: TypeAlias = Callable[[str], AbstractContextManager[None]]
-
-
-def _in_this_process(_job_id: str) -> AbstractContextManager[None]:
-    return nullcontext()
-
-
-def _never() -> bool:
-    return False
-
-
 class CycleEngine:
     """Begins cycles and carries them forward. One thread at a time works on a job."""
 
@@ -88,8 +75,8 @@ class CycleEngine:
         clock: Clock,
         ids: Ids,
         *,
-        alone: Alone = _in_this_process,
-        is_overtaken: Callable[[], bool] = _never,
+        alone: Alone = lambda _: nullcontext(),
+        is_overtaken: Callable[[], bool] = lambda: False,
     ) -> None:
         """Args:
         alone: holds a job before the other processes that work on the same store.

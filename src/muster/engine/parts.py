@@ -1,9 +1,10 @@
 """What the engine works with: its stores, and the parts of one job."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from muster.expression.values import Environment
 from muster.model.job import CycleKind, SynchronizationJob
@@ -68,6 +69,9 @@ class JobOpener(Protocol):
         """Returns the parts. Raises JobFailure when the job cannot run (no credentials, rules that cannot be used)."""
         ...
 
+
+# Job id -> holds the job before every other process. Raises: Fenced.
+Alone: TypeAlias = Callable[[str], AbstractContextManager[None]]
 
 # A cycle's options when a reconciliation is asked for.
 RECONCILE = {"kind": CycleKind.RECONCILIATION.value}

@@ -1,5 +1,6 @@
 """The courier: decides to whom a notice goes, carries it there, and tries again what did not arrive."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +18,10 @@ LOOK_EVERY = timedelta(seconds=1)
 # Longer than an attempt can take: mail has a handful of steps of twenty seconds.
 _LEASE = timedelta(minutes=10)
 _AT_ONCE = 20
+_AFTER_FAILURE = timedelta(seconds=30)
 _NO_MAIL_SERVER = "No mail server is set: set one (muster notifications set), and this is sent."
+
+logger = logging.getLogger(__name__)
 
 # service principal id -> its display name and whom its settings name.
 Audience = Callable[[str], tuple[str, JobAudience]]
@@ -53,7 +57,12 @@ class Courier:
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set."""
         while not stop.wait(LOOK_EVERY.total_seconds()):
-            self.work()
+            try:
+                self.work()
+            except Exception:
+                # A database that is away or full: what is to be told waits in it.
+                logger.exception("the courier could not do its round; it is done again in half a minute")
+                stop.wait(_AFTER_FAILURE.total_seconds())
 
     def work(self) -> int:
         """Addresses what is new and carries what is due; returns how many deliveries were tried."""

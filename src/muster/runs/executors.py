@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from muster.database.connection import Database, serialize
@@ -85,7 +85,7 @@ class Executors:
         """Returns those that live no more, sorted."""
         return sorted(set(executor_ids) - set(self.living()))
 
-    def count(self) -> int:
-        """Returns how many are on the list, whether they live or not."""
+    def beats(self) -> dict[str, int]:
+        """Returns how far each executor on the list has counted, whether it lives or not."""
         with self._database.read() as connection:
-            return int(connection.execute(select(func.count()).select_from(_EXECUTORS)).scalar_one())
+            return {row[0]: row[1] for row in connection.execute(select(_EXECUTORS.c.executor_id, _EXECUTORS.c.beats))}

@@ -42,6 +42,7 @@ from muster.store.second_factors import SqlSecondFactors
 from muster.store.sign_ins import SqlSignInLog
 from muster.store.supplies import SqlSupplies
 from muster.store.tables import installation
+from muster.store.uploads import SqlUploads
 from muster.store.wire import SqlWireLog
 from muster.store.work import SqlWorkQueue
 
@@ -78,6 +79,19 @@ class Store:
     credentials: CredentialStore
     second_factors: SecondFactorStore
     sign_ins: SignInLog
+    uploads: SqlUploads
+
+
+def read_key_id(database: Database) -> str | None:
+    """Returns the id of the key that the installation's values are sealed with; None: nothing was sealed yet."""
+    with database.read() as connection:
+        return connection.execute(sa.select(installation.c.sealing_key_id)).scalar()
+
+
+def write_key_id(database: Database, key_id: str) -> None:
+    """Notes which key seals from now on."""
+    with database.write() as connection:
+        connection.execute(sa.update(installation).values(sealing_key_id=key_id))
 
 
 def prepare_tables(database: Database) -> str:
@@ -124,4 +138,5 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         credentials=SqlCredentials(database),
         second_factors=SqlSecondFactors(database, sealer),
         sign_ins=SqlSignInLog(database),
+        uploads=SqlUploads(database),
     )

@@ -27,6 +27,8 @@ installation = sa.Table(
     METADATA,
     sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("tenant_id", sa.Text, nullable=False),
+    # Which key seals: who comes with another one is told before anything is sealed with it.
+    sa.Column("sealing_key_id", sa.Text),
 )
 
 # ---------------------------------------------------------------- directory
@@ -368,6 +370,15 @@ work = sa.Table(
     sa.Column("work", sa.LargeBinary, nullable=False),
     sa.Column("answer", sa.LargeBinary),
     sa.Index("work_in_order", "state", "key"),
+)
+
+# Uploaded files on their way from the web process that took them to the engine that reads them, on another machine.
+uploads = sa.Table(
+    "uploads",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
 audit = sa.Table(
