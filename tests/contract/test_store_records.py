@@ -3,8 +3,10 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fakes.company import NOW, Company, id_of
 from fakes.store import store_on
@@ -86,6 +88,35 @@ QUERIES = [
 def test_the_log_is_searched_newest_first(logged: Store, query: LogQuery, expected: list[int]) -> None:
     found, _ = logged.log.search(query)
     assert [int(entry.id.removeprefix("entry-")) for entry in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (LogQuery(status="failure", service_principal_id="sp"), "log_failures_of_application"),
+        (LogQuery(status="failure", service_principal_id="sp", since=NOW, after="9"), "log_failures_of_application"),
+        (LogQuery(status="failure"), "log_failures"),
+        (LogQuery(error_code="EntryConflict"), "log_by_error"),
+        (LogQuery(service_principal_id="sp"), "log_of_application"),
+        (LogQuery(cycle_id="cycle"), "log_of_cycle"),
+        (LogQuery(source_id="source"), "source_id"),
+    ],
+)
+def test_what_is_rare_among_a_million_lines_is_found_by_an_index(
+    store: Store, store_database: Database, query: LogQuery, index: str
+) -> None:
+    if store_database.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL chooses by its statistics")
+    asked: list[tuple[str, Any]] = []
+    engine = store_database._reading  # its statements are looked at, not its rows
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    store.log.search(query)
+    statement, parameters = next(pair for pair in asked if "log.entry" in pair[0])
+    with store_database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    shown = " ".join(str(row[3]) for row in plan)
+    assert f"{index} " in f"{shown} ".replace("ix_log_", ""), shown
+    assert "TEMP B-TREE" not in shown, shown
 
 
 def test_an_entry_comes_back_as_it_was_written(logged: Store) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from faces.house import House
+from faces.house import House, Started
 from muster.model.failures import CredentialsRefused
+from muster.model.job import LEARNED, CycleState
 from muster.model.roles import Role
 
 
@@ -38,6 +39,14 @@ def test_what_cannot_be_set_is_refused(house: House, path: str, changes: dict[st
     answer = house.call("PATCH", f"{path}/dialect", changes)
     assert (answer.status, answer.code) == (400, "InvalidDialect")
     assert said in answer.message
+
+
+def test_what_cycles_found_instead_is_told_beside_what_is_set(house: House, job: Started) -> None:
+    job.cycle(options={LEARNED: '{"update":"put","page_size":100}'}, state=CycleState.SUCCEEDED)
+    shown = house.call("GET", f"{job.sync}/dialect").body
+    assert (shown["dialect"]["update"], shown["origins"]["update"]) == ("patch", "standard")
+    # A field that is as it is set is no finding.
+    assert shown["discovered"] == {"update": "put"}
 
 
 def test_a_reader_sees_the_dialect_and_examines_nothing(house: House, path: str) -> None:

@@ -9,7 +9,17 @@ import pytest
 from faces.house import House, Started
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
+from muster.model.log import (
+    Initiator,
+    InitiatorType,
+    LogEntry,
+    LogStatus,
+    ModifiedProperty,
+    ProvisioningAction,
+    SkipReason,
+    Step,
+    StepType,
+)
 from muster.model.roles import Role
 from muster.ports.cycles import Settlement
 
@@ -88,6 +98,18 @@ def test_an_entry_has_the_documented_parts(filled: House) -> None:
     )
     information = skipped["provisioningStatusInfo"]["errorInformation"]
     assert (information["errorCode"], information["errorCategory"]) == ("NotEffectivelyEntitled", "nonServiceFailure")
+
+
+def test_an_entry_names_who_asked_for_it_and_what_the_application_answered(filled: House, job: Started) -> None:
+    ann = Initiator(type=InitiatorType.USER, id="ann-1", display_name="Ann Admin")
+    log(filled, job, 4, initiator=ann)
+    entries = {each["id"]: each for each in filled.call("GET", "/auditLogs/provisioning").body["value"]}
+    assert entries["entry-4"]["initiatedBy"] == {"id": "ann-1", "displayName": "Ann Admin", "initiatorType": "user"}
+    assert entries["entry-1"]["initiatedBy"]["initiatorType"] == "system"
+    assert ids(filled.call("GET", "/auditLogs/provisioning?$filter=initiatedBy/id eq 'ann-1'")) == ["entry-4"]
+    information = entries["entry-2"]["provisioningStatusInfo"]["errorInformation"]
+    assert information["additionalDetails"] == "The target system answered HTTP 409."
+    assert entries["entry-1"]["sourceSystem"]["displayName"] == "Directory"
 
 
 def test_an_entry_of_either_log_is_found_by_its_id(filled: House) -> None:

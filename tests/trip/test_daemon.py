@@ -14,9 +14,11 @@ from fakes.world import CountingIds
 from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.schedule import Schedule
 from muster.model.job import CycleState, ScheduleState
+from muster.model.log import Initiator, InitiatorType
 from muster.ports.administration import Work, WorkKind
 from muster.runs.inline import InlineRuns
 
+ANN = Initiator(type=InitiatorType.USER, id="ann-1", display_name="Ann")
 ASKED_FILE = {"file": "people.csv"}
 
 
@@ -78,6 +80,7 @@ def answer(trip: Trip, dropped: Dropped) -> Callable[[WorkKind], Work]:
             asked_by="test",
             asked_at=trip.clock.now(),
             state="queued",
+            initiator=ANN,
         )
         trip.store.work.add(work)
         daemon.take_work()
@@ -144,3 +147,14 @@ def test_who_waits_for_a_cycle_learns_that_its_job_was_paused(trip: Trip, answer
     trip.transport.fault = pause
     work = answer(WorkKind.RUN_CYCLE)
     assert work.answer is not None and work.answer["state"] == "Stopped"
+
+
+def test_the_log_of_a_cycle_names_who_asked_for_it_and_nobody_where_it_was_due(
+    trip: Trip, answer: Callable[[WorkKind], Work]
+) -> None:
+    trip.hire("Ada")
+    assert answer(WorkKind.RUN_CYCLE).state == "done"
+    assert [entry.initiator for entry in trip.log()] == [ANN]
+    trip.hire("Bob")
+    trip.run()
+    assert trip.log()[0].initiator is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from playing import JOB, Trip, WatchedTransport
 
 from fakes.odd_service import MANNERS, OddService
-from muster.model.job import Cycle, CycleState
+from muster.model.job import LEARNED, Cycle, CycleState
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -150,3 +151,13 @@ def check_rest(trip: OddTrip) -> None:
     assert trip.transport.writes == [], (first, second)
     assert second.counters.failed == 0, trip.failures()
     assert len({item["userName"] for item in trip.odd.kept["Users"].values()}) == len(trip.odd.kept["Users"])
+
+
+def test_what_an_application_turned_out_to_do_otherwise_is_kept_with_the_cycle(tmp_path: Path) -> None:
+    trip = OddTrip(tmp_path, "PATCH is 501", dialect=Dialect(bulk=True))
+    trip.found_company()
+    cycle = trip.run()
+    assert cycle is not None
+    found = trip.store.cycles.get(cycle.id)
+    assert found is not None
+    assert json.loads(found.options[LEARNED]) == {"update": "put", "bulk": False}

@@ -10,6 +10,7 @@ from playing import JOB, Trip
 
 from muster.engine.control import NobodyFound, previewed
 from muster.model.directory import ObjectKind
+from muster.model.log import Initiator, InitiatorType
 from muster.model.operation import OperationKind
 from muster.store.tables import METADATA
 
@@ -89,3 +90,15 @@ def test_whoever_is_no_member_cannot_be_named_as_one(trip: Trip) -> None:
     with pytest.raises(NobodyFound, match="has no User"):
         trip.control.provision_on_demand(JOB, USER, "nobody@x.example")
     assert trip.transport.writes == []
+
+
+def test_the_log_names_who_asked(trip: Trip) -> None:
+    ann = Initiator(type=InitiatorType.APPLICATION, id="app-1", display_name="Ann's script")
+    trip.control.provision_on_demand(JOB, USER, trip.hire("Ada"), initiator=ann)
+    assert {entry.initiator for entry in trip.log()} == {ann}
+    plan = trip.planner.make(JOB) if trip.hire("Bob") else None
+    assert plan is not None
+    cycle = trip.planner.apply(plan.id, ann)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert trip.log()[0].initiator == ann

@@ -1,5 +1,6 @@
 """How an application is talked to: its dialect, field by field with where each comes from, and its examination."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,29 +9,40 @@ from muster.administration.applications import find_application, require_managed
 from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request, refusal_of
 from muster.model.failures import ProvisioningFailure
+from muster.model.job import LEARNED
 from muster.model.roles import Permission
 from muster.model.values import canonical_json
 from muster.scim.dialect import Dialect, DialectInvalid, overlay
 
+# So many cycles back a field that the application has shown otherwise is told.
+_LOOKED_BACK = 20
 CATEGORY = "ProvisioningManagement"
 STANDARD, GALLERY, ADMINISTRATOR = "standard", "gallery", "administrator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialectField:
-    """One field of a dialect; `origin`: the standard, the gallery page, or an administrator."""
+    """One field of a dialect; `origin`: the standard, the gallery page, or an administrator.
+
+    `discovered`: what the application turned out to do otherwise in the last cycles, and what they went by; else None.
+    """
 
     name: str
     value: Any
     origin: str
+    discovered: Any = None
 
 
 def dialect_of(desk: Desk, service_principal_id: str) -> tuple[DialectField, ...]:
-    """Returns the dialect in force; what an application shows otherwise, each cycle learns anew. Raises: Refused."""
+    """Returns the dialect in force, with what the application showed otherwise; each cycle learns that anew.
+
+    Raises: Refused.
+    """
     desk.require(Permission.READ_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     page = template_of(desk, application).dialect
     standard, ours = Dialect().to_document(), page.to_document()
+    discovered = _discovered(desk, application.service_principal_id)
     return tuple(
         DialectField(
             name=name,
@@ -40,9 +52,21 @@ def dialect_of(desk: Desk, service_principal_id: str) -> tuple[DialectField, ...
             else GALLERY
             if ours[name] != standard[name]
             else STANDARD,
+            discovered=discovered.get(name) if discovered.get(name) != value else None,
         )
         for name, value in overlay(page, application.dialect).to_document().items()
     )
+
+
+def _discovered(desk: Desk, service_principal_id: str) -> Mapping[str, Any]:
+    """Returns what the newest cycle that learned anything learned of the application."""
+    for job in desk.stores.jobs.list():
+        if job.service_principal_id != service_principal_id:
+            continue
+        for cycle in desk.stores.cycles.history(job.id, _LOOKED_BACK):
+            if LEARNED in cycle.options:
+                return dict(json.loads(cycle.options[LEARNED]))
+    return {}
 
 
 def set_dialect(desk: Desk, service_principal_id: str, changes: Mapping[str, Any]) -> tuple[DialectField, ...]:

@@ -13,7 +13,8 @@ from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
 from muster.model.hold import Hold, HoldFilter, HoldState
 from muster.model.job import CycleKind, CycleState, Plan, PlanKind, ScheduleState
-from muster.model.roles import Permission
+from muster.model.log import Initiator, InitiatorType
+from muster.model.roles import Caller, CallerKind, Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
 
@@ -222,8 +223,14 @@ def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) 
         job_id=job_id,
         payload=payload,
         asked_by=desk.caller.display_name,
+        initiator=_initiator(desk.caller),
         asked_at=desk.now(),
         state="queued",
     )
     desk.stores.work.add(work)
     return work
+
+
+def _initiator(caller: Caller) -> Initiator:
+    kind = InitiatorType.APPLICATION if caller.kind is CallerKind.APPLICATION else InitiatorType.USER
+    return Initiator(type=kind, id=caller.id, display_name=caller.display_name)

@@ -7,8 +7,10 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.engine.quarantining import change_quarantine
 from muster.model.failures import JobFailure, TooManyDeletes
 from muster.model.hold import HoldCode, HoldFilter
-from muster.model.job import Cycle, CyclePhase, CycleState, SynchronizationJob
+from muster.model.job import LEARNED, Cycle, CyclePhase, CycleState, SynchronizationJob
+from muster.model.values import canonical_json
 from muster.planning.health import quarantine, reason_of, verdict_of_cycle
+from muster.ports.target import LearningTarget
 from muster.ports.world import Clock
 
 # A plan's cycle whose operations are not staged yet: one that dies like that has done nothing.
@@ -25,7 +27,8 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
         # Before the end, so that no death between the two allows deletions to the next cycle as well.
         stores.jobs.set_settings(cycle.job_id, {"ForceDeletes": "false"})
     state = CycleState.ENTRY_LEVEL_ERRORS if cycle.counters.failed else CycleState.SUCCEEDED
-    ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now())
+    options = {**cycle.options, **_learned(parts)}
+    ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now(), options=options)
     ask_for_approval(ended, parts, stores, clock)
     stores.cycles.close(ended, cycle.window_until)
     failure = _failure_of(ended, parts, stores)
@@ -50,6 +53,12 @@ def close_failed(
     stores.cycles.close(ended, None)
     after = quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now())
     change_quarantine(stores, job, after, clock.now(), cycle=ended)
+
+
+def _learned(parts: JobParts) -> dict[str, str]:
+    """Returns, as an option of the cycle, what the application turned out to do otherwise; nothing if it did not."""
+    learned = parts.target.learned() if isinstance(parts.target, LearningTarget) else {}
+    return {LEARNED: canonical_json(learned).decode()} if learned else {}
 
 
 def _failure_of(cycle: Cycle, parts: JobParts, stores: EngineStores) -> JobFailure | None:

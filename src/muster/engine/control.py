@@ -8,13 +8,13 @@ from typing import Any
 from muster.engine.cycle import PAGE, CycleEngine
 from muster.engine.decide import Decider, Decision
 from muster.engine.lookup import Lookup
-from muster.engine.parts import EngineStores, JobOpener, JobParts
+from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.run import MAIN_WAVE, Run
 from muster.engine.waves import send_references
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure, ObjectFailure, SchemaRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
-from muster.model.log import LogStatus
+from muster.model.log import Initiator, LogStatus
 from muster.model.operation import Change, Operation, OperationKind
 from muster.planning.trace import action_of, modified_properties
 from muster.ports.world import Clock, Ids
@@ -49,7 +49,14 @@ class Control:
         self._ids = ids
 
     def provision_on_demand(
-        self, job_id: str, kind: ObjectKind, name: str, *, member_ids: Sequence[str] = (), preview: bool = False
+        self,
+        job_id: str,
+        kind: ObjectKind,
+        name: str,
+        *,
+        member_ids: Sequence[str] = (),
+        preview: bool = False,
+        initiator: Initiator | None = None,
     ) -> OnDemand:
         """Provisions one object now, whatever the job's schedule, with the same code path as a cycle.
 
@@ -64,7 +71,7 @@ class Control:
         with self._engine.lock(job_id):
             matching = parts.rules.kinds[kind].matching
             parts.target.probe(matching[0].attribute if matching else "userName")
-            cycle = self._new_cycle(job_id)
+            cycle = self._new_cycle(job_id, initiator)
             if preview:
                 return self._preview(cycle, parts, members, change)
             self._stores.cycles.begin(cycle)
@@ -139,7 +146,7 @@ class Control:
         run.cycle = replace(run.move(phase=CyclePhase.DONE), state=state, ended_at=self._clock.now(), failure=record)
         self._stores.cycles.close(run.cycle, None)
 
-    def _new_cycle(self, job_id: str) -> Cycle:
+    def _new_cycle(self, job_id: str, initiator: Initiator | None) -> Cycle:
         return Cycle(
             id=self._ids.new_id(),
             job_id=job_id,
@@ -152,6 +159,7 @@ class Control:
             epoch=1,
             counters=Counters(),
             began_at=self._clock.now(),
+            options=asked_by(initiator),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from muster.engine.control import Control, previewed
 from muster.engine.cycle import CycleEngine, is_asked_for
-from muster.engine.parts import RECONCILE, EngineStores, reconciles
+from muster.engine.parts import RECONCILE, EngineStores, asked_by, reconciles
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
@@ -242,6 +242,7 @@ class Daemon:
             str(work.payload["objectId"]),
             member_ids=work.payload.get("memberIds") or (),
             preview=bool(work.payload.get("preview")),
+            initiator=work.initiator,
         )
         if done.cycle is None:
             return {"preview": previewed(done.operation), "members": [previewed(each) for each in done.members]}
@@ -257,7 +258,7 @@ class Daemon:
         return {"planId": plan.id, "hash": plan.hash}
 
     def _apply(self, work: Work) -> Mapping[str, Any]:
-        return self._carry_out(self._planner.apply(str(work.payload["planId"])))
+        return self._carry_out(self._planner.apply(str(work.payload["planId"]), work.initiator))
 
     def _run_cycle(self, work: Work) -> Mapping[str, Any]:
         job = self._stores.jobs.get(work.job_id)
@@ -266,17 +267,18 @@ class Daemon:
                 "The job is not started.", code="JobNotStarted", remedy="Start provisioning, then ask again."
             )
         if reconciles(work.payload):
-            return self._carry_out(self._begin_reconciliation(work.job_id))
+            return self._carry_out(self._begin_reconciliation(work))
         running = self._stores.cycles.running(work.job_id)
-        cycle = running or self._engine.begin(work.job_id)
+        cycle = running or self._engine.begin(work.job_id, asked_by(work.initiator))
         if cycle is None:
             return {"cycleId": None}
         if running is None or work.job_id not in self._runs.active():
             return self._carry_out(cycle)
         return self._await(cycle)
 
-    def _begin_reconciliation(self, job_id: str) -> Cycle:
+    def _begin_reconciliation(self, work: Work) -> Cycle:
         """Begins a reconciliation once the cycle that runs has ended. Raises ProvisioningFailure."""
+        job_id, options = work.job_id, {**RECONCILE, **asked_by(work.initiator)}
         while True:
             while (running := self._stores.cycles.running(job_id)) is not None:
                 if self._is_stopped(running):
@@ -285,7 +287,7 @@ class Daemon:
                     )
                 self._clock.sleep(_TICK)
             with suppress(Fenced):
-                cycle = self._engine.begin(job_id, RECONCILE)
+                cycle = self._engine.begin(job_id, options)
                 if cycle is not None:
                     return cycle
                 failure = self._stores.cycles.history(job_id, 1)[0].failure
@@ -310,7 +312,7 @@ class Daemon:
                 "servicePrincipalId": job.service_principal_id if job is not None else None,
                 "counters": asdict(plan.counters),
             }
-        cycle = self._begin_import({"file": str(work.payload["file"])})
+        cycle = self._begin_import({"file": str(work.payload["file"]), **asked_by(work.initiator)})
         if cycle is None:
             latest = self._stores.cycles.history(self._import_job_id, 1)
             failure = latest[0].failure if latest else None

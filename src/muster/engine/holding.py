@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from muster.engine.parts import EngineStores, JobParts
+from muster.engine.parts import EngineStores, JobParts, initiator_of
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TooManyDeletes
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState
@@ -66,6 +66,7 @@ class Holding:
                 job_id=cycle.job_id,
                 cycle_id=cycle.id,
                 service_principal_id=self._parts.job.service_principal_id,
+                initiator=initiator_of(cycle.options),
             )
         if held.hold_code is HoldCode.INCOMPLETE_READ:
             # Nobody has to approve it: the next read that is whole decides.

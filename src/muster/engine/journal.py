@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from muster.engine.holding import standing_hold
-from muster.engine.parts import JobParts
+from muster.engine.parts import JobParts, initiator_of
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TargetThrottled
 from muster.model.job import Counters, Cycle, CycleKind, Escrow
@@ -52,6 +52,7 @@ class Journal:
                 job_id=cycle.job_id,
                 cycle_id=cycle.id,
                 service_principal_id=self._parts.job.service_principal_id,
+                initiator=initiator_of(cycle.options),
             )
         if outcome.status is _FAILURE and outcome.failure is not None:
             waiting = next_escrow(
@@ -123,6 +124,7 @@ class Journal:
             failure=_record(
                 sentence, "Correct the row that is named and import the file again; everything else was imported."
             ),
+            initiator=initiator_of(cycle.options),
         )
         return Settlement(kind=kind, source_id="", entry=entry)
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from muster.expression.values import Environment
 from muster.model.job import CycleKind, SynchronizationJob
+from muster.model.log import Initiator, InitiatorType
 from muster.planning.drift import CORRECT_ALL, DriftPolicy
 from muster.planning.intent import JobTerms
 from muster.planning.policy import Approval, RemovalThreshold
@@ -75,6 +76,25 @@ Alone: TypeAlias = Callable[[str], AbstractContextManager[None]]
 
 # A cycle's options when a reconciliation is asked for.
 RECONCILE = {"kind": CycleKind.RECONCILIATION.value}
+
+
+# Who asked for a cycle, in its options.
+_ASKED_BY = ("askedByType", "askedById", "askedByName")
+
+
+def asked_by(initiator: Initiator | None) -> dict[str, str]:
+    """Returns the options of a cycle that somebody asks for; None: nobody does, it is due."""
+    if initiator is None:
+        return {}
+    return dict(zip(_ASKED_BY, (initiator.type.value, initiator.id, initiator.display_name), strict=True))
+
+
+def initiator_of(options: Mapping[str, str]) -> Initiator | None:
+    """Returns who asked for a cycle with these options."""
+    if _ASKED_BY[0] not in options:
+        return None
+    kind, who, name = (options[each] for each in _ASKED_BY)
+    return Initiator(type=InitiatorType(kind), id=who, display_name=name)
 
 
 def reads_everything(job: SynchronizationJob, options: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from muster.engine.closing import UNSTAGED
 from muster.engine.gate import population_of, removals_lately
 from muster.engine.holding import Holding, find_holds
 from muster.engine.journal import Journal, tally
-from muster.engine.parts import EngineStores, JobOpener, JobParts
+from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.reading import Reading, read_world
 from muster.engine.rollback import plan_rollback
 from muster.engine.run import MAIN_WAVE
@@ -15,7 +15,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.hold import HeldOperation, Hold, HoldCode
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan, PlanKind
-from muster.model.log import SkipReason
+from muster.model.log import Initiator, SkipReason
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
 from muster.planning.policy import RemovalKind, count_removals, decides, gate, removal_verdicts
@@ -58,8 +58,8 @@ class Planner:
         self._stores.plans.add(plan)
         return plan
 
-    def apply(self, name: str) -> Cycle:
-        """Returns a new running cycle that holds exactly the plan's operations, staged.
+    def apply(self, name: str, initiator: Initiator | None = None) -> Cycle:
+        """Returns a new running cycle that holds exactly the plan's operations, staged; its log names who asked.
 
         Raises PlanRefused, telling the difference, when the world has moved since the plan was made.
         """
@@ -75,12 +75,12 @@ class Planner:
         parts = self._open_job(plan.job_id, {})
         if plan.kind is PlanKind.ROLLBACK:
             _check_unmoved(plan, plan_rollback(parts, self._stores, self._clock, self._ids, plan.cycle_id or ""))
-            return self._begin(
-                plan, self._rollback_cycle(plan, parts.source.latest()), lambda cycle: self._stage_rollback(cycle, plan)
-            )
+            taking_back = _asked(self._rollback_cycle(plan, parts.source.latest()), initiator)
+            return self._begin(plan, taking_back, lambda cycle: self._stage_rollback(cycle, plan))
         reading = self._read(parts, {})
         _check_unmoved(plan, self._plan(parts, reading))
-        return self._begin(plan, self._cycle_of(plan, reading), lambda cycle: self._stage(cycle, plan, reading, parts))
+        cycle = _asked(self._cycle_of(plan, reading), initiator)
+        return self._begin(plan, cycle, lambda cycle: self._stage(cycle, plan, reading, parts))
 
     def _begin(self, plan: Plan, cycle: Cycle, stage: Callable[[Cycle], Cycle]) -> Cycle:
         try:
@@ -213,6 +213,10 @@ class Planner:
             options={"removals": "held" if held else "released", "plan": plan.hash},
             complete=reading.complete,
         )
+
+
+def _asked(cycle: Cycle, initiator: Initiator | None) -> Cycle:
+    return replace(cycle, options={**cycle.options, **asked_by(initiator)})
 
 
 def _check_unmoved(plan: Plan, now: Plan) -> None:

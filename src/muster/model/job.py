@@ -17,6 +17,8 @@ DEFAULT_DOMAIN_SETTING = "DefaultDomain"
 # A job's settings (ours): how often it is reconciled by itself, and what becomes of values changed at the target.
 RECONCILE_EVERY_SETTING = "ReconcileEvery"
 DRIFT_POLICY_SETTING = "DriftPolicy"
+# The option of an ended cycle that holds, as JSON, what the application did otherwise than its dialect says.
+LEARNED = "learned"
 
 
 class ScheduleState(StrEnum):

@@ -80,6 +80,22 @@ class ModifiedProperty:
     new_value: str | None
 
 
+class InitiatorType(StrEnum):
+    """What had an operation carried out."""
+
+    USER = "user"
+    APPLICATION = "application"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initiator:
+    """Who asked for the cycle that an operation belongs to."""
+
+    type: InitiatorType
+    id: str
+    display_name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
     """One line of the provisioning log."""
@@ -103,6 +119,8 @@ class LogEntry:
     skip_reason: SkipReason | None = None
     reason: str | None = None
     failure: FailureRecord | None = None
+    # None: the schedule, or a change in the directory.
+    initiator: Initiator | None = None
 
 
 def shown(value: Value) -> str | None:

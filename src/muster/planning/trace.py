@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from muster.model.directory import Lifecycle
 from muster.model.failures import FailureRecord
 from muster.model.log import (
+    Initiator,
     LogEntry,
     LogStatus,
     ModifiedProperty,
@@ -139,7 +140,15 @@ def modified_properties(operation: Operation) -> tuple[ModifiedProperty, ...]:
     )
 
 
-def log_entry(outcome: Outcome, *, entry_id: str, job_id: str, cycle_id: str, service_principal_id: str) -> LogEntry:
+def log_entry(
+    outcome: Outcome,
+    *,
+    entry_id: str,
+    job_id: str,
+    cycle_id: str,
+    service_principal_id: str,
+    initiator: Initiator | None = None,
+) -> LogEntry:
     """Returns the line of the provisioning log for an outcome."""
     operation = outcome.operation
     return _entry(
@@ -155,6 +164,7 @@ def log_entry(outcome: Outcome, *, entry_id: str, job_id: str, cycle_id: str, se
         job_id=job_id,
         cycle_id=cycle_id,
         service_principal_id=service_principal_id,
+        initiator=initiator,
     )
 
 
@@ -167,6 +177,7 @@ def held_entry(
     job_id: str,
     cycle_id: str,
     service_principal_id: str,
+    initiator: Initiator | None = None,
 ) -> LogEntry:
     """Returns the line for an operation that the gate holds: StagedDelete, or what it would do once it is approved."""
     action = _ACTIONS.get(operation.kind, ProvisioningAction.OTHER)
@@ -183,6 +194,7 @@ def held_entry(
         job_id=job_id,
         cycle_id=cycle_id,
         service_principal_id=service_principal_id,
+        initiator=initiator,
         reason=reason,
     )
 
@@ -213,6 +225,7 @@ def _entry(
     job_id: str,
     cycle_id: str,
     service_principal_id: str,
+    initiator: Initiator | None,
     reason: str | None = None,
 ) -> LogEntry:
     return LogEntry(
@@ -236,6 +249,7 @@ def _entry(
         skip_reason=operation.skip_reason,
         reason=reason or operation.reason,
         failure=failure,
+        initiator=initiator,
     )
 
 

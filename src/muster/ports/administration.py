@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from muster.model.job import Counters
+from muster.model.log import Initiator
 from muster.model.roles import Caller, Role
 
 
@@ -35,6 +36,8 @@ class Work:
     state: str
     answer: Mapping[str, Any] | None = None
     counters: Counters | None = None
+    # Who asked, as the log names it.
+    initiator: Initiator | None = None
 
 
 class WorkQueue(Protocol):

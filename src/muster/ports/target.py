@@ -155,3 +155,12 @@ class BulkTarget(Protocol):
     def write_together(self, operations: Sequence[Operation]) -> Sequence[WriteResult]:
         """Returns one result an operation, in order; each is done or refused on its own. Raises no expected failure."""
         ...
+
+
+@runtime_checkable
+class LearningTarget(Protocol):
+    """The ability to tell what the application turned out to do otherwise than it is said to."""
+
+    def learned(self) -> Mapping[str, object]:
+        """Returns the fields of its dialect that are other, as JSON values by name."""
+        ...

@@ -342,6 +342,12 @@ LOGGED_REMOVALS = "log.action IN ('delete', 'disable')"
 for _index, _found_by, _rare in (
     ("log_by_error", (log.c.error_code, log.c.key), "error_code IS NOT NULL"),
     ("log_failures", (log.c.key,), LOGGED_FAILURES.replace("log.", "")),
+    # With the status once more, so that it is always preferred to the index of all lines of an application.
+    (
+        "log_failures_of_application",
+        (log.c.service_principal_id, log.c.status, log.c.key),
+        LOGGED_FAILURES.replace("log.", ""),
+    ),
     ("log_removals", (log.c.key,), LOGGED_REMOVALS.replace("log.", "")),
 ):
     sa.Index(_index, *_found_by, sqlite_where=sa.text(_rare), postgresql_where=sa.text(_rare))

@@ -135,6 +135,11 @@ class ScimTarget:
         """Deletes an object; 404 and 410 mean that it is done."""
         self._writer.delete(kind, target_id)
 
+    def learned(self) -> Mapping[str, object]:
+        """Returns the fields of the dialect in which the application turned out to be another."""
+        now = self._session.dialect.to_document()
+        return {name: now[name] for name in self._session.learned}
+
     def most_together(self) -> int:
         """Returns how many operations may go in one request now; 1: each goes alone."""
         return self._bulk.most_together()

@@ -58,6 +58,7 @@ class ScimBulk:
             return 1
         offered = self._session.configuration()
         if offered.bulk is not True:
+            self._session.learn("it does not offer Bulk", bulk=False)
             return 1
         return min(dialect.operations_per_request, offered.bulk_max_operations or _MOST, self._size)
 

@@ -9,7 +9,7 @@ from muster.web.graph.call import Answer, Call
 
 
 def get_dialect(call: Call) -> Answer:
-    """GET …/synchronization/dialect: every field, its value, and where it comes from."""
+    """GET …/synchronization/dialect: every field, its value, where it comes from, and what cycles found instead."""
     return _shown(dialects.dialect_of(call.desk, application_of(call).service_principal_id))
 
 
@@ -28,5 +28,6 @@ def _shown(fields: Sequence[DialectField]) -> Answer:
         document={
             "dialect": {item.name: item.value for item in fields},
             "origins": {item.name: item.origin for item in fields},
+            "discovered": {item.name: item.discovered for item in fields if item.discovered is not None},
         }
     )

@@ -317,7 +317,11 @@ OURS: dict[str, Schema] = {
         }
     ),
     "dialect": whole(
-        {"dialect": thing(_FIELDS), "origins": mapped({"enum": ["standard", "gallery", "administrator"]})}
+        {
+            "dialect": thing(_FIELDS),
+            "origins": mapped({"enum": ["standard", "gallery", "administrator"]}),
+            "discovered": thing(_FIELDS),
+        }
     ),
     "dialectWrite": thing(_FIELDS),
     "examination": thing(

@@ -72,6 +72,7 @@ def job_status(status: JobStatus) -> Document:
     return {
         "code": status.job.code.value,
         "countSuccessiveCompleteFailures": status.successive_failures,
+        # Graph's initial cycle may drop escrows to come to its end; ours keeps each until it is tried again.
         "escrowsPruned": False,
         "lastExecution": execution(status.last, status),
         "lastSuccessfulExecution": execution(status.last_succeeded, status),

@@ -5,13 +5,15 @@ from typing import Any
 
 import orjson
 
+from muster.gallery.catalogue import find_inbound
 from muster.model.application import EnterpriseApplication
-from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
+from muster.model.log import Initiator, LogEntry, LogStatus, ProvisioningAction, SkipReason
 from muster.model.roles import Caller, CallerKind
 from muster.ports.administration import AuditEntry
 from muster.web.graph.call import Document
 from muster.web.graph.render import instant
 
+DIRECTORY = "Directory"
 SERVICE = "Azure AD Provisioning Service"
 _REFUSED_REMEDY = "Check the assignment, the scoping filter and the source object; then provision again."
 _RESULTS = {
@@ -32,6 +34,9 @@ def entry(
         "ServicePrincipalId": found.service_principal_id,
         "ServicePrincipalDisplayName": name,
     }
+    application_system = {"id": found.service_principal_id, "displayName": name, "details": details}
+    directory = {"id": tenant_id, "displayName": DIRECTORY, "details": {}}
+    is_inbound = application is not None and find_inbound(application.template_id) is not None
     status = {"status": found.status.value, "errorInformation": _error_of(found)}
     before = {"action": found.action.value, "statusInfo": status} if is_beta else {}
     return {
@@ -44,10 +49,10 @@ def entry(
         "changeId": found.change_id,
         "provisioningAction": found.action.value,
         "durationInMilliseconds": int(found.duration.total_seconds() * 1000),
-        "initiatedBy": {"id": "", "displayName": SERVICE, "initiatorType": "system"},
+        "initiatedBy": _initiator(found.initiator),
         "servicePrincipal": {"id": found.service_principal_id, "displayName": name},
-        "sourceSystem": {"id": tenant_id, "displayName": "Directory", "details": {}},
-        "targetSystem": {"id": found.service_principal_id, "displayName": name, "details": details},
+        "sourceSystem": application_system if is_inbound else directory,
+        "targetSystem": directory if is_inbound else application_system,
         "sourceIdentity": {
             "id": found.source_id,
             "displayName": found.source_name,
@@ -66,6 +71,13 @@ def entry(
         "provisioningSteps": _steps(found, type_key="provisioningStepType"),
         "modifiedProperties": _modified(found),
     }
+
+
+def _initiator(found: Initiator | None) -> Document:
+    """Who asked for it: an administrator or a program; the service itself where the schedule did, or a change."""
+    if found is None:
+        return {"id": "", "displayName": SERVICE, "initiatorType": "system"}
+    return {"id": found.id, "displayName": found.display_name, "initiatorType": found.type.value}
 
 
 def _details(object_id: str, kind: str, name: str | None) -> dict[str, str]:
@@ -259,10 +271,16 @@ def _status_info(found: LogEntry) -> Document:
         "status": _RESULTS[found.status],
         "errorCode": code,
         "reason": reason,
-        "additionalDetails": "",
+        "additionalDetails": _additional(found),
         "errorCategory": "Failure" if found.failure else "NonServiceFailure" if found.skip_reason else "Success",
         "recommendedAction": remedy,
     }
+
+
+def _additional(found: LogEntry) -> str:
+    """What the application answered with, in Graph's one text for all else."""
+    status = None if found.failure is None else found.failure.status
+    return "" if status is None else f"The target system answered HTTP {status}."
 
 
 def _steps(found: LogEntry, *, type_key: str) -> list[Document]:
