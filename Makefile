@@ -14,7 +14,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
+.PHONY: help setup demo test docs faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
 	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --output-file requirements.lock
 	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra docs --constraint requirements-dev.lock --output-file requirements-docs.lock
+
+docs: .venv/setup-docs.stamp ## Build the documentation site into build/site: make docs ARGS=serve shows it while you write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet $(if $(ARGS),$(ARGS),build)
 
 reference: .venv/setup.stamp ## Write docs/api-reference.md anew after a change of the API's routes
 	$(BIN)/python -m muster.web.graph.reference docs/api-reference.md
@@ -88,6 +92,10 @@ clean: ## Remove .venv and what the tools left
 .venv/setup.stamp: requirements.lock pyproject.toml | .venv/bin/python
 	$(PIP) install --no-deps --require-hashes --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/setup-docs.stamp: requirements-docs.lock .venv/setup-dev.stamp
+	$(PIP) install --no-deps --require-hashes --requirement requirements-docs.lock
 	touch $@
 
 .venv/setup-dev.stamp: requirements-dev.lock .venv/setup.stamp
