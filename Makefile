@@ -14,7 +14,7 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
+.PHONY: help setup demo test docs sbom audit faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,9 +65,18 @@ lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
 	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
 	$(LOCK) pyproject.toml --extra docs --constraint requirements-dev.lock --output-file requirements-docs.lock
+	$(LOCK) pyproject.toml --extra supply --constraint requirements-docs.lock --constraint requirements-dev.lock \
+		--output-file requirements-supply.lock
 
 docs: .venv/setup-docs.stamp ## Build the documentation site into build/site: make docs ARGS=serve shows it while you write
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet $(if $(ARGS),$(ARGS),build)
+
+sbom: .venv/setup-supply.stamp ## List what Muster is made of in build/sbom.json (CycloneDX)
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json 2>/dev/null
+
+audit: .venv/setup-supply.stamp ## Ask whether any package of the locks has a known flaw (calls the advisory database)
+	$(BIN)/pip-audit --disable-pip --require-hashes $(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
 
 reference: .venv/setup.stamp ## Write docs/api-reference.md anew after a change of the API's routes
 	$(BIN)/python -m muster.web.graph.reference docs/api-reference.md
@@ -96,6 +105,10 @@ clean: ## Remove .venv and what the tools left
 
 .venv/setup-docs.stamp: requirements-docs.lock .venv/setup-dev.stamp
 	$(PIP) install --no-deps --require-hashes --requirement requirements-docs.lock
+	touch $@
+
+.venv/setup-supply.stamp: requirements-supply.lock .venv/setup-docs.stamp
+	$(PIP) install --no-deps --require-hashes --requirement requirements-supply.lock
 	touch $@
 
 .venv/setup-dev.stamp: requirements-dev.lock .venv/setup.stamp

@@ -183,3 +183,11 @@ def test_the_architecture_names_every_room() -> None:
     rooms = {path.parent.name for path in (ROOT / "src" / "muster").glob("*/__init__.py")}
     text = read("architecture.md")
     assert [room for room in sorted(rooms) if f"`{room}`" not in text] == []
+
+
+def test_every_page_has_its_place_on_the_site() -> None:
+    """mkdocs.yml, under `nav`; the decisions are listed by their folder."""
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    named = set(re.findall(r": ([\w/-]+\.md)$", navigation, re.MULTILINE))
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if page.parent.name != "decisions"}
+    assert named == pages

@@ -1,0 +1,109 @@
+"""Attacks that no test of a face plays: paths that leave their folder, sessions brought along, lines in headers, and
+comparisons that tell by their time how much of a secret was right. SECURITY.md says where the others are."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from documents.reading import ROOT, modules
+from faces.house import House
+from faces.portal_visit import NAME, PASSWORD, Visit
+from muster.administration.access import create_administrator
+from muster.http_server.messages import Answer, write_answer
+from muster.model.roles import Role
+from muster.web.portal.door import COOKIE
+
+ADMIN = Role.GLOBAL_ADMINISTRATOR
+_SECRET = re.compile(r"(token|secret|signature|hmac|digest|password|code_challenge)s?$")
+# Neither is compared with what somebody sent.
+_HARMLESS = {
+    "each.csrf_token != session.csrf_token",  # which of two sessions of ours it is
+    "found.token != refused",  # whether another thread has renewed our own access token
+    "of_query != digest",  # within a cursor whose signature was checked
+    "digest == first_digest",  # of a file that is read twice
+    "secret == MASK",
+    "password == MASK",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../../pyproject.toml",
+        "/assets/..%2f..%2fpyproject.toml",
+        "/assets/%2e%2e/%2e%2e/settings.py",
+        "/assets/....//....//settings.py",
+        "/assets//etc/passwd",
+        "/assets/..%5c..%5csettings.py",
+        "/assets/muster.css%00.py",
+        "/assets/",
+    ],
+)
+def test_no_path_leads_out_of_the_assets(house: House, path: str) -> None:
+    answer = Visit(house, ADMIN).get(path)
+    assert answer.status_code in (308, 404)  # 308: the same path without its double slashes
+    assert "root:" not in answer.text
+    assert "[project]" not in answer.text
+
+
+def test_a_session_that_was_brought_along_is_not_the_one_that_signs_in(house: House) -> None:
+    create_administrator(house.desk, NAME, PASSWORD, frozenset({ADMIN}))
+    visit = Visit(house)
+    visit.client.set_cookie(COOKIE, "chosen-by-somebody-else")
+    assert visit.sign_in().status_code == 303
+    kept = visit.client.get_cookie(COOKIE)
+    assert kept is not None
+    assert kept.value != "chosen-by-somebody-else"
+    stranger = Visit(house)
+    stranger.client.set_cookie(COOKIE, "chosen-by-somebody-else")
+    assert stranger.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("value", ["a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "\r\n\r\n<script>"])
+def test_no_header_of_an_answer_ends_its_line(value: str) -> None:
+    with pytest.raises(ValueError, match="end of a line"):
+        write_answer(Answer(200, [("Location", value)], b""), date="Date: x\r\n", is_head=False, connection=None)
+
+
+@pytest.mark.parametrize("wanted", ["/%0d%0aSet-Cookie:%20x=1", "/\r\nSet-Cookie: x=1", "//elsewhere.example"])
+def test_a_sign_in_leads_on_without_a_header_of_the_caller_s(house: House, wanted: str) -> None:
+    create_administrator(house.desk, NAME, PASSWORD, frozenset({ADMIN}))
+    visit = Visit(house)
+    form = {"csrf_token": visit.token("/sign-in"), "name": NAME, "password": PASSWORD, "next": wanted}
+    answer = visit.client.post("/sign-in", data=form)
+    assert answer.status_code in (303, 400)
+    assert "x=1" not in str(answer.headers.getlist("Set-Cookie"))
+    assert "elsewhere" not in answer.headers.get("Location", "")
+
+
+def _compared(module: Path) -> list[str]:
+    """Comparisons by == and != of something that is named like a secret, but for those with a constant and those that
+    a database makes."""
+    found = []
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Compare) and any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops):
+            parts = [node.left, *node.comparators]
+            names = [
+                part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
+                for part in parts
+            ]
+            text = ast.unparse(node)
+            is_constant = any(isinstance(part, ast.Constant) for part in parts)
+            if any(_SECRET.search(name) for name in names) and ".c." not in text and not is_constant:
+                found.append(text)
+    return found
+
+
+def test_what_somebody_sends_is_compared_with_a_secret_in_constant_time() -> None:
+    """By hmac.compare_digest, or looked up in a database by its hash."""
+    compared = {(module.name, text) for module in modules() for text in _compared(module)}
+    assert [each for each in sorted(compared) if each[1] not in _HARMLESS] == []
+    assert {text for _, text in compared} >= _HARMLESS, "nothing is left of what is gone"
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
