@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from documents.reading import DOCUMENTS, ROOT, anchors, codes, commands, links, options, read, section
+from documents.reading import DOCS, DOCUMENTS, ROOT, anchors, codes, commands, links, options, read, section
 from muster.model.hold import HoldCode
 from muster.model.job import QuarantineReason
 from muster.model.log import SkipReason
