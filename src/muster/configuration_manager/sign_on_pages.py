@@ -16,6 +16,7 @@ from muster.saml.metadata import ServiceProvider, write_service_provider
 from muster.saml.names import SamlRefused
 from muster.ui.brake import Brake, Pressure
 from muster.ui.language import gettext
+from muster.ui.sessions import is_same
 
 View = Callable[..., Any]
 
@@ -111,7 +112,7 @@ def add_sign_on_pages(
         who = person()
         response = flask.make_response(page("person_signed_out.html"))
         if who is not None:
-            if flask.request.form.get("csrf_token") != who.csrf_token:
+            if not is_same(flask.request.form.get("csrf_token", ""), who.csrf_token):
                 return flask.redirect(f"{SAML_PATH}/home", 303)
             flow.sign_out(flask.request.cookies.get(PERSON_COOKIE, ""))
             address = ask_logout(sign_ons, flow, who, now=_now())
