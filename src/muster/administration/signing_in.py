@@ -103,6 +103,12 @@ def change_password(reception: Reception, person: DirectoryObject, current: str,
     _keep(reception, person, new, "Change user password")
 
 
+def is_own_password(reception: Reception, person_id: str, password: str) -> bool:
+    """Whether this is the person's password; nobody's if they have none."""
+    kept = reception.stores.credentials.get(person_id)
+    return is_password(password, None if kept is None else kept.password_hash)
+
+
 def find_link(reception: Reception, token: str) -> DirectoryObject | None:
     """Returns who may set a password with a link, None for one that is unknown, used or over."""
     person_id = reception.stores.credentials.find_link(hash_token(token), reception.now())

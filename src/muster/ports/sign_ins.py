@@ -106,6 +106,7 @@ class SecondFactorStore(Protocol):
 class SignInQuery:
     """A search of the log of sign-ins."""
 
+    entry_id: str | None = None
     person_id: str | None = None
     application_id: str | None = None
     result: SignInResult | None = None

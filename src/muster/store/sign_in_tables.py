@@ -47,6 +47,7 @@ sign_ins = sa.Table(
     "sign_ins",
     METADATA,
     sa.Column("key", Key, primary_key=True),
+    sa.Column("entry_id", sa.Text, nullable=False, unique=True),
     sa.Column("at", Instant, nullable=False, index=True),
     sa.Column("person_id", sa.Text),
     sa.Column("application_id", sa.Text),

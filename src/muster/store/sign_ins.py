@@ -23,6 +23,7 @@ class SqlSignInLog:
         with self._database.write() as connection:
             connection.execute(
                 sa.insert(sign_ins).values(
+                    entry_id=entry.id,
                     at=entry.at,
                     person_id=entry.person_id,
                     application_id=entry.application_id,
@@ -37,6 +38,7 @@ class SqlSignInLog:
         key = sign_ins.c.key
         statement = sa.select(key, sign_ins.c.entry).order_by(key if query.ascending else key.desc())
         for column, wanted in (
+            (sign_ins.c.entry_id, query.entry_id),
             (sign_ins.c.person_id, query.person_id),
             (sign_ins.c.application_id, query.application_id),
             (sign_ins.c.result, None if query.result is None else query.result.value),

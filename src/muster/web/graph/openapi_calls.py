@@ -249,6 +249,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("GET", "/auditLogs/directoryAudits"): "directoryAudit[]",
     ("GET", "/auditLogs/directoryAudits/{entry}"): "directoryAudit",
     ("GET", "/auditLogs/signIns"): "signIn[]",
+    ("GET", "/auditLogs/signIns/{entry}"): "signIn",
     ("POST", "/users/{user}/revokeSignInSessions"): "200:flag",
     ("POST", "/users/{user}/createPasswordLink"): "200:passwordLink",
     ("GET", "/users/{user}/authentication/methods"): "authenticationMethod[]",

@@ -206,6 +206,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", "/auditLogs/directoryAudits", Permission.READ_LOGS, logs.list_audits),
     ("GET", "/auditLogs/directoryAudits/{entry}", Permission.READ_LOGS, logs.get_audit),
     ("GET", "/auditLogs/signIns", Permission.READ_LOGS, sign_ins.list_sign_ins),
+    ("GET", "/auditLogs/signIns/{entry}", Permission.READ_LOGS, sign_ins.get_sign_in),
     # Ours
     ("POST", f"{_SCHEMA}/validate", _READ, schema.validate_schema),
     ("GET", f"{_SCHEMA}/versions", _READ, schema.list_versions),

@@ -142,6 +142,15 @@ def list_sign_ins(call: Call) -> Answer:
     return call.collection("auditLogs/signIns", found, shown, next_after=next_after)
 
 
+def get_sign_in(call: Call) -> Answer:
+    """GET /auditLogs/signIns/{entry}."""
+    found, _ = signing_in.sign_ins(call.desk, SignInQuery(entry_id=call.parts["entry"], limit=1))
+    if not found:
+        raise not_found("Sign-in", call.parts["entry"])
+    application = call.desk.stores.applications.get(found[0].application_id or "")
+    return call.entity("auditLogs/signIns", sign_in(found[0], None if application is None else application.app_id))
+
+
 def sign_in(entry: SignIn, app_id: str | None = None) -> Document:
     """Returns Graph's signIn."""
     is_app = entry.application_id is not None

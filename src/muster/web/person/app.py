@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 
 from muster.ui.frame import FORM_PARTS, is_fragment_wanted, make_face, message
 from muster.ui.language import gettext
+from muster.web.person import account, my_apps
 from muster.web.person.context import Rooms, rooms
 from muster.web.person.entrance import Entrance
-from muster.web.person.my_apps import show_my_apps
 from muster.web.persons import Persons
 from muster.web.services import Services
 
@@ -25,8 +25,17 @@ OPEN = frozenset(
 )
 
 View = Callable[..., Any]
-PAGES: tuple[tuple[str, str, View], ...] = (("/myapps", "my_apps", show_my_apps),)
-ACTIONS: tuple[tuple[str, str, View], ...] = ()
+PAGES: tuple[tuple[str, str, View], ...] = (
+    ("/myapps", "my_apps", my_apps.show_my_apps),
+    ("/myapps/account", "account", account.show_account),
+)
+ACTIONS: tuple[tuple[str, str, View], ...] = (
+    ("/myapps/account/password", "save_password", account.save_password),
+    ("/myapps/account/app/begin", "begin_app", account.begin_app),
+    ("/myapps/account/app", "confirm_app", account.confirm_app),
+    ("/myapps/account/app/remove", "remove_app", account.remove_app),
+    ("/myapps/account/codes", "renew_codes", account.renew_codes),
+)
 
 
 def make_person_face(services: Services, persons: Persons) -> flask.Flask:

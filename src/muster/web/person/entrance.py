@@ -45,7 +45,7 @@ class Entrance:
     def __init__(self, persons: Persons) -> None:
         self._persons = persons
         self._reception = persons.reception
-        self._attempts = Attempts()
+        self.attempts = Attempts()
         # Whoever has given the password, but not yet all that is due: a session that opens nothing but these pages.
         self._steps = Guard(_STEP_COOKIE, same_site="Lax", public_url=persons.public_url)
         self.pages: tuple[tuple[str, str, Any], ...] = (
@@ -92,7 +92,7 @@ class Entrance:
             self._fail(name)
             self._persons.record(flask.request.environ, code, person=person, name=name)
             return self._form("sign_in.html", 401, refusal=gettext(_WRONG), **shown)
-        self._attempts.succeed(_machine(), name)
+        self.attempts.succeed(_machine(), name)
         if person is None or code is SignInCode.BLOCKED:
             # Told only to whoever knows the password.
             self._persons.record(flask.request.environ, SignInCode.BLOCKED, person=person, name=name)
@@ -152,7 +152,7 @@ class Entrance:
                 flask.request.environ, SignInCode.SECOND_FACTOR_WRONG, person=person, methods=step.methods
             )
             return self._step_form("code.html", 401, step, refusal=gettext(_WRONG_CODE))
-        self._attempts.succeed(_machine(), name)
+        self.attempts.succeed(_machine(), name)
         return self._go_on(person, (*step.methods, method), own_path(flask.request.form.get("next"), HOME))
 
     def show_password(self) -> Any:
@@ -222,7 +222,7 @@ class Entrance:
 
     def _braked(self, key: str, template: str, **values: Any) -> Response | None:
         """The page that asks to wait, None if an attempt may be made."""
-        seconds = self._attempts.wait(_machine(), key, flask.g.now)
+        seconds = self.attempts.wait(_machine(), key, flask.g.now)
         if seconds is None:
             return None
         person = values.pop("person", None)
@@ -237,7 +237,7 @@ class Entrance:
         return page
 
     def _fail(self, name: str) -> None:
-        self._attempts.fail(_machine(), name, flask.g.now)
+        self.attempts.fail(_machine(), name, flask.g.now)
         logger.warning("a person's sign-in failed", extra={"machine": _machine()})
 
     def _form(self, template: str, status: int, **values: Any) -> Response:

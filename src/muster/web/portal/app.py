@@ -34,6 +34,7 @@ from muster.web.portal import (
     rules,
     safeguards,
     scoping,
+    sign_ins,
     wire,
 )
 from muster.web.portal.forms import SAID
@@ -106,6 +107,8 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/groups/<group_id>/edit", "group_edit", people.show_group_form),
     ("/users/<user_id>", "user", directory.show_user),
     ("/users/<user_id>/why/<sp>", "why", directory.show_why),
+    ("/users/<user_id>/sign-in", "person_sign_in", sign_ins.show_person),
+    ("/sign-ins", "sign_ins", sign_ins.show),
     ("/groups", "groups", directory.show_groups),
     ("/groups/<group_id>", "group", directory.show_group),
 )
@@ -155,6 +158,11 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     ("/users/<user_id>/delete", "delete_user", people.delete),
     ("/users/<user_id>/restore", "restore_user", people.restore),
     ("/users/<user_id>/purge", "purge_user", people.purge),
+    ("/users/<user_id>/sign-in/password", "set_password", sign_ins.set_password),
+    ("/users/<user_id>/sign-in/password/remove", "remove_password", sign_ins.remove_password),
+    ("/users/<user_id>/sign-in/link", "create_link", sign_ins.create_link),
+    ("/users/<user_id>/sign-in/sessions", "end_sessions", sign_ins.end_sessions),
+    ("/users/<user_id>/sign-in/factor", "remove_factor", sign_ins.remove_factor),
     ("/groups/new", "create_group", people.save_group),
     ("/groups/<group_id>/edit", "save_group", people.save_group),
     ("/groups/<group_id>/delete", "delete_group", people.delete_group),
@@ -175,6 +183,7 @@ _STATUS = {
 def make_portal(services: Services, *, set_up_hash: str | None = None) -> flask.Flask:
     """Returns the portal. `set_up_hash`: the hash of the one-time token with which the first administrator is made."""
     app = make_face(__name__, TEMPLATES)
+    app.extensions["services"] = services
     door.hang(app, services, set_up_hash)
     for rule, endpoint, view in PAGES:
         app.add_url_rule(rule, endpoint, view, methods=["GET"])

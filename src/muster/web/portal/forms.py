@@ -32,6 +32,7 @@ SAID = {
     "purged": marked("Deleted for good."),
     "approved": marked("Approved. It is sent in a moment."),
     "rejected": marked("Rejected. It is not sent."),
+    "signed-out": marked("Signed out wherever they were signed in."),
     "applied": marked("The plan is being applied."),
     "watched": marked("Requests are kept from now on."),
     "unwatched": marked("No more requests are kept."),

@@ -18,6 +18,7 @@ def places() -> tuple[tuple[str, str, str], ...]:
         (Permission.READ_DIRECTORY, "/groups", gettext("Groups"), "users-group"),
         (Permission.READ_LOGS, "/logs", gettext("Provisioning logs"), "list-details"),
         (Permission.READ_LOGS, "/audit", gettext("Audit log"), "clipboard-list"),
+        (Permission.READ_LOGS, "/sign-ins", gettext("Sign-in logs"), "key"),
         (Permission.READ_LOGS, "/insights", gettext("Insights"), "chart-bar"),
     )
     me = flask.g.me
