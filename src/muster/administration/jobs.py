@@ -18,6 +18,7 @@ from muster.administration.provenance import standings
 from muster.administration.refusals import bad_request, not_found
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
+from muster.model.durations import write_duration
 from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
     DEFAULT_DOMAIN_SETTING,
@@ -248,7 +249,7 @@ def set_settings(
             desk.stores.jobs.set_watermark(each, None)
     changes = [(name, job.settings.get(name), value) for name, value in sorted(merged.items())]
     if interval is not None and interval != job.interval:
-        changes.append(("interval", str(job.interval), str(interval)))
+        changes.append(("interval", write_duration(job.interval), write_duration(interval)))
     _note(desk, "Update provisioning setting or credentials", application, job, tuple(changes))
     return find_job(desk, application.service_principal_id, job_id)
 
