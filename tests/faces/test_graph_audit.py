@@ -43,6 +43,10 @@ CHANGES_NOTHING = {
 }
 # Tested where the engine or the target plays its part.
 ELSEWHERE = {
+    ("POST", "/sources"),
+    ("DELETE", "/sources/{source}"),
+    ("POST", f"{JOB}/mirror/acceptMissing"),
+    ("POST", f"{JOB}/mirror/readAnew"),
     ("POST", f"{JOB}/provisionOnDemand"),
     ("POST", f"{JOB}/plans/{{plan}}/apply"),
     ("POST", f"{JOB}/bulkUpload"),

@@ -31,6 +31,7 @@ from muster.web.graph.openapi_shapes import (
     thing,
     whole,
 )
+from muster.web.graph.openapi_sources import SOURCES
 
 _KIND = one_of(ObjectKind)
 _MAYBE_COUNT: Schema = {"type": ["integer", "null"]}
@@ -360,6 +361,7 @@ OURS: dict[str, Schema] = {
     "wireLogWrite": thing({"minutes": {"type": "integer", "minimum": 0, "maximum": 1440}}, "minutes"),
     "wireLog": whole({"untilDateTime": MAYBE_INSTANT}),
     **NOTICES,
+    **SOURCES,
     # ------------------------------------------------------------ configuration as code
     "configuration": thing({"applications": ANY}),
     "configurationSchema": thing({"$schema": TEXT, "title": TEXT}, "$schema"),
