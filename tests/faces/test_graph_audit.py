@@ -43,6 +43,7 @@ CHANGES_NOTHING = {
 }
 # Tested where the engine or the target plays its part.
 ELSEWHERE = {
+    ("DELETE", "/users/{user}/authentication/methods/{method}"),
     ("POST", "/sources"),
     ("DELETE", "/sources/{source}"),
     ("POST", f"{JOB}/mirror/acceptMissing"),
@@ -145,6 +146,9 @@ def test_changes_of_the_directory(story: Story) -> None:
     story.does("DELETE", "/users/{user}", activity="Delete user")
     story.does("DELETE", "/directory/deletedItems/{item}", activity="Hard delete user")
     story.ids["user"] = story.ids["bea"]
+    link = story.does("POST", "/users/{user}/createPasswordLink", activity="Create password link").body
+    story.does("POST", "/users/{user}/revokeSignInSessions", activity="Revoke sign in sessions")
+    secrets_of(story, *(str(value) for name, value in link.items() if "ink" in name and name[0] != "@"))
     content = b"userPrincipalName,displayName\ncid@example.com,Cid\n"
     story.does("POST", "/imports?fileName=people.csv", raw=content, activity="Import directory objects")
 
