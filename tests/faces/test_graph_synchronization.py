@@ -189,6 +189,38 @@ def test_a_wrong_interval_is_refused(house: House, job: Started, interval: str) 
     assert job.shown["schedule"]["interval"] == "PT40M"
 
 
+def test_an_empty_value_takes_a_setting_back(house: House, job: Started) -> None:
+    for value in ("true", "", None):
+        change = {"synchronizationJobSettings": [{"name": "TransitiveGroups", "value": value}]}
+        assert house.call("PATCH", job.path, change).status == 204
+        shown = {each["name"]: each["value"] for each in job.shown["synchronizationJobSettings"]}
+        assert (shown.get("TransitiveGroups") or "") == (value or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"id": "another"}, "id cannot be changed"),
+        ({"templateId": "scim"}, "templateId cannot be changed"),
+        ({"interval": "PT1H"}, "The properties interval cannot be changed here"),
+        ({"synchronizationJobSettings": [{"name": "TransitiveGroups", "value": "yes"}]}, "takes true or false"),
+        ({"synchronizationJobSettings": [{"name": "WakeUpOnChange", "value": "1"}]}, "takes true or false"),
+        ({"synchronizationJobSettings": [{"name": "TransitiveGroups", "value": True}]}, "TransitiveGroups is a text"),
+    ],
+)
+def test_what_cannot_be_changed_in_a_job_is_refused_by_name(
+    house: House, job: Started, change: dict[str, Any], says: str
+) -> None:
+    before = job.shown
+    answer = house.call("PATCH", job.path, change)
+    assert (answer.status, says in answer.message) == (400, True), answer.text
+    assert job.shown == before
+
+
+def test_a_job_can_be_sent_back_as_it_was_shown(house: House, job: Started) -> None:
+    assert house.call("PATCH", job.path, job.shown).status == 204
+
+
 def test_settings_and_state_can_be_patched(house: House, job: Started) -> None:
     setting = {"name": "QuarantineTooManyDeletesThreshold", "value": "500"}
     change = {"schedule": {"state": "Paused"}, "synchronizationJobSettings": [setting]}

@@ -36,11 +36,16 @@ def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsy
 def test_a_manager_who_is_not_there_yet_is_named_until_they_come(folder: Path, capsys: Any) -> None:
     file = folder / "people.csv"
     file.write_text("userPrincipalName,displayName,manager\nada@lantaarn.example,Ada,boss@lantaarn.example\n")
+    import_(file, plan=True, data=folder)
+    assert "1 manager not found yet: boss@lantaarn.example." in " ".join(capsys.readouterr().out.split())
     import_(file, data=folder)
     assert "1 manager not found yet: boss@lantaarn.example." in " ".join(capsys.readouterr().out.split())
+    import_(file, plan=True, data=folder, as_json=True)
+    assert json.loads(capsys.readouterr().out)["managersNotFound"] == {"count": 1, "names": ["boss@lantaarn.example"]}
     import_(file, data=folder, as_json=True)
     assert json.loads(capsys.readouterr().out)["managersNotFound"] == {"count": 1, "names": ["boss@lantaarn.example"]}
     file.write_text("userPrincipalName,displayName,manager\nboss@lantaarn.example,Boss,\n")
+    import_(file, plan=True, data=folder)
     import_(file, data=folder)
     assert "not found" not in capsys.readouterr().out
 

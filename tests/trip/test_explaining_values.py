@@ -78,3 +78,13 @@ def test_what_was_sent_hidden_stays_hidden_of_whoever_is_out(trip: Trip) -> None
     trip.unassign(ada)
     row = next(each for each in explained(trip, ada)["mappings"] if each["targetAttribute"] == "title")
     assert (row["value"], row["lastSent"]) == (None, "[Redact]")
+
+
+def test_a_matching_value_that_is_redacted_is_not_shown(trip: Trip) -> None:
+    document = copy.deepcopy(dict(trip.store.jobs.schema(JOB).document))
+    mappings = document["synchronizationRules"][0]["objectMappings"][0]["attributeMappings"]
+    name = next(each for each in mappings if each["targetAttributeName"] == "userName")
+    name["source"] = {"expression": "Redact([userPrincipalName])", "name": "", "type": "Function", "parameters": []}
+    trip.store.jobs.save_schema(JOB, document, "test", trip.clock.now())
+    shown = explained(trip, trip.hire("Ada"))
+    assert {"attribute": "userName", "value": "[Redact]"} in shown["matching"]

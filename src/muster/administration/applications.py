@@ -8,6 +8,7 @@ from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import GalleryPage, all_pages, find, sources
 from muster.model.application import DEFAULT_ACCESS, AppRole, EnterpriseApplication
+from muster.model.counting import number_of
 from muster.model.job import CycleState, ScheduleState, SynchronizationJob
 from muster.model.roles import Permission
 
@@ -250,7 +251,9 @@ def _check_removals(desk: Desk, before: EnterpriseApplication, roles: Sequence[A
     for role in removed:
         holders = sum(1 for assignment in given if assignment.role_id == role.id)
         if holders:
-            raise conflict(f"App role “{role.display_name}” is still assigned {holders} times: unassign it first.")
+            raise conflict(
+                f"App role “{role.display_name}” is still assigned {number_of(holders, 'time')}: unassign it first."
+            )
 
 
 def _changes(before: EnterpriseApplication, after: EnterpriseApplication) -> tuple[Change, ...]:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, conflict
+from muster.model.counting import number_of
 from muster.model.notice import Delivery, MailSecurity, MailServer, NotificationSettings, Webhook
 from muster.model.roles import Permission
 from muster.planning.notices import is_mail_address
@@ -93,7 +94,7 @@ def tell_test(desk: Desk, recipients: Sequence[str] = ()) -> Sequence[TestTold]:
         raise bad_request("Nobody would be told: name recipients.", code="NotificationsNotConfigured")
     told = desk.notifications.tell_test(recipients, desk.now())
     troubles = sum(each.trouble is not None for each in told)
-    _note(desk, (("told", None, f"{len(told)} recipients, {troubles} in vain"),), "Test notifications")
+    _note(desk, (("told", None, f"{number_of(len(told), 'recipient')}, {troubles} in vain"),), "Test notifications")
     return told
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from muster.cli.api import segment
 from muster.cli.console import Failed, err, out, plain, print_json, table
 from muster.cli.reach import DataOption, JsonOption, UrlOption, open_api
+from muster.model.counting import number_of
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.scim.client import AddressInvalid, read_address
 from muster.settings import parse_network
@@ -135,7 +136,7 @@ def _show(document: dict[str, Any], *, everything: bool) -> None:
     colour = _GRADES[grade]
     out.print(
         f"[bold {colour}]{grade}[/bold {colour}]  {escape(document['address'])}: {counts['passed']} passed, "
-        f"{counts['failed']} failed, {counts['skipped']} not tried; {document['requests']} requests",
+        f"{counts['failed']} failed, {counts['skipped']} not tried; {number_of(document['requests'], 'request')}",
         soft_wrap=True,
     )
     rows = [

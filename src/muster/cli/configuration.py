@@ -18,6 +18,7 @@ from muster.cli.configuration_file import (
 )
 from muster.cli.console import Failed, err, out, plain, print_json, table
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.model.counting import number_of
 
 config_app = typer.Typer(
     no_args_is_help=True, help="Applications, roles, assignments, credentials and rules as a file: plan it, apply it."
@@ -84,7 +85,7 @@ def plan(
     else:
         _show(made)
     if check and made["differences"]:
-        raise Failed(f"The installation differs from {file} in {len(made['differences'])} places.")
+        raise Failed(f"The installation differs from {file} in {number_of(len(made['differences']), 'place')}.")
 
 
 @config_app.command("apply")

@@ -21,6 +21,7 @@ from muster.cli.api import HttpApi, query
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.demo_story import Story
 from muster.cli.progress import watch_cycle
+from muster.model.counting import number_of
 from muster.model.exchange import ExchangeFailed, HttpRequest
 from muster.sample.documents import render_json, shipped_document
 from muster.sample.people import DEFAULT_USERS, make_directory
@@ -204,7 +205,7 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     imported = story.import_directory(
         shipped_document() if users == DEFAULT_USERS else render_json(make_directory(users))
     )
-    stage.say(f"Directory: {imported['created']:,} objects created, {imported['failed']} refused")
+    stage.say(f"Directory: {number_of(imported['created'], 'object')} created, {imported['failed']} refused")
     story.add_application()
     story.add_role()
     stage.say("8x8 added from the gallery; app role Supervisor added to its manifest")
@@ -286,7 +287,7 @@ def _target_users(scim_url: str, token: str) -> tuple[int, int]:
 def _show(stage: _Stage, summary: Mapping[str, Any], manager: _Party, token: str) -> None:
     names = ("created", "updated", "disabled", "deleted", "skipped", "failed", "requests", "seconds")
     out.print(table("Both cycles together", list(names), [[str(summary[name]) for name in names]]))
-    out.print(f"At 8x8: {summary['target_users']} users, {summary['target_active']} of them active.\n")
+    out.print(f"At 8x8: {number_of(summary['target_users'], 'user')}, {summary['target_active']} of them active.\n")
     # Lines, not a table: addresses and tokens are copied, so they may not be folded into cells.
     lines = (
         ("Portal", f"{summary['portal_url']}/", f"sign in as {stage.sign_in[0]} with {stage.sign_in[1]}"),
@@ -303,7 +304,7 @@ def _show(stage: _Stage, summary: Mapping[str, Any], manager: _Party, token: str
 
 def _sentence(counters: Mapping[str, int]) -> str:
     parts = [f"{counters[name]} {name}" for name in ("created", "updated", "disabled", "skipped", "failed")]
-    return ", ".join(parts) + f"; {counters['requests']} requests"
+    return ", ".join(parts) + f"; {number_of(counters['requests'], 'request')}"
 
 
 def _causes(story: Story) -> list[list[str]]:

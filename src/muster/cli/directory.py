@@ -12,6 +12,7 @@ from muster.cli.applications import await_work
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.provisioning import show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.model.counting import number_of
 
 _SHOWN_PROBLEMS = 20
 
@@ -36,7 +37,10 @@ def import_(
             progress.add_task(f"{'Planning' if plan else 'Importing'} {file.name} …", total=None)
             answer = await_work(api, work)
         if plan:
-            _show_preview(_plan(api, answer), file.name, as_json=as_json)
+            made = _plan(api, answer)
+            if missing := answer.get("managersNotFound"):
+                made["managersNotFound"] = missing
+            _show_preview(made, file.name, as_json=as_json)
             return
         counters = answer.get("counters") or {}
         problems = _problems(api, str(answer.get("cycleId"))) if counters.get("failed") else []
@@ -46,10 +50,9 @@ def import_(
         names = ("created", "updated", "unchanged", "skipped", "failed")
         out.print(table(f"Imported {file.name}", list(names), [[str(counters.get(name, 0)) for name in names]]))
         _print_problems(problems)
-        if missing := answer.get("managersNotFound"):
-            out.print(escape(_managers_not_found(missing["count"], missing["names"])))
+        _print_missing(answer)
     if problems:
-        said = "1 entry was" if len(problems) == 1 else f"{len(problems)} entries were"
+        said = number_of(len(problems), "entry was", "entries were")
         raise Failed(f"{said} not imported from {file.name}; the others were.")
 
 
@@ -64,15 +67,21 @@ def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
         right = [item for item in made["operations"] if item["kind"] != "fail"]
         # Rows of an earlier file that failed are not tried again by themselves.
         show_plan({**made, "operations": right, "failedWaiting": {"count": 0}}, name, as_json=False)
+        _print_missing(made)
     if problems:
-        said = "1 entry" if len(problems) == 1 else f"{len(problems)} entries"
+        said = number_of(len(problems), "entry", "entries")
         raise Failed(f"{said} of {name} would not be imported; the others would.")
 
 
-def _managers_not_found(count: int, names: list[str]) -> str:
-    more = f" and {count - len(names)} more" if count > len(names) else ""
-    said = "1 manager" if count == 1 else f"{count} managers"
-    return f"{said} not found yet: {', '.join(names)}{more}. Whoever they lead gets them once they are imported."
+def _print_missing(answer: dict[str, Any]) -> None:
+    """Prints the managers who are not there."""
+    missing = answer.get("managersNotFound")
+    if not missing:
+        return
+    count, names = missing["count"], missing["names"]
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    said = f"{number_of(count, 'manager')} not found yet: {', '.join(names)}{more}."
+    out.print(escape(f"{said} Whoever they lead gets them once they are imported."))
 
 
 def _print_problems(problems: list[str]) -> None:

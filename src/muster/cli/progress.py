@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from muster.cli.api import Api, query
 from muster.cli.applications import Named
 from muster.cli.console import err
+from muster.model.counting import number_of
 
 _POLL_SECONDS = 0.2
 _PHASES = {
@@ -44,7 +45,7 @@ def watch_cycle(api: Api, application: Named, cycle_id: str, *, quiet: bool) -> 
                 description=f"{cycle['kind']} cycle: {_PHASES.get(cycle['phase'], cycle['phase'])}",
                 total=max(counters["expected"], done) or None,
                 completed=done,
-                rate=f"{done / seconds:.0f}/s · {counters['requests']} requests",
+                rate=f"{done / seconds:.0f}/s · {number_of(counters['requests'], 'request')}",
             )
             if cycle["state"] != "Running":
                 return cycle

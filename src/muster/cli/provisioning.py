@@ -15,6 +15,7 @@ from muster.cli.applications import Named, await_work, find_application, find_pl
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.progress import watch_cycle
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.model.counting import number_of
 
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Display name or id of the application.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Principal name or id of the user.")]
@@ -284,7 +285,7 @@ def _outlook(outlook: dict[str, Any]) -> str:
         case "stopped":
             return "provisioning is stopped"
         case "waitsForRetry" if attempt is not None:
-            return f"tried {attempt['attempts']} times, next at {at}: {attempt['reason']}"
+            return f"tried {number_of(attempt['attempts'], 'time')}, next at {at}: {attempt['reason']}"
         case "inCycle":
             return f"in the cycle that runs, {outlook['objectsBefore']} before at most, done by {at or 'nobody knows'}"
     return f"{outlook['state']}: next at {at}"
@@ -344,7 +345,7 @@ def _in_words(duration: str) -> str:
 
 def _changes(operation: dict[str, Any]) -> str:
     if operation["kind"] == "create":
-        return f"{len(operation['changes'])} attributes"
+        return number_of(len(operation["changes"]), "attribute")
     shown = [
         f"{change['displayName'].rsplit(':', 1)[-1]}: {change['oldValue'] or '–'} → {change['newValue'] or '–'}"
         for change in operation["changes"]
@@ -379,4 +380,4 @@ def _summary(counters: dict[str, int]) -> str:
 
 def _fail_if_any_failed(counters: dict[str, int]) -> None:
     if counters.get("failed"):
-        raise Failed(f"{counters['failed']} objects failed: see muster logs APP --status failure.")
+        raise Failed(f"{number_of(counters['failed'], 'object')} failed: see muster logs APP --status failure.")

@@ -10,6 +10,7 @@ from muster.cli.applications import await_work, find_application
 from muster.cli.console import err, out, print_json, table
 from muster.cli.provisioning import AppArgument
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.model.counting import number_of
 
 _SHOWN = 100
 _COUNTED = ("evaluated", "drifted", "created", "updated", "disabled", "deleted", "references", "failed")
@@ -48,7 +49,7 @@ def _print(name: str, summary: dict[str, Any], accounts: list[dict[str, Any]]) -
     counters = cycle["counters"]
     out.print(table(f"Reconciliation of {name}", list(_COUNTED), [[str(counters[each]) for each in _COUNTED]]))
     counts = ", ".join(f"{count} {standing}" for standing, count in summary["unmanagedAccounts"].items())
-    out.print(f"{summary['linkedAccounts']} accounts are linked; unmanaged: {counts}.")
+    out.print(f"{number_of(summary['linkedAccounts'], 'account is', 'accounts are')} linked; unmanaged: {counts}.")
     if accounts:
         rows = [
             [item["displayName"] or item["targetId"], item["targetType"], item["standing"], item["sourceName"] or "–"]

@@ -15,6 +15,7 @@ from muster.cli.applications import await_work
 from muster.cli.console import Failed, Misused, err, out, print_json, table
 from muster.cli.provisioning import reach, show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.model.counting import number_of
 
 app = typer.Typer(no_args_is_help=True, help="Sources: where the directory's people come from.")
 
@@ -231,14 +232,14 @@ def read(
     if as_json:
         print_json({"counters": counters, "mirror": mirror})
     elif not counters:
-        out.print(f"Nothing is new: {mirror['users']:,} users and {mirror['groups']:,} groups.")
+        out.print(f"Nothing is new: {number_of(mirror['users'], 'user')} and {number_of(mirror['groups'], 'group')}.")
     else:
         names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
         out.print(table(f"Read {found.name}", list(names), [[str(counters[name]) for name in names]]))
     if not as_json and mirror["incompleteBecause"]:
         out.print(f"[yellow]{escape(mirror['incompleteBecause'])}[/yellow]")
     if failed := counters.get("failed"):
-        said = "1 entry" if failed == 1 else f"{failed} entries"
+        said = number_of(failed, "entry", "entries")
         raise Failed(f"{said} of {found.name} failed: see muster source show, or muster logs.")
 
 
@@ -264,7 +265,10 @@ def remove(
     """Remove a source, saying what becomes of its people."""
     with _open(source, data, url, token) as found:
         done = found.api.call("DELETE", f"/sources/{segment(found.document['id'])}?people={people}")
-    out.print(f"{escape(found.name)} is in the recycle bin; {done['removedPeople']} people went with it.")
+    out.print(
+        f"{escape(found.name)} is in the recycle bin; "
+        f"{number_of(done['removedPeople'], 'person', 'people')} went with it."
+    )
 
 
 @contextmanager

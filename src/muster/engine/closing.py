@@ -5,6 +5,7 @@ from dataclasses import replace
 from muster.engine.awaiting import ask_for_approval
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.quarantining import change_quarantine
+from muster.model.counting import number_of
 from muster.model.failures import JobFailure, TooManyDeletes
 from muster.model.hold import HoldCode, HoldFilter
 from muster.model.job import LEARNED, Cycle, CyclePhase, CycleState, SynchronizationJob
@@ -68,10 +69,13 @@ def _failure_of(cycle: Cycle, parts: JobParts, stores: EngineStores) -> JobFailu
         count = sum(group.count for group in undecided)
         first = undecided[0].cause
         why = f" {undecided[0].count} because: {first.sentence}." if first is not None else ""
-        are = "removal is" if count == 1 else "removals are"
-        return TooManyDeletes(f"{count} {are} held: more than the job's thresholds allow.{why}")
+        return TooManyDeletes(
+            f"{number_of(count, 'removal is', 'removals are')} held: more than the job's thresholds allow.{why}"
+        )
     if cycle.counters.held and not cycle.complete:
-        return TooManyDeletes(f"{cycle.counters.held} removals are held: the source could not be read whole.")
+        return TooManyDeletes(
+            f"{number_of(cycle.counters.held, 'removal is', 'removals are')} held: the source could not be read whole."
+        )
     if verdict_of_cycle(cycle.counters, parts.quarantine_terms) is not None:
         counters = cycle.counters
         return JobFailure(

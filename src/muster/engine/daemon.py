@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -16,7 +16,8 @@ from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
-from muster.model.job import Cycle, CycleState, ScheduleState, SynchronizationJob
+from muster.model.job import Cycle, CycleState, Plan, ScheduleState, SynchronizationJob
+from muster.model.operation import OperationKind
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
 from muster.ports.applications import ApplicationStore
 from muster.ports.directory import DirectoryStore
@@ -35,6 +36,7 @@ _SAY_EVERY_ROUNDS = 60
 
 # Of managers whom a file names and nobody has seen.
 _NAMES_SHOWN = 20
+_MANAGER = "manager"
 
 
 _INTERRUPTED = {
@@ -311,6 +313,7 @@ class Daemon:
                 "jobId": plan.job_id,
                 "servicePrincipalId": job.service_principal_id if job is not None else None,
                 "counters": asdict(plan.counters),
+                **_not_found(self._managers_to_miss(plan)),
             }
         cycle = self._begin_import({"file": str(work.payload["file"]), **asked_by(work.initiator)})
         if cycle is None:
@@ -322,9 +325,22 @@ class Daemon:
                 remedy=failure.remedy if failure else "Check the file.",
             )
         answer = self._carry_out(cycle)
-        missing = self._stores.links.missing_ends(self._import_job_id, "manager")
-        shown = {"count": len(missing), "names": missing[:_NAMES_SHOWN]}
-        return {**answer, "managersNotFound": shown} if missing else answer
+        return {**answer, **_not_found(self._stores.links.missing_ends(self._import_job_id, _MANAGER))}
+
+    def _managers_to_miss(self, plan: Plan) -> Sequence[str]:
+        """Returns whom people of the file, or of one before it, have as their manager and nobody will have seen."""
+        wanted = {
+            source_id
+            for operation in plan.operations
+            for reference in operation.references
+            if reference.attribute == _MANAGER
+            for source_id in reference.source_ids
+        }
+        wanted.update(self._stores.links.missing_ends(plan.job_id, _MANAGER))
+        come = {operation.source_id for operation in plan.operations if operation.kind is not OperationKind.FAIL}
+        open_ones = sorted(wanted - come)
+        known = self._stores.links.links(plan.job_id, ObjectKind.USER, open_ones)
+        return [source_id for source_id in open_ones if source_id not in known]
 
     def _begin_import(self, options: Mapping[str, str]) -> Cycle | None:
         """Begins an import once those before it have ended; one that a dead process left is ended first."""
@@ -382,3 +398,10 @@ class Daemon:
 def cycle_of(run_id: str) -> str:
     """Returns the cycle that a run is a try at."""
     return run_id.partition(".")[0]
+
+
+def _not_found(managers: Sequence[str]) -> dict[str, Any]:
+    """What an import answers of managers who are not there; nothing if all are."""
+    if not managers:
+        return {}
+    return {"managersNotFound": {"count": len(managers), "names": list(managers[:_NAMES_SHOWN])}}

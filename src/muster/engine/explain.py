@@ -69,7 +69,7 @@ def explain(parts: JobParts, stores: EngineStores, change: Change, clock: Clock,
             for grant in change.grants
         ],
         "failure": None if intent.failure is None else {"code": intent.failure.code, "reason": intent.failure.sentence},
-        "matching": [{"attribute": item.attribute, "value": item.value} for item in intent.matching],
+        "matching": [{"attribute": item.attribute, "value": item.shown} for item in intent.matching],
         "mappings": [row(item) for item in rules.values],
         "link": None
         if link is None

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from muster.engine.cycle import is_asked_for
 from muster.engine.parts import EngineStores
-from muster.model.job import Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
+from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.planning.terms import reconcile_every
 from muster.ports.world import Clock
 
 DEBOUNCE = timedelta(seconds=1)
 # Job setting: with "false" a change waits for the interval instead of waking the job.
-WAKE_UP = "WakeUpOnChange"
+
 _LOOKED_BACK = 200
 # So soon a source that could not be read is asked again.
 UNREAD_RETRY = timedelta(minutes=2)
@@ -96,7 +96,7 @@ class Schedule:
         if latest <= job.watermark or not quiet:
             # A manager or member that the target refused is tried again once an interval, not only after a change.
             return rested and self._has_references_to_set(job, now)
-        wakes = job.settings.get(WAKE_UP, "true").lower() != "false"
+        wakes = job.settings.get(WAKE_UP_SETTING, "true").lower() != "false"
         return wakes or rested
 
     def _is_to_be_read(self, job: SynchronizationJob, now: datetime, every: timedelta) -> bool:

@@ -12,6 +12,8 @@ from muster.model.operation import MatchingValue, Operation
 DEFAULT_INTERVAL = timedelta(minutes=40)
 # A job's setting (ours): members of groups within assigned groups count, at any depth.
 TRANSITIVE_GROUPS_SETTING = "TransitiveGroups"
+# Whether a change in the directory wakes the job.
+WAKE_UP_SETTING = "WakeUpOnChange"
 # A job's setting (ours): what DefaultDomain() gives.
 DEFAULT_DOMAIN_SETTING = "DefaultDomain"
 # A job's settings (ours): how often it is reconciled by itself, and what becomes of values changed at the target.

@@ -6,6 +6,7 @@ from datetime import datetime
 from html import escape
 from urllib.parse import quote
 
+from muster.model.counting import number_of
 from muster.model.job import QuarantineReason
 from muster.model.notice import Notice, NoticeKind
 
@@ -136,10 +137,11 @@ def _lifted(notice: Notice, name: str) -> _Words:
 
 def _held(notice: Notice, name: str) -> _Words:
     return (
-        f"{name}: {notice.count:,} removals are held",
+        f"{name}: {number_of(notice.count, 'removal is', 'removals are')} held",
         (
-            f"At {_at(notice.at)} {notice.count:,} accounts would have been disabled or deleted at {name}, more than "
-            "the job's accidental-deletion threshold allows. None was touched; everything else was provisioned."
+            f"At {_at(notice.at)} {number_of(notice.count, 'account')} would have been disabled or deleted at "
+            f"{name}, more than the job's accidental-deletion threshold allows. Nothing was touched; "
+            "everything else was provisioned."
         ),
         (
             (
@@ -153,10 +155,10 @@ def _held(notice: Notice, name: str) -> _Words:
 
 def _awaited(notice: Notice, name: str) -> _Words:
     return (
-        f"{name}: {notice.count:,} operations wait for approval",
+        f"{name}: {number_of(notice.count, 'operation waits', 'operations wait')} for approval",
         (
             f"A cycle at {_at(notice.at)} decided what is to be done at {name}. The job asks for approval: "
-            f"{notice.count:,} operations wait for it, and nothing of them was sent."
+            f"{number_of(notice.count, 'operation waits', 'operations wait')} for it, and nothing of that was sent."
         ),
         ("Look at what is held, by cause, and approve or reject it.",),
     )
@@ -176,7 +178,10 @@ def _disabled(notice: Notice, name: str) -> _Words:
 def _no_progress(notice: Notice, name: str) -> _Words:
     return (
         f"{name}: a cycle makes no progress",
-        f"The running cycle to {name} has not come further for {notice.count} minutes, since {_at(notice.since)}.",
+        (
+            f"The running cycle to {name} has not come further for {number_of(notice.count, 'minute')}, since "
+            f"{_at(notice.since)}."
+        ),
         (
             (
                 "Look whether the application answers slowly or asks for a pause (HTTP 429), and at the service's log. "
@@ -188,10 +193,10 @@ def _no_progress(notice: Notice, name: str) -> _Words:
 
 def _digest(notice: Notice, name: str) -> _Words:
     return (
-        f"{name}: {notice.count:,} failures in a day",
+        f"{name}: {number_of(notice.count, 'failure')} in a day",
         (
-            f"Between {_at(notice.since)} and {_at(notice.at)}, {notice.count:,} attempts to provision an object to "
-            f"{name} failed. Each is tried again by itself."
+            f"Between {_at(notice.since)} and {_at(notice.at)}, {number_of(notice.count, 'attempt')} to provision an "
+            f"object to {name} failed. Each is tried again by itself."
         ),
         ("Look at the failures in the log; each entry says what to do.",),
     )

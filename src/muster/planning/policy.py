@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from muster.model.counting import number_of
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState
 from muster.model.operation import Operation, OperationKind, Verb
@@ -131,12 +132,12 @@ def removal_verdict(removals: int, linked: int, threshold: RemovalThreshold) -> 
         return None
     if removals > threshold.count:
         return (
-            f"This cycle would disable or delete {removals} accounts; "
-            f"the job's accidental-deletion threshold is {threshold.count}."
+            f"This cycle would disable or delete {number_of(removals, 'account')}; "
+            f"the job's accidental-deletion threshold is {threshold.count:,}."
         )
     if _exceeds(removals, linked, threshold.share, threshold):
         return (
-            f"This cycle would disable or delete {removals} of {linked} accounts "
+            f"This cycle would disable or delete {removals:,} of {number_of(linked, 'account')} "
             f"({removals / linked:.0%}); the job's threshold is {threshold.share:.0%}."
         )
     return None
@@ -172,14 +173,14 @@ def _rolling_verdict(total: int, lately: int, population: Population, threshold:
     together = total + lately
     if together > threshold.rolling_count:
         return (
-            f"With the {lately} accounts disabled or deleted in the last 24 hours this cycle would bring it to "
-            f"{together}; the job's threshold for 24 hours is {threshold.rolling_count}."
+            f"With {number_of(lately, 'account')} disabled or deleted in the last 24 hours this cycle would bring it "
+            f"to {together:,}; the job's threshold for 24 hours is {threshold.rolling_count:,}."
         )
     share = threshold.rolling.share
     if share is not None and _exceeds(together, population.linked, share, threshold):
         return (
-            f"With the {lately} accounts disabled or deleted in the last 24 hours this cycle would bring it to "
-            f"{together} of {population.linked} ({together / population.linked:.0%}); "
+            f"With {number_of(lately, 'account')} disabled or deleted in the last 24 hours this cycle would bring it "
+            f"to {together:,} of {population.linked:,} ({together / population.linked:.0%}); "
             f"the job's threshold for 24 hours is {share:.0%}."
         )
     return None

@@ -7,7 +7,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from muster.model.durations import read_duration
-from muster.model.job import DRIFT_POLICY_SETTING, RECONCILE_EVERY_SETTING
+from muster.model.job import (
+    DRIFT_POLICY_SETTING,
+    RECONCILE_EVERY_SETTING,
+    TRANSITIVE_GROUPS_SETTING,
+    WAKE_UP_SETTING,
+)
 from muster.planning.completeness import DEFAULT_LOST_SHARE
 from muster.planning.drift import DriftPolicy, read_drift_policy, read_reconcile_every
 from muster.planning.precedence import (
@@ -202,7 +207,15 @@ def _preset(text: str) -> QuarantineTerms:
     return _PRESETS[text.lower()]
 
 
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("takes true or false")
+    return text.lower() == "true"
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
+    TRANSITIVE_GROUPS_SETTING: _flag,
+    WAKE_UP_SETTING: _flag,
     ESCROW_QUICK_ATTEMPTS: _whole,
     ESCROW_LADDER: _ladder,
     ESCROW_GIVE_UP_AFTER: _span,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from muster.model.counting import number_of
 from muster.model.directory import ObjectKind
 from muster.sources.columns import Role, explain_unknown, find_column
 from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
@@ -200,12 +201,10 @@ def _collect(lines: _Lines, line: str, rest: list[tuple[int, str]], limits: File
 def _wrong_length(fields: list[str], header: _Header) -> str | None:
     expected = len(header.titles)
     if len(fields) < expected and any(fields):
-        return (
-            f" ends after {header.column(len(fields))}: it has {len(fields)} values and the header {expected} columns."
-        )
+        return f" ends after {header.column(len(fields))}: {_widths(len(fields), expected)}."
     # Lenient: Excel fills rows up with empty cells.
     if any(fields[expected:]):
-        return f", column {expected + 1}: it has {len(fields)} values and the header {expected} columns."
+        return f", column {expected + 1}: {_widths(len(fields), expected)}."
     return None
 
 
@@ -230,3 +229,7 @@ def _misplaced_quote(line: str, delimiter: str) -> int:
             position = end + 1
         column += 1
     return column
+
+
+def _widths(values: int, columns: int) -> str:
+    return f"it has {number_of(values, 'value')} and the header {number_of(columns, 'column')}"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from muster.model.counting import number_of
 from muster.model.exchange import HttpResponse
 from muster.model.failures import JobFailure, ObjectFailure
 from muster.model.operation import Operation, OperationKind
@@ -123,7 +124,7 @@ class ScimBulk:
         False: the request was not carried out, and smaller ones may be. Raises JobFailure.
         """
         hidden = [value for entry in entries for value in entry.errand.redacted]
-        errand = self._session.errand(Purpose.BULK, f"{len(entries)} operations", hidden)
+        errand = self._session.errand(Purpose.BULK, number_of(len(entries), "operation"), hidden)
         try:
             response = self._session.wire.send(form_bulk([entry.part for entry in entries]), errand)
         except (UnknownOutcome, ObjectFailure) as trouble:
@@ -134,7 +135,9 @@ class ScimBulk:
             self._reader.forget_lists()
         if response.status == _TOO_LARGE or (response.status == 400 and read_error(response.body)[0] == "tooMany"):
             size = len(entries) // 2
-            self._session.learn(f"it takes no more than {size} operations at once", operations_per_request=size)
+            self._session.learn(
+                f"it takes no more than {number_of(size, 'operation')} at once", operations_per_request=size
+            )
             return False
         if 200 <= response.status < 300:
             self._fit(response.elapsed)

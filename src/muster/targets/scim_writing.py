@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from muster.model.counting import number_of
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpResponse
 from muster.model.failures import OperationRefused, TargetObjectGone, ValueRefused
@@ -205,7 +206,9 @@ class ScimWriter:
         # Else it may be one member that is refused, and there is no limit to learn.
         if response.status == 413 or read_error(response.body)[0] == "tooMany":
             size = _size(halves[0])
-            self._session.learn(f"it takes no more than {size} members at once", members_per_request=max(size, 1))
+            self._session.learn(
+                f"it takes no more than {number_of(size, 'member')} at once", members_per_request=max(size, 1)
+            )
 
     def _lacks_target(self, response: HttpResponse) -> bool:
         return self._session.is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"

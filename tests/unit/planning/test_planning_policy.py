@@ -290,8 +290,8 @@ def test_verdicts_tell_their_numbers() -> None:
     population = Population(linked=1_000, groups=10, members=100)
     day = removal_verdicts({RemovalKind.DISABLE: 5}, population, 1_000, RemovalThreshold())
     assert day[RemovalKind.DISABLE] == (
-        "With the 1000 accounts disabled or deleted in the last 24 hours this cycle would bring it to 1005; "
-        "the job's threshold for 24 hours is 1000."
+        "With 1,000 accounts disabled or deleted in the last 24 hours this cycle would bring it to 1,005; "
+        "the job's threshold for 24 hours is 1,000."
     )
     share = removal_verdicts({RemovalKind.DISABLE: 50}, population, 50, RemovalThreshold(rolling=Limit(share=0.05)))
     assert "100 of 1000 (10%)" in share[RemovalKind.DISABLE]

@@ -1,6 +1,6 @@
 """One call of the API and its answer as values, and the route that joins them; no HTTP library here."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -112,6 +112,15 @@ class Call:
                 "PreconditionFailed",
                 "The object has changed since it was read: read it again, and send the change with its new ETag.",
             )
+
+    def check_fixed(self, fields: Mapping[str, Any], fixed: Mapping[str, str], known: Collection[str]) -> None:
+        """Checks that a change has properties that are known, and those that are fixed as they are. Raises: Refused."""
+        other = [name for name, value in fixed.items() if fields.get(name, value) != value]
+        if other:
+            raise bad_request(f"{', '.join(other)} cannot be changed: leave it out.")
+        unknown = [name for name in fields if name not in fixed and name not in known and "@odata." not in name]
+        if unknown:
+            raise bad_request(f"The properties {', '.join(unknown[:5])[:300]} cannot be changed here.")
 
     def _next_link(self, next_after: str) -> str:
         parts = urlsplit(self.url)

@@ -30,6 +30,8 @@ from muster.web.graph.render_logs import on_demand, on_demand_failure, on_demand
 ON_DEMAND_WAIT = timedelta(seconds=60)
 _STATUS_INFO = "Microsoft.Identity.Health.CPP.Common.DataContracts.SyncFabric.StatusInfo"
 _POLL = timedelta(milliseconds=100)
+_CHANGEABLE = frozenset({"schedule", "synchronizationJobSettings"})
+_SHOWN = frozenset({"status", "schema", "schemaVersion", "bulkUpload"})
 
 
 def get_synchronization(call: Call) -> Answer:
@@ -161,7 +163,11 @@ def update_job(call: Call) -> Answer:
     """PATCH …/jobs/{job}: interval, settings, and the schedule's state as start and pause set it."""
     sp = application_of(call).service_principal_id
     job_id = call.parts["job"]
-    interval, settings, state = _schedule(call.fields())
+    fields = call.fields()
+    job = jobs.find_job(call.desk, sp, job_id)
+    # Lenient: clients send the whole job back as they were shown it. What only we can say is not taken from them.
+    call.check_fixed(fields, {"id": job.id, "templateId": job.template_id}, _CHANGEABLE | _SHOWN)
+    interval, settings, state = _schedule(fields)
     if interval is not None or settings:
         jobs.set_settings(call.desk, sp, job_id, settings, interval=interval)
     if state is ScheduleState.ACTIVE:
@@ -324,14 +330,21 @@ def _schedule(fields: Document) -> tuple[timedelta | None, dict[str, str], Sched
     if state_text is not None and state_text not in states:
         raise bad_request(f"schedule.state takes {', '.join(states)}.")
     settings = {
-        required_text(item, "name"): text_of(item, "value", optional=True) or ""
-        for item in object_list(fields, "synchronizationJobSettings")
+        required_text(item, "name"): _setting(item) for item in object_list(fields, "synchronizationJobSettings")
     }
     return (
         None if interval_text is None else _interval(interval_text),
         settings,
         None if state_text is None else states[state_text],
     )
+
+
+def _setting(item: Document) -> str:
+    """The value of a setting; an empty one takes the setting back."""
+    value = item.get("value")
+    if value is not None and not isinstance(value, str):
+        raise bad_request(f"The value of the setting {required_text(item, 'name')[:60]} is a text.")
+    return value or ""
 
 
 def _interval(text: str) -> timedelta:

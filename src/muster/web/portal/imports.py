@@ -63,6 +63,7 @@ def _values(asked: Work) -> dict[str, Any]:
         "plan": plan,
         "counters": answer.get("counters") or {},
         "cycle_id": answer.get("cycleId"),
+        "missing": answer.get("managersNotFound"),
         "kinds": Counter(each.kind.value for each in plan.operations) if plan else {},
         "wrong": [each for each in plan.operations if each.kind is OperationKind.FAIL][:SHOWN] if plan else [],
         "shown": [each for each in plan.operations if _is_shown(each)][:SHOWN] if plan else [],
