@@ -156,6 +156,7 @@ class House:
             credentials=store.credentials,
             second_factors=store.second_factors,
             sign_ins=store.sign_ins,
+            inbound=store.inbound,
         )
         self.services = Services(
             stores=self.stores,

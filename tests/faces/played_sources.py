@@ -72,9 +72,9 @@ class FolderSource:
 
 
 @contextmanager
-def open_installation(folder: Path) -> Iterator[LocalApi]:
+def open_installation(folder: Path, **options: str) -> Iterator[LocalApi]:
     """A fresh installation, whose engine does what it is asked for."""
-    settings = load_settings(data=folder)
+    settings = load_settings(data=folder, **options)
     open_house(settings, folder).database.close()
     with open_site(settings) as (site, secret):
         yield LocalApi(site, secret)

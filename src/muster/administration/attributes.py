@@ -35,13 +35,16 @@ def checked(kind: ObjectKind, attributes: Mapping[str, Any]) -> Attributes:
     return kept
 
 
-def check_principal_name(name: str | None) -> None:
-    """Checks a principal name: `alias@domain`, no blanks, at most 113 characters. Raises: Refused."""
+def check_principal_name(name: str | None, *, is_free: bool = False) -> None:
+    """Checks a principal name: `alias@domain`, no blanks, at most 113 characters. Raises: Refused.
+
+    Args: is_free: whether a name without a domain will do; SCIM asks for none (RFC 7643 §4.1.1).
+    """
     alias, _, domain = (name or "").rpartition("@")
-    if not alias or not domain or len(name or "") > 113 or any(character.isspace() for character in name or ""):
-        raise bad_request(
-            "userPrincipalName must be written alias@domain, without blanks and with at most 113 characters."
-        )
+    has_shape = bool(name) if is_free else bool(alias and domain)
+    if not has_shape or len(name or "") > 113 or any(character.isspace() for character in name or ""):
+        shape = "" if is_free else "written alias@domain, "
+        raise bad_request(f"userPrincipalName must be {shape}without blanks and with at most 113 characters.")
 
 
 def require_filled(kind: ObjectKind, attributes: Attributes, names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.holds import HoldStore
+from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
@@ -76,6 +77,7 @@ class Stores:
     second_factors: SecondFactorStore
     sign_ins: SignInLog
     discovery: DiscoveryStore
+    inbound: InboundStore
     mirrors: MirrorStore
     supplies: SupplyStore
 

@@ -47,13 +47,18 @@ def search(desk: Desk, query: DirectoryQuery) -> DirectoryPage:
 
 
 def create_user(
-    desk: Desk, attributes: Mapping[str, Any], *, manager_id: str | None = None, object_id: str | None = None
+    desk: Desk,
+    attributes: Mapping[str, Any],
+    *,
+    manager_id: str | None = None,
+    object_id: str | None = None,
+    has_free_name: bool = False,
 ) -> DirectoryObject:
-    """Returns the new user. Raises: Refused."""
+    """Returns the new user; `has_free_name`: the principal name needs no domain. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
     values = {"accountEnabled": True, "userType": "Member", **checked(ObjectKind.USER, attributes)}
     require_filled(ObjectKind.USER, values, ("displayName", "userPrincipalName", "accountEnabled"))
-    check_principal_name(values["userPrincipalName"])
+    check_principal_name(values["userPrincipalName"], is_free=has_free_name)
     if manager_id is not None:
         _with_lifecycle(desk, manager_id, Lifecycle.PRESENT)
     created = write_one(
@@ -64,13 +69,15 @@ def create_user(
     return created
 
 
-def update_user(desk: Desk, name: str, attributes: Mapping[str, Any]) -> DirectoryObject:
+def update_user(
+    desk: Desk, name: str, attributes: Mapping[str, Any], *, has_free_name: bool = False
+) -> DirectoryObject:
     """Returns the changed user; attributes that are not given stay. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
     values = checked(ObjectKind.USER, attributes)
     before = _with_lifecycle(desk, name, Lifecycle.PRESENT)
     if "userPrincipalName" in values:
-        check_principal_name(values["userPrincipalName"])
+        check_principal_name(values["userPrincipalName"], is_free=has_free_name)
     for required in ("displayName", "accountEnabled"):
         if required in values and values[required] is None:
             raise bad_request(f"{required} cannot be cleared.")

@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from muster.administration.desk import Desk
+from muster.administration.inbound.documents import read_user
 from muster.administration.refusals import bad_request
 from muster.gallery.catalogue import find_inbound
-from muster.model.directory import DirectoryObject
+from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.planning.precedence import EXISTENCE, Standing, owners, read_standing
@@ -15,12 +18,12 @@ from muster.ports.applications import ApplicationStore, JobStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The source whose word counts for a value."""
+    """The source whose word counts for a value; a SCIM client has neither application nor job."""
 
     name: str
-    service_principal_id: str
-    job_id: str
     source_id: str
+    service_principal_id: str | None = None
+    job_id: str | None = None
 
 
 def standings(jobs: JobStore, applications: ApplicationStore) -> dict[str, Standing]:
@@ -42,12 +45,12 @@ def origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
     """Returns by attribute which source supplies it; what is not named was entered here. Raises: Refused."""
     desk.require(Permission.READ_DIRECTORY)
     known = standings(desk.stores.jobs, desk.stores.applications)
+    shown = _given_by_client(desk, found)
     if not known:
-        return {}
+        return shown
     supplies = desk.stores.supplies.supplies(found.kind, [found.object_id]).get(found.object_id, ())
     by_job = {supply.job_id: supply for supply in supplies}
     edited = desk.stores.supplies.edited([found.object_id]).get(found.object_id, ())
-    shown = {}
     for attribute, owner in owners(known, supplies).items():
         job = desk.stores.jobs.get(owner.job_id)
         if job is None or (attribute in edited and owner.lets_edit(attribute)):
@@ -59,6 +62,18 @@ def origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
             source_id=by_job[owner.job_id].source_id,
         )
     return shown
+
+
+def _given_by_client(desk: Desk, found: DirectoryObject) -> dict[str, Origin]:
+    """What stands as a SCIM client gave it."""
+    place = desk.stores.inbound.get(found.kind, found.object_id)
+    if place is None or place.record is None:
+        return {}
+    record = place.record
+    document = orjson.loads(record.content)
+    given = read_user(document) if found.kind is ObjectKind.USER else {"displayName": document.get("displayName")}
+    origin = Origin(name=f"SCIM client {record.client_name}", source_id=record.external_id or found.object_id)
+    return {name: origin for name, value in given.items() if value is not None and value == found.attributes.get(name)}
 
 
 def claim(desk: Desk, found: DirectoryObject, names: Collection[str]) -> None:

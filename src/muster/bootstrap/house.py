@@ -100,6 +100,7 @@ class House:
             discovery=store.discovery,
             mirrors=store.mirrors,
             supplies=store.supplies,
+            inbound=store.inbound,
         )
 
     def engine_stores(self) -> EngineStores:

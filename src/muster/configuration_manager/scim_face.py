@@ -10,9 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 import orjson
 from sqlalchemy import Connection
@@ -28,7 +26,6 @@ from muster.http_server.messages import Answer, Lane, Request
 from muster.scim.errors import (
     Forbidden,
     InternalError,
-    InvalidSyntax,
     ResourceNotFound,
     ScimError,
     TooManyRequests,
@@ -36,14 +33,13 @@ from muster.scim.errors import (
 )
 from muster.scim.messages import MEDIA_TYPE, ScimRequest, ScimResponse, answer_error
 from muster.scim.profile import ServerProfile
+from muster.scim.query import read_query
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
 from muster.scim.server import ScimServer
 
 logger = logging.getLogger(__name__)
 
-LIMIT_QUERY_CHARACTERS = 16_384
-LIMIT_QUERY_FIELDS = 50
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # The request headers that SCIM reads.
 HEADERS = tuple((name.encode(), name) for name in ("content-type", "accept", "if-match", "if-none-match"))
@@ -177,7 +173,7 @@ class ScimFace:
                 ScimRequest(
                     method=method,
                     path=rest or "/",
-                    query=_read_query(query) if query else {},
+                    query=read_query(query) if query else {},
                     headers={named: headers[key].decode("latin-1") for key, named in HEADERS if key in headers},
                     body=request.body,
                     base_url=served.base_url,
@@ -334,30 +330,6 @@ def _split_path(path: str) -> tuple[str, str | None]:
     name, _, below = path[len(PREFIX) :].partition("/")
     at, found, rest = below.partition(SCIM)
     return name, None if at or not found or (rest and not rest.startswith("/")) else rest
-
-
-@lru_cache(maxsize=1024)
-def _read_query(text: str) -> dict[str, str]:
-    """The decoded query; not to be changed. Raises: InvalidSyntax."""
-    if len(text) > LIMIT_QUERY_CHARACTERS:
-        raise InvalidSyntax(
-            f"The query has {len(text)} characters; the limit (query length) is {LIMIT_QUERY_CHARACTERS}."
-        )
-    if text.count("&") >= LIMIT_QUERY_FIELDS:
-        raise InvalidSyntax(f"The query has more fields than the limit (query fields) of {LIMIT_QUERY_FIELDS}.")
-    found = {}
-    try:
-        for field in text.split("&"):
-            if field:
-                name, _, value = field.partition("=")
-                found[_decode(name)] = _decode(value)
-    except ValueError:
-        raise InvalidSyntax("The query cannot be decoded: percent-encode it as UTF-8.") from None
-    return found
-
-
-def _decode(text: str) -> str:
-    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
 
 
 def _fault() -> ScimResponse:

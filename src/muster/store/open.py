@@ -13,6 +13,7 @@ from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.holds import HoldStore
+from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.retention import RecordStore
@@ -31,6 +32,7 @@ from muster.store.directory import SqlDirectory
 from muster.store.discovery import SqlDiscovery
 from muster.store.feed import SqlDirectoryFeed
 from muster.store.holds import SqlHolds
+from muster.store.inbound import SqlInbound
 from muster.store.jobs import SqlJobs
 from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
@@ -65,6 +67,7 @@ class Store:
     discovery: DiscoveryStore
     log: LogStore
     mirrors: MirrorStore
+    inbound: InboundStore
     plans: PlanStore
     work: WorkQueue
     audit: AuditStore
@@ -124,6 +127,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         discovery=SqlDiscovery(database),
         log=SqlLog(database),
         mirrors=SqlMirrors(database),
+        inbound=SqlInbound(database),
         plans=SqlPlans(database),
         work=SqlWorkQueue(database),
         audit=SqlAudit(database),

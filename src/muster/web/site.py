@@ -8,6 +8,8 @@ import orjson
 
 from muster.web.graph.app import VERSIONS, make_app
 from muster.web.graph.openapi import make_document
+from muster.web.inbound_scim import PREFIX as INBOUND
+from muster.web.inbound_scim import make_inbound
 from muster.web.services import Services
 from muster.web.sign_in import SignIn
 
@@ -29,6 +31,7 @@ def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -
         **(mounts or {}),
         **{f"/{version}": api for version in VERSIONS},
         **dict.fromkeys(sign_in.paths, sign_in),
+        INBOUND: make_inbound(services),
         "/openapi.json": _description(services),
         "/healthz": _health,
         "/readyz": _readiness(services.trouble),
