@@ -12,7 +12,7 @@ from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
 from muster.model.hold import Hold, HoldFilter, HoldState
-from muster.model.job import CycleKind, CycleState, Plan, PlanKind, ScheduleState
+from muster.model.job import CycleKind, CycleState, Plan, PlanKind, ScheduleState, SynchronizationJob
 from muster.model.log import Initiator, InitiatorType
 from muster.model.roles import Caller, CallerKind, Permission
 from muster.model.schema_document import read_schema
@@ -40,14 +40,13 @@ class Subject:
 
 def ask_for_plan(desk: Desk, service_principal_id: str, job_id: str) -> Work:
     """Returns the queued making of a plan: what a cycle would do now. Raises: Refused."""
-    desk.require(Permission.RUN_JOBS)
-    job = find_job(desk, service_principal_id, job_id)
+    job = _job_to_run(desk, service_principal_id, job_id)
     return _queue(desk, WorkKind.PLAN, job.id, {})
 
 
 def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str) -> Work:
     """Returns the queued application of a plan. Raises: Refused, also for a plan that was applied already."""
-    desk.require(Permission.RUN_JOBS)
+    _job_to_run(desk, service_principal_id, job_id)
     plan = find_plan(desk, service_principal_id, job_id, name)
     if plan.applied_at is not None:
         raise conflict(f"Plan {plan.hash} was applied at {plan.applied_at:%Y-%m-%dT%H:%M:%SZ}: make a new one.")
@@ -101,8 +100,7 @@ def _holds(desk: Desk, job_id: str, ids: Sequence[str]) -> Iterator[Hold]:
 
 def ask_for_rollback(desk: Desk, service_principal_id: str, job_id: str, cycle_id: str) -> Work:
     """Returns the queued making of a plan that takes back what a cycle has done. Raises: Refused."""
-    desk.require(Permission.RUN_JOBS)
-    job = find_job(desk, service_principal_id, job_id)
+    job = _job_to_run(desk, service_principal_id, job_id)
     cycle = desk.stores.cycles.get(cycle_id)
     if cycle is None or cycle.job_id != job.id:
         raise not_found("Cycle", cycle_id)
@@ -116,8 +114,7 @@ def ask_for_cycle(desk: Desk, service_principal_id: str, job_id: str, *, kind: C
 
     Raises: Refused.
     """
-    desk.require(Permission.RUN_JOBS)
-    job = find_job(desk, service_principal_id, job_id)
+    job = _job_to_run(desk, service_principal_id, job_id)
     if kind not in (None, CycleKind.RECONCILIATION):
         raise bad_request("A cycle is asked for as it comes, or as a reconciliation.")
     if kind is None:
@@ -133,8 +130,7 @@ def ask_for_provisioning(
 
     Raises: Refused.
     """
-    desk.require(Permission.RUN_JOBS)
-    job = find_job(desk, service_principal_id, job_id)
+    job = _job_to_run(desk, service_principal_id, job_id)
     rules = read_schema(desk.stores.jobs.schema(job.id).document).rules
     if rule_id is not None and all(rule.id != rule_id for rule in rules):
         known = ", ".join(rule.id for rule in rules)
@@ -214,6 +210,16 @@ def import_job_id(desk: Desk) -> str:
     template_id = FILE_TEMPLATE_ID if page is None else page.job_template_id
     known = (job.id for job in desk.stores.jobs.list() if job.template_id == template_id)
     return next(known, template_id)
+
+
+def _job_to_run(desk: Desk, service_principal_id: str, job_id: str) -> SynchronizationJob:
+    """Returns a job that the caller may run; that of a source writes people, which they must be allowed as well."""
+    desk.require(Permission.RUN_JOBS)
+    job = find_job(desk, service_principal_id, job_id)
+    page = find(job.template_id)
+    if page is not None and page.is_source:
+        desk.require(Permission.WRITE_DIRECTORY)
+    return job
 
 
 def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:

@@ -78,6 +78,7 @@ def show_list() -> Any:
         each
         for each in shelves
         if not each.is_own
+        and not each.is_source
         and (wanted is None or _is_named(each, wanted.casefold()))
         and state in (None, each.badge.tone)
     ]

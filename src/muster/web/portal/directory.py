@@ -6,7 +6,7 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import assignments as assigning
-from muster.administration import explaining, groups, people
+from muster.administration import explaining, groups, people, provenance
 from muster.administration.refusals import Refused
 from muster.model.application import DEFAULT_ACCESS, EnterpriseApplication
 from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
@@ -47,6 +47,7 @@ def show_user(user_id: str) -> Any:
         manager=people.manager_of(desk(), user.object_id) if is_present else None,
         groups=groups.groups_of(desk(), user.object_id),
         attributes=_attributes(user),
+        origins=provenance.origins(desk(), user),
         grants=_grants(user) if may_configure else (),
         provisioned=_provisioned() if may_configure else (),
         may_read_logs=flask.g.me.may(Permission.READ_LOGS),
@@ -129,4 +130,4 @@ def _grants(principal: DirectoryObject) -> list[tuple[EnterpriseApplication, str
 def _provisioned() -> list[EnterpriseApplication]:
     """Applications that have a job to ask why of."""
     shelves = [shelf(application) for application in registry.applications(desk())]
-    return [each.application for each in shelves if each.status is not None and not each.is_own]
+    return [each.application for each in shelves if each.status is not None and not each.is_own and not each.is_source]

@@ -35,7 +35,7 @@ def show() -> Any:
     recent: Sequence[LogEntry] = ()
     failures: Sequence[LogEntry] = ()
     if may_somewhere(Permission.READ_CONFIGURATION):
-        shelves = [each for each in map(shelf, registry.applications(desk())) if not each.is_own]
+        shelves = [each for each in map(shelf, registry.applications(desk())) if not each.is_own and not each.is_source]
     if may(Permission.READ_DIRECTORY):
         counts = _counts()
     if may_somewhere(Permission.READ_LOGS):

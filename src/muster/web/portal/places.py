@@ -14,6 +14,7 @@ def places() -> tuple[tuple[str, str, str], ...]:
     known = (
         (None, "/", gettext("Home"), "home"),
         (Permission.READ_CONFIGURATION, "/applications", gettext("Enterprise applications"), "apps"),
+        (Permission.READ_CONFIGURATION, "/sources", gettext("Sources"), "database-import"),
         (Permission.READ_DIRECTORY, "/users", gettext("Users"), "users"),
         (Permission.READ_DIRECTORY, "/groups", gettext("Groups"), "users-group"),
         (Permission.READ_LOGS, "/logs", gettext("Provisioning logs"), "list-details"),

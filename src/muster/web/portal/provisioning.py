@@ -54,6 +54,8 @@ class Settings:
 def show_provisioning(sp: str) -> Any:
     """GET /applications/<sp>/provisioning: what it does and *Get started*, or the form."""
     found = find_shelf(sp)
+    if found.is_source:
+        return flask.redirect(found.to("source"))
     if found.status is None and text("mode") != "automatic":
         return show("provisioning/begin.html", found)
     return _form(found, _saved(found))

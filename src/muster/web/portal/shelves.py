@@ -35,7 +35,12 @@ class Shelf:
     @property
     def is_own(self) -> bool:
         """Whether it belongs to the installation (the import of files) and is not run by admins."""
-        return self.page is not None and not self.page.is_application
+        return self.page is not None and not self.page.is_managed
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a source of the directory's people, with pages of its own."""
+        return self.page is not None and self.page.is_source
 
     @property
     def job(self) -> SynchronizationJob:
@@ -51,7 +56,13 @@ class Shelf:
     def tabs(self) -> tuple[tuple[str, str, bool], ...]:
         """Names and addresses of its pages, and whether the page is the one that is shown (or one below it)."""
         pages: list[tuple[str, tuple[str, ...]]] = [(gettext("Overview"), ())]
-        if not self.is_own:
+        if self.is_source:
+            pages += [
+                (gettext("Source"), ("source",)),
+                (gettext("Mappings"), ("mappings",)),
+                (gettext("Plans"), ("plans",)),
+            ]
+        elif not self.is_own:
             pages += [
                 (gettext("Users and groups"), ("users-and-groups",)),
                 (gettext("Provisioning"), ("provisioning",)),
@@ -64,7 +75,7 @@ class Shelf:
                 ]
         if desk().may(Permission.READ_LOGS):
             pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
-        if not self.is_own:
+        if not self.is_own and not self.is_source:
             pages += [(gettext("Roles"), ("roles",)), (gettext("Properties"), ("properties",))]
         here = flask.request.path
         return tuple(
@@ -81,6 +92,8 @@ class Shelf:
             (gettext("Accounts"), ("accounts",)),
             (gettext("Wire log"), ("requests",)),
         )
+        if self.is_source:
+            pages = ((gettext("Safeguards"), ("safeguards",)),)
         here = flask.request.path
         return tuple(
             (name, to, here == to or (bool(parts) and here.startswith(f"{to}/")))
