@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from muster.administration.provenance import standings
 from muster.bootstrap.connections import Connections
@@ -14,6 +15,7 @@ from muster.engine.parts import JobParts
 from muster.gallery.catalogue import GalleryPage, find_inbound
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.connection import ConnectionField
+from muster.model.credentials import ClientAuthentication, OAuthClient
 from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused, SchemaRefused
 from muster.model.job import SynchronizationJob
@@ -33,12 +35,15 @@ from muster.ports.target import Target
 from muster.ports.world import Clock
 from muster.settings import Settings
 from muster.sources.folder import FileContent, FolderReader, WatchedFolder
+from muster.sources.graph.reader import GraphReader
+from muster.sources.graph.session import GraphSession
 from muster.sources.ldap.entries import ACTIVE_DIRECTORY, OPEN_LDAP, Flavour
 from muster.sources.ldap.reader import LdapReader
 from muster.sources.ldap.settings import read_ldap_settings
 from muster.sources.mirror import MirrorSource
 from muster.store.open import Store
 from muster.targets.directory import DirectoryTarget
+from muster.targets.oauth import AccessToken, request_token
 from muster.targets.untouched import UntouchedTarget
 from muster.transport.client import HttpTransport
 from muster.transport.guard import AddressGuard
@@ -89,11 +94,34 @@ def _open_ldap(flavour: Flavour, connection: Connection) -> Reader:
     )
 
 
+def _open_graph(connection: Connection) -> Reader:
+    values, transport = connection.values, connection.open_transport()
+    tenant = quote(values["CompanyId"].strip(), safe="")
+    client = OAuthClient(
+        token_endpoint=values["Oauth2TokenExchangeUri"].replace("{tenant}", tenant),
+        client_id=values["ClientIdentifier"],
+        client_secret=values["ClientSecret"],
+        authentication=ClientAuthentication.BODY,
+        scopes=values["Oauth2Scope"],
+    )
+    held: list[AccessToken] = []
+
+    def token(anew: bool) -> str:
+        if anew or not held or held[0].until <= connection.clock.now():
+            grant = {"grant_type": "client_credentials"}
+            held[:] = [request_token(client, grant, transport=transport, clock=connection.clock)]
+        return held[0].token
+
+    session = GraphSession(transport, values["Server"], token, connection.clock)
+    return GraphReader(session, with_groups=values["Content"] != "users", wanted=connection.attributes)
+
+
 # Job template id (gallery page) -> its reader. Raises: JobFailure for values that cannot be used together.
 READERS: dict[str, Callable[[Connection], Reader]] = {
     "folder": _open_folder,
     "ldap": partial(_open_ldap, OPEN_LDAP),
     "active-directory": partial(_open_ldap, ACTIVE_DIRECTORY),
+    "microsoft-graph": _open_graph,
 }
 
 

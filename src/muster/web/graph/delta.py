@@ -16,6 +16,7 @@ from muster.web.graph.people import PROPERTIES
 from muster.web.graph.properties import bind
 
 _MEMBERS = "members"
+_MANAGER = "manager"
 
 
 def user_delta(call: Call) -> Answer:
@@ -74,6 +75,9 @@ def _shown(changed: ChangedObject, kind: ObjectKind, names: frozenset[str] | Non
         return {"id": found.object_id, "@removed": {"reason": reason}}
     whole = render.user(found) if kind is ObjectKind.USER else render.group(found)
     document = {"id": found.object_id, **select(whole, names)}
+    if names is not None and _MANAGER in names:
+        managers = [] if found.manager_id is None else [found.manager_id]
+        document["manager@delta"] = [{"@odata.type": "#microsoft.graph.user", "id": each} for each in managers]
     if changed.members:
         document["members@delta"] = [
             {

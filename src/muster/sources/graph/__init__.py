@@ -1,0 +1,1 @@
+"""Microsoft Graph, or an API of its shape, as a source."""
