@@ -40,7 +40,7 @@ def test_tokens_and_secrets_are_told_of_before_they_end(tmp_path: Path) -> None:
         expires_at=clock.at + timedelta(days=30),
     )
     store.clients.add_secret("a", secret, "hash")
-    watch = ExpiryWatch(store.access, store.clients, store.outbox, clock)
+    watch = ExpiryWatch(store.access, store.clients, store.applications, store.single_sign_on, store.outbox, clock)
 
     def told() -> list[str]:
         """What has been told since it was last asked."""

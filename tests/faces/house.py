@@ -157,6 +157,7 @@ class House:
             second_factors=store.second_factors,
             sign_ins=store.sign_ins,
             inbound=store.inbound,
+            single_sign_on=store.single_sign_on,
         )
         self.services = Services(
             stores=self.stores,

@@ -20,6 +20,7 @@ from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
+from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore
 from muster.ports.target import Target
 from muster.ports.wire import WireLog
@@ -73,6 +74,7 @@ class Stores:
     access: AccessStore
     clients: ClientStore
     owners: OwnerStore
+    single_sign_on: SingleSignOnStore
     credentials: CredentialStore
     second_factors: SecondFactorStore
     sign_ins: SignInLog

@@ -1,7 +1,8 @@
 """What a person sees in My Apps: the applications that they are assigned to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from muster.administration.saml_sign_in import launch_path
 from muster.administration.signing_in import Reception
 from muster.model.application import AppRoleAssignment, EnterpriseApplication
 from muster.model.directory import DirectoryObject, Lifecycle
@@ -35,3 +36,13 @@ def applications_of(reception: Reception, person: DirectoryObject) -> Sequence[E
     known = (reception.stores.applications.get(service_principal_id) for service_principal_id in assigned)
     found = [application for application in known if application is not None and application.is_enabled]
     return sorted(found, key=lambda application: application.display_name.casefold())
+
+
+def launched(reception: Reception, applications: Sequence[EnterpriseApplication]) -> Mapping[str, str]:
+    """Returns the path that signs in to each of the applications that can be signed in to, by service principal id."""
+    paths = {}
+    for application in applications:
+        settings = reception.stores.single_sign_on.settings(application.service_principal_id)
+        if settings is not None and settings.is_complete:
+            paths[application.service_principal_id] = launch_path(application.app_id)
+    return paths

@@ -131,7 +131,14 @@ def make_chores(house: House, leads: Callable[[], bool]) -> Chores:
         return audience_of(read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))).digest
 
     watch = Watch(house.engine_stores(), house.store.log, house.store.outbox, wants_digest, house.clock, house.ids)
-    expiry = ExpiryWatch(house.store.access, house.store.clients, house.store.outbox, house.clock)
+    expiry = ExpiryWatch(
+        house.store.access,
+        house.store.clients,
+        house.store.applications,
+        house.store.single_sign_on,
+        house.store.outbox,
+        house.clock,
+    )
     sweep = Sweep(house.store.records, retention_of(house.settings), house.clock)
     return Chores(
         (

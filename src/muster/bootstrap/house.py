@@ -94,6 +94,7 @@ class House:
             access=store.access,
             clients=store.clients,
             owners=store.owners,
+            single_sign_on=store.single_sign_on,
             credentials=store.credentials,
             second_factors=store.second_factors,
             sign_ins=store.sign_ins,

@@ -1,6 +1,7 @@
 """How the house tells: mail server and webhook of environment or API, the outbox, and the courier that works it."""
 
 import ssl
+from dataclasses import replace
 
 from muster.bootstrap.house import House
 from muster.model.application import SecretKey
@@ -42,7 +43,9 @@ def make_courier(house: House) -> Courier:
             return service_principal_id, JobAudience()
         secrets = house.store.secrets.get(service_principal_id)
         named = read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
-        return application.display_name, audience_of(named)
+        sign_on = house.store.single_sign_on.settings(service_principal_id)
+        told = () if sign_on is None else sign_on.notified
+        return application.display_name, replace(audience_of(named), expiry=told)
 
     ca_pem = house.settings.ca_file.read_bytes() if house.settings.ca_file is not None else None
     return Courier(

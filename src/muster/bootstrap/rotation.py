@@ -46,7 +46,12 @@ def rotate_key(settings: Settings) -> Rotation:
         house = open_house(settings, folder)
         with closing(house.database):
             refuse_running(house.executors)
-            sealed = (house.store.secrets, house.store.notification_settings, house.store.second_factors)
+            sealed = (
+                house.store.secrets,
+                house.store.notification_settings,
+                house.store.second_factors,
+                house.store.single_sign_on,
+            )
             resealed = sum(each.reseal() for each in sealed)
             write_key_id(house.database, keys[0].key_id.hex())
             write_keys(path, keys[:1])

@@ -7,6 +7,8 @@ from muster.http_server.wsgi import WsgiFace
 from muster.web.person.app import PATHS, make_person_face
 from muster.web.persons import Persons
 from muster.web.portal.app import make_portal
+from muster.web.saml.app import PATH as SAML_PATH
+from muster.web.saml.app import make_saml_face
 from muster.web.site import WsgiApp, make_site
 
 
@@ -20,4 +22,5 @@ def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
     persons = Persons(services)
     faces: dict[str, WsgiApp] = {"": make_portal(services, set_up_hash=set_up_hash)}
     faces |= dict.fromkeys(PATHS, make_person_face(services, persons))
+    faces[SAML_PATH] = make_saml_face(services, persons)
     return WsgiFace(make_site(services, faces))

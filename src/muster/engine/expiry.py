@@ -6,19 +6,31 @@ from datetime import timedelta
 from muster.model.clients import Expiring
 from muster.planning.notices import notice_of_expiry
 from muster.ports.administration import AccessStore
+from muster.ports.applications import ApplicationStore
 from muster.ports.clients import ClientStore
 from muster.ports.notifier import Notifier
+from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.world import Clock
 
 EXPIRY_LOOK_EVERY = timedelta(hours=1)
 
 
 class ExpiryWatch:
-    """Looks after API tokens and the secrets of app registrations."""
+    """Looks after API tokens, the secrets of app registrations, and the certificates that sign for applications."""
 
-    def __init__(self, access: AccessStore, clients: ClientStore, notifier: Notifier, clock: Clock) -> None:
+    def __init__(
+        self,
+        access: AccessStore,
+        clients: ClientStore,
+        applications: ApplicationStore,
+        single_sign_on: SingleSignOnStore,
+        notifier: Notifier,
+        clock: Clock,
+    ) -> None:
         self._access = access
         self._clients = clients
+        self._applications = applications
+        self._single_sign_on = single_sign_on
         self._notifier = notifier
         self._clock = clock
 
@@ -40,3 +52,12 @@ class ExpiryWatch:
             for secret in client.secrets:
                 name = f"The secret {secret.hint}… of the app registration “{client.display_name}”"
                 yield Expiring(id=secret.key_id, name=name, expires_at=secret.expires_at)
+        for service_principal_id, certificate in self._single_sign_on.all_certificates():
+            application = self._applications.get(service_principal_id)
+            if application is not None:
+                yield Expiring(
+                    id=certificate.key_id,
+                    name=f"The signing certificate {certificate.thumbprint[:8]}… of “{application.display_name}”",
+                    expires_at=certificate.not_after,
+                    service_principal_id=service_principal_id,
+                )

@@ -26,6 +26,8 @@ class Expiring:
     id: str
     name: str
     expires_at: datetime
+    # The application whose signing certificate it is.
+    service_principal_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,3 +131,5 @@ class JobAudience:
 
     recipients: tuple[str, ...] = ()
     digest: bool = False
+    # Who hears that the application's signing certificate ends.
+    expiry: tuple[str, ...] = ()

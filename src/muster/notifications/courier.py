@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from muster.model.notice import Channel, Delivery, JobAudience, Notice, NotificationSettings
+from muster.model.notice import Channel, Delivery, JobAudience, Notice, NoticeKind, NotificationSettings
 from muster.notifications.letter import write_letter
 from muster.notifications.mail import Mailer, form_mail
 from muster.notifications.webhook import call, form_request
@@ -93,7 +93,8 @@ class Courier:
 
     def _deliveries(self, notice: Notice) -> Sequence[NewDelivery]:
         settings = self._settings()
-        named = self._audience(notice.service_principal_id)[1].recipients if notice.service_principal_id else ()
+        audience = self._audience(notice.service_principal_id)[1] if notice.service_principal_id else JobAudience()
+        named = audience.expiry if notice.kind is NoticeKind.CREDENTIAL_EXPIRES else audience.recipients
         found = [(Channel.MAIL, address) for address in dict.fromkeys((*named, *settings.recipients))]
         if settings.webhook is not None:
             found.append((Channel.WEBHOOK, settings.webhook.url))

@@ -208,7 +208,10 @@ def _expires(notice: Notice, _: str) -> _Words:
         f"{notice.concerns} expires in {days}",
         f"{notice.concerns} ends at {_at(notice.next_attempt_at)}: from then on whoever uses it is refused.",
         (
-            "Make another one beside it: muster token create, muster client add-secret, or the API.",
+            (
+                "Make another one beside it: muster token create, muster client add-secret, the application's page "
+                "Single sign-on, or the API."
+            ),
             "Exchange it where it is used, then remove the old one.",
         ),
     )

@@ -117,6 +117,7 @@ def notice_of_expiry(credential: Expiring, at: datetime) -> Notice | None:
         id=f"{credential.id}:{NoticeKind.CREDENTIAL_EXPIRES}:{credential.expires_at.isoformat()}:{step.days}",
         kind=NoticeKind.CREDENTIAL_EXPIRES,
         at=at,
+        service_principal_id=credential.service_principal_id,
         count=max(1, left.days),
         next_attempt_at=credential.expires_at,
         concerns=credential.name,

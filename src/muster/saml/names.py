@@ -3,6 +3,27 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from muster.model.single_sign_on import Hash, NameFormat, Signed
+
+__all__ = [
+    "ATTRIBUTE_FORMAT",
+    "BEARER",
+    "DS",
+    "LIMIT_MESSAGE_BYTES",
+    "LIMIT_RELAY_STATE_CHARACTERS",
+    "METADATA",
+    "SAML",
+    "SAMLP",
+    "Binding",
+    "Hash",
+    "NameFormat",
+    "SamlRefused",
+    "Signed",
+    "Status",
+    "read_instant",
+    "write_instant",
+]
+
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 SAMLP = "urn:oasis:names:tc:SAML:2.0:protocol"
 METADATA = "urn:oasis:names:tc:SAML:2.0:metadata"
@@ -30,15 +51,6 @@ class Binding(StrEnum):
     POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
 
-class NameFormat(StrEnum):
-    """What kind of name a subject has."""
-
-    EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
-    UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
-    PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
-    TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
-
-
 class Status(StrEnum):
     """How an answer ends. Source: SAML core §3.2.2.2."""
 
@@ -48,22 +60,6 @@ class Status(StrEnum):
     AUTHENTICATION_FAILED = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"
     REQUEST_DENIED = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
     NO_PASSIVE = "urn:oasis:names:tc:SAML:2.0:status:NoPassive"
-
-
-class Signed(StrEnum):
-    """Which part of a response is signed."""
-
-    ASSERTION = "assertion"
-    RESPONSE = "response"
-    BOTH = "responseAndAssertion"
-
-
-class Hash(StrEnum):
-    """The hash of a signature; there is no SHA-1."""
-
-    SHA256 = "sha256"
-    SHA384 = "sha384"
-    SHA512 = "sha512"
 
 
 def write_instant(at: datetime) -> str:

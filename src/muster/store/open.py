@@ -18,6 +18,7 @@ from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.retention import RecordStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
+from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore
 from muster.ports.wire import WireLog
 from muster.sealing import Sealer
@@ -42,6 +43,7 @@ from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
 from muster.store.second_factors import SqlSecondFactors
 from muster.store.sign_ins import SqlSignInLog
+from muster.store.single_sign_on import SqlSingleSignOn
 from muster.store.supplies import SqlSupplies
 from muster.store.tables import installation
 from muster.store.uploads import SqlUploads
@@ -79,6 +81,7 @@ class Store:
     wire: WireLog
     clients: ClientStore
     owners: OwnerStore
+    single_sign_on: SingleSignOnStore
     credentials: CredentialStore
     second_factors: SecondFactorStore
     sign_ins: SignInLog
@@ -139,6 +142,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         wire=SqlWireLog(database),
         clients=SqlClients(database),
         owners=SqlOwners(database),
+        single_sign_on=SqlSingleSignOn(database, sealer),
         credentials=SqlCredentials(database),
         second_factors=SqlSecondFactors(database, sealer),
         sign_ins=SqlSignInLog(database),

@@ -25,6 +25,9 @@ BODIES: dict[tuple[str, str], str] = {
     ("POST", "/applications/{application}/removePassword"): "removePassword",
     ("POST", "/servicePrincipals"): "servicePrincipalMake",
     ("PATCH", _SP): "servicePrincipalWrite",
+    ("PATCH", f"{_SP}/singleSignOn"): "singleSignOnWrite",
+    ("POST", f"{_SP}/singleSignOn/test"): "principal",
+    ("POST", f"{_SP}/addTokenSigningCertificate"): "addTokenSigningCertificate?",
     ("POST", f"{_SP}/appRoleAssignedTo"): "appRoleAssignmentWrite",
     ("POST", "/users/{user}/appRoleAssignments"): "appRoleAssignmentWrite",
     ("POST", "/groups/{group}/appRoleAssignments"): "appRoleAssignmentWrite",
@@ -145,6 +148,11 @@ ANSWERS: dict[tuple[str, str], str] = {
     **{("GET", f"/{subject}/owners"): "directoryObject[]" for subject in _OWNED},
     **{("POST", f"/{subject}/owners/$ref"): "204:" for subject in _OWNED},
     **{("DELETE", f"/{subject}/owners/{{owner}}/$ref"): "" for subject in _OWNED},
+    ("GET", f"{_SP}/singleSignOn"): "singleSignOn",
+    ("PATCH", f"{_SP}/singleSignOn"): "200:singleSignOn",
+    ("POST", f"{_SP}/singleSignOn/test"): "200:triedSignOn",
+    ("POST", f"{_SP}/addTokenSigningCertificate"): "200:selfSignedCertificate",
+    ("DELETE", f"{_SP}/tokenSigningCertificates/{{certificate}}"): "",
     ("GET", f"{_SP}/appRoleAssignedTo"): "appRoleAssignment[]",
     ("POST", f"{_SP}/appRoleAssignedTo"): "201:appRoleAssignment",
     ("GET", f"{_SP}/appRoleAssignedTo/{{assignment}}"): "appRoleAssignment",
@@ -272,4 +280,5 @@ ANSWERS: dict[tuple[str, str], str] = {
 # Answers that are no JSON, or may be.
 ANSWER_TYPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/auditLogs/provisioning/export"): ("text/csv", "application/json"),
+    ("GET", f"{_SP}/federationMetadata"): ("application/samlmetadata+xml",),
 }

@@ -5,6 +5,7 @@ from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryAttrib
 from muster.model.job import ResetScope
 from muster.model.log import LogStatus, ProvisioningAction
 from muster.model.roles import Role
+from muster.model.single_sign_on import Hash, NameFormat, Signed
 from muster.web.graph.openapi_ours import OURS
 from muster.web.graph.openapi_shapes import ANY, FLAG, MAYBE, TEXT, Schema, listed, texts, thing
 from muster.web.graph.render import EXTENSION_ATTRIBUTES, LISTS_OF_ONE
@@ -60,6 +61,25 @@ _SUBJECT = thing(
 )
 _ROLES: Schema = listed({"enum": [role.value for role in Role]})
 
+_SIGN_ON = {
+    "preferredSingleSignOnMode": {"enum": ["saml", None]},
+    **dict.fromkeys(("identifier", "signOnUrl", "relayState", "logoutUrl", "verificationCertificate"), MAYBE),
+    "replyUrls": listed(TEXT),
+    "nameIdFormat": {"enum": [each.value for each in NameFormat]},
+    "nameIdExpression": TEXT,
+    "claims": listed(thing(texts("name", "expression"), "name", "expression")),
+    "signingOption": {"enum": [each.value for each in Signed]},
+    "signingAlgorithm": {"enum": [each.value for each in Hash]},
+    "notificationEmailAddresses": listed(TEXT),
+}
+_CERTIFICATE = thing(
+    {
+        **texts("keyId", "customKeyIdentifier", "displayName", "thumbprint", "startDateTime", "endDateTime", "key"),
+        **texts("type", "usage"),
+        "isActive": FLAG,
+    }
+)
+
 SCHEMAS: dict[str, Schema] = {
     "error": thing(
         {
@@ -96,6 +116,25 @@ SCHEMAS: dict[str, Schema] = {
     "servicePrincipalMake": thing({"appId": TEXT}, "appId"),
     "servicePrincipalWrite": thing(
         {"displayName": TEXT, "accountEnabled": FLAG, "acceptsDefaultAccess": FLAG, "appRoles": listed(_ROLE)}
+    ),
+    "singleSignOn": thing(
+        {
+            **_SIGN_ON,
+            "preferredTokenSigningKeyThumbprint": MAYBE,
+            "certificates": listed(_CERTIFICATE),
+            "identityProvider": thing(texts("identifier", "loginUrl", "logoutUrl", "metadataUrl", "userAccessUrl")),
+        }
+    ),
+    "singleSignOnWrite": thing({**_SIGN_ON, "preferredTokenSigningKeyThumbprint": TEXT, "metadata": TEXT}),
+    "selfSignedCertificate": _CERTIFICATE,
+    "addTokenSigningCertificate": thing({"displayName": TEXT, "endDateTime": TEXT}),
+    "principal": thing(texts("principalId"), "principalId"),
+    "triedSignOn": thing(
+        {
+            **texts("nameId", "nameIdFormat", "replyUrl", "response"),
+            "attributes": listed(thing({"name": TEXT, "values": listed(TEXT)})),
+            "isAssigned": FLAG,
+        }
     ),
     "addPassword": thing({"passwordCredential": thing({"displayName": MAYBE, "endDateTime": MAYBE})}),
     "removePassword": thing(texts("keyId"), "keyId"),

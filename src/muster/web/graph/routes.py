@@ -21,6 +21,7 @@ from muster.web.graph import (
     registrations,
     schema,
     sign_ins,
+    single_sign_on,
     sources,
     synchronization,
     wire_log,
@@ -114,6 +115,13 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", _SP, _READ, applications.get_service_principal),
     ("PATCH", _SP, _WRITE, applications.update_service_principal),
     ("DELETE", _SP, _WRITE, applications.delete_service_principal),
+    # Single sign-on
+    ("POST", f"{_SP}/addTokenSigningCertificate", _WRITE, single_sign_on.add_certificate),
+    ("DELETE", f"{_SP}/tokenSigningCertificates/{{certificate}}", _WRITE, single_sign_on.remove_certificate),
+    ("GET", f"{_SP}/singleSignOn", _READ, single_sign_on.get_sign_on),
+    ("PATCH", f"{_SP}/singleSignOn", _WRITE, single_sign_on.update_sign_on),
+    ("POST", f"{_SP}/singleSignOn/test", _WRITE, single_sign_on.test_sign_on),
+    ("GET", f"{_SP}/federationMetadata", _READ, single_sign_on.get_metadata),
     # Owners
     *(
         row

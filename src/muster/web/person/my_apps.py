@@ -4,7 +4,7 @@ from typing import Any
 
 import flask
 
-from muster.administration.my_apps import applications_of
+from muster.administration.my_apps import applications_of, launched
 from muster.web.person.context import rooms, signed_in
 
 SEARCH_CHARACTERS = 100
@@ -15,4 +15,10 @@ def show_my_apps() -> Any:
     found = applications_of(rooms().persons.reception, signed_in().person)
     search = flask.request.args.get("search", "").strip()[:SEARCH_CHARACTERS]
     shown = [each for each in found if search.casefold() in each.display_name.casefold()]
-    return flask.render_template("my_apps.html", applications=shown, search=search, has_any=bool(found))
+    return flask.render_template(
+        "my_apps.html",
+        applications=shown,
+        launched=launched(rooms().persons.reception, shown),
+        search=search,
+        has_any=bool(found),
+    )

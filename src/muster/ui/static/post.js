@@ -1,0 +1,2 @@
+// Sends the form that carries a message to another site.
+document.querySelector("form[data-post]").submit();

@@ -1,0 +1,161 @@
+"""Single logout: one application after the other is told, by redirects; the session here ends first.
+
+Source: SAML profiles §4.4.3. A request needs no signature: it ends the session of its own browser alone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import flask
+
+from muster.administration.saml_sign_in import (
+    Addresses,
+    Relying,
+    find_asking,
+    find_relying,
+    new_id,
+    signing_key,
+)
+from muster.saml.bindings import REQUEST, RESPONSE, redirect_url
+from muster.saml.logout import (
+    LogoutRequest,
+    LogoutResponse,
+    read_logout_request,
+    read_logout_response,
+    write_logout_request,
+    write_logout_response,
+)
+from muster.saml.names import SamlRefused
+from muster.ui.frame import message
+from muster.ui.language import gettext
+from muster.web.persons import Persons, SignedIn
+from muster.web.services import Services
+
+LASTS = timedelta(minutes=5)
+LIMIT_SESSIONS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """An application that a session has signed in to."""
+
+    service_principal_id: str
+    name_id: str
+    session_index: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UnderWay:
+    """A logout that waits for an application's answer: who is left to be told, and where it ends."""
+
+    left: tuple[Participant, ...]
+    end: str | None
+    expires_at: datetime
+
+
+class Logouts:
+    """Which session has signed in where, and logouts under way; of this process, as the sessions are."""
+
+    def __init__(self, services: Services, persons: Persons) -> None:
+        self._services = services
+        self._persons = persons
+        self._participants: dict[str, tuple[Participant, ...]] = {}
+        self._under_way: dict[str, _UnderWay] = {}
+        self._lock = Lock()
+
+    def note(self, me: SignedIn, relying: Relying, name_id: str, session_index: str) -> None:
+        """Remembers that a session has signed in to an application, which wants to hear of its end."""
+        if relying.settings.logout_url is None:
+            return
+        added = Participant(
+            service_principal_id=relying.application.service_principal_id, name_id=name_id, session_index=session_index
+        )
+        key = me.session.csrf_token
+        with self._lock:
+            if len(self._participants) >= LIMIT_SESSIONS:
+                self._participants.pop(next(iter(self._participants)))
+            known = self._participants.pop(key, ())
+            self._participants[key] = (*(each for each in known if each != added), added)
+
+    def begin(self, content: bytes, relay_state: str | None, addresses: Addresses) -> Any:
+        """An application asks: the session ends, the other applications are told, and the first is answered."""
+        now = self._services.clock.now()
+        request, _ = read_logout_request(content, now=now)
+        relying = find_asking(self._services.stores, request.issuer)
+        if request.destination not in (None, addresses.logout_url):
+            raise SamlRefused("destination", f"The request is meant for {request.destination!r}.")
+        me = self._persons.who(flask.request.environ)
+        end = self._answer_address(relying, request, relay_state, addresses, now)
+        if me is None:
+            return self._finish(end)
+        left = self._take(me, besides=relying.application.service_principal_id)
+        return self._persons.guard.dismiss(flask.make_response(self._tell_next(left, end, addresses, now)))
+
+    def go_on(self, content: bytes, addresses: Addresses) -> Any:
+        """An application has answered: the next one is told, or the end is reached."""
+        now = self._services.clock.now()
+        answered = read_logout_response(content)
+        with self._lock:
+            self._under_way = {key: each for key, each in self._under_way.items() if each.expires_at > now}
+            found = self._under_way.pop(answered.request_id or "", None)
+        if found is None:
+            return self._finish(None)
+        return self._tell_next(found.left, found.end, addresses, now)
+
+    def _take(self, me: SignedIn, *, besides: str) -> tuple[Participant, ...]:
+        with self._lock:
+            known = self._participants.pop(me.session.csrf_token, ())
+        return tuple(each for each in known if each.service_principal_id != besides)
+
+    def _tell_next(self, left: tuple[Participant, ...], end: str | None, addresses: Addresses, now: datetime) -> Any:
+        while left:
+            participant, left = left[0], left[1:]
+            try:
+                relying = find_relying(self._services.stores, participant.service_principal_id)
+                address = relying.settings.logout_url
+                key = signing_key(self._services.stores, relying)
+            except SamlRefused:
+                continue
+            if address is None:
+                continue
+            request = LogoutRequest(
+                id=new_id(),
+                issuer=addresses.entity_id,
+                issued_at=now,
+                destination=address,
+                name_id=participant.name_id,
+                name_format=relying.settings.name_format.value,
+                session_index=participant.session_index,
+            )
+            with self._lock:
+                self._under_way[request.id] = _UnderWay(left=left, end=end, expires_at=now + LASTS)
+            return flask.redirect(redirect_url(address, REQUEST, write_logout_request(request), key=key), 303)
+        return self._finish(end)
+
+    def _answer_address(
+        self, relying: Relying, request: LogoutRequest, relay_state: str | None, addresses: Addresses, now: datetime
+    ) -> str | None:
+        if relying.settings.logout_url is None:
+            return None
+        response = LogoutResponse(
+            id=new_id(),
+            issuer=addresses.entity_id,
+            issued_at=now,
+            destination=relying.settings.logout_url,
+            request_id=request.id,
+            is_success=True,
+        )
+        return redirect_url(
+            relying.settings.logout_url,
+            RESPONSE,
+            write_logout_response(response),
+            relay_state=relay_state,
+            key=signing_key(self._services.stores, relying),
+        )
+
+    def _finish(self, end: str | None) -> Any:
+        if end is not None:
+            return flask.redirect(end, 303)
+        return message(200, gettext("You are signed out"), gettext("You can close this window."))
