@@ -106,7 +106,7 @@ def test_a_role_that_is_assigned_is_not_deleted(house: House) -> None:
     house.call("PATCH", path, {"appRoles": [*roles, {**ROLE, "isEnabled": False}]})
     answer = house.call("PATCH", path, {"appRoles": roles})
     assert answer.status == 409
-    assert "assigned 1 times" in answer.message
+    assert "assigned 1 time:" in answer.message
 
 
 @pytest.mark.parametrize(
@@ -251,3 +251,14 @@ def test_applications_of_one_name_cannot_be_written_into_a_file(house: House) ->
     answer = house.call("GET", "/configuration")
     assert (answer.status, answer.code) == (409, "Conflict")
     assert "8x8" in answer.message
+
+
+def test_ids_cannot_be_changed_and_a_whole_application_can_be_sent_back(house: House) -> None:
+    sp = house.application()
+    application = sp.pop("application")
+    for path, shown in ((f"/servicePrincipals/{sp['id']}", sp), (f"/applications/{application['id']}", application)):
+        for name in ("id", "appId"):
+            answer = house.call("PATCH", path, {name: "another"})
+            assert (answer.status, f"{name} cannot be changed" in answer.message) == (400, True)
+        same = {name: shown[name] for name in ("id", "appId", "displayName", "appRoles")}
+        assert house.call("PATCH", path, same).status == 204

@@ -2,12 +2,12 @@
 
 import sys
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from muster.administration.access import create_administrator, create_token, revoke_token, tokens
-from muster.cli.console import out, print_json, table
+from muster.cli.console import instant, out, print_json, table
 from muster.cli.reach import DataOption, JsonOption, open_desk
 from muster.model.roles import Role
 
@@ -30,7 +30,9 @@ def create_admin(
     with open_desk(data) as desk:
         made = create_administrator(desk, name, password, frozenset({role}))
     if as_json:
-        print_json({"id": made.id, "name": made.display_name, "roles": [item.value for item in made.roles]})
+        print_json(
+            {"id": made.id, "displayName": made.display_name, "roles": sorted(item.value for item in made.roles)}
+        )
     else:
         out.print(f"Administrator {made.display_name} created with the role {role.value}.")
 
@@ -60,20 +62,21 @@ def list_tokens(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List API tokens: names, roles, last use."""
     with open_desk(data) as desk:
         found = tokens(desk)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": token.id,
             "name": token.name,
-            "roles": ", ".join(sorted(role.value for role in token.roles)),
-            "expires": token.expires_at.isoformat() if token.expires_at else None,
-            "lastUsed": token.last_used_at.isoformat() if token.last_used_at else None,
+            "roles": sorted(role.value for role in token.roles),
+            "expirationDateTime": instant(token.expires_at),
+            "lastUsedDateTime": instant(token.last_used_at),
         }
         for token in found
     ]
     if as_json:
         print_json(rows)
     else:
-        out.print(table("API tokens", ["id", "name", "roles", "expires", "last used"], _texts(rows)))
+        shown = _texts([{**row, "roles": ", ".join(row["roles"])} for row in rows])
+        out.print(table("API tokens", ["id", "name", "roles", "expires", "last used"], shown))
 
 
 @token_app.command("revoke")

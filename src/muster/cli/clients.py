@@ -1,12 +1,12 @@
 """`muster client`: programs that sign in to the API with a client id and a secret."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from muster.administration import clients
-from muster.cli.console import out, print_json, table
+from muster.cli.console import instant, out, print_json, table
 from muster.cli.reach import DataOption, JsonOption, open_desk
 from muster.model.clients import ClientApplication, ClientSecret
 from muster.model.roles import Role
@@ -94,7 +94,7 @@ def remove(client: ClientArgument, data: DataOption = None) -> None:
 def _show(tenant: str, client: ClientApplication, secret: ClientSecret, text: str, *, as_json: bool) -> None:
     if as_json:
         shown = {"tenantId": tenant, "clientId": client.app_id, "secret": text, "keyId": secret.key_id}
-        print_json({**shown, "expires": secret.expires_at.isoformat()})
+        print_json({**shown, "endDateTime": instant(secret.expires_at)})
         return
     out.print(f"tenant  {tenant}\nclient  {client.app_id}")
     out.print(f"secret  [bold]{text}[/bold]  (until {secret.expires_at:%Y-%m-%d})")
@@ -105,15 +105,15 @@ def _show(tenant: str, client: ClientApplication, secret: ClientSecret, text: st
 def _document(client: ClientApplication) -> dict[str, object]:
     return {
         "clientId": client.app_id,
-        "name": client.display_name,
+        "displayName": client.display_name,
         "roles": sorted(role.value for role in client.roles),
         "secrets": [
             {
                 "keyId": secret.key_id,
-                "name": secret.display_name,
+                "displayName": secret.display_name,
                 "hint": secret.hint,
-                "expires": secret.expires_at.isoformat(),
-                "lastUsed": _instant(secret.last_used_at),
+                "endDateTime": instant(secret.expires_at),
+                "lastUsedDateTime": instant(secret.last_used_at),
             }
             for secret in client.secrets
         ],
@@ -126,9 +126,5 @@ def _cells(secret: ClientSecret) -> list[str]:
         secret.key_id[:_SHORT_KEY],
         f"{secret.hint}…",
         f"{secret.expires_at:%Y-%m-%d}",
-        _instant(secret.last_used_at) or "never",
+        instant(secret.last_used_at) or "never",
     ]
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="seconds")

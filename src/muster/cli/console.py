@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 from unicodedata import category
 
@@ -37,8 +38,15 @@ def plain(text: str) -> str:
     return "".join("\ufffd" if category(mark) == "Cc" and mark not in "\n\t" else mark for mark in text)
 
 
+def instant(at: datetime | None) -> str | None:
+    """Returns an instant as the API writes it."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def print_json(document: Any) -> None:
-    """Prints one JSON document in one line."""
+    """Prints one JSON document in one line, in the API's names; without what says where the API has it."""
+    if isinstance(document, dict):
+        document = {name: value for name, value in document.items() if name != "@odata.context"}
     print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
 
 

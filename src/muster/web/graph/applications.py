@@ -14,6 +14,7 @@ from muster.web.graph.call import (
     Answer,
     Call,
     Document,
+    check_fixed,
     flag_of,
     list_of,
     object_list,
@@ -25,7 +26,7 @@ from muster.web.graph.properties import Properties, booleans, choice, instants, 
 
 BY_APP_ID = "appId="
 # Sent back by clients that read before they write; what they say here cannot be changed.
-_UNCHANGED = frozenset({"appRoleAssignmentRequired", "tags", "id", "appId"})
+UNCHANGED = frozenset({"appRoleAssignmentRequired", "tags"})
 
 _ROLES = (
     *lists("appRoles", "appRoles/allowedMemberTypes"),
@@ -107,13 +108,15 @@ def update_application(call: Call) -> Answer:
     fields = call.fields()
     client = _client(call, "application")
     if client is not None:
-        check_known(fields, {"displayName"})
+        check_fixed(fields, {"id": client.application_id, "appId": client.app_id}, {"displayName"} | UNCHANGED)
         clients.rename_client(call.desk, client.application_id, required_text(fields, "displayName"))
         return NO_CONTENT
-    check_known(fields, {"displayName", "appRoles"})
+    found = registration_of(call)
+    fixed = {"id": found.application_id, "appId": found.app_id}
+    check_fixed(fields, fixed, {"displayName", "appRoles"} | UNCHANGED)
     applications.update_application(
         call.desk,
-        registration_of(call).service_principal_id,
+        found.service_principal_id,
         display_name=text_of(fields, "displayName", optional=True),
         app_roles=None if fields.get("appRoles") is None else _roles(fields),
     )
@@ -150,10 +153,12 @@ def get_service_principal(call: Call) -> Answer:
 def update_service_principal(call: Call) -> Answer:
     """PATCH /servicePrincipals/{sp}; `acceptsDefaultAccess` says whether Default Access entitles."""
     fields = call.fields()
-    check_known(fields, {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"})
+    found = application_of(call)
+    fixed = {"id": found.service_principal_id, "appId": found.app_id}
+    check_fixed(fields, fixed, {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"} | UNCHANGED)
     applications.update_application(
         call.desk,
-        application_of(call).service_principal_id,
+        found.service_principal_id,
         display_name=text_of(fields, "displayName", optional=True),
         is_enabled=flag_of(fields, "accountEnabled"),
         accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
@@ -300,10 +305,3 @@ def _role(fields: Document) -> AppRole:
         is_enabled=True if enabled is None else enabled,
         allowed_member_types=tuple(kinds),
     )
-
-
-def check_known(fields: Document, known: set[str]) -> None:
-    """Checks that a body has nothing but what can be changed. Raises: Refused."""
-    unknown = [name for name in fields if name not in known and name not in _UNCHANGED and "@odata." not in name]
-    if unknown:
-        raise bad_request(f"The properties {', '.join(unknown[:5])[:300]} cannot be changed here.")

@@ -113,15 +113,6 @@ class Call:
                 "The object has changed since it was read: read it again, and send the change with its new ETag.",
             )
 
-    def check_fixed(self, fields: Mapping[str, Any], fixed: Mapping[str, str], known: Collection[str]) -> None:
-        """Checks that a change has properties that are known, and those that are fixed as they are. Raises: Refused."""
-        other = [name for name, value in fixed.items() if fields.get(name, value) != value]
-        if other:
-            raise bad_request(f"{', '.join(other)} cannot be changed: leave it out.")
-        unknown = [name for name in fields if name not in fixed and name not in known and "@odata." not in name]
-        if unknown:
-            raise bad_request(f"The properties {', '.join(unknown[:5])[:300]} cannot be changed here.")
-
     def _next_link(self, next_after: str) -> str:
         parts = urlsplit(self.url)
         kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "$skiptoken"]
@@ -202,6 +193,16 @@ def select(document: Document, names: frozenset[str] | None, *always: str) -> Do
     if names is None:
         return document
     return {name: value for name, value in document.items() if name in names or name in always or name[0] == "@"}
+
+
+def check_fixed(fields: Mapping[str, Any], fixed: Mapping[str, str], known: Collection[str]) -> None:
+    """Checks that a change has properties that are known, and those that are fixed as they are. Raises: Refused."""
+    other = [name for name, value in fixed.items() if fields.get(name, value) != value]
+    if other:
+        raise bad_request(f"{', '.join(other)} cannot be changed: leave it out.")
+    unknown = [name for name in fields if name not in fixed and name not in known and "@odata." not in name]
+    if unknown:
+        raise bad_request(f"The properties {', '.join(unknown[:5])[:300]} cannot be changed here.")
 
 
 def text_of(fields: Mapping[str, Any], name: str, *, optional: bool = False) -> str | None:

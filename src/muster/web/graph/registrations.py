@@ -6,8 +6,8 @@ from muster.administration.refusals import bad_request
 from muster.model.clients import ClientApplication
 from muster.model.roles import CallerKind
 from muster.web.graph import render
-from muster.web.graph.applications import BY_APP_ID, application_of, check_known, registration_of
-from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, referenced_id, required_text, text_of
+from muster.web.graph.applications import BY_APP_ID, UNCHANGED, application_of, registration_of
+from muster.web.graph.call import NO_CONTENT, Answer, Call, Document, check_fixed, referenced_id, required_text, text_of
 from muster.web.graph.filters import read_instant
 
 # Sent by clients that make a registration; there is nothing here that they would set.
@@ -22,7 +22,7 @@ _IGNORED = frozenset(
 def create_registration(call: Call) -> Answer:
     """POST /applications: an app registration, which can sign in once it has a secret and may what its roles give."""
     fields = call.fields()
-    check_known({name: value for name, value in fields.items() if name not in _IGNORED}, {"displayName"})
+    check_fixed(fields, {}, {"displayName", "id", "appId"} | UNCHANGED | _IGNORED)
     made = clients.create_client(call.desk, required_text(fields, "displayName"))
     return call.entity("applications", render.registration(made), status=201)
 

@@ -20,6 +20,7 @@ from muster.web.graph.call import (
     Answer,
     Call,
     Document,
+    check_fixed,
     flag_of,
     object_list,
     required_text,
@@ -166,7 +167,7 @@ def update_job(call: Call) -> Answer:
     fields = call.fields()
     job = jobs.find_job(call.desk, sp, job_id)
     # Lenient: clients send the whole job back as they were shown it. What only we can say is not taken from them.
-    call.check_fixed(fields, {"id": job.id, "templateId": job.template_id}, _CHANGEABLE | _SHOWN)
+    check_fixed(fields, {"id": job.id, "templateId": job.template_id}, _CHANGEABLE | _SHOWN)
     interval, settings, state = _schedule(fields)
     if interval is not None or settings:
         jobs.set_settings(call.desk, sp, job_id, settings, interval=interval)
