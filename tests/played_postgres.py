@@ -37,6 +37,7 @@ class PlayedServer:
     _programs: tuple[str, str] = ("", "")
     _user: str | None = None
     _options: str = ""
+    _runs: bool = False
     #: Names of databases to make others from.
     templates: dict[str, str] = field(default_factory=dict)
 
@@ -63,12 +64,16 @@ class PlayedServer:
         self._run_sql(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def stop(self) -> None:
-        """Ends the server at once, as a failure would."""
+        """Ends the server at once, as a failure would; nothing if it is stopped."""
+        if not self._runs:
+            return
+        self._runs = False
         self._control("-m", "immediate", "stop")
 
     def start(self) -> None:
         """Starts it again on the same data and port."""
         assert self.folder is not None, "a server that was given is not ours to stop and start"
+        self._runs = True
         self._control("-w", "-l", str(self.folder / "log"), "-o", self._options, "start")
 
     def _control(self, *arguments: str) -> None:

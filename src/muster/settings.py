@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     keep_work_days: int = Field(7, ge=0, le=36_500, description="Days finished work is kept; 0: for ever.")
     keep_notices_days: int = Field(90, ge=0, le=36_500, description="Days told notices are kept; 0: for ever.")
     keep_sign_ins_days: int = Field(30, ge=0, le=36_500, description="Days the sign-in log is kept; 0: for ever.")
+    metrics_token: str | None = Field(
+        None,
+        min_length=16,
+        repr=False,
+        description="Bearer token for /metrics; without it only this machine itself reads them.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("allow_targets", mode="before")

@@ -28,11 +28,13 @@ from played_installation import (
     worker,
 )
 from played_postgres import PlayedServer
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 PEOPLE = 200
 WORKERS = 4
 JOBS = 3
+# A write in the middle of the first cycle.
+AMID = 60
 
 
 @dataclass(kw_only=True)
@@ -147,9 +149,11 @@ class Started:
 
 
 @contextmanager
-def started(scene: Scene, name: str) -> Iterator[Started]:
+def started(scene: Scene, name: str, *, holds_from: int | None = None) -> Iterator[Started]:
+    """`holds_from`: answers to writes are kept back from this one on, until the gate is opened."""
     customer = scene.manager.customer(name)
     with between(customer.url) as gate:
+        gate.holds_from = holds_from
         secrets = {"BaseAddress": gate.url, "SecretToken": customer.token, "SyncAll": "true"}
         application = add_application(scene.service.api, "Custom", **secrets)
         application.start()
@@ -177,3 +181,39 @@ def test_workers_killed_at_random_amid_several_jobs_lose_nothing_and_do_nothing_
         alive.append(psutil.Process(stack.enter_context(worker(folder, scene.database)).pid))
         for job in jobs:
             job.check_the_end()
+
+
+def test_a_worker_that_is_cut_off_amid_a_cycle_is_followed_by_another_and_may_come_back(scene: Scene) -> None:
+    folder = scene.service.folder
+    with (
+        gate_to(scene.server.port) as way,
+        started(scene, "cut", holds_from=AMID) as job,
+        worker(folder, scene.through(way)),
+    ):
+        assert job.gate.holding.wait(PATIENCE)
+        way.is_cut = True
+        # Its answers come, and it can tell nobody.
+        job.gate.holds_from = None
+        job.gate.opened.set()
+        with worker(folder, scene.database):
+            assert eventually(lambda: job.application.cycles()[0]["state"] != "Running", 150)
+            # The network is there again: what the first one still has to say comes too late.
+            way.is_cut = False
+            way.end()
+            job.check_the_end()
+
+
+def test_workers_go_on_by_themselves_once_the_database_that_was_stopped_is_there_again(scene: Scene) -> None:
+    folder = scene.service.folder
+    with (
+        started(scene, "stopped", holds_from=AMID) as job,
+        worker(folder, scene.database),
+        worker(folder, scene.database),
+    ):
+        assert job.gate.holding.wait(PATIENCE)
+        scene.server.stop()
+        job.gate.holds_from = None
+        job.gate.opened.set()
+        assert eventually(lambda: job.gate.under_way == 0)
+        scene.server.start()
+        job.check_the_end()

@@ -66,6 +66,7 @@ def make_services(house: House) -> Services:
         together=house.database.together,
         trouble=house.engine_trouble,
         public_url=house.settings.public_url,
+        metrics_token=house.settings.metrics_token,
         api_rate=house.settings.api_rate,
     )
 

@@ -11,6 +11,7 @@ import orjson
 
 from muster.bootstrap.folder import StartRefused, probe_port, take_folder
 from muster.bootstrap.processes import supervise, web_plan
+from muster.bootstrap.upkeep import Party
 from muster.configuration_manager.administrators import (
     PUBLIC_URL,
     Administrators,
@@ -22,6 +23,7 @@ from muster.configuration_manager.customers import Customers
 from muster.configuration_manager.profiles import GENERIC_TYPES
 from muster.configuration_manager.sign_on import SignOns, addresses_of
 from muster.configuration_manager.sign_on_flow import SignOnFlow
+from muster.configuration_manager.tables import METADATA, customers
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, Synchronous, open_database
 from muster.database.migration import migrate
@@ -103,6 +105,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
                 "schemas": str(folder / SCHEMAS_NAME),
                 "threads": settings.threads,
                 "log_level": settings.log_level,
+                "metrics_token": settings.metrics_token,
             },
             host=settings.host,
             port=port,
@@ -116,6 +119,17 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
 def data_folder(settings: Settings) -> Path:
     """The data folder of the settings, else the default one."""
     return (settings.data or CONFIGURATION_MANAGER_FOLDER).expanduser().absolute()
+
+
+def as_party(settings: Settings) -> Party:
+    """The Configuration Manager whose data folder the settings name, for backup, restore and migration."""
+    return Party(
+        folder=data_folder(settings),
+        database_name=DATABASE_NAME,
+        migrations=MIGRATIONS,
+        metadata=METADATA,
+        mark=customers.name,
+    )
 
 
 def read_resource_types(folder: Path) -> tuple[ResourceType, ...]:

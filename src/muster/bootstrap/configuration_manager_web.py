@@ -10,6 +10,7 @@ from muster.bootstrap.configuration_manager import CURSOR_KEY, assemble, read_re
 from muster.configuration_manager.administrators import read_installation
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console import make_console
+from muster.configuration_manager.measures import make_measure, make_trouble
 from muster.configuration_manager.resources import open_resource_store
 from muster.configuration_manager.scim_face import ScimFace
 from muster.configuration_manager.site import Site
@@ -21,7 +22,16 @@ OWN_THREADS = 2  # the one that owns the sockets, and the one that answers toget
 logger = logging.getLogger(__name__)
 
 
-def create_web(*, location: str, synchronous: str, public_url: str, schemas: str, threads: int, log_level: str) -> Site:
+def create_web(
+    *,
+    location: str,
+    synchronous: str,
+    public_url: str,
+    schemas: str,
+    threads: int,
+    log_level: str,
+    metrics_token: str | None = None,
+) -> Site:
     """The application over an installation whose tables are up to date."""
     start_logging(log_level)
     database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads + OWN_THREADS)
@@ -49,7 +59,12 @@ def create_web(*, location: str, synchronous: str, public_url: str, schemas: str
         add_by_hand=scim.add_by_hand,
         public_url=public_url,
     )
-    return Site(scim, console=WsgiFace(console))
+    return Site(
+        scim,
+        console=WsgiFace(console),
+        trouble=make_trouble(database),
+        measure=make_measure(database, calls, metrics_token),
+    )
 
 
 def make_resource_id() -> str:

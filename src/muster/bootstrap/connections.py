@@ -20,6 +20,7 @@ from muster.settings import Settings
 from muster.targets.authorization import Authorization, KeepToken, TokenShelf, authorization_of
 from muster.targets.conformance.report import ExaminationRefused, Report, examine
 from muster.targets.conformance.session import DEADLINE, Presented, Session
+from muster.targets.measured import MeasuredTransport
 from muster.targets.oauth import AccessToken, request_token
 from muster.targets.scim import READ_ATTEMPTS, ScimTarget
 from muster.targets.scim_names import mapped_attributes
@@ -68,7 +69,9 @@ class Connections:
         """
         address, transport, authorization = self._way_in(profile, secrets, exchange)
         return ScimTarget(
-            transport=transport if tap is None else tap(transport, authorization.secrets),
+            transport=MeasuredTransport(
+                transport if tap is None else tap(transport, authorization.secrets), profile.name
+            ),
             address=address,
             authorization=authorization,
             dialect=profile.dialect,

@@ -118,14 +118,15 @@ def _work_once_free(house: House, stop: threading.Event, locks: tuple[FolderLock
         if house.executors is None:
             daemon.abandon_work()
         else:
-            threading.Thread(target=_count_on, args=(house.executors, engine_id, stop), daemon=True).start()
+            threading.Thread(target=_count_on, args=(house, house.executors, engine_id, stop), daemon=True).start()
         daemon.run(stop, scheduled=False)
 
 
-def _count_on(executors: Executors, engine_id: str, stop: threading.Event) -> None:
+def _count_on(house: House, executors: Executors, engine_id: str, stop: threading.Event) -> None:
     """Shows other engines that this one lives, so that they leave it what it is at."""
     while True:
         executors.beat(engine_id)
+        house.database.keep_holding()
         if stop.wait(_BEAT_EVERY.total_seconds()):
             executors.sign_out(engine_id)
             return

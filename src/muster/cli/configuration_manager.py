@@ -23,6 +23,7 @@ from muster.cli.configuration_manager_reach import (
     written_instant,
 )
 from muster.cli.configuration_manager_sign_on import sign_on_app
+from muster.cli.upkeep import backup_manager, migrate_manager, restore_manager
 from muster.configuration_manager.administrators import Role
 from muster.configuration_manager.customer import AccountLimits, CustomerSettings, Retrieval, default_settings
 from muster.configuration_manager.customers import ApiToken, ConsoleRefusal, Customer, Profile
@@ -38,6 +39,9 @@ app.add_typer(token_app, name="token")
 app.add_typer(site_app, name="site")
 app.add_typer(admin_app, name="admin")
 app.add_typer(sign_on_app, name="sign-on")
+app.command("backup")(backup_manager)
+app.command("restore")(restore_manager)
+app.command("migrate")(migrate_manager)
 
 Client = Annotated[str | None, typer.Option(help="The client's name.")]
 Issuer = Annotated[

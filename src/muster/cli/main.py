@@ -87,6 +87,18 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
             "App registrations: programs that sign in with client id and secret.",
         ),
         "token": ("muster.cli.access:token_app", "API tokens of the provisioning service."),
+        "backup": (
+            "muster.cli.upkeep:backup",
+            "Copy the installation's database into a file; the service may be running.",
+        ),
+        "restore": (
+            "muster.cli.upkeep:restore",
+            "Make a backup the installation's database; the service must be stopped.",
+        ),
+        "migrate": (
+            "muster.cli.upkeep:migrate",
+            "Bring the tables up to this version, or move the installation to PostgreSQL; the service must be stopped.",
+        ),
         "secrets": ("muster.cli.secrets:app", "The key that stored credentials are sealed with."),
     },
 }

@@ -90,6 +90,9 @@ class CallLog:
             sa.update(tokens).where(tokens.c.key == sa.bindparam("p_key")).values(last_used_at=sa.bindparam("p_at"))
         )
         self._since_cut = 0
+        # Since the start of this process: calls, and how long their answers took, by status.
+        self.counted: dict[int, int] = {}
+        self.took_us: dict[int, int] = {}
         self._thread = threading.Thread(target=self._write_all, name="call-log", daemon=True)
         self._thread.start()
 
@@ -174,6 +177,9 @@ class CallLog:
             logger.exception("%d SCIM calls could not be logged", len(batch))
 
     def _insert(self, batch: Sequence[ScimCall], connection: Connection) -> None:
+        for call in batch:
+            self.counted[call.status] = self.counted.get(call.status, 0) + 1
+            self.took_us[call.status] = self.took_us.get(call.status, 0) + call.duration_us
         rows = [_row(call, self._encode_at(call.at)) for call in batch]
         start = 0
         for size, insert in self._inserts:

@@ -1,6 +1,6 @@
 """All that the Configuration Manager answers: SCIM under each customer's address, health, and the console."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from muster.configuration_manager.customer import PREFIX
 from muster.configuration_manager.scim_face import ScimFace
@@ -10,6 +10,8 @@ from muster.scim.limits import DEFAULT_LIMITS
 from muster.scim.messages import answer_error, answer_refusal
 
 HEALTH = b"/healthz"
+READINESS = b"/readyz"
+METRICS = b"/metrics"
 HEALTHY = Answer(200, [("Content-Type", "text/plain; charset=utf-8")], b"ok\n")
 _PREFIX = PREFIX.encode()
 
@@ -17,9 +19,22 @@ _PREFIX = PREFIX.encode()
 class Site:
     """The application of the HTTP server."""
 
-    def __init__(self, scim: ScimFace, *, console: Application | None = None) -> None:
+    def __init__(
+        self,
+        scim: ScimFace,
+        *,
+        console: Application | None = None,
+        trouble: Callable[[], str | None] = lambda: None,
+        measure: Callable[[Request], Answer] | None = None,
+    ) -> None:
+        """Args:
+        trouble: why requests cannot be answered now, None if they can.
+        measure: answers a request for metrics.
+        """
         self._scim = scim
         self._console = console
+        self._trouble = trouble
+        self._measure = measure
 
     def choose_lane(self, request: Request) -> Lane:
         """SCIM says it for its own; the console takes its time."""
@@ -33,6 +48,10 @@ class Site:
             return self._scim.answer(request)
         if request.target == HEALTH:
             return HEALTHY
+        if request.target == READINESS:
+            return _as_text(self._trouble())
+        if request.target == METRICS and self._measure is not None:
+            return self._measure(request)
         if self._console is not None:
             return self._console.answer(request)
         refused = answer_error(ResourceNotFound("There is no such page."))
@@ -52,3 +71,10 @@ class Site:
             return self._console.refuse(status, sentence, target)
         refused = answer_refusal(status, sentence)
         return Answer(refused.status, list(refused.headers.items()), refused.body)
+
+
+def _as_text(trouble: str | None) -> Answer:
+    content_type = [("Content-Type", "text/plain; charset=utf-8")]
+    return (
+        Answer(200, content_type, b"ready\n") if trouble is None else Answer(503, content_type, f"{trouble}\n".encode())
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 from sqlalchemy import Column, Connection, Engine, Insert, Table, bindparam, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
@@ -28,6 +29,8 @@ _NOTICE_SILENCE_THERE = (
     "SET tcp_keepalives_interval = 3",
     "SET tcp_keepalives_count = 3",
     "SET tcp_user_timeout = 15000",
+    # What stands between may keep a connection open whose other end is gone: see `keep_holding`.
+    "SET idle_session_timeout = 15000",
 )
 
 _PRAGMAS = (
@@ -67,6 +70,7 @@ class Database:
     ) -> None:
         self._url = url
         self._locking = locking
+        self._holding: set[Connection] = set()
         self._reading = reading
         self._writing = writing
         self._one_writer = one_writer
@@ -149,7 +153,8 @@ class Database:
     def exclusive(self, name: str, *, patience: timedelta) -> Iterator[None]:
         """Holds a name over several transactions, before every other process on PostgreSQL.
 
-        The server lets go of it when this process or its machine dies. SQLite's file belongs to one installation on one
+        The server lets go of it when this process or its machine dies, or is silent for a quarter of a minute: who
+        holds a name for longer calls `keep_holding` meanwhile. SQLite's file belongs to one installation on one
         machine, whose processes are kept apart by its folder's lock: nothing is held there.
 
         Raises: TimeoutError when another holds the name for as long as the patience.
@@ -167,14 +172,23 @@ class Database:
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                     raise
                 raise TimeoutError(f"another process is at {name}") from None
+            self._holding.add(connection)
             try:
                 yield
             finally:
+                self._holding.discard(connection)
                 try:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
                 except DBAPIError:
                     # With its connection the lock has gone.
                     connection.invalidate()
+
+    def keep_holding(self) -> None:
+        """Tells the server that this process is there, for the names that it holds; at least every ten seconds."""
+        for connection in tuple(self._holding):
+            # What is lost is noticed by whoever holds it.
+            with suppress(DBAPIError, psycopg.Error, AttributeError):
+                driver_of(connection).execute("SELECT 1")
 
     def _joint_connection(self) -> Connection | None:
         return self._drivers.joint.connection

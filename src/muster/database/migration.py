@@ -25,8 +25,7 @@ def migrate(database: Database, package: str) -> str:
     try:
         revision = _revision(database)
     except DBAPIError as error:
-        said = str(error.orig).strip().splitlines()
-        raise DatabaseError(f"the database cannot be opened: {said[0] if said else 'it said nothing'}") from None
+        raise DatabaseError(f"the database cannot be opened: {_said(error)}") from None
     if revision == newest[1:5]:
         return revision
     # Alembic is a second of loading that a command on an up-to-date database need not spend.
@@ -59,3 +58,17 @@ def _revision(database: Database) -> str | None:
             return None
         found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  our constant
         return None if found is None else str(found)
+
+
+def is_empty(database: Database) -> bool:
+    """Whether the database has no table yet. Raises: DatabaseError if it cannot be opened."""
+    try:
+        with database.read() as connection:
+            return not inspect(connection).get_table_names()
+    except DBAPIError as error:
+        raise DatabaseError(f"the database cannot be opened: {_said(error)}") from None
+
+
+def _said(error: DBAPIError) -> str:
+    said = str(error.orig).strip().splitlines()
+    return said[0] if said else "it said nothing"

@@ -221,6 +221,7 @@ class DurableRuns:
         at = time.monotonic()
         self.executors.beat(self.executor_id)
         self._beaten_at = at
+        self._database.keep_holding()
 
     def _keep_counting(self) -> None:
         while not self._stopping.wait(self._beat.total_seconds()):

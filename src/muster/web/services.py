@@ -41,6 +41,8 @@ class Services:
     # Why the service cannot work now, None if it can (for /readyz).
     trouble: Callable[[], str | None]
     public_url: str | None = None
+    # What others than this machine itself present to read metrics; None: they do not.
+    metrics_token: str | None = None
     # Requests to the API that a caller may send a second in the long run; 0: any number.
     api_rate: float = 0
 

@@ -10,6 +10,7 @@ from muster.web.graph.app import VERSIONS, make_app
 from muster.web.graph.openapi import make_document
 from muster.web.inbound_scim import PREFIX as INBOUND
 from muster.web.inbound_scim import make_inbound
+from muster.web.metrics import CONTENT_TYPE, is_allowed, render
 from muster.web.services import Services
 from muster.web.sign_in import SignIn
 
@@ -35,6 +36,7 @@ def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -
         "/openapi.json": _description(services),
         "/healthz": _health,
         "/readyz": _readiness(services.trouble),
+        "/metrics": _metrics(services),
     }
     # The longest prefix decides.
     ordered = sorted(faces.items(), key=lambda item: -len(item[0]))
@@ -81,6 +83,20 @@ def _readiness(trouble: Callable[[], str | None]) -> WsgiApp:
         return _text(start_response, "503 Service Unavailable", f"{sentence}\n")
 
     return ready
+
+
+def _metrics(services: Services) -> WsgiApp:
+    """The installation's state for Prometheus."""
+
+    def measure(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if not is_allowed(environ, services.metrics_token):
+            sentence = "Metrics are read from this machine, or with the token that MUSTER_METRICS_TOKEN sets.\n"
+            return _text(start_response, "403 Forbidden", sentence)
+        body = render(services)
+        start_response("200 OK", [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body))), *_HEADERS])
+        return [body]
+
+    return measure
 
 
 def _text(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:

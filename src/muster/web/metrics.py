@@ -1,0 +1,100 @@
+"""`/metrics`: the state of every job in Prometheus' text format, read from the store when somebody asks.
+
+Requests from this machine itself are answered; others need the token that the operator has set (MUSTER_METRICS_TOKEN).
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from muster.model.job import Counters, ScheduleState
+from muster.sealing import hash_token, is_token
+from muster.web.services import Services
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Where the processes of one service put what they measured themselves.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_DAY = timedelta(days=1)
+_LABELS = ("application", "job")
+
+
+def is_allowed(environ: dict[str, Any], token: str | None) -> bool:
+    """Whether a request may read metrics: it bears the token, or comes from this machine by no proxy."""
+    presented = str(environ.get("HTTP_AUTHORIZATION", ""))
+    if token is not None and presented.startswith("Bearer "):
+        return is_token(presented.removeprefix("Bearer "), hash_token(token))
+    if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
+        return False
+    try:
+        return ipaddress.ip_address(str(environ.get("REMOTE_ADDR", ""))).is_loopback
+    except ValueError:
+        return False
+
+
+def render(services: Services) -> bytes:
+    """Returns the metrics of the installation."""
+    registry = CollectorRegistry()
+    registry.register(_Jobs(services))
+    if os.environ.get(SHARED_FOLDER):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types there
+    return generate_latest(registry)
+
+
+class _Jobs(Collector):
+    """What the store knows of each job."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the gauges."""
+        trouble = self._services.trouble()
+        ready = GaugeMetricFamily("muster_engine_up", "Whether an engine works on the installation.")
+        ready.add_metric([], 0 if trouble else 1)
+        yield ready
+        yield from self._of_jobs()
+
+    def _of_jobs(self) -> Iterator[Metric]:
+        stores, now = self._services.stores, self._services.clock.now()
+        gauges = {
+            name: GaugeMetricFamily(f"muster_job_{name}", text, labels=_LABELS)
+            for name, text in (
+                ("active", "Whether provisioning is started."),
+                ("cycle_age_seconds", "Seconds since the last cycle ended."),
+                ("cycle_running_seconds", "Seconds since the running cycle began; 0: none runs."),
+                ("quarantined", "Whether the job is in quarantine."),
+                ("escrow", "Objects that failed and wait to be tried again."),
+                ("links", "Accounts that the job has linked."),
+            )
+        }
+        objects = GaugeMetricFamily(
+            "muster_job_objects_day", "Objects of the cycles of 24 hours, by outcome.", labels=(*_LABELS, "outcome")
+        )
+        for job in stores.jobs.list():
+            application = stores.applications.get(job.service_principal_id)
+            labels = [application.display_name if application is not None else "", job.id]
+            running = stores.cycles.running(job.id)
+            ended = job.last_cycle_ended_at
+            values = {
+                "active": float(job.schedule_state is ScheduleState.ACTIVE),
+                "cycle_age_seconds": float("nan") if ended is None else (now - ended).total_seconds(),
+                "cycle_running_seconds": 0.0 if running is None else (now - running.began_at).total_seconds(),
+                "quarantined": float(job.quarantine is not None),
+                "escrow": float(stores.links.count_escrows(job.id)),
+                "links": float(stores.links.count_links(job.id)),
+            }
+            for name, value in values.items():
+                gauges[name].add_metric(labels, value)
+            counted = stores.cycles.counted_since(job.id, now - _DAY)
+            for field in fields(Counters):
+                objects.add_metric([*labels, field.name], getattr(counted, field.name))
+        yield from gauges.values()
+        yield objects

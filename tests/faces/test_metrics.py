@@ -1,0 +1,104 @@
+"""`/metrics` and `/readyz` of both parties."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from faces.house import House, Started
+from muster.model.exchange import ConnectionFailed, HttpRequest, HttpResponse
+from muster.targets.measured import MeasuredTransport
+from muster.web.metrics import is_allowed, render
+from played_configuration_manager import ask, configuration_manager
+from waiting import eventually
+
+TOKEN = "a token of some length"
+
+
+@pytest.mark.parametrize(
+    ("environ", "token", "allowed"),
+    [
+        ({"REMOTE_ADDR": "127.0.0.1"}, None, True),
+        ({"REMOTE_ADDR": "::1"}, None, True),
+        ({"REMOTE_ADDR": "192.0.2.1"}, None, False),
+        ({"REMOTE_ADDR": ""}, None, False),
+        ({}, None, False),
+        # A proxy on this machine speaks for somebody elsewhere.
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, None, False),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=192.0.2.1"}, None, False),
+        ({"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}, TOKEN, True),
+        ({"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": "Bearer another"}, TOKEN, False),
+        ({"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}, None, False),
+        ({"REMOTE_ADDR": "192.0.2.1"}, TOKEN, False),
+    ],
+)
+def test_metrics_are_for_this_machine_or_who_bears_the_token(
+    environ: dict[str, Any], token: str | None, allowed: bool
+) -> None:
+    assert is_allowed(environ, token) is allowed
+
+
+def test_metrics_tell_the_state_of_every_job(job: Started) -> None:
+    text = render(job.house.services).decode()
+    found = samples(text)
+    assert found["muster_engine_up"] == 1
+    assert found[name_of("muster_job_quarantined", job)] == 0
+    assert found[name_of("muster_job_escrow", job)] == 0
+    job.house.trouble = "no engine is running"
+    assert samples(render(job.house.services).decode())["muster_engine_up"] == 0
+    assert "secret" not in text.lower()
+
+
+def test_a_request_from_elsewhere_is_refused_and_told_how_to_ask(house: House) -> None:
+    # The house's requests name no address that they come from.
+    answer = house.call("GET", "/metrics", token=None, version="")
+    assert answer.status == 403
+    assert "MUSTER_METRICS_TOKEN" in answer.text
+    assert house.call("GET", "/metrics", token="any", version="").status == 403
+
+
+class Lost:
+    def send(self, request: HttpRequest, *, deadline: timedelta) -> HttpResponse:
+        raise ConnectionFailed("gone", sent=True)
+
+
+def test_requests_to_a_target_are_counted_by_how_they_ended() -> None:
+    def count(outcome: str) -> float:
+        labels = {"target": "Measured", "method": "GET", "outcome": outcome}
+        return REGISTRY.get_sample_value("muster_target_request_seconds_count", labels) or 0.0
+
+    request = HttpRequest(method="GET", url="https://scim.example/Users")
+    with pytest.raises(ConnectionFailed):
+        MeasuredTransport(Lost(), "Measured").send(request, deadline=timedelta(seconds=1))
+    assert count("lost") == 1
+
+
+def test_the_configuration_manager_tells_its_readiness_and_its_requests(tmp_path: Path) -> None:
+    with configuration_manager(tmp_path / "manager") as manager:
+        customer = manager.customer("lantaarn")
+        assert ask(f"{manager.url}/readyz").body == b"ready\n"
+        assert customer.ask("GET", "/Users").status == 200
+        assert customer.ask("GET", "/Users/none").status == 404
+
+        def counted() -> Mapping[str, float]:
+            return samples(ask(f"{manager.url}/metrics").body.decode())
+
+        assert eventually(lambda: counted().get('muster_scim_requests_total{status="404"}') == 1.0)
+        assert counted()['muster_scim_requests_total{status="200"}'] == 1
+        assert counted()["muster_customers"] == 1
+        refused = ask(f"{manager.url}/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
+        assert refused.status == 403
+
+
+def samples(text: str) -> dict[str, float]:
+    lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in lines}
+
+
+def name_of(metric: str, job: Started) -> str:
+    found = [name for name in samples(render(job.house.services).decode()) if name.startswith(metric + "{")]
+    assert len(found) >= 1
+    return next(name for name in found if job.id in name)
