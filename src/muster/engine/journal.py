@@ -27,6 +27,7 @@ _COUNTED = {
 
 # Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
 _ON_DEMAND, _SKIP, _REFER = CycleKind.ON_DEMAND, OperationKind.SKIP, OperationKind.REFER
+_REDUNDANT = SkipReason.REDUNDANT_EXPORT
 _SKIPPED, _FAILURE = LogStatus.SKIPPED, LogStatus.FAILURE
 
 
@@ -87,6 +88,22 @@ class Journal:
             link=link,
             unlink=link is None and outcome.status is not _SKIPPED,
             entry=entry,
+            clear_escrow=True,
+            wanted=operation.references,
+            shown=operation.shown,
+        )
+
+    @staticmethod
+    def is_at_rest(operation: Operation, cycle: Cycle) -> bool:
+        """Whether an object is as it should be, nobody asked for it by name, and nothing of it waits."""
+        return operation.skip_reason is _REDUNDANT and cycle.kind is not _ON_DEMAND and operation.waits_since is None
+
+    @staticmethod
+    def rest(operation: Operation) -> Settlement:
+        """Returns what is written of an object that is at rest: it waits for nothing any more."""
+        return Settlement(
+            kind=operation.object_kind,
+            source_id=operation.source_id,
             clear_escrow=True,
             wanted=operation.references,
             shown=operation.shown,

@@ -108,7 +108,15 @@ class Run:
             for decision in decisions
             if decision.operation.kind.writes and decision.operation.change_id not in held
         ]
-        settled = [self.journal.decided(item.operation) for item in decisions if not item.operation.kind.writes]
+        quiet = [item.operation for item in decisions if not item.operation.kind.writes]
+        # Most of a pass: nothing is sent and nothing is told of them.
+        at_rest: list[Operation] = []
+        settled: list[Outcome] = []
+        for operation in quiet:
+            if self.journal.is_at_rest(operation, cycle):
+                at_rest.append(operation)
+            else:
+                settled.append(self.journal.decided(operation))
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
         at_once = len(main) <= min(self.batch, BATCH) and not self._outbox.peek(MAIN_WAVE, 1)
@@ -119,6 +127,7 @@ class Run:
         counters = replace(
             counters,
             evaluated=counters.evaluated + len(decisions),
+            unchanged=counters.unchanged + len(at_rest),
             failed=counters.failed + len(problems),
             drifted=counters.drifted + sum(bool(decision.operation.drifted) for decision in decisions),
         )
@@ -127,6 +136,7 @@ class Run:
             [*(NewOperation(operation=operation, wave=MAIN_WAVE, state=state) for operation in main), *later],
             [
                 *(self._settlement(outcome) for outcome in settled),
+                *map(self.journal.rest, at_rest),
                 *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
                 *problems,
             ],

@@ -70,7 +70,7 @@ class SqlCycles:
     def get(self, cycle_id: str) -> Cycle | None:
         """Returns a cycle."""
         with self._database.read() as connection:
-            row = connection.execute(_select_cycles().where(cycles.c.cycle_id == cycle_id)).first()
+            row = connection.execute(_CYCLE_BY_ID, {"id": cycle_id}).first()
         return None if row is None else _cycle(row)
 
     def running(self, job_id: str) -> Cycle | None:
@@ -108,7 +108,7 @@ class SqlCycles:
         """Raises the epoch by one and returns the cycle. Raises LookupError."""
         with self._database.write() as connection:
             connection.execute(sa.update(cycles).where(cycles.c.cycle_id == cycle_id).values(epoch=cycles.c.epoch + 1))
-            row = connection.execute(_select_cycles().where(cycles.c.cycle_id == cycle_id)).first()
+            row = connection.execute(_CYCLE_BY_ID, {"id": cycle_id}).first()
         if row is None:
             raise LookupError(f"there is no cycle {cycle_id}")
         return _cycle(row)
@@ -246,6 +246,10 @@ def _progress(cycle: Cycle) -> dict[str, Any]:
 
 def _select_cycles() -> sa.Select[Any]:
     return sa.select(cycles, jobs.c.job_id).join(jobs, jobs.c.key == cycles.c.job_key)
+
+
+# Asked before every piece of a cycle: made once.
+_CYCLE_BY_ID = _select_cycles().where(cycles.c.cycle_id == sa.bindparam("id"))
 
 
 def _cycle(row: Row[Any]) -> Cycle:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Select
 
 from muster.database.connection import Database
+from muster.database.lists import as_list, one_of
 from muster.model.application import DEFAULT_ACCESS, AppRole, RoleGrant
 from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind, original_principal_name
@@ -44,6 +45,7 @@ class SqlDirectoryFeed:
         self._database = database
         self._lock = threading.Lock()
         self._keys: OrderedDict[_Read, array[int]] = OrderedDict()
+        self._page = _Page(database)
 
     def latest(self) -> int:
         """Returns the highest number whose change, and all before it, are committed."""
@@ -64,7 +66,7 @@ class SqlDirectoryFeed:
             keys = self._find_keys(connection, (view, kind, window), is_first=after is None)
             start = 0 if after is None else bisect_right(keys, int(after))
             page = keys[start : start + limit]
-            changes = _changes_of(connection, view, kind, page)
+            changes = self._page.changes(connection, view, kind, page)
         if start + limit < len(keys):
             return changes, str(page[-1])
         with self._lock:
@@ -75,7 +77,7 @@ class SqlDirectoryFeed:
         """Returns one object, whether or not it bears on the job; by id or principal name."""
         with self._database.read() as connection:
             row = find_row(connection, kind, source_id)
-            return None if row is None else _changes_of(connection, view, kind, [row.key])[0]
+            return None if row is None else self._page.changes(connection, view, kind, [row.key])[0]
 
     def causes(
         self, view: JobView, kind: ObjectKind, source_ids: Sequence[str], window: Window | None
@@ -127,43 +129,71 @@ _CHANGED = sa.select(
     objects.c.content,
     MANAGERS.c.object_id.label("manager_id"),
 ).outerjoin(MANAGERS, MANAGERS.c.key == objects.c.manager_key)
-# Made once: SQLAlchemy looks at each value of a list that stands in a statement, and not at those of a parameter.
-_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
-_CHANGED_OF_KEYS = _CHANGED.where(objects.c.key.in_(_KEYS))
+_CHANGED_OF_KEYS = _CHANGED.where(one_of(objects.c.key, "keys"))
 _DIRECT = (
     sa.select(assignments.c.principal_key, assignments.c.role_id)
-    .where(assignments.c.application_key == sa.bindparam("application"), assignments.c.principal_key.in_(_KEYS))
+    .where(assignments.c.application_key == sa.bindparam("application"), one_of(assignments.c.principal_key, "keys"))
     .order_by(assignments.c.key)
 )
 
 
-def _changes_of(connection: Connection, view: JobView, kind: ObjectKind, keys: Sequence[int]) -> list[Change]:
-    rows: dict[int, Any] = {}
-    for piece in pieces(keys):
-        found = connection.execute(_CHANGED_OF_KEYS, {"keys": piece}).all()
-        rows.update((row[0], row) for row in found)
-    grants = _grants(connection, view, keys)
-    members = _members(connection, keys) if kind is ObjectKind.GROUP else {}
-    changes = []
-    for key in keys:
-        _, object_id, kept_kind, lifecycle, seq, content, manager_id = rows[key]
-        if kept_kind == _USER:
-            # A purged manager was taken from all reports when it was purged.
-            references = _NO_MANAGER if manager_id is None else {"manager": (manager_id,)}
-        else:
-            references = {"members": tuple(members.get(key, ()))}
-        changes.append(
-            Change(
-                source_id=object_id,
-                kind=kind,
-                lifecycle=_LIFECYCLES[lifecycle],
-                seq=seq,
-                attributes=_attributes(content, object_id, is_user=kept_kind == _USER),
-                grants=tuple(grants.get(key, ())),
-                references=references,
+class _Page:
+    """What is read of a page of objects: a million rows in a pass, by statements that the driver runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._changed = database.prepare(_CHANGED_OF_KEYS)
+        self._direct = database.prepare(_DIRECT)
+
+    def changes(self, connection: Connection, view: JobView, kind: ObjectKind, keys: Sequence[int]) -> list[Change]:
+        """Returns the objects of these keys as changes, in order."""
+        rows: dict[int, Any] = {}
+        for piece in pieces(keys):
+            found = self._changed.fetch_all({"keys": as_list(piece)}, on=connection)
+            rows.update((row[0], row) for row in found)
+        grants = self._grants(connection, view, keys)
+        members = _members(connection, keys) if kind is ObjectKind.GROUP else {}
+        changes = []
+        for key in keys:
+            _, object_id, kept_kind, lifecycle, seq, content, manager_id = rows[key]
+            if kept_kind == _USER:
+                # A purged manager was taken from all reports when it was purged.
+                references = _NO_MANAGER if manager_id is None else {"manager": (manager_id,)}
+            else:
+                references = {"members": tuple(members.get(key, ()))}
+            changes.append(
+                Change(
+                    source_id=object_id,
+                    kind=kind,
+                    lifecycle=_LIFECYCLES[lifecycle],
+                    seq=seq,
+                    attributes=_attributes(content, object_id, is_user=kept_kind == _USER),
+                    grants=tuple(grants.get(key, ())),
+                    references=references,
+                )
             )
-        )
-    return changes
+        return changes
+
+    def _grants(self, connection: Connection, view: JobView, keys: Sequence[int]) -> dict[int, list[RoleGrant]]:
+        application = connection.execute(
+            sa.select(applications.c.key, applications.c.app_roles).where(
+                applications.c.service_principal_id == view.service_principal_id
+            )
+        ).first()
+        if application is None:
+            return {}
+        manifest = {role.id: role for role in decode(application.app_roles, tuple[AppRole, ...])}
+        groups = _groups_of(application.key, view)
+        of_groups = _group_grants(connection, application.key, manifest)
+        grants: dict[int, list[RoleGrant]] = {}
+        for piece in pieces(keys):
+            listed = as_list(piece)
+            direct = self._direct.fetch_all({"application": application.key, "keys": listed}, on=connection)
+            for principal, role_id in direct:
+                grants.setdefault(principal, []).append(_grant(manifest, role_id))
+            through = connection.execute(groups.where(one_of(memberships.c.member_key, "keys")), {"keys": listed})
+            for member, group in through.all():
+                grants.setdefault(member, []).extend(of_groups.get(group, ()))
+        return grants
 
 
 def _attributes(content: Mapping[str, Any], object_id: str, *, is_user: bool) -> dict[str, Any]:
@@ -176,28 +206,6 @@ def _attributes(content: Mapping[str, Any], object_id: str, *, is_user: bool) ->
             attributes["originalUserPrincipalName"] = raw
             attributes["userPrincipalName"] = original_principal_name(raw)
     return attributes
-
-
-def _grants(connection: Connection, view: JobView, keys: Sequence[int]) -> dict[int, list[RoleGrant]]:
-    application = connection.execute(
-        sa.select(applications.c.key, applications.c.app_roles).where(
-            applications.c.service_principal_id == view.service_principal_id
-        )
-    ).first()
-    if application is None:
-        return {}
-    manifest = {role.id: role for role in decode(application.app_roles, tuple[AppRole, ...])}
-    groups = _groups_of(application.key, view)
-    of_groups = _group_grants(connection, application.key, manifest)
-    grants: dict[int, list[RoleGrant]] = {}
-    for piece in pieces(keys):
-        direct = connection.execute(_DIRECT, {"application": application.key, "keys": piece})
-        for principal, role_id in direct.all():
-            grants.setdefault(principal, []).append(_grant(manifest, role_id))
-        through = connection.execute(groups.where(memberships.c.member_key.in_(_KEYS)), {"keys": piece})
-        for member, group in through.all():
-            grants.setdefault(member, []).extend(of_groups.get(group, ()))
-    return grants
 
 
 def _groups_of(application: int, view: JobView) -> Select[Any]:

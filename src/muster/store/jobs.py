@@ -51,7 +51,7 @@ class SqlJobs:
     def get(self, job_id: str) -> SynchronizationJob | None:
         """Returns a job."""
         with self._database.read() as connection:
-            row = connection.execute(_select_jobs().where(jobs.c.job_id == job_id)).first()
+            row = connection.execute(_JOB_BY_ID, {"id": job_id}).first()
         return None if row is None else _job(row)
 
     def list(self, service_principal_id: str | None = None) -> Sequence[SynchronizationJob]:
@@ -182,6 +182,10 @@ def _select_jobs() -> sa.Select[Any]:
         .join(applications, applications.c.key == jobs.c.application_key)
         .where(applications.c.deleted_at.is_(None))
     )
+
+
+# Asked before every piece of a cycle: made once.
+_JOB_BY_ID = _select_jobs().where(jobs.c.job_id == sa.bindparam("id"))
 
 
 def _job(row: Row[Any]) -> SynchronizationJob:

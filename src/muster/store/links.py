@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 
 from muster.database.connection import Database
+from muster.database.lists import as_list, one_of
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HoldCode
@@ -50,11 +51,10 @@ _LINKED = sa.select(
     links.c.acknowledged,
     links.c.display_name,
 ).where(links.c.target_id.is_not(None))
-# Made once: SQLAlchemy looks at each value of a list that stands in a statement, and not at those of a parameter.
 _LINKS_OF = _LINKED.where(
     links.c.job_key == sa.bindparam("job"),
     links.c.kind == sa.bindparam("of_kind"),
-    links.c.source_id.in_(sa.bindparam("source_ids", expanding=True)),
+    one_of(links.c.source_id, "source_ids"),
 )
 
 
@@ -63,6 +63,7 @@ class SqlLinks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._links_of = database.prepare(_LINKS_OF)
 
     def links(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Link]:
         """Returns links by source id."""
@@ -70,8 +71,8 @@ class SqlLinks:
         with self._database.read() as connection:
             job = job_key(connection, job_id)
             for piece in pieces(source_ids):
-                given = {"job": job, "of_kind": kind.value, "source_ids": piece}
-                rows = connection.execute(_LINKS_OF, given).all()
+                given = {"job": job, "of_kind": kind.value, "source_ids": as_list(piece)}
+                rows = self._links_of.fetch_all(given, on=connection)
                 found.update((link.source_id, link) for link in map(_link, rows))
         return found
 

@@ -50,7 +50,14 @@ class SettlementWriter:
         """Writes settlements in order."""
         if not settlements:
             return
-        self._write_links(connection, job_key, settlements)
+        # Most of a full pass is as it was: nothing is written of their links.
+        linking = [
+            one
+            for one in settlements
+            if one.link is not None or one.unlink or one.wanted or one.references or one.shown
+        ]
+        if linking:
+            self._write_links(connection, job_key, linking)
         self._write_escrows(connection, job_key, settlements)
         write_holds(connection, job_key, settlements)
         self._end_staged(connection, cycle_key, settlements)
