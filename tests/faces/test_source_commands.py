@@ -10,7 +10,7 @@ import pytest
 
 from faces.played_sources import HEAD, PEOPLE
 from muster.bootstrap.house import open_house
-from muster.cli import sources
+from muster.cli import configuration, sources
 from muster.cli.console import Failed, Misused
 from muster.cli.provisioning import apply
 from muster.settings import load_settings
@@ -98,3 +98,22 @@ def test_wrong_usage_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sources.set_values("HR", ["Precedence=first"], data=folder)
     with pytest.raises(Failed, match="Nobody is missing"):
         sources.accept("HR", data=folder)
+
+
+def test_sources_are_part_of_a_configuration_and_are_made_from_one(
+    folder: Path, tmp_path_factory: Any, capsys: Any
+) -> None:
+    sources.add("folder", "HR", ["Server=hr"], data=folder)
+    sources.set_values("HR", ["Precedence=10", "ReadEvery=PT10S"], data=folder)
+    file = folder / "muster.yaml"
+    capsys.readouterr()
+    configuration.export(data=folder)
+    file.write_text(capsys.readouterr().out)
+    assert "Files in a folder" in file.read_text()
+    other = tmp_path_factory.mktemp("other")
+    open_house(load_settings(data=other), other).database.close()
+    configuration.apply(file, yes=True, data=other)
+    capsys.readouterr()
+    sources.show("HR", data=other, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["connection"]["Server"], shown["precedence"]) == ("hr", 10)

@@ -14,6 +14,7 @@ from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
 from muster.bootstrap.keys import keys_of
 from muster.bootstrap.machine import SystemClock, SystemIds
+from muster.bootstrap.rule_shelf import RuleShelf
 from muster.bootstrap.sources import SourceJobs
 from muster.bootstrap.tapping import make_tap
 from muster.bootstrap.uploads import FolderUploads, KeptUploads, SharedUploads
@@ -72,6 +73,7 @@ class House:
     ids: SystemIds
     connections: Connections
     sources: SourceJobs
+    rules: RuleShelf
     # Of an installation that several machines share: its engines.
     executors: Executors | None
 
@@ -196,8 +198,7 @@ class House:
         if job is None:
             raise SchemaRefused(f"There is no job {job_id}.", remedy="List the jobs of the application.")
         application = self._application(job.service_principal_id)
-        schema = read_schema(self.store.jobs.schema(job_id).document)
-        rules = compile_rules(schema)
+        schema, rules = self.rules.of(job)
         if application.template_id == FILE_TEMPLATE_ID:
             return self._inbound(job, rules, options)
         page = self._page(application)
@@ -398,6 +399,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         ids=ids,
         connections=connections,
         sources=SourceJobs(store, connections, settings, folder, clock),
+        rules=RuleShelf(store.jobs),
         executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -172,14 +172,9 @@ class SourceJobs:
             authority=self.authority(job.id),
         )
 
-    def authority(self, job_id: str) -> Authority | None:
-        """Returns whose word counts for more than a job's; None while nobody else supplies anything."""
-        others = standings(self._store.jobs, self._store.applications)
-        mine = others.pop(job_id, None)
-        if not others and (mine is None or not mine.local_first):
-            return None
-        last = Standing(job_id=job_id, name="", precedence=LAST_PRECEDENCE)
-        return _Precedence(mine or last, others, self._store.supplies)
+    def authority(self, job_id: str) -> Authority:
+        """Returns whose word counts for more than a job's."""
+        return _Precedence(job_id, partial(standings, self._store.jobs, self._store.applications), self._store.supplies)
 
     def untouched(
         self,
@@ -229,19 +224,27 @@ class SourceJobs:
 
 
 class _Precedence:
-    """Implements `ports.supplies.Authority` for one job."""
+    """Implements `ports.supplies.Authority` for one job; the order is looked up once somebody is to be written."""
 
-    def __init__(self, mine: Standing, others: Mapping[str, Standing], supplies: SupplyStore) -> None:
-        self._mine = mine
-        self._others = others
+    def __init__(self, job_id: str, read_standings: Callable[[], dict[str, Standing]], supplies: SupplyStore) -> None:
+        self._job_id = job_id
+        self._read_standings = read_standings
         self._supplies = supplies
+
+    @cached_property
+    def _order(self) -> tuple[Standing, Mapping[str, Standing]]:
+        others = self._read_standings()
+        last = Standing(job_id=self._job_id, name="", precedence=LAST_PRECEDENCE)
+        mine = others.pop(self._job_id, last)
+        return mine, others
 
     def withheld(self, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Returns by target id the attributes that are withheld, each with the name of whoever supplies it."""
-        supplied = self._supplies.supplies(kind, target_ids)
-        edited = self._supplies.edited(target_ids) if self._mine.local_first else {}
+        mine, others = self._order
+        supplied = self._supplies.supplies(kind, target_ids) if others else {}
+        edited = self._supplies.edited(target_ids) if mine.local_first else {}
         return {
-            target_id: withheld_from(self._mine, self._others, supplied.get(target_id, ()), edited.get(target_id, ()))
+            target_id: withheld_from(mine, others, supplied.get(target_id, ()), edited.get(target_id, ()))
             for target_id in {*supplied, *edited}
         }
 

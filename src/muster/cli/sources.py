@@ -310,4 +310,4 @@ def _read(mirror: dict[str, Any]) -> str:
     at = mirror["readDateTime"]
     if at is None:
         return "not yet"
-    return f"{at[:16].replace('T', ' ')} UTC{'' if mirror['isComplete'] else ' (not complete)'}"
+    return f"{at[:16].replace('T', ' ')} UTC{' (not complete)' if mirror['incompleteBecause'] else ''}"
