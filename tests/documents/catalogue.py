@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po, write_po
 from documents.reading import SOURCE
 
 LOCALE = SOURCE / "ui" / "locale"
-FACES = ("web/saml", "ui", "web/portal", "web/person", "configuration_manager")
+FACES = ("web/saml", "ui", "web/portal", "web/person", "web/openid", "configuration_manager")
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "marked": None, "ngettext": (1, 2)}
 
 

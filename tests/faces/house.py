@@ -158,6 +158,7 @@ class House:
             sign_ins=store.sign_ins,
             inbound=store.inbound,
             single_sign_on=store.single_sign_on,
+            openid=store.openid,
         )
         self.services = Services(
             stores=self.stores,

@@ -8,6 +8,7 @@ from werkzeug.test import Client, TestResponse
 
 from faces.house import House
 from muster.administration import passwords
+from muster.web.openid.app import PREFIX, make_openid_face
 from muster.web.person.app import PATHS, make_person_face
 from muster.web.persons import Persons
 from muster.web.portal.app import make_portal
@@ -26,6 +27,7 @@ class PeopleSite:
         self.persons = Persons(services)
         faces: dict[str, Any] = {"": make_portal(services)}
         faces |= dict.fromkeys(PATHS, make_person_face(services, self.persons))
+        faces[PREFIX] = make_openid_face(services, self.persons)
         self.site = make_site(services, faces)
 
     def person(self, name: str = "ada", password: str | None = PASSWORD, **properties: Any) -> str:

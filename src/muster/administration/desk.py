@@ -19,6 +19,7 @@ from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
+from muster.ports.openid import OpenIdStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore
@@ -78,6 +79,7 @@ class Stores:
     credentials: CredentialStore
     second_factors: SecondFactorStore
     sign_ins: SignInLog
+    openid: OpenIdStore
     discovery: DiscoveryStore
     inbound: InboundStore
     mirrors: MirrorStore

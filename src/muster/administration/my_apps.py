@@ -39,10 +39,15 @@ def applications_of(reception: Reception, person: DirectoryObject) -> Sequence[E
 
 
 def launched(reception: Reception, applications: Sequence[EnterpriseApplication]) -> Mapping[str, str]:
-    """Returns the path that signs in to each of the applications that can be signed in to, by service principal id."""
+    """Returns by service principal id the address that signs in to each application that can be signed in to."""
     paths = {}
     for application in applications:
         settings = reception.stores.single_sign_on.settings(application.service_principal_id)
         if settings is not None and settings.is_complete:
             paths[application.service_principal_id] = launch_path(application.app_id)
+            continue
+        # By OpenID Connect a sign-in begins at the application, which sends the browser here.
+        openid = reception.stores.openid.settings(application.service_principal_id)
+        if openid is not None and openid.is_complete and openid.sign_on_url is not None:
+            paths[application.service_principal_id] = openid.sign_on_url
     return paths

@@ -100,6 +100,7 @@ class House:
             credentials=store.credentials,
             second_factors=store.second_factors,
             sign_ins=store.sign_ins,
+            openid=store.openid,
             discovery=store.discovery,
             mirrors=store.mirrors,
             supplies=store.supplies,

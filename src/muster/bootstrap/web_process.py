@@ -4,6 +4,8 @@ from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_services
 from muster.http_server.wsgi import WsgiFace
+from muster.web.openid.app import PREFIX as OPENID
+from muster.web.openid.app import make_openid_face
 from muster.web.person.app import PATHS, make_person_face
 from muster.web.persons import Persons
 from muster.web.portal.app import make_portal
@@ -23,4 +25,5 @@ def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
     faces: dict[str, WsgiApp] = {"": make_portal(services, set_up_hash=set_up_hash)}
     faces |= dict.fromkeys(PATHS, make_person_face(services, persons))
     faces[SAML_PATH] = make_saml_face(services, persons)
+    faces[OPENID] = make_openid_face(services, persons)
     return WsgiFace(make_site(services, faces))

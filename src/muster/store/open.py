@@ -16,6 +16,7 @@ from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
+from muster.ports.openid import OpenIdStore
 from muster.ports.retention import RecordStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.single_sign_on import SingleSignOnStore
@@ -39,6 +40,7 @@ from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
 from muster.store.mirrors import SqlMirrors
 from muster.store.notices import SqlNotificationSettings, SqlOutbox
+from muster.store.openid import SqlOpenId
 from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
 from muster.store.second_factors import SqlSecondFactors
@@ -85,6 +87,7 @@ class Store:
     credentials: CredentialStore
     second_factors: SecondFactorStore
     sign_ins: SignInLog
+    openid: OpenIdStore
     uploads: SqlUploads
 
 
@@ -146,5 +149,6 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         credentials=SqlCredentials(database),
         second_factors=SqlSecondFactors(database, sealer),
         sign_ins=SqlSignInLog(database),
+        openid=SqlOpenId(database, sealer),
         uploads=SqlUploads(database),
     )

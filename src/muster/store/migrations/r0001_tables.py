@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from muster.store.single_sign_on_tables import METADATA
+from muster.store.openid_tables import METADATA
 from muster.store.tables import feed
 
 revision, down_revision = "0001", None

@@ -19,6 +19,13 @@ def _attribute(attribute: DirectoryAttribute) -> Schema:
     return {"type": [_TYPES.get(attribute.type, "string"), "null"]}
 
 
+_OPENID: Schema = {
+    "isEnabled": FLAG,
+    "isPublicClient": FLAG,
+    "redirectUris": listed(TEXT),
+    "signOnUrl": MAYBE,
+    "claims": listed(thing({**texts("name", "expression"), "scope": MAYBE}, "name", "expression")),
+}
 _PASSWORD = {
     "type": ["object", "null"],
     "properties": {"password": {"type": "string", "writeOnly": True}, "forceChangePasswordNextSignIn": FLAG},
@@ -251,6 +258,10 @@ SCHEMAS: dict[str, Schema] = {
             "modifiedProperties": listed(ANY),
         }
     ),
+    "openIdConnect": thing({**_OPENID, "id": TEXT, "clientId": TEXT, "issuer": TEXT, "secrets": listed(ANY)}),
+    "openIdConnectWrite": thing(_OPENID),
+    "openIdSecret": thing(texts("keyId", "hint", "secretText", "createdDateTime"), "keyId", "secretText"),
+    "openIdKey": thing(texts("keyId", "createdDateTime"), "keyId"),
     "flag": thing({"value": FLAG}, "value"),
     "passwordLink": thing(texts("link", "expirationDateTime"), "link", "expirationDateTime"),
     "authenticationMethod": thing({**texts("@odata.type", "id"), "createdDateTime": MAYBE}, "@odata.type", "id"),

@@ -14,6 +14,7 @@ from muster.web.graph import (
     links,
     logs,
     notifications,
+    openid,
     people,
     plans,
     reconciliation,
@@ -207,6 +208,12 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_SCHEMA}/directories/$count", _READ, counted(schema.list_directories)),
     ("GET", f"{_SCHEMA}/directories/{{directory}}", _READ, schema.get_directory),
     ("POST", f"{_SCHEMA}/directories/{{directory}}/discover", _WRITE, schema.discover_directory),
+    # Single sign-on by OpenID Connect (ours)
+    ("GET", f"{_SP}/openIdConnect", _READ, openid.get_settings),
+    ("PATCH", f"{_SP}/openIdConnect", _WRITE, openid.update_settings),
+    ("POST", f"{_SP}/openIdConnect/secrets", _WRITE, openid.add_secret),
+    ("DELETE", f"{_SP}/openIdConnect/secrets/{{secret}}", _WRITE, openid.remove_secret),
+    ("POST", "/openIdConnect/rollKey", Permission.MANAGE_INSTALLATION, openid.roll_key),
     # Logs
     ("GET", "/auditLogs/provisioning", Permission.READ_LOGS, logs.list_provisioning),
     ("GET", "/auditLogs/provisioning/export", Permission.READ_LOGS, logs.export_provisioning),
