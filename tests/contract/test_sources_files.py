@@ -388,7 +388,7 @@ def test_only_so_many_problems_are_listed() -> None:
         ("a.json", b'[' + b'9' * 5_000 + b']', "The file holds a value that is too long to be read"),
         ("a.json", b"[" * 100_000, "The file nests lists and objects too deeply to be read."),
         ("a.json", b"\xff\xfe[\x00\x00\xd8", "The file is not valid utf-16"),
-        ("a.xlsx", b"PK", "“a.xlsx” ends neither in .csv nor in .json."),
+        ("a.xlsx", b"PK", "“a.xlsx” ends in none of .csv, .json and .ldif."),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(name: str, content: bytes, sentence: str) -> None:

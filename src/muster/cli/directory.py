@@ -18,7 +18,7 @@ _SHOWN_PROBLEMS = 20
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON file with people (and groups).")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON or LDIF file with people (and groups).")],
     plan: Annotated[bool, typer.Option("--plan", help="Only show what it would do; write nothing.")] = False,
     data: DataOption = None,
     url: UrlOption = None,

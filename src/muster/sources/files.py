@@ -26,11 +26,13 @@ from muster.sources.columns import Role, ValueRejected, check_principal_name, fi
 from muster.sources.csv_rows import read_csv
 from muster.sources.encoding import detect_encoding, open_text
 from muster.sources.json_rows import read_json
+from muster.sources.ldif_rows import read_ldif
 from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
 
 # A file is one change: it has been read, or it has not.
 _SEQ = 1
-_BRANCHES = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+_BRANCHES = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ldif": "ldif", ".ldf": "ldif"}
+_READERS = {"json": read_json, "csv": read_csv, "ldif": read_ldif}
 # By which a file that can be read is known.
 SUFFIXES = tuple(_BRANCHES)
 _IDENTITIES = ("objectId", "employeeId", "userPrincipalName")
@@ -203,15 +205,17 @@ class _Spool:
 def _read(name: str, file: BinaryIO, size: int, kind: ObjectKind | None, limits: FileLimits) -> FileSource:
     branch = _BRANCHES.get(Path(name).suffix.lower())
     if branch is None:
-        raise FileRefused(f"{quoted(name)} ends neither in .csv nor in .json.", remedy="Import a CSV or a JSON file.")
-    limit = limits.json_bytes if branch == "json" else limits.csv_bytes
+        raise FileRefused(
+            f"{quoted(name)} ends in none of .csv, .json and .ldif.", remedy="Import a CSV, JSON or LDIF file."
+        )
+    limit = limits.csv_bytes if branch == "csv" else limits.json_bytes
     if size > limit:
         raise FileRefused(
             f"The file has {size:,} bytes; {limit:,} are the limit.", remedy="Import it in several files, or as CSV."
         )
     encoding = detect_encoding(file)
     text = open_text(file, encoding)
-    reader = read_json if branch == "json" else read_csv
+    reader = _READERS[branch]
     intake = _Intake(limits)
     try:
         for row in reader(text, kind, limits):

@@ -1,0 +1,209 @@
+"""Reads entries of an LDIF file as people and groups: content records, and changes that add or delete.
+
+An entry's kind is told by its object classes; managers and members, which LDIF names by DN, are given by the principal
+names of the entries of the same file. The entries are held in memory, as those that are referred to may come last.
+
+Source: RFC 2849; which attribute becomes which is as for LDAP servers (docs/sources/ldap.md).
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from muster.model.directory import ObjectKind
+from muster.sources.columns import IS_SOFT_DELETED
+from muster.sources.ldap.names import normalised_dn
+from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
+
+_PEOPLE = frozenset({"person", "organizationalperson", "inetorgperson", "user", "posixaccount"})
+_GROUPS = frozenset({"group", "groupofnames", "groupofuniquenames", "posixgroup", "groupofmembers"})
+# Ours <- LDIF's: the first that has a value.
+_USER: Mapping[str, tuple[str, ...]] = {
+    "userPrincipalName": ("userprincipalname", "mail"),
+    "displayName": ("displayname", "cn"),
+    "givenName": ("givenname",),
+    "surname": ("sn",),
+    "mail": ("mail",),
+    "mailNickname": ("mailnickname", "uid", "samaccountname"),
+    "employeeId": ("employeeid", "employeenumber"),
+    "employeeType": ("employeetype",),
+    "jobTitle": ("title",),
+    "department": ("department", "ou", "departmentnumber"),
+    "companyName": ("company", "o"),
+    "division": ("division",),
+    "physicalDeliveryOfficeName": ("physicaldeliveryofficename", "roomnumber"),
+    "streetAddress": ("streetaddress", "street", "postaladdress"),
+    "city": ("l",),
+    "state": ("st",),
+    "postalCode": ("postalcode",),
+    "country": ("c", "co"),
+    "preferredLanguage": ("preferredlanguage",),
+    "telephoneNumber": ("telephonenumber",),
+    "mobile": ("mobile",),
+    "facsimileTelephoneNumber": ("facsimiletelephonenumber",),
+}
+_GROUP: Mapping[str, tuple[str, ...]] = {
+    "displayName": ("displayname", "cn"),
+    "description": ("description",),
+    "mail": ("mail",),
+}
+_MEMBERS = ("member", "uniquemember")
+_DISABLED_BIT = 2
+_LOCKED_FOR_GOOD = "000001010000Z"
+_LINE_CHARACTERS = 1_048_576
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One record: attribute names in lower case, without options."""
+
+    line: int
+    dn: str = ""
+    change: str = "add"
+    values: dict[str, list[str]] = field(default_factory=dict)
+
+    def first(self, *names: str) -> str | None:
+        return next((self.values[name][0] for name in names if self.values.get(name)), None)
+
+    @property
+    def kind(self) -> ObjectKind | None:
+        classes = {name.lower() for name in self.values.get("objectclass", ())}
+        if classes & _GROUPS:
+            return ObjectKind.GROUP
+        return ObjectKind.USER if classes & _PEOPLE else None
+
+
+def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[RawRow | RowProblem]:
+    """Yields the people and groups of a file and what is wrong in it; `kind` alone is read, if it is given.
+
+    Raises: FileRefused for a file that is no LDIF, or when a limit is passed.
+    """
+    entries: list[_Entry] = []
+    problems: list[RowProblem] = []
+    for read in _records(text, limits):
+        if isinstance(read, RowProblem):
+            problems.append(read)
+        else:
+            entries.append(read)
+        if len(entries) > limits.rows:
+            raise FileRefused(f"The file has more than {limits.rows:,} entries.", remedy="Import it in several files.")
+    if not entries and not problems:
+        raise FileRefused("The file holds no entry: each begins with a line dn: …")
+    names, by_uid = {}, {}
+    for entry in entries:
+        name = entry.first(*_USER["userPrincipalName"])
+        if entry.kind is ObjectKind.USER and name is not None:
+            names[normalised_dn(entry.dn)] = name
+            for uid in entry.values.get("uid", ()):
+                by_uid[uid] = name
+    yield from problems
+    for entry in entries:
+        found = entry.kind
+        if found is not None and kind in (None, found):
+            yield _row(entry, found, names, by_uid)
+
+
+def _row(entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapping[str, str]) -> RawRow:
+    chosen = _USER if kind is ObjectKind.USER else _GROUP
+    values: dict[str, object] = {name: entry.first(*sources) for name, sources in chosen.items()}
+    if kind is ObjectKind.USER:
+        values["accountEnabled"] = "false" if _is_disabled(entry) else "true"
+        manager = entry.first("manager")
+        values["manager"] = None if manager is None else names.get(normalised_dn(manager), manager)
+        if entry.change == "delete":
+            values[IS_SOFT_DELETED] = "true"
+    else:
+        given = [names.get(normalised_dn(dn)) for name in _MEMBERS for dn in entry.values.get(name, ())]
+        given += [by_uid.get(uid) for uid in entry.values.get("memberuid", ())]
+        # Who is no person of this file (a group within a group, a machine) is no member.
+        values["members"] = [name for name in given if name is not None]
+    return RawRow(
+        line=entry.line,
+        place=f"Line {entry.line}",
+        kind=kind,
+        values={name: value for name, value in values.items() if value is not None},
+    )
+
+
+def _is_disabled(entry: _Entry) -> bool:
+    control = entry.first("useraccountcontrol") or "0"
+    is_switched_off = control.isdecimal() and bool(int(control) & _DISABLED_BIT)
+    is_locked = entry.first("pwdaccountlockedtime") == _LOCKED_FOR_GOOD
+    return is_switched_off or is_locked or (entry.first("nsaccountlock") or "").lower() == "true"
+
+
+def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
+    """Yields the records; one that holds a mistake is left out whole."""
+    entry: _Entry | None = None
+    wrong: RowProblem | None = None
+    for line, content in _logical_lines(text):
+        if not content:
+            if entry is not None:
+                yield wrong or entry
+            entry, wrong = None, None
+            continue
+        name, colon, rest = content.partition(":")
+        name = name.partition(";")[0].strip().lower()
+        if entry is None:
+            if name == "version" and colon:
+                continue
+            if name != "dn" or not colon:
+                raise FileRefused(f"Line {line}: an entry begins with dn: …, not with {quoted(content)}.")
+            entry = _Entry(line=line)
+        value = _value(rest) if colon else None
+        if value is None or len(value) > limits.value_characters * 4:
+            why = "is no attribute: value" if value is None else "is too long"
+            wrong = wrong or RowProblem(
+                line=line, sentence=f"Line {line}: {quoted(content)} {why}. The entry is not read."
+            )
+        elif name == "dn":
+            entry.dn = value
+        elif name == "changetype":
+            entry.change = value.strip().lower()
+            if entry.change not in ("add", "delete"):
+                wrong = wrong or RowProblem(
+                    line=line,
+                    sentence=f"Line {line}: changetype {quoted(value)} is not read: give the whole entry, or delete.",
+                )
+        else:
+            values = entry.values.setdefault(name, [])
+            if len(values) >= limits.members:
+                raise FileRefused(f"Line {line}: {name} has more than {limits.members:,} values.")
+            values.append(value)
+    if entry is not None:
+        yield wrong or entry
+
+
+def _value(rest: str) -> str | None:
+    """The value behind the colon; None for one that cannot be read, or that stands in another file (`:<`)."""
+    if rest.startswith(":"):
+        try:
+            data = base64.b64decode(rest[1:].strip(), validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        # What is no text (a picture, a certificate) stands for itself, and no column takes it.
+        return data.decode(errors="replace")
+    return None if rest.startswith("<") else rest.lstrip(" ")
+
+
+def _logical_lines(text: TextIO) -> Iterator[tuple[int, str]]:
+    """Yields lines with what goes on behind a blank joined, without comments, each with its number."""
+    begun, kept = 0, ""
+    is_open = False
+    try:
+        for number, raw in enumerate(text, start=1):
+            line = raw.rstrip("\r\n")
+            if line.startswith(" ") and is_open:
+                kept += line[1:]
+                if len(kept) > _LINE_CHARACTERS:
+                    raise FileRefused(f"Line {begun}: a value has more than {_LINE_CHARACTERS:,} characters.")
+                continue
+            if is_open and not kept.startswith("#"):
+                yield begun, kept
+            begun, kept, is_open = number, line, True
+    except UnicodeError as error:
+        raise FileRefused(f"The file is not valid {getattr(error, 'encoding', 'text')}.") from None
+    if is_open and not kept.startswith("#"):
+        yield begun, kept

@@ -1,0 +1,119 @@
+"""Files in LDIF: people, groups, folded and encoded lines, and what is wrong with single entries."""
+
+import random
+
+import pytest
+
+from muster.model.directory import ObjectKind
+from muster.model.operation import Change
+from muster.sources.files import FileSource, read_file
+from muster.sources.rows import FileRefused
+
+STAFF = """version: 1
+# made by a directory
+
+dn: uid=bob,ou=people,dc=x
+objectClass: inetOrgPerson
+uid: bob
+cn: Bob
+mail: bob@x.example
+manager: uid=ada, OU=people,dc=x
+employeeNumber: 7
+
+dn: uid=ada,ou=people,dc=x
+objectClass: top
+objectClass: inetOrgPerson
+uid: ada
+cn;lang-en: Ada
+displayName:: QWRhIEzDtm5n
+mail: ada@
+ x.example
+title: Head of
+  Law
+l: London
+pwdAccountLockedTime: 000001010000Z
+jpegPhoto:: /9j/
+
+dn: cn=sales,ou=groups,dc=x
+objectClass: groupOfNames
+cn: sales
+member: uid=ada,ou=people,dc=x
+member: cn=printer,dc=x
+memberUid: bob
+
+dn: ou=people,dc=x
+objectClass: organizationalUnit
+ou: people
+"""
+
+
+def read(text: str) -> FileSource:
+    return read_file("staff.ldif", text.encode())
+
+
+def people(source: FileSource, kind: ObjectKind = ObjectKind.USER) -> dict[str, Change]:
+    found = source.read(kind, None, None, 100).changes
+    return {str(each.attributes.get("userPrincipalName") or each.attributes["displayName"]): each for each in found}
+
+
+def test_people_and_groups_are_read_with_managers_and_members() -> None:
+    source = read(STAFF)
+    assert source.problems == ()
+    found = people(source)
+    ada, bob = found["ada@x.example"], found["bob@x.example"]
+    assert (ada.attributes["displayName"], ada.attributes["jobTitle"], ada.attributes["city"]) == (
+        *("Ada Löng", "Head of Law", "London"),
+    )
+    assert ada.attributes["accountEnabled"] is False and bob.attributes["accountEnabled"] is True
+    assert bob.attributes["employeeId"] == "7" and bob.references["manager"] == (ada.source_id,)
+    sales = people(source, ObjectKind.GROUP)["sales"]
+    assert sales.references["members"] == (ada.source_id, bob.source_id)
+
+
+def test_who_is_deleted_is_marked_and_disabled_accounts_of_active_directory_are() -> None:
+    source = read(
+        "dn: cn=a,dc=x\nchangetype: delete\nobjectClass: user\nmail: a@x.example\ncn: A\n\n"
+        "dn: cn=b,dc=x\nobjectClass: user\nuserPrincipalName: b@x.example\ncn: B\nuserAccountControl: 514\n"
+    )
+    found = people(source)
+    assert found["a@x.example"].attributes["isSoftDeleted"] is True
+    assert found["b@x.example"].attributes["accountEnabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("objectClass: person\ncn: A", "userPrincipalName has no value"),
+        ("objectClass: person\ncn: A\nmail: a@x.example\nwrong", "“wrong” is no attribute: value"),
+        ("objectClass: person\nmail:: %%%", "is no attribute: value"),
+        ("objectClass: person\njpegPhoto:< file:///etc/passwd\nmail: a@x.example", "is no attribute: value"),
+        ("changetype: modify\nreplace: mail\nmail: a@x.example", "changetype “modify” is not read"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_line_and_the_others_are_read(entry: str, said: str) -> None:
+    source = read(f"dn: cn=wrong,dc=x\n{entry}\n\n{STAFF.partition(chr(10) * 2)[2]}")
+    assert len(people(source)) == 2
+    assert len(source.problems) == 1 and said in source.problems[0] and source.problems[0].startswith("Line ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "holds no entry"), ("# nothing\n", "holds no entry"), ("name,mail\n", "Line 1: an entry begins with dn")],
+)
+def test_what_is_no_ldif_is_refused(text: str, said: str) -> None:
+    with pytest.raises(FileRefused, match=said):
+        read(text)
+
+
+def test_any_bytes_are_read_or_refused() -> None:
+    chance = random.Random(5)
+    for _ in range(400):
+        data = bytearray(STAFF.encode())
+        for _ in range(chance.randint(1, 30)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            source = read_file("staff.ldif", bytes(data))
+        except FileRefused:
+            continue
+        source.read(ObjectKind.USER, None, None, 100)
+        source.close()
