@@ -33,6 +33,7 @@ bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, d
 	PYTHONPATH=tests $(BIN)/python bench/reconciliation.py
 	PYTHONPATH=tests $(BIN)/python bench/initial_cycle.py $(ARGS)
 	$(BIN)/python bench/due_check.py
+	PYTHONPATH=tests $(BIN)/python bench/ldap_source.py
 	$(BIN)/python bench/sources.py
 	PYTHONPATH=tests $(BIN)/python bench/leaver_latency.py
 	$(BIN)/python bench/scim_bench.py || { test $$? = 1 && echo "a goal is not reached" >&2; }
