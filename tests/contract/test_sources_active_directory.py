@@ -1,0 +1,123 @@
+"""Reading Active Directory, played by a server of its shapes: update numbers, DirSync, members in pieces, refusals."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_network
+from uuid import uuid4
+
+import pytest
+
+from fakes.world import StillClock
+from muster.model.failures import CredentialsRefused
+from muster.ports.reader import CursorExpired, Ending, Entry
+from muster.sources.ldap.entries import ACTIVE_DIRECTORY
+from muster.sources.ldap.reader import LIST_EVERY, LdapReader
+from muster.sources.ldap.settings import read_ldap_settings
+from muster.transport.guard import AddressGuard
+from played_active_directory import BASE, BIND_DN, PASSWORD, STAFF, PlayedDomain, played_domain
+
+
+@pytest.fixture
+def domain() -> Iterator[PlayedDomain]:
+    with played_domain() as played:
+        played.person("Ada")
+        played.person("Bob", manager=f"CN=Ada,{STAFF}")
+        played.person("Eve", control=514)
+        members = [f"CN={name},{STAFF}" for name in ("Ada", "Bob", "Eve", *(f"P{number}" for number in range(8)))]
+        played.put(f"CN=Sales,{STAFF}", objectClass=["top", "group"], cn="Sales", member=members)
+        yield played
+
+
+class Known:
+    """What a mirror would know."""
+
+    def __init__(self, domain: PlayedDomain, method: str) -> None:
+        values = {"Server": domain.url, "Encryption": "none", "UserName": BIND_DN, "Password": PASSWORD}
+        settings = read_ldap_settings({**values, "UserBase": STAFF, "GroupBase": STAFF, "Method": method})
+        self.clock = StillClock()
+        self.reader = LdapReader(
+            AddressGuard(allowed=[ip_network("127.0.0.0/8")]), settings, flavour=ACTIVE_DIRECTORY, clock=self.clock
+        )
+        self.cursor: str | None = None
+        self.entries: dict[str, Entry] = {}
+        self.given: list[str] = []
+
+    def read(self) -> Ending | None:
+        self.clock.advance(LIST_EVERY)
+        named: set[str] = set()
+        self.given = []
+        for page in self.reader.read(self.cursor):
+            self.entries |= {entry.source_id: entry for entry in page.entries}
+            self.given += [str(entry.attributes["cn"]) for entry in page.entries]
+            named |= {entry.source_id for entry in page.entries} | set(page.unchanged)
+            for anchor in page.removed:
+                self.entries.pop(anchor, None)
+            last = page
+        if last.ending is Ending.WHOLE:
+            self.entries = {anchor: entry for anchor, entry in self.entries.items() if anchor in named}
+        self.cursor = last.cursor
+        return last.ending
+
+    @property
+    def names(self) -> set[str]:
+        return {str(entry.attributes["cn"]) for entry in self.entries.values()}
+
+
+@pytest.mark.parametrize("method", ["auto", "uSNChanged", "dirSync", "full"])
+def test_changes_hires_moves_and_leavers_are_seen(domain: PlayedDomain, method: str) -> None:
+    known = Known(domain, method)
+    assert known.read() is Ending.WHOLE
+    assert known.names == {"Ada", "Bob", "Eve", "Sales"}
+    by_name = {str(entry.attributes["cn"]): entry for entry in known.entries.values()}
+    assert by_name["Eve"].attributes["userAccountControl"] == "514"
+    assert by_name["Bob"].references["manager"] == (f"cn=ada,{STAFF}".lower(),)
+    # The server gives three members at a time.
+    assert len(by_name["Sales"].references["members"]) == 11
+    domain.person("Ada", title="Founder")
+    domain.person("Zoe")
+    domain.delete(f"CN=Eve,{STAFF}")
+    domain.move(f"CN=Bob,{STAFF}", f"CN=Bob,OU=Elsewhere,{BASE}")
+    known.read()
+    assert known.names == {"Ada", "Zoe", "Sales"}
+    assert known.entries[by_name["Ada"].source_id].attributes["title"] == "Founder"
+    known.read()
+    assert known.names == {"Ada", "Zoe", "Sales"}
+
+
+@pytest.mark.parametrize("method", ["uSNChanged", "dirSync"])
+def test_only_what_changed_is_read_again(domain: PlayedDomain, method: str) -> None:
+    known = Known(domain, method)
+    known.read()
+    known.read()
+    assert known.given == []
+    domain.person("Ada", title="Founder")
+    known.read()
+    assert known.given == ["Ada"]
+
+
+def test_numbers_of_another_domain_controller_mean_nothing(domain: PlayedDomain) -> None:
+    known = Known(domain, "uSNChanged")
+    known.read()
+    domain.invocation = uuid4()
+    with pytest.raises(CursorExpired):
+        known.read()
+
+
+def test_everything_is_read_again_once_a_day(domain: PlayedDomain) -> None:
+    known = Known(domain, "uSNChanged")
+    known.read()
+    known.clock.advance(timedelta(hours=25))
+    with pytest.raises(CursorExpired):
+        known.read()
+
+
+def test_a_refused_bind_says_in_words_what_active_directory_says_in_numbers(domain: PlayedDomain) -> None:
+    values = {"Server": domain.url, "Encryption": "none", "UserName": BIND_DN, "Password": "wrong", "UserBase": STAFF}
+    reader = LdapReader(
+        AddressGuard(allowed=[ip_network("127.0.0.0/8")]),
+        read_ldap_settings(values),
+        flavour=ACTIVE_DIRECTORY,
+        clock=StillClock(),
+    )
+    with pytest.raises(CredentialsRefused, match="the password is wrong"):
+        reader.probe()
