@@ -152,10 +152,13 @@ class LdapReading:
                     with self._session.understanding():
                         state = read_dir_sync(answer.controls)
             assert state is not None  # noqa: S101  a search ends with its result or raises
+            is_stuck = state.cookie == cookie and not anchors
             cookie = state.cookie
             yield anchors, cookie
             if not state.has_more:
                 return
+            if is_stuck:
+                raise self._session.unreadable("says that more follows, and gives none")
 
     def look_up(self, anchors: Sequence[str], report: Report) -> Pages:
         """Yields objects by anchor as they stand; those that are not found where they are read are gone."""

@@ -42,6 +42,10 @@ ANSWER_WITHIN = timedelta(seconds=60)
 # One group of half a million members by DN is some forty of them.
 MESSAGE_BYTES = 128 * 1024 * 1024
 PAGE_SIZE = 500
+# Beyond these a server does not answer, it holds on to whoever asks.
+ENTRIES_LIMIT = 10_000_000
+STRAY_LIMIT = 100_000
+EMPTY_PAGES_LIMIT = 1_000
 _READ_BYTES = 262_144
 _DISCONNECTION = 0
 
@@ -78,11 +82,12 @@ class LdapSession:
                 controls=controls,
             )
         )
-        while True:
+        for _ in range(ENTRIES_LIMIT):
             answer = self._receive(message_id)
             yield answer
             if isinstance(answer, Result):
                 return
+        raise self.unreadable(f"gives more than {ENTRIES_LIMIT:,} entries")
 
     def search_pages(
         self,
@@ -95,8 +100,10 @@ class LdapSession:
     ) -> Iterator[Answer]:
         """Yields the entries of a search that is asked for in pages, and its last Result. Raises: SystemUnreachable."""
         cookie = b""
+        empty = 0
         while True:
             result: Result | None = None
+            is_empty = True
             for answer in self.search(
                 base=base,
                 filter_bytes=filter_bytes,
@@ -107,7 +114,11 @@ class LdapSession:
                 if isinstance(answer, Result):
                     result = answer
                 else:
+                    is_empty = False
                     yield answer
+            empty = empty + 1 if is_empty else 0
+            if empty > EMPTY_PAGES_LIMIT:
+                raise self.unreadable("gives empty pages without end")
             assert result is not None  # noqa: S101  a search ends with its result or raises
             with self.understanding():
                 cookie = read_page_cookie(result.controls) if result.code == SUCCESS else b""
@@ -138,7 +149,7 @@ class LdapSession:
         self._send(bind_request(message_id, dn, password))
         result = self._receive(message_id)
         if not isinstance(result, Result):
-            raise self._unreadable("answers a bind with something else")
+            raise self.unreadable("answers a bind with something else")
         if result.code != SUCCESS:
             raise failure_of(self.origin, result, "bind")
 
@@ -153,7 +164,7 @@ class LdapSession:
             raise SystemUnreachable(f"{self.origin} does not take StartTLS{said}.", remedy=remedy)
         if len(self._data) > self._at:
             # Bytes that came before the handshake are nobody's: RFC 4513 §3.1.
-            raise self._unreadable("sends on before TLS stands")
+            raise self.unreadable("sends on before TLS stands")
         self._connection = encrypt(context, self._connection, host, self.origin)
 
     def close(self) -> None:
@@ -181,7 +192,7 @@ class LdapSession:
             raise SystemUnreachable(f"{self.origin} broke off: {reason_of(error)}.", remedy=REMEDY) from None
 
     def _receive(self, message_id: int) -> Answer:
-        while True:
+        for _ in range(STRAY_LIMIT):
             with self.understanding():
                 answered, answer = read_message(self._next_message())
             if answered == message_id:
@@ -191,6 +202,7 @@ class LdapSession:
                     f"{self.origin} ended the connection: {answer.said[:300] or name_of(answer.code)}.",
                     remedy=REMEDY,
                 )
+        raise self.unreadable("answers what was not asked")
 
     def _next_message(self) -> bytes:
         until = time.monotonic() + self._seconds
@@ -238,7 +250,8 @@ class LdapSession:
             raise SystemUnreachable(f"{self.origin} closed the connection before it had answered.", remedy=REMEDY)
         return data
 
-    def _unreadable(self, what: str) -> SystemUnreachable:
+    def unreadable(self, what: str) -> SystemUnreachable:
+        """Returns the failure of a server that does something that nobody can go on after."""
         return SystemUnreachable(f"{self.origin} {what}.", remedy=REMEDY)
 
 
