@@ -222,9 +222,16 @@ def test_a_read_that_the_server_cuts_short_is_partial_and_proves_nothing(tmp_pat
     with played_slapd(tmp_path / "slapd", people, size_limit="20") as server:
         for method in ("syncrepl", "full", "modifyTimestamp"):
             pages = list(open_reader(server, Method=method).read(None))
-            assert pages[-1].ending is Ending.PARTIAL and pages[-1].cursor is None
+            assert pages[-1].ending is Ending.PARTIAL
             assert "sizeLimitExceeded" in str(pages[-1].because) and "raise its limits" in str(pages[-1].because)
             assert sum(len(page.entries) for page in pages) == 20
+            # What leads nowhere is not begun anew at every look.
+            clock = StillClock(NOW)
+            (page,) = open_reader(server, clock=clock, Method=method).read(pages[-1].cursor)
+            assert page.ending is Ending.PARTIAL and page.because == pages[-1].because
+            clock.advance(LIST_EVERY)
+            again = list(open_reader(server, clock=clock, Method=method).read(pages[-1].cursor))
+            assert sum(len(page.entries) for page in again) == 20
 
 
 def test_a_connection_that_breaks_in_the_middle_raises_and_never_ends_well(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ from muster.transport.guard import AddressGuard
 WHOLE_EVERY = timedelta(hours=24)
 # A mark tells who was changed and never who is gone: everybody is counted through this often.
 LIST_EVERY = timedelta(minutes=5)
+# Of a cursor that leads nowhere: when everything is read again.
+AGAIN = "again_at"
 # Servers that copy from each other bring changes with times that have passed already.
 _OVERLAP = timedelta(minutes=5)
 _ROOT = ("supportedControl", "supportedCapabilities", "namingContexts", "highestCommittedUSN", "dsServiceName")
@@ -89,6 +91,11 @@ class LdapReader:
             root = self._read_root(session)
             method = self._choose(root)
             method, state = self._take_up(cursor, method, root)
+            if state is not None and AGAIN in state:
+                if self._clock.now() < datetime.fromisoformat(state[AGAIN]):
+                    yield ReadPage(cursor=cursor, ending=Ending(state["ending"]), because=state["because"])
+                    return
+                state = None
             try:
                 yield from self._read(session, root, method, state)
             except MethodUnavailable:
@@ -162,9 +169,12 @@ class LdapReader:
         self, report: Report, method: Method, root: "_Root", following: Mapping[str, Any] | None
     ) -> ReadPage:
         ending, because = report.settle()
-        cursor = None
-        if following is not None and ending is not Ending.PARTIAL:
-            cursor = orjson.dumps({"method": method.value, "asked": self._asked(root), **following}).decode()
+        if following is None or ending is Ending.PARTIAL:
+            # There is no place to go on from: everything is read again, and not at every look.
+            quiet = Ending.PARTIAL if ending is Ending.PARTIAL else Ending.CHANGES
+            again_at = (self._clock.now() + LIST_EVERY).isoformat()
+            following = {AGAIN: again_at, "ending": quiet.value, "because": because}
+        cursor = orjson.dumps({"method": method.value, "asked": self._asked(root), **following}).decode()
         return ReadPage(problems=tuple(report.problems), cursor=cursor, ending=ending, because=because)
 
     def _take_up(self, cursor: str | None, method: Method, root: "_Root") -> tuple[Method, Mapping[str, Any] | None]:
@@ -180,9 +190,17 @@ class LdapReader:
         if self._settings.method is Method.AUTO and kept is Method.TIMESTAMP:
             # The server was found not to offer what it seemed to.
             method = Method.TIMESTAMP
-        if not is_ours or kept is not method or (kept is Method.USN and state["invocation"] != root.invocation):
+        if (
+            not is_ours
+            or kept is not method
+            or (kept is Method.USN and state.get("invocation", root.invocation) != root.invocation)
+        ):
             raise CursorExpired("The server, its bases or the way it is read are others than at the last read.")
-        if kept in _MARKED and datetime.fromisoformat(state["whole_at"]) + WHOLE_EVERY <= self._clock.now():
+        if (
+            kept in _MARKED
+            and AGAIN not in state
+            and datetime.fromisoformat(state["whole_at"]) + WHOLE_EVERY <= self._clock.now()
+        ):
             raise CursorExpired("It is time to read everything again.")
         return method, state
 

@@ -23,7 +23,7 @@ class Method(StrEnum):
     DIR_SYNC = "dirSync"
     USN = "uSNChanged"
     TIMESTAMP = "modifyTimestamp"
-    # Everything is read every time.
+    # Everything is read, every five minutes.
     FULL = "full"
 
 
