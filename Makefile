@@ -27,7 +27,7 @@ demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo A
 test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/unit -x"
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
 
-bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, due checks, leavers, SCIM beside its peers
+bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, due checks, pages, leavers, SCIM beside its peers
 	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py
 	$(BIN)/python bench/reevaluation.py
 	PYTHONPATH=tests $(BIN)/python bench/reconciliation.py
@@ -35,6 +35,7 @@ bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, d
 	$(BIN)/python bench/due_check.py
 	PYTHONPATH=tests $(BIN)/python bench/ldap_source.py
 	$(BIN)/python bench/sources.py
+	PYTHONPATH=tests $(BIN)/python bench/portal_pages.py
 	PYTHONPATH=tests $(BIN)/python bench/leaver_latency.py
 	$(BIN)/python bench/scim_bench.py || { test $$? = 1 && echo "a goal is not reached" >&2; }
 

@@ -314,6 +314,7 @@ PAGES = (
     "/logs",
     "/audit",
     "/insights",
+    "/notifications",
     "/users",
     "/users/new",
     "/users?state=deleted",

@@ -21,6 +21,7 @@ def places() -> tuple[tuple[str, str, str], ...]:
         (Permission.READ_LOGS, "/audit", gettext("Audit log"), "clipboard-list"),
         (Permission.READ_LOGS, "/sign-ins", gettext("Sign-in logs"), "key"),
         (Permission.READ_LOGS, "/insights", gettext("Insights"), "chart-bar"),
+        (Permission.READ_CONFIGURATION, "/notifications", gettext("Notifications"), "mail"),
     )
     me = flask.g.me
     return tuple(

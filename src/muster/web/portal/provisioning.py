@@ -42,6 +42,7 @@ class Settings:
     url: str
     email: str
     sends_mail: bool
+    sends_digest: bool
     guards_deletions: bool
     threshold: str
     scope: str
@@ -157,9 +158,11 @@ def _pairs(shown: Mapping[str, str], way_in: Mapping[str, str], given: Settings)
         if not given.threshold.isascii() or not given.threshold.isdigit():
             raise bad_request(gettext("The threshold of removals is a whole number."))
         notification["DeleteThresholdValue"] = int(given.threshold)
-    if given.sends_mail and not given.email:
+    if (given.sends_mail or given.sends_digest) and not given.email:
         raise bad_request(gettext("Enter the address that failures are mailed to, or untick the box."))
     before = _notification(shown)
+    if given.sends_digest or "Digest" in before:
+        notification["Digest"] = given.sends_digest
     return {
         **shown,
         **way_in,
@@ -211,6 +214,7 @@ def _saved(found: Shelf) -> Settings:
         url=secrets.get(SecretKey.BASE_ADDRESS, ""),
         email=str(notification.get("Recipients") or ""),
         sends_mail=notification.get("Enabled") is True,
+        sends_digest=notification.get("Digest") is True,
         guards_deletions=notification.get("DeleteThresholdEnabled", True) is not False,
         threshold=str(500 if threshold is None else threshold),
         scope="all" if secrets.get(SecretKey.SYNC_ALL, "").lower() == "true" else "assigned",
@@ -226,6 +230,7 @@ def _given(saved: Settings) -> Settings:
         url=field("url"),
         email=field("email"),
         sends_mail=is_ticked("sends_mail"),
+        sends_digest=is_ticked("sends_digest"),
         guards_deletions=is_ticked("guards_deletions"),
         threshold=field("threshold") or saved.threshold,
         scope="all" if field("scope") == "all" else "assigned",

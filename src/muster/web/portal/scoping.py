@@ -30,7 +30,8 @@ def show_scope(sp: str, number: int) -> Any:
     """GET /applications/<sp>/mappings/<number>/scope"""
     found = find_shelf(sp)
     placed = mapping_edits.find_mapping(desk(), found.sp, found.job.id, number)
-    return _editor(sp, placed, placed.mapping.scope)
+    # Counted by the page itself once it stands: it may be many.
+    return _editor(sp, placed, placed.mapping.scope, is_counted=False)
 
 
 def change_scope(sp: str, number: int) -> Any:
@@ -55,16 +56,22 @@ def change_scope(sp: str, number: int) -> Any:
 
 
 def _editor(
-    sp: str, placed: PlacedMapping, scope: ScopingFilter, refusal: Refused | None = None, part: str | None = None
+    sp: str,
+    placed: PlacedMapping,
+    scope: ScopingFilter,
+    refusal: Refused | None = None,
+    part: str | None = None,
+    *,
+    is_counted: bool = True,
 ) -> str:
     count: ScopeCount | None = None
     problem: str | None = None
-    if _is_filled(scope):
+    if is_counted and _is_filled(scope):
         try:
             count = mapping_edits.count_scope(desk(), placed.mapping.kind, scope)
         except Refused as refused:
             problem = refused.sentence
-    else:
+    elif is_counted:
         problem = gettext("Choose an attribute and a value for every clause to see who is in.")
     return show(
         (part or "mappings/scope_editor.html") if is_fragment_wanted() else "mappings/scope.html",
@@ -75,6 +82,7 @@ def _editor(
         kinds=_KINDS,
         attributes=_attributes(placed),
         count=count,
+        is_counted=is_counted,
         problem=problem,
         refusal=refusal,
         place="groups" if placed.mapping.kind is ObjectKind.GROUP else "users",
