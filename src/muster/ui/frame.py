@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from muster.ui.assets import TEMPLATES, find_asset
 from muster.ui.language import gettext, marked, speak
+from muster.ui.sentences import told
 from muster.ui.wording import ago, breakable, initials, instant, number, shade, span, without
 
 ASSETS = "/assets"
@@ -72,6 +73,7 @@ def make_face(name: str, templates: Path) -> flask.Flask:
         shade=shade,
         breakable=breakable,
         without=without,
+        told=told,
     )
     environment.globals.update(asset=asset_address)
     speak(app)

@@ -10,6 +10,7 @@ from muster.administration.refusals import RefusalKind, Refused
 from muster.model.roles import Permission
 from muster.ui.frame import make_face, message
 from muster.ui.language import gettext, marked
+from muster.ui.sentences import told
 from muster.web.portal import (
     accounts,
     applications,
@@ -236,4 +237,4 @@ def _may_nothing(_permission: Permission) -> bool:
 
 def _show_refusal(refused: Refused) -> Any:
     status, title = _STATUS[refused.kind]
-    return message(status, gettext(title), refused.sentence)
+    return message(status, gettext(title), told(refused.sentence))
