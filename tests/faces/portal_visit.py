@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from werkzeug.test import Client, TestResponse
@@ -56,10 +57,12 @@ def explained(job_id: str, user: str) -> Mapping[str, Any]:
 class Visit:
     """Somebody at the portal."""
 
-    def __init__(self, house: House, *roles: Role, public_url: str | None = None) -> None:
+    def __init__(
+        self, house: House, *roles: Role, public_url: str | None = None, live_for: timedelta = timedelta(0)
+    ) -> None:
         self.house = house
         services = replace(house.services, explain=explained, public_url=public_url)
-        portal = make_portal(services, set_up_hash=hash_token(SET_UP_TOKEN))
+        portal = make_portal(services, set_up_hash=hash_token(SET_UP_TOKEN), live_for=live_for)
         self.client = Client(make_site(services, {"": portal}))
         if roles:
             create_administrator(house.desk, NAME, PASSWORD, frozenset(roles))

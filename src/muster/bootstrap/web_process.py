@@ -1,5 +1,6 @@
 """The web process of the service: its faces as one application."""
 
+from datetime import timedelta
 from typing import Any
 
 from muster.bootstrap.assembly import enter_house, make_services
@@ -13,6 +14,9 @@ from muster.web.saml.app import PATH as SAML_PATH
 from muster.web.saml.app import make_saml_face
 from muster.web.site import WsgiApp, make_site
 
+# Open overviews look once a second while a cycle runs: a hundred of them cost what one does.
+_LIVE_FOR = timedelta(milliseconds=900)
+
 
 def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
     """Returns the application of the service; runs in the web process.
@@ -22,7 +26,7 @@ def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
     services = make_services(enter_house(arguments))
     # One for all faces that ask who of the directory is signed in.
     persons = Persons(services)
-    faces: dict[str, WsgiApp] = {"": make_portal(services, set_up_hash=set_up_hash)}
+    faces: dict[str, WsgiApp] = {"": make_portal(services, set_up_hash=set_up_hash, live_for=_LIVE_FOR)}
     faces |= dict.fromkeys(PATHS, make_person_face(services, persons))
     faces[SAML_PATH] = make_saml_face(services, persons)
     faces[OPENID] = make_openid_face(services, persons)

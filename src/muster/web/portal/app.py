@@ -1,6 +1,7 @@
 """The portal as a WSGI application: every page, the door before them, and what all pages know."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from muster.web.portal import (
 from muster.web.portal.forms import SAID
 from muster.web.portal.paths import address
 from muster.web.portal.places import places
+from muster.web.portal.shared import Shared
 from muster.web.services import Services
 
 View = Callable[..., Any]
@@ -196,9 +198,13 @@ _STATUS = {
 }
 
 
-def make_portal(services: Services, *, set_up_hash: str | None = None) -> flask.Flask:
-    """Returns the portal. `set_up_hash`: the hash of the one-time token with which the first administrator is made."""
+def make_portal(
+    services: Services, *, set_up_hash: str | None = None, live_for: timedelta = timedelta(0)
+) -> flask.Flask:
+    """Returns the portal. `set_up_hash`: the hash of the one-time token with which the first administrator is made;
+    `live_for`: how long open overviews of an application share what one of them was told."""
     app = make_face(__name__, TEMPLATES)
+    app.extensions[applications.LIVE] = Shared[tuple[str, str]](live_for)
     app.extensions["services"] = services
     door.hang(app, services, set_up_hash)
     for rule, endpoint, view in PAGES:

@@ -11,16 +11,19 @@ from muster.administration import assignments as assigning
 from muster.administration import jobs
 from muster.model.job import CycleState, ResetScope, ScheduleState
 from muster.ui.frame import live
-from muster.ui.language import marked
+from muster.ui.language import language, marked
 from muster.web.portal.cycles import next_cycle_at, view_cycle
 from muster.web.portal.forms import done, fields
 from muster.web.portal.paths import choice, desk, text
+from muster.web.portal.shared import Shared
 from muster.web.portal.shelves import Shelf, find_shelf, shelf, show
 
 CYCLES_SHOWN = 8
 # The page looks again after so many seconds.
 PACE_RUNNING = 1
 PACE_IDLE = 5
+# Where the application keeps what open overviews ask for.
+LIVE = "muster_live"
 
 STATES = {
     "running": marked("Running"),
@@ -99,9 +102,11 @@ def show_overview(sp: str) -> Any:
 
 def show_live(sp: str) -> Any:
     """GET /applications/<sp>/live: what changes by itself, asked for again and again."""
-    found = find_shelf(sp)
-    answer = live(flask.render_template("applications/live.html", shelf=found, **_live_values(found)))
-    if text("state") not in (None, _state(found)):
+    application = registry.find_application(desk(), sp)
+    shared: Shared[tuple[str, str]] = flask.current_app.extensions[LIVE]
+    html, state = shared.get((application.service_principal_id, language()), lambda: _live_part(shelf(application)))
+    answer = live(html)
+    if text("state") not in (None, state):
         # The buttons of the page fit no longer.
         answer.headers["HX-Refresh"] = "true"
     return answer
@@ -142,6 +147,11 @@ def _is_named(found: Shelf, wanted: str) -> bool:
         application.service_principal_id,
         application.app_id,
     )
+
+
+def _live_part(found: Shelf) -> tuple[str, str]:
+    """The part, the same for everybody who may see it, and the state that it shows."""
+    return flask.render_template("applications/live.html", shelf=found, **_live_values(found)), _state(found)
 
 
 def _live_values(found: Shelf) -> dict[str, Any]:
