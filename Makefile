@@ -14,10 +14,10 @@ PURE := scim model expression planning gallery ports
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs sbom audit faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
+.PHONY: help setup demo test bench-scale docs sbom audit faults planted fuzz bench lint format lock reference pictures clean catalogue screenshots
 
 help: ## Show this list
-	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/setup.stamp ## Install what is needed to run, into .venv
 
@@ -38,6 +38,9 @@ bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, d
 	PYTHONPATH=tests $(BIN)/python bench/portal_pages.py
 	PYTHONPATH=tests $(BIN)/python bench/leaver_latency.py
 	$(BIN)/python bench/scim_bench.py || { test $$? = 1 && echo "a goal is not reached" >&2; }
+
+bench-scale: .venv/setup-dev.stamp ## Measure a whole installation at 10,000 and 100,000 people: make bench-scale ARGS=1000000
+	PYTHONPATH=tests $(BIN)/python bench/scale.py $(ARGS)
 
 faults: .venv/setup-dev.stamp ## Kill at every boundary, and play 10,000 schedules of edits and faults: make faults SCHEDULES=500
 	MUSTER_KILL_POINTS=all $(BIN)/python -m pytest tests/faults/test_kill_points.py
