@@ -143,12 +143,21 @@ def hindered_accounts(machine: Any) -> set[str]:
     return {
         link.target_id
         for source_id, link in links.items()
-        if machine.wanted.is_wanted(people[source_id]) and _is_in_conflict(machine, people[source_id], users, links)
+        # Blocked people, too: their accounts follow the directory.
+        if _is_hindered(machine, people[source_id], users, links)
     }
 
 
 def _is_in_conflict(machine: Any, person: Person, users: dict[str, Any], links: dict[str, Any]) -> bool:
     """Whether somebody else's account has the name: a named failure that an administrator settles, not we."""
+    if not _is_hindered(machine, person, users, links):
+        return False
+    failures = [entry.failure for entry in machine.log(person.id)[:3] if entry.failure]
+    assert failures, f"{person} is in conflict with another account, and nothing says so"
+    return True
+
+
+def _is_hindered(machine: Any, person: Person, users: dict[str, Any], links: dict[str, Any]) -> bool:
     name = person.name.lower()
     holder = next((user for user in users.values() if user["userName"].lower() == name), None)
     if holder is None:
@@ -158,17 +167,10 @@ def _is_in_conflict(machine: Any, person: Person, users: dict[str, Any], links: 
     if owner is None:
         # A stray account that we did not make (or no longer have) hinders those who have one of their own already.
         link = links.get(person.id)
-        is_hindered = link is not None and link.target_id in users and link.target_id != holder["id"]
-    else:
-        is_hindered = (
-            not machine.wanted.is_wanted(machine.wanted.people[owner])
-            or machine.wanted.people[owner].name.lower() != name
-        )
-    if not is_hindered:
-        return False
-    failures = [entry.failure for entry in machine.log(person.id)[:3] if entry.failure]
-    assert failures, f"{person} is in conflict with {holder}, and nothing says so"
-    return True
+        return link is not None and link.target_id in users and link.target_id != holder["id"]
+    return (
+        not machine.wanted.is_wanted(machine.wanted.people[owner]) or machine.wanted.people[owner].name.lower() != name
+    )
 
 
 def _differences(wanted: Wanted, person: Person, account: dict[str, Any]) -> dict[str, Any]:
