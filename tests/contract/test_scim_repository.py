@@ -316,6 +316,21 @@ def test_no_change_of_concurrent_writers_is_lost(sql: Sql) -> None:
     assert int(found.version) == 13
 
 
+def test_of_64_threads_that_create_one_name_one_succeeds(sql: Sql) -> None:
+    repository = sql.repository()
+    outcomes: list[str] = []
+
+    def create() -> None:
+        try:
+            outcomes.append(repository.insert("User", _user("Ada")).id)
+        except UniquenessConflict:
+            outcomes.append("taken")
+
+    _run_together([create] * 64)
+    assert len(outcomes) == 64
+    assert outcomes.count("taken") == 63
+
+
 def _ignore(_: object) -> None:
     return None
 

@@ -172,12 +172,15 @@ def test_workers_killed_at_random_amid_several_jobs_lose_nothing_and_do_nothing_
     chance = random.Random(20261126)
     folder = scene.service.folder
     with ExitStack() as stack:
-        jobs = [stack.enter_context(started(scene, f"killed{number}")) for number in range(JOBS)]
+        jobs = [stack.enter_context(started(scene, f"killed{number}", holds_from=AMID)) for number in range(JOBS)]
         alive = [psutil.Process(stack.enter_context(worker(folder, scene.database)).pid) for _ in range(WORKERS)]
-        for amid in (40, 250):
-            assert eventually(lambda: sum(job.gate.created for job in jobs) >= amid)  # noqa: B023  called at once
-            victim = alive.pop(chance.randrange(len(alive)))
-            kill(victim)
+        # Every job is amid its cycle, and its answers are on their way.
+        assert all(job.gate.holding.wait(PATIENCE) for job in jobs)
+        for _ in range(WORKERS - 1):
+            kill(alive.pop(chance.randrange(len(alive))))
+        for job in jobs:
+            job.gate.holds_from = None
+            job.gate.opened.set()
         alive.append(psutil.Process(stack.enter_context(worker(folder, scene.database)).pid))
         for job in jobs:
             job.check_the_end()

@@ -22,6 +22,7 @@ from muster.targets.conformance.report import ExaminationRefused, Report, examin
 from muster.targets.conformance.session import DEADLINE, Presented, Session
 from muster.targets.measured import MeasuredTransport
 from muster.targets.oauth import AccessToken, request_token
+from muster.targets.pace import Budget
 from muster.targets.scim import READ_ATTEMPTS, ScimTarget
 from muster.targets.scim_names import mapped_attributes
 from muster.transport.certificates import CertificateInvalid, check_identity, find_trustable, look_at_chain
@@ -60,12 +61,14 @@ class Connections:
         schema: SynchronizationSchema,
         exchange: Exchange,
         tap: Tap | None = None,
+        budget_of: Callable[[str], Budget] | None = None,
     ) -> ScimTarget:
         """Returns the target of an application. Raises: JobFailure.
 
         Args:
             exchange: keeps the tokens that take the place of a refresh token.
             tap: makes the transport keep what goes over it.
+            budget_of: the rate of an address that engines of several machines share.
         """
         address, transport, authorization = self._way_in(profile, secrets, exchange)
         return ScimTarget(
@@ -79,6 +82,7 @@ class Connections:
             clock=self._clock,
             ids=self._ids,
             read_attempts=READ_ATTEMPTS,
+            budget=None if budget_of is None else budget_of(address),
         )
 
     def examine(self, profile: Profile, secrets: Mapping[str, str], exchange: Exchange) -> Report:

@@ -48,6 +48,7 @@ from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
 from muster.sources.rows import FileRefused
+from muster.store.budgets import SqlBudget
 from muster.store.open import Store, open_store, prepare_tables
 from muster.targets.directory import DirectoryTarget
 from muster.targets.scim import ScimTarget
@@ -344,7 +345,9 @@ class House:
     ) -> ScimTarget:
         exchange = partial(self.store.secrets.exchange_tokens, application.service_principal_id)
         tap = None if job_id is None else make_tap(self.store.wire, self.store.jobs, self.clock, job_id, schema)
-        return self.connections.open_target(self._profile(application), credentials, schema, exchange, tap)
+        # The rate is the target's, however many engines and jobs call it.
+        budget_of = partial(SqlBudget, self.database) if self.is_shared else None
+        return self.connections.open_target(self._profile(application), credentials, schema, exchange, tap, budget_of)
 
     def examine(self, service_principal_id: str) -> Mapping[str, Any]:
         """Returns the report of an examination of an application, which only reads. Raises: JobFailure."""

@@ -3,10 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime
+import orjson
+from sqlalchemy import JSON, ColumnElement, Connection, DateTime, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TEXT, TypeDecorator, TypeEngine
+
+# The Julian day on which 1970 began.
+_EPOCH_DAY = 2_440_587.5
 
 
 class Instant(TypeDecorator[datetime]):
@@ -33,3 +37,15 @@ class Instant(TypeDecorator[datetime]):
 
 
 Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+def dump_json(value: Any) -> str:
+    """Returns a document as the text that is stored."""
+    return orjson.dumps(value).decode()
+
+
+def server_seconds(connection: Connection) -> ColumnElement[Any]:
+    """Returns an expression for the server's time in seconds, as it is evaluated: one clock for all machines."""
+    if connection.dialect.name == "postgresql":
+        return func.extract("epoch", func.clock_timestamp())
+    return (func.julianday("now") - _EPOCH_DAY) * 86_400.0

@@ -11,27 +11,28 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy import Column, Connection, Engine, Insert, Table, bindparam, create_engine, event, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.sql.expression import Select, UpdateBase
 
+from muster.database.columns import dump_json
+from muster.database.postgresql import open_postgresql
 from muster.database.statements import Drivers, Prepared, PreparedInsert, driver_of
 
 _UNIQUE_VIOLATION = "23505"
 _LOCK_NOT_AVAILABLE = "55P03"
-
-# A machine that is gone is noticed within a quarter of a minute, by either side; nothing for a socket on this machine.
-_NOTICE_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
-_NOTICE_SILENCE_THERE = (
-    "SET tcp_keepalives_idle = 5",
-    "SET tcp_keepalives_interval = 3",
-    "SET tcp_keepalives_count = 3",
-    "SET tcp_user_timeout = 15000",
-    # What stands between may keep a connection open whose other end is gone: see `keep_holding`.
-    "SET idle_session_timeout = 15000",
-)
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -255,9 +256,9 @@ def open_database(
     """
     url = _parse_location(location)
     if url.get_backend_name() == "postgresql":
-        engine = _open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size)
+        engine = open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size)
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        locking = _open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size, notices_silence=True)
+        locking = open_postgresql(url, busy_timeout=busy_timeout, pool_size=pool_size, notices_silence=True)
         return Database(
             url=url,
             reading=reading,
@@ -360,7 +361,7 @@ def _open_sqlite(
 ) -> Engine:
     engine = create_engine(
         url,
-        json_serializer=_dump,
+        json_serializer=dump_json,
         json_deserializer=orjson.loads,
         hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
         pool_size=pool_size,
@@ -382,31 +383,6 @@ def _open_sqlite(
     return engine
 
 
-def _open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int, notices_silence: bool = False) -> Engine:
-    """`notices_silence`: the server is to end sessions whose machine is gone, for the locks that they hold."""
-    engine = create_engine(
-        url,
-        json_serializer=_dump,
-        json_deserializer=orjson.loads,
-        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_timeout=busy_timeout.total_seconds(),
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "muster", **_NOTICE_SILENCE},
-    )
-
-    def on_connect(driver: Any, _: Any) -> None:
-        with driver.cursor() as cursor:
-            for statement in _NOTICE_SILENCE_THERE:
-                cursor.execute(statement)
-        driver.commit()
-
-    if notices_silence:
-        event.listen(engine, "connect", on_connect)
-    return engine
-
-
 def _number_of(name: str) -> int:
     """What a lock of this name is called by the server."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
@@ -414,7 +390,3 @@ def _number_of(name: str) -> int:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _dump(value: Any) -> str:
-    return orjson.dumps(value).decode()

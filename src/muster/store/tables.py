@@ -378,6 +378,14 @@ work = sa.Table(
     sa.Index("work_in_order", "state", "key"),
 )
 
+# Until when the requests of a target are given away, in seconds of the server's clock: one rate for all engines.
+budgets = sa.Table(
+    "budgets",
+    METADATA,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("due", sa.Double, nullable=False),
+)
+
 # Uploaded files on their way from the web process that took them to the engine that reads them, on another machine.
 uploads = sa.Table(
     "uploads",

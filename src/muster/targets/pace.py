@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from muster.ports.world import Clock
 from muster.targets.rate_headers import LONGEST_PAUSE, read_budget, read_retry_after
@@ -34,6 +35,20 @@ _SHORT = timedelta(seconds=1)
 _SLOWER, _SLACK = 4.0, 0.25
 _LESS_AT_ONCE = 0.7
 _SECOND = timedelta(seconds=1)
+# What one process leases of a rate that several share.
+_STRETCH = timedelta(milliseconds=250)
+
+
+class Budget(Protocol):
+    """One rate for all processes that call a target."""
+
+    def lease(self, duration: timedelta) -> timedelta:
+        """Returns how long to wait for a stretch of time of this length, in which nobody else sends."""
+        ...
+
+    def pause(self, duration: timedelta) -> None:
+        """Gives nothing away for so long."""
+        ...
 
 
 class Pace:
@@ -46,12 +61,17 @@ class Pace:
         *,
         at_once: int = 8,
         most_at_once: int | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Args:
+        budget: shares the rate with other processes; None: this one is alone.
         at_once: requests under way at the same time, at first.
         most_at_once: how many there may become; as many as at first unless given.
         """
         self._clock = clock
+        self._budget = budget
+        # The stretch that is ours: from and until when.
+        self._ours: tuple[datetime, datetime] | None = None
         self._ceiling = requests_per_second
         self._rate = requests_per_second
         self._changed = threading.Condition()
@@ -138,6 +158,8 @@ class Pace:
             guess = min(FIRST_PAUSE * 2 ** min(self._refusals - 1, 10), LONGEST_GUESS)
             pause = guess if asked is None else asked
             self._pause(now + min(pause, LONGEST_PAUSE))
+            if self._budget is not None:
+                self._budget.pause(min(pause, LONGEST_PAUSE))
             if self._decided_at is None or now >= self._decided_at:
                 # Those that were under way are refused as well: one event, one decrease.
                 self._decrease(now)
@@ -168,6 +190,8 @@ class Pace:
         rate = self._rate
         if rate is None:
             return now
+        if self._budget is not None:
+            return self._in_our_turn(self._budget, now, rate)
         due = max(self._due_at or now, now - _CATCHES_UP)
         hurries = _HURRIES_FROM <= rate <= _HURRIES_TO
         soonest = now
@@ -179,6 +203,20 @@ class Pace:
         at = max(now, due, soonest)
         self._went.append(at)
         self._due_at, self._last_at = due + _every(rate * _USED), at
+        return at
+
+    def _in_our_turn(self, budget: Budget, now: datetime, rate: float) -> datetime:
+        """Returns the next turn within a stretch of time that is ours alone; what was missed is not made up for."""
+        every = _every(rate * _USED)
+        at = now if self._last_at is None else max(now, self._last_at + every)
+        if self._paused_until is not None:
+            at = max(at, self._paused_until)
+        if self._ours is None or at >= self._ours[1]:
+            # Short, so that others need not wait for long; one request long at least.
+            length = max(_STRETCH, every)
+            begins_at = max(at, now + budget.lease(length))
+            self._ours = (begins_at, begins_at + length)
+        at = self._last_at = max(at, self._ours[0])
         return at
 
     def _decrease(self, now: datetime) -> None:

@@ -13,7 +13,7 @@ from muster.scim.client import AddressInvalid, project_references, read_address
 from muster.scim.dialect import Dialect
 from muster.scim.mapping_paths import get_member
 from muster.targets.authorization import Authorization
-from muster.targets.pace import Pace
+from muster.targets.pace import Budget, Pace
 from muster.targets.scim_bulk import ScimBulk
 from muster.targets.scim_names import AttributesByKind
 from muster.targets.scim_reading import ScimReader
@@ -40,6 +40,7 @@ class ScimTarget:
         clock: Clock,
         ids: Ids,
         read_attempts: int = 1,
+        budget: Budget | None = None,
     ) -> None:
         """Raises: SystemUnreachable when the Tenant URL cannot be used."""
         try:
@@ -60,6 +61,7 @@ class ScimTarget:
                 dialect.requests_per_second,
                 at_once=dialect.concurrency,
                 most_at_once=_most_at_once(dialect),
+                budget=budget,
             ),
         )
         self._session = ScimSession(
