@@ -1,9 +1,11 @@
 """A real OpenLDAP server on a free port, with its own people, started by the tests that need it."""
 
+import atexit
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +56,7 @@ def find_slapd() -> tuple[str, str, str] | None:
         modules = next((each for each in _MODULES if (Path(each) / "syncprov.so").exists()), None)
         schemas = next((each for each in _SCHEMAS if (Path(each) / "inetorgperson.schema").exists()), None)
         if program and modules and schemas and shutil.which("ldapmodify"):
-            return program, modules, schemas
+            return _copied(program), modules, schemas
         if not shutil.which("apt-get") or os.geteuid() != 0:
             return None
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -62,6 +64,13 @@ def find_slapd() -> tuple[str, str, str] | None:
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "slapd", "ldap-utils"]
         subprocess.run(install, check=False, capture_output=True, env=quiet)
     return None
+
+
+def _copied(program: str) -> str:
+    """A copy of the server: on Ubuntu the one in its place may read no folder of a test's (AppArmor goes by path)."""
+    folder = tempfile.mkdtemp(prefix="muster-slapd-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return shutil.copy(program, folder)
 
 
 @dataclass(kw_only=True)

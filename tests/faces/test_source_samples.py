@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_the_sample_for_microsoft_graph(data: Path, tmp_path: Path, monkeypatch:
     assert "1 hire" in said[2]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl: install it (Debian: apt install curl)")
 def test_the_sample_for_scim_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token, look = commands("scim.md")
     with service(tmp_path / "data") as running:
