@@ -1,7 +1,9 @@
 """SCIM clients as sources at `/scim/v2`: what they give and find again, who may, and what the directory makes of it."""
 
 import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,18 @@ def test_who_is_deleted_is_restorable_and_comes_back_when_created_anew(played: t
     assert [each["id"] for each in api.get("/directory/deletedItems/microsoft.graph.user")["value"]] == [ada["id"]]
     back = client.make("ada@x.example", displayName="Ada Again")
     assert back["id"] == ada["id"] and api.get(f"/users/{ada['id']}")["displayName"] == "Ada Again"
+
+
+def test_what_a_client_gave_goes_with_who_is_deleted_for_good(played: tuple[Client, LocalApi], tmp_path: Path) -> None:
+    client, api = played
+    ada = client.make("ada@x.example", **ADA)
+    client.ask("DELETE", f"/Users/{ada['id']}")
+    api.call("DELETE", f"/directory/deletedItems/{ada['id']}")
+    anew = client.make("ada@x.example")
+    assert anew["id"] != ada["id"] and "title" not in anew
+    with closing(sqlite3.connect(tmp_path / "muster.db")) as database:
+        kept = [row[0] for row in database.execute("SELECT content FROM scim_records")]
+    assert len(kept) == 1 and b"Dr." not in kept[0]
 
 
 def test_groups_and_members(played: tuple[Client, LocalApi]) -> None:

@@ -15,6 +15,7 @@ from muster.store.directory_delta import changed_members, changed_objects
 from muster.store.directory_reach import groups_around, members_within
 from muster.store.directory_search import search_objects
 from muster.store.directory_writes import DirectoryBatch, DirectoryStatements, Draft
+from muster.store.inbound_tables import scim_records
 from muster.store.rows import fetch_objects, object_key, object_of, objects_of, pieces, select_objects
 from muster.store.tables import memberships, objects
 
@@ -75,6 +76,10 @@ class SqlDirectory:
                 raise ValueError(f"{object_id} was deleted for good and cannot be brought back")
             batch.set_lifecycle(draft, lifecycle)
             batch.flush()
+            if lifecycle is Lifecycle.HARD_DELETED:
+                # What a SCIM client gave goes with the person.
+                key = object_key(connection, draft.object_id)
+                connection.execute(sa.delete(scim_records).where(scim_records.c.object_key == key))
         return draft.shown()
 
     def change_members(self, group_id: str, *, add: Sequence[str], remove: Sequence[str]) -> int:
