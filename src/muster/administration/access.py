@@ -110,6 +110,7 @@ def remove_administrator(desk: Desk, administrator_id: str) -> None:
     administrator = find_administrator(desk, administrator_id)
     _check_not_last(desk, administrator)
     desk.stores.access.remove_administrator(administrator.id)
+    desk.stores.second_factors.remove(administrator.id)
     desk.note("Remove administrator", CATEGORY, target=_target(administrator))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from muster.administration.access import create_administrator, create_token, revoke_token, tokens
+from muster.administration.second_factors import remove_of_administrator
 from muster.cli.console import instant, out, print_json, table
 from muster.cli.reach import DataOption, JsonOption, open_desk
 from muster.model.roles import Role
@@ -35,6 +36,14 @@ def create_admin(
         )
     else:
         out.print(f"Administrator {made.display_name} created with the role {role.value}.")
+
+
+@admin_app.command("reset-second-factor")
+def reset_second_factor(name: Annotated[str, typer.Argument(help="Sign-in name.")], data: DataOption = None) -> None:
+    """Remove the authenticator app of an administrator who lost it."""
+    with open_desk(data) as desk:
+        remove_of_administrator(desk, name)
+    out.print(f"{name} signs in with the password alone now, and can set up another app.")
 
 
 @token_app.command("create")

@@ -18,8 +18,6 @@ from muster.web.services import Services
 
 COOKIE = "muster_person"
 SIGN_IN = "/signin"
-# Attempts that are braked are many when somebody guesses: so many of them are logged.
-_LOCKED_LOGGED = Budget(30, timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,8 @@ class Persons:
     def __init__(self, services: Services) -> None:
         self.reception = Reception(stores=services.stores, clock=services.clock, ids=services.ids)
         self.public_url = services.public_url
+        # Attempts that are braked are many when somebody guesses: so many of them are logged.
+        self._locked_logged = Budget(30, timedelta(minutes=1))
         # Lax: an application sends people here by a link or a redirect.
         self.guard = Guard(COOKIE, same_site="Lax", public_url=self.public_url)
 
@@ -86,7 +86,7 @@ class Persons:
 
         None: of what is refused for being too much, not every attempt is logged.
         """
-        if code is SignInCode.LOCKED and _LOCKED_LOGGED.take("", self.reception.now()) is not None:
+        if code is SignInCode.LOCKED and self._locked_logged.take("", self.reception.now()) is not None:
             return None
         visitor = Visitor(
             address=str(environ.get("REMOTE_ADDR") or ""), client=str(environ.get("HTTP_USER_AGENT") or "")

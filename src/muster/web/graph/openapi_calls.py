@@ -181,6 +181,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("POST", "/administrators"): "201:administrator",
     ("PATCH", "/administrators/{administrator}"): "",
     ("DELETE", "/administrators/{administrator}"): "",
+    ("DELETE", "/administrators/{administrator}/secondFactor"): "",
     ("GET", _SYNC): "synchronization",
     ("GET", f"{_SYNC}/secrets"): "pair[]",
     ("PUT", f"{_SYNC}/secrets"): "",

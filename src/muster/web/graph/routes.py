@@ -155,6 +155,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("POST", "/administrators", _ACCESS, access.create_administrator),
     ("PATCH", "/administrators/{administrator}", _ACCESS, access.update_administrator),
     ("DELETE", "/administrators/{administrator}", _ACCESS, access.remove_administrator),
+    ("DELETE", "/administrators/{administrator}/secondFactor", _ACCESS, sign_ins.remove_administrator_factor),
     # Assignments
     ("GET", f"{_SP}/appRoleAssignedTo", _READ, applications.list_assigned_to),
     ("POST", f"{_SP}/appRoleAssignedTo", _WRITE, applications.assign),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from muster.administration import passwords, signing_in
+from muster.administration import passwords, second_factors, signing_in
 from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request, not_found
 from muster.model.conditions import Both, Comparison, Condition, Operator, conjuncts, holds
@@ -118,6 +118,12 @@ def remove_method(call: Call) -> Answer:
         passwords.remove_second_factor(call.desk, user)
     else:
         raise not_found("Authentication method", method)
+    return NO_CONTENT
+
+
+def remove_administrator_factor(call: Call) -> Answer:
+    """DELETE /administrators/{administrator}/secondFactor: the authenticator app of an administrator who lost it."""
+    second_factors.remove_of_administrator(call.desk, call.parts["administrator"])
     return NO_CONTENT
 
 

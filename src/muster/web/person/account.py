@@ -4,12 +4,11 @@ from typing import Any
 
 import flask
 
-from muster.administration import second_factors
-from muster.administration.refusals import Refused, bad_request
+from muster.administration.refusals import Refused
 from muster.administration.signing_in import change_password, credentials_of, is_own_password, note
 from muster.model.password_policy import CHOSEN_CHARACTERS
-from muster.ui.language import gettext, ngettext
-from muster.web import factors
+from muster.ui.language import gettext
+from muster.web.factors import Holder
 from muster.web.person.context import rooms, signed_in
 
 PAGE = "/myapps/account"
@@ -20,7 +19,7 @@ def show_account(refusal: str | None = None, at: str = "", codes: tuple[str, ...
     reception, person = rooms().persons.reception, signed_in().person
     return flask.render_template(
         "account.html",
-        factor=factors.view(reception.stores, person.object_id, str(person.attributes.get("userPrincipalName"))),
+        factor=_holder().view(),
         has_password=credentials_of(reception, person.object_id).password_hash is not None,
         password_length=CHOSEN_CHARACTERS,
         refusal=refusal,
@@ -32,12 +31,14 @@ def show_account(refusal: str | None = None, at: str = "", codes: tuple[str, ...
 
 def save_password() -> Any:
     """POST /myapps/account/password"""
-    form, me = flask.request.form, signed_in()
+    form, me, holder = flask.request.form, signed_in(), _holder()
     try:
-        _brake()
+        holder.check_pace()
         change_password(rooms().persons.reception, me.person, form.get("current", ""), form.get("password", ""))
     except Refused as refused:
-        _note_failure(refused)
+        # What says only that a new password will not do is no guess.
+        if refused.code == "WrongPassword":
+            holder.fail()
         return show_account(refused.sentence, "password"), 400
     # All sessions have ended by it; this browser gets a new one.
     return rooms().persons.admit(flask.redirect(f"{PAGE}?said=password", 303), me.person, me.methods)
@@ -46,89 +47,49 @@ def save_password() -> Any:
 def begin_app() -> Any:
     """POST /myapps/account/app/begin"""
     try:
-        second_factors.begin(rooms().persons.reception.stores, signed_in().person.object_id)
-    except ValueError:
-        return show_account(gettext("There is an authenticator app already: remove it first."), "app"), 409
+        _holder().begin()
+    except Refused as refused:
+        return show_account(refused.sentence, "app"), 409
     return flask.redirect(f"{PAGE}#app", 303)
 
 
 def confirm_app() -> Any:
     """POST /myapps/account/app"""
-    reception, me = rooms().persons.reception, signed_in()
     try:
-        _brake()
-        codes = second_factors.confirm(
-            reception.stores, me.person.object_id, flask.request.form.get("code", ""), flask.g.now
-        )
-        if codes is None:
-            raise bad_request(gettext("This code does not fit. Wait for the next one and try again."))
+        return show_account(codes=_holder().confirm(flask.request.form.get("code", "")))
     except Refused as refused:
-        _note_failure(refused)
         return show_account(refused.sentence, "app"), 400
-    note(reception, me.person, "Add second factor")
-    return show_account(codes=codes)
 
 
 def remove_app() -> Any:
     """POST /myapps/account/app/remove"""
-    reception, me = rooms().persons.reception, signed_in()
     try:
-        _prove()
+        _holder().remove(flask.request.form.get("proof", ""))
     except Refused as refused:
-        _note_failure(refused)
         return show_account(refused.sentence, "app"), 400
-    if reception.stores.second_factors.remove(me.person.object_id):
-        note(reception, me.person, "Remove second factor")
     return flask.redirect(f"{PAGE}?said=removed", 303)
 
 
 def renew_codes() -> Any:
     """POST /myapps/account/codes"""
-    reception, me = rooms().persons.reception, signed_in()
     try:
-        _prove()
+        return show_account(codes=_holder().renew(flask.request.form.get("proof", "")))
     except Refused as refused:
-        _note_failure(refused)
         return show_account(refused.sentence, "app"), 400
-    note(reception, me.person, "Renew recovery codes")
-    return show_account(codes=second_factors.renew_recovery_codes(reception.stores, me.person.object_id))
 
 
-def _prove() -> None:
-    """Whoever sits at an open browser is not yet who signed in: the password, or a code. Raises: Refused."""
-    reception, me = rooms().persons.reception, signed_in()
-    _brake()
-    given = flask.request.form.get("proof", "")
-    if is_own_password(reception, me.person.object_id, given):
-        return
-    if second_factors.check(reception.stores, me.person.object_id, given, flask.g.now) is None:
-        raise bad_request(gettext("Neither your password nor a code that fits now."))
-
-
-def _brake() -> None:
-    seconds = rooms().entrance.attempts.wait(_machine(), _key(), flask.g.now)
-    if seconds is not None:
-        raise bad_request(
-            ngettext(
-                "Too many attempts that failed. Wait %(num)s second and try again.",
-                "Too many attempts that failed. Wait %(num)s seconds and try again.",
-                seconds,
-            )
-        )
-
-
-def _note_failure(refused: Refused) -> None:
-    # What says only that a new password will not do is no guess.
-    if not any(code == "WeakPassword" for code, _ in refused.details) and refused.code != "WeakPassword":
-        rooms().entrance.attempts.fail(_machine(), _key(), flask.g.now)
-
-
-def _key() -> str:
-    return f"account {signed_in().person.object_id}"
-
-
-def _machine() -> str:
-    return flask.request.remote_addr or "?"
+def _holder() -> Holder:
+    reception, person = rooms().persons.reception, signed_in().person
+    return Holder(
+        id=person.object_id,
+        account=str(person.attributes.get("userPrincipalName")),
+        stores=reception.stores,
+        at=flask.g.now,
+        machine=flask.request.remote_addr or "?",
+        attempts=rooms().entrance.attempts,
+        is_password=lambda given: is_own_password(reception, person.object_id, given),
+        note=lambda activity: note(reception, person, activity),
+    )
 
 
 def _said(key: str | None) -> str | None:

@@ -132,7 +132,7 @@ class Entrance:
     def show_code(self) -> Any:
         """GET /signin/code"""
         step = self._stepping()
-        return _to_start() if step is None else self._step_form("code.html", 200, step[1])
+        return _to_start() if step is None else self._step_form("code.html", 200, step[1], **_code_page())
 
     def code(self) -> Any:
         """POST /signin/code"""
@@ -141,7 +141,7 @@ class Entrance:
             return _to_start()
         person, step = found
         name = f"code {person.object_id}"
-        refused = self._braked(name, "code.html", person=person, **_carried(step))
+        refused = self._braked(name, "code.html", person=person, **_carried(step), **_code_page())
         if refused is not None:
             return refused
         given = flask.request.form.get("code", "")
@@ -151,7 +151,7 @@ class Entrance:
             self._persons.record(
                 flask.request.environ, SignInCode.SECOND_FACTOR_WRONG, person=person, methods=step.methods
             )
-            return self._step_form("code.html", 401, step, refusal=gettext(_WRONG_CODE))
+            return self._step_form("code.html", 401, step, refusal=gettext(_WRONG_CODE), **_code_page())
         self.attempts.succeed(_machine(), name)
         return self._go_on(person, (*step.methods, method), own_path(flask.request.form.get("next"), HOME))
 
@@ -254,6 +254,11 @@ def _carried(step: Session) -> dict[str, Any]:
     """What the forms between carry on."""
     given = flask.request.form.get("next") or flask.request.args.get("next")
     return {"seal": step.csrf_token, "next": own_path(given, HOME), **_RULE}
+
+
+def _code_page() -> dict[str, str]:
+    lost = gettext("App and recovery codes lost? Your administrator can remove the second factor.")
+    return {"action": "/signin/code", "lost": lost}
 
 
 def _machine() -> str:

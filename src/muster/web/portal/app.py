@@ -9,10 +9,12 @@ import flask
 
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.roles import Permission
+from muster.ui.brake import Attempts
 from muster.ui.frame import make_face, message
 from muster.ui.language import gettext, marked
 from muster.ui.sentences import told
 from muster.web.portal import (
+    account,
     accounts,
     applications,
     assignments,
@@ -58,6 +60,7 @@ _MAPPING = f"{_APP}/mappings/<int:number>"
 PAGES: tuple[tuple[str, str, View], ...] = (
     ("/", "home", home.show),
     ("/find", "find", finding.find),
+    ("/account", "account", account.show_account),
     ("/applications", "applications", applications.show_list),
     ("/applications/new", "gallery", gallery.show_gallery),
     ("/applications/new/<template_id>", "gallery_page", gallery.show_page),
@@ -181,6 +184,10 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     ("/users/<user_id>/sign-in/link", "create_link", sign_ins.create_link),
     ("/users/<user_id>/sign-in/sessions", "end_sessions", sign_ins.end_sessions),
     ("/users/<user_id>/sign-in/factor", "remove_factor", sign_ins.remove_factor),
+    ("/account/app/begin", "begin_app", account.begin_app),
+    ("/account/app", "confirm_app", account.confirm_app),
+    ("/account/app/remove", "remove_app", account.remove_app),
+    ("/account/codes", "renew_codes", account.renew_codes),
     ("/groups/new", "create_group", people.save_group),
     ("/groups/<group_id>/edit", "save_group", people.save_group),
     ("/groups/<group_id>/delete", "delete_group", people.delete_group),
@@ -206,6 +213,7 @@ def make_portal(
     app = make_face(__name__, TEMPLATES)
     app.extensions[applications.LIVE] = Shared[tuple[str, str]](live_for)
     app.extensions["services"] = services
+    app.extensions["attempts"] = Attempts()
     door.hang(app, services, set_up_hash)
     for rule, endpoint, view in PAGES:
         app.add_url_rule(rule, endpoint, view, methods=["GET"])

@@ -1,12 +1,14 @@
 """The door: signing in and out, the set-up link of a new installation, and the check before every page."""
 
 import logging
+from datetime import timedelta
 from threading import Lock
 from typing import Any
 
 import flask
 from werkzeug.wrappers import Response
 
+from muster.administration import second_factors
 from muster.administration.access import NAME_LIMIT, OPERATOR, PASSWORD_LENGTH, create_administrator
 from muster.administration.refusals import Refused
 from muster.administration.work import IMPORT_BYTES
@@ -23,8 +25,11 @@ from muster.web.services import Services
 logger = logging.getLogger(__name__)
 
 COOKIE = "muster_session"
+_STEP_LASTS = timedelta(minutes=10)
 # Endpoints that need no session.
-OPEN = frozenset({"asset", "choose_language", "show_sign_in", "sign_in", "show_set_up", "set_up", "come_back"})
+OPEN = frozenset(
+    {"asset", "choose_language", "show_sign_in", "sign_in", "show_code", "code", "show_set_up", "set_up", "come_back"}
+)
 # Forms that hold a document or a file: so many bytes, and only from somebody who is signed in.
 ROOMY = {
     "change_schema": 4_194_304,
@@ -48,6 +53,8 @@ class Door:
         self._services = services
         self._set_up_hash = set_up_hash
         self._guard = Guard(COOKIE, same_site="Strict", public_url=services.public_url)
+        # Whoever has given the password, but not yet the code: it opens nothing but the page that asks for one.
+        self._steps = Guard(f"{COOKIE}_step", same_site="Strict", public_url=services.public_url)
         self._attempts = Attempts()
         self._making_first = Lock()
 
@@ -65,7 +72,7 @@ class Door:
         if context.me is not None and request.endpoint in ROOMY:
             request.max_content_length = request.max_form_memory_size = ROOMY[request.endpoint]
             request.max_form_parts = FORM_PARTS * 10
-        if request.method not in ("GET", "HEAD") and not self._guard.is_own_form(context.session):
+        if request.method not in ("GET", "HEAD") and not self._is_own_form(context.session):
             return message(
                 400, gettext("The form is out of date"), gettext("Go back, load the page anew and send it again.")
             )
@@ -109,12 +116,7 @@ class Door:
         machine = flask.request.remote_addr or "?"
         seconds = self._attempts.wait(machine, name, now)
         if seconds is not None:
-            refusal = ngettext(
-                "Too many attempts that failed. Wait %(num)s second and try again.",
-                "Too many attempts that failed. Wait %(num)s seconds and try again.",
-                seconds,
-            )
-            page = self._form("sign_in.html", 429, refusal=refusal, **shown)
+            page = self._form("sign_in.html", 429, refusal=_waiting(seconds), **shown)
             page.headers["Retry-After"] = str(seconds)
             return page
         found = self._services.stores.access.administrator(name) if 0 < len(name) <= NAME_LIMIT else None
@@ -123,8 +125,60 @@ class Door:
             logger.warning("a sign-in failed", extra={"machine": machine})
             return self._form("sign_in.html", 401, refusal=gettext(_REFUSED), **shown)
         self._attempts.succeed(machine, name)
+        if second_factors.is_required(self._services.stores, found[0].id):
+            step: Response = flask.redirect(flask.url_for("show_code", next=shown["next"]), 303)
+            return self._steps.admit(step, found[0].display_name, stamp_of(found[1]), now)
         logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
         return self._admit(found, shown["next"])
+
+    def show_code(self) -> Any:
+        """GET /sign-in/code"""
+        step = self._step()
+        if step is None:
+            return flask.redirect("/sign-in", 303)
+        return flask.render_template("code.html", refusal=None, **_code_page(step[1], flask.request.args.get("next")))
+
+    def code(self) -> Any:
+        """POST /sign-in/code"""
+        step = self._step()
+        if step is None:
+            return flask.redirect("/sign-in", 303)
+        found, session = step
+        form, now = flask.request.form, flask.g.now
+        machine, name = flask.request.remote_addr or "?", f"code {found[0].id}"
+        seconds = self._attempts.wait(machine, name, now)
+        if seconds is not None:
+            return self._code_refused(session, 429, _waiting(seconds), {"Retry-After": str(seconds)})
+        if second_factors.check(self._services.stores, found[0].id, form.get("code", ""), now) is None:
+            self._attempts.fail(machine, name, now)
+            logger.warning("a code of an administrator failed", extra={"machine": machine})
+            refusal = gettext("This code does not fit. Wait for the next one and try again.")
+            return self._code_refused(session, 401, refusal)
+        self._attempts.succeed(machine, name)
+        logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
+        return self._steps.dismiss(self._admit(found, own_path(form.get("next"))))
+
+    def _code_refused(self, session: Session, status: int, refusal: str, headers: Any = None) -> Response:
+        page = flask.render_template(
+            "code.html", refusal=refusal, **_code_page(session, flask.request.form.get("next"))
+        )
+        return flask.Response(page, status=status, headers=headers)
+
+    def _step(self) -> tuple[tuple[Caller, str], Session] | None:
+        """Who has given the password and not yet the code."""
+        session = self._steps.find(flask.request, flask.g.now, is_seen=True)
+        if session is None or flask.g.now - session.began_at > _STEP_LASTS:
+            return None
+        found = self._services.stores.access.administrator(session.name)
+        if found is None or not is_same(stamp_of(found[1]), session.stamp):
+            return None
+        return found, session
+
+    def _is_own_form(self, session: Session | None) -> bool:
+        if flask.request.endpoint == "code":
+            step = self._steps.find(flask.request, flask.g.now, is_seen=True)
+            return step is not None and self._steps.is_own_form(step)
+        return self._guard.is_own_form(session)
 
     def sign_out(self) -> Any:
         """POST /sign-out"""
@@ -189,6 +243,8 @@ def hang(app: flask.Flask, services: Services, set_up_hash: str | None) -> None:
     app.after_request(door.rotate)
     app.add_url_rule("/sign-in", "show_sign_in", door.show_sign_in, methods=["GET"])
     app.add_url_rule("/sign-in", "sign_in", door.sign_in, methods=["POST"])
+    app.add_url_rule("/sign-in/code", "show_code", door.show_code, methods=["GET"])
+    app.add_url_rule("/sign-in/code", "code", door.code, methods=["POST"])
     app.add_url_rule("/sign-out", "sign_out", door.sign_out, methods=["POST"])
     app.add_url_rule("/set-up/<token>", "show_set_up", door.show_set_up, methods=["GET"])
     app.add_url_rule("/set-up/<token>", "set_up", door.set_up, methods=["POST"])
@@ -206,6 +262,19 @@ def _to_sign_in() -> Any:
         return flask.render_template("again.html", to=request.full_path.removesuffix("?"))
     to = request.full_path.removesuffix("?") if request.method == "GET" else "/"
     return flask.redirect("/sign-in" if to == "/" else flask.url_for("show_sign_in", next=to), 303)
+
+
+def _waiting(seconds: int) -> str:
+    return ngettext(
+        "Too many attempts that failed. Wait %(num)s second and try again.",
+        "Too many attempts that failed. Wait %(num)s seconds and try again.",
+        seconds,
+    )
+
+
+def _code_page(session: Session, to: str | None) -> dict[str, str]:
+    lost = gettext("App and recovery codes lost? Run: muster admin reset-second-factor NAME")
+    return {"action": "/sign-in/code", "seal": session.csrf_token, "next": own_path(to), "lost": lost}
 
 
 def _link_is_over() -> Any:
