@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po, write_po
 from documents.reading import SOURCE
 
 LOCALE = SOURCE / "ui" / "locale"
-FACES = ("web/saml", "ui", "web/portal", "web/person", "web/openid", "configuration_manager")
+FACES = ("web/saml", "ui", "web/portal", "web/person", "web/openid", "web/factors.py", "configuration_manager")
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "marked": None, "ngettext": (1, 2)}
 
 
@@ -38,7 +38,7 @@ def translated(language: str) -> Catalog:
 def _files() -> Iterator[Path]:
     for face in FACES:
         folder = SOURCE / face
-        yield from sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".html"))
+        yield from sorted(path for path in (folder, *folder.rglob("*")) if path.suffix in (".py", ".html"))
 
 
 def bring_up(language: str) -> list[str]:

@@ -39,6 +39,25 @@ def test_whoever_has_no_application_is_told_so(site: PeopleSite) -> None:
     assert "No applications yet" in site.signed_in().get("/myapps").text
 
 
+def test_an_application_that_is_hidden_or_disabled_has_no_tile(site: PeopleSite) -> None:
+    person, house = site.person(), site.house
+    sp = house.application()["id"]
+    role = house.call("GET", f"/servicePrincipals/{sp}").body["appRoles"][0]["id"]
+    given = {"principalId": person, "resourceId": sp, "appRoleId": role}
+    assert house.call("POST", f"/servicePrincipals/{sp}/appRoleAssignedTo", given).status == 201
+    visit = site.signed_in()
+    assert "8x8" in visit.get("/myapps").text
+    assert "No application fits" in visit.get("/myapps?search=other").text
+    for change, is_shown in (
+        ({"tags": ["HideApp"]}, False),
+        ({"displayName": "8x8"}, False),
+        ({"tags": []}, True),
+        ({"accountEnabled": False}, False),
+    ):
+        assert house.call("PATCH", f"/servicePrincipals/{sp}", change).status == 204
+        assert ("8x8" in visit.get("/myapps").text) is is_shown, change
+
+
 def test_a_password_is_changed_and_other_sessions_end(site: PeopleSite) -> None:
     site.person()
     visit, other = site.signed_in(), site.signed_in()

@@ -102,6 +102,7 @@ def update_application(
     *,
     display_name: str | None = None,
     is_enabled: bool | None = None,
+    is_visible: bool | None = None,
     accepts_default_access: bool | None = None,
     app_roles: Sequence[AppRole] | None = None,
 ) -> EnterpriseApplication:
@@ -117,6 +118,7 @@ def update_application(
         app_roles=app_roles,
         accepts_default_access=accepts_default_access,
         is_enabled=is_enabled,
+        is_visible=is_visible,
     )
     changes = _changes(before, after)
     if changes:
@@ -260,6 +262,7 @@ def _changes(before: EnterpriseApplication, after: EnterpriseApplication) -> tup
     pairs = (
         ("displayName", before.display_name, after.display_name),
         ("accountEnabled", str(before.is_enabled), str(after.is_enabled)),
+        ("visibleToUsers", str(before.is_visible), str(after.is_visible)),
         ("acceptsDefaultAccess", str(before.accepts_default_access), str(after.accepts_default_access)),
         ("appRoles", _shown(before.app_roles), _shown(after.app_roles)),
     )

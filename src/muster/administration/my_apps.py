@@ -31,10 +31,10 @@ def is_assigned(reception: Reception, person: DirectoryObject, service_principal
 
 
 def applications_of(reception: Reception, person: DirectoryObject) -> Sequence[EnterpriseApplication]:
-    """Returns the applications of a person that are enabled, by name."""
+    """Returns the applications of a person that are enabled and shown to people, by name."""
     assigned = {assignment.service_principal_id for assignment in assignments_of(reception, person)}
     known = (reception.stores.applications.get(service_principal_id) for service_principal_id in assigned)
-    found = [application for application in known if application is not None and application.is_enabled]
+    found = [each for each in known if each is not None and each.is_enabled and each.is_visible]
     return sorted(found, key=lambda application: application.display_name.casefold())
 
 

@@ -36,6 +36,8 @@ class EnterpriseApplication:
     # False: people who hold only Default Access are not effectively entitled (8x8's gallery page, 2020).
     accepts_default_access: bool
     is_enabled: bool = True
+    # In My Apps, for people who are assigned to it.
+    is_visible: bool = True
     notes: str | None = None
     # Fields of the dialect (scim.dialect) that an administrator has set otherwise than the gallery page.
     dialect: Mapping[str, Any] = field(default_factory=dict)

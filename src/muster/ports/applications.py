@@ -34,6 +34,7 @@ class ApplicationStore(Protocol):
         app_roles: Sequence[AppRole] | None = None,
         accepts_default_access: bool | None = None,
         is_enabled: bool | None = None,
+        is_visible: bool | None = None,
         dialect: Mapping[str, Any] | None = None,
     ) -> EnterpriseApplication:
         """Changes what is given. Changed roles or acceptance touch everyone assigned."""

@@ -44,6 +44,7 @@ class SqlApplications:
                     app_roles=encode(application.app_roles),
                     accepts_default_access=application.accepts_default_access,
                     is_enabled=application.is_enabled,
+                    is_visible=application.is_visible,
                     notes=application.notes,
                     dialect=dict(application.dialect),
                     created_at=application.created_at,
@@ -97,6 +98,7 @@ class SqlApplications:
         app_roles: Sequence[AppRole] | None = None,
         accepts_default_access: bool | None = None,
         is_enabled: bool | None = None,
+        is_visible: bool | None = None,
         dialect: Mapping[str, Any] | None = None,
     ) -> EnterpriseApplication:
         """Changes what is given. Raises LookupError."""
@@ -115,6 +117,8 @@ class SqlApplications:
             if any(getattr(stored, name) != value for name, value in bearing.items()):
                 record(connection, [FeedChange(cause=Cause.APPLICATION, application_key=key)])
             values = {**bearing, "display_name": display_name or stored.display_name}
+            if is_visible is not None:
+                values["is_visible"] = is_visible
             if dialect is not None:
                 values["dialect"] = dict(dialect)
             connection.execute(sa.update(applications).where(applications.c.key == key).values(values))
@@ -351,6 +355,7 @@ def _application(row: Row[Any]) -> EnterpriseApplication:
         app_roles=decode(row.app_roles, tuple[AppRole, ...]),
         accepts_default_access=row.accepts_default_access,
         is_enabled=row.is_enabled,
+        is_visible=row.is_visible,
         notes=row.notes,
         dialect=row.dialect or {},
         created_at=row.created_at,

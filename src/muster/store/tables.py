@@ -107,6 +107,8 @@ applications = sa.Table(
     sa.Column("app_roles", sa.LargeBinary, nullable=False),
     sa.Column("accepts_default_access", sa.Boolean, nullable=False),
     sa.Column("is_enabled", sa.Boolean, nullable=False),
+    # A tile of My Apps for whoever is assigned.
+    sa.Column("is_visible", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("notes", sa.Text),
     # What an administrator has set otherwise than the gallery page.
     sa.Column("dialect", Json),

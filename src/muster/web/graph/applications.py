@@ -151,7 +151,7 @@ def get_service_principal(call: Call) -> Answer:
 
 
 def update_service_principal(call: Call) -> Answer:
-    """PATCH /servicePrincipals/{sp}; `acceptsDefaultAccess` says whether Default Access entitles."""
+    """PATCH /servicePrincipals/{sp}; `acceptsDefaultAccess`: Default Access entitles; tag HideApp: no tile."""
     fields = call.fields()
     found = application_of(call)
     fixed = {"id": found.service_principal_id, "appId": found.app_id}
@@ -161,6 +161,7 @@ def update_service_principal(call: Call) -> Answer:
         found.service_principal_id,
         display_name=text_of(fields, "displayName", optional=True),
         is_enabled=flag_of(fields, "accountEnabled"),
+        is_visible=None if fields.get("tags") is None else render.HIDDEN_TAG not in list_of(fields, "tags"),
         accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
         app_roles=None if fields.get("appRoles") is None else _roles(fields),
     )

@@ -18,6 +18,7 @@ DEFAULT_PROPERTIES = (
 EXTENSION_ATTRIBUTES = frozenset(f"extensionAttribute{number}" for number in range(1, 16))
 LISTS_OF_ONE = frozenset({"businessPhones"})
 _UNSET = "0001-01-01T00:00:00Z"
+HIDDEN_TAG = "HideApp"
 
 
 def instant(at: datetime | None) -> str | None:
@@ -129,7 +130,8 @@ def service_principal(found: EnterpriseApplication) -> Document:
         "appRoles": [app_role(role) for role in found.app_roles],
         "servicePrincipalType": "Application",
         "servicePrincipalNames": [found.app_id],
-        "tags": ["WindowsAzureActiveDirectoryIntegratedApp"],
+        # Source: Graph, servicePrincipal.tags: what is hidden has no tile in My Apps.
+        "tags": ["WindowsAzureActiveDirectoryIntegratedApp", *([] if found.is_visible else [HIDDEN_TAG])],
         "createdDateTime": instant(found.created_at),
         "deletedDateTime": instant(found.deleted_at),
     }

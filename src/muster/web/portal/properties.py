@@ -38,6 +38,7 @@ def save_properties(sp: str) -> Any:
             found.sp,
             display_name=field("name"),
             is_enabled=is_ticked("enabled"),
+            is_visible=is_ticked("visible"),
             accepts_default_access=is_ticked("default_access"),
         )
     except Refused as refused:
