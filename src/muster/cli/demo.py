@@ -81,6 +81,7 @@ class _Stage:
         self.tells = tells  # tables on stdout; progress goes to stderr in either case
         self.parties: list[_Party] = []
         self.sign_in = ("admin", secrets.token_urlsafe(12))
+        self.person_password = secrets.token_urlsafe(12)
         self._began = time.monotonic()
 
     def __enter__(self) -> "_Stage":
@@ -212,6 +213,8 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
     stage.say(f"{story.assign()} assignments made: groups and people, one group with Default Access only")
     story.connect()
     stage.say("Tenant URL and Secret Token saved; Test Connection succeeded; notifications go to the identity team")
+    _set_up_sign_on(stage, story)
+    stage.say("Single sign-on set up on both sides: SAML, by each other's addresses and our certificate")
     cycle_id = story.start()
     stage.say("Provisioning started: initial cycle")
     initial = watch_cycle(story.api, story.named, cycle_id, quiet=False)
@@ -232,10 +235,30 @@ def _play(stage: _Stage, users: int) -> dict[str, Any]:
         ]
         out.print(table("Incremental cycle: what was done to whom, and why", _OUTCOME_COLUMNS, rows))
     target = _target_users(scim_url, customer["token"])
-    summary = _summary(stage, [initial, *later], target, service, scim_url, customer["token"])
+    person = (story.let_in(stage.person_password), stage.person_password)
+    summary = _summary(stage, [initial, *later], target, service, scim_url, customer["token"]) | {
+        "sign_on_url": f"{manager.url}/saml2/sign-in",
+        "my_apps_url": f"{service.url}/myapps",
+        "person_user": person[0],
+        "person_password": person[1],
+    }
     if stage.tells:
         _show(stage, summary, manager, token)
     return summary
+
+
+def _set_up_sign_on(stage: _Stage, story: Story) -> None:
+    """Each side is told the other's addresses; 8x8 the certificate, too."""
+    manager_data = ("--data", str(stage.folder / "configuration-manager"))
+    command = ("configuration-manager", "sign-on")
+    shown = story.set_up_sign_on(stage.command(*command, "show", "Lantaarn", *manager_data))
+    provider = shown["identityProvider"]
+    certificate = stage.folder / "saml-certificate.cer"
+    certificate.write_text(shown["certificates"][0]["key"])
+    stage.command(
+        *command, "set", "Lantaarn", "--issuer", provider["identifier"], "--login-url", provider["loginUrl"],
+        "--logout-url", provider["logoutUrl"], "--certificate", str(certificate), *manager_data,
+    )  # fmt: skip
 
 
 def _farewell(folder: Path, *, is_kept: bool) -> str:
@@ -292,6 +315,8 @@ def _show(stage: _Stage, summary: Mapping[str, Any], manager: _Party, token: str
     lines = (
         ("Portal", f"{summary['portal_url']}/", f"sign in as {stage.sign_in[0]} with {stage.sign_in[1]}"),
         ("API", f"{summary['portal_url']}/v1.0", f"token {token}"),
+        ("My Apps", summary["my_apps_url"], f"sign in as {summary['person_user']} with {summary['person_password']}"),
+        ("8x8 for people", summary["sign_on_url"], "the same person: use single sign-on"),
         ("8x8 console", f"{manager.url}/", "the same name and password"),
         ("8x8 SCIM", summary["scim_url"], f"token {summary['scim_token']}"),
         ("Log", f"muster logs 8x8 --data {stage.folder / 'service'}", "each operation and why"),

@@ -111,6 +111,25 @@ class Story:
         self.job_id = job["id"]
         self.api.post(f"{self.named.job_path}/validateCredentials", {"useSavedCredentials": True})
 
+    def set_up_sign_on(self, addresses: dict[str, Any]) -> dict[str, Any]:
+        """Sets up single sign-on with 8x8's addresses; returns ours and the certificate, as 8x8 is told of them."""
+        body = {
+            "preferredSingleSignOnMode": "saml",
+            "identifier": addresses["entityId"],
+            "replyUrls": [addresses["replyUrl"]],
+            # The tile of My Apps signs in directly.
+            "signOnUrl": None,
+            "logoutUrl": addresses["spLogoutUrl"],
+        }
+        return dict(self.api.patch(f"{self.path}/singleSignOn", body))
+
+    def let_in(self, password: str) -> str:
+        """Gives whoever was hired a password; returns their principal name."""
+        hired = next(deed for deed in self.deeds if deed.what == "hire")
+        profile = {"passwordProfile": {"password": password, "forceChangePasswordNextSignIn": False}}
+        self.api.patch(f"/users/{hired.object_id}", profile)
+        return str(self.api.get(f"/users/{hired.object_id}")["userPrincipalName"])
+
     def start(self) -> str:
         """Starts provisioning and returns the id of the initial cycle."""
         self.api.post(f"{self.named.job_path}/start")

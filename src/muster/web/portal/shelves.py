@@ -65,6 +65,7 @@ class Shelf:
         elif not self.is_own:
             pages += [
                 (gettext("Users and groups"), ("users-and-groups",)),
+                (gettext("Single sign-on"), ("single-sign-on",)),
                 (gettext("Provisioning"), ("provisioning",)),
             ]
             if self.status is not None:
