@@ -26,7 +26,7 @@ def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsy
     with pytest.raises(Failed, match=r"1 entry of people.csv would not be imported; the others would"):
         import_(folder / "people.csv", plan=True, data=folder)
     shown = " ".join(capsys.readouterr().out.split())
-    for text in ("Line 3, column 1 (userPrincipalName)", "1 created", "1 failed", "Ada Long"):
+    for text in ("Line 3, column 1 (userPrincipalName)", "1 created", "1 failed", "Ada Long", "1 hire, 1 conflict"):
         assert text in shown
     with pytest.raises(Failed, match=r"1 entry was not imported from people.csv; the others were"):
         import_(folder / "people.csv", data=folder)

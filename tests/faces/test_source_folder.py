@@ -119,3 +119,13 @@ def test_a_plan_says_what_the_next_file_would_do(installation: FolderSource) -> 
     shown = installation.api.get(f"{installation.job_path}/plans/{plan}")
     assert shown["counters"]["created"] == 10
     assert installation.users() == {}
+
+
+def test_a_manager_who_is_refused_is_not_tried_with_every_look_at_the_source(installation: FolderSource) -> None:
+    installation.connect()
+    installation.start()
+    installation.put("01.csv", HEAD + PEOPLE[1] + "2,p2@lantaarn.example,Person 2,Sales,2\n")
+    counters = installation.run()
+    assert (counters["created"], counters["failed"]) == (2, 1)
+    assert any("their own manager" in sentence for sentence in installation.problems())
+    assert installation.run() is None

@@ -67,6 +67,7 @@ def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
         right = [item for item in made["operations"] if item["kind"] != "fail"]
         # Rows of an earlier file that failed are not tried again by themselves.
         show_plan({**made, "operations": right, "failedWaiting": {"count": 0}}, name, as_json=False)
+        out.print(f"[bold]{escape(made['summary'])}[/bold]")
         _print_missing(made)
     if problems:
         said = number_of(len(problems), "entry", "entries")

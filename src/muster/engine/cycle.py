@@ -136,7 +136,7 @@ class CycleEngine:
             close_failed(cycle, job, failure, self._stores, self._clock)
             return None
         is_empty = cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0
-        if is_empty and is_silent and not is_trial and not self._has_leftovers(job_id):
+        if is_empty and is_silent and not is_trial and not self._has_leftovers(job, parts):
             self._move_watermark(job, cycle.window_until)
             return None
         self._stores.cycles.begin(cycle)
@@ -326,9 +326,14 @@ class CycleEngine:
         if now is not None and now.watermark == job.watermark != until:
             self._stores.jobs.set_watermark(job.id, until)
 
-    def _has_leftovers(self, job_id: str) -> bool:
-        due = self._stores.links.due_escrows(job_id, self._clock.now(), 1, None)
-        return bool(due) or bool(self._stores.links.open_references(job_id, 1, None)[0])
+    def _has_leftovers(self, job: SynchronizationJob, parts: JobParts) -> bool:
+        now, last = self._clock.now(), job.last_cycle_began_at
+        if self._stores.links.due_escrows(job.id, now, 1, None):
+            return True
+        if isinstance(parts.source, RefreshedSource) and last is not None and now - last < job.interval:
+            # What was refused is tried again once an interval, not each time that the source is asked for news.
+            return False
+        return bool(self._stores.links.open_references(job.id, 1, None)[0])
 
     def _held(self, known: Cycle) -> Run:
         """Returns the cycle in hand; one from a process that has died is taken over, and its open ends are resolved."""
