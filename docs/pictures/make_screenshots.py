@@ -61,15 +61,17 @@ def take(browser: Browser) -> None:
         browser.click("td.who a")
         browser.see("#panel .trail")
         browser.picture("logs")
-        browser.go(f"{app}/restart")
-        browser.press("Restart")
 
-        def is_running() -> bool:
+        def is_under_way() -> bool:
             browser.go(app)
-            return bool(browser.all("progress.meter"))
+            meters = browser.all("progress.meter")
+            if not meters:
+                # The last one is over already.
+                browser.go(f"{app}/restart")
+                browser.press("Restart")
+            return any(float(str(each.get_property("value"))) > 0 for each in meters)
 
-        # The page itself looks every few seconds while nothing runs, and the cycle is soon over.
-        eventually(is_running, 30)
+        eventually(is_under_way, 60)
         browser.picture("overview")
     finally:
         browser.close()

@@ -78,6 +78,11 @@ class Browser:
     def theme(self, theme: str) -> None:
         self.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")
 
+    def scheme(self, theme: str) -> None:
+        """What the system asks for, as pages see it that follow it."""
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
@@ -145,7 +150,13 @@ class Browser:
         assert eventually(lambda: "/sign-in" not in self.driver.current_url), self._shown()
 
     def picture(self, name: str) -> Path:
-        """Keeps a picture of the whole page."""
+        """Keeps a picture of the page once what moves has come to rest."""
+        self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            "const ends = each => each.effect.getComputedTiming().endTime !== Infinity;"
+            "const ending = document.getAnimations().filter(ends).map(each => each.finished);"
+            "Promise.allSettled(ending).then(() => done());"
+        )
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         answer = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": False})
         path = ARTEFACTS / f"{name}.png"

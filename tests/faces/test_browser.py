@@ -348,6 +348,42 @@ def test_every_page_is_accessible_and_fits_in_both_themes(company: Company, them
     assert wrong == {}
 
 
+CONSOLE_PAGES = (
+    "/",
+    "/administrators",
+    "/customers/Lantaarn/users",
+    "/customers/Lantaarn/sites",
+    "/customers/Lantaarn/identity",
+    "/customers/Lantaarn/identity?show",
+    "/customers/Lantaarn/sign-on",
+    "/customers/Lantaarn/calls",
+    "/customers/Lantaarn/settings",
+    "/nowhere",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_page_of_the_console_is_accessible_and_fits_in_both_themes(
+    company: Company, theme: str, width: int
+) -> None:
+    console = company.console
+    console.scheme(theme)
+    console.size(width, 800)
+    wrong: dict[str, Any] = {}
+    for page in CONSOLE_PAGES:
+        console.go(page)
+        found = console.violations()
+        if console.width_needed() > width:
+            found.append(f"needs {console.width_needed()} pixels")
+        if found:
+            wrong[page] = found
+    console.picture(f"console-{theme}-{width}")
+    console.size(1280, 900)
+    console.scheme("light")
+    assert wrong == {}
+
+
 def test_the_palette_leads_to_a_person_by_keys_alone(company: Company) -> None:
     portal = company.portal
     portal.go("/")
