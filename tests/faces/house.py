@@ -16,7 +16,7 @@ import falcon.testing
 from faces.shapes import check_shape
 from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
-from muster.administration.desk import Desk, ExchangeCode, LookAtCertificate, Stores
+from muster.administration.desk import Desk, Stores
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused
@@ -132,8 +132,8 @@ class House:
         self.tried: list[tuple[Any, bool | None, int]] = []
         self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
-        self.exchange_code: ExchangeCode = lambda _given: {}
-        self.look_at_certificate: LookAtCertificate = _nothing_presented
+        self.exchange_code: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda _given: {}
+        self.look_at_certificate: Callable[[Mapping[str, str]], PresentedCertificate] = _nothing_presented
         self.stores = Stores(
             directory=store.directory,
             applications=store.applications,
@@ -165,12 +165,7 @@ class House:
             clock=self.clock,
             ids=CountedIds(),
             tenant_id=TENANT,
-            open_target=self._open_target,  # type: ignore[arg-type]  # only probed
-            exchange_code=lambda given: self.exchange_code(given),
-            look_at_certificate=lambda given: self.look_at_certificate(given),
-            explain=self._explain,
-            examine=lambda service_principal_id: self.examine(service_principal_id),
-            what_if=self._what_if,
+            engine_room=self,  # type: ignore[arg-type]  # its targets are only probed
             uploads=self.uploads,
             notifications=self._office(store),
             together=nullcontext,
@@ -210,16 +205,16 @@ class House:
             ids=ids,
         )
 
-    def _open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
+    def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
         saved = self.stores.secrets.get(service_principal_id)
         return self.make_target(saved if credentials is None else credentials, self.probed)
 
-    def _what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
+    def what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
         self.tried.append((document, sync_all, limit))
         line = WhatIfLine(transition=Transition.CHANGES, attribute="title", count=2, sentence="2 change title")
         return WhatIf(job_id=job_id, considered=3, affected=2, summary=(line,), objects=(), held=(), requests=2)
 
-    def _explain(self, job_id: str, user: str) -> Mapping[str, Any]:
+    def explain(self, job_id: str, user: str) -> Mapping[str, Any]:
         if user == "unreachable":
             raise CredentialsRefused("8x8 has no Tenant URL.")
         found = self.stores.directory.get(ObjectKind.USER, user)

@@ -74,7 +74,7 @@ def validate(
     desk.require(Permission.WRITE_CONFIGURATION)
     tried = _tried(desk, service_principal_id, credentials)
     try:
-        target = desk.open_target(service_principal_id, None if credentials is None else tried)
+        target = desk.engine_room.open_target(service_principal_id, None if credentials is None else tried)
         target.probe(_matching_attribute(desk, service_principal_id, job_id))
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
@@ -93,7 +93,7 @@ def acquire_token(desk: Desk, service_principal_id: str, credentials: Mapping[st
         return
     tried = _tried(desk, service_principal_id, given)
     try:
-        acquired = desk.exchange_code(tried)
+        acquired = desk.engine_room.exchange_code(tried)
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
     # A code is good once. What an authorization before this one has given is no longer true.
@@ -110,7 +110,7 @@ def presented_certificate(
     desk.require(Permission.WRITE_CONFIGURATION)
     tried = _tried(desk, service_principal_id, credentials)
     try:
-        return desk.look_at_certificate(tried)
+        return desk.engine_room.look_at_certificate(tried)
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
 

@@ -1,20 +1,19 @@
 """The desk an admin works at: who asks, and the ports that administration reads and writes through."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from muster.administration.refusals import forbidden
-from muster.model.certificates import PresentedCertificate
 from muster.model.roles import Caller, Permission
-from muster.model.whatif import WhatIf
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
+from muster.ports.engine_room import EngineRoom
 from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
@@ -23,27 +22,8 @@ from muster.ports.openid import OpenIdStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore
-from muster.ports.target import Target
 from muster.ports.wire import WireLog
 from muster.ports.world import Clock, Ids
-
-# (service principal id, credentials to try or None for the saved ones) -> a target to probe.
-OpenTarget = Callable[[str, Mapping[str, str] | None], Target]
-
-# (job id, rules or None for the saved ones, scope or None for the saved one, objects to tell) -> what would change.
-MakeWhatIf = Callable[[str, Mapping[str, Any] | None, bool | None, int], WhatIf]
-
-# (job id, user by id or principal name) -> why this person is in or out, and why each value.
-Explain = Callable[[str, str], Mapping[str, Any]]
-
-# Credentials with an authorization code -> the tokens, as secrets, that the token endpoint gives for it.
-ExchangeCode = Callable[[Mapping[str, str]], Mapping[str, str]]
-
-# Credentials -> what the server of their Tenant URL presents.
-LookAtCertificate = Callable[[Mapping[str, str]], PresentedCertificate]
-
-# service principal id -> the report of an examination (targets.conformance). Raises: ProvisioningFailure.
-Examine = Callable[[str], Mapping[str, Any]]
 
 Change = tuple[str, str | None, str | None]
 
@@ -95,12 +75,7 @@ class Desk:
     clock: Clock
     ids: Ids
     tenant_id: str
-    open_target: OpenTarget
-    exchange_code: ExchangeCode
-    look_at_certificate: LookAtCertificate
-    explain: Explain
-    examine: Examine
-    what_if: MakeWhatIf
+    engine_room: EngineRoom
     uploads: Uploads
     notifications: Notifications
     # What is written within is kept as a whole or not at all.

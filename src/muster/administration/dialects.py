@@ -107,7 +107,7 @@ def examine(desk: Desk, service_principal_id: str) -> Mapping[str, Any]:
     application = find_application(desk, service_principal_id)
     require_managed(desk, application)
     try:
-        return desk.examine(application.service_principal_id)
+        return desk.engine_room.examine(application.service_principal_id)
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
 

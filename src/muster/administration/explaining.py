@@ -31,7 +31,7 @@ def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Ma
     desk.require(Permission.READ_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
     try:
-        explained = dict(desk.explain(job.id, user))
+        explained = dict(desk.engine_room.explain(job.id, user))
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
     if not explained:

@@ -144,7 +144,7 @@ def what_if(
             retry_after=timedelta(seconds=5),
         )
     try:
-        return desk.what_if(job.id, document, sync_all, max(0, min(limit, WHAT_IF_OBJECTS)))
+        return desk.engine_room.what_if(job.id, document, sync_all, max(0, min(limit, WHAT_IF_OBJECTS)))
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
     finally:
@@ -227,7 +227,7 @@ def discover(desk: Desk, service_principal_id: str, job_id: str, directory: str)
     if not names:
         raise bad_request(f"{found['name']} is the source: only the target's attributes are discovered.")
     try:
-        target = desk.open_target(job.service_principal_id, None)
+        target = desk.engine_room.open_target(job.service_principal_id, None)
         if not isinstance(target, DescribedTarget):
             raise bad_request("This target does not describe its attributes.", code="DiscoveryNotSupported")
         described = target.describe()

@@ -24,6 +24,7 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.engine.whatif import compare_rules
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication, SecretKey
+from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
 from muster.model.failures import SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob
@@ -292,6 +293,14 @@ class House:
         jobs = self.store.jobs.list(service_principal_id)
         document = self.store.jobs.schema(jobs[0].id).document if jobs else page.schema_document()
         return self._scim_target(application, found, read_schema(document))
+
+    def exchange_code(self, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """Returns the tokens that an authorization code is exchanged for. Raises: JobFailure."""
+        return self.connections.exchange_code(credentials)
+
+    def look_at_certificate(self, credentials: Mapping[str, str]) -> PresentedCertificate:
+        """Returns what the server of a Tenant URL presents. Raises: JobFailure."""
+        return self.connections.look_at_certificate(credentials)
 
     def explain(self, job_id: str, name: str) -> Mapping[str, Any]:
         """Returns why a person is in or out of a job's scope, and why each value. Empty: nobody of that name."""

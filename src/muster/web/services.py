@@ -5,18 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from muster.administration.desk import (
-    Desk,
-    Examine,
-    ExchangeCode,
-    Explain,
-    LookAtCertificate,
-    MakeWhatIf,
-    OpenTarget,
-    Stores,
-    Uploads,
-)
+from muster.administration.desk import Desk, Stores, Uploads
 from muster.model.roles import Caller
+from muster.ports.engine_room import EngineRoom
 from muster.ports.notifier import Notifications
 from muster.ports.world import Clock, Ids
 
@@ -29,12 +20,7 @@ class Services:
     clock: Clock
     ids: Ids
     tenant_id: str
-    open_target: OpenTarget
-    exchange_code: ExchangeCode
-    look_at_certificate: LookAtCertificate
-    explain: Explain
-    examine: Examine
-    what_if: MakeWhatIf
+    engine_room: EngineRoom
     uploads: Uploads
     notifications: Notifications
     together: Callable[[], AbstractContextManager[object]]
@@ -61,12 +47,7 @@ class Services:
             clock=self.clock,
             ids=self.ids,
             tenant_id=self.tenant_id,
-            open_target=self.open_target,
-            exchange_code=self.exchange_code,
-            look_at_certificate=self.look_at_certificate,
-            explain=self.explain,
-            examine=self.examine,
-            what_if=self.what_if,
+            engine_room=self.engine_room,
             uploads=self.uploads,
             notifications=self.notifications,
             together=self.together,
