@@ -37,6 +37,7 @@ CHANGES_NOTHING = {
     ("POST", f"{SCHEMA}/parseExpression"): "tries",
     ("POST", f"{SCHEMA}/validate"): "tries",
     ("POST", f"{JOB}/whatIf"): "tries",
+    ("POST", f"{SP}/singleSignOn/test"): "tries",
     ("POST", f"{JOB}/plans"): "asks for a plan, which changes nothing",
     ("POST", f"{JOB}/cycles/{{cycle}}/rollback"): "asks for a plan, which changes nothing",
     ("POST", "/configuration/plan"): "compares",
@@ -207,6 +208,15 @@ def test_changes_of_an_application(story: Story) -> None:
         says = [("owners", "Ada", None)]
         path = f"{subject}/owners/{{owner}}/$ref"
         story.does("DELETE", path, activity="Remove owner from application", says=says)
+    wanted: dict[str, Any] = {"identifier": "https://sso.8x8.com/saml2", "replyUrls": ["https://sso.8x8.com/saml2/acs"]}
+    story.does("PATCH", f"{SP}/singleSignOn", wanted, activity="Update application")
+    path = f"{SP}/addTokenSigningCertificate"
+    for _ in range(2):
+        story.does("POST", path, {"displayName": "CN=next"}, activity="Add signing certificate")
+    shown = story.house.call("GET", _at(story, f"{SP}/singleSignOn")).body
+    story.ids["certificate"] = next(each["keyId"] for each in shown["certificates"] if not each["isActive"])
+    path = f"{SP}/tokenSigningCertificates/{{certificate}}"
+    story.does("DELETE", path, activity="Remove signing certificate")
     role = next(each["id"] for each in both["servicePrincipal"]["appRoles"])
     for holder, principal in ((SP, "user"), ("/users/{user}", "user"), ("/groups/{group}", "group")):
         path = f"{holder}/appRoleAssignedTo" if holder == SP else f"{holder}/appRoleAssignments"
