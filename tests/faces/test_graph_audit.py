@@ -210,6 +210,14 @@ def test_changes_of_an_application(story: Story) -> None:
         story.does("DELETE", path, activity="Remove owner from application", says=says)
     wanted: dict[str, Any] = {"identifier": "https://sso.8x8.com/saml2", "replyUrls": ["https://sso.8x8.com/saml2/acs"]}
     story.does("PATCH", f"{SP}/singleSignOn", wanted, activity="Update application")
+    path = f"{SP}/openIdConnect"
+    wanted = {"redirectUris": ["https://sso.8x8.com/callback"]}
+    story.does("PATCH", path, wanted, activity="Update application")
+    secret = story.does("POST", f"{path}/secrets", {}, activity="Add client secret").body
+    story.ids["secret"] = secret["keyId"]
+    secrets_of(story, secret["secretText"])
+    story.does("DELETE", f"{path}/secrets/{{secret}}", activity="Remove client secret")
+    story.does("POST", "/openIdConnect/rollKey", activity="Roll signing key")
     path = f"{SP}/addTokenSigningCertificate"
     for _ in range(2):
         story.does("POST", path, {"displayName": "CN=next"}, activity="Add signing certificate")
