@@ -44,6 +44,7 @@ CHANGES_NOTHING = {
 }
 # Tested where the engine or the target plays its part.
 ELSEWHERE = {
+    ("DELETE", "/administrators/{administrator}/secondFactor"),
     ("DELETE", "/users/{user}/authentication/methods/{method}"),
     ("POST", "/sources"),
     ("DELETE", "/sources/{source}"),
