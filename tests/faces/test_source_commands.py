@@ -13,6 +13,8 @@ from muster.bootstrap.house import open_house
 from muster.cli import configuration, sources
 from muster.cli.console import Failed, Misused
 from muster.cli.provisioning import apply
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.ports.directory import DirectoryQuery
 from muster.settings import load_settings
 
 
@@ -117,3 +119,25 @@ def test_sources_are_part_of_a_configuration_and_are_made_from_one(
     sources.show("HR", data=other, as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert (shown["connection"]["Server"], shown["precedence"]) == ("hr", 10)
+
+
+def test_the_people_of_a_removed_source_go_unless_another_source_has_them(folder: Path, capsys: Any) -> None:
+    (folder / "imports" / "payroll").mkdir()
+    for name, people in (("hr", range(1, 5)), ("payroll", range(4, 6))):
+        sources.add("folder", name, [f"Server={name}"], data=folder)
+        path = folder / "imports" / name / "01.csv"
+        path.write_text(HEAD + "".join(PEOPLE[number] for number in people))
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        sources.start(name, data=folder)
+        sources.read(name, data=folder)
+    capsys.readouterr()
+    sources.remove("hr", "delete", data=folder)
+    assert "3" in said(capsys)
+    house = open_house(load_settings(data=folder), folder)
+    try:
+        page = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER, limit=50))
+        there = {each.attributes["userPrincipalName"]: each.lifecycle for each in page.objects}
+    finally:
+        house.database.close()
+    names = [PEOPLE[number].split(",")[1] for number in range(1, 6)]
+    assert [name for name in names if there.get(name) is Lifecycle.PRESENT] == names[3:]
