@@ -89,7 +89,7 @@ def get_metadata(call: Call) -> Answer:
     """GET …/{sp}/federationMetadata: the identity provider's metadata for this application, as XML."""
     shown = single_sign_on.sign_on_of(call.desk, application_of(call).service_principal_id)
     content = metadata_of(call.desk.stores, shown.application, _addresses(call))
-    return Answer(text=content.decode(), content_type="application/samlmetadata+xml")
+    return Answer(stream=iter((content,)), content_type="application/samlmetadata+xml")
 
 
 def test_sign_on(call: Call) -> Answer:
