@@ -61,7 +61,8 @@ class Visit:
         self, house: House, *roles: Role, public_url: str | None = None, live_for: timedelta = timedelta(0)
     ) -> None:
         self.house = house
-        services = replace(house.services, explain=explained, public_url=public_url)
+        house.explain = explained  # type: ignore[method-assign]  # what the portal's pages are held to
+        services = replace(house.services, public_url=public_url)
         portal = make_portal(services, set_up_hash=hash_token(SET_UP_TOKEN), live_for=live_for)
         self.client = Client(make_site(services, {"": portal}))
         if roles:

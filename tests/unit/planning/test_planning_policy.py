@@ -294,7 +294,7 @@ def test_verdicts_tell_their_numbers() -> None:
         "the job's threshold for 24 hours is 1,000."
     )
     share = removal_verdicts({RemovalKind.DISABLE: 50}, population, 50, RemovalThreshold(rolling=Limit(share=0.05)))
-    assert "100 of 1000 (10%)" in share[RemovalKind.DISABLE]
+    assert "100 of 1,000 (10%)" in share[RemovalKind.DISABLE]
     group = removal_verdicts({RemovalKind.GROUP_DELETE: 51}, population, 0, RemovalThreshold())
     assert group[RemovalKind.GROUP_DELETE] == ("This cycle would delete 51 groups; the job's threshold for that is 50.")
     members = removal_verdicts({RemovalKind.MEMBER_REMOVAL: 60}, population, 0, RemovalThreshold())

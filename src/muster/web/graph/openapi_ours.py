@@ -141,6 +141,7 @@ OURS: dict[str, Schema] = {
     "plan": whole(
         {
             **_PLAN,
+            "summary": TEXT,
             "operations": listed(named("operation")),
             "held": listed(whole({**_OPERATION, "holdCode": one_of(HoldCode), "holdReason": TEXT})),
             "irreversible": listed(whole({**texts("sourceId", "sourceName", "reason"), "attribute": MAYBE})),

@@ -233,8 +233,9 @@ def make_portal(
 
 def _known_to_all() -> dict[str, Any]:
     me = flask.g.get("me")
-    # On the pages of an application its owner may what others need a role for.
-    may = flask.g.desk.may if me is not None else _may_nothing
+    # On the pages of an application its owner may what others need a role for. A form that is refused has no desk yet.
+    desk = flask.g.get("desk")
+    may = _may_nothing if desk is None else desk.may
     said = SAID.get(flask.request.args.get("said", ""))
     return {
         "me": me,
