@@ -402,6 +402,10 @@ def test_directories_are_listed(house: House, job: Started) -> None:
         ("[department]", {}, (True, [])),
         ("[otherMails]", {"otherMails": ["a", "b"]}, (True, ["a", "b"])),
         ('Error("no")', {}, (False, [])),
+        ('Replace([department], , "(?=b)", , "x", , )', {}, (False, [])),
+        ('CDate("2026-01-05 17:00")', {}, (True, ["1/5/2026 5:00:00 PM"])),
+        ("IgnoreAttributeFlow", {}, (True, ["IgnoreAttributeFlow"])),
+        ('IIF([department] = "a", IgnoreObjectFlow, 2)', {"department": "a"}, (True, ["IgnoreObjectFlow"])),
         ("Redact([department])", {"department": "Secret"}, (True, ["[Redact]"])),
     ],
 )

@@ -1,5 +1,6 @@
 """The rules of a job: shown, checked, replaced, put back; their versions; the attributes that the target publishes."""
 
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from muster.administration.refusals import RefusalKind, Refused, bad_request, no
 from muster.expression.evaluate import evaluate
 from muster.expression.graph import to_graph
 from muster.expression.nodes import Node, attributes_of
+from muster.expression.replace import find_pattern_fault
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
-from muster.expression.values import Environment, EvaluationError, Value, is_redacted
+from muster.expression.values import REDACTED_TEXT, Environment, EvaluationError, Value, is_redacted, plain_text
 from muster.gallery.catalogue import find
 from muster.gallery.schema import add_attributes
 from muster.model.application import SecretKey
@@ -268,6 +270,9 @@ def try_expression(
     except ExpressionSyntaxError as error:
         return Trial(parsed=None, values=(), is_evaluated=False, error_code="InvalidExpression", error=error.sentence)
     parsed = to_graph(node)
+    fault = find_pattern_fault(node)
+    if fault is not None:
+        return Trial(parsed=parsed, values=(), is_evaluated=False, error_code="InvalidExpression", error=fault)
     if attributes is None:
         return Trial(parsed=parsed, values=(), is_evaluated=False)
     try:
@@ -303,15 +308,16 @@ def _environment(desk: Desk, job: SynchronizationJob) -> Environment:
 
 
 def _texts(value: Value) -> tuple[str, ...]:
+    """The value as the flow writes it: dates and Booleans in the language's form, a complex value as JSON."""
     if value is None:
         return ()
     if isinstance(value, tuple | list):
         return tuple(text for item in value for text in _texts(item))
     if is_redacted(value):
-        return ("[Redact]",)
-    if isinstance(value, bool):
-        return ("True" if value else "False",)
-    return (str(value),)
+        return (REDACTED_TEXT,)
+    return (
+        json.dumps(value, ensure_ascii=False, default=plain_text) if isinstance(value, Mapping) else plain_text(value),
+    )
 
 
 def _with_directories(document: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,36 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from muster.expression.nodes import Call, Node, Text, children_of
 from muster.expression.patterns import Pattern, PatternError, compile_pattern, expand_template
 from muster.expression.signatures import ABSENT, Example, Function, Parameter, Topic
 from muster.expression.text import over_each
 from muster.expression.values import MAX_TEXT, EvaluationError, Value, refuse, text, too_long
 
 MAX_MATCHES = 2_000
+
+
+def find_pattern_fault(node: Node) -> str | None:
+    """What is wrong with the first pattern that is written out and can never be run, and where; None: nothing is.
+
+    A pattern that is put together from attributes is known only when it is run.
+    """
+    written = node.arguments[_PATTERN : _PATTERN + 2] if isinstance(node, Call) and node.function == "Replace" else ()
+    for position, argument in enumerate(written):
+        pattern = written[0]
+        if not isinstance(pattern, Text) or not isinstance(argument, Text):
+            break
+        try:
+            compiled = _compiled(pattern.value)
+            if position:
+                _group_number(compiled, argument.value)
+        except EvaluationError as failure:
+            return f"At character {argument.position + 1}: {failure}"
+    return next(filter(None, map(find_pattern_fault, children_of(node))), None)
+
+
+# Where Replace takes its pattern; the group's name follows.
+_PATTERN: Final = 2
 
 
 def _given(value: Any) -> bool:

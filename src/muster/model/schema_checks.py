@@ -20,6 +20,9 @@ OWN_DIRECTORY_NAMES = frozenset({"Directory", "Azure Active Directory", "Microso
 REFERENCES_OF: dict[ObjectKind, tuple[str, ...]] = {ObjectKind.USER: ("manager",), ObjectKind.GROUP: ("members",)}
 
 _ATTRIBUTE_IN_EXPRESSION = re.compile(r'"(?:\\.|[^"\\])*"|\[([^\]]*)\]', re.DOTALL)
+_UNIQUE_VALUE_IN_EXPRESSION = re.compile(
+    r'"(?:\\.|[^"\\])*"|\[[^\]]*\]|\b(SelectUniqueValue)\s*\(', re.DOTALL | re.IGNORECASE
+)
 _DIRECTORY_EXTENSION = re.compile(r"extension_[0-9a-fA-F]{32}_\w+")
 
 
@@ -39,6 +42,13 @@ def find_mapping_faults(
         yield f"“{mapping.name}” writes {mapping.target_object}, which the target directory does not describe."
     for twice in repeated(attribute.target_attribute for attribute in mapping.attribute_mappings):
         yield f"“{mapping.name}” has two mappings for the target attribute {twice}: remove one."
+    for attribute in mapping.attribute_mappings:
+        if attribute.matching_priority > 0 and _chooses_unique(attribute.expression or ""):
+            yield (
+                f"{attribute.target_attribute} is a matching attribute and cannot use SelectUniqueValue: a value "
+                "made to be free is nobody's, so it finds no account or another person's. Match by another attribute, "
+                "or remove SelectUniqueValue."
+            )
     matching = [item.matching_priority for item in mapping.attribute_mappings if item.matching_priority > 0]
     if not matching and mapping.enabled:
         yield f"“{mapping.name}” has no matching attribute: give one mapping a matching precedence of 1."
@@ -55,6 +65,11 @@ def attributes_in(expression: str) -> tuple[str, ...]:
 def repeated(names: Iterable[str]) -> list[str]:
     """Returns the names that occur more than once."""
     return [name for name, count in Counter(names).items() if count > 1 and name]
+
+
+def _chooses_unique(expression: str) -> bool:
+    """Whether the function is called; its name inside a text or an attribute's name does not count."""
+    return any(match.group(1) for match in _UNIQUE_VALUE_IN_EXPRESSION.finditer(expression))
 
 
 def _unknown_attributes(mapping: ObjectMapping, known: frozenset[str]) -> Iterator[str]:

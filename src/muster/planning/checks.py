@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from muster.expression.nodes import Attribute, Call, Node, Text
+from muster.expression.replace import find_pattern_fault
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
 from muster.model.directory import ATTRIBUTES_OF, AttributeType
 from muster.model.rules import (
@@ -112,6 +113,9 @@ def _type_problems(
         yield f"{where} cannot be read: {error}"
         return
     if node is not None:
+        fault = find_pattern_fault(node)
+        if fault is not None:
+            yield f"{where} cannot be run: {fault}"
         problem = _misfit(node, source, target)
         if problem is not None:
             yield f"{where} {problem}"

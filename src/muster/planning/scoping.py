@@ -207,6 +207,11 @@ def _compile_clause(group: FilterGroup, clause: FilterClause) -> Test:
     if not clause.attribute:
         raise FilterRefused(f"{where}: the attribute is missing.")
     folded = clause.attribute.lower()
+    if folded == "issoftdeleted":
+        raise FilterRefused(
+            f"{where}: scoping filters do not support IsSoftDeleted: whoever leaves or is switched off is handled by "
+            "entitlement, before any filter. Remove the clause; [IsSoftDeleted] belongs into the mapping of active."
+        )
     if folded in _UNSUPPORTED:
         raise FilterRefused(f"{where}: scoping filters do not support the attribute {clause.attribute}.")
     if folded in _DATES and not operator.takes_dates:

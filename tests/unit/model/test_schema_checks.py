@@ -46,6 +46,24 @@ def test_mappings_that_both_directories_can_bear_have_no_fault() -> None:
     assert list(find_mapping_faults(USERS, "Elsewhere", (), ())) == []
 
 
+@pytest.mark.parametrize(
+    ("expression", "is_fault"),
+    [
+        ('SelectUniqueValue([userPrincipalName], Append([userPrincipalName], "2"))', True),
+        ('SelectUniqueValue ("a", [mail])', True),
+        ('Append([userPrincipalName], "SelectUniqueValue(")', False),
+        ("[mail]", False),
+    ],
+)
+def test_a_matching_attribute_never_takes_a_value_chosen_to_be_free(expression: str, is_fault: bool) -> None:
+    own, other = replace(USER_NAME, expression=expression), replace(TITLE, expression=expression)
+    found = faults(replace(USERS, attribute_mappings=(own, TITLE)))
+    assert [fault.partition(":")[0] for fault in found] == (
+        ["userName is a matching attribute and cannot use SelectUniqueValue"] if is_fault else []
+    )
+    assert faults(replace(USERS, attribute_mappings=(USER_NAME, other))) == []
+
+
 REQUIRED = AttributeDefinition(name="site", required=True)
 
 

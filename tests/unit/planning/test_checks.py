@@ -46,6 +46,15 @@ def test_usual_mappings_have_no_problem() -> None:
         ),
         (row("manager", "[manager]", kind=REFERENCE, default="boss"), "the default value “boss”"),
         (row("mail", "Join("), "cannot be read"),
+        (
+            row("mail", 'Replace([mail], , "(?=b)", , "x", , )'),
+            "At character 19: Replace: the pattern (?=b) uses a look-ah",
+        ),
+        (
+            row("mail", 'Trim(Replace([mail], , "a(", , "x", , ))'),
+            "At character 24: Replace: the pattern a( cannot be read",
+        ),
+        (row("mail", 'Replace([mail], , "(?<n>b)", "m", "x", , )'), "At character 30: Replace"),
     ],
 )
 def test_a_mapping_that_never_gives_the_target_its_type_is_a_problem(item: Row, said: str) -> None:
@@ -69,6 +78,10 @@ def test_a_mapping_that_never_gives_the_target_its_type_is_a_problem(item: Row, 
         row("is", "Not([IsSoftDeleted])"),
         row("is", "Not([IsSoftDeleted])", kind=BOOLEAN),
         row("nothing", None, default="x"),
+        row("mail", 'Replace([mail], , "(?<n>b)", "n", "x", , )'),
+        row("mail", 'Replace([mail], , [jobTitle], "n", "x", , )'),
+        row("mail", 'Replace([mail], , "(b)", [jobTitle], "x", , )'),
+        row("mail", 'Replace([mail], "(?=b)", , , "x", , )'),
         row("photo", '"QUJD"', kind=BINARY),
     ],
 )

@@ -208,6 +208,8 @@ def test_more_combinations_than_are_remembered_are_still_decided() -> None:
         (a_clause("", "EQUALS", "a"), "the attribute is missing"),
         (a_clause("manager", "EQUALS", "a"), "do not support the attribute manager"),
         (a_clause("appRoleAssignments", "IS NULL"), "do not support"),
+        (a_clause("IsSoftDeleted", "IS TRUE"), "leaves or is switched off is handled by entitlement"),
+        (a_clause("isSoftDeleted", "EQUALS", "False"), "handled by entitlement"),
         (a_clause("startDate", "EQUALS", "2020"), "use BEFORE or AFTER"),
         (a_clause("x", "EQUALS"), "needs a value"),
         (a_clause("x", "EQUALS", ""), "use IS NULL"),

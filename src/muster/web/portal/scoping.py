@@ -23,7 +23,9 @@ LIST_CHARACTERS = 100_000
 # How a clause's value is entered; the page shows the field that fits.
 _KINDS = {Kind.UNARY: "none", Kind.LIST: "list"}
 # Attributes that no clause can look at (Microsoft, "Scoping filters").
-_EXCLUDED = frozenset({"appRoleAssignments", "manager", "members", "userType", "proxyAddresses", "otherMails"})
+_EXCLUDED = frozenset(
+    {"appRoleAssignments", "IsSoftDeleted", "manager", "members", "userType", "proxyAddresses", "otherMails"}
+)
 
 
 def show_scope(sp: str, number: int) -> Any:
