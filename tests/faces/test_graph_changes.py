@@ -362,6 +362,15 @@ def test_paths_may_be_spelled_as_graph_does(house: House, job: Started) -> None:
     assert house.call("POST", f"{job.path}/microsoft.graph.pause").status == 204
 
 
+def test_a_quote_within_a_key_is_written_twice(house: House) -> None:
+    person = house.user("o'neil")["id"]
+    doubled = "o''neil@example.com"
+    for path in (f"/users('{doubled}')", f"/users(userPrincipalName='{doubled}')", "/users/o'neil@example.com"):
+        assert house.call("GET", path).body["id"] == person
+    assert house.call("GET", f"/users('{doubled}')/memberOf").body["value"] == []
+    assert house.call("GET", "/users('o'neil@example.com')").status == 404
+
+
 def test_objects_are_got_by_their_ids(house: House) -> None:
     ada, group = house.user("ada")["id"], house.group()["id"]
     body = {"ids": [ada, group, "nobody"]}

@@ -145,7 +145,24 @@ def test_the_endpoint_takes_posts_only_and_knows_its_own_tenant(house: House) ->
     answer = house.call("GET", f"/{TENANT}/oauth2/v2.0/token", token=None, version="")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert house.call("GET", f"/{TENANT}/nothing", token=None, version="").status == 404
-    assert house.call("GET", "/contoso.onmicrosoft.com/oauth2/v2.0/token", token=None, version="").status == 404
+    assert house.call("GET", "/contoso.onmicrosoft.com/oauth2/v2.0/token", token=None, version="").status == 400
+
+
+@pytest.mark.parametrize("tenant", ["common", "contoso.onmicrosoft.com", "11111111-2222-3333-4444-555555555555"])
+def test_another_tenant_is_refused_in_the_way_of_oauth(house: House, client: Registered, tenant: str) -> None:
+    for path in ("/oauth2/v2.0/token", "/oauth2/token"):
+        answer = falcon.testing.simulate_post(house.site, f"/{tenant}{path}", body=urlencode(client.form()).encode())  # type: ignore[arg-type]  # any WSGI application will do
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+        assert answer.json["error_codes"] == [90002]
+        assert answer.json["error_description"].startswith(f"AADSTS90002: Tenant '{tenant}' not found.")
+    assert get(house, f"/{tenant}/v2.0/.well-known/openid-configuration")["error_codes"] == [90002]
+
+
+def test_a_tenant_may_be_written_in_capitals(house: House, client: Registered) -> None:
+    path = f"/{TENANT.upper()}/oauth2/v2.0/token"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = falcon.testing.simulate_post(house.site, path, body=urlencode(client.form()).encode(), headers=headers)  # type: ignore[arg-type]  # any WSGI application will do
+    assert answer.status_code == 200
 
 
 def test_two_secrets_are_valid_while_one_is_exchanged_for_the_other(house: House, client: Registered) -> None:

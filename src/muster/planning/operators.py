@@ -189,10 +189,6 @@ OPERATORS: Final = (
     ),
     _operator("IN", "The value is one of these.", _is_among, kind=Kind.LIST, is_extension=True),
     _operator("NOT IN", "The value is none of these.", _negated(_is_among), kind=Kind.LIST, is_extension=True),
-    _operator("MEMBER_OF", "One of the values is one of these.", _is_among, kind=Kind.LIST, is_extension=True),
-    _operator(
-        "NOT MEMBER_OF", "None of the values is one of these.", _negated(_is_among), kind=Kind.LIST, is_extension=True
-    ),
     _operator(
         "BEFORE",
         "The date is before this one.",
@@ -232,7 +228,7 @@ def operators_as_graph() -> list[dict[str, Any]]:
             "id": operator.name,
             "name": operator.name,
             "arity": (Kind.UNARY if operator.kind is Kind.UNARY else Kind.BINARY).value,
-            "multivaluedComparisonType": "Any" if operator.name == "MEMBER_OF" else "All",
+            "multivaluedComparisonType": "All",
             "supportedAttributeTypes": list(operator.types),
         }
         for operator in OPERATORS

@@ -201,6 +201,11 @@ _DATES: Final = frozenset(("statushiredate", "startdate", "enddate", "statusterm
 def _compile_clause(group: FilterGroup, clause: FilterClause) -> Test:
     where = f"Scoping filter “{group.name}”, clause “{render_clause(group, clause)}”"
     operator = find_operator(clause.operator)
+    if operator is None and normal_name(_without_reach(clause.operator)) in ("MEMBER OF", "NOT MEMBER OF"):
+        raise FilterRefused(
+            f"{where}: scoping filters do not read memberships of groups. Assign the group to the application instead; "
+            "to compare an attribute with several values use IN, ANY IN or NOT IN."
+        )
     if operator is None:
         known = ", ".join(item.name for item in OPERATORS)
         raise FilterRefused(f"{where}: there is no operator {clause.operator!r}; use one of {known}.")
@@ -241,16 +246,14 @@ def _spread(test: Test, operator: Operator, *, any_of: bool) -> Test:
         return _is_null
     if operator.name == "IS NOT NULL":
         return _is_not_null
-    quantifier: Callable[[Any], bool] = any if any_of or operator.name == "MEMBER_OF" else all
-    # Who is a member of nothing is no member of these.
-    without_value = operator.name == "NOT MEMBER_OF"
+    quantifier: Callable[[Any], bool] = any if any_of else all
 
     def tested(value: Any) -> bool:
         if value is None or value == "":
-            return without_value
+            return False
         if value.__class__ is tuple or value.__class__ is list:
             present = [item for item in value if item is not None and item != ""]
-            return quantifier([test(item) for item in present]) if present else without_value
+            return bool(present) and quantifier([test(item) for item in present])
         return test(value)
 
     return tested

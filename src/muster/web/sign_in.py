@@ -6,6 +6,7 @@ Source: RFC 6749 §4.4 and §5.2; Microsoft identity platform, client credential
 import base64
 import binascii
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -25,6 +26,9 @@ GRANT = "client_credentials"
 # A secret is chance and cannot be guessed; the brake keeps a machine that tries from keeping others waiting.
 _CLIENT = Pressure(free=20, longest=timedelta(seconds=30))
 _MACHINE = Pressure(free=100, longest=timedelta(minutes=1))
+_OF_A_TENANT = re.compile(
+    r"/[^/]+/(?:oauth2/(?:v2\.0/)?token|(?:v2\.0/)?\.well-known/openid-configuration|discovery/v2\.0/keys)/?"
+)
 _STATUS = {200: "200 OK", 400: "400 Bad Request", 401: "401 Unauthorized", 404: "404 Not Found"} | {
     405: "405 Method Not Allowed",
     413: "413 Content Too Large",
@@ -62,6 +66,10 @@ class SignIn:
         # What the site sends here.
         self.paths = (tenant, "/common/discovery/instance")
 
+    def knows(self, path: str) -> bool:
+        """Whether a path is one of the addresses that sign-in libraries form of a tenant, be it ours or another."""
+        return _OF_A_TENANT.fullmatch(path) is not None
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answers one request."""
         status, document, headers = self._answer(environ)
@@ -81,7 +89,14 @@ class SignIn:
         return [body]
 
     def _answer(self, environ: Mapping[str, Any]) -> Answered:
-        place = self._places.get(str(environ.get("PATH_INFO") or "").rstrip("/"))
+        path = str(environ.get("PATH_INFO") or "").rstrip("/")
+        _, tenant, *rest = path.split("/", 2) if path.startswith("/") else ("", "")
+        if tenant.lower() == self._tenant:
+            path = "/".join(("", self._tenant, *rest))
+        place = self._places.get(path)
+        if place is None and tenant.lower() != self._tenant and self.knows(path):
+            sentence = f"Tenant '{tenant[:100]}' not found. The tenant of this installation is '{self._tenant}'."
+            return self._refusal(400, "invalid_request", 90002, sentence)
         if place is None:
             return self._refusal(404, "invalid_request", 90002, "There is nothing at this address.")
         method, respond = place

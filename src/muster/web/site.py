@@ -44,8 +44,13 @@ def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -
     def site(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO") or "/")
         for prefix, face in ordered:
+            # Another tenant's address is answered by sign-in, whose clients read JSON, and not by the portal.
+            if not prefix and sign_in.knows(path):
+                break
             if path == prefix or path.startswith(f"{prefix}/"):
                 return face(environ, start_response)
+        if sign_in.knows(path):
+            return sign_in(environ, start_response)
         return _text(start_response, _NOT_FOUND, "There is nothing here. The API is at /v1.0.\n")
 
     return site

@@ -29,9 +29,9 @@ ON_DEMAND_CALLS = 5
 ON_DEMAND_SPAN = timedelta(seconds=10)
 
 # Graph's other spellings of a path: users('id'), servicePrincipals(appId='id'), functions().
-_KEY = re.compile(r"\('([^']*)'\)")
-_NAMED_KEY = re.compile(r"\((appId=)'([^']*)'\)")
-_PRINCIPAL_KEY = re.compile(r"\(userPrincipalName='([^']*)'\)")
+# A quote within a key is written twice.
+# Source: OData 4.01 ABNF, quoted strings.
+_KEY = re.compile(r"\((?:userPrincipalName=|(appId=))?'((?:[^']|'')*)'\)")
 # A function or action may bear its name's space; a type after a collection is a cast and stays.
 _SPACE = re.compile(r"/microsoft\.graph\.(?!(?:user|group|application|servicePrincipal)(?:/|$))")
 _HOP_HEADERS = frozenset({"content-length", "cache-control", "content-encoding"})
@@ -95,14 +95,13 @@ def make_app(services: Services, routes: Iterable[Route] = ROUTES) -> falcon.App
 def plain_path(path: str) -> str:
     """Returns a path with keys as segments: `users('1')` as `users/1`, `functions()` as `functions`."""
     if "(" in path:
-        named = _PRINCIPAL_KEY.sub(_segment, _NAMED_KEY.sub(r"/\1\2", path))
-        path = _KEY.sub(_segment, named).replace("()", "")
+        path = _KEY.sub(_segment, path).replace("()", "")
     return _SPACE.sub("/", path) if "/microsoft.graph." in path else path
 
 
 def _segment(key: re.Match[str]) -> str:
     """A key as one segment: an attribute of a URN of any shape may hold slashes (see `key_of`)."""
-    return "/" + key[1].replace("/", "%2F")
+    return f"/{key[1] or ''}" + key[2].replace("''", "'").replace("/", "%2F")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,7 +257,8 @@ def referenced_id(reference: Any) -> str:
         raise bad_request('A reference is written {"@odata.id": "https://…/users/{id}"}.')
     last = reference.rstrip("/").rpartition("/")[2]
     name, opened, rest = last.partition("('")
-    found = rest.removesuffix("')") if opened else name
+    # A quote within a key is written twice.
+    found = rest.removesuffix("')").replace("''", "'") if opened else name
     if not found:
         raise bad_request('A reference is written {"@odata.id": "https://…/users/{id}"}.')
     return found
