@@ -214,6 +214,25 @@ def test_a_registration_that_is_removed_ends_its_tokens(house: House, client: Re
     assert house.call("GET", f"/applications/{client.id}").status == 404
 
 
+def test_a_registration_that_is_switched_off_signs_in_no_more_and_its_tokens_are_refused(
+    house: House, client: Registered
+) -> None:
+    token = post(house, client.form()).body["access_token"]
+    sp = f"/servicePrincipals/{client.sp}"
+    assert house.call("GET", "/applications", token=token).status == 200
+    assert house.call("PATCH", sp, {"accountEnabled": False}).status == 204
+    assert house.call("GET", sp).body["accountEnabled"] is False
+    assert house.call("GET", "/applications", token=token).status == 401
+    refused = post(house, client.form())
+    assert (refused.status, refused.body["error_codes"]) == (400, [7000112])
+    newest = house.call("GET", "/auditLogs/directoryAudits?$top=1").body["value"][0]
+    assert newest["activityDisplayName"] == "Update service principal"
+    assert house.call("PATCH", sp, {"accountEnabled": True}).status == 204
+    assert house.call("GET", "/applications", token=token).status == 200
+    assert house.call("PATCH", sp, {"accountEnabled": "no"}).status == 400
+    assert house.call("PATCH", sp, {"homepage": "https://x"}).status == 400
+
+
 def test_no_secret_stands_in_the_audit_log_nor_in_a_list(house: House, client: Registered) -> None:
     token = client.sign_in()
     house.call("POST", "/groups", {"displayName": "x", "mailEnabled": False, "securityEnabled": True}, token=token)

@@ -71,6 +71,16 @@ def rename_client(desk: Desk, name: str, display_name: str) -> None:
         _note(desk, "Update application", client, (("displayName", client.display_name, new_name),))
 
 
+def switch_client(desk: Desk, name: str, *, is_enabled: bool) -> None:
+    """Lets a registration sign in or not; switched off, its access tokens are refused at once. Raises: Refused."""
+    desk.require(Permission.MANAGE_ACCESS)
+    client = find_client(desk, name)
+    if is_enabled is not client.is_enabled:
+        desk.stores.clients.change(client.application_id, is_enabled=is_enabled)
+        changes = (("accountEnabled", str(client.is_enabled), str(is_enabled)),)
+        _note(desk, "Update service principal", client, changes)
+
+
 def set_client_roles(desk: Desk, name: str, roles: frozenset[Role]) -> None:
     """Gives a registration these roles; access tokens in use have them at once. Raises: Refused."""
     desk.require(Permission.MANAGE_ACCESS)
@@ -157,6 +167,8 @@ def issue_token(
         raise SignInRefused(
             "unauthorized_client", 700016, f"Application with identifier '{client_id[:100]}' was not found."
         )
+    if not client.is_enabled:
+        raise SignInRefused("unauthorized_client", 7000112, f"Application '{client.app_id}' is disabled.")
     found = stores.clients.find_secret(client.app_id, hash_token(secret))
     if found is None:
         raise SignInRefused(

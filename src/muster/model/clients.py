@@ -42,3 +42,4 @@ class ClientApplication:
     roles: frozenset[Role]
     created_at: datetime
     secrets: tuple[ClientSecret, ...] = ()
+    is_enabled: bool = True

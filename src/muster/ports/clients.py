@@ -24,7 +24,12 @@ class ClientStore(Protocol):
         ...
 
     def change(
-        self, application_id: str, *, display_name: str | None = None, roles: frozenset[Role] | None = None
+        self,
+        application_id: str,
+        *,
+        display_name: str | None = None,
+        roles: frozenset[Role] | None = None,
+        is_enabled: bool | None = None,
     ) -> None:
         """Changes what is given."""
         ...

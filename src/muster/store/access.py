@@ -33,7 +33,10 @@ class SqlAccess:
         self._token = database.prepare(
             sa.select(*_SHOWN, clients.c.service_principal_id, clients.c.roles.label("client_roles"))
             .select_from(tokens.outerjoin(client_secrets).outerjoin(clients))
-            .where(tokens.c.token_hash == sa.bindparam("given"))
+            .where(
+                tokens.c.token_hash == sa.bindparam("given"),
+                sa.or_(clients.c.is_enabled.is_(None), clients.c.is_enabled),
+            )
         )
 
     def add_token(self, token: ApiToken, token_hash: str) -> None:

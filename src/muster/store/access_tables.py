@@ -18,6 +18,8 @@ clients = sa.Table(
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("roles", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    # False: it signs in no longer, and the access tokens it has are refused.
+    sa.Column("is_enabled", sa.Boolean, nullable=False),
 )
 
 client_secrets = sa.Table(

@@ -32,6 +32,7 @@ class SqlClients:
                     display_name=client.display_name,
                     roles=join_roles(client.roles),
                     created_at=client.created_at,
+                    is_enabled=client.is_enabled,
                 )
             )
 
@@ -50,12 +51,18 @@ class SqlClients:
         return sorted(found, key=lambda client: client.display_name.casefold())
 
     def change(
-        self, application_id: str, *, display_name: str | None = None, roles: frozenset[Role] | None = None
+        self,
+        application_id: str,
+        *,
+        display_name: str | None = None,
+        roles: frozenset[Role] | None = None,
+        is_enabled: bool | None = None,
     ) -> None:
         """Changes what is given."""
         values = {
             **({} if display_name is None else {"display_name": display_name}),
             **({} if roles is None else {"roles": join_roles(roles)}),
+            **({} if is_enabled is None else {"is_enabled": is_enabled}),
         }
         if values:
             with self._database.write() as connection:
@@ -186,6 +193,7 @@ def _clients(connection: Connection, rows: Sequence[Row[Any]]) -> builtins.list[
             roles=split_roles(row.roles),
             created_at=row.created_at,
             secrets=tuple(secrets.get(row.key, ())),
+            is_enabled=row.is_enabled,
         )
         for row in rows
     ]

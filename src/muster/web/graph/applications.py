@@ -153,6 +153,14 @@ def get_service_principal(call: Call) -> Answer:
 def update_service_principal(call: Call) -> Answer:
     """PATCH /servicePrincipals/{sp}; `acceptsDefaultAccess`: Default Access entitles; tag HideApp: no tile."""
     fields = call.fields()
+    client = _client(call, "sp")
+    if client is not None:
+        fixed = {"id": client.service_principal_id, "appId": client.app_id, "displayName": client.display_name}
+        check_fixed(fields, fixed, {"accountEnabled"} | UNCHANGED)
+        is_enabled = flag_of(fields, "accountEnabled")
+        if is_enabled is not None:
+            clients.switch_client(call.desk, client.application_id, is_enabled=is_enabled)
+        return NO_CONTENT
     found = application_of(call)
     fixed = {"id": found.service_principal_id, "appId": found.app_id}
     check_fixed(fields, fixed, {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"} | UNCHANGED)

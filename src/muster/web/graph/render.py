@@ -177,7 +177,7 @@ def client_service_principal(client: ClientApplication) -> Document:
         "appDisplayName": client.display_name,
         "applicationTemplateId": None,
         "displayName": client.display_name,
-        "accountEnabled": True,
+        "accountEnabled": client.is_enabled,
         "appRoleAssignmentRequired": False,
         "appRoles": [],
         "servicePrincipalType": "Application",
