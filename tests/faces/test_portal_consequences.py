@@ -83,7 +83,7 @@ def test_another_scope_says_what_it_would_do_and_the_saved_one_says_nothing(
 
 def test_names_values_and_reasons_are_shown_as_text_and_what_is_secret_is_not(tmp_path: Any) -> None:
     class Telling(House):
-        def _what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
+        def what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
             changes = (
                 AttributeChange(verb=Verb.REPLACE, attribute="title", old=HOSTILE, new=HOSTILE),
                 AttributeChange(verb=Verb.REPLACE, attribute="password", old="hidden-1", new="hidden-2", redacted=True),
@@ -125,7 +125,7 @@ def test_names_values_and_reasons_are_shown_as_text_and_what_is_secret_is_not(tm
 
 def test_who_may_not_look_at_people_is_told_so_and_may_save_all_the_same(tmp_path: Any) -> None:
     class Busy(House):
-        def _what_if(self, *_given: Any) -> WhatIf:
+        def what_if(self, *_given: Any) -> WhatIf:
             raise Refused(RefusalKind.TOO_MANY, "TooManyRequests", "Other rules are being tried just now.")
 
     house = Busy(tmp_path)
