@@ -299,6 +299,26 @@ def test_a_plan_says_what_other_rules_mean_for_people(installation: Path, file: 
     assert f"Phones: {found['sentence']}, of 3." in shown
 
 
+def test_a_plan_says_how_many_people_an_assignment_gives_or_takes(installation: Path, file: Path) -> None:
+    first = _config("plan", file, "--json", data=installation).json
+    assert {each["sentence"] for each in first["assigned"]} == {
+        "2 people are assigned as Lead, by name or by a rule",
+        "1 person is assigned as Default Access, by name or by a rule",
+    }
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _config("plan", file, "--json", data=installation).json["assigned"] == []
+    everybody, given = FILE.index("    assignments:"), FILE.index("    scope: assigned")
+    fewer = FILE[:everybody] + "    assignments: []\n" + FILE[given:]
+    file.write_text(fewer.replace("defaultAccessEntitles: true", "defaultAccessEntitles: false"))
+    planned = _config("plan", file, "--json", data=installation).json
+    assert any("no longer assigned as" in each["sentence"] for each in planned["assigned"])
+    assert any("Default Access entitles" in each["sentence"] for each in planned["assigned"])
+    assert planned["consequences"] == []
+    shown = _config("plan", file, data=installation).out
+    assert f"Phones: {planned['assigned'][0]['sentence']}." in shown
+    assert "othing changes" not in shown
+
+
 def test_an_application_that_the_file_does_not_name_is_left_and_named(installation: Path, file: Path) -> None:
     assert _config("apply", file, "--yes", data=installation).status == 0
     file.write_text(FILE.replace("name: Phones", "name: Other").replace("status: running", "status: stopped"))

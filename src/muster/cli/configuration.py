@@ -154,6 +154,8 @@ def _show(made: dict[str, Any]) -> None:
     more = len(made["differences"]) - _SHOWN
     if more > 0:
         out.print(f"… and {more} more (--json shows all).")
+    for each in made["assigned"]:
+        out.print(f"[bold]{escape(each['application'])}: {escape(each['sentence'])}[/bold].")
     for each in made["consequences"]:
         out.print(f"[bold]{escape(each['application'])}: {escape(each['sentence'])}[/bold], of {each['considered']}.")
         for reason in each["heldReasons"]:

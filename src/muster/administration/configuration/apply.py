@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from muster.administration.applications import applications
+from muster.administration.configuration.assigned import AssignedPeople, find_assigned_people, standings
 from muster.administration.configuration.consequences import Consequence, find_consequences
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, configured, export_configuration
 from muster.administration.configuration.principals import Principals
@@ -50,6 +51,8 @@ class ConfigurationPlan:
     unnamed: Sequence[str]
     # What it means for people; found for a plan alone.
     consequences: Sequence[Consequence] = ()
+    # Of whom its changed assignments, roles and switches speak; found for a plan alone.
+    assigned: Sequence[AssignedPeople] = ()
 
 
 class _TakenBack(Exception):
@@ -62,12 +65,41 @@ def plan_configuration(desk: Desk, configuration: Configuration, secrets: Secret
     Raises: Refused; ConfigurationRefused with everything that is wrong.
     """
     desk.require(Permission.WRITE_CONFIGURATION)
+    names = _names(configuration)
+    before = standings(desk, names)
     try:
         with desk.together():
             plan = _apply(desk, configuration, secrets)
+            after = standings(desk, names)
             raise _TakenBack
     except _TakenBack:
-        return replace(plan, consequences=find_consequences(desk, configuration))
+        assigned = find_assigned_people(desk, before, after) if plan.differences else ()
+        return replace(plan, consequences=_consequences(desk, configuration, plan), assigned=assigned)
+
+
+def _consequences(desk: Desk, configuration: Configuration, plan: ConfigurationPlan) -> Sequence[Consequence]:
+    """What other rules and scopes mean. They are tried with the assignments of today: where these change as well,
+    "nothing changes" would not be true, and is not said."""
+    if not plan.differences:
+        return ()
+    return [
+        each
+        for each in find_consequences(desk, configuration)
+        if _differs(plan, each.application, ("scope", "jobs"))
+        and (
+            each.what_if.affected
+            or not _differs(plan, each.application, ("assignments", "roles", "enabled", "defaultAccessEntitles"))
+        )
+    ]
+
+
+def _differs(plan: ConfigurationPlan, application: str, parts: Sequence[str]) -> bool:
+    begins = tuple(f"applications[{application}].{part}" for part in parts)
+    return any(each.path.startswith(begins) for each in plan.differences)
+
+
+def _names(configuration: Configuration) -> Sequence[str]:
+    return [application.name for application in configuration.applications]
 
 
 def apply_configuration(
@@ -91,7 +123,7 @@ def apply_configuration(
 
 
 def _apply(desk: Desk, configuration: Configuration, secrets: Secrets) -> ConfigurationPlan:
-    names = [application.name for application in configuration.applications]
+    names = _names(configuration)
     before, kept = _shown(desk, names), _secrets_of(desk)
     work = Steps(desk=desk, principals=Principals(desk))
     for index, application in enumerate(configuration.applications):

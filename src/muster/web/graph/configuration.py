@@ -82,6 +82,10 @@ def _plan(made: ConfigurationPlan) -> Document:
             {"path": item.path, "oldValue": item.before, "newValue": item.after} for item in made.differences
         ],
         "unnamed": list(made.unnamed),
+        "assigned": [
+            {"application": each.application, "people": each.people, "sentence": each.sentence}
+            for each in made.assigned
+        ],
         "consequences": [{"application": each.application, **what_if(each.what_if)} for each in made.consequences],
     }
 

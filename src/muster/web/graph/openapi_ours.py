@@ -373,6 +373,7 @@ OURS: dict[str, Schema] = {
             "hash": TEXT,
             "differences": listed(_DIFFERENCE),
             "unnamed": listed(TEXT),
+            "assigned": listed(whole({"application": TEXT, "people": COUNT, "sentence": TEXT})),
             "consequences": listed(whole({"application": TEXT, **_WHAT_IF})),
         }
     ),
