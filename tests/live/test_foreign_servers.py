@@ -144,7 +144,8 @@ def test_everyone_is_there_once_and_a_second_cycle_writes_nothing(
         assert not members(foreign) & gone
         company.application.pause()
         if share:
-            assert len(proxy.struck) >= 6, proxy.struck
+            # In bulk there are few requests that something can happen to.
+            assert len(proxy.struck) >= (1 if in_bulk else 6), proxy.struck
 
 
 def settle(company: Company) -> None:
