@@ -319,6 +319,22 @@ def test_a_plan_says_how_many_people_an_assignment_gives_or_takes(installation: 
     assert "othing changes" not in shown
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("interval: PT10M", "interval: 40min", "It must be a duration as ISO 8601 writes it: PT40M"),
+        ("template: 8x8", "template: 9x9", "Application template “9x9” does not exist"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(installation: Path, file: Path, right: str, wrong: str, told: str) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    file.write_text(FILE.replace(right, wrong))
+    line = FILE[: FILE.index(right)].count("\n") + 1
+    refused = _config("plan", file, data=installation)
+    assert refused.status == 1
+    assert f"{file.name}:{line}:" in refused.err and told in refused.err
+
+
 def test_an_application_that_the_file_does_not_name_is_left_and_named(installation: Path, file: Path) -> None:
     assert _config("apply", file, "--yes", data=installation).status == 0
     file.write_text(FILE.replace("name: Phones", "name: Other").replace("status: running", "status: stopped"))

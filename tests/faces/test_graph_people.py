@@ -269,6 +269,7 @@ def test_members_come_and_go(house: House) -> None:
     reference = {"@odata.id": f"https://x/v1.0/directoryObjects('{bob['id']}')"}
     assert house.call("POST", f"{path}/members/$ref", reference).status == 204
     twice = house.call("POST", f"{path}/members/$ref", reference)
+    assert (twice.status, twice.code) == (400, "Request_BadRequest")
     assert "already exist" in twice.message
     listed = house.call("GET", f"{path}/members").body["value"]
     assert {each["id"] for each in listed} == {ada["id"], bob["id"]}

@@ -1,6 +1,8 @@
 """Secrets, Test Connection, jobs, rules and expressions over the API."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +10,17 @@ import pytest
 from faces.house import GOOD_TOKEN, TENANT_URL, House, Started
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.application import EnterpriseApplication
-from muster.model.job import DEFAULT_INTERVAL, CycleState, ResetScope, ScheduleState, SynchronizationJob
+from muster.model.job import (
+    DEFAULT_INTERVAL,
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    ResetScope,
+    ScheduleState,
+    SynchronizationJob,
+)
 
 NOBODY = "99999999-9999-9999-9999-999999999999"
 MASK = "********"
@@ -451,6 +463,30 @@ def test_explain_asks_for_a_user_of_the_directory(house: House, job: Started) ->
     assert house.call("GET", f"{job.path}/explain").status == 400
     answer = house.call("GET", f"{job.path}/explain?user=unreachable")
     assert (answer.status, answer.code) == (400, "InvalidCredentials")
+
+
+def test_the_last_steady_state_is_that_of_the_last_cycle_that_did_not_fail(house: House, job: Started) -> None:
+    for number, state in enumerate((CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS, CycleState.FAILED)):
+        began = datetime(2026, 5, 1 + number, tzinfo=UTC)
+        cycle = Cycle(
+            id=f"c{number}",
+            job_id=job.id,
+            kind=CycleKind.INCREMENTAL,
+            state=CycleState.RUNNING,
+            phase=CyclePhase.CLOSING,
+            position=None,
+            window_after=0,
+            window_until=0,
+            epoch=1,
+            counters=Counters(),
+            began_at=began,
+        )
+        house.stores.cycles.begin(cycle)
+        house.stores.cycles.close(replace(cycle, state=state, ended_at=began + timedelta(hours=1)), None)
+    status = job.shown["status"]
+    assert status["steadyStateFirstAchievedTime"] == "2026-05-01T01:00:00Z"
+    assert status["steadyStateLastAchievedTime"] == "2026-05-02T01:00:00Z"
+    assert status["countSuccessiveCompleteFailures"] == 1
 
 
 def test_the_json_of_a_job_has_every_documented_field(house: House, job: Started) -> None:

@@ -7,7 +7,7 @@ from muster.administration.attributes import checked, require_filled
 from muster.administration.desk import Desk
 from muster.administration.people import changes_of, write_one
 from muster.administration.provenance import claim
-from muster.administration.refusals import bad_request, conflict, not_found
+from muster.administration.refusals import bad_request, not_found
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryPage, ObjectWrite
@@ -105,7 +105,7 @@ def add_members(desk: Desk, group_id: str, member_ids: Sequence[str]) -> int:
 def add_member(desk: Desk, group_id: str, member_id: str) -> None:
     """Adds one member. Raises: Refused if it is one already, as Graph does."""
     if add_members(desk, group_id, [member_id]) == 0:
-        raise conflict(
+        raise bad_request(
             "One or more added object references already exist for the following modified properties: 'members'.",
             code="Request_BadRequest",
         )

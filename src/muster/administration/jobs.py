@@ -65,6 +65,7 @@ class JobStatus:
     last_succeeded: Cycle | None
     last_with_exports: Cycle | None
     first_steady: Cycle | None
+    last_steady: Cycle | None
     linked: Mapping[ObjectKind, int]
     escrowed: int
     # Cycles that failed as a whole, one after the other, up to the last one that ended.
@@ -147,6 +148,7 @@ def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
         last_succeeded=succeeded[0] if succeeded else None,
         last_with_exports=next((cycle for cycle in succeeded if cycle.counters.writes), None),
         first_steady=steady[-1] if steady else None,
+        last_steady=steady[0] if steady else None,
         linked={kind: desk.stores.links.count_links(job.id, kind) for kind in ObjectKind},
         escrowed=desk.stores.links.count_escrows(job.id),
         successive_failures=len(list(takewhile(lambda cycle: cycle.state is CycleState.FAILED, ended))),

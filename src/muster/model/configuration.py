@@ -253,5 +253,7 @@ def _sentence(kind: str, message: str) -> str:
         return "There is no such key here."
     if kind == "missing":
         return "This key is required."
+    if kind in ("time_delta_parsing", "time_delta_type"):
+        return "It must be a duration as ISO 8601 writes it: PT40M for 40 minutes, PT1H for an hour."
     text = _SUBJECT.sub("It must ", message.removeprefix("Value error, "))
     return f"{text[:1].upper()}{text[1:]}."

@@ -45,7 +45,9 @@ class Steps:
         found = next((each for each in applications(self.desk) if each.display_name == wanted.name), None)
         if found is None:
             found = self._tried((*place, "template"), lambda: instantiate(self.desk, wanted.template, wanted.name))
-        elif find_page(self.desk, wanted.template).id != found.template_id:
+        elif (page := self._tried((*place, "template"), lambda: find_page(self.desk, wanted.template))) is None:
+            return
+        elif page.id != found.template_id:
             self.problems.append(
                 Problem(
                     place=(*place, "template"),

@@ -68,7 +68,7 @@ def job(status: JobStatus) -> Document:
 
 def job_status(status: JobStatus) -> Document:
     """Returns Graph's synchronizationStatus."""
-    first_steady, last = status.first_steady, status.last
+    first_steady, last_steady = status.first_steady, status.last_steady
     return {
         "code": status.job.code.value,
         "countSuccessiveCompleteFailures": status.successive_failures,
@@ -80,7 +80,7 @@ def job_status(status: JobStatus) -> Document:
         "progress": _progress(status.newest),
         "quarantine": quarantine(status.job.quarantine),
         "steadyStateFirstAchievedTime": instant_or_unset(first_steady.ended_at if first_steady else None),
-        "steadyStateLastAchievedTime": instant_or_unset(last.ended_at if last and first_steady else None),
+        "steadyStateLastAchievedTime": instant_or_unset(last_steady.ended_at if last_steady else None),
         "synchronizedEntryCountByType": [
             {"key": f"{kind.value} to {_TARGET_OBJECTS[kind]}", "value": count}
             for kind, count in status.linked.items()
