@@ -108,7 +108,7 @@ def _step_of(secret: str, code: str, at: datetime) -> int | None:
 
 
 def _codes(secret: str) -> TOTP:
-    return TOTP(base64.b32decode(secret), DIGITS, SHA1(), STEP_SECONDS, enforce_key_length=False)  # noqa: S303
+    return TOTP(base64.b32decode(secret), DIGITS, SHA1(), STEP_SECONDS, enforce_key_length=False)  # noqa: S303  the apps know no other (RFC 6238)
 
 
 def _recovery_codes() -> tuple[str, ...]:
