@@ -131,7 +131,7 @@ class Started:
 
     def check_the_end(self) -> None:
         """Everybody once at the target, in the log and on the wire; a second full pass writes nothing."""
-        cycle = self.application.ended(within=180)
+        cycle = self.application.ended(within=400)
         assert cycle["state"] == "Succeeded", cycle
         assert cycle["counters"]["created"] == PEOPLE, cycle
         assert [user["userName"] for user in users_at(self.customer)] == names_of(PEOPLE)
@@ -143,7 +143,7 @@ class Started:
         assert self.gate.counts["POST"] == PEOPLE, self.gate.counts
         writes = self.gate.writes
         self.application.restart()
-        compared = self.application.ended({cycle["id"]}, within=180)
+        compared = self.application.ended({cycle["id"]}, within=400)
         assert (compared["kind"], compared["counters"]["unchanged"]) == ("initial", PEOPLE)
         assert self.gate.writes == writes
 
@@ -199,7 +199,7 @@ def test_a_worker_that_is_cut_off_amid_a_cycle_is_followed_by_another_and_may_co
         job.gate.holds_from = None
         job.gate.opened.set()
         with worker(folder, scene.database):
-            assert eventually(lambda: job.application.cycles()[0]["state"] != "Running", 150)
+            assert eventually(lambda: job.application.cycles()[0]["state"] != "Running", 300)
             # The network is there again: what the first one still has to say comes too late.
             way.is_cut = False
             way.end()
@@ -217,6 +217,6 @@ def test_workers_go_on_by_themselves_once_the_database_that_was_stopped_is_there
         scene.server.stop()
         job.gate.holds_from = None
         job.gate.opened.set()
-        assert eventually(lambda: job.gate.under_way == 0)
+        assert eventually(lambda: job.gate.under_way == 0, 3 * PATIENCE)
         scene.server.start()
         job.check_the_end()
