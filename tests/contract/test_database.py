@@ -417,6 +417,19 @@ def test_sqlite_runs_in_wal_mode_with_the_synchronous_setting_asked_for(
     assert answers == ["wal", number, 1]
 
 
+@pytest.mark.parametrize(("asked", "kept"), [("off", "on"), ("local", "local"), ("on", "on")])
+def test_postgresql_waits_for_a_commit_even_where_its_server_would_not(
+    postgres: str | None, asked: str, kept: str
+) -> None:
+    if postgres is None:
+        pytest.skip("PostgreSQL is not installed and MUSTER_TEST_POSTGRES not set")
+    joint = "&" if "?" in postgres else "?"
+    opened = open_database(f"{postgres}{joint}options=-csynchronous_commit%3D{asked}")
+    told = opened.describe_durability()
+    opened.close()
+    assert told == f"synchronous_commit={kept}"
+
+
 @pytest.mark.parametrize(
     ("location", "sentence"),
     [

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 import muster.engine.cycle
 import muster.engine.run
 import muster.engine.waves
@@ -46,12 +48,12 @@ OFFLINE = (ScheduleState.PAUSED, ScheduleState.DISABLED)
 LONG = timedelta(hours=25)
 
 
-def small_pages() -> None:
-    """Makes pages and batches so small that a company of nine has several of each."""
-    muster.engine.cycle.PAGE = 3  # type: ignore[misc]  # a test's size
-    muster.engine.waves.PAGE = 3  # type: ignore[misc]
-    muster.engine.run.BATCH = 3  # type: ignore[misc]
-    muster.engine.waves.REFERENCES_A_BATCH = 2  # type: ignore[misc]
+def small_pages(patch: pytest.MonkeyPatch) -> None:
+    """Makes pages and batches so small that a company of nine has several of each, until the patch is undone."""
+    patch.setattr(muster.engine.cycle, "PAGE", 3)
+    patch.setattr(muster.engine.waves, "PAGE", 3)
+    patch.setattr(muster.engine.run, "BATCH", 3)
+    patch.setattr(muster.engine.waves, "REFERENCES_A_BATCH", 2)
 
 
 @dataclass(slots=True)

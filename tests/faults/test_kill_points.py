@@ -109,8 +109,10 @@ def kill_at(play: Callable[[Machine, Callable[[], None]], None], boundary: int, 
 
 
 @pytest.mark.parametrize("name", CYCLES)
-def test_whatever_the_last_act_was_everyone_is_there_once(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    small_pages()
+def test_whatever_the_last_act_was_everyone_is_there_once(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_pages(monkeypatch)
     struck: Counter[str] = Counter()
     for boundary in range(0, AN_END, 1 if EVERY else 17):
         here = kill_at(CYCLES[name], boundary, "bulk" if name.endswith("in bulk") else "scim")

@@ -22,13 +22,14 @@ CHUNK = 25
 
 def play_some(seeds: range, page: str) -> tuple[Tally, Failed | None]:
     """Plays schedules of a page; ends at the first that fails, cut down to what shows the fault."""
-    small_pages()
     tally = Tally()
-    for seed in seeds:
-        try:
-            play_by_chance(seed, page, tally)
-        except Failed as failed:
-            return tally, cut_down(failed)
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        for seed in seeds:
+            try:
+                play_by_chance(seed, page, tally)
+            except Failed as failed:
+                return tally, cut_down(failed)
     return tally, None
 
 

@@ -15,15 +15,12 @@ from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.job import Cycle
 from muster.model.log import LogStatus, ProvisioningAction
 from muster.ports.cycles import LogQuery
-from muster.targets import scim_bulk
 
 NAMES = tuple(f"User{number}" for number in range(12))
 
 
 @pytest.fixture
-def trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trip:
-    # However slow the machine is, the size of a bulk is not made smaller for it here.
-    monkeypatch.setattr(scim_bulk, "_GOAL", timedelta(hours=1))
+def trip(tmp_path: Path) -> Trip:
     trip = Trip(tmp_path, page="scim")
     trip.page = replace(trip.page, dialect=replace(trip.page.dialect, bulk=True, concurrency=2))
     return trip

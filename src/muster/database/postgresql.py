@@ -11,6 +11,11 @@ from muster.database.columns import dump_json
 
 # A machine that is gone is noticed within a quarter of a minute, by either side; nothing for a socket on this machine.
 _NOTICE_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+# Intents are written before requests are sent: a commit that the server's end can take back would repeat them. Any other
+# setting of the server's is kept, as it waits for more.
+_KEEP_COMMITS = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
 _NOTICE_SILENCE_THERE = (
     "SET tcp_keepalives_idle = 5",
     "SET tcp_keepalives_interval = 3",
@@ -37,10 +42,10 @@ def open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int, notice
 
     def on_connect(driver: Any, _: Any) -> None:
         with driver.cursor() as cursor:
-            for statement in _NOTICE_SILENCE_THERE:
+            cursor.execute(_KEEP_COMMITS)
+            for statement in _NOTICE_SILENCE_THERE if notices_silence else ():
                 cursor.execute(statement)
         driver.commit()
 
-    if notices_silence:
-        event.listen(engine, "connect", on_connect)
+    event.listen(engine, "connect", on_connect)
     return engine
