@@ -1,7 +1,8 @@
 """A PostgreSQL server of our own for one test run: from the machine, else from the wheel of the dev extra.
 
 It listens on a socket in a folder, and on a port of loopback for tests with a proxy before it. A commit outlives the
-server's end, not the machine's: what a test leaves is thrown away. As root it runs as `nobody`. MUSTER_TEST_POSTGRES names another server instead.
+server's end, not the machine's, as what a test leaves is thrown away. As root it runs as `nobody`.
+MUSTER_TEST_POSTGRES names another server instead.
 """
 
 import importlib.util

@@ -11,8 +11,8 @@ from muster.database.columns import dump_json
 
 # A machine that is gone is noticed within a quarter of a minute, by either side; nothing for a socket on this machine.
 _NOTICE_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
-# Intents are written before requests are sent: a commit that the server's end can take back would repeat them. Any other
-# setting of the server's is kept, as it waits for more.
+# Intents are written before requests are sent: a commit that the server's end can take back would repeat them. Every
+# other setting of the server's waits for as much or more, and is kept.
 _KEEP_COMMITS = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
