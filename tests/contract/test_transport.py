@@ -19,6 +19,7 @@ from muster.model.exchange import (
     HttpRequest,
     ResponseTooLarge,
     TransportTimeout,
+    TrustFailed,
 )
 from muster.transport.client import HttpTransport, open_transport
 from muster.transport.guard import AddressGuard
@@ -302,31 +303,46 @@ def test_https_is_verified_against_the_authority_that_is_given(serve: Serve, aut
 
 
 @pytest.mark.parametrize(
-    ("names", "days", "trusted"),
+    ("names", "days", "trusted", "sentence", "remedy"),
     [
-        (("scim.example.com",), 1, False),
-        (("other.example.com",), 1, True),
-        (("scim.example.com",), -1, True),
+        (("scim.example.com",), 1, False, "of an authority that is not trusted here", "compare its fingerprint"),
+        (("other.example.com",), 1, True, "for another name", "check the Tenant URL"),
+        (("scim.example.com",), -1, True, "that has expired", "renew"),
     ],
     ids=["unknown authority", "another name", "expired"],
 )
 def test_a_certificate_that_does_not_verify_is_refused_before_anything_is_sent(
-    serve: Serve, authority: Authority, names: tuple[str, ...], days: int, trusted: bool
+    serve: Serve,
+    authority: Authority,
+    names: tuple[str, ...],
+    days: int,
+    trusted: bool,
+    sentence: str,
+    remedy: str,
 ) -> None:
     server = serve(answer(), tls=authority.server_context(authority.issue("x", names=names, days=days)))
     chosen = _named(ca_pem=authority.pem if trusted else None)
-    with pytest.raises(ConnectionFailed, match="certificate") as caught:
+    with pytest.raises(
+        TrustFailed, match=f"presents a certificate {sentence}|presents a certificate that {sentence}"
+    ) as (caught):
         chosen.send(_get(f"https://scim.example.com:{server.port}/"), deadline=SECOND)
+    assert remedy in caught.value.remedy
     assert not caught.value.sent
     assert server.requests == []
 
 
-def test_a_target_that_asks_for_our_certificate_gets_it(serve: Serve, authority: Authority) -> None:
+def test_a_target_that_asks_for_our_certificate_gets_it(
+    serve: Serve, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     identity = authority.issue("scim.example.com", names=("scim.example.com",))
     server = serve(answer(b"known"), tls=authority.server_context(identity, ask_client=True))
     url = f"https://scim.example.com:{server.port}/"
     known = _named(ca_pem=authority.pem, identity_pem=authority.issue("muster"))
     assert known.send(_get(url), deadline=SECOND).body == b"known"
-    with pytest.raises(ConnectionFailed):
+    with pytest.raises(TrustFailed, match="asks for a client certificate") as caught:
         _named(ca_pem=authority.pem).send(_get(url), deadline=SECOND)
+    assert "client certificate and its key" in caught.value.remedy
+    stranger = Authority(tmp_path_factory.mktemp("stranger")).issue("muster")
+    with pytest.raises(TrustFailed, match="client certificate"):
+        _named(ca_pem=authority.pem, identity_pem=stranger).send(_get(url), deadline=SECOND)
     assert len(server.requests) == 1

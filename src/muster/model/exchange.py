@@ -38,6 +38,14 @@ class ConnectionFailed(ExchangeFailed):
     """The name was not found, the connection or its TLS was refused, or it broke before the answer was complete."""
 
 
+class TrustFailed(ConnectionFailed):
+    """One side does not trust the certificate of the other, or misses it; `remedy` says what to do."""
+
+    def __init__(self, sentence: str, *, sent: bool, remedy: str) -> None:
+        super().__init__(sentence, sent=sent)
+        self.remedy = remedy
+
+
 class TransportTimeout(ExchangeFailed):
     """The deadline passed."""
 

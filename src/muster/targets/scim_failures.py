@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from muster.model.exchange import AddressRefused, ExchangeFailed, HttpResponse, ResponseTooLarge, TransportTimeout
+from muster.model.exchange import (
+    AddressRefused,
+    ExchangeFailed,
+    HttpResponse,
+    ResponseTooLarge,
+    TransportTimeout,
+    TrustFailed,
+)
 from muster.model.failures import (
     Conflict,
     CredentialsRefused,
@@ -127,8 +134,10 @@ def failure_without_answer(error: ExchangeFailed, errand: Errand) -> Provisionin
             "--allow-target and its network (or MUSTER_ALLOW_TARGETS); else correct the Tenant URL."
         )
         return SystemUnreachable(f"{errand.address} is not called: {reason}", remedy=remedy)
+    if isinstance(error, TrustFailed) and (errand.purpose.concerns_job or not error.sent):
+        return SystemUnreachable(f"{errand.address} cannot be called: {reason}.", remedy=error.remedy)
     if errand.purpose.concerns_job or not error.sent:
-        return SystemUnreachable(f"{errand.address} cannot be reached: {reason}")
+        return SystemUnreachable(f"{errand.address} cannot be reached: {reason}.")
     if errand.purpose.writes:
         return UnknownOutcome(f"No answer came to {_VERBS[errand.purpose]} {errand.subject}: {reason}")
     if isinstance(error, ResponseTooLarge):

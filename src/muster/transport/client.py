@@ -22,6 +22,7 @@ from muster.model.exchange import (
     HttpResponse,
     ResponseTooLarge,
     TransportTimeout,
+    TrustFailed,
 )
 from muster.transport.certificates import split_pem
 from muster.transport.guard import AddressGuard, CheckedTarget, Network
@@ -35,6 +36,30 @@ _READ_BYTES = 256 * 1024
 # ConnectTimeoutError.
 _BEFORE_SENDING = "client error (Connect)"
 _PHASE_MARKS = ("error sending request", "error decoding", "client error", "request or response body error")
+
+_TRUST_IT = (
+    "Look at the certificate that is presented, compare its fingerprint with what the application's owner says, and "
+    "put the authority's certificate into the trusted certificates of the credentials."
+)
+_RENEW_IT = "Ask the application's owner to renew or correct its certificate; also check the Tenant URL and this clock."
+_IDENTIFY = (
+    "Enter a client certificate and its key in the credentials, of an authority that the application's owner accepts."
+)
+# What rustls says of certificates, what that means, and what to do.
+_DISTRUST = (
+    ("UnknownIssuer", "presents a certificate of an authority that is not trusted here", _TRUST_IT),
+    ("CaUsedAsEndEntity", "presents a certificate that is an authority's own, which is not trusted here", _TRUST_IT),
+    ("certificate expired", "presents a certificate that has expired", _RENEW_IT),
+    ("certificate not valid yet", "presents a certificate that is not valid yet", _RENEW_IT),
+    ("certificate not valid for name", "presents a certificate for another name", _RENEW_IT),
+    ("CertificateRequired", "asks for a client certificate", _IDENTIFY),
+    ("fatal alert: UnknownCA", "does not know the authority of the client certificate", _IDENTIFY),
+    ("fatal alert: BadCertificate", "does not accept the client certificate", _IDENTIFY),
+    ("fatal alert: CertificateUnknown", "does not accept the client certificate", _IDENTIFY),
+    ("fatal alert: DecryptError", "does not accept the client certificate", _IDENTIFY),
+    ("fatal alert: HandshakeFailure", "does not agree on TLS; it may ask for a client certificate", _IDENTIFY),
+    ("fatal alert: CertificateExpired", "says that the client certificate has expired", _IDENTIFY),
+)
 
 
 class HttpTransport:
@@ -147,6 +172,9 @@ class HttpTransport:
             if isinstance(error, RequestTimeoutError):
                 sentence = f"{target.origin} did not {'answer' if sent else 'take the connection'} in time"
                 raise TransportTimeout(sentence, sent=sent) from None
+            for mark, what, remedy in _DISTRUST:
+                if mark in reason:
+                    raise TrustFailed(f"{target.origin} {what}", sent=sent, remedy=remedy) from None
             sentence = f"{target.origin} {'broke off' if sent else 'cannot be reached'}: {reason}"
             raise ConnectionFailed(sentence, sent=sent) from None
 

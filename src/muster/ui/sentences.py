@@ -72,6 +72,7 @@ PATTERNS = (
     marked("The application refuses updating %(what)s"),
     marked("The application does not accept the %(credential)s: %(said)s"),
     marked("%(address)s cannot be reached: %(reason)s"),
+    marked("%(address)s cannot be called: %(reason)s"),
     marked("%(address)s is not called: %(reason)s"),
     # What to do.
     marked("Nothing to do: it is tried again in the next cycle. If it lasts, ask the application's support."),
@@ -85,6 +86,17 @@ PATTERNS = (
     marked("Two jobs write to the same account: narrow the scope of one of them, or delete its object connection."),
     marked(
         "Check the Tenant URL and that the application is up and can be reached from here; then press Test Connection."
+    ),
+    marked(
+        "Look at the certificate that is presented, compare its fingerprint with what the application's owner says, "
+        "and put the authority's certificate into the trusted certificates of the credentials."
+    ),
+    marked(
+        "Ask the application's owner to renew or correct its certificate; also check the Tenant URL and this clock."
+    ),
+    marked(
+        "Enter a client certificate and its key in the credentials, of an authority that the application's owner "
+        "accepts."
     ),
     marked("Correct the mapping or filter that is named, or restore the default mappings."),
     marked("Look at the held operations: approve them, or correct the scope or the source and restart."),
