@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from muster.administration.access import OPERATOR
 from muster.administration.applications import instantiate
 from muster.administration.credentials import put_secrets
+from muster.administration.openid import roll_keys
+from muster.administration.signing_certificates import create_certificate
 from muster.bootstrap import rotation
 from muster.bootstrap.assembly import make_services
 from muster.bootstrap.folder import StartRefused, take_folder
@@ -20,14 +22,22 @@ from muster.bootstrap.house import House, open_house
 from muster.bootstrap.rotation import rotate_key
 from muster.cli.secrets import app
 from muster.gallery.catalogue import GENERIC_TEMPLATE_ID
+from muster.model.identity_provider import IdentityProvider
 from muster.model.notice import NotificationSettings, Webhook
 from muster.sealing import KEY_FILE_NAME, SealingError, load_keys, make_key, write_keys
 from muster.settings import Settings
 
 SECRETS = {"BaseAddress": "https://scim.example.com/v2", "SecretToken": "hush-1", "ClientSecret": "hush-2"}
 SETTINGS = NotificationSettings(webhook=Webhook(url="https://hook.example.com/", secret="hush-3"))
-# Each secret of the application, the settings of notifications as a whole, and a second factor.
-SEALED = len(SECRETS) + 2
+PROVIDER = IdentityProvider(
+    display_name="Company ID",
+    discovery_url="https://id.example.com/.well-known/openid-configuration",
+    client_id="muster",
+    client_secret="hush-5",
+)
+# Each secret of the application; the settings of notifications, a second factor, the identity provider; keys that sign
+# assertions (one) and identity tokens (two, as one has taken the other's place).
+SEALED = len(SECRETS) + 3 + 3
 
 
 @contextmanager
@@ -49,13 +59,29 @@ def installation(tmp_path: Path) -> tuple[Path, str]:
         put_secrets(desk, application.service_principal_id, SECRETS)
         house.store.notification_settings.put(SETTINGS)
         house.store.second_factors.begin("ada", "hush-4")
+        house.store.identity_providers.put(PROVIDER)
+        create_certificate(desk, application.service_principal_id)
+        roll_keys(desk)
+        roll_keys(desk)
     return folder, application.service_principal_id
 
 
 def secrets_in(folder: Path, application: str) -> Mapping[str, str]:
     with opened(folder) as house:
         assert house.store.notification_settings.get() == SETTINGS
+        assert house.store.identity_providers.get() == PROVIDER
+        found = house.store.second_factors.get("ada")
+        assert found is not None
+        assert found.secret == "hush-4"
         return dict(house.store.secrets.get(application))
+
+
+def keys_that_sign(folder: Path, application: str) -> list[str]:
+    """The private keys of single sign-on, of SAML and of OpenID Connect, as they open now."""
+    with opened(folder) as house:
+        active = house.store.single_sign_on.active_key(application)
+        assert active is not None
+        return [active[1], *(key.private_pem for key in house.store.openid.signing_keys())]
 
 
 def key_ids(folder: Path) -> list[bytes]:
@@ -65,12 +91,15 @@ def key_ids(folder: Path) -> list[bytes]:
 def test_everything_is_sealed_with_the_new_key_and_the_old_one_is_gone(installation: tuple[Path, str]) -> None:
     folder, application = installation
     (before,) = key_ids(folder)
+    signing = keys_that_sign(folder, application)
+    assert len(signing) == 3
     old = (folder / KEY_FILE_NAME).read_text()
     done = rotate_key(Settings(data=folder))
     assert (done.resealed, done.was_begun) == (SEALED, False)
     (after,) = key_ids(folder)
     assert before != after and done.key_id == after.hex()
     assert secrets_in(folder, application) == SECRETS
+    assert keys_that_sign(folder, application) == signing
     with opened(folder) as house:
         entries, _ = house.store.audit.search(after=None, limit=5)
         noted = next(item for item in entries if item.activity == "Rotate sealing key")

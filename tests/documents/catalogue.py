@@ -12,7 +12,16 @@ from babel.messages.pofile import read_po, write_po
 from documents.reading import SOURCE
 
 LOCALE = SOURCE / "ui" / "locale"
-FACES = ("web/saml", "ui", "web/portal", "web/person", "web/openid", "web/factors.py", "configuration_manager")
+FACES = (
+    "web/saml",
+    "ui",
+    "web/portal",
+    "web/person",
+    "web/openid",
+    "web/factors.py",
+    "web/federation.py",
+    "configuration_manager",
+)
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "marked": None, "ngettext": (1, 2)}
 
 

@@ -17,6 +17,7 @@ from faces.shapes import check_shape
 from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
 from muster.administration.desk import Desk, Stores
+from muster.federation.relying_party import FederationClient
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused
@@ -159,6 +160,7 @@ class House:
             inbound=store.inbound,
             single_sign_on=store.single_sign_on,
             openid=store.openid,
+            identity_providers=store.identity_providers,
         )
         self.services = Services(
             stores=self.stores,
@@ -168,6 +170,7 @@ class House:
             engine_room=self,  # type: ignore[arg-type]  # its targets are only probed
             uploads=self.uploads,
             notifications=self._office(store),
+            relying_party=FederationClient(open_transport(allowed=(parse_network("127.0.0.0/8"),))),
             together=nullcontext,
             trouble=lambda: self.trouble,
             api_rate=api_rate,

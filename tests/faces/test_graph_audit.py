@@ -41,6 +41,7 @@ CHANGES_NOTHING = {
     ("POST", f"{JOB}/plans"): "asks for a plan, which changes nothing",
     ("POST", f"{JOB}/cycles/{{cycle}}/rollback"): "asks for a plan, which changes nothing",
     ("POST", "/configuration/plan"): "compares",
+    ("POST", "/identityProvider/test"): "reads what the provider says",
 }
 # Tested where the engine or the target plays its part.
 ELSEWHERE = {
@@ -219,6 +220,7 @@ def test_changes_of_an_application(story: Story) -> None:
     secrets_of(story, secret["secretText"])
     story.does("DELETE", f"{path}/secrets/{{secret}}", activity="Remove client secret")
     story.does("POST", "/openIdConnect/rollKey", activity="Roll signing key")
+    provider_of(story)
     path = f"{SP}/addTokenSigningCertificate"
     for _ in range(2):
         story.does("POST", path, {"displayName": "CN=next"}, activity="Add signing certificate")
@@ -234,6 +236,22 @@ def test_changes_of_an_application(story: Story) -> None:
         story.ids["assignment"] = made.body["id"]
         activity = "Remove app role assignment"
         story.does("DELETE", f"{path}/{{assignment}}", activity=activity)
+
+
+def provider_of(story: Story) -> None:
+    """The other identity provider: set up, looked at (nobody is there), removed."""
+    path = "/identityProvider"
+    wanted = {
+        "displayName": "Keycloak",
+        "wellKnownEndpoint": "https://127.0.0.1:9/realms/company",
+        "clientId": "muster",
+        "clientSecret": OLD_SECRET,
+    }
+    says = [("clientSecret", None, "*"), ("clientId", None, "muster")]
+    story.does("PATCH", path, wanted, activity="Update identity provider", says=says)
+    secrets_of(story, OLD_SECRET)
+    says = [("wellKnownEndpoint", "https://127.0.0.1:9", None)]
+    story.does("DELETE", path, activity="Remove identity provider", says=says)
 
 
 def test_changes_of_a_job(story: Story) -> None:

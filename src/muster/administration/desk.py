@@ -14,6 +14,7 @@ from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.engine_room import EngineRoom
+from muster.ports.federation import IdentityProviderStore, RelyingParty
 from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
@@ -60,6 +61,7 @@ class Stores:
     second_factors: SecondFactorStore
     sign_ins: SignInLog
     openid: OpenIdStore
+    identity_providers: IdentityProviderStore
     discovery: DiscoveryStore
     inbound: InboundStore
     mirrors: MirrorStore
@@ -78,6 +80,7 @@ class Desk:
     engine_room: EngineRoom
     uploads: Uploads
     notifications: Notifications
+    relying_party: RelyingParty
     # What is written within is kept as a whole or not at all.
     together: Callable[[], AbstractContextManager[object]]
     # The application (service principal id) that is dealt with: its owner may what other callers need a role for.

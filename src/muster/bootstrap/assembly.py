@@ -20,12 +20,16 @@ from muster.engine.planner import Planner
 from muster.engine.retention import SWEEP_EVERY, Sweep
 from muster.engine.schedule import Schedule
 from muster.engine.watch import DIGEST_LOOK_EVERY, WATCH_EVERY, Watch
+from muster.federation.reading import LIMIT_BYTES
+from muster.federation.relying_party import FederationClient
 from muster.model.application import SecretKey
 from muster.model.failures import Fenced
 from muster.planning.notices import audience_of, read_notification_settings
 from muster.ports.retention import Kept, Retention
 from muster.ports.runs import OnCrash, Runs
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
+from muster.transport.client import HttpTransport
+from muster.transport.guard import AddressGuard
 from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
@@ -58,12 +62,20 @@ def make_services(house: House) -> Services:
         engine_room=house,
         uploads=house.uploads(),
         notifications=make_office(house),
+        relying_party=FederationClient(_open_way_out(house.settings)),
         together=house.database.together,
         trouble=house.engine_trouble,
         public_url=house.settings.public_url,
         metrics_token=house.settings.metrics_token,
         api_rate=house.settings.api_rate,
     )
+
+
+def _open_way_out(settings: Settings) -> HttpTransport:
+    """The guarded way to the provider that signing in is delegated to."""
+    ca_pem = settings.ca_file.read_bytes() if settings.ca_file is not None else None
+    guard = AddressGuard(allowed=settings.allow_targets)
+    return HttpTransport(guard, limit_bytes=LIMIT_BYTES, ca_pem=ca_pem, proxy=settings.proxy)
 
 
 def make_engine(house: House, is_overtaken: Callable[[], bool] = lambda: False) -> CycleEngine:

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -81,33 +81,8 @@ class House:
 
     def stores(self) -> Stores:
         """Returns what administration works with."""
-        store = self.store
-        return Stores(
-            directory=store.directory,
-            applications=store.applications,
-            secrets=store.secrets,
-            jobs=store.jobs,
-            cycles=store.cycles,
-            links=store.links,
-            log=store.log,
-            wire=store.wire,
-            plans=store.plans,
-            holds=store.holds,
-            work=store.work,
-            audit=store.audit,
-            access=store.access,
-            clients=store.clients,
-            owners=store.owners,
-            single_sign_on=store.single_sign_on,
-            credentials=store.credentials,
-            second_factors=store.second_factors,
-            sign_ins=store.sign_ins,
-            openid=store.openid,
-            discovery=store.discovery,
-            mirrors=store.mirrors,
-            supplies=store.supplies,
-            inbound=store.inbound,
-        )
+        # Each by its name in the store; whether all are there is seen when the house opens.
+        return Stores(**{each.name: getattr(self.store, each.name) for each in fields(Stores)})
 
     def engine_stores(self) -> EngineStores:
         """Returns what the engine works with."""

@@ -52,6 +52,7 @@ def rotate_key(settings: Settings) -> Rotation:
                 house.store.second_factors,
                 house.store.single_sign_on,
                 house.store.openid,
+                house.store.identity_providers,
             )
             resealed = sum(each.reseal() for each in sealed)
             write_key_id(house.database, keys[0].key_id.hex())

@@ -12,6 +12,7 @@ from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
 from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
+from muster.ports.federation import IdentityProviderStore
 from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
 from muster.ports.mirror import MirrorStore
@@ -34,6 +35,7 @@ from muster.store.directory import SqlDirectory
 from muster.store.discovery import SqlDiscovery
 from muster.store.feed import SqlDirectoryFeed
 from muster.store.holds import SqlHolds
+from muster.store.identity_providers import SqlIdentityProviders
 from muster.store.inbound import SqlInbound
 from muster.store.jobs import SqlJobs
 from muster.store.links import SqlLinks
@@ -88,6 +90,7 @@ class Store:
     second_factors: SecondFactorStore
     sign_ins: SignInLog
     openid: OpenIdStore
+    identity_providers: IdentityProviderStore
     uploads: SqlUploads
 
 
@@ -150,5 +153,6 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         second_factors=SqlSecondFactors(database, sealer),
         sign_ins=SqlSignInLog(database),
         openid=SqlOpenId(database, sealer),
+        identity_providers=SqlIdentityProviders(database, sealer),
         uploads=SqlUploads(database),
     )

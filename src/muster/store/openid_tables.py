@@ -1,4 +1,4 @@
-"""Tables of OpenID Connect: settings of applications, signing keys, and what was granted."""
+"""Tables of OpenID Connect: settings of applications, signing keys, what was granted, and the provider of our own."""
 
 import sqlalchemy as sa
 
@@ -8,7 +8,7 @@ from muster.database.columns import Instant
 from muster.store.single_sign_on_tables import METADATA
 from muster.store.tables import reference_to
 
-__all__ = ["METADATA", "openid_grants", "openid_keys", "openid_settings"]
+__all__ = ["METADATA", "identity_providers", "openid_grants", "openid_keys", "openid_settings"]
 
 openid_settings = sa.Table(
     "openid_settings",
@@ -35,4 +35,12 @@ openid_grants = sa.Table(
     # Of the code, then of the token.
     sa.Column("expires_at", Instant, nullable=False, index=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+# The one that signing in is delegated to.
+identity_providers = sa.Table(
+    "identity_providers",
+    METADATA,
+    sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
 )

@@ -49,10 +49,18 @@ class Guard:
             return is_same(given, session.csrf_token)
         return self._seal.fits(request.cookies.get(self._form_cookie, ""), given)
 
-    def admit(self, response: Response, name: str, stamp: str, now: datetime, methods: Sequence[str] = ()) -> Response:
+    def admit(
+        self,
+        response: Response,
+        name: str,
+        stamp: str,
+        now: datetime,
+        methods: Sequence[str] = (),
+        shown_at: datetime | None = None,
+    ) -> Response:
         """Begins a session. One that was there before ends: nobody slips into another's."""
         self.sessions.end(flask.request.cookies.get(self._cookie, ""))
-        self._set_cookie(response, self._cookie, self.sessions.begin(name, stamp, now, methods))
+        self._set_cookie(response, self._cookie, self.sessions.begin(name, stamp, now, methods, shown_at))
         response.delete_cookie(self._form_cookie, httponly=True, samesite=self._same_site)
         return response
 

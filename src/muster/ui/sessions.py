@@ -28,6 +28,8 @@ class Session:
     rotated_at: datetime
     # How the person has shown who they are (RFC 8176).
     methods: tuple[str, ...] = ()
+    # When they showed it, if that was before the session began: at another provider.
+    shown_at: datetime | None = None
     # Set once another secret has taken this one's place.
     ends_at: datetime | None = None
 
@@ -47,7 +49,14 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = Lock()
 
-    def begin(self, name: str, stamp: str, now: datetime, methods: Sequence[str] = ()) -> str:
+    def begin(
+        self,
+        name: str,
+        stamp: str,
+        now: datetime,
+        methods: Sequence[str] = (),
+        shown_at: datetime | None = None,
+    ) -> str:
         """Returns the secret of a new session."""
         session = Session(
             name=name,
@@ -57,6 +66,7 @@ class Sessions:
             seen_at=now,
             rotated_at=now,
             methods=tuple(methods),
+            shown_at=shown_at,
         )
         with self._lock:
             self._sessions = {key: each for key, each in self._sessions.items() if not each.is_over(now)}

@@ -30,7 +30,7 @@ class SignedIn:
     @property
     def since(self) -> datetime:
         """When they showed who they are (`auth_time`, AuthnInstant)."""
-        return self.session.began_at
+        return self.session.shown_at or self.session.began_at
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -62,14 +62,23 @@ class Persons:
             return None
         return SignedIn(person=person, session=session)
 
-    def sign_in_address(self, next_path: str) -> str:
-        """Returns where to send somebody who has to sign in first; `next_path` is where they come back to."""
-        return f"{SIGN_IN}?next={quote(next_path, safe='')}"
+    def sign_in_address(self, next_path: str, *, is_fresh: bool = False) -> str:
+        """Returns where to send somebody who has to sign in first; `next_path` is where they come back to.
 
-    def admit(self, response: Response, person: DirectoryObject, methods: Sequence[str]) -> Response:
+        `is_fresh`: whoever has a session at another provider shall show who they are there, too.
+        """
+        return f"{SIGN_IN}?next={quote(next_path, safe='')}{'&fresh=1' if is_fresh else ''}"
+
+    def admit(
+        self,
+        response: Response,
+        person: DirectoryObject,
+        methods: Sequence[str],
+        shown_at: datetime | None = None,
+    ) -> Response:
         """Begins a person's session with this response to a Flask request."""
         stamp = begin_stamp(self.reception, person.object_id)
-        return self.guard.admit(response, person.object_id, stamp, self.reception.now(), methods)
+        return self.guard.admit(response, person.object_id, stamp, self.reception.now(), methods, shown_at)
 
     def record(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from muster.administration.desk import Desk, Stores, Uploads
 from muster.model.roles import Caller
 from muster.ports.engine_room import EngineRoom
+from muster.ports.federation import RelyingParty
 from muster.ports.notifier import Notifications
 from muster.ports.world import Clock, Ids
 
@@ -23,6 +24,7 @@ class Services:
     engine_room: EngineRoom
     uploads: Uploads
     notifications: Notifications
+    relying_party: RelyingParty
     together: Callable[[], AbstractContextManager[object]]
     # Why the service cannot work now, None if it can (for /readyz).
     trouble: Callable[[], str | None]
@@ -50,5 +52,6 @@ class Services:
             engine_room=self.engine_room,
             uploads=self.uploads,
             notifications=self.notifications,
+            relying_party=self.relying_party,
             together=self.together,
         )

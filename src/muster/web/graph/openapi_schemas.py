@@ -2,6 +2,7 @@
 
 from muster.administration.secrets import KNOWN_KEYS
 from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryAttribute, ObjectKind
+from muster.model.identity_provider import MatchingAttribute
 from muster.model.job import ResetScope
 from muster.model.log import LogStatus, ProvisioningAction
 from muster.model.roles import Role
@@ -25,6 +26,12 @@ _OPENID: Schema = {
     "redirectUris": listed(TEXT),
     "signOnUrl": MAYBE,
     "claims": listed(thing({**texts("name", "expression"), "scope": MAYBE}, "name", "expression")),
+}
+_PROVIDER: Schema = {
+    **texts("displayName", "wellKnownEndpoint", "clientId", "scope", "matchingClaim"),
+    "clientSecret": MAYBE,
+    "matchingAttribute": {"enum": [each.value for each in MatchingAttribute]},
+    **dict.fromkeys(("signsInPeople", "signsInAdministrators", "keepsPasswords"), FLAG),
 }
 _PASSWORD = {
     "type": ["object", "null"],
@@ -260,6 +267,11 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "openIdConnect": thing({**_OPENID, "id": TEXT, "clientId": TEXT, "issuer": TEXT, "secrets": listed(ANY)}),
     "openIdConnectWrite": thing(_OPENID),
+    "identityProvider": thing({**_PROVIDER, "issuer": TEXT, "redirectUris": listed(TEXT)}, "wellKnownEndpoint"),
+    "identityProviderWrite": thing(_PROVIDER),
+    "identityProviderLooks": thing(
+        {**texts("issuer", "authorizationEndpoint", "tokenEndpoint"), "userinfoEndpoint": MAYBE}, "issuer"
+    ),
     "openIdSecret": thing(texts("keyId", "hint", "secretText", "createdDateTime"), "keyId", "secretText"),
     "openIdKey": thing(texts("keyId", "createdDateTime"), "keyId"),
     "flag": thing({"value": FLAG}, "value"),

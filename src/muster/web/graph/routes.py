@@ -11,6 +11,7 @@ from muster.web.graph import (
     dialects,
     groups,
     holds,
+    identity_provider,
     links,
     logs,
     notifications,
@@ -215,6 +216,10 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("POST", f"{_SP}/openIdConnect/secrets", _WRITE, openid.add_secret),
     ("DELETE", f"{_SP}/openIdConnect/secrets/{{secret}}", _WRITE, openid.remove_secret),
     ("POST", "/openIdConnect/rollKey", Permission.MANAGE_INSTALLATION, openid.roll_key),
+    ("GET", "/identityProvider", _READ, identity_provider.get_provider),
+    ("PATCH", "/identityProvider", Permission.MANAGE_INSTALLATION, identity_provider.update_provider),
+    ("DELETE", "/identityProvider", Permission.MANAGE_INSTALLATION, identity_provider.remove_provider),
+    ("POST", "/identityProvider/test", Permission.MANAGE_INSTALLATION, identity_provider.look_at_provider),
     # Logs
     ("GET", "/auditLogs/provisioning", Permission.READ_LOGS, logs.list_provisioning),
     ("GET", "/auditLogs/provisioning/export", Permission.READ_LOGS, logs.export_provisioning),

@@ -140,7 +140,7 @@ class _Pages:
 
     def _sign_in(self, me: SignedIn | None) -> Any:
         path = flask.request.full_path.removesuffix("?")
-        response = flask.redirect(self._provider.persons.sign_in_address(path), 303)
+        response = flask.redirect(self._provider.persons.sign_in_address(path, is_fresh=me is not None), 303)
         return response if me is None else self._provider.persons.guard.dismiss(response)
 
     def _refuse(self, error: OAuth2Error) -> Any:

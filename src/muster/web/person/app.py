@@ -21,7 +21,7 @@ PATHS = ("/signin", "/signout", "/myapps")
 # Endpoints that need nobody signed in.
 OPEN = frozenset(
     {"asset", "choose_language", "show_sign_in", "sign_in", "show_code", "code", "show_password", "password"}
-    | {"show_link", "use_link"}
+    | {"show_link", "use_link", "go_to_provider", "come_from_provider"}
 )
 
 View = Callable[..., Any]
@@ -41,7 +41,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
 def make_person_face(services: Services, persons: Persons) -> flask.Flask:
     """Returns the face; `persons` are the sessions that other faces ask, too."""
     app = make_face(__name__, TEMPLATES)
-    entrance = Entrance(persons)
+    entrance = Entrance(services, persons)
     app.extensions["rooms"] = Rooms(services=services, persons=persons, entrance=entrance)
     app.before_request(_check)
     app.after_request(_rotate)

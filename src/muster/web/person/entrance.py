@@ -1,13 +1,14 @@
 """Signing in: name and password, then a code of the authenticator app, then another password, as far as each is due."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import flask
 from werkzeug.wrappers import Response
 
 from muster.administration import second_factors
+from muster.administration.identity_provider import find_vouched
 from muster.administration.refusals import Refused
 from muster.administration.signing_in import (
     NAME_LIMIT,
@@ -16,10 +17,12 @@ from muster.administration.signing_in import (
     credentials_of,
     find_link,
     find_person,
+    may_sign_in,
     session_stamp,
     set_password_by_link,
 )
 from muster.model.directory import DirectoryObject
+from muster.model.identity_provider import FederationRefused, IdentityProvider
 from muster.model.password_policy import CHOSEN_CHARACTERS
 from muster.model.sign_in import SignInCode, SignInMethod
 from muster.ui.brake import Attempts
@@ -27,11 +30,14 @@ from muster.ui.frame import message
 from muster.ui.guarding import Guard, own_path
 from muster.ui.language import gettext, marked, ngettext
 from muster.ui.sessions import Session, is_same
+from muster.web.federation import Federation, not_for_them, turned_back
 from muster.web.persons import Persons
+from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
 
 HOME = "/myapps"
+CALLBACK = "/signin/provider/callback"
 _STEP_COOKIE = "muster_step"
 _STEP_LASTS = timedelta(minutes=10)
 _WRONG = marked("Name and password do not fit. Check both and try again.")
@@ -42,8 +48,9 @@ _BLOCKED = marked("Your account is blocked. Ask your administrator.")
 class Entrance:
     """The pages of signing in."""
 
-    def __init__(self, persons: Persons) -> None:
+    def __init__(self, services: Services, persons: Persons) -> None:
         self._persons = persons
+        self._federation = Federation(services, CALLBACK, lambda provider: provider.serves_people)
         self._reception = persons.reception
         self.attempts = Attempts()
         # Whoever has given the password, but not yet all that is due: a session that opens nothing but these pages.
@@ -53,6 +60,8 @@ class Entrance:
             ("/signin/code", "show_code", self.show_code),
             ("/signin/password", "show_password", self.show_password),
             ("/signin/link/<token>", "show_link", self.show_link),
+            ("/signin/provider", "go_to_provider", self.go_to_provider),
+            (CALLBACK, "come_from_provider", self.come_from_provider),
         )
         self.actions: tuple[tuple[str, str, Any], ...] = (
             ("/signin", "sign_in", self.sign_in),
@@ -76,14 +85,16 @@ class Entrance:
         to = own_path(flask.request.args.get("next"), HOME)
         if flask.g.me is not None:
             return flask.redirect(to, 303)
-        return self._form("sign_in.html", 200, name="", next=to)
+        return self._sign_in_form(200, name="", next=to)
 
     def sign_in(self) -> Any:
         """POST /signin"""
         form = flask.request.form
         name, password = form.get("name", "").strip(), form.get("password", "")
         to = own_path(form.get("next"), HOME)
-        shown = {"name": name[:NAME_LIMIT], "next": to}
+        if not self._takes_passwords():
+            return self._sign_in_form(403, name="", next=to)
+        shown = {"name": name[:NAME_LIMIT], "next": to, **self._ways_in(to)}
         refused = self._braked(name, "sign_in.html", **shown)
         if refused is not None:
             return refused
@@ -99,33 +110,105 @@ class Entrance:
             return self._form("sign_in.html", 403, refusal=gettext(_BLOCKED), **shown)
         return self._go_on(person, (SignInMethod.PASSWORD,), to)
 
-    def _go_on(self, person: DirectoryObject, methods: tuple[str, ...], to: str) -> Response:
+    def _go_on(
+        self, person: DirectoryObject, methods: tuple[str, ...], to: str, shown_at: datetime | None = None
+    ) -> Response:
         """The next page that is due, or in."""
         environ, stores = flask.request.environ, self._reception.stores
         has_shown_code = not {SignInMethod.ONE_TIME_CODE, SignInMethod.RECOVERY_CODE}.isdisjoint(methods)
         if second_factors.is_required(stores, person.object_id) and not has_shown_code:
             self._persons.record(environ, SignInCode.SECOND_FACTOR_DUE, person=person, methods=methods)
             return self._step("code", person, methods, to)
-        if credentials_of(self._reception, person.object_id).must_change:
+        # Whoever comes from another provider has shown no password of ours.
+        if SignInMethod.FEDERATED not in methods and credentials_of(self._reception, person.object_id).must_change:
             self._persons.record(environ, SignInCode.PASSWORD_CHANGE_DUE, person=person, methods=methods)
             return self._step("password", person, methods, to)
         self._persons.record(environ, SignInCode.SUCCESS, person=person, methods=methods)
-        return self.admit(person, methods, to)
+        return self.admit(person, methods, to, shown_at)
 
-    def admit(self, person: DirectoryObject, methods: tuple[str, ...], to: str) -> Response:
+    def admit(
+        self, person: DirectoryObject, methods: tuple[str, ...], to: str, shown_at: datetime | None = None
+    ) -> Response:
         """Returns the way on for somebody who has shown all that is due, signed in."""
         if to == HOME or to.startswith(f"{HOME}/"):
             response: Response = flask.redirect(to, 303)
         else:
             # Not a redirect: browsers hold a form's redirects to `form-action`, and an application is elsewhere.
             response = flask.Response(flask.render_template("onward.html", to=to))
-        self._persons.admit(response, person, methods)
+        self._persons.admit(response, person, methods, shown_at)
         response.delete_cookie(_STEP_COOKIE, httponly=True, samesite="Lax")
         return response
 
     def sign_out(self) -> Any:
         """POST /signout"""
         return self._persons.guard.dismiss(flask.redirect("/signin", 303))
+
+    # ------------------------------------------------------------ another provider
+
+    def go_to_provider(self) -> Any:
+        """GET /signin/provider"""
+        provider, to = self._federation.provider(), own_path(flask.request.args.get("next"), HOME)
+        if provider is None:
+            return flask.redirect("/signin", 303)
+        try:
+            return self._federation.begin(provider, to, is_fresh="fresh" in flask.request.args)
+        except FederationRefused as refused:
+            return self._turn_back(provider, refused)
+
+    def come_from_provider(self) -> Any:
+        """GET /signin/provider/callback: the provider's answer."""
+        provider = self._federation.provider()
+        if provider is None:
+            return flask.redirect("/signin", 303)
+        name = f"provider {_machine()}"
+        refused = self._braked(name, "sign_in.html", name="", next=HOME, **self._ways_in(HOME))
+        if refused is not None:
+            return refused
+        try:
+            vouched, to = self._federation.finish(provider)
+        except FederationRefused as refusal:
+            self._fail(name)
+            return self._federation.forget(self._turn_back(provider, refusal))
+        person = find_vouched(self._reception.stores, provider, vouched.value)
+        methods = (SignInMethod.FEDERATED,)
+        if person is None or not may_sign_in(person):
+            code = SignInCode.NOT_IN_DIRECTORY if person is None else SignInCode.BLOCKED
+            details = f"{provider.claim} is {vouched.value}, of {provider.issuer}"
+            self._persons.record(
+                flask.request.environ, code, person=person, name=vouched.value, methods=methods, details=details
+            )
+            return self._federation.forget(
+                not_for_them(provider, "/signin", gettext(_BLOCKED) if person is not None else None)
+            )
+        return self._federation.forget(self._go_on(person, methods, to, vouched.authenticated_at))
+
+    def _turn_back(self, provider: IdentityProvider, refused: FederationRefused) -> Response:
+        """The page for a sign-in that the provider did not bring about; why stands in the log."""
+        logger.warning("a sign-in with the identity provider failed: %s", refused.sentence)
+        self._persons.record(
+            flask.request.environ,
+            SignInCode.UPSTREAM_REFUSED,
+            person=None,
+            methods=(SignInMethod.FEDERATED,),
+            details=refused.sentence,
+        )
+        return turned_back(provider, refused, "/signin")
+
+    def _takes_passwords(self) -> bool:
+        provider = self._federation.provider()
+        return provider is None or provider.keeps_passwords
+
+    def _ways_in(self, to: str) -> dict[str, Any]:
+        """What the sign-in page offers: a password, the other provider, or both."""
+        provider = self._federation.provider()
+        if provider is None:
+            return {"provider": None, "takes_passwords": True}
+        fresh = "1" if "fresh" in flask.request.args else None
+        address = flask.url_for("go_to_provider", next=to, fresh=fresh)
+        return {"provider": provider, "provider_address": address, "takes_passwords": provider.keeps_passwords}
+
+    def _sign_in_form(self, status: int, **values: Any) -> Response:
+        return self._form("sign_in.html", status, **values, **self._ways_in(values["next"]))
 
     # ------------------------------------------------------------ the steps between
 
@@ -182,12 +265,12 @@ class Entrance:
 
     def show_link(self, token: str) -> Any:
         """GET /signin/link/<token>"""
-        person = find_link(self._reception, token)
+        person = find_link(self._reception, token) if self._takes_passwords() else None
         return _link_is_over() if person is None else self._form("link.html", 200, person=person, **_RULE)
 
     def use_link(self, token: str) -> Any:
         """POST /signin/link/<token>"""
-        person = find_link(self._reception, token)
+        person = find_link(self._reception, token) if self._takes_passwords() else None
         if person is None:
             return _link_is_over()
         try:

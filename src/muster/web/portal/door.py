@@ -12,7 +12,9 @@ from muster.administration import second_factors
 from muster.administration.access import NAME_LIMIT, OPERATOR, PASSWORD_LENGTH, create_administrator
 from muster.administration.refusals import Refused
 from muster.administration.work import IMPORT_BYTES
+from muster.model.identity_provider import FederationRefused, IdentityProvider
 from muster.model.roles import Caller, Role
+from muster.model.sign_in import SignInCode, SignInMethod
 from muster.sealing import is_password, is_token
 from muster.ui.brake import Attempts
 from muster.ui.frame import FORM_PARTS, is_fragment_wanted, message
@@ -20,15 +22,19 @@ from muster.ui.guarding import Guard, own_path
 from muster.ui.language import gettext, marked, ngettext
 from muster.ui.sessions import Session, is_same, stamp_of
 from muster.web.access import with_ownership
+from muster.web.federation import Federation, not_for_them, turned_back
+from muster.web.persons import Persons
 from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
 
 COOKIE = "muster_session"
+CALLBACK = "/sign-in/provider/callback"
 _STEP_LASTS = timedelta(minutes=10)
 # Endpoints that need no session.
 OPEN = frozenset(
     {"asset", "choose_language", "show_sign_in", "sign_in", "show_code", "code", "show_set_up", "set_up", "come_back"}
+    | {"go_to_provider", "come_from_provider"}
 )
 # Forms that hold a document or a file: so many bytes, and only from somebody who is signed in.
 ROOMY = {
@@ -43,6 +49,8 @@ ROOMY = {
     "upload": IMPORT_BYTES + 65_536,
 }
 
+# How the sign-in log tells administrators from people.
+_PORTAL = "An administrator, at the portal."
 _REFUSED = marked("Name and password do not fit. Check both and try again.")
 
 
@@ -56,6 +64,8 @@ class Door:
         # Whoever has given the password, but not yet the code: it opens nothing but the page that asks for one.
         self._steps = Guard(f"{COOKIE}_step", same_site="Strict", public_url=services.public_url)
         self._attempts = Attempts()
+        self._federation = Federation(services, CALLBACK, lambda provider: provider.serves_administrators)
+        self._visitors = Persons(services)
         self._making_first = Lock()
 
     # ------------------------------------------------------------ before and after every page
@@ -106,7 +116,7 @@ class Door:
             return flask.redirect(own_path(flask.request.args.get("next")), 303)
         if self._set_up_hash is not None and self._services.stores.access.count_administrators() == 0:
             return self._form("set_up_needed.html", 200)
-        return self._form("sign_in.html", 200, name="", next=own_path(flask.request.args.get("next")))
+        return self._sign_in_form(200, name="", next=own_path(flask.request.args.get("next")))
 
     def sign_in(self) -> Any:
         """POST /sign-in"""
@@ -116,20 +126,76 @@ class Door:
         machine = flask.request.remote_addr or "?"
         seconds = self._attempts.wait(machine, name, now)
         if seconds is not None:
-            page = self._form("sign_in.html", 429, refusal=_waiting(seconds), **shown)
+            page = self._sign_in_form(429, refusal=_waiting(seconds), **shown)
             page.headers["Retry-After"] = str(seconds)
             return page
         found = self._services.stores.access.administrator(name) if 0 < len(name) <= NAME_LIMIT else None
         if not is_password(password, None if found is None else found[1]) or found is None:
             self._attempts.fail(machine, name, now)
             logger.warning("a sign-in failed", extra={"machine": machine})
-            return self._form("sign_in.html", 401, refusal=gettext(_REFUSED), **shown)
+            return self._sign_in_form(401, refusal=gettext(_REFUSED), **shown)
         self._attempts.succeed(machine, name)
         if second_factors.is_required(self._services.stores, found[0].id):
-            step: Response = flask.redirect(flask.url_for("show_code", next=shown["next"]), 303)
-            return self._steps.admit(step, found[0].display_name, stamp_of(found[1]), now)
+            return self._ask_for_code(found, shown["next"])
         logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
         return self._admit(found, shown["next"])
+
+    def _ask_for_code(self, found: tuple[Caller, str], to: str) -> Response:
+        step: Response = flask.redirect(flask.url_for("show_code", next=to), 303)
+        return self._steps.admit(step, found[0].display_name, stamp_of(found[1]), flask.g.now)
+
+    # ------------------------------------------------------------ another provider
+
+    def go_to_provider(self) -> Any:
+        """GET /sign-in/provider"""
+        provider = self._federation.provider()
+        if provider is None:
+            return flask.redirect("/sign-in", 303)
+        try:
+            return self._federation.begin(provider, own_path(flask.request.args.get("next")), is_fresh=False)
+        except FederationRefused as refused:
+            return self._turn_back(provider, refused)
+
+    def come_from_provider(self) -> Any:
+        """GET /sign-in/provider/callback: the provider's answer. The roles are those that are kept here."""
+        provider, now = self._federation.provider(), flask.g.now
+        if provider is None:
+            return flask.redirect("/sign-in", 303)
+        machine = flask.request.remote_addr or "?"
+        name = f"provider {machine}"
+        seconds = self._attempts.wait(machine, name, now)
+        if seconds is not None:
+            return self._sign_in_form(429, refusal=_waiting(seconds), name="", next="/")
+        try:
+            vouched, to = self._federation.finish(provider)
+        except FederationRefused as refused:
+            self._attempts.fail(machine, name, now)
+            return self._federation.forget(self._turn_back(provider, refused))
+        is_name = len(vouched.value) <= NAME_LIMIT
+        found = self._services.stores.access.administrator(vouched.value) if is_name else None
+        if found is None:
+            details = f"No administrator of this name; {provider.claim} of {provider.issuer}"
+            self._record(SignInCode.NOT_IN_DIRECTORY, vouched.value, details)
+            return self._federation.forget(not_for_them(provider, "/sign-in"))
+        if second_factors.is_required(self._services.stores, found[0].id):
+            self._record(SignInCode.SECOND_FACTOR_DUE, found[0].display_name, _PORTAL)
+            return self._federation.forget(self._ask_for_code(found, to))
+        logger.info("an administrator signed in", extra={"administrator_id": found[0].id, "machine": machine})
+        self._record(SignInCode.SUCCESS, found[0].display_name, _PORTAL)
+        # No redirect: browsers keep a strict cookie back from one that another site began.
+        return self._federation.forget(
+            self._admit(found, to, flask.Response(flask.render_template("again.html", to=to)))
+        )
+
+    def _turn_back(self, provider: IdentityProvider, refused: FederationRefused) -> Response:
+        logger.warning("a sign-in with the identity provider failed: %s", refused.sentence)
+        self._record(SignInCode.UPSTREAM_REFUSED, "", f"{_PORTAL} {refused.sentence}")
+        return turned_back(provider, refused, "/sign-in")
+
+    def _record(self, code: SignInCode, name: str, details: str) -> None:
+        self._visitors.record(
+            flask.request.environ, code, person=None, name=name, methods=(SignInMethod.FEDERATED,), details=details
+        )
 
     def show_code(self) -> Any:
         """GET /sign-in/code"""
@@ -224,10 +290,14 @@ class Door:
 
     # ------------------------------------------------------------ cookies
 
-    def _admit(self, found: tuple[Caller, str], to: str) -> Response:
+    def _admit(self, found: tuple[Caller, str], to: str, response: Response | None = None) -> Response:
         caller, password_hash = found
-        response: Response = flask.redirect(to, 303)
+        if response is None:
+            response = flask.redirect(to, 303)
         return self._guard.admit(response, caller.display_name, stamp_of(password_hash), flask.g.now)
+
+    def _sign_in_form(self, status: int, **values: Any) -> Response:
+        return self._form("sign_in.html", status, provider=self._federation.provider(), **values)
 
     def _form(self, template: str, status: int, **values: Any) -> Response:
         """A form for somebody without a session, sealed by a cookie of its own."""
@@ -245,6 +315,8 @@ def hang(app: flask.Flask, services: Services, set_up_hash: str | None) -> None:
     app.add_url_rule("/sign-in", "sign_in", door.sign_in, methods=["POST"])
     app.add_url_rule("/sign-in/code", "show_code", door.show_code, methods=["GET"])
     app.add_url_rule("/sign-in/code", "code", door.code, methods=["POST"])
+    app.add_url_rule("/sign-in/provider", "go_to_provider", door.go_to_provider, methods=["GET"])
+    app.add_url_rule(CALLBACK, "come_from_provider", door.come_from_provider, methods=["GET"])
     app.add_url_rule("/sign-out", "sign_out", door.sign_out, methods=["POST"])
     app.add_url_rule("/set-up/<token>", "show_set_up", door.show_set_up, methods=["GET"])
     app.add_url_rule("/set-up/<token>", "set_up", door.set_up, methods=["POST"])

@@ -140,7 +140,7 @@ class SamlFace:
                 return self._say_no(relying, request, relay_state, Status.NO_PASSIVE)
             return flask.redirect(self._persons.sign_in_address(here), 303)
         if request is not None and request.is_forced and me.since < request.issued_at - _FRESH:
-            return self._persons.guard.dismiss(flask.redirect(self._persons.sign_in_address(here), 303))
+            return self._persons.guard.dismiss(flask.redirect(self._persons.sign_in_address(here, is_fresh=True), 303))
         application = relying.application
         if not application.is_enabled:
             return self._keep_out(me, relying, SignInCode.APPLICATION_DISABLED)
