@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from contract.played_servers import Authority
+from muster.http_server import gathering
 from muster.http_server.connection import ServerLimits, listen
 from muster.http_server.messages import Answer, Lane, Request
 from muster.http_server.server import HttpServer
@@ -299,6 +300,52 @@ def test_work_that_waits_holds_up_neither_quick_requests_nor_the_order(echo: Ech
     echo.gate.set()
     assert first.read()[2].startswith(b"GET /wait")
     assert first.read()[2].startswith(b"GET /here")
+
+
+def test_clients_that_ask_again_after_their_answers_are_answered_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "LIMIT_PATIENCE_SECONDS", PATIENCE_SECONDS)
+
+    class Slow(Echo):
+        """Takes its time where answers share a cost."""
+
+        def answer_together(self, requests: Sequence[Request]) -> Sequence[Answer]:
+            time.sleep(0.2)
+            return super().answer_together(requests)
+
+    slow = Slow()
+    with serving(slow) as port:
+        clients = [Client(port) for _ in range(8)]
+        for _ in range(6):
+            for client in clients:
+                client.send(_request("/together"))
+            assert [client.read()[0] for client in clients] == [200] * 8
+    # The first finds nobody to wait for; from the third batch on all eight are waited for.
+    assert sum(slow.batches) == 48
+    assert slow.batches[-2:] == [8, 8]
+
+
+def test_who_asks_alone_waits_for_nobody() -> None:
+    waiting = gathering.Gathering()
+    connection: Any = object()
+    for now in (1.0, 2.0, 3.0):
+        waiting.works.append((connection, Request("POST", b"/", {}, b"", ("127.0.0.1", 1), False)))
+        assert waiting.left_seconds(now) == 0.0
+        assert len(waiting.take(now)) == 1
+        waiting.note_answered(now + 0.5)
+
+
+def test_those_who_stay_away_are_waited_for_no_longer_than_the_last_answers_took() -> None:
+    waiting = gathering.Gathering()
+    clients: list[Any] = [object() for _ in range(4)]
+    request = Request("POST", b"/", {}, b"", ("127.0.0.1", 1), False)
+    waiting.works = [(client, request) for client in clients]
+    waiting.take(1.0)
+    waiting.note_answered(1.002)
+    waiting.works = [(client, request) for client in clients[:3]]
+    assert waiting.left_seconds(1.002) == pytest.approx(0.002)
+    assert waiting.left_seconds(1.005) == 0.0
+    waiting.works.append((clients[3], request))
+    assert waiting.left_seconds(1.002) == 0.0, "all are there"
 
 
 def test_no_bytes_end_the_server_or_leave_a_client_without_an_end(port: int) -> None:

@@ -3,14 +3,26 @@
 import threading
 from pathlib import Path
 
+import orjson
 import pytest
 
 from fakes.scim_site import PlayedSite, open_site
-from muster.configuration_manager.calls import LIMIT_WAITING
+from muster.configuration_manager.calls import LIMIT_WAITING, CallLog
 from muster.configuration_manager.customer import PREFIX, SCIM
 from muster.configuration_manager.customers import Profile
+from muster.configuration_manager.lookups import read_lookup
+from muster.configuration_manager.writer import Writer
 from muster.http_server.messages import Lane, Request
+from muster.scim.schemas import ENTERPRISE_USER_URN, USER_URN
 from waiting import eventually
+
+USER = {
+    "schemas": [USER_URN],
+    "userName": "ada@x.example",
+    "active": True,
+    "name": {"givenName": "Ada", "familyName": "Lovelace"},
+    "emails": [{"type": "work", "value": "ada@x.example", "primary": True}],
+}
 
 
 def _request(method: str, path: str, body: bytes = b"", token: str = "") -> Request:
@@ -74,6 +86,86 @@ def test_the_thread_of_all_sockets_does_not_wait_for_a_log_that_is_behind(tmp_pa
         done.set()
         writer.join()
         assert eventually(lambda: site.application.choose_lane(request) is Lane.HERE)
+
+
+@pytest.mark.parametrize("profile", [Profile.GENERIC, Profile.EIGHT_BY_EIGHT])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_plain_look_up_is_answered_as_one_that_is_read_in_full(
+    tmp_path: Path, profile: Profile, strict: bool
+) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", profile, strict=strict)
+        sent = USER | {ENTERPRISE_USER_URN: {"manager": {"value": "7"}}} if profile is Profile.GENERIC else USER
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json", "user-agent": "x"}
+        status, _, body = site.ask("acme", "POST", "/Users", "", headers, orjson.dumps(sent))
+        assert status == 201, body
+        resource_id = orjson.loads(body)["id"]
+        for plain, full in (
+            (f"/Users/{resource_id}", f"/Users/{resource_id}?"),
+            ("/Users/nobody", "/Users/nobody?"),
+            ("/Users?filter=userName%20eq%20%22Ada%40X.example%22", "/Users?filter=userName+eq+%22ada@x.example%22&"),
+            ("/Users?filter=userName%20eq%20%22ben%22", "/Users?filter=userName+eq+%22ben%22&"),
+            (f"/Users?filter=id+eq+%22{resource_id}%22", f"/Users?&filter=id+eq+%22{resource_id}%22"),
+        ):
+            answers = []
+            for target in (plain, full):
+                path, _, query = target.partition("?")
+                request = _request("GET", target, token=token)
+                assert (read_lookup(request) is not None) is (target == plain)
+                answers.append(site.ask("acme", "GET", path, query + "&" * target.endswith("?"), headers, None))
+            assert answers[0] == answers[1]
+        version = {**headers, "if-none-match": 'W/"1"'}
+        assert site.ask("acme", "GET", f"/Users/{resource_id}", "", version, None)[0] == 304
+        calls = CallLog(site.database, Writer(site.database))
+        assert eventually(lambda: len(calls.read_calls(customer)) == 12)
+        logged = [(call.method, call.path, call.status, call.user_agent) for call in calls.read_calls(customer)]
+        assert ("GET", f"/Users/{resource_id}", 200, "x") in logged
+        assert ("GET", "/Users/nobody", 404, "x") in logged
+        calls.close()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/Users/a%2Fb",
+        "/Users/",
+        "/users/7",
+        "/Users/7/8",
+        "/Users?filter=userName%20eq%20%22a%22%22",
+        "/Users?filter=userName%20eq%20%22a%5C%22",
+        "/Users?filter=userName%20eq%20%22a%22b%22",
+        "/Users?filter=userName%20eq%20%22%C3%A9%22",
+        "/Users?filter=userName%20eq%20%22a%0a%22",
+        "/Users?filter=userName%20eq%20%22a+b%22",
+        "/Users?filter=userName%20ne%20%22a%22",
+        "/Users?filter=userName%20eq%20%22a%22&attributes=id",
+        "/Groups/7",
+    ],
+)
+def test_what_is_no_plain_look_up_is_read_in_full(target: str) -> None:
+    assert read_lookup(_request("GET", target)) is None
+    assert read_lookup(_request("HEAD", "/Users/7")) is None
+
+
+def test_a_look_up_needs_a_token_of_that_customer(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        token = _customer(site)
+        other = site.create_customer("other", Profile.GENERIC)[1]
+        assert site.application.answer(_request("GET", "/Users/7")).status == 401
+        assert site.application.answer(_request("GET", "/Users/7", token="8x8_no")).status == 401
+        assert site.application.answer(_request("GET", "/Users/7", token=other)).status == 403
+        assert site.application.answer(_request("GET", "/Users/7", token=token)).status == 404
+
+
+def test_too_many_names_to_show_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
+        names = "attributes=" + ",".join(f"a{number}" for number in range(2_000))
+        assert site.ask("acme", "POST", "/Users", names, headers, orjson.dumps(USER))[0] == 400
+        _, _, body = site.ask("acme", "GET", "/Users", "", headers, None)
+        assert orjson.loads(body)["totalResults"] == 0
+        assert site.customers.count_active(customer) == 0
 
 
 def _customer(site: PlayedSite) -> str:

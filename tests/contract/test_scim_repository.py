@@ -717,6 +717,28 @@ def test_nothing_of_a_shared_commit_that_fails_is_kept(tmp_path: Path) -> None:
     opened.database.close()
 
 
+def test_what_failed_after_it_had_written_is_taken_back_and_the_others_are_kept(tmp_path: Path) -> None:
+    opened = _open(tmp_path / "cm.db", batch_limit=64)
+    migrate(opened.database, MIGRATIONS)
+    repository = opened.repository()
+    group = {"schemas": [GROUP_TYPE.schema.id], "displayName": "readers", "members": [{"value": "nobody"}]}
+    runs = []
+
+    def work(_: Connection) -> int:
+        runs.append(repository.insert("User", _user("ada")).id)
+        with pytest.raises(InvalidValue):
+            repository.insert("Group", group)  # its row is written before its members are looked for
+        runs.append(repository.insert("User", _user("ben")).id)
+        return len(repository.take_changes())
+
+    assert opened.writer.share(work) == 2
+    assert len(runs) == 4, "all was done twice, the second time with savepoints"
+    assert repository.query("Group", ResourceQuery()).total == 0
+    kept = [found.id for found in repository.query("User", ResourceQuery()).resources]
+    assert kept == runs[2:]
+    opened.database.close()
+
+
 # Many writers at once
 
 

@@ -19,6 +19,7 @@ from muster.configuration_manager.statements import bound_type
 from muster.configuration_manager.tables import calls, tokens
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database
+from muster.database.statements import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +27,15 @@ LIMIT_WAITING = 30_000
 LIMIT_WAIT_SECONDS = 30.0
 LIMIT_BATCH = 500
 BLOCKS = (100, 20, 5, 1)  # rows of one statement, the largest first
+PLAIN_BLOCKS = (250, *BLOCKS)
 LIMIT_KEPT_BYTES = 16_384
 KEPT_CALLS = 1_000_000
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COLLECT_SECONDS = 0.2
 CUT_AFTER_CALLS = 10_000
 COLUMNS = tuple(column.name for column in calls.columns if not column.primary_key)
+# Of a look-up that was answered nothing more is kept.
+PLAIN_COLUMNS = COLUMNS[: COLUMNS.index("request_body")]
 UNSHOWN = b"(not kept: it may hold a password)"
 
 
@@ -82,7 +86,8 @@ class CallLog:
         self._ended = threading.Event()
         self._drained = threading.Condition()
         self._last_use: dict[int, datetime] = {}
-        self._inserts = [(size, database.prepare(_insert_of(size))) for size in BLOCKS]
+        self._inserts = [(size, database.prepare(_insert_of(size, COLUMNS))) for size in BLOCKS]
+        self._plain_inserts = [(size, database.prepare(_insert_of(size, PLAIN_COLUMNS))) for size in PLAIN_BLOCKS]
         self._encode_at = database.encoder_of(calls.c.at)
         oldest = sa.select(sa.func.max(calls.c.key) - KEPT_CALLS).scalar_subquery()
         self._cut = database.prepare(sa.delete(calls).where(calls.c.key <= oldest))
@@ -177,31 +182,61 @@ class CallLog:
             logger.exception("%d SCIM calls could not be logged", len(batch))
 
     def _insert(self, batch: Sequence[ScimCall], connection: Connection) -> None:
+        encode = self._encode_at
+        plain, whole = [], []
         for call in batch:
-            self.counted[call.status] = self.counted.get(call.status, 0) + 1
-            self.took_us[call.status] = self.took_us.get(call.status, 0) + call.duration_us
-        rows = [_row(call, self._encode_at(call.at)) for call in batch]
-        start = 0
-        for size, insert in self._inserts:
-            while len(rows) - start >= size:
-                insert.execute_values(list(chain.from_iterable(rows[start : start + size])), on=connection)
-                start += size
+            status = call.status
+            self.counted[status] = self.counted.get(status, 0) + 1
+            self.took_us[status] = self.took_us.get(status, 0) + call.duration_us
+            if status < 400 and call.method in READ_METHODS:
+                plain.append(_plain_row(call, encode(call.at)))
+            else:
+                whole.append(_row(call, encode(call.at)))
+        _insert_rows(plain, self._plain_inserts, connection)
+        _insert_rows(whole, self._inserts, connection)
 
 
-def _insert_of(size: int) -> sa.Insert:
+Inserts = Sequence[tuple[int, Prepared]]
+
+
+def _insert_rows(rows: Sequence[tuple[object, ...]], inserts: Inserts, connection: Connection) -> None:
+    start = 0
+    for size, insert in inserts:
+        while len(rows) - start >= size:
+            insert.execute_values(list(chain.from_iterable(rows[start : start + size])), on=connection)
+            start += size
+
+
+def _insert_of(size: int, columns: Sequence[str]) -> sa.Insert:
     """One statement for many rows: the thread that writes them gives way to others once, not at each row."""
     return sa.insert(calls).values(
         [
-            {name: sa.bindparam(f"{name}_{index}", type_=bound_type(calls.c[name])) for name in COLUMNS}
+            {name: sa.bindparam(f"{name}_{index}", type_=bound_type(calls.c[name])) for name in columns}
             for index in range(size)
         ]
+    )
+
+
+def _plain_row(call: ScimCall, at: object) -> tuple[object, ...]:
+    """The values of `PLAIN_COLUMNS`."""
+    access, _, agent, method, path, status, duration_us, *_ = call
+    return (
+        access.customer.key,
+        at,
+        access.token_prefix,
+        access.client,
+        access.administrator,
+        None if agent is None else agent[:200],
+        method[:20],
+        path[:2000],
+        status,
+        duration_us,
     )
 
 
 def _row(call: ScimCall, at: object) -> tuple[object, ...]:
     """The values of `COLUMNS`."""
     is_read = call.method in READ_METHODS
-    access = call.access
     before = after = b""
     if call.changes:
         before = b"\n".join(change.before for change in call.changes if change.before is not None)
@@ -209,16 +244,7 @@ def _row(call: ScimCall, at: object) -> tuple[object, ...]:
     # The answer to a change is the resource after it.
     answer = b"" if is_read or call.changes else call.answer
     return (
-        access.customer.key,
-        at,
-        access.token_prefix,
-        access.client,
-        access.administrator,
-        None if call.user_agent is None else call.user_agent[:200],
-        call.method[:20],
-        call.path[:2000],
-        call.status,
-        call.duration_us,
+        *_plain_row(call, at),
         None if is_read or not call.body else _shown_body(call.body),
         answer[:LIMIT_KEPT_BYTES] or None,
         before[:LIMIT_KEPT_BYTES] or None,

@@ -45,6 +45,28 @@ class _Job(Generic[T]):
         return cast("T", self.result)
 
 
+class _HalfDone(Exception):
+    """Something that failed has left what it had written."""
+
+
+class _Sharing(threading.local):
+    """The commit that a thread's work shares, while there is one."""
+
+    connection: Connection | None = None
+    driver: Any = None
+    is_careful = False
+    is_half_done = False
+
+    def begin(self, connection: Connection, *, is_careful: bool) -> None:
+        """All that the thread runs from now on shares a commit."""
+        self.connection, self.driver = connection, driver_of(connection)
+        self.is_careful, self.is_half_done = is_careful, False
+
+    def end(self) -> None:
+        """It does so no more."""
+        self.connection = self.driver = None
+
+
 class Writer:
     """Runs pieces of work in write transactions; `batch_limit` of them share a commit at most (1: each has its own)."""
 
@@ -54,7 +76,7 @@ class Writer:
         self._queue: deque[_Job[Any]] = deque()
         self._mutex = threading.Lock()
         self._has_leader = False
-        self._sharing = threading.local()
+        self._sharing = _Sharing()
         self.commits = 0  # of this process so far
 
     @property
@@ -66,16 +88,25 @@ class Writer:
         """What the work returned, in the calling thread: all that it writes, by `run` too, is kept in one commit.
 
         Within, `run` returns before the commit, and reads of this thread see what was written. Raises when nothing
-        could be kept.
+        could be kept. The work may be run twice: what is refused has mostly written nothing, so it goes without
+        savepoints; when something that failed had written, all is taken back and done again with one around each.
         """
-        with self._database.together() as connection:
-            self._sharing.connection = connection
+        sharing = self._sharing
+        for is_careful in (False, True):
             try:
-                result = work(connection)
-            finally:
-                del self._sharing.connection
-        self.commits += 1
-        return result
+                with self._database.together() as connection:
+                    sharing.begin(connection, is_careful=is_careful)
+                    try:
+                        result = work(connection)
+                        if sharing.is_half_done:
+                            raise _HalfDone
+                    finally:
+                        sharing.end()
+            except _HalfDone:
+                continue
+            self.commits += 1
+            return result
+        raise AssertionError  # pragma: no cover - with savepoints nothing is left half done
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """What the work returned, after it was committed. Raises whatever the work raised, with nothing of it kept.
@@ -84,10 +115,13 @@ class Writer:
         """
         if self._batch_limit == 1:
             return self._run_alone(work)
+        sharing = self._sharing
+        shared = sharing.connection
+        if shared is not None and not sharing.is_careful:
+            return _run_plainly(shared, sharing, work)
         job = _Job(work)
-        shared: Connection | None = getattr(self._sharing, "connection", None)
         if shared is not None:
-            _run_in_savepoint(shared, driver_of(shared), job)
+            _run_in_savepoint(shared, sharing.driver, job)
             return job.outcome()
         with self._mutex:
             self._queue.append(job)
@@ -139,6 +173,18 @@ class Writer:
                 following.gate.release()
             for job in batch[1:]:
                 job.gate.release()
+
+
+def _run_plainly(connection: Connection, sharing: _Sharing, work: Callable[[Connection], T]) -> T:
+    """What the work returned. SQLite takes a statement that fails back by itself: only what was written by those
+    before it would be left, and then all is done again."""
+    before = sharing.driver.total_changes
+    try:
+        return work(connection)
+    except Exception:
+        if sharing.driver.total_changes != before or not sharing.driver.in_transaction:
+            sharing.is_half_done = True
+        raise
 
 
 def _run_in_savepoint(connection: Connection, driver: Any, job: _Job[Any]) -> None:

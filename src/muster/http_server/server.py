@@ -15,8 +15,9 @@ from contextlib import suppress
 from email.utils import formatdate
 
 from muster.http_server.connection import Connection, ServerLimits
+from muster.http_server.gathering import Gathering
 from muster.http_server.messages import Answer, Application, Lane, Request, write_answer
-from muster.http_server.workers import FAULT, Work, Workers
+from muster.http_server.workers import FAULT, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class HttpServer:
         self._selector = selectors.DefaultSelector()
         self._connections: dict[int, Connection] = {}
         self._workers = Workers(application, threads=threads)
-        self._gathered: list[Work] = []
+        self._gathering = Gathering()
         self._is_accepting = False
         self._is_stopping = False
         self._stop_within_seconds = 0.0
@@ -83,7 +84,7 @@ class HttpServer:
 
     def _turn(self) -> None:
         """Waits for something to do and does it."""
-        ready = self._selector.select(SWEEP_SECONDS)
+        ready = self._selector.select(self._pause_seconds())
         self._now = now = time.monotonic()
         if now >= self._sweep_at:
             self._sweep()
@@ -95,11 +96,15 @@ class HttpServer:
                 self._take_done()
             else:
                 self._accept()
-        if self._gathered:
-            self._workers.answer_together(self._gathered)
-            self._gathered = []
+        if self._gathering.works and self._workers.is_together_free and not self._gathering.left_seconds(now):
+            self._workers.answer_together(self._gathering.take(now))
         if self._is_stopping and self._stop_by is None:
             self._begin_stop()
+
+    def _pause_seconds(self) -> float:
+        """How long nothing has to be done if nothing comes."""
+        gathers = self._gathering.works and self._workers.is_together_free
+        return self._gathering.left_seconds(self._now) if gathers else SWEEP_SECONDS
 
     def _serve(self, connection: Connection, events: int) -> None:
         try:
@@ -276,7 +281,7 @@ class HttpServer:
                 continue
             connection.is_busy = True
             if lane is Lane.TOGETHER:
-                self._gathered.append((connection, request))
+                self._gathering.works.append((connection, request))
             else:
                 self._workers.answer_apart((connection, request))
         if connection.refusal is not None and not connection.is_busy and connection.out is None:
@@ -400,6 +405,8 @@ class HttpServer:
         self._accept_again()
 
     def _take_done(self) -> None:
+        if self._workers.is_together_free:
+            self._gathering.note_answered(self._now)
         for connection, request, answer in self._workers.take_done():
             if connection.descriptor < 0:
                 continue

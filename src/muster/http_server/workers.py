@@ -37,6 +37,7 @@ class Workers:
         self.wakened.setblocking(False)
         self._waker.setblocking(False)
         self._is_woken = False
+        self.is_together_free = True
         self._threads = [
             threading.Thread(target=self._answer_apart, name=f"http-{number}", daemon=True) for number in range(threads)
         ]
@@ -66,7 +67,8 @@ class Workers:
             desk.put(work)
 
     def answer_together(self, works: list[Work]) -> None:
-        """Hands over requests that may share what their answers cost."""
+        """Hands over requests that may share what their answers cost; for when `is_together_free`."""
+        self.is_together_free = False
         self._together.put(works)
 
     def take_done(self) -> Iterator[tuple[Connection, Request, Answer]]:
@@ -108,9 +110,6 @@ class Workers:
 
     def _answer_together(self) -> None:
         while (works := self._together.get()) is not None:
-            with suppress(queue.Empty):
-                while (more := self._together.get_nowait()) is not None:
-                    works += more
             requests = [request for _, request in works]
             try:
                 answers: Sequence[Answer] = self._application.answer_together(requests)
@@ -120,4 +119,5 @@ class Workers:
             self._done.extend(
                 (connection, request, answer) for (connection, request), answer in zip(works, answers, strict=True)
             )
+            self.is_together_free = True
             self.wake()

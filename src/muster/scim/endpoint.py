@@ -100,6 +100,18 @@ class ResourceEndpoint:
         """The JSON of a resource on a list."""
         return self._write_listed(stored, base_url, self._projection(parameters))
 
+    def show(self, resource_id: str, base_url: str) -> ScimResponse | None:
+        """The resource whole, None when there is none of that id."""
+        stored = self._repository.get(self.type.name, resource_id)
+        return None if stored is None else self._answer(200, stored, base_url, self._whole)
+
+    def find(self, text: str, base_url: str) -> ScimResponse:
+        """The first page of what a filter finds. Raises: InvalidFilter."""
+        limits = self._profile.limits
+        page = self.read(ResourceQuery(bound_filter(text, self.type, limits), limit=limits.default_page_size))
+        bodies = self._write_all(page.resources, base_url, self._whole)
+        return answer_with(200, write_list(bodies, total=page.total, startIndex=1))
+
     def _projection(self, parameters: SearchParameters) -> Projection | None:
         return self._compile(parameters.attributes, parameters.excluded)
 
@@ -143,7 +155,7 @@ class ResourceEndpoint:
         held = read_etags(request.headers.get("if-none-match"))
         if held is not None and (stored.version in held or "*" in held):
             return answer_without_body(304, ETag=etag(stored.version))
-        return self._answer(200, stored, request, names)
+        return self._answer(200, stored, request.base_url, self._compile(*names))
 
     def _read(self, request: ScimRequest) -> Document:
         """The resource that was sent. Raises: ScimError."""
@@ -151,8 +163,8 @@ class ResourceEndpoint:
         return self._references.strip(document, request.base_url)
 
     def _create(self, request: ScimRequest, _: str) -> ScimResponse:
+        project = self._compile(*self._shown_names(request))
         document = self._read(request)
-        names = self._shown_names(request)
         finished = self._ruled(document, None)
         try:
             stored = self._repository.insert(self.type.name, finished)
@@ -161,7 +173,7 @@ class ResourceEndpoint:
             if revived is None:
                 raise
             stored = revived
-        return self._answer(201, stored, request, names)
+        return self._answer(201, stored, request.base_url, project)
 
     def _reactivate(self, document: Document) -> StoredResource | None:
         """The deactivated account with the same externalId, brought back with what was sent; None when there is none.
@@ -188,15 +200,15 @@ class ResourceEndpoint:
         )
 
     def _replace(self, request: ScimRequest, resource_id: str) -> ScimResponse:
+        project = self._compile(*self._shown_names(request))
         sent = self._read(request)
-        names = self._shown_names(request)
         stored = self._repository.replace(
             self.type.name,
             resource_id,
             lambda present: self._replaced(sent, present),
             if_version=self._asked_version(request, resource_id),
         )
-        return self._answer(200, stored, request, names)
+        return self._answer(200, stored, request.base_url, project)
 
     def _replaced(self, sent: Document, present: Document) -> Document:
         result = merge_for_replacement(sent, present, self.type)
@@ -204,6 +216,7 @@ class ResourceEndpoint:
 
     def _patch(self, request: ScimRequest, resource_id: str) -> ScimResponse:
         names = self._shown_names(request)
+        project = self._compile(*names)  # refuses too many names before anything is written
         operations = read_operations(read_body(request.body, self._profile.limits), self.type, self._rules)
         split = split_members(operations, self.type, self._rules)
         members, remaining = (None, operations) if split is None else split
@@ -221,7 +234,7 @@ class ResourceEndpoint:
             if_version=self._asked_version(request, resource_id),
         )
         if not self._has_members:
-            return self._answer(200, stored, request, names)
+            return self._answer(200, stored, request.base_url, project)
         if names == ((), ()):
             # A group may be large: the client asks for it if it wants it (RFC 7644 §3.5.2 allows either).
             return answer_without_body(204, ETag=etag(stored.version))
@@ -271,17 +284,12 @@ class ResourceEndpoint:
     def _location(self, base_url: str, resource_id: str) -> str:
         return f"{base_url}{self.type.endpoint}/{resource_id}"
 
-    def _answer(
-        self,
-        status: int,
-        stored: StoredResource,
-        request: ScimRequest,
-        names: tuple[tuple[str, ...], tuple[str, ...]],
-    ) -> ScimResponse:
-        location = self._location(request.base_url, stored.id)
-        body = self._write(stored, location, request.base_url, self._compile(*names))
-        headers = {"Content-Type": MEDIA_TYPE, "ETag": etag(stored.version), "Location": location}
-        return ScimResponse(status, headers, body)
+    def _answer(self, status: int, stored: StoredResource, base_url: str, project: Projection | None) -> ScimResponse:
+        location = self._location(base_url, stored.id)
+        body = self._write(stored, location, base_url, project)
+        return ScimResponse(
+            status, {"Content-Type": MEDIA_TYPE, "ETag": f'W/"{stored.version}"', "Location": location}, body
+        )
 
     def _write_all(self, resources: Sequence[StoredResource], base_url: str, project: Projection | None) -> list[bytes]:
         """The JSON of resources on a list: what `_write` says, without a call for each that is shown as stored."""

@@ -114,6 +114,15 @@ class ScimServer:
         except ScimError as refused:
             return answer_error(refused)
 
+    def show(self, endpoint: str, resource_id: str, base_url: str) -> ScimResponse | None:
+        """What GET of `/Users/{id}` answers, for one endpoint ("Users") without an argument or a condition; None where
+        nothing is found. For who has read the address already. Raises: ScimError."""
+        return self._endpoints[endpoint].show(resource_id, base_url)
+
+    def find(self, endpoint: str, text: str, base_url: str) -> ScimResponse:
+        """What GET of `/Users?filter=…` answers, likewise. Raises: ScimError."""
+        return self._endpoints[endpoint].find(text, base_url)
+
     def _route(self, request: ScimRequest) -> tuple[Mapping[str, Handler], str]:
         """The handlers of a path and what follows the endpoint in it. Raises: ResourceNotFound."""
         head, slash, rest = request.path.strip("/").partition("/")

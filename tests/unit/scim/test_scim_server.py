@@ -30,6 +30,18 @@ def test_the_stored_bytes_are_served_with_the_location_in_them() -> None:
     assert answer.json["meta"]["version"] == answer.headers["ETag"]
 
 
+def test_a_look_up_that_was_read_already_is_answered_as_by_its_address() -> None:
+    service = ScimService()
+    user = service.make_user("ada")
+    by_address = service.server.answer(ScimRequest(method="GET", path=f"/Users/{user}", base_url=BASE_URL))
+    assert service.server.show("Users", user, BASE_URL) == by_address
+    assert service.server.show("Users", "nobody", BASE_URL) is None
+    text = 'userName eq "ADA"'
+    query = {"filter": text}
+    listed = service.server.answer(ScimRequest(method="GET", path="/Users", base_url=BASE_URL, query=query))
+    assert service.server.find("Users", text, BASE_URL) == listed
+
+
 def test_the_location_follows_the_address_of_the_request() -> None:
     service = ScimService()
     user = service.make_user()
