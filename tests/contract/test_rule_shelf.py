@@ -14,7 +14,7 @@ def test_rules_are_compiled_once_a_version_and_anew_for_a_job_that_was_made_agai
     page = find("folder")
     assert page is not None
     store.jobs.add(job("folder.1", "sp"), page.schema_document(), "admin")
-    shelf, first = RuleShelf(store.jobs), store.jobs.get("folder.1")
+    shelf, first = RuleShelf(store.jobs, store.directory), store.jobs.get("folder.1")
     assert first is not None
     _, rules = shelf.of(first)
     assert shelf.of(first)[1] is rules
@@ -24,5 +24,5 @@ def test_rules_are_compiled_once_a_version_and_anew_for_a_job_that_was_made_agai
     assert shelf.of(second)[1] is not rules
     assert shelf.of(replace(second, created_at=NOW + timedelta(days=1)))[1] is not shelf.of(second)[1]
     # What was asked for under a version that has passed is not kept under it.
-    late = RuleShelf(store.jobs)
+    late = RuleShelf(store.jobs, store.directory)
     assert late.of(first)[1] is not late.of(first)[1]

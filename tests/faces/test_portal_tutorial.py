@@ -405,9 +405,39 @@ def test_clauses_and_filters_are_added_and_removed_without_saving(visit: Visit, 
     assert 'name="group-0"' in visit.post(path, **given, do="remove-group:7").text
 
 
+def test_groups_are_found_by_name_and_put_into_a_clause(house: House, visit: Visit, job: Started) -> None:
+    ada, sales = house.user("ada")["id"], house.group("Sales & more")["id"]
+    house.stores.directory.change_members(sales, add=[ada], remove=[])
+    path = f"/applications/{job.sp}/mappings/0/scope"
+
+    def asked(**fields: str) -> str:
+        form = {"csrf_token": visit.token("/"), **fields}
+        return visit.client.post(path, data=form, headers={"HX-Request": "true"}).text
+
+    given = {**clause("EQUALS", attribute="memberOf"), "groups-0-0": "", "find-0-0": "sal"}
+    offers = asked(do="find:0-0", **given)
+    assert f'value="add-member:0-0:{sales}"' in offers and "Sales &amp; more" in offers
+    assert "No group" in asked(do="find:0-0", **{**given, "find-0-0": "xyz"})
+    assert asked(do="find:0-0", **{**given, "find-0-0": ""}).strip() == ""
+    page = visit.post(path, **given, do=f"add-member:0-0:{sales}").text
+    # Shown by its name, not by its id; an attribute that is asked for groups alone has the operator for them.
+    assert ">Sales &amp; more</textarea>" in page and sales not in page
+    assert '<option value="MEMBER_OF" data-takes="groups" selected' in page
+    assert "<b>1</b> pass" in page
+    visit.post(path, **given, do=f"add-member:0-7:{sales}")
+    given = {**clause("NOT MEMBER_OF", attribute="memberOf"), "groups-0-0": "Sales & more\n"}
+    assert "<b>0</b> pass" in visit.post(path, **given, do="").text
+    assert visit.post(path, **given, do="save").status_code == 303
+    scope = house.stores.jobs.schema(job.id).document["synchronizationRules"][0]["objectMappings"][0]["scope"]
+    assert scope["groups"][0]["clauses"][0]["targetOperand"]["values"] == [sales]
+    assert ">Sales &amp; more</textarea>" in visit.text(path)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
+        ({**clause("MEMBER_OF", attribute="memberOf"), "groups-0-0": "Nobodies"}, "asks for the group Nobodies"),
+        ({**clause("MEMBER_OF"), "groups-0-0": "Nobodies"}, "memberOf"),
         (clause("Greater_Than", "many"), "no whole number"),
         (clause("REGEX MATCH", "("), "department"),
         (clause("NONSENSE", "x"), "NONSENSE"),

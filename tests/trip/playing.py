@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from fakes.scim_service import TOKEN, ScimService, generic_profile, profile_8x8
 from fakes.scripted_transport import JoinedTransport
 from fakes.store import fresh_store
 from fakes.world import CountingIds, StillClock
+from muster.bootstrap.rule_shelf import RuleShelf
+from muster.bootstrap.views import view_of
 from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.parts import EngineStores, JobParts
@@ -29,10 +32,9 @@ from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
 from muster.planning.policy import Approval, RemovalThreshold
 from muster.planning.protection import Protections
-from muster.planning.rules import compile_rules
 from muster.planning.terms import drift_policy
 from muster.ports.cycles import LogQuery
-from muster.ports.directory import DirectoryQuery, JobView, ObjectWrite
+from muster.ports.directory import DirectoryQuery, ObjectWrite
 from muster.scim.errors import InvalidValue
 from muster.sources.directory import DirectorySource
 from muster.store.open import Store
@@ -117,10 +119,11 @@ class Trip:
         job = self.store.jobs.get(job_id)
         assert job is not None
         schema = read_schema(self.store.jobs.schema(job_id).document)
-        rules = compile_rules(schema)
+        rules = RuleShelf(self.store.jobs, self.store.directory).of(job)[1]
         application = self.store.applications.get(APP)
         assert application is not None
         sync_all = bool(self.terms.get("sync_all", False))
+        everybody = view_of(job, rules.kinds, sync_all=True, named_groups=rules.named_groups)
         return JobParts(
             job=job,
             rules=rules,
@@ -136,14 +139,8 @@ class Trip:
             protections=self.protections,
             delete_grace=self.delete_grace,
             drift=drift_policy(job.settings),
-            source=DirectorySource(
-                self.store.feed,
-                JobView(job_id=job_id, service_principal_id=APP, sync_all=sync_all, kinds=tuple(rules.kinds)),
-            ),
-            everyone=DirectorySource(
-                self.store.feed,
-                JobView(job_id=job_id, service_principal_id=APP, sync_all=True, kinds=tuple(rules.kinds)),
-            ),
+            source=DirectorySource(self.store.feed, replace(everybody, sync_all=sync_all)),
+            everyone=DirectorySource(self.store.feed, everybody),
             target=ScimTarget(
                 transport=self.transport,
                 address=ADDRESS,

@@ -11,6 +11,7 @@ from typing import Any
 
 from muster.administration import rules
 from muster.administration.desk import Desk
+from muster.administration.group_clauses import Sieve
 from muster.administration.refusals import bad_request, conflict, not_found
 from muster.expression.graph import to_graph
 from muster.expression.nodes import Attribute, Text
@@ -25,7 +26,6 @@ from muster.model.rules import (
     SynchronizationRule,
 )
 from muster.model.schema_document import CLEAR_WHEN_NULL, read_schema
-from muster.planning.scoping import FilterRefused, compile_filter
 from muster.ports.directory import DirectoryQuery
 
 # So many people are looked at to say how many a filter lets in; beyond it the answer says that it is a part.
@@ -178,20 +178,21 @@ def is_required(placed: PlacedMapping, target: str) -> bool:
     return definition is not None and definition.required
 
 
-def count_scope(desk: Desk, kind: ObjectKind, scope: ScopingFilter, *, named: int = 5) -> ScopeCount:
-    """Returns how many present objects of a kind a filter lets in, without saving it. Raises: Refused."""
-    try:
-        compiled = compile_filter(scope)
-    except FilterRefused as refused:
-        raise bad_request(refused.sentence, code="InvalidScopingFilter") from refused
+def count_scope(
+    desk: Desk, kind: ObjectKind, scope: ScopingFilter, *, transitive: bool = False, named: int = 5
+) -> ScopeCount:
+    """Returns how many present objects of a kind a filter lets in, without saving it. Raises: Refused.
+
+    `transitive`: members of groups within the groups that it names count, too.
+    """
+    sieve = Sieve(desk, scope, transitive=transitive)
     inside = outside = 0
     let_in: list[tuple[str, str]] = []
     left_out: list[tuple[str, str, str]] = []
     after: str | None = None
     while True:
         page = desk.stores.directory.search(DirectoryQuery(kind=kind, after=after, limit=_PAGE))
-        for found in page.objects:
-            decision = compiled.decide({**found.attributes, "objectId": found.object_id})
+        for found, decision in sieve.decide(page.objects):
             if decision.in_scope:
                 inside += 1
                 if len(let_in) < named:

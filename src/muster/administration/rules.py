@@ -9,6 +9,7 @@ from typing import Any
 
 from muster.administration.applications import find_application, find_page, require_managed, template_of
 from muster.administration.desk import Desk
+from muster.administration.group_clauses import with_group_ids
 from muster.administration.jobs import find_job
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found, refusal_of
 from muster.expression.evaluate import evaluate
@@ -71,10 +72,7 @@ def replace_schema(desk: Desk, service_principal_id: str, job_id: str, document:
     desk.require(Permission.WRITE_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
     before = desk.stores.jobs.schema(job.id)
-    kept = {**_with_directories(document, before.document), "id": job.id}
-    problems = _problems(desk, job, kept)
-    if problems:
-        raise _refusal(problems)
+    kept = _checked(desk, job, document, before.document)
     differences = find_differences(before.document, kept)
     if not differences:
         return before.version
@@ -110,7 +108,7 @@ def find_schema_problems(
     """Returns one sentence for each thing that keeps a document from being saved; nothing is saved. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
-    return _problems(desk, job, _with_directories(document, desk.stores.jobs.schema(job.id).document))
+    return _identified(desk, job, document, desk.stores.jobs.schema(job.id).document)[1]
 
 
 def what_if(
@@ -134,10 +132,7 @@ def what_if(
     if document is None and sync_all is None:
         raise bad_request("Give other rules (schema), another scope (syncAll), or both.")
     if document is not None:
-        document = {**_with_directories(document, desk.stores.jobs.schema(job.id).document), "id": job.id}
-        problems = _problems(desk, job, document)
-        if problems:
-            raise _refusal(problems)
+        document = _checked(desk, job, document, desk.stores.jobs.schema(job.id).document)
     if not _TRYING.acquire(blocking=False):
         raise Refused(
             RefusalKind.TOO_MANY,
@@ -318,6 +313,24 @@ def _texts(value: Value) -> tuple[str, ...]:
     return (
         json.dumps(value, ensure_ascii=False, default=plain_text) if isinstance(value, Mapping) else plain_text(value),
     )
+
+
+def _checked(
+    desk: Desk, job: SynchronizationJob, document: Mapping[str, Any], before: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Returns the rules as they are kept. Raises: Refused, naming what is wrong."""
+    kept, problems = _identified(desk, job, document, before)
+    if problems:
+        raise _refusal(problems)
+    return kept
+
+
+def _identified(
+    desk: Desk, job: SynchronizationJob, document: Mapping[str, Any], before: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Returns the rules as they are kept, groups in filters by their ids, and all that is wrong with them."""
+    kept, problems = with_group_ids(desk, {**_with_directories(document, before), "id": job.id}, before)
+    return kept, [*problems, *_problems(desk, job, kept)]
 
 
 def _with_directories(document: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

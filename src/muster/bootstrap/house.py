@@ -18,6 +18,7 @@ from muster.bootstrap.rule_shelf import RuleShelf
 from muster.bootstrap.sources import SourceJobs
 from muster.bootstrap.tapping import make_tap
 from muster.bootstrap.uploads import FolderUploads, KeptUploads, SharedUploads
+from muster.bootstrap.views import view_of
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
@@ -27,7 +28,7 @@ from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
 from muster.model.failures import SchemaRefused
-from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob
+from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
 from muster.model.whatif import WhatIf
@@ -36,10 +37,9 @@ from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
 from muster.planning.notices import read_notification_settings
 from muster.planning.policy import RemovalThreshold
-from muster.planning.rules import JobRules, compile_rules
+from muster.planning.rules import JobRules
 from muster.planning.safeguards import read_safeguards
 from muster.planning.terms import QuarantineTerms, drift_policy, quarantine_terms, retry_terms
-from muster.ports.directory import JobView
 from muster.ports.source import Source
 from muster.ports.target import Capabilities, Target
 from muster.runs.executors import Executors
@@ -172,9 +172,7 @@ class House:
 
     def open_job(self, job_id: str, options: Mapping[str, str]) -> JobParts:
         """Returns a job's parts. Raises: JobFailure."""
-        job = self.store.jobs.get(job_id)
-        if job is None:
-            raise SchemaRefused(f"There is no job {job_id}.", remedy="List the jobs of the application.")
+        job = self._job(job_id)
         application = self._application(job.service_principal_id)
         schema, rules = self.rules.of(job)
         if application.template_id == FILE_TEMPLATE_ID:
@@ -187,7 +185,7 @@ class House:
         role_problems = find_role_problems(schema) if sync_all else ()
         if role_problems:
             raise SchemaRefused(role_problems[0])
-        source = self._directory_source(job, rules.kinds, sync_all=sync_all)
+        source = self._directory_source(job, rules.kinds, sync_all=sync_all, named_groups=rules.named_groups)
         target = self._scim_target(application, credentials, schema, job_id)
         return self._outbound(job, application, rules, source, target, sync_all=sync_all)
 
@@ -223,18 +221,16 @@ class House:
             drift=drift_policy(job.settings),
             source=source,
             target=target,
-            everyone=self._directory_source(job, tuple(rules.kinds), sync_all=True),
+            everyone=self._directory_source(job, tuple(rules.kinds), sync_all=True, named_groups=rules.named_groups),
         )
 
     def what_if(self, job_id: str, document: Mapping[str, Any] | None, sync_all: bool | None, limit: int) -> WhatIf:
         """Returns what other rules, or another scope, would change. Writes nothing, asks nobody. Raises: JobFailure."""
-        job = self.store.jobs.get(job_id)
-        if job is None:
-            raise SchemaRefused(f"There is no job {job_id}.", remedy="List the jobs of the application.")
+        job = self._job(job_id)
         application = self._application(job.service_principal_id)
         kept = read_schema(self.store.jobs.schema(job_id).document)
-        rules = compile_rules(kept)
-        others = rules if document is None else compile_rules(read_schema(document))
+        _, rules, _ = self.rules.compile(kept)
+        others = rules if document is None else self.rules.compile(read_schema(document))[1]
         saved = self.store.secrets.get(application.service_principal_id).get(SecretKey.SYNC_ALL, "").lower() == "true"
         wanted = saved if sync_all is None else sync_all
         page = self._page(application)
@@ -249,7 +245,8 @@ class House:
             )
         # Whoever is in scope under either.
         kinds = tuple(dict.fromkeys((*rules.kinds, *others.kinds)))
-        source = self._directory_source(job, kinds, sync_all=saved or wanted)
+        named = tuple(sorted({*rules.named_groups, *others.named_groups}))
+        source = self._directory_source(job, kinds, sync_all=saved or wanted, named_groups=named)
         dialect = overlay(page.dialect, application.dialect)
         target = UntouchedTarget(
             Capabilities(members_per_request=dialect.members_per_request, can_delete=dialect.can_delete)
@@ -310,15 +307,10 @@ class House:
             authority=self.sources.authority(job.id),
         )
 
-    def _directory_source(self, job: SynchronizationJob, kinds: Iterable[ObjectKind], *, sync_all: bool) -> Source:
-        view = JobView(
-            job_id=job.id,
-            service_principal_id=job.service_principal_id,
-            sync_all=sync_all,
-            kinds=tuple(kinds),
-            transitive=job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true",
-        )
-        return DirectorySource(self.store.feed, view)
+    def _directory_source(
+        self, job: SynchronizationJob, kinds: Iterable[ObjectKind], *, sync_all: bool, named_groups: tuple[str, ...]
+    ) -> Source:
+        return DirectorySource(self.store.feed, view_of(job, kinds, sync_all=sync_all, named_groups=named_groups))
 
     def _scim_target(
         self,
@@ -349,6 +341,12 @@ class House:
             authentication_type=page.authentication_type,
             dialect=overlay(page.dialect, application.dialect),
         )
+
+    def _job(self, job_id: str) -> SynchronizationJob:
+        job = self.store.jobs.get(job_id)
+        if job is None:
+            raise SchemaRefused(f"There is no job {job_id}.", remedy="List the jobs of the application.")
+        return job
 
     def _application(self, service_principal_id: str) -> EnterpriseApplication:
         application = self.store.applications.get(service_principal_id)
@@ -387,7 +385,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         ids=ids,
         connections=connections,
         sources=SourceJobs(store, connections, settings, folder, clock),
-        rules=RuleShelf(store.jobs),
+        rules=RuleShelf(store.jobs, store.directory),
         executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):

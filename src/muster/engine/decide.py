@@ -167,7 +167,11 @@ class Decider:
             for place in removing
             if intents[place].verdict.skip_reason is SkipReason.NOT_ASSIGNED
         ]
-        evidence = self._evidence(cycle, kind, lost)
+        filtered = [operations[place].source_id for place in removing if intents[place].verdict.missing_groups]
+        evidence = {
+            **self._evidence(cycle, kind, lost),
+            **self._evidence(cycle, kind, filtered, by_filter=True),
+        }
         groups = self._groups(kind, [operations[place].source_id for place in removing])
         purged = [
             operations[place].source_id
@@ -221,16 +225,19 @@ class Decider:
             instead = plan_operation(disabled, targets[place], rules, terms, change_id=operation.change_id)
             operations[place] = delay_deletion(operation, instead, targets[place].link, since=since or now, grace=grace)
 
-    def _evidence(self, cycle: Cycle, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Cause]:
+    def _evidence(
+        self, cycle: Cycle, kind: ObjectKind, source_ids: Sequence[str], *, by_filter: bool = False
+    ) -> Mapping[str, Cause]:
         source = self._parts.source
         if not source_ids or not isinstance(source, EvidentSource):
             return {}
         if cycle.kind is not CycleKind.INCREMENTAL or not cycle.window_until:
-            return source.causes(kind, source_ids, None)
-        found = dict(source.causes(kind, source_ids, Window(after=cycle.window_after, until=source.latest())))
+            return source.causes(kind, source_ids, None, by_filter=by_filter)
+        window = Window(after=cycle.window_after, until=source.latest())
+        found = dict(source.causes(kind, source_ids, window, by_filter=by_filter))
         # Who was held or failed before lost their way in before this window.
         before = [source_id for source_id in source_ids if source_id not in found]
-        return {**source.causes(kind, before, None), **found} if before else found
+        return {**source.causes(kind, before, None, by_filter=by_filter), **found} if before else found
 
     def _once_protected(self, kind: ObjectKind, purged: Sequence[str]) -> frozenset[str]:
         """Returns who was protected by a group or a role before they were purged, which took both from them."""

@@ -82,7 +82,10 @@ def _cause(parts: JobParts, intent: Intent) -> Cause | None:
     change, source = intent.change, parts.source
     if intent.verdict.presence is Presence.PRESENT:
         return None
-    found = source.causes(change.kind, [change.source_id], None) if isinstance(source, EvidentSource) else {}
+    if not isinstance(source, EvidentSource):
+        return cause_of_removal(intent, None)
+    by_filter = bool(intent.verdict.missing_groups)
+    found = source.causes(change.kind, [change.source_id], None, by_filter=by_filter)
     return cause_of_removal(intent, found.get(change.source_id))
 
 

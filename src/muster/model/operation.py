@@ -66,6 +66,8 @@ class Verdict:
     left_scope: bool = False
     # The clause of the scoping filter that keeps it out.
     clause: str | None = None
+    # Of somebody whom nothing but memberships keeps out: ids of the groups that they would have to be in.
+    missing_groups: tuple[str, ...] = ()
     # What the scoping step shows: "Assigned to the application" -> "True" …
     details: Mapping[str, str] = field(default_factory=dict)
 

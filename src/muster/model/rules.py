@@ -1,5 +1,6 @@
 """The rules of a job: synchronization schema, mappings and scoping filters (Graph synchronizationSchema)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,6 +43,11 @@ class Mutability(StrEnum):
     WRITE_ONLY = "WriteOnly"
 
 
+# What a clause that tests memberships looks at: no stored attribute, and none that an expression can name.
+MEMBER_OF = "memberOf"
+_MEMBERSHIP_TEST = re.compile(r"\s*((ANY|ALL)\s+)?(NOT[\s_]+)?MEMBER[\s_]+OF\s*", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterClause:
     """One comparison of a scoping filter; `values` are the clause's texts (none for unary operators)."""
@@ -49,6 +55,11 @@ class FilterClause:
     attribute: str
     operator: str
     values: tuple[str, ...] = ()
+
+    @property
+    def tests_membership(self) -> bool:
+        """Whether it asks for groups of the directory (ours: Graph has no such operator); its values are their ids."""
+        return _MEMBERSHIP_TEST.fullmatch(self.operator) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,13 @@ def find_mapping_faults(
     """Yields one sentence for each fault of an object mapping; a directory that describes nothing is not asked."""
     known = _source_attributes(mapping, source_directory, source_objects)
     yield from _unknown_attributes(mapping, known)
+    if source_directory not in OWN_DIRECTORY_NAMES:
+        for group in mapping.scope.groups:
+            if any(clause.tests_membership for clause in group.clauses):
+                yield (
+                    f"Scoping filter “{group.name}” asks for groups of the directory, but the source is "
+                    f"{source_directory}: compare one of its attributes instead."
+                )
     target = next((item for item in target_objects if item.name == mapping.target_object), None)
     if target is not None:
         yield from _target_faults(mapping, target)
@@ -81,7 +88,7 @@ def _unknown_attributes(mapping: ObjectMapping, known: frozenset[str]) -> Iterat
             yield f"The mapping of {attribute.target_attribute} uses the unknown source attribute {used}."
     for group in mapping.scope.groups:
         for clause in group.clauses:
-            if is_unknown(clause.attribute):
+            if not clause.tests_membership and is_unknown(clause.attribute):
                 yield f"Scoping filter “{group.name}” uses the unknown attribute {clause.attribute}."
 
 

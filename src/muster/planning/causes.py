@@ -8,6 +8,8 @@ from muster.model.log import SkipReason
 from muster.model.operation import Change, Intent, Operation, OperationKind
 
 _SHOWN_ATTRIBUTES = 5
+# What takes a membership away that a scoping filter asks for.
+_LOST_GROUPS = (CauseKind.LEFT_GROUP, CauseKind.GROUP_DELETED)
 
 
 def cause_of(intent: Intent, operation: Operation, evidence: Cause | None = None) -> Cause:
@@ -39,6 +41,8 @@ def cause_of_removal(intent: Intent, evidence: Cause | None) -> Cause:
     if change.lifecycle is Lifecycle.SOFT_DELETED:
         return Cause(kind=CauseKind.SOFT_DELETED, sentence="deleted in the directory")
     if verdict.skip_reason is SkipReason.OUT_OF_SCOPE_FILTER:
+        if evidence is not None and evidence.kind in _LOST_GROUPS and evidence.subject in verdict.missing_groups:
+            return evidence
         clause = verdict.clause or "the scoping filter"
         return Cause(
             kind=CauseKind.SCOPING_FILTER, subject=clause, sentence=f"the scoping filter keeps them out: {clause}"

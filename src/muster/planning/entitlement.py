@@ -82,6 +82,7 @@ def decide_entitlement(change: Change, rules: EntitlementRules, scope: CompiledF
                 skip_reason=SkipReason.OUT_OF_SCOPE_FILTER,
                 left_scope=True,
                 clause=decision.clause,
+                missing_groups=decision.missing_groups,
                 details=details,
             )
     if not active and not rules.carries_inactive:

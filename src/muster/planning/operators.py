@@ -21,11 +21,16 @@ class Kind(StrEnum):
     UNARY = "Unary"
     BINARY = "Binary"
     LIST = "List"
+    # Groups of the directory by their ids: what is tested is not one value, but the groups that somebody is in.
+    GROUPS = "Groups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator of scoping filters; `build` makes the test of one single value, which is never null or empty."""
+    """An operator of scoping filters; `build` makes the test of one single value, which is never null or empty.
+
+    Of kind GROUPS it makes the test of all groups, of the ids named, that an object is a member of.
+    """
 
     name: str
     about: str
@@ -116,6 +121,12 @@ def _is_among(values: tuple[str, ...]) -> Test:
     return lambda value: plain_text(value) in wanted
 
 
+def _shares_group(values: tuple[str, ...]) -> Test:
+    wanted = frozenset(values)
+    # Who is in no group holds nothing.
+    return lambda held: not wanted.isdisjoint(held or ())
+
+
 def _compares_date(*, before: bool) -> Callable[[tuple[str, ...]], Test]:
     def build(values: tuple[str, ...]) -> Test:
         limit = read_common_date(values[0])
@@ -190,6 +201,22 @@ OPERATORS: Final = (
     _operator("IN", "The value is one of these.", _is_among, kind=Kind.LIST, is_extension=True),
     _operator("NOT IN", "The value is none of these.", _negated(_is_among), kind=Kind.LIST, is_extension=True),
     _operator(
+        "MEMBER_OF",
+        "The person is a member of one of these groups.",
+        _shares_group,
+        kind=Kind.GROUPS,
+        types=("Reference",),
+        is_extension=True,
+    ),
+    _operator(
+        "NOT MEMBER_OF",
+        "The person is a member of none of these groups.",
+        _negated(_shares_group),
+        kind=Kind.GROUPS,
+        types=("Reference",),
+        is_extension=True,
+    ),
+    _operator(
         "BEFORE",
         "The date is before this one.",
         _compares_date(before=True),
@@ -228,7 +255,7 @@ def operators_as_graph() -> list[dict[str, Any]]:
             "id": operator.name,
             "name": operator.name,
             "arity": (Kind.UNARY if operator.kind is Kind.UNARY else Kind.BINARY).value,
-            "multivaluedComparisonType": "All",
+            "multivaluedComparisonType": "Any" if operator.kind is Kind.GROUPS else "All",
             "supportedAttributeTypes": list(operator.types),
         }
         for operator in OPERATORS

@@ -151,9 +151,18 @@ class JobRules:
     target_name: str
     kinds: Mapping[ObjectKind, KindRules]
 
+    @property
+    def named_groups(self) -> tuple[str, ...]:
+        """The ids of the groups of the directory that scoping filters name, sorted, each once."""
+        return tuple(sorted({each for rules in self.kinds.values() for each in rules.scope.named_groups}))
 
-def compile_rules(schema: SynchronizationSchema) -> JobRules:
-    """Returns the compiled rules. Raises SchemaRefused naming the mapping or clause that cannot be used."""
+
+def compile_rules(schema: SynchronizationSchema, group_names: Mapping[str, str] | None = None) -> JobRules:
+    """Returns the compiled rules. Raises SchemaRefused naming the mapping or clause that cannot be used.
+
+    `group_names`: by id, what the groups are called that scoping filters name; only shown.
+    """
+    names = group_names or {}
     kinds: dict[ObjectKind, KindRules] = {}
     if not schema.rules:
         raise SchemaRefused("The synchronization schema has no synchronization rule.")
@@ -161,14 +170,16 @@ def compile_rules(schema: SynchronizationSchema) -> JobRules:
         for mapping in rule.object_mappings:
             if mapping.enabled and mapping.kind not in kinds:
                 definition = schema.object_definition(rule.target_directory, mapping.target_object)
-                kinds[mapping.kind] = _compile_kind(mapping, definition or ObjectDefinition(name="", attributes=()))
+                kinds[mapping.kind] = _compile_kind(
+                    mapping, definition or ObjectDefinition(name="", attributes=()), names
+                )
     first = schema.rules[0]
     return JobRules(
         version=schema.version, source_name=first.source_directory, target_name=first.target_directory, kinds=kinds
     )
 
 
-def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules:
+def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition, group_names: Mapping[str, str]) -> KindRules:
     definitions = {item.name: item for item in target.attributes}
     values: list[CompiledMapping] = []
     references: list[CompiledReference] = []
@@ -179,7 +190,7 @@ def _compile_kind(mapping: ObjectMapping, target: ObjectDefinition) -> KindRules
         else:
             values.append(_compile_mapping(item, definition))
     try:
-        scope = compile_filter(mapping.scope)
+        scope = compile_filter(mapping.scope, group_names)
     except FilterRefused as refusal:
         raise SchemaRefused(f"Object mapping “{mapping.name}”: {refusal}") from refusal
     matching = sorted((item for item in values if item.mapping.matching_priority > 0), key=_matching_precedence)

@@ -1,15 +1,16 @@
 """Scoping filters: compiled once, they say of an object whether it is in scope, and which clause decided it."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from muster.expression.date_formats import DateError
 from muster.expression.inline import Operand, constant, finished_function, has_class, load, read_attribute
 from muster.expression.patterns import PatternError
-from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
+from muster.model.rules import MEMBER_OF, FilterClause, FilterGroup, ScopingFilter
 from muster.planning.operators import OPERATORS, OPERATORS_BY_NAME, BadValue, Kind, Operator, Test, normal_name
 
 MAX_GROUPS = 100
@@ -37,6 +38,10 @@ class ScopeDecision:
     results: Mapping[str, bool]
     # What the scoping step of the log shows of it.
     details: Mapping[str, str]
+    # What the clauses on memberships that decided mean, in words; nothing of other clauses.
+    remarks: tuple[str, ...] = ()
+    # Of somebody whom nothing but memberships keeps out: the ids of the groups that they would have to be in.
+    missing_groups: tuple[str, ...] = ()
     _joined: dict[tuple[bool, ...], Mapping[str, str]] = field(default_factory=dict, repr=False, compare=False)
 
     def details_with(self, facts: tuple[bool, ...], others: Callable[..., Mapping[str, str]]) -> Mapping[str, str]:
@@ -51,13 +56,16 @@ class ScopeDecision:
         """The deciding clause in words."""
         if self.clause is None:
             return "there is no scoping filter"
-        return f"{self.clause} is {'true' if self.in_scope else 'false'}"
+        remarks = f" ({'; '.join(self.remarks)})" if self.remarks else ""
+        return f"{self.clause} is {'true' if self.in_scope else 'false'}{remarks}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CompiledGroup:
     texts: tuple[str, ...]
     first: int
+    # By the place of a clause that asks for membership: what it means that it does not hold, and the groups asked for.
+    memberships: Mapping[int, tuple[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,8 @@ class CompiledFilter:
     # What the clauses of all groups answer, in their order.
     answers: Answers
     groups: tuple[_CompiledGroup, ...]
+    # The ids of all groups of the directory that clauses name, sorted.
+    named_groups: tuple[str, ...] = ()
     # The same answers of the clauses always give the same decision: it is made once.
     _decisions: dict[tuple[bool, ...], ScopeDecision] = field(default_factory=dict, repr=False, compare=False)
 
@@ -84,13 +94,19 @@ class CompiledFilter:
         results: dict[str, bool] = {}
         passed: str | None = None
         failed: list[str] = []
+        remarks: list[str] = []
+        missing: list[tuple[str, ...]] = []
         for group in self.groups:
             held = answers[group.first : group.first + len(group.texts)]
             results.update(zip(group.texts, held, strict=True))
             if all(held):
                 passed = passed or " AND ".join(group.texts)
             else:
-                failed.append(group.texts[held.index(False)])
+                place = held.index(False)
+                failed.append(group.texts[place])
+                remark, asked_for = group.memberships.get(place, ("", ()))
+                remarks += [remark] if remark else []
+                missing.append(asked_for)
         in_scope = passed is not None or not self.groups
         details = {"Scoping filter evaluation passed": str(in_scope)}
         if results:
@@ -101,11 +117,18 @@ class CompiledFilter:
             clause=passed or ("; ".join(failed) or None),
             results=MappingProxyType(results),
             details=MappingProxyType(details),
+            remarks=() if in_scope else tuple(remarks),
+            missing_groups=tuple(each for groups in missing for each in groups)
+            if missing and all(missing) and not in_scope
+            else (),
         )
 
 
-def compile_filter(scoping: ScopingFilter) -> CompiledFilter:
+def compile_filter(scoping: ScopingFilter, group_names: Mapping[str, str] | None = None) -> CompiledFilter:
     """The filter ready to run.
+
+    Args:
+        group_names: by id, what groups of the directory are called; one that is absent is shown by its id.
 
     Raises:
         FilterRefused: names the clause with an unknown operator, an unsupported attribute or a value that is no good.
@@ -114,10 +137,39 @@ def compile_filter(scoping: ScopingFilter) -> CompiledFilter:
         raise FilterRefused(f"A job has at most {MAX_GROUPS} scoping filters for an object type; merge some of them.")
     tests: list[tuple[FilterClause, Test]] = []
     groups: list[_CompiledGroup] = []
+    clauses = [clause for group in scoping.groups for clause in group.clauses if clause.tests_membership]
+    named = {value for clause in clauses for value in clause.values}
+    names = _told_apart(named, group_names or {})
     for group in scoping.groups:
-        groups.append(_CompiledGroup(texts=_texts(group), first=len(tests)))
+        shown = FilterGroup(name=group.name, clauses=tuple(_with_names(clause, names) for clause in group.clauses))
+        asked_for = {
+            place: (_remark(told), clause.values if find_operator(clause.operator) is _MEMBER_OF else ())
+            for place, (clause, told) in enumerate(zip(group.clauses, shown.clauses, strict=True))
+            if clause.tests_membership
+        }
+        groups.append(_CompiledGroup(texts=_texts(shown), first=len(tests), memberships=MappingProxyType(asked_for)))
         tests += ((clause, _compile_clause(group, clause)) for clause in group.clauses)
-    return CompiledFilter(answers=_write_answers(tests), groups=tuple(groups))
+    return CompiledFilter(answers=_write_answers(tests), groups=tuple(groups), named_groups=tuple(sorted(named)))
+
+
+def _told_apart(ids: set[str], names: Mapping[str, str]) -> Mapping[str, str]:
+    """By id, how each group is called in clauses: those of one name have their ids beside it."""
+    called = {each: names[each] for each in ids if names.get(each)}
+    often = {name for name, count in Counter(called.values()).items() if count > 1}
+    return {each: f"{name} ({each})" if name in often else name for each, name in called.items()}
+
+
+def _with_names(clause: FilterClause, names: Mapping[str, str]) -> FilterClause:
+    if not clause.tests_membership:
+        return clause
+    return replace(clause, values=tuple(names.get(value, value) for value in clause.values))
+
+
+def _remark(clause: FilterClause) -> str:
+    """What it means that a clause on memberships does not hold, of a clause that shows groups by their names."""
+    if find_operator(clause.operator) is not _MEMBER_OF:
+        return f"is a member of {' or '.join(clause.values)}"
+    return f"is no member of {' or '.join(clause.values)}"
 
 
 def _write_answers(tests: Sequence[tuple[FilterClause, Test]]) -> Answers:
@@ -166,6 +218,9 @@ def render_clause(group: FilterGroup, clause: FilterClause) -> str:
     return f"{group.name}.{clause.attribute} {name} {values}"
 
 
+_MEMBER_OF: Final = OPERATORS_BY_NAME[normal_name("MEMBER_OF")]
+
+
 def find_operator(name: str) -> Operator | None:
     """The operator of that name, `ANY` or `ALL` before it left aside; None if there is none."""
     return OPERATORS_BY_NAME.get(normal_name(_without_reach(name)))
@@ -201,17 +256,16 @@ _DATES: Final = frozenset(("statushiredate", "startdate", "enddate", "statusterm
 def _compile_clause(group: FilterGroup, clause: FilterClause) -> Test:
     where = f"Scoping filter “{group.name}”, clause “{render_clause(group, clause)}”"
     operator = find_operator(clause.operator)
-    if operator is None and normal_name(_without_reach(clause.operator)) in ("MEMBER OF", "NOT MEMBER OF"):
-        raise FilterRefused(
-            f"{where}: scoping filters do not read memberships of groups. Assign the group to the application instead; "
-            "to compare an attribute with several values use IN, ANY IN or NOT IN."
-        )
     if operator is None:
         known = ", ".join(item.name for item in OPERATORS)
         raise FilterRefused(f"{where}: there is no operator {clause.operator!r}; use one of {known}.")
     if not clause.attribute:
         raise FilterRefused(f"{where}: the attribute is missing.")
     folded = clause.attribute.lower()
+    if operator.kind is Kind.GROUPS:
+        _check_membership(where, operator, clause)
+    elif folded == MEMBER_OF.lower():
+        raise FilterRefused(f"{where}: {MEMBER_OF} is tested by MEMBER_OF and NOT MEMBER_OF alone.")
     if folded == "issoftdeleted":
         raise FilterRefused(
             f"{where}: scoping filters do not support IsSoftDeleted: whoever leaves or is switched off is handled by "
@@ -231,6 +285,19 @@ def _compile_clause(group: FilterGroup, clause: FilterClause) -> Test:
     return _spread(test, operator, any_of=_reach(clause.operator) == "ANY")
 
 
+def _check_membership(where: str, operator: Operator, clause: FilterClause) -> None:
+    if clause.attribute != MEMBER_OF:
+        raise FilterRefused(
+            f"{where}: {operator.name} tests in which groups of the directory somebody is: its attribute is "
+            f"{MEMBER_OF}. To compare an attribute with several values use IN, ANY IN or NOT IN."
+        )
+    if _reach(clause.operator) is not None:
+        raise FilterRefused(
+            f"{where}: {operator.name} takes no ANY and no ALL: one of the groups is enough. For all of several "
+            "groups write a clause for each."
+        )
+
+
 def _check_values(where: str, operator: Operator, values: tuple[str, ...]) -> None:
     if not values or any(not value for value in values):
         raise FilterRefused(f"{where}: {operator.name} needs a value; for an empty attribute use IS NULL.")
@@ -246,6 +313,8 @@ def _spread(test: Test, operator: Operator, *, any_of: bool) -> Test:
         return _is_null
     if operator.name == "IS NOT NULL":
         return _is_not_null
+    if operator.kind is Kind.GROUPS:
+        return test
     quantifier: Callable[[Any], bool] = any if any_of else all
 
     def tested(value: Any) -> bool:

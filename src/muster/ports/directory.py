@@ -117,6 +117,15 @@ class DirectoryStore(Protocol):
         """Returns the groups of which an object is a member, directly or at any depth."""
         ...
 
+    def groups_among(
+        self, group_ids: Sequence[str], object_ids: Sequence[str], *, transitive: bool = False
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Returns by object the ids of those of these groups that it is a member of; who is in none is left out.
+
+        A deleted group has no members.
+        """
+        ...
+
     def reports_of(self, user_id: str, after: str | None, limit: int) -> DirectoryPage:
         """Returns those whose manager a user is."""
         ...
@@ -152,6 +161,9 @@ class JobView:
     kinds: tuple[ObjectKind, ...] = field(default=(ObjectKind.USER,))
     # Members of groups within assigned groups count as theirs, at any depth; else direct members only.
     transitive: bool = False
+    # Ids of groups that scoping filters name: who comes into one or leaves it has changed, and each object that is read
+    # tells as `memberOf` in which of them it is (at any depth, if `transitive`).
+    named_groups: tuple[str, ...] = ()
 
 
 class DirectoryFeed(Protocol):
@@ -175,7 +187,8 @@ class DirectoryFeed(Protocol):
     ) -> tuple[Sequence[Change], str | None]:
         """Returns a page of objects with grants and references, each once, and the key to go on after.
 
-        Attributes hold userPrincipalName in its guest form and originalUserPrincipalName; no other computed one.
+        Attributes hold userPrincipalName in its guest form and originalUserPrincipalName, and memberOf if the view
+        names groups; no other computed one.
         """
         ...
 
@@ -184,9 +197,18 @@ class DirectoryFeed(Protocol):
         ...
 
     def causes(
-        self, view: JobView, kind: ObjectKind, source_ids: Sequence[str], window: Window | None
+        self,
+        view: JobView,
+        kind: ObjectKind,
+        source_ids: Sequence[str],
+        window: Window | None,
+        *,
+        by_filter: bool = False,
     ) -> Mapping[str, Cause]:
-        """Returns by id what last took an object out of the job's scope, as far as the feed tells."""
+        """Returns by id what last took an object out of the job's scope, as far as the feed tells.
+
+        `by_filter`: what took it out of a group that the view names; else what took its assignment.
+        """
         ...
 
     def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:

@@ -58,8 +58,13 @@ class Source(Protocol):
 class EvidentSource(Protocol):
     """A source that knows how somebody lost their way into the application."""
 
-    def causes(self, kind: ObjectKind, source_ids: Sequence[str], window: Window | None) -> Mapping[str, Cause]:
-        """Returns by source id what last took an object out of scope within the window; nothing if that is unknown."""
+    def causes(
+        self, kind: ObjectKind, source_ids: Sequence[str], window: Window | None, *, by_filter: bool = False
+    ) -> Mapping[str, Cause]:
+        """Returns by source id what last took an object out of scope within the window; nothing if that is unknown.
+
+        `by_filter`: what took it out of a group that a scoping filter names; else what took its assignment.
+        """
         ...
 
     def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:

@@ -39,9 +39,11 @@ class DirectorySource:
         """Returns one object as it stands, by id or principal name."""
         return self._feed.read_one(self._view, kind, source_id)
 
-    def causes(self, kind: ObjectKind, source_ids: Sequence[str], window: Window | None) -> Mapping[str, Cause]:
-        """Returns by source id what last took an object out of scope."""
-        return self._feed.causes(self._view, kind, source_ids, window)
+    def causes(
+        self, kind: ObjectKind, source_ids: Sequence[str], window: Window | None, *, by_filter: bool = False
+    ) -> Mapping[str, Cause]:
+        """Returns by source id what last took an object out of scope, or out of a group that a filter names."""
+        return self._feed.causes(self._view, kind, source_ids, window, by_filter=by_filter)
 
     def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
         """Returns by source id the ids and names of the groups that an object is a direct member of."""

@@ -1,5 +1,6 @@
 """Which objects of the directory bear on a job, and which of them changed for it: queries of object keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,13 +9,21 @@ from sqlalchemy import CTE, ColumnElement, CompoundSelect, Select
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.ports.source import Window
 from muster.store.changes import Cause
+from muster.store.directory_reach import reach
 from muster.store.tables import assignments, changes, links, memberships, objects
 
 
 def select_keys(
-    application: int, job: int, *, sync_all: bool, kind: ObjectKind, window: Window | None, transitive: bool = False
+    application: int,
+    job: int,
+    *,
+    sync_all: bool,
+    kind: ObjectKind,
+    window: Window | None,
+    transitive: bool = False,
+    named_groups: Sequence[str] = (),
 ) -> Select[Any]:
-    """Returns the keys of what a read gives, in order."""
+    """Returns the keys of what a read gives, in order; `named_groups`: ids of groups that scoping filters name."""
     reached = _reached_members(application) if transitive and kind is ObjectKind.USER and not sync_all else None
     query = sa.select(objects.c.key).order_by(objects.c.key)
     if window is None:
@@ -28,6 +37,9 @@ def select_keys(
             else _changed_groups(application, job, window, sync_all=sync_all)
         )
         deep = [] if reached is None else [objects.c.key.in_(sa.union(*_moved_deep_within(application, job, window)))]
+        if named_groups:
+            moved = _moved_among_named(window, named_groups, transitive=transitive)
+            deep.append(objects.c.key.in_(sa.union(*moved)))
         query = query.where(sa.or_(objects.c.key.in_(changed), *deep))
     if sync_all:
         return query.where(sa.or_(objects.c.lifecycle != Lifecycle.HARD_DELETED.value, _is_linked(job)))
@@ -74,8 +86,8 @@ def _changed_users(application: int, job: int, window: Window, *, sync_all: bool
 
 def reached_groups(application: int) -> CTE:
     """Returns pairs (`root`, `group_key`): an assigned group that counts, and each group within it, itself too."""
-    groups, nested = objects.alias(), objects.alias()
-    reach = (
+    groups = objects.alias()
+    return reach(
         sa.select(groups.c.key.label("root"), groups.c.key.label("group_key"))
         .join(assignments, assignments.c.principal_key == groups.c.key)
         .where(
@@ -84,20 +96,12 @@ def reached_groups(application: int) -> CTE:
             groups.c.lifecycle == Lifecycle.PRESENT.value,
             groups.c.security_enabled,
         )
-        .cte(recursive=True)
-    )
-    # UNION, not UNION ALL: groups that hold each other in a circle come to an end.
-    return reach.union(
-        sa.select(reach.c.root, memberships.c.member_key)
-        .join(memberships, memberships.c.group_key == reach.c.group_key)
-        .join(nested, nested.c.key == memberships.c.member_key)
-        .where(nested.c.kind == ObjectKind.GROUP.value, nested.c.lifecycle == Lifecycle.PRESENT.value)
     )
 
 
 def _reached_members(application: int) -> Select[Any]:
-    reach = reached_groups(application)
-    return sa.select(memberships.c.member_key).join(reach, reach.c.group_key == memberships.c.group_key)
+    reached = reached_groups(application)
+    return sa.select(memberships.c.member_key).join(reached, reached.c.group_key == memberships.c.group_key)
 
 
 def _moved_deep_within(application: int, job: int, window: Window) -> list[Select[Any]]:
@@ -106,8 +110,8 @@ def _moved_deep_within(application: int, job: int, window: Window) -> list[Selec
     Wherever a way to an assigned group was broken, its highest broken place is an assignment, a group that no longer
     counts, or a member taken from a group that is still reached.
     """
-    reach, members = reached_groups(application), objects.alias()
-    within = changes.c.object_key.in_(sa.select(reach.c.group_key))
+    reached, members = reached_groups(application), objects.alias()
+    within = changes.c.object_key.in_(sa.select(reached.c.group_key))
     is_group = sa.exists(
         sa.select(members.c.key).where(
             members.c.key == sa.func.coalesce(changes.c.member_key, changes.c.object_key),
@@ -124,6 +128,41 @@ def _moved_deep_within(application: int, job: int, window: Window) -> list[Selec
         sa.select(changes.c.member_key).where(_causes(window, Cause.MEMBER), within),
         _reached_members(application).where(moved),
         _linked(job).where(moved),
+    ]
+
+
+def _moved_among_named(window: Window, group_ids: Sequence[str], *, transitive: bool) -> list[Select[Any]]:
+    """Who came into a group that a scoping filter names, or left it; all in it, where it was deleted or restored.
+
+    At any depth: everybody in a group that came, went, was deleted or restored, whatever holds it. Wherever a way to a
+    named group was made or broken, it leads through one of those or through somebody's own membership within.
+    """
+    wanted, moved, members = objects.alias(), objects.alias(), changes.alias()
+    named = sa.select(wanted.c.key).where(wanted.c.object_id.in_(group_ids))
+    if not transitive:
+        return [
+            sa.select(changes.c.member_key).where(_causes(window, Cause.MEMBER), changes.c.object_key.in_(named)),
+            sa.select(memberships.c.member_key)
+            .join(changes, changes.c.object_key == memberships.c.group_key)
+            .where(_causes(window, Cause.ELIGIBILITY), changes.c.object_key.in_(named)),
+        ]
+    as_roots = (moved.c.key.label("root"), moved.c.key.label("group_key"))
+    is_concerned = sa.exists(
+        sa.select(members.c.seq).where(
+            members.c.seq > window.after,
+            members.c.seq <= window.until,
+            sa.or_(
+                sa.and_(members.c.cause == Cause.MEMBER.value, members.c.member_key == moved.c.key),
+                sa.and_(members.c.cause == Cause.ELIGIBILITY.value, members.c.object_key == moved.c.key),
+            ),
+        )
+    )
+    below = reach(sa.select(*as_roots).where(moved.c.kind == ObjectKind.GROUP.value, is_concerned))
+    within = reach(sa.select(*as_roots).where(moved.c.key.in_(named)))
+    places = sa.union(sa.select(within.c.group_key), sa.select(below.c.group_key))
+    return [
+        sa.select(changes.c.member_key).where(_causes(window, Cause.MEMBER), changes.c.object_key.in_(places)),
+        sa.select(memberships.c.member_key).join(below, below.c.group_key == memberships.c.group_key),
     ]
 
 

@@ -12,7 +12,7 @@ from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.ports.directory import DirectoryPage, DirectoryQuery, MemberChange, ObjectWrite, WriteRefused
 from muster.store.changes import Cause, FeedChange, hold_feed, latest, record
 from muster.store.directory_delta import changed_members, changed_objects
-from muster.store.directory_reach import groups_around, members_within
+from muster.store.directory_reach import groups_among, groups_around, members_within
 from muster.store.directory_search import search_objects
 from muster.store.directory_writes import DirectoryBatch, DirectoryStatements, Draft
 from muster.store.inbound_tables import scim_records
@@ -153,6 +153,18 @@ class SqlDirectory:
                 .order_by(objects.c.folded_name, objects.c.key)
             ).all()
         return objects_of(rows)
+
+    def groups_among(
+        self, group_ids: Sequence[str], object_ids: Sequence[str], *, transitive: bool = False
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Returns by object the ids of those of these groups, not deleted, that it is a member of."""
+        by_key: dict[int, str] = {}
+        with self._database.read() as connection:
+            for piece in pieces(object_ids):
+                query = sa.select(objects.c.key, objects.c.object_id).where(objects.c.object_id.in_(piece))
+                by_key.update((row.key, row.object_id) for row in connection.execute(query))
+            found = groups_among(connection, group_ids, list(by_key), transitive=transitive)
+        return {by_key[key]: ids for key, ids in found.items()}
 
     def reports_of(self, user_id: str, after: str | None, limit: int) -> DirectoryPage:
         """Returns those, not deleted, whose manager a user is, in the order in which they came into the directory."""

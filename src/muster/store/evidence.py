@@ -48,13 +48,32 @@ def find_causes(
         groups = _groups_of(connection, ids)
         left = _left(connection, ids, window)
         counted = _counted_groups(connection, application, {row.object_key for row in left})
-        for row in left:
-            if row.object_key in counted and row.object_key not in groups.get(row.member_key, ()):
-                group = counted[row.object_key]
-                sentence = f"no longer in the group {group.name}"
-                cause = Cause(kind=CauseKind.LEFT_GROUP, subject=group.object_id, sentence=sentence)
-                _keep_newest(events, row.member_key, row.seq, cause)
+        _add_departures(left, groups, counted, events)
         _add_group_events(connection, application, groups, window, events)
+    return {ids[key]: event.cause for key, event in events.items()}
+
+
+def find_losses(
+    connection: Connection, group_ids: Sequence[str], source_ids: Sequence[str], window: Window | None
+) -> Mapping[str, Cause]:
+    """Returns by object id what last took an object out of one of the groups: it left, or the group was deleted."""
+    ids = _ids_by_key(connection, source_ids)
+    if not ids or not group_ids:
+        return {}
+    events: dict[int, _Event] = {}
+    groups = _groups_of(connection, ids)
+    named = _groups_where(connection, objects.c.object_id.in_(group_ids))
+    _add_departures(_left(connection, ids, window), groups, named, events)
+    lost = {member: of_member & named.keys() for member, of_member in groups.items()}
+    for group, seq in connection.execute(
+        sa.select(changes.c.object_key, changes.c.seq).where(
+            _within(window), changes.c.cause == Change.ELIGIBILITY.value, changes.c.object_key.in_(named)
+        )
+    ):
+        cause = _group_cause(Change.ELIGIBILITY.value, named[group], is_assigned=True)
+        for member, of_member in lost.items():
+            if cause is not None and group in of_member:
+                _keep_newest(events, member, seq, cause)
     return {ids[key]: event.cause for key, event in events.items()}
 
 
@@ -84,6 +103,21 @@ def find_groups(connection: Connection, source_ids: Sequence[str]) -> Mapping[st
         for row in (*rows, *purged):
             found.setdefault(row.object_id, []).append((row.group_id, row.name))
     return found
+
+
+def _add_departures(
+    left: Sequence[Row[Any]],
+    groups: Mapping[int, set[int]],
+    counted: Mapping[int, _Group],
+    events: dict[int, _Event],
+) -> None:
+    """Adds who left a group that counts, and has not come back."""
+    for row in left:
+        if row.object_key in counted and row.object_key not in groups.get(row.member_key, ()):
+            group = counted[row.object_key]
+            sentence = f"no longer in the group {group.name}"
+            cause = Cause(kind=CauseKind.LEFT_GROUP, subject=group.object_id, sentence=sentence)
+            _keep_newest(events, row.member_key, row.seq, cause)
 
 
 def _keep_newest(events: dict[int, _Event], key: int, seq: int, cause: Cause) -> None:
@@ -157,13 +191,18 @@ def _counted_groups(connection: Connection, application: int, groups: Iterable[i
     now = sa.select(assignments.c.principal_key).where(assignments.c.application_key == application)
     found: dict[int, _Group] = {}
     for piece in pieces(groups):
-        rows = connection.execute(
-            sa.select(
-                objects.c.key, objects.c.name, objects.c.object_id, objects.c.lifecycle, objects.c.security_enabled
-            ).where(objects.c.key.in_(piece), sa.or_(objects.c.key.in_(now), objects.c.key.in_(ever)))
-        )
-        found.update((key, _Group(*rest)) for key, *rest in rows)
+        is_counted = sa.or_(objects.c.key.in_(now), objects.c.key.in_(ever))
+        found.update(_groups_where(connection, objects.c.key.in_(piece), is_counted))
     return found
+
+
+def _groups_where(connection: Connection, *conditions: sa.ColumnElement[bool]) -> dict[int, _Group]:
+    rows = connection.execute(
+        sa.select(
+            objects.c.key, objects.c.name, objects.c.object_id, objects.c.lifecycle, objects.c.security_enabled
+        ).where(*conditions)
+    )
+    return {key: _Group(*rest) for key, *rest in rows}
 
 
 def _add_group_events(

@@ -20,13 +20,15 @@ from muster.model.application import DEFAULT_ACCESS, AppRole, RoleGrant
 from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind, original_principal_name
 from muster.model.operation import Change
+from muster.model.rules import MEMBER_OF
 from muster.ports.directory import JobView
 from muster.ports.source import Window
 from muster.store.bearing import reached_groups, select_keys
 from muster.store.changes import latest
 from muster.store.directory import find_row
+from muster.store.directory_reach import groups_among
 from muster.store.encoding import decode, frozen_attributes
-from muster.store.evidence import find_causes, find_groups
+from muster.store.evidence import find_causes, find_groups, find_losses
 from muster.store.rows import MANAGERS, pieces
 from muster.store.tables import applications, assignments, jobs, memberships, objects
 
@@ -80,10 +82,18 @@ class SqlDirectoryFeed:
             return None if row is None else self._page.changes(connection, view, kind, [row.key])[0]
 
     def causes(
-        self, view: JobView, kind: ObjectKind, source_ids: Sequence[str], window: Window | None
+        self,
+        view: JobView,
+        kind: ObjectKind,
+        source_ids: Sequence[str],
+        window: Window | None,
+        *,
+        by_filter: bool = False,
     ) -> Mapping[str, Cause]:
-        """Returns by id what last took an object out of the job's scope, as far as the feed tells."""
+        """Returns by id what last took an object out of the job's scope, or out of a group that the view names."""
         with self._database.read() as connection:
+            if by_filter:
+                return find_losses(connection, view.named_groups, source_ids, window)
             application, _ = _scope(connection, view)
             return find_causes(connection, application, kind, source_ids, window)
 
@@ -107,7 +117,15 @@ class SqlDirectoryFeed:
 
 def _keys_query(connection: Connection, view: JobView, kind: ObjectKind, window: Window | None) -> Select[Any]:
     application, job = _scope(connection, view)
-    return select_keys(application, job, sync_all=view.sync_all, kind=kind, window=window, transitive=view.transitive)
+    return select_keys(
+        application,
+        job,
+        sync_all=view.sync_all,
+        kind=kind,
+        window=window,
+        transitive=view.transitive,
+        named_groups=view.named_groups,
+    )
 
 
 def _scope(connection: Connection, view: JobView) -> tuple[int, int]:
@@ -152,6 +170,8 @@ class _Page:
             rows.update((row[0], row) for row in found)
         grants = self._grants(connection, view, keys)
         members = _members(connection, keys) if kind is ObjectKind.GROUP else {}
+        named = view.named_groups
+        held = groups_among(connection, named, keys, transitive=view.transitive) if named else {}
         changes = []
         for key in keys:
             _, object_id, kept_kind, lifecycle, seq, content, manager_id = rows[key]
@@ -160,13 +180,16 @@ class _Page:
                 references = _NO_MANAGER if manager_id is None else {"manager": (manager_id,)}
             else:
                 references = {"members": tuple(members.get(key, ()))}
+            attributes = _attributes(content, object_id, is_user=kept_kind == _USER)
+            if named:
+                attributes[MEMBER_OF] = held.get(key, ())
             changes.append(
                 Change(
                     source_id=object_id,
                     kind=kind,
                     lifecycle=_LIFECYCLES[lifecycle],
                     seq=seq,
-                    attributes=_attributes(content, object_id, is_user=kept_kind == _USER),
+                    attributes=attributes,
                     grants=tuple(grants.get(key, ())),
                     references=references,
                 )

@@ -8,6 +8,8 @@ from muster.model.directory import AttributeType
 from muster.model.rules import (
     AttributeDefinition,
     AttributeMapping,
+    FilterClause,
+    FilterGroup,
     Mutability,
     ObjectAction,
     ObjectDefinition,
@@ -62,6 +64,20 @@ def test_a_matching_attribute_never_takes_a_value_chosen_to_be_free(expression: 
         ["userName is a matching attribute and cannot use SelectUniqueValue"] if is_fault else []
     )
     assert faults(replace(USERS, attribute_mappings=(USER_NAME, other))) == []
+
+
+def test_groups_of_the_directory_are_asked_for_only_of_the_directory() -> None:
+    clause = FilterClause(attribute="memberOf", operator="not member_of", values=("g1",))
+    other = FilterClause(attribute="userPrincipalName", operator="IS NOT NULL")
+    assert clause.tests_membership and not other.tests_membership
+    groups = (FilterGroup(name="Staff", clauses=(other, clause)), FilterGroup(name="Others", clauses=(other,)))
+    mapping = replace(USERS, scope=ScopingFilter(groups=groups))
+    assert faults(mapping) == []
+    (told,) = find_mapping_faults(mapping, "LDAP", (), ())
+    assert told == (
+        "Scoping filter “Staff” asks for groups of the directory, but the source is LDAP: "
+        "compare one of its attributes instead."
+    )
 
 
 REQUIRED = AttributeDefinition(name="site", required=True)

@@ -165,9 +165,9 @@ def job_rules(rows: Iterable[Row] = USER_ROWS, *, kind: ObjectKind = USER) -> Jo
     return compile_rules(schema(rows, kind=kind))
 
 
-def only(attribute: str, value: str) -> ScopingFilter:
+def only(attribute: str, value: str, *, operator: str = "EQUALS") -> ScopingFilter:
     """Returns a scoping filter of one clause."""
-    clause = FilterClause(attribute=attribute, operator="EQUALS", values=(value,))
+    clause = FilterClause(attribute=attribute, operator=operator, values=(value,))
     return ScopingFilter(groups=(FilterGroup(name=f"{attribute} filter", clauses=(clause,)),))
 
 

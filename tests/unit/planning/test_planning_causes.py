@@ -58,6 +58,18 @@ def test_the_clause_that_keeps_somebody_out_is_the_cause() -> None:
     assert cause.subject in cause.sentence
 
 
+def test_who_lacks_nothing_but_a_group_has_what_happened_to_that_group_as_cause() -> None:
+    rules = compiled(scope=only("memberOf", "g1", operator="MEMBER_OF"))
+    change = person(memberOf=())
+    intent, operation = intend(change, rules), plan(change, linked(link()), rules)
+    assert intent.verdict.missing_groups == ("g1",)
+    assert cause_of(intent, operation, EVIDENCE) == EVIDENCE
+    elsewhere = Cause(kind=CauseKind.LEFT_GROUP, subject="g2", sentence="no longer in the group Other")
+    unassigned = Cause(kind=CauseKind.GROUP_UNASSIGNED, subject="g1", sentence="the group is not assigned")
+    for other in (elsewhere, unassigned, None):
+        assert cause_of(intent, operation, other).kind is CauseKind.SCOPING_FILTER
+
+
 def test_a_protected_leaver_keeps_the_cause_of_leaving() -> None:
     change = person(Lifecycle.SOFT_DELETED)
     kept = protect(plan(change, linked(link())), link(), "protected")

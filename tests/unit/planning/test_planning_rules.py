@@ -129,3 +129,11 @@ def test_a_filter_that_cannot_be_used_is_refused_by_name() -> None:
     broken = replace(scope, groups=(replace(scope.groups[0], clauses=(clause,)),))
     with pytest.raises(SchemaRefused, match="Object mapping “Provision Users”: "):
         compile_rules(schema(scope=broken))
+
+
+def test_the_groups_that_filters_name_are_told_and_shown_by_their_names() -> None:
+    given = schema(scope=only("memberOf", "g1", operator="NOT MEMBER_OF"))
+    rules = compile_rules(given, {"g1": "Robots"})
+    assert rules.named_groups == ("g1",)
+    decision = rules.kinds[ObjectKind.USER].scope.decide({"memberOf": ("g1",)})
+    assert "'Robots' is false (is a member of Robots)" in decision.reason

@@ -123,6 +123,9 @@ def test_an_operator_decides(operator: str, values: tuple[str, ...], value: Any,
 @pytest.mark.parametrize("operator", [item.name for item in OPERATORS])
 @pytest.mark.parametrize("nothing", [None, "", (), ("",), [None]])
 def test_without_a_value_only_is_null_holds(operator: str, nothing: Any) -> None:
+    if operator.endswith("MEMBER_OF"):
+        # Of groups, which are no value: see below.
+        return
     value = "2024-01-01" if operator in ("BEFORE", "AFTER") else "5"
     values = () if operator.startswith("IS ") else (value,)
     if nothing in (("",), [None]) and operator in ("IS NULL", "IS NOT NULL"):
@@ -205,8 +208,10 @@ def test_more_combinations_than_are_remembered_are_still_decided() -> None:
     ("clause", "told"),
     [
         (a_clause("x", "EQUALLS", "a"), "there is no operator 'EQUALLS'"),
-        (a_clause("x", "MEMBER_OF", "a"), "do not read memberships of groups. Assign the group"),
-        (a_clause("x", "ANY NOT MEMBER OF", "a"), "do not read memberships"),
+        (a_clause("x", "MEMBER_OF", "a"), "its attribute is memberOf. To compare an attribute with several values"),
+        (a_clause("memberOf", "ANY NOT MEMBER OF", "a"), "takes no ANY and no ALL: one of the groups is enough"),
+        (a_clause("memberOf", "MEMBER_OF"), "MEMBER_OF needs a value"),
+        (a_clause("memberOf", "EQUALS", "a"), "memberOf is tested by MEMBER_OF and NOT MEMBER_OF alone"),
         (a_clause("", "EQUALS", "a"), "the attribute is missing"),
         (a_clause("manager", "EQUALS", "a"), "do not support the attribute manager"),
         (a_clause("appRoleAssignments", "IS NULL"), "do not support"),
@@ -259,3 +264,78 @@ def test_every_operator_is_listed_for_graph() -> None:
         "supportedAttributeTypes": ["String", "Integer"],
     }
     assert {item["arity"] for item in listed} == {"Unary", "Binary"}
+
+
+# ---------------------------------------------------------------- memberships
+
+NAMES = {"g-sales": "Sales", "g-north": "North", "g-twin": "North"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "groups", "held", "expected"),
+    [
+        ("MEMBER_OF", ("g-sales",), ("g-sales",), True),
+        ("member of", ("g-sales", "g-north"), ("g-north", "g-other"), True),
+        ("MEMBER_OF", ("g-sales",), ("g-north",), False),
+        ("MEMBER_OF", ("g-sales",), (), False),
+        ("MEMBER_OF", ("g-sales",), None, False),
+        ("NOT MEMBER_OF", ("g-sales",), ("g-north",), True),
+        ("NOT_MEMBER_OF", ("g-sales", "g-north"), ("g-north",), False),
+        ("NOT MEMBER_OF", ("g-sales",), (), True),
+        ("NOT MEMBER_OF", ("g-sales",), None, True),
+    ],
+)
+def test_membership_of_one_of_the_groups_is_tested(
+    operator: str, groups: tuple[str, ...], held: tuple[str, ...] | None, expected: bool
+) -> None:
+    compiled = compile_filter(a_filter((a_clause("memberOf", operator, *groups),)))
+    assert compiled.decide({"memberOf": held}).in_scope is expected
+    assert compiled.named_groups == tuple(sorted(groups))
+    if held is None:
+        assert compiled.decide({}).in_scope is expected
+
+
+def test_a_filter_that_asks_for_no_group_names_none() -> None:
+    assert compile_filter(a_filter((a_clause("x", "EQUALS", "a"),))).named_groups == ()
+
+
+def test_a_clause_on_memberships_is_told_with_the_names_of_groups() -> None:
+    scoping = a_filter(
+        (a_clause("memberOf", "MEMBER_OF", "g-sales", "g-gone"), a_clause("memberOf", "NOT MEMBER_OF", "g-north")),
+        (a_clause("department", "EQUALS", "IT"),),
+        names=("Staff", "IT"),
+    )
+    decide = compile_filter(scoping, NAMES).decide
+    outside = decide({})
+    assert outside.reason == (
+        "Staff.memberOf MEMBER_OF 'Sales', 'g-gone'; IT.department EQUALS 'IT' is false "
+        "(is no member of Sales or g-gone)"
+    )
+    # Another department would have let them in as well: that no group is what they lack is not sure.
+    assert outside.missing_groups == ()
+    north = decide({"memberOf": ("g-sales", "g-north")})
+    assert north.clause == "Staff.memberOf NOT MEMBER_OF 'North'; IT.department EQUALS 'IT'"
+    assert north.reason.endswith("is false (is a member of North)")
+    inside = decide({"memberOf": ("g-sales",)})
+    assert (inside.in_scope, inside.remarks, inside.missing_groups) == (True, (), ())
+
+
+def test_who_lacks_nothing_but_membership_lacks_these_groups() -> None:
+    scoping = a_filter(
+        (a_clause("memberOf", "MEMBER_OF", "g-sales"),), (a_clause("memberOf", "MEMBER_OF", "g-north", "g-twin"),)
+    )
+    decision = compile_filter(scoping, NAMES).decide({"memberOf": ()})
+    assert decision.missing_groups == ("g-sales", "g-north", "g-twin")
+    # Two groups of one name are told apart by their ids.
+    assert "'North (g-north)', 'North (g-twin)'" in decision.reason
+    held = compile_filter(a_filter((a_clause("memberOf", "NOT MEMBER_OF", "g-sales"),))).decide(
+        {"memberOf": ("g-sales",)}
+    )
+    assert held.missing_groups == ()
+
+
+def test_filter_operators_list_memberships_as_groups_any_of_which_counts() -> None:
+    listed = {each["id"]: each for each in operators_as_graph()}
+    for name in ("MEMBER_OF", "NOT MEMBER_OF"):
+        assert listed[name]["multivaluedComparisonType"] == "Any"
+        assert listed[name]["supportedAttributeTypes"] == ["Reference"]

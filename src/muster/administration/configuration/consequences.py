@@ -7,6 +7,7 @@ from muster.administration.applications import find_page
 from muster.administration.configuration.export import configured, is_true
 from muster.administration.configuration.rules import form_document
 from muster.administration.desk import Desk
+from muster.administration.group_clauses import with_group_ids
 from muster.administration.jobs import jobs
 from muster.administration.rules import what_if
 from muster.model.application import EnterpriseApplication, SecretKey
@@ -52,7 +53,7 @@ def _of_application(desk: Desk, application: EnterpriseApplication, wanted: Appl
         document = None
         if declared is not None:
             document = form_document(declared, find_page(desk, job.template_id).schema_document(), current)
-            if not find_differences(current, document):
+            if not find_differences(current, with_group_ids(desk, document, current)[0]):
                 document = None
         if document is not None or scope is not None:
             found = what_if(

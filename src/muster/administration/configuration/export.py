@@ -10,6 +10,7 @@ from muster.administration.applications import applications, template_of
 from muster.administration.assignments import assignments
 from muster.administration.configuration.rules import declare_rules
 from muster.administration.desk import Desk
+from muster.administration.group_clauses import with_group_names
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
 from muster.administration.refusals import conflict, not_found
 from muster.administration.secrets import masked_keys
@@ -140,6 +141,6 @@ def _job(desk: Desk, job: SynchronizationJob) -> Job:
             "status": "running" if job.schedule_state is ScheduleState.ACTIVE else "stopped",
             "interval": job.interval,
             "settings": kept or None,
-            **declare_rules(desk.stores.jobs.schema(job.id).document, page.schema_document()),
+            **declare_rules(with_group_names(desk, desk.stores.jobs.schema(job.id).document), page.schema_document()),
         }
     )

@@ -1,27 +1,33 @@
 """The scoping filters of an object mapping: an editor that says at each change how many people are in and out."""
 
+from dataclasses import replace
 from typing import Any
 
 import flask
 
-from muster.administration import mapping_edits, rules
+from muster.administration import mapping_edits, people, rules
+from muster.administration.group_clauses import called
 from muster.administration.mapping_edits import PlacedMapping, ScopeCount
 from muster.administration.refusals import Refused, bad_request
 from muster.model.directory import ObjectKind
-from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
+from muster.model.job import TRANSITIVE_GROUPS_SETTING
+from muster.model.rules import MEMBER_OF, FilterClause, FilterGroup, ScopingFilter
+from muster.model.schema_checks import OWN_DIRECTORY_NAMES
 from muster.planning.operators import OPERATORS, OPERATORS_BY_NAME, Kind, normal_name
+from muster.ports.directory import DirectoryQuery
 from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext
 from muster.web.portal.consequences import are_asked, consequences, refused_consequences
 from muster.web.portal.forms import done
 from muster.web.portal.paths import desk
-from muster.web.portal.shelves import find_shelf, show
+from muster.web.portal.shelves import Shelf, find_shelf, show
 
 GROUPS = 50
 CLAUSES = 50
 LIST_CHARACTERS = 100_000
 # How a clause's value is entered; the page shows the field that fits.
-_KINDS = {Kind.UNARY: "none", Kind.LIST: "list"}
+_KINDS = {Kind.UNARY: "none", Kind.LIST: "list", Kind.GROUPS: "groups"}
+_OFFERED = 8
 # Attributes that no clause can look at (Microsoft, "Scoping filters").
 _EXCLUDED = frozenset(
     {"appRoleAssignments", "IsSoftDeleted", "manager", "members", "userType", "proxyAddresses", "otherMails"}
@@ -41,6 +47,8 @@ def change_scope(sp: str, number: int) -> Any:
     found = find_shelf(sp)
     placed = mapping_edits.find_mapping(desk(), found.sp, found.job.id, number)
     deed, _, place = flask.request.form.get("do", "").partition(":")
+    if deed == "find":
+        return _offers(found, place)
     scope = _changed(_given(), deed, place)
     if deed in ("save", "review"):
         try:
@@ -57,6 +65,14 @@ def change_scope(sp: str, number: int) -> Any:
     return _editor(sp, placed, scope, part="mappings/scope_count.html" if deed == "" else None)
 
 
+def _offers(found: Shelf, key: str) -> str:
+    """The groups whose names begin with what is looked for, to be put into a clause."""
+    wanted = flask.request.form.get(f"find-{key}", "").strip()[:200]
+    query = DirectoryQuery(kind=ObjectKind.GROUP, search=wanted, limit=_OFFERED)
+    offers = people.search(desk(), query).objects if wanted else ()
+    return show("mappings/group_offers.html", found, offers=offers, key=key, is_asked=bool(wanted))
+
+
 def _editor(
     sp: str,
     placed: PlacedMapping,
@@ -70,7 +86,8 @@ def _editor(
     problem: str | None = None
     if is_counted and _is_filled(scope):
         try:
-            count = mapping_edits.count_scope(desk(), placed.mapping.kind, scope)
+            transitive = find_shelf(sp).job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true"
+            count = mapping_edits.count_scope(desk(), placed.mapping.kind, scope, transitive=transitive)
         except Refused as refused:
             problem = refused.sentence
     elif is_counted:
@@ -79,7 +96,7 @@ def _editor(
         (part or "mappings/scope_editor.html") if is_fragment_wanted() else "mappings/scope.html",
         find_shelf(sp),
         placed=placed,
-        scope=scope,
+        scope=called(desk(), scope),
         operators=OPERATORS,
         kinds=_KINDS,
         attributes=_attributes(placed),
@@ -93,9 +110,10 @@ def _editor(
 
 def _attributes(placed: PlacedMapping) -> list[str]:
     known = () if placed.source is None else placed.source.attributes
-    return sorted(
-        (each.name for each in known if not each.multivalued and each.name not in _EXCLUDED), key=str.casefold
-    )
+    names = {each.name for each in known if not each.multivalued and each.name not in _EXCLUDED}
+    if placed.rule.source_directory in OWN_DIRECTORY_NAMES:
+        names.add(MEMBER_OF)
+    return sorted(names, key=str.casefold)
 
 
 def _is_filled(scope: ScopingFilter) -> bool:
@@ -127,16 +145,24 @@ def _clause(key: str) -> FilterClause:
     form = flask.request.form
     operator = form.get(f"operator-{key}", "")
     value = form.get(f"value-{key}", "")[:2_000]
+    attribute = form.get(f"attribute-{key}", "").strip()[:200]
     known = OPERATORS_BY_NAME.get(normal_name(operator))
-    if known is None or known.kind is Kind.UNARY:
-        values: tuple[str, ...] = ()
+    if attribute == MEMBER_OF and (known is None or known.kind is not Kind.GROUPS):
+        # Chosen just now: what else could be asked of it?
+        known = OPERATORS_BY_NAME[normal_name("MEMBER_OF")]
+        operator = known.name
+    if known is not None and known.kind is Kind.GROUPS:
+        lines = form.get(f"groups-{key}", "")[:LIST_CHARACTERS]
+        values: tuple[str, ...] = tuple(dict.fromkeys(part for line in lines.splitlines() if (part := line.strip())))
+    elif known is None or known.kind is Kind.UNARY:
+        values = ()
     elif known.kind is Kind.LIST:
         # What was written before the operator took a list is its first value.
         lines = form.get(f"values-{key}", "")[:LIST_CHARACTERS] or value
         values = tuple(part for line in lines.splitlines() if (part := line.strip()))
     else:
         values = (value,)
-    return FilterClause(attribute=form.get(f"attribute-{key}", "").strip()[:200], operator=operator, values=values)
+    return FilterClause(attribute=attribute, operator=operator, values=values)
 
 
 def _changed(scope: ScopingFilter, deed: str, place: str) -> ScopingFilter:
@@ -152,7 +178,20 @@ def _changed(scope: ScopingFilter, deed: str, place: str) -> ScopingFilter:
             del groups[index]
         elif deed == "add-clause":
             groups[index] = FilterGroup(name=group.name, clauses=(*group.clauses, blank))
+        elif deed == "add-member" and (added := _with_member(group, number)) is not None:
+            groups[index] = added
         elif deed == "remove-clause" and number.isdigit():
             kept = tuple(each for other, each in enumerate(group.clauses) if other != int(number))
             groups[index : index + 1] = [FilterGroup(name=group.name, clauses=kept)] if kept else []
     return ScopingFilter(groups=tuple(groups))
+
+
+def _with_member(group: FilterGroup, place: str) -> FilterGroup | None:
+    """The filter with a group added to what a clause asks for; `place` is the clause's number and the group's id."""
+    number, _, group_id = place.partition(":")
+    if not number.isdigit() or not int(number) < len(group.clauses):
+        return None
+    clauses = list(group.clauses)
+    clause = clauses[int(number)]
+    clauses[int(number)] = replace(clause, values=tuple(dict.fromkeys((*clause.values, group_id[:200]))))
+    return FilterGroup(name=group.name, clauses=tuple(clauses))
