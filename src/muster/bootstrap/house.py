@@ -305,6 +305,7 @@ class House:
             source=source,
             target=DirectoryTarget(self.store.directory, self.clock),
             authority=self.sources.authority(job.id),
+            together=self.database.together,
         )
 
     def _directory_source(
@@ -384,7 +385,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         clock=clock,
         ids=ids,
         connections=connections,
-        sources=SourceJobs(store, connections, settings, folder, clock),
+        sources=SourceJobs(store, connections, settings, folder, clock, database.together),
         rules=RuleShelf(store.jobs, store.directory),
         executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
     )

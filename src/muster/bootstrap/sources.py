@@ -1,7 +1,7 @@
 """Sources outside: from a stored connection to a reader, and to the parts of the job that carries it in."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, partial
@@ -128,12 +128,22 @@ READERS: dict[str, Callable[[Connection], Reader]] = {
 class SourceJobs:
     """Opens the jobs of sources."""
 
-    def __init__(self, store: Store, connections: Connections, settings: Settings, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connections: Connections,
+        settings: Settings,
+        folder: Path,
+        clock: Clock,
+        together: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        """Args: together: one transaction over the store."""
         self._store = store
         self._connections = connections
         self._settings = settings
         self._folder = folder
         self._clock = clock
+        self._together = together
 
     def parts(
         self,
@@ -170,6 +180,7 @@ class SourceJobs:
             ),
             target=DirectoryTarget(self._store.directory, self._clock),
             authority=self.authority(job.id),
+            together=self._together,
         )
 
     def authority(self, job_id: str) -> Authority:
@@ -186,7 +197,7 @@ class SourceJobs:
     ) -> JobParts:
         """Returns the parts of a job for comparing rules: nobody is asked, nothing is written."""
         parts = self.parts(job, application, page, schema, rules)
-        return replace(parts, target=UntouchedTarget(parts.target.capabilities))
+        return replace(parts, target=UntouchedTarget(parts.target.capabilities), together=None)
 
     def probed(self, application: EnterpriseApplication, page: GalleryPage, secrets: Mapping[str, str]) -> Target:
         """Returns the directory, whose probe is that of the source: Test Connection. Raises: JobFailure."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -37,6 +38,12 @@ class Prepared:
             if (encoder := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         ]
         self.parameters: Sequence[str] = self._names or list(compiled.params)
+        # By place instead of by name, where the driver takes values so: what a row of many goes by.
+        self._by_place = None if self._names is None else _row_reader(self._names)
+        encoders = dict(self._encoders)
+        self._encoders_by_place = [
+            (place, encoders[name]) for place, name in enumerate(self._names or ()) if name in encoders
+        ]
         self._decoders = _decoders(statement, dialect)
 
     def in_order(self, names: Sequence[str]) -> "Prepared":
@@ -80,7 +87,7 @@ class Prepared:
         """Runs the statement once a row: how many rows were changed. Raises IntegrityError as SQLAlchemy does."""
         if not rows:
             return 0
-        arguments = [self._arguments(row) for row in rows]
+        arguments = self._arguments_of(rows)
         cursor = driver_of(on).cursor()
         try:
             cursor.executemany(self._sql, arguments)
@@ -128,6 +135,17 @@ class Prepared:
             if name in values:
                 values[name] = encode(values[name])
         return values if self._names is None else [values[name] for name in self._names]
+
+    def _arguments_of(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        if self._by_place is None or self._given:
+            return [self._arguments(row) for row in rows]
+        found = list(map(self._by_place, rows))
+        if not self._encoders_by_place:
+            return found
+        columns = list(zip(*found, strict=True))
+        for place, encode in self._encoders_by_place:
+            columns[place] = tuple(map(encode, columns[place]))
+        return list(zip(*columns, strict=True))
 
     def _decode(self, row: Row) -> Row:
         if not self._decoders:
@@ -220,6 +238,13 @@ class _Kept:
 def driver_of(connection: Connection) -> Any:
     """The driver's connection below SQLAlchemy's, for statements that run as they are."""
     return connection.connection.driver_connection
+
+
+def _row_reader(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Row]:
+    """Returns a function that takes the values of these names out of a row."""
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names) if names else lambda _: ()
 
 
 def _first(cursor: Any) -> Any:

@@ -61,6 +61,8 @@ class JobParts:
     everyone: Source | None = None
     # Of a source: what others supply, whose word counts for more. None: nobody else does.
     authority: Authority | None = None
+    # One transaction over target and stores, where the target is in them (our directory); None: it is elsewhere.
+    together: Callable[[], AbstractContextManager[object]] | None = None
 
 
 class JobOpener(Protocol):

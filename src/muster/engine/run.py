@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 
@@ -83,6 +84,17 @@ class Run:
         requests = self._requests_before + self.parts.target.requests_made()
         return replace(cycle, counters=replace(cycle.counters, requests=requests), progressed_at=self.clock.now())
 
+    def most_at_once(self) -> int:
+        """Returns how many operations make one batch now; a target in our own store always takes a page."""
+        return BATCH if self.parts.together is not None else min(self.batch, BATCH)
+
+    def together(self) -> AbstractContextManager[object]:
+        """Holds one transaction over all that is sent and written down within, where the target is in our own store.
+
+        What fails leaves nothing behind: nothing need be staged before, and nothing is looked up after.
+        """
+        return nullcontext() if self.parts.together is None else self.parts.together()
+
     # ------------------------------------------------------------ staging
 
     def stage(
@@ -119,9 +131,11 @@ class Run:
                 settled.append(self.journal.decided(operation))
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
-        at_once = len(main) <= min(self.batch, BATCH) and not self._outbox.peek(MAIN_WAVE, 1)
-        # The intent before the call, in the same commit: see `send_batch`.
+        at_once = len(main) <= self.most_at_once() and not self._outbox.peek(MAIN_WAVE, 1)
+        joined = at_once and self.parts.together is not None
+        # The intent before the call, in the same commit: see `send_batch`. What is one transaction needs none.
         state = StagedState.SENDING if at_once else StagedState.RELEASED
+        staged = () if joined else main
         counters = tally(cycle.counters, settled)
         counters = counted_held(counters, [item for item, _ in held.values()])
         counters = replace(
@@ -131,20 +145,21 @@ class Run:
             failed=counters.failed + len(problems),
             drifted=counters.drifted + sum(bool(decision.operation.drifted) for decision in decisions),
         )
-        first = self.commit(
-            replace(cycle, counters=counters),
-            [*(NewOperation(operation=operation, wave=MAIN_WAVE, state=state) for operation in main), *later],
-            [
-                *(self._settlement(outcome) for outcome in settled),
-                *map(self.journal.rest, at_rest),
-                *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
-                *problems,
-            ],
-        )
-        if latest is not None:
-            self._decided_at = latest
-        if main and at_once:
-            self._send(list(enumerate(main, first)))
+        with self.together() if joined else nullcontext():
+            first = self.commit(
+                replace(cycle, counters=counters),
+                [*(NewOperation(operation=operation, wave=MAIN_WAVE, state=state) for operation in staged), *later],
+                [
+                    *(self._settlement(outcome) for outcome in settled),
+                    *map(self.journal.rest, at_rest),
+                    *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
+                    *problems,
+                ],
+            )
+            if latest is not None:
+                self._decided_at = latest
+            if main and at_once:
+                self._send([(None, each) for each in main] if joined else list(enumerate(main, first)))
 
     def _held(self, operations: Sequence[Operation]) -> dict[str, tuple[HeldOperation, Hold | None]]:
         """Returns by change id what waits for approval, with what was held before; removals have their own gate."""
@@ -217,14 +232,14 @@ class Run:
         ]
         self._settle_open(open_ends, is_past=True)
 
-    def _settle_open(self, open_ends: Sequence[tuple[int, Unsettled]], *, is_past: bool = False) -> None:
+    def _settle_open(self, open_ends: Sequence[tuple[int | None, Unsettled]], *, is_past: bool = False) -> None:
         """Settles open ends as both sides show them; `is_past`: nothing is under way any more.
 
         Raises JobFailure. Even then each is settled: what may have been made is looked for in the next cycle. But when
         the job is stopped they stay as they are, for whoever takes the cycle up.
         """
         stopped: JobFailure | None = None
-        outcomes: list[tuple[int, Outcome]] = []
+        outcomes: list[tuple[int | None, Outcome]] = []
         for number, item in open_ends:
             if stopped is None:
                 try:
@@ -272,8 +287,9 @@ class Run:
         self._send([(item.number, item.operation) for item in staged])
         return True
 
-    def _send(self, sending: Sequence[tuple[int, Operation]]) -> None:
-        """Sends operations that are marked as being sent, and settles them. Raises JobFailure."""
+    def _send(self, sending: Sequence[tuple[int | None, Operation]]) -> None:
+        """Sends operations that are marked as being sent (or, without a number, that nobody else can see), and settles
+        them. Raises JobFailure."""
         answers, stopped = self.send([operation for _, operation in sending])
         self._count_writes(len(answers))
         numbers = {operation.change_id: number for number, operation in sending}
@@ -288,7 +304,7 @@ class Run:
                 self._settle([(number, self._left_open(item)) for number, item in open_ends])
             # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
             tried = {_operation_of(answer).change_id for answer in answers}
-            untried = [number for change_id, number in numbers.items() if change_id not in tried]
+            untried = [number for change_id, number in numbers.items() if change_id not in tried and number is not None]
             self._mark(untried, StagedState.RELEASED)
             raise stopped
         self._settle_open(open_ends)
@@ -299,7 +315,7 @@ class Run:
         self._stores.cycles.mark(self.cycle, numbers, state, code, why)
         self._outbox.drop(numbers)
 
-    def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+    def _settle(self, outcomes: Sequence[tuple[int | None, Outcome]]) -> None:
         if not outcomes:
             return
         # In the order of their ends, as the log shows them.

@@ -104,7 +104,7 @@ def send_references(
     if "members" not in run.cycle.options:
         options = {**run.cycle.options, "members": _members_verdict(run, stores) or ""}
         run.commit(replace(run.move(position=run.cycle.position), options=options))
-    limit = min(run.batch, REFERENCES_A_BATCH)
+    limit = run.most_at_once() if run.parts.together is not None else min(run.batch, REFERENCES_A_BATCH)
     open_ones, after = stores.links.open_references(run.cycle.job_id, limit, run.cycle.position)
     if only is not None:
         open_ones = [item for item in open_ones if item.source_id in only]
@@ -119,21 +119,8 @@ def send_references(
         ]
         run.commit(replace(run.move(position=run.cycle.position), counters=counted), (), settlements)
     if found:
-        size = run.parts.target.capabilities.members_per_request
-        operations = {operation.change_id: (operation, item) for operation, item in _planned(found, size, ids)}
-        answers, stopped = run.send([operation for operation, _ in operations.values()])
-        settlements, outcomes = [], []
-        for answer in answers:
-            outcome = answer if isinstance(answer, Outcome) else _unresolved(run, answer)
-            outcomes.append(outcome)
-            item = operations[outcome.operation.change_id][1]
-            settlement = run.journal.reference_settlement(outcome, run.cycle, _settled(item))
-            settlements.append(replace(settlement, keeps_hold=(item.source_id, item.attribute) in parts_held))
-        cycle = run.move(position=run.cycle.position)
-        counters = replace(tally(cycle.counters, outcomes), writes=cycle.counters.writes + len(answers))
-        run.commit(replace(cycle, counters=counters), (), settlements)
-        if stopped is not None:
-            raise stopped
+        with run.together():
+            _send(run, _planned(found, run.parts.target.capabilities.members_per_request, ids), parts_held)
     if after is None:
         # Members who came back, or whose group is gone, are not asked about any more.
         stores.holds.end_settled(run.cycle.job_id)
@@ -141,6 +128,26 @@ def send_references(
         run.commit(run.move(phase=CyclePhase.DISCOVERY if is_reconciliation else CyclePhase.CLOSING))
     else:
         run.commit(run.move(position=after))
+
+
+def _send(
+    run: Run, planned: Sequence[tuple[Operation, OpenReference]], parts_held: Collection[tuple[str, str]]
+) -> None:
+    """Sends references and settles them; of `parts_held` (source id and attribute) a part waits still."""
+    items = {operation.change_id: item for operation, item in planned}
+    answers, stopped = run.send([operation for operation, _ in planned])
+    settlements, outcomes = [], []
+    for answer in answers:
+        outcome = answer if isinstance(answer, Outcome) else _unresolved(run, answer)
+        outcomes.append(outcome)
+        item = items[outcome.operation.change_id]
+        settlement = run.journal.reference_settlement(outcome, run.cycle, _settled(item))
+        settlements.append(replace(settlement, keeps_hold=(item.source_id, item.attribute) in parts_held))
+    cycle = run.move(position=run.cycle.position)
+    counters = replace(tally(cycle.counters, outcomes), writes=cycle.counters.writes + len(answers))
+    run.commit(replace(cycle, counters=counters), (), settlements)
+    if stopped is not None:
+        raise stopped
 
 
 def _members_verdict(run: Run, stores: EngineStores) -> str | None:

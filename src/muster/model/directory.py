@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from muster.model.quick import quickly_made
 from muster.model.values import Attributes
 
 RESTORABLE_FOR = timedelta(days=30)
@@ -47,6 +48,7 @@ class DirectoryAttribute:
     writable: bool = True
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryObject:
     """A user or group as it stands; `attributes` has no computed one and no reference."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from muster.model.failures import FailureRecord
+from muster.model.quick import quickly_made
 from muster.model.values import Value, canonical_json
 
 
@@ -60,6 +61,7 @@ class SkipReason(StrEnum):
     GRACE_PERIOD = "GracePeriod"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One station: what was looked at and found there."""
@@ -71,6 +73,7 @@ class Step:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModifiedProperty:
     """One attribute's old and new value, redacted ones as `[Redact]`."""
@@ -96,6 +99,7 @@ class Initiator:
     display_name: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
     """One line of the provisioning log."""

@@ -183,6 +183,7 @@ class Link:
     display_name: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResource:
     """An object as the target shows it, limited to mapped attributes."""

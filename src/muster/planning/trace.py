@@ -131,12 +131,14 @@ def action_of(operation: Operation) -> ProvisioningAction:
 def modified_properties(operation: Operation) -> tuple[ModifiedProperty, ...]:
     """Returns old and new values as the log may show them."""
     return tuple(
-        ModifiedProperty(
-            display_name=change.attribute,
-            old_value="[Redact]" if change.redacted and change.old is not None else shown(change.old),
-            new_value="[Redact]" if change.redacted else shown(change.new),
-        )
-        for change in operation.changes
+        [
+            ModifiedProperty(
+                display_name=change.attribute,
+                old_value="[Redact]" if change.redacted and change.old is not None else shown(change.old),
+                new_value="[Redact]" if change.redacted else shown(change.new),
+            )
+            for change in operation.changes
+        ]
     )
 
 

@@ -9,10 +9,12 @@ from muster.model.cause import Cause
 from muster.model.conditions import Condition
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.operation import Change
+from muster.model.quick import quickly_made
 from muster.model.values import Attributes
 from muster.ports.source import Window
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectWrite:
     """A create (`object_id` None, or given and new) or a change of an object.

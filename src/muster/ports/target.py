@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure, ObjectFailure
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Operation, TargetResource
+from muster.model.quick import quickly_made
 from muster.model.rules import AttributeDefinition
 
 
@@ -38,6 +39,7 @@ class ListedPage:
     is_whole: bool = True
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """A confirmed write. `resource` None: the target confirmed without showing the object."""

@@ -306,7 +306,10 @@ class DirectoryBatch:
 def _merged(stored: dict[str, Value], write: ObjectWrite) -> dict[str, Value]:
     merged = dict(stored)
     for name, value in write.attributes.items():
-        if value is None or value in ("", (), []):
+        if value.__class__ is str and value and name != "objectId":
+            # Nearly all are texts.
+            merged[name] = value
+        elif value is None or value in ("", (), []):
             merged.pop(name, None)
         elif name != "objectId":
             merged[name] = frozen(value)

@@ -89,7 +89,9 @@ def keep_page(
     statements.unrefer.execute_many(written.removed, on=connection)
     statements.refer.execute_many(written.added, on=connection)
     changed = bool(written.new or written.changed)
-    named = _name(connection, statements, job_key, written.names)
+    # Before anything has been read nobody holds a name, and nobody was read without.
+    held_names = _held_names(connection, job_key, written.names) if began_seq else {}
+    named = _name(connection, statements, job_key, written.names, held_names)
     if named and began_seq:
         changed |= _touch_owners(connection, job_key, named, began_seq, seq)
     if _remove(connection, job_key, page.removed, seq):
@@ -210,8 +212,8 @@ def _change(
     )
 
 
-def _name(connection: Connection, statements: MirrorStatements, job_key: int, names: Mapping[str, int]) -> list[str]:
-    """Writes names; returns those that are new or mean another entry now."""
+def _held_names(connection: Connection, job_key: int, names: Iterable[str]) -> dict[str, int]:
+    """Returns which entries names mean, of those that mean one."""
     held: dict[str, int] = {}
     for piece in pieces(names):
         rows = connection.execute(
@@ -220,6 +222,17 @@ def _name(connection: Connection, statements: MirrorStatements, job_key: int, na
             )
         )
         held.update((name, key) for name, key in rows)
+    return held
+
+
+def _name(
+    connection: Connection,
+    statements: MirrorStatements,
+    job_key: int,
+    names: Mapping[str, int],
+    held: Mapping[str, int],
+) -> list[str]:
+    """Writes names; returns those that are new or mean another entry now."""
     new = [name for name, key in names.items() if held.get(name) != key]
     statements.name.execute_many(
         [{"job_key": job_key, "name": name, "entry_key": names[name]} for name in new], on=connection

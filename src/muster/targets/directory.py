@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryObject, Lifecycle, ObjectKind
+from muster.model.directory import (
+    ATTRIBUTES_OF,
+    AttributeType,
+    DirectoryAttribute,
+    DirectoryObject,
+    Lifecycle,
+    ObjectKind,
+)
 from muster.model.failures import Conflict, ObjectFailure, TargetObjectGone, ValueRefused
 from muster.model.operation import (
     AttributeChange,
@@ -184,7 +191,8 @@ def _write_of(operation: Operation) -> ObjectWrite | None:
 
 def _new_object(kind: ObjectKind, values: Mapping[str, Any]) -> ObjectWrite:
     is_deleted = kind is ObjectKind.USER and values.get(SOFT_DELETED) in (True, "True")
-    attributes = {name: _checked(kind, name, value) for name, value in values.items() if name != SOFT_DELETED}
+    known = ATTRIBUTES_OF[kind]
+    attributes = {name: _checked(kind, known, name, value) for name, value in values.items() if name != SOFT_DELETED}
     return ObjectWrite(
         kind=kind,
         object_id=None,
@@ -209,7 +217,7 @@ def _changed_object(kind: ObjectKind, target_id: str, changes: Sequence[Attribut
             value = None if change.verb is Verb.REMOVE else change.new
             if change.verb is Verb.ADD and isinstance(change.old, tuple | list):
                 value = (*change.old, *(item for item in change.new if item not in change.old))
-            attributes[change.attribute] = _checked(kind, change.attribute, value)
+            attributes[change.attribute] = _checked(kind, ATTRIBUTES_OF[kind], change.attribute, value)
     if not attributes and manager_id is None and lifecycle is None:
         return None
     return ObjectWrite(
@@ -224,16 +232,21 @@ def _changed_object(kind: ObjectKind, target_id: str, changes: Sequence[Attribut
 
 def _check_attribute(kind: ObjectKind, name: str) -> None:
     if name not in ATTRIBUTES_OF[kind]:
-        raise ValueRefused(
-            f"The directory has no attribute {name} for a {kind.value.lower()}.",
-            code="SchemaAttributeNotFound",
-            remedy="Correct the target attribute of the mapping.",
-        )
+        raise _unknown_attribute(kind, name)
 
 
-def _checked(kind: ObjectKind, name: str, value: Any) -> Any:
-    _check_attribute(kind, name)
-    attribute = ATTRIBUTES_OF[kind][name]
+def _unknown_attribute(kind: ObjectKind, name: str) -> ValueRefused:
+    return ValueRefused(
+        f"The directory has no attribute {name} for a {kind.value.lower()}.",
+        code="SchemaAttributeNotFound",
+        remedy="Correct the target attribute of the mapping.",
+    )
+
+
+def _checked(kind: ObjectKind, known: Mapping[str, DirectoryAttribute], name: str, value: Any) -> Any:
+    attribute = known.get(name)
+    if attribute is None:
+        raise _unknown_attribute(kind, name)
     if not attribute.writable:
         raise ValueRefused(
             f"The directory gives out {name} itself; it cannot be written.",

@@ -71,6 +71,9 @@ def read_elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, in
 
 def expect(data: bytes, at: int, end: int, tag: int) -> tuple[int, int]:
     """Returns start and end of the content of the element at a place, which must have the tag. Raises: Malformed."""
+    # Nearly all elements are short: of these this is all that read_header does.
+    if at + 1 < end and data[at] == tag and (length := data[at + 1]) < 0x80 and at + 2 + length <= end <= len(data):
+        return at + 2, at + 2 + length
     found, start, stop = read_header(data, at, end)
     if found != tag:
         raise Malformed(f"holds an element with the tag {found:#04x} where {tag:#04x} belongs")
