@@ -7,10 +7,11 @@ import sqlalchemy as sa
 
 from fakes.company import NOW, ROLE, Company, application, id_of, job
 from muster.database.connection import Database
-from muster.model.application import AppRole
-from muster.model.directory import ObjectKind
+from muster.model.application import DEFAULT_ACCESS, AppRole, AwaitedAssignment
+from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import CycleKind, Quarantine, QuarantineReason, ScheduleState
+from muster.model.roles import Caller
 from muster.ports.cycles import LogQuery
 from muster.store.open import Store
 
@@ -73,6 +74,52 @@ def test_nobody_is_assigned_who_is_not_there(company: Company) -> None:
     with pytest.raises(LookupError, match="no object"):
         company.assign("ann", "nobody")
     assert company.store.applications.assignments(service_principal_id="sp") == []
+
+
+def awaits(company: Company, kind: ObjectKind, name: str, role: str = ROLE.id) -> None:
+    """The application waits for this one besides those it waits for."""
+    kept = company.store.applications.awaited("sp")
+    by = Caller(id="1", display_name="Ada", roles=frozenset())
+    new = AwaitedAssignment(id=f"{name}-{role}", principal_kind=kind, name=name, role_id=role, created_at=NOW, by=by)
+    company.store.applications.set_awaited("sp", [*kept, new])
+
+
+def test_a_role_that_waits_for_a_name_is_given_to_whoever_comes_by_it(company: Company) -> None:
+    awaits(company, ObjectKind.USER, "ZOE@Example.com")
+    awaits(company, ObjectKind.USER, "zoe@example.com")
+    awaits(company, ObjectKind.USER, "max@example.com", "no longer a role")
+    assert [each.name for each in company.store.applications.awaited("sp")] == [
+        "max@example.com",
+        "ZOE@Example.com",
+    ]
+    before = company.store.feed.latest()
+    company.hire("yan", "max")
+    assert company.store.applications.assignments(service_principal_id="sp") == []
+    company.hire("zoe")
+    (given,) = company.store.applications.assignments(service_principal_id="sp")
+    assert (given.id, given.principal_id, given.role_id) == (f"ZOE@Example.com-{ROLE.id}", id_of("zoe"), ROLE.id)
+    assert company.store.feed.latest() > before
+    assert [each.name for each in company.store.applications.awaited("sp")] == ["max@example.com"]
+    (entry, *_), _ = company.store.audit.search(after=None, limit=1)
+    assert (entry.by.display_name, entry.target_id) == ("Ada", "sp")
+    assert entry.changes == (("User ZOE@Example.com", None, ROLE.display_name),)
+
+
+def test_a_name_of_two_groups_names_none_and_a_deleted_user_comes_by_restoring(company: Company) -> None:
+    awaits(company, ObjectKind.GROUP, "Sales")
+    awaits(company, ObjectKind.USER, "ann@example.com", DEFAULT_ACCESS)
+    company.store.directory.set_lifecycle(ObjectKind.USER, id_of("ann"), Lifecycle.SOFT_DELETED, NOW)
+    assert len(company.store.applications.awaited("sp")) == 2
+    company.store.directory.set_lifecycle(ObjectKind.USER, id_of("ann"), Lifecycle.PRESENT, NOW)
+    (given,) = company.store.applications.assignments(service_principal_id="sp")
+    assert (given.principal_id, given.role_id) == (id_of("ann"), DEFAULT_ACCESS)
+    company.make_group("one", "two", displayName="sales", securityEnabled=True)
+    assert [each.name for each in company.store.applications.awaited("sp")] == ["Sales"]
+    company.change("two", ObjectKind.GROUP, displayName="Sales B")
+    assert [each.name for each in company.store.applications.awaited("sp")] == ["Sales"]
+    company.change("one", ObjectKind.GROUP, displayName="SALES")
+    assert company.store.applications.awaited("sp") == []
+    assert len(company.store.applications.assignments(service_principal_id="sp")) == 2
 
 
 def test_an_application_goes_with_all_that_is_its_own(company: Company) -> None:

@@ -128,6 +128,51 @@ def test_an_export_applied_to_an_empty_installation_gives_the_same_export(
     assert _differences(copy, other) == []
 
 
+def test_who_is_not_there_yet_is_waited_for_and_assigned_on_coming(
+    installation: Path, file: Path, tmp_path: Path
+) -> None:
+    """An installation that has nobody gives the same export; each is assigned as soon as the directory has them."""
+    named = FILE[: FILE.index("      - users:")] + FILE[FILE.index("      - user: ben") :]
+    file.write_text(named.replace("- user: ben@l.example", "- {user: Ben@l.example, role: User}\n      - group: Sales"))
+    empty = tmp_path / "empty"
+    open_house(load_settings(data=empty), empty).database.close()
+    told = " ".join(_config("plan", file, data=empty).out.split())
+    assert "user Ben@l.example is not in the directory yet, and will be User once there" in told
+    assert "group Sales is not in the directory yet" in told
+    assert _config("apply", file, "--yes", data=empty).status == 0
+    exported = _config("export", data=empty).out
+    assert "user: Ben@l.example" in exported
+    assert "group: Sales" in exported
+    assert "as the file says" in _config("plan", file, "--check", data=empty).out
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(exported)
+    other = tmp_path / "other"
+    open_house(load_settings(data=other), other).database.close()
+    assert _config("apply", copy, "--yes", data=other).status == 0
+    assert _config("export", data=other).out == exported
+    assert _differences(copy, other) == []
+    # They come.
+    people = other / "people.csv"
+    people.write_text(PEOPLE)
+    assert command("import", people, "--data", other).status == 0
+    assert _config("export", data=other).out == exported.replace("Ben@l.example", "ben@l.example")
+    house = open_house(load_settings(data=other), other)
+    try:
+        sp = next(each for each in house.store.applications.list() if each.display_name == "Phones")
+        given = house.store.applications.assignments(service_principal_id=sp.service_principal_id)
+        assert [each.principal_display_name for each in given] == ["Ben Short"]
+        assert [each.name for each in house.store.applications.awaited(sp.service_principal_id)] == ["Sales"]
+        entries, _ = house.store.audit.search(after=None, limit=3)
+        added = next(entry for entry in entries if entry.activity == "Add app role assignment grant")
+        assert (added.changes, added.by.display_name) == ((("User Ben@l.example", None, "User"),), "operator")
+    finally:
+        house.database.close()
+    # Nobody is waited for any more than the file says.
+    copy.write_text(exported.replace("      - group: Sales\n", ""))
+    assert _config("apply", copy, "--yes", data=other).status == 0
+    assert "Sales" not in _config("export", data=other).out
+
+
 def test_rules_that_mappings_cannot_say_are_kept_as_a_whole_schema(
     installation: Path, file: Path, tmp_path: Path
 ) -> None:
@@ -163,17 +208,19 @@ def test_an_export_over_a_file_keeps_what_has_not_changed_with_its_comments(inst
 
 
 def test_nothing_of_a_file_is_applied_when_a_part_of_it_cannot_be(installation: Path, file: Path) -> None:
-    wrong = FILE.replace("user: ben@l.example", "user: nobody@l.example").replace("'[jobTitle]'", "'Len('")
+    wrong = FILE.replace("user: ben@l.example", "user: nobody").replace("'[jobTitle]'", "'Len('")
     file.write_text(wrong.replace("role: Lead", "role: Leader"))
     done = _config("apply", file, "--yes", data=installation)
     assert done.status == 1
     lines = file.read_text().splitlines()
     line = {
         what: next(number for number, text in enumerate(lines, 1) if what in text)
-        for what in ("nobody@l.example", "Len(", "role: Leader")
+        for what in ("nobody", "Len(", "role: Leader")
     }
     assert f"muster.yaml:{line['Len(']}:15 (applications/0/jobs/0/mappings/0/attributes/title)" in done.err
-    assert f"muster.yaml:{line['nobody@l.example']}:9 (applications/0/assignments/1): User" in done.err
+    assert (
+        f"muster.yaml:{line['nobody']}:9 (applications/0/assignments/1): “nobody” is no user principal name" in done.err
+    )
     role = f"muster.yaml:{line['role: Leader']}:9 (applications/0/assignments/0/role)"
     assert f"{role}: There is no such role; there are Default Access, User, Lead." in done.err
     assert "nothing was changed" in done.err

@@ -236,6 +236,15 @@ def test_changes_of_an_application(story: Story) -> None:
         story.ids["assignment"] = made.body["id"]
         activity = "Remove app role assignment"
         story.does("DELETE", f"{path}/{{assignment}}", activity=activity)
+    # Declared by a configuration, for somebody who is not there.
+    wanted = {
+        "version": 1,
+        "applications": [{"name": "8x8 London", "template": "8x8", "assignments": [{"user": "who@l.example"}]}],
+    }
+    story.does("POST", "/configuration/apply", {"configuration": wanted}, activity="Add app role assignment grant")
+    found = story.house.call("GET", _at(story, f"{SP}/awaitedAssignments")).body["value"]
+    story.ids["assignment"] = found[0]["id"]
+    story.does("DELETE", f"{SP}/awaitedAssignments/{{assignment}}", activity=activity)
 
 
 def provider_of(story: Story) -> None:

@@ -3,16 +3,18 @@
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from faces.house import GOOD_TOKEN, House, Started
 from faces.portal_visit import Visit
 from faces.test_graph_logs import REFUSED, log
+from muster.model.application import DEFAULT_ACCESS, AwaitedAssignment
+from muster.model.directory import ObjectKind
 from muster.model.job import Counters, CycleKind, CycleState, Quarantine, QuarantineReason, ScheduleState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason
-from muster.model.roles import Role
+from muster.model.roles import Caller, Role
 
 ADMIN = Role.GLOBAL_ADMINISTRATOR
 HOSTILE = "<script>alert('x')</script>\"'&"
@@ -276,6 +278,24 @@ def test_assignments_that_do_not_entitle_are_marked(house: House, job: Started, 
     assert "not provisioned" in page
     assert f"/users/{user}" in page
     assert "Nobody of that name" in visit.text(f"/applications/{job.sp}/users-and-groups?search=zoe")
+
+
+def test_whoever_is_awaited_is_shown_until_nobody_waits(house: House, job: Started, visit: Visit) -> None:
+    by = Caller(id="1", display_name="Ada", roles=frozenset())
+    awaited = AwaitedAssignment(
+        id="a1",
+        principal_kind=ObjectKind.USER,
+        name=HOSTILE,
+        role_id=DEFAULT_ACCESS,
+        created_at=datetime.now(UTC),
+        by=by,
+    )
+    house.stores.applications.set_awaited(job.sp, [awaited])
+    page = visit.text(f"/applications/{job.sp}/users-and-groups")
+    assert "1 name is not in the directory yet" in page
+    assert HOSTILE not in page
+    assert visit.post(f"/applications/{job.sp}/users-and-groups/awaited/remove", awaited="a1").status_code == 303
+    assert "not in the directory yet" not in visit.text(f"/applications/{job.sp}/users-and-groups")
 
 
 def test_people_are_searched_and_turned_over_page_by_page(house: House, visit: Visit) -> None:

@@ -491,6 +491,7 @@ CHANGES = (
     ("manifest", {"manifest": "{}"}),
     ("users-and-groups/add", {"principal": "x", "role": DEFAULT_ACCESS}),
     ("users-and-groups/remove", {"assignment": "x"}),
+    ("users-and-groups/awaited/remove", {"awaited": "x"}),
     ("provisioning", FORM),
     ("provisioning/test", FORM),
     ("provisioning/examine", {}),

@@ -11,6 +11,7 @@ from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Permission
 
 CATEGORY = "ApplicationManagement"
+ADDED, REMOVED = "Add app role assignment grant", "Remove app role assignment"
 ASSIGNMENTS_A_CALL = 1_000
 
 
@@ -48,7 +49,7 @@ def assign_many(
     kept = {asked.id: answer for asked, answer in zip(formed, desk.stores.applications.assign(formed), strict=True)}
     for assignment in kept.values():
         if assignment is not None:
-            _note(desk, "Add app role assignment grant", application, assignment)
+            _note(desk, ADDED, application, assignment)
     return [answer if isinstance(answer, Refused) else kept[answer.id] or _exists_already(answer) for answer in answers]
 
 
@@ -59,7 +60,7 @@ def unassign(desk: Desk, service_principal_id: str, assignment_id: str) -> None:
     assignment = find_assignment(desk, assignment_id, service_principal_id=application.service_principal_id)
     if desk.stores.applications.unassign(assignment.id) is None:
         raise not_found("App role assignment", assignment_id)
-    _note(desk, "Remove app role assignment", application, assignment)
+    _note(desk, REMOVED, application, assignment)
 
 
 def assignments(
@@ -137,7 +138,7 @@ def _exists_already(assignment: AppRoleAssignment) -> Refused:
 def _note(desk: Desk, activity: str, application: EnterpriseApplication, assignment: AppRoleAssignment) -> None:
     role = next((role for role in application.app_roles if role.id == assignment.role_id), None)
     shown_role = role.display_name if role is not None else "Default Access"
-    given, taken = (shown_role, None) if activity.startswith("Add") else (None, shown_role)
+    given, taken = (shown_role, None) if activity == ADDED else (None, shown_role)
     desk.note(
         activity,
         CATEGORY,

@@ -24,16 +24,22 @@ _OWN_KEY = "objectId"
 
 def named_group(desk: Desk, name: str) -> DirectoryObject:
     """Returns a group that is there, by its id or else by its display name. Raises: Refused."""
+    found = find_group(desk, name)
+    if found is None:
+        raise not_found("Group", name)
+    return found
+
+
+def find_group(desk: Desk, name: str) -> DirectoryObject | None:
+    """The same, or None when there is none. Raises: Refused when several are called so."""
     by_id = desk.stores.directory.get(ObjectKind.GROUP, name)
     if by_id is not None and by_id.lifecycle is Lifecycle.PRESENT:
         return by_id
     query = DirectoryQuery(kind=ObjectKind.GROUP, comparisons=(("displayName", "eq", name),), limit=2)
     found = desk.stores.directory.search(query).objects
-    if not found:
-        raise not_found("Group", name)
     if len(found) > 1:
         raise bad_request(f"Several groups are called {name}: name the one you mean by its id.")
-    return found[0]
+    return found[0] if found else None
 
 
 def with_group_ids(desk: Desk, document: Document, before: Document | None = None) -> tuple[Document, Sequence[str]]:

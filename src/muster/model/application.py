@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from muster.model.directory import ObjectKind
+from muster.model.roles import Caller
 
 DEFAULT_ACCESS = "00000000-0000-0000-0000-000000000000"
 
@@ -57,6 +58,22 @@ class AppRoleAssignment:
     principal_display_name: str
     role_id: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitedAssignment:
+    """A role for somebody whom the directory does not have yet: given as soon as it does.
+
+    `name` is a user's principal name, or a group's display name.
+    """
+
+    id: str
+    principal_kind: ObjectKind
+    name: str
+    role_id: str
+    created_at: datetime
+    # Who declared it: it is given in their name.
+    by: Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
+from muster.model.application import AppRole, AppRoleAssignment, AwaitedAssignment, EnterpriseApplication
 from muster.model.job import Quarantine, ScheduleState, SynchronizationJob
 from muster.model.notice import Notice
 from muster.ports.administration import AuditEntry
@@ -64,6 +64,14 @@ class ApplicationStore(Protocol):
         self, *, service_principal_id: str | None = None, principal_id: str | None = None
     ) -> Sequence[AppRoleAssignment]:
         """Returns assignments of an application or of a principal."""
+        ...
+
+    def awaited(self, service_principal_id: str) -> Sequence[AwaitedAssignment]:
+        """Returns what is given once the directory has whom it is for, in the order of names."""
+        ...
+
+    def set_awaited(self, service_principal_id: str, awaited: Sequence[AwaitedAssignment]) -> None:
+        """Replaces that list; one for a name and role that stands in it already is left out."""
         ...
 
 

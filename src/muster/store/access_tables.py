@@ -1,11 +1,11 @@
-"""The tables of who may use the installation: app registrations, tokens, administrators, and who owns what."""
+"""The tables of who may use the installation: app registrations, tokens, administrators, owners, and who is awaited."""
 
 import sqlalchemy as sa
 
 from muster.database.columns import Instant
-from muster.store.tables import METADATA, Key, reference_to
+from muster.store.tables import METADATA, Folded, Key, reference_to
 
-__all__ = ["METADATA", "administrators", "client_secrets", "clients", "owners", "tokens"]
+__all__ = ["METADATA", "administrators", "awaited_assignments", "client_secrets", "clients", "owners", "tokens"]
 
 # App registrations: programs that sign in with a client id and a secret.
 clients = sa.Table(
@@ -68,4 +68,18 @@ administrators = sa.Table(
     sa.Column("folded_name", sa.Text, nullable=False, unique=True),
     sa.Column("roles", sa.Text, nullable=False),
     sa.Column("password_hash", sa.Text, nullable=False),
+)
+
+# Roles for users and groups whom the directory does not have yet, by folded name.
+awaited_assignments = sa.Table(
+    "awaited_assignments",
+    METADATA,
+    sa.Column("assignment_id", sa.Text, primary_key=True),
+    reference_to("applications.key", name="application_key"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("folded_name", Folded, nullable=False),
+    sa.Column("role_id", sa.Text, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Index("awaited_by_name", "kind", "folded_name"),
+    sa.UniqueConstraint("application_key", "kind", "folded_name", "role_id", name="awaited_unique"),
 )

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database, upsert
-from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication, SecretKey
+from muster.model.application import AppRole, AppRoleAssignment, AwaitedAssignment, EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
 from muster.sealing import Sealer
 from muster.store.access_tables import owners
+from muster.store.awaited import read_awaited, write_awaited
 from muster.store.changes import Cause, FeedChange, hold_feed, record
 from muster.store.encoding import decode, encode
 from muster.store.rows import object_key, pieces
@@ -194,6 +195,17 @@ class SqlApplications:
             if principal_id is not None:
                 statement = statement.where(held_roles.c.principal_key == object_key(connection, principal_id))
             return [_assignment(row) for row in connection.execute(statement)]
+
+    def awaited(self, service_principal_id: str) -> Sequence[AwaitedAssignment]:
+        """Returns what is given once the directory has whom it is for, in the order of names."""
+        with self._database.read() as connection:
+            return read_awaited(connection, application_key(connection, service_principal_id))
+
+    def set_awaited(self, service_principal_id: str, awaited: Sequence[AwaitedAssignment]) -> None:
+        """Replaces that list; one for a name and role that stands in it already is left out. Raises LookupError."""
+        with self._database.write() as connection:
+            hold_feed(connection)
+            write_awaited(connection, application_key(connection, service_principal_id), awaited)
 
 
 class SqlSecrets:

@@ -14,6 +14,7 @@ from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.values import Value, frozen
 from muster.model.values import content_hash as hash_content
 from muster.ports.directory import ObjectWrite, WriteRefused
+from muster.store.awaited import Arrival, give_awaited, is_anybody_awaited
 from muster.store.changes import Cause, FeedChange, allocate, record
 from muster.store.credentials import end_sessions, forget
 from muster.store.encoding import frozen_attributes
@@ -205,6 +206,9 @@ class DirectoryBatch:
             if draft.stored_lifecycle is not None
             and (draft.lifecycle is not draft.stored_lifecycle or draft.is_security_enabled != draft.stored_security)
         ]
+        if changed and is_anybody_awaited(self._connection):
+            arrivals = [arrival for arrival in map(_arrival, changed) if arrival is not None]
+            causes += give_awaited(self._connection, arrivals, self._at)
         record(self._connection, causes)
 
     def _write_rows(self, written: Sequence[tuple[Draft, str]]) -> None:
@@ -301,6 +305,19 @@ class DirectoryBatch:
         if row.principal_name is not None:
             self._holders.setdefault(row.principal_name, draft.object_id)
         return draft
+
+
+def _arrival(draft: Draft) -> Arrival | None:
+    """A user by principal name, a security-enabled group by display name: whom a role may wait for."""
+    if draft.lifecycle is not Lifecycle.PRESENT:
+        return None
+    if draft.kind is ObjectKind.USER:
+        return Arrival(key=draft.key, kind=draft.kind, name=draft.principal_name) if draft.principal_name else None
+    name = draft.attributes.get("displayName")
+    # Only a group that says that it is one of security can be assigned.
+    if not name or draft.attributes.get("securityEnabled") is not True:
+        return None
+    return Arrival(key=draft.key, kind=draft.kind, name=str(name).casefold())
 
 
 def _merged(stored: dict[str, Value], write: ObjectWrite) -> dict[str, Value]:

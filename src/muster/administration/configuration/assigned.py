@@ -5,12 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from muster.administration.assignments import assignments
+from muster.administration.awaited import awaited
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, configured
 from muster.administration.desk import Desk
-from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication
+from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, AwaitedAssignment, EnterpriseApplication
 from muster.model.directory import ObjectKind
 
 _PAGE = 1_000
+# So many names of one role are told.
+_SHOWN = 10
 
 Held = Mapping[tuple[str, str], AppRoleAssignment]
 
@@ -21,6 +24,7 @@ class Standing:
 
     application: EnterpriseApplication
     held: Held
+    awaited: Sequence[AwaitedAssignment] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ def standings(desk: Desk, names: Sequence[str]) -> Mapping[str, Standing]:
                 (given.principal_id, given.role_id): given
                 for given in assignments(desk, service_principal_id=each.service_principal_id)
             },
+            awaited=awaited(desk, each.service_principal_id),
         )
         for each in configured(desk)
         if each.display_name in names
@@ -65,6 +70,7 @@ class _Comparison:
         roles = _role_names(after.application) | ({} if before is None else _role_names(before.application))
         yield from self._told([held[pair] for pair in held.keys() - after.held.keys()], roles, "no longer assigned as")
         yield from self._told([after.held[pair] for pair in after.held.keys() - held.keys()], roles, "assigned as")
+        yield from self._awaited(() if before is None else before.awaited, after.awaited, roles)
         if before is None:
             return
         kept = [after.held[pair] for pair in held.keys() & after.held.keys()]
@@ -93,6 +99,22 @@ class _Comparison:
         for role, count in sorted(alone.items()):
             sentence = f"{_people(count)} {'is' if count == 1 else 'are'} {what} {role}, by name or by a rule"
             yield AssignedPeople(application=self._name, people=count, sentence=sentence)
+
+    def _awaited(
+        self, before: Sequence[AwaitedAssignment], after: Sequence[AwaitedAssignment], roles: Mapping[str, str]
+    ) -> Iterator[AssignedPeople]:
+        """Whom the directory does not have: a name that is mistyped is seen here before anything is applied."""
+        known = {each.id for each in before}
+        new = [each for each in after if each.id not in known]
+        for role_id in dict.fromkeys(each.role_id for each in new):
+            names = [f"{each.principal_kind.value.lower()} {each.name}" for each in new if each.role_id == role_id]
+            shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+            verb, role = "is" if len(names) == 1 else "are", roles.get(role_id, role_id)
+            yield AssignedPeople(
+                application=self._name,
+                people=0,
+                sentence=f"{shown} {verb} not in the directory yet, and will be {role} once there",
+            )
 
     def _line(self, given: Sequence[AppRoleAssignment], what: str) -> AssignedPeople:
         count = sum(1 if _is_person(each) else self._size(each.principal_id) for each in given)

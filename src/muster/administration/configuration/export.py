@@ -8,6 +8,7 @@ from typing import Any
 
 from muster.administration.applications import applications, template_of
 from muster.administration.assignments import assignments
+from muster.administration.awaited import awaited
 from muster.administration.configuration.rules import declare_rules
 from muster.administration.desk import Desk
 from muster.administration.group_clauses import with_group_names
@@ -120,6 +121,9 @@ def _assignments(desk: Desk, application: EnterpriseApplication) -> list[Assignm
     roles = {role.id: role.display_name for role in application.app_roles} | {DEFAULT_ACCESS: DEFAULT_ACCESS_NAME}
     given = assignments(desk, service_principal_id=application.service_principal_id)
     made = [_assignment(desk, each, roles.get(each.role_id, each.role_id)) for each in given]
+    for each in awaited(desk, application.service_principal_id):
+        who = "group" if each.principal_kind is ObjectKind.GROUP else "user"
+        made.append(Assignment.model_validate({who: each.name, "role": roles.get(each.role_id, each.role_id)}))
     return sorted(made, key=lambda each: (each.group is None, (each.group or each.user or "").casefold(), each.role))
 
 

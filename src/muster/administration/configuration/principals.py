@@ -1,10 +1,12 @@
 """Whom an assignment of a configuration names: users and groups by name, and users by a rule."""
 
+import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from muster.administration.desk import Desk
-from muster.administration.group_clauses import Sieve, named_group
-from muster.administration.refusals import not_found
+from muster.administration.group_clauses import Sieve, find_group
+from muster.administration.refusals import bad_request, not_found
 from muster.model.configuration import Assignment, Clause
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
@@ -13,22 +15,32 @@ from muster.ports.directory import DirectoryQuery
 _PAGE = 1_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """Whom the directory does not have: a user by principal name, or a group by display name."""
+
+    kind: ObjectKind
+    name: str
+
+
 class Principals:
     """Finds principals in the directory."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def find(self, assignment: Assignment) -> Sequence[str]:
-        """Returns the ids of those whom an assignment names. Raises: Refused."""
+    def find(self, assignment: Assignment) -> Sequence[str] | Absent:
+        """Returns the ids of those whom an assignment names, or whom it waits for. Raises: Refused."""
         if assignment.users is not None:
             return self._users(assignment.users)
         if assignment.user is not None:
             found = self._desk.stores.directory.get(ObjectKind.USER, assignment.user)
             if found is None or found.lifecycle is not Lifecycle.PRESENT:
-                raise not_found("User", assignment.user)
+                return _absent(ObjectKind.USER, assignment.user)
             return [found.object_id]
-        return [named_group(self._desk, assignment.group or "").object_id]
+        name = assignment.group or ""
+        group = find_group(self._desk, name)
+        return _absent(ObjectKind.GROUP, name) if group is None else [group.object_id]
 
     def _users(self, clauses: Sequence[Clause]) -> Sequence[str]:
         group = FilterGroup(
@@ -47,3 +59,20 @@ class Principals:
             after = page.next_after
             if after is None:
                 return chosen
+
+
+def _absent(kind: ObjectKind, name: str) -> Absent:
+    """Raises: Refused for what no name that is waited for can be: an id (they are given here), or half a name."""
+    if _is_id(name):
+        raise not_found(kind.value, name)
+    if kind is ObjectKind.USER and "@" not in name:
+        raise bad_request(f"“{name}” is no user principal name: write one like name@company.example.")
+    return Absent(kind=kind, name=name)
+
+
+def _is_id(name: str) -> bool:
+    try:
+        uuid.UUID(name)
+    except ValueError:
+        return False
+    return True

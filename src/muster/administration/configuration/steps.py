@@ -8,8 +8,9 @@ from typing import Any
 
 from muster.administration.applications import applications, find_page, instantiate, update_application
 from muster.administration.assignments import ASSIGNMENTS_A_CALL, Grant, assign_many, assignments, unassign
+from muster.administration.awaited import Wish, set_awaited
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, PASSING_SETTINGS, is_true, read_notices
-from muster.administration.configuration.principals import Principals
+from muster.administration.configuration.principals import Absent, Principals
 from muster.administration.configuration.rules import form_document
 from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
@@ -181,6 +182,7 @@ class Steps:
             roles.setdefault(role.value or role.display_name, role.id)
             roles[role.display_name] = role.id
         asked: dict[tuple[str, str], Place] = {}
+        wishes: list[Wish] = []
         for index, item in enumerate(wanted.assignments or ()):
             here = (*place, index)
             if item.role not in roles:
@@ -190,7 +192,11 @@ class Steps:
                 )
                 continue
             found = self._tried(here, partial(self.principals.find, item))
-            asked.update({(principal, roles[item.role]): here for principal in found or ()})
+            if isinstance(found, Absent):
+                wishes.append(Wish(kind=found.kind, name=found.name, role_id=roles[item.role]))
+            else:
+                asked.update({(principal, roles[item.role]): here for principal in found or ()})
+        set_awaited(self.desk, now.service_principal_id, wishes)
         held = {
             (each.principal_id, each.role_id): each
             for each in assignments(self.desk, service_principal_id=now.service_principal_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from muster.administration import applications, assignments, clients, groups, people
+from muster.administration import applications, assignments, awaited, clients, groups, people
 from muster.administration.refusals import bad_request
 from muster.gallery.catalogue import FILE_TEMPLATE_ID
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
@@ -58,6 +58,13 @@ _ASSIGNMENT = Properties(
     "an app role assignment",
     *texts("id", "appRoleId", "principalId", "principalDisplayName", "resourceId", "resourceDisplayName"),
     choice("principalType", "User", "Group", "ServicePrincipal"),
+    *instants("createdDateTime"),
+)
+
+_AWAITED = Properties(
+    "an awaited assignment",
+    *texts("id", "appRoleId", "principalName"),
+    choice("principalType", "User", "Group"),
     *instants("createdDateTime"),
 )
 
@@ -214,6 +221,18 @@ def assign(call: Call) -> Answer:
 def unassign(call: Call) -> Answer:
     """DELETE /servicePrincipals/{sp}/appRoleAssignedTo/{assignment}."""
     assignments.unassign(call.desk, application_of(call).service_principal_id, call.parts["assignment"])
+    return NO_CONTENT
+
+
+def list_awaited(call: Call) -> Answer:
+    """GET /servicePrincipals/{sp}/awaitedAssignments (ours): roles for whom the directory does not have yet."""
+    given = awaited.awaited(call.desk, application_of(call).service_principal_id)
+    return narrowed(call, "awaitedAssignments", given, render.awaited_assignment, _AWAITED)
+
+
+def stop_awaiting(call: Call) -> Answer:
+    """DELETE /servicePrincipals/{sp}/awaitedAssignments/{assignment} (ours)."""
+    awaited.stop_awaiting(call.desk, application_of(call).service_principal_id, call.parts["assignment"])
     return NO_CONTENT
 
 

@@ -162,6 +162,8 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("POST", f"{_SP}/appRoleAssignedTo"): "201:appRoleAssignment",
     ("GET", f"{_SP}/appRoleAssignedTo/{{assignment}}"): "appRoleAssignment",
     ("DELETE", f"{_SP}/appRoleAssignedTo/{{assignment}}"): "",
+    ("GET", f"{_SP}/awaitedAssignments"): "awaitedAssignment[]",
+    ("DELETE", f"{_SP}/awaitedAssignments/{{assignment}}"): "",
     **{("GET", f"/{holder}/appRoleAssignments"): "appRoleAssignment[]" for holder in _HOLDERS},
     **{("POST", f"/{holder}/appRoleAssignments"): "201:appRoleAssignment" for holder in _HOLDERS},
     **{("GET", f"/{holder}/appRoleAssignments/{{assignment}}"): "appRoleAssignment" for holder in _HOLDERS},

@@ -107,6 +107,13 @@ OURS: dict[str, Schema] = {
     "failure": whole({**texts("code", "reason", "recommendedAction"), "targetStatus": _MAYBE_COUNT}),
     "cause": whole({"key": TEXT, "kind": one_of(CauseKind), "subject": MAYBE, "sentence": TEXT}),
     "counters": whole(dict.fromkeys(render_jobs.counters(Counters()), COUNT)),
+    "awaitedAssignment": whole(
+        {
+            **texts("id", "principalName", "appRoleId"),
+            "principalType": _KIND,
+            "createdDateTime": INSTANT,
+        }
+    ),
     "work": whole(
         {
             "id": TEXT,

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from muster.gallery.catalogue import GalleryPage
-from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
+from muster.model.application import AppRole, AppRoleAssignment, AwaitedAssignment, EnterpriseApplication
 from muster.model.certificates import PresentedCertificate, ShownCertificate
 from muster.model.clients import ClientApplication, ClientSecret
 from muster.model.directory import ATTRIBUTES_OF, USER_ATTRIBUTES, DirectoryObject, ObjectKind
@@ -149,6 +149,17 @@ def assignment(given: AppRoleAssignment, resource_display_name: str) -> Document
         "principalType": given.principal_kind.value,
         "resourceDisplayName": resource_display_name,
         "resourceId": given.service_principal_id,
+    }
+
+
+def awaited_assignment(given: AwaitedAssignment) -> Document:
+    """Returns a role that waits for somebody (ours)."""
+    return {
+        "id": given.id,
+        "principalType": given.principal_kind.value,
+        "principalName": given.name,
+        "appRoleId": given.role_id,
+        "createdDateTime": instant(given.created_at),
     }
 
 

@@ -163,6 +163,8 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_SP}/appRoleAssignedTo/$count", _READ, counted(applications.list_assigned_to)),
     ("GET", f"{_SP}/appRoleAssignedTo/{{assignment}}", _READ, applications.get_assigned_to),
     ("DELETE", f"{_SP}/appRoleAssignedTo/{{assignment}}", _WRITE, applications.unassign),
+    ("GET", f"{_SP}/awaitedAssignments", _READ, applications.list_awaited),
+    ("DELETE", f"{_SP}/awaitedAssignments/{{assignment}}", _WRITE, applications.stop_awaiting),
     *(
         row
         for holder in ("users/{user}", "groups/{group}")

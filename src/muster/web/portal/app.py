@@ -146,6 +146,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/manifest", "save_manifest", properties.save_manifest),
     (f"{_APP}/users-and-groups/add", "add_assignments", assignments.add),
     (f"{_APP}/users-and-groups/remove", "remove_assignments", assignments.remove),
+    (f"{_APP}/users-and-groups/awaited/remove", "stop_awaiting", assignments.stop_awaiting),
     (f"{_APP}/users-and-groups/role", "change_role", assignments.change_role),
     (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
     (f"{_APP}/provisioning/safeguards", "save_safeguards", safeguards.save_safeguards),

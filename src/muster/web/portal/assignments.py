@@ -7,9 +7,16 @@ from typing import Any
 import flask
 
 from muster.administration import assignments as assigning
+from muster.administration import awaited as waiting
 from muster.administration import people
 from muster.administration.refusals import Refused, bad_request
-from muster.model.application import DEFAULT_ACCESS, AppRole, AppRoleAssignment, EnterpriseApplication
+from muster.model.application import (
+    DEFAULT_ACCESS,
+    AppRole,
+    AppRoleAssignment,
+    AwaitedAssignment,
+    EnterpriseApplication,
+)
 from muster.model.directory import DirectoryObject, ObjectKind
 from muster.ports.directory import DirectoryQuery
 from muster.ui.frame import is_fragment_wanted
@@ -57,7 +64,24 @@ def show_assignments(sp: str) -> Any:
         next_after=str(after + ROWS) if after + ROWS < len(rows) else None,
         is_first=after == 0,
         without_role=sum(1 for row in rows if not row.entitles),
+        awaited=_awaited(found.application),
     )
+
+
+def _awaited(application: EnterpriseApplication) -> list[tuple[AwaitedAssignment, str]]:
+    """Whom the directory does not have yet, each with the role they will get."""
+    names = {role.id: role.display_name for role in application.app_roles} | {DEFAULT_ACCESS: gettext("Default Access")}
+    return [
+        (each, names.get(each.role_id, each.role_id))
+        for each in waiting.awaited(desk(), application.service_principal_id)
+    ]
+
+
+def stop_awaiting(sp: str) -> Any:
+    """POST /applications/<sp>/users-and-groups/awaited/remove: one that is waited for no longer."""
+    found = find_shelf(sp)
+    waiting.stop_awaiting(desk(), found.sp, flask.request.form.get("awaited", ""))
+    return done(found.to("users-and-groups"), "unassigned")
 
 
 def show_adding(sp: str, refusal: Refused | None = None) -> Any:
