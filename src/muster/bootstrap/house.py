@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
+from muster.bootstrap.job_parts import governed_parts
 from muster.bootstrap.keys import keys_of
 from muster.bootstrap.machine import SystemClock, SystemIds
 from muster.bootstrap.rule_shelf import RuleShelf
@@ -35,11 +36,9 @@ from muster.model.whatif import WhatIf
 from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
-from muster.planning.notices import read_notification_settings
 from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import JobRules
-from muster.planning.safeguards import read_safeguards
-from muster.planning.terms import QuarantineTerms, drift_policy, quarantine_terms, retry_terms
+from muster.planning.terms import QuarantineTerms
 from muster.ports.source import Source
 from muster.ports.target import Capabilities, Target
 from muster.runs.executors import Executors
@@ -200,29 +199,10 @@ class House:
         sync_all: bool,
     ) -> JobParts:
         credentials = self.store.secrets.get(application.service_principal_id)
-        notifications = read_notification_settings(credentials.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
-        safeguards = read_safeguards(job.settings, notifications)
-        return JobParts(
-            job=job,
-            rules=rules,
-            terms=JobTerms(
-                entitlement=EntitlementRules(
-                    sync_all=sync_all, accepts_default_access=application.accepts_default_access
-                ),
-                skip_out_of_scope_deletions=credentials.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower()
-                == "true",
-            ),
-            threshold=safeguards.threshold,
-            approval=safeguards.approval,
-            protections=safeguards.protections,
-            delete_grace=safeguards.delete_grace,
-            quarantine_terms=quarantine_terms(job.settings),
-            retry_terms=retry_terms(job.settings),
-            drift=drift_policy(job.settings),
-            source=source,
-            target=target,
-            everyone=self._directory_source(job, tuple(rules.kinds), sync_all=True, named_groups=rules.named_groups),
-        )
+        entitlement = EntitlementRules(sync_all=sync_all, accepts_default_access=application.accepts_default_access)
+        parts = governed_parts(job, rules, credentials, entitlement, source, target)
+        everyone = self._directory_source(job, tuple(rules.kinds), sync_all=True, named_groups=rules.named_groups)
+        return replace(parts, everyone=everyone)
 
     def what_if(self, job_id: str, document: Mapping[str, Any] | None, sync_all: bool | None, limit: int) -> WhatIf:
         """Returns what other rules, or another scope, would change. Writes nothing, asks nobody. Raises: JobFailure."""

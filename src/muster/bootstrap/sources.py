@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from muster.administration.provenance import standings
 from muster.bootstrap.connections import Connections
+from muster.bootstrap.job_parts import governed_parts
 from muster.bootstrap.references import resolve_references
 from muster.engine.parts import JobParts
 from muster.gallery.catalogue import GalleryPage, find_inbound
-from muster.model.application import EnterpriseApplication, SecretKey
+from muster.model.application import EnterpriseApplication
 from muster.model.connection import ConnectionField
 from muster.model.credentials import ClientAuthentication, OAuthClient
 from muster.model.directory import ObjectKind
@@ -22,12 +23,9 @@ from muster.model.job import SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_checks import attributes_in
 from muster.planning.entitlement import EntitlementRules
-from muster.planning.intent import JobTerms
-from muster.planning.notices import read_notification_settings
 from muster.planning.precedence import LAST_PRECEDENCE, Standing, withheld_from
 from muster.planning.rules import JobRules
-from muster.planning.safeguards import read_safeguards
-from muster.planning.terms import drift_policy, lost_share, quarantine_terms, read_every, retry_terms
+from muster.planning.terms import lost_share, read_every
 from muster.ports.directory import DirectoryStore
 from muster.ports.reader import Reader
 from muster.ports.supplies import Authority, SupplyStore
@@ -155,33 +153,17 @@ class SourceJobs:
     ) -> JobParts:
         """Returns the parts of a source's job; its reader is opened when it is read."""
         secrets = self._store.secrets.get(application.service_principal_id)
-        notifications = read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
-        safeguards = read_safeguards(job.settings, notifications)
-        return JobParts(
-            job=job,
-            rules=rules,
-            terms=JobTerms(
-                entitlement=EntitlementRules(sync_all=True, accepts_default_access=True, carries_inactive=True),
-                skip_out_of_scope_deletions=secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS, "").lower() == "true",
-            ),
-            threshold=safeguards.threshold,
-            approval=safeguards.approval,
-            protections=safeguards.protections,
-            delete_grace=safeguards.delete_grace,
-            quarantine_terms=quarantine_terms(job.settings),
-            retry_terms=retry_terms(job.settings),
-            drift=drift_policy(job.settings),
-            source=MirrorSource(
-                job.id,
-                self._store.mirrors,
-                partial(self.open_reader, application, page, secrets, schema),
-                self._clock,
-                lost_share=lost_share(job.settings),
-            ),
-            target=DirectoryTarget(self._store.directory, self._clock),
-            authority=self.authority(job.id),
-            together=self._together,
+        entitlement = EntitlementRules(sync_all=True, accepts_default_access=True, carries_inactive=True)
+        source = MirrorSource(
+            job.id,
+            self._store.mirrors,
+            partial(self.open_reader, application, page, secrets, schema),
+            self._clock,
+            lost_share=lost_share(job.settings),
         )
+        target = DirectoryTarget(self._store.directory, self._clock)
+        parts = governed_parts(job, rules, secrets, entitlement, source, target)
+        return replace(parts, authority=self.authority(job.id), together=self._together)
 
     def authority(self, job_id: str) -> Authority:
         """Returns whose word counts for more than a job's."""
