@@ -12,7 +12,7 @@ from faces.house import House, Started
 from muster.administration.explaining import with_path
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.job import CycleState, Escrow
+from muster.model.job import Counters, CycleState, Escrow
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
 from muster.ports.cycles import Settlement
 
@@ -101,9 +101,10 @@ def test_somebody_who_waits_for_a_retry_is_told_when(house: House, job: Started)
 def test_in_a_cycle_those_before_are_counted_and_the_end_is_expected(house: House, job: Started) -> None:
     ada = house.user("ada")
     cycle = job.cycle()
-    counters = replace(cycle.counters, expected=100, evaluated=25)
-    house.stores.cycles.stage(replace(cycle, counters=counters), [], [])
+    # 40 are decided, and 25 of them sent.
+    counters = Counters(expected=100, evaluated=40, created=25)
     house.clock.at = cycle.began_at + timedelta(seconds=50)
+    house.stores.cycles.stage(replace(cycle, counters=counters, progressed_at=house.clock.at), [], [])
     outlook = explained(house, job, ada["id"])["outlook"]
     assert (outlook["state"], outlook["objectsBefore"]) == ("inCycle", 75)
     expected = house.clock.now() + timedelta(seconds=150)

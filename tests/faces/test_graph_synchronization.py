@@ -10,6 +10,7 @@ import pytest
 from faces.house import GOOD_TOKEN, TENANT_URL, House, Started
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.application import EnterpriseApplication
+from muster.model.failures import FailureRecord
 from muster.model.job import (
     DEFAULT_INTERVAL,
     Counters,
@@ -17,6 +18,8 @@ from muster.model.job import (
     CycleKind,
     CyclePhase,
     CycleState,
+    Quarantine,
+    QuarantineReason,
     ResetScope,
     ScheduleState,
     SynchronizationJob,
@@ -287,6 +290,22 @@ def test_a_restart_takes_the_documented_scopes(house: House, job: Started, crite
     scope = criteria.get("resetScope") if isinstance(criteria, dict) else None
     keeps = status == 400 or scope in ("None", "Escrows", "QuarantineState", "ForceDeletes")
     assert watermark(house, job) == (5 if keeps else None)
+
+
+def test_who_restarts_a_job_in_quarantine_does_not_wait_for_its_next_attempt(house: House, job: Started) -> None:
+    kept = Quarantine(
+        reason=QuarantineReason.QUARANTINE_EXCEPTION,
+        failure=FailureRecord(code="CredentialsRefused", sentence="s", remedy="r"),
+        began_at=house.clock.at,
+        series_began_at=house.clock.at,
+        series_count=3,
+        next_attempt_at=house.clock.at + timedelta(days=1),
+    )
+    house.stores.jobs.set_quarantine(job.id, kept)
+    house.call("POST", f"{job.path}/restart", {"criteria": {"resetScope": "Watermark"}})
+    found = house.stores.jobs.get(job.id)
+    assert found is not None
+    assert found.quarantine == replace(kept, next_attempt_at=house.clock.at)
 
 
 def test_forced_deletes_are_noted_for_the_engine(house: House, job: Started) -> None:

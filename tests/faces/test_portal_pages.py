@@ -127,8 +127,9 @@ def test_a_job_without_credentials_is_not_started_and_says_why(house: House, vis
 
 
 def test_the_running_cycle_shows_progress_rate_and_what_came_of_it(house: House, job: Started, visit: Visit) -> None:
-    job.cycle(counters=Counters(expected=1_200, evaluated=300, created=290, skipped=10))
     house.clock.at += timedelta(seconds=10)
+    counters = Counters(expected=1_200, evaluated=500, created=290, skipped=10)
+    job.cycle(counters=counters, began_at=house.clock.at - timedelta(seconds=10), progressed_at=house.clock.at)
     page = visit.text(f"/applications/{job.sp}")
     assert '<progress class="meter" max="1200" value="300"' in page
     assert "30 objects/s" in page

@@ -9,9 +9,10 @@ from muster.administration.jobs import find_job
 from muster.administration.refusals import not_found, refusal_of
 from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
-from muster.model.job import Cycle, Escrow, ScheduleState, SynchronizationJob
+from muster.model.job import Escrow, ScheduleState, SynchronizationJob
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.roles import Permission
+from muster.planning.progress import progress_of
 from muster.ports.administration import AuditEntry
 from muster.ports.cycles import LogQuery
 
@@ -167,12 +168,14 @@ def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: s
     if escrow is not None:
         return {**outlook, "state": "waitsForRetry", "expectedDateTime": outlook["nextAttempt"]["dateTime"]}
     if running is not None and (job.watermark is None or seq > running.window_after):
-        left = max(0, running.counters.expected - running.counters.evaluated)
+        progress = progress_of(running)
+        left = progress.total - progress.done
+        ends_at = progress.expected_end_at if left else now
         return {
             **outlook,
             "state": "inCycle" if left else "done",
             "objectsBefore": left,
-            "expectedDateTime": _expected(running, left, now),
+            "expectedDateTime": None if ends_at is None else _instant(max(ends_at, now)),
         }
     if job.watermark is not None and seq <= job.watermark:
         return outlook
@@ -182,14 +185,6 @@ def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: s
     waits = job.settings.get("WakeUpOnChange", "true").lower() == "false" and began is not None
     due = max(now, began + job.interval) if waits and began is not None else now + timedelta(seconds=1)
     return {**outlook, "state": "waitsForCycle", "expectedDateTime": _instant(due)}
-
-
-def _expected(cycle: Cycle, left: int, now: datetime) -> str | None:
-    """Returns when a cycle will have come to its last object, at the pace it has had so far."""
-    done, took = cycle.counters.evaluated, now - cycle.began_at
-    if not left:
-        return _instant(now)
-    return _instant(now + took / done * left) if done else None
 
 
 def _escrow(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: str) -> Escrow | None:

@@ -1,7 +1,7 @@
 """Synchronization jobs: made from a template, started, paused, restarted, removed; their cycles."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -199,6 +199,10 @@ def restart(desk: Desk, service_principal_id: str, job_id: str, scopes: Collecti
         desk.stores.holds.decide(job.id, allowed, HoldState.APPROVED, desk.caller.display_name, desk.now())
         if job.quarantine is not None and job.quarantine.reason is QuarantineReason.TOO_MANY_DELETES:
             desk.stores.jobs.set_quarantine(job.id, None)
+    kept = find_job(desk, application.service_principal_id, job.id).quarantine
+    if kept is not None:
+        # Who asks for a restart does not wait for the next attempt.
+        desk.stores.jobs.set_quarantine(job.id, replace(kept, next_attempt_at=desk.now()))
     desk.stores.jobs.set_schedule(job.id, ScheduleState.ACTIVE)
     shown = ", ".join(sorted(scope.value for scope in reset)) or ResetScope.NONE.value
     _note(desk, "Enable/restart provisioning configuration", application, job, (("resetScope", None, shown),))

@@ -134,6 +134,9 @@ class Lookup:
 
         Whoever has got another name since, or is no longer wanted, would else leave an account behind.
         """
+        if not intents:
+            # Most pages of a pass: everybody is linked.
+            return {}
         source_ids = [intent.change.source_id for intent in intents.values()]
         kept = self._stores.links.tried(self._parts.job.id, kind, source_ids, cycle.id)
         made: dict[int, TargetObject] = {}

@@ -183,6 +183,12 @@ class Counters:
     requests: int = 0
     writes: int = 0
 
+    @property
+    def settled(self) -> int:
+        """Objects that have come to their end: who is decided and waits to be sent has not."""
+        whole = (self.created, self.updated, self.disabled, self.deleted, self.unchanged, self.skipped, self.held)
+        return sum(whole) + self.failed - self.failed_references
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from muster.model.directory import ObjectKind
-from muster.model.operation import Operation, OperationKind
+from muster.model.log import shown
+from muster.model.operation import AttributeChange, Operation, OperationKind
 from muster.model.values import content_hash
+
+# So many attributes of one object are told in a sentence.
+_NAMES_TOLD = 3
 
 
 def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str:
@@ -68,13 +72,37 @@ def difference_of_plans(planned: Sequence[Operation], now: Sequence[Operation]) 
         if other is None:
             sentences.append(f"{item.source_name}: {item.kind.value} is no longer needed")
         elif _essence(other) != _essence(item):
-            sentences.append(
-                f"{item.source_name}: was {item.kind.value}, is now {other.kind.value} or has other values"
-            )
+            sentences.append(f"{item.source_name}: {_what_differs(item, other)}")
     sentences += [
         f"{item.source_name}: {item.kind.value} has come up since" for key, item in after.items() if key not in before
     ]
     return tuple(sentences)
+
+
+def _what_differs(planned: Operation, now: Operation) -> str:
+    """Returns what is no longer as it was planned: the kind of operation, else values, else what they belong to."""
+    if now.kind is not planned.kind:
+        return f"was {planned.kind.value}, is now {now.kind.value}"
+    before = {item.attribute: item for item in planned.changes}
+    after = {item.attribute: item for item in now.changes}
+    names = [name for name in dict.fromkeys((*before, *after)) if _sent(before.get(name)) != _sent(after.get(name))]
+    if not names:
+        return f"{planned.kind.value} is of another account, or with other managers or members"
+    told = ", ".join(f"{name} {_told(before.get(name))} → {_told(after.get(name))}" for name in names[:_NAMES_TOLD])
+    more = len(names) - _NAMES_TOLD
+    return f"{planned.kind.value} with other values: {told}" + (f", and {more} more" if more > 0 else "")
+
+
+def _sent(change: AttributeChange | None) -> object:
+    return None if change is None else (change.verb, change.old, change.new)
+
+
+def _told(change: AttributeChange | None) -> str:
+    if change is None:
+        return "not sent"
+    if change.redacted:
+        return "[Redact]"
+    return "removed" if change.new is None else f"“{shown(change.new)}”"
 
 
 def _essence(operation: Operation) -> list[object]:

@@ -30,11 +30,13 @@ def progress_of(cycle: Cycle) -> Progress:
     total = max(counters.expected, counters.evaluated)
     observed_at = cycle.ended_at or cycle.progressed_at or cycle.began_at
     is_running = cycle.state is CycleState.RUNNING
-    done = counters.evaluated if is_running else total
+    # What the source could not give failed as well, and is no object.
+    settled = min(counters.settled, total)
+    done = settled if is_running else total
     elapsed = observed_at - cycle.began_at
     rate = None
-    if counters.evaluated and elapsed >= _LEAST_OBSERVED:
-        rate = counters.evaluated / elapsed.total_seconds()
+    if settled and elapsed >= _LEAST_OBSERVED:
+        rate = settled / elapsed.total_seconds()
     ends_at = None
     if is_running and rate is not None:
         ends_at = observed_at + min(timedelta(seconds=min((total - done) / rate, 1e9)), _LONGEST)

@@ -7,6 +7,7 @@ import pytest
 
 from muster.model.directory import ObjectKind
 from muster.model.operation import LinkState, Operation, OperationKind, Verb, WantedReference
+from muster.model.values import Value
 from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, summary_of, time_needed
 from muster.planning.references import plan_references
 from unit.planning.making import NOBODY, link, linked, person, plan
@@ -106,13 +107,48 @@ def test_two_plans_differ_in_what_is_gone_changed_and_new() -> None:
     bob = replace(CREATE, source_id="s-bob", source_name="Bob")
     eve = replace(UPDATE, source_id="s-eve", source_name="Eve")
     assert difference_of_plans([CREATE, bob], [UPDATE, eve]) == (
-        "Ada Lovelace: was create, is now update or has other values",
+        "Ada Lovelace: was create, is now update",
         "Bob: create is no longer needed",
         "Eve: update has come up since",
     )
     assert difference_of_plans([CREATE, bob], [replace(CREATE, change_id="x"), bob]) == ()
     staff = replace(CREATE, object_kind=ObjectKind.GROUP)
     assert len(difference_of_plans([CREATE], [staff])) == 2
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ((("title", "Boss"),), "update with other values: title “Lead” → “Boss”"),
+        ((), "update with other values: title “Lead” → not sent"),
+        ((("title", None),), "update with other values: title “Lead” → removed"),
+        (
+            (("title", "Lead"), ("nick", "A")),
+            "update with other values: nick not sent → “A”",
+        ),
+        (
+            (("title", True), ("a", "1"), ("b", ("1", "2")), ("c", "3"), ("d", "4")),
+            "update with other values: title “Lead” → “True”, a not sent → “1”, b not sent → “1; 2”, and 2 more",
+        ),
+    ],
+)
+def test_other_values_are_told_by_attribute(now: tuple[tuple[str, Value], ...], told: str) -> None:
+    change = UPDATE.changes[0]
+    other = replace(UPDATE, changes=tuple(replace(change, attribute=name, new=value) for name, value in now))
+    assert difference_of_plans([UPDATE], [other]) == (f"Ada Lovelace: {told}",)
+
+
+def test_a_difference_tells_no_redacted_value() -> None:
+    change = replace(UPDATE.changes[0], redacted=True)
+    other = replace(UPDATE, changes=(replace(change, new="secret"),))
+    assert difference_of_plans([replace(UPDATE, changes=(change,))], [other]) == (
+        "Ada Lovelace: update with other values: title [Redact] → [Redact]",
+    )
+
+
+def test_a_difference_in_no_value_is_one_of_the_account_or_of_references() -> None:
+    (told,) = difference_of_plans([UPDATE], [replace(UPDATE, references=(BOSS,))])
+    assert told == "Ada Lovelace: update is of another account, or with other managers or members"
 
 
 @pytest.mark.parametrize(

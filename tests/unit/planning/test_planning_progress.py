@@ -12,7 +12,7 @@ AT = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def _cycle(evaluated: int, expected: int, **values: Any) -> Cycle:
+def _cycle(settled: int, expected: int, **values: Any) -> Cycle:
     given: dict[str, Any] = {
         "id": "cycle",
         "job_id": "job",
@@ -23,7 +23,7 @@ def _cycle(evaluated: int, expected: int, **values: Any) -> Cycle:
         "window_after": 0,
         "window_until": 1,
         "epoch": 1,
-        "counters": Counters(evaluated=evaluated, expected=expected),
+        "counters": Counters(evaluated=settled, unchanged=settled, expected=expected),
         "began_at": AT,
         **values,
     }
@@ -35,6 +35,20 @@ def test_a_running_cycle_ends_when_the_rest_has_come_at_its_rate() -> None:
     assert (progress.done, progress.total, progress.per_second) == (600, 1_800, 10.0)
     assert progress.observed_at == AT + MINUTE
     assert progress.expected_end_at == AT + 3 * MINUTE
+
+
+def test_who_is_decided_and_waits_to_be_sent_is_not_done_yet() -> None:
+    counters = Counters(evaluated=500, expected=622, created=60, updated=10, disabled=5, unchanged=20, skipped=5)
+    progress = progress_of(_cycle(0, 0, counters=counters, progressed_at=AT + timedelta(seconds=10)))
+    assert (progress.done, progress.total, progress.per_second) == (100, 622, 10.0)
+    assert progress.expected_end_at == AT + timedelta(seconds=62.2)
+
+
+def test_failed_references_are_no_objects_and_rows_that_cannot_be_read_no_more_than_everything() -> None:
+    counters = Counters(evaluated=10, expected=10, created=8, failed=4, failed_references=3)
+    assert progress_of(_cycle(0, 0, counters=counters)).done == 9
+    counters = Counters(evaluated=10, expected=10, created=10, failed=4)
+    assert progress_of(_cycle(0, 0, counters=counters)).done == 10
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from muster.web.graph.render import instant
 DIRECTORY = "Directory"
 SERVICE = "Azure AD Provisioning Service"
 _REFUSED_REMEDY = "Check the assignment, the scoping filter and the source object; then provision again."
+# As it should be: there is nothing to check.
+_EQUAL_REMEDY = "Nothing to do."
 _RESULTS = {
     LogStatus.SUCCESS: "Success",
     LogStatus.WARNING: "Success",
@@ -260,11 +262,15 @@ def _error_of(found: LogEntry) -> Document | None:
     }
 
 
+def _remedy_of(skip_reason: SkipReason) -> str:
+    return _EQUAL_REMEDY if skip_reason is SkipReason.REDUNDANT_EXPORT else _REFUSED_REMEDY
+
+
 def _status_info(found: LogEntry) -> Document:
     if found.failure is not None:
         code, reason, remedy = found.failure.code, found.failure.sentence, found.failure.remedy
     elif found.skip_reason is not None:
-        code, reason, remedy = found.skip_reason.value, found.reason or "", _REFUSED_REMEDY
+        code, reason, remedy = found.skip_reason.value, found.reason or "", _remedy_of(found.skip_reason)
     else:
         code, reason, remedy = "", found.reason or "", ""
     return {

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 
 from muster.administration.jobs import JobStatus
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, JobCode, ScheduleState
+from muster.planning.progress import progress_of
 from muster.ui.language import gettext, marked
 from muster.web.portal.paths import address
 
 BAR_UNITS = 1_000
 _LEAST_UNITS = 6
-# Before this the rate says nothing.
-_RATE_AFTER = timedelta(seconds=1)
 
 _KINDS = {
     CycleKind.INITIAL: marked("Initial cycle"),
@@ -109,9 +108,8 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
     """Returns a cycle as it is shown."""
     counted = cycle.counters
     took = max(timedelta(0), (cycle.ended_at or now) - cycle.began_at)
-    total = max(counted.expected, counted.evaluated)
-    done = counted.evaluated if cycle.state is CycleState.RUNNING else total
-    rate = counted.evaluated / took.total_seconds() if counted.evaluated and took >= _RATE_AFTER else None
+    progress = progress_of(cycle)
+    done, total, rate = progress.done, progress.total, progress.per_second
     is_running = cycle.state is CycleState.RUNNING
     left = timedelta(seconds=max(1, round((total - done) / rate))) if is_running and rate and done < total else None
     word, tone = _STATES[cycle.state]
