@@ -1,4 +1,7 @@
-"""The texts of the pages, gathered from code and templates; `make catalogue` brings the translations up to them."""
+"""The texts of the pages and the sentences below them, gathered from code, templates and gallery.
+
+`make catalogue` brings the translations up to them: `nl.po` for the pages, `nl.sentences.po` for the sentences.
+"""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -10,6 +13,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from documents.reading import SOURCE
+from documents.sentences import sentences
 
 LOCALE = SOURCE / "ui" / "locale"
 FACES = (
@@ -38,9 +42,20 @@ def gathered() -> Catalog:
     return catalogue
 
 
-def translated(language: str) -> Catalog:
+def gathered_sentences() -> Catalog:
+    """Returns every sentence that is translated, in the order of the files."""
+    catalogue = Catalog(project="muster", charset="utf-8")
+    for sentence in sentences():
+        catalogue.add(sentence)
+    return catalogue
+
+
+PARTS = {"": gathered, ".sentences": gathered_sentences}
+
+
+def translated(language: str, part: str = "") -> Catalog:
     """Returns the translations that there are."""
-    with (LOCALE / f"{language}.po").open("rb") as file:
+    with (LOCALE / f"{language}{part}.po").open("rb") as file:
         return read_po(file, locale=language)
 
 
@@ -50,13 +65,12 @@ def _files() -> Iterator[Path]:
         yield from sorted(path for path in (folder, *folder.rglob("*")) if path.suffix in (".py", ".html"))
 
 
-def bring_up(language: str) -> list[str]:
-    """Writes the catalogue anew: what is gone goes, what is new stands there untranslated; returns the new texts."""
-    known = translated(language)
+def bring_up(language: str, part: str) -> list[str]:
+    """Writes a catalogue anew: what is gone goes, what is new stands there untranslated; returns the new texts."""
+    known = translated(language, part)
     fresh = Catalog(locale=language, charset="utf-8", fuzzy=False)
-    fresh.header_comment = f"# {known.locale.display_name if known.locale else language}: the texts of the pages."
     missing = []
-    for message in gathered():
+    for message in PARTS[part]():
         if not message.id:
             continue
         found = known.get(message.id)
@@ -66,14 +80,14 @@ def bring_up(language: str) -> list[str]:
             missing.append(message.id if isinstance(message.id, str) else message.id[0])
     content = BytesIO()
     write_po(content, fresh, width=120, omit_header=True, no_location=True, sort_output=True)
-    header = (
-        f'# {language}: the texts of the pages\nmsgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
-    )
+    what = "sentences made below the pages" if part else "the texts of the pages"
+    header = f'# {language}: {what}\nmsgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
     header += f'"Plural-Forms: {fresh.plural_forms}\\n"\n"Language: {language}\\n"\n\n'
-    (LOCALE / f"{language}.po").write_bytes(header.encode() + content.getvalue())
+    (LOCALE / f"{language}{part}.po").write_bytes(header.encode() + content.getvalue())
     return missing
 
 
 if __name__ == "__main__":
-    for text in bring_up("nl"):
-        print(text)
+    for each in PARTS:
+        for text in bring_up("nl", each):
+            print(text)

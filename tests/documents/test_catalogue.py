@@ -4,17 +4,18 @@ import re
 
 import pytest
 
-from documents.catalogue import gathered, translated
+from documents.catalogue import PARTS, translated
 from muster.ui.language import Language
 
 OTHERS = [each for each in Language if each is not Language.ENGLISH]
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
+@pytest.mark.parametrize("part", [""])
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_text_has_its_translation_with_the_same_values_in_it(language: Language) -> None:
-    known = translated(language.value)
-    for message in gathered():
+def test_every_text_has_its_translation_with_the_same_values_in_it(language: Language, part: str) -> None:
+    known = translated(language.value, part)
+    for message in PARTS[part]():
         if not message.id:
             continue
         found = known.get(message.id)
@@ -26,7 +27,8 @@ def test_every_text_has_its_translation_with_the_same_values_in_it(language: Lan
             assert set(_PLACE.findall(string)) == set(_PLACE.findall(ids[-1])), message.id
 
 
+@pytest.mark.parametrize("part", [""])
 @pytest.mark.parametrize("language", OTHERS)
-def test_no_translation_is_left_of_a_text_that_is_gone(language: Language) -> None:
-    wanted = gathered()
-    assert [message.id for message in translated(language.value) if message.id and wanted.get(message.id) is None] == []
+def test_no_translation_is_left_of_a_text_that_is_gone(language: Language, part: str) -> None:
+    wanted, known = PARTS[part](), translated(language.value, part)
+    assert [message.id for message in known if message.id and wanted.get(message.id) is None] == []

@@ -2,15 +2,19 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from faces.browser import Browser
+from faces.dutch import english_texts, english_words, walk
 from muster.cli.api import HttpApi
 from played_configuration_manager import PlayedManager, configuration_manager
 from played_installation import PlayedService, command, service
@@ -394,6 +398,46 @@ def test_the_palette_leads_to_a_person_by_keys_alone(company: Company) -> None:
     portal.see("#palette-text").send_keys(Keys.ARROW_DOWN)
     portal.driver.switch_to.active_element.send_keys(Keys.ENTER)
     assert eventually(lambda: "/users/" in portal.driver.current_url)
+
+
+# Names of people, roles, attributes and applications, as this company and the gallery have them.
+_NAMED = """
+    person number user access title department enterprise work site street state manager value type for new by
+    identity management services web networks security organization infrastructure business managed help full
+    support credential directory description
+"""
+DATA = frozenset(_NAMED.split())
+
+
+def _reader(browser: Browser) -> Callable[[str], str | None]:
+    """Reads pages in Dutch as whoever is signed in; None for what is no page."""
+    cookies = "; ".join(f"{each['name']}={each['value']}" for each in browser.driver.get_cookies())
+    kept = {"Cookie": cookies, "Accept-Language": "nl"}
+
+    def read(path: str) -> str | None:
+        address = browser.base + quote(path, safe="/?&=%:;,@+~!$'()*")
+        try:
+            with urlopen(Request(address, headers=kept), timeout=60) as answer:
+                is_page = answer.headers.get_content_type() == "text/html"
+                return answer.read().decode() if is_page else None
+        except HTTPError as refused:
+            assert refused.code < 500, path
+            return refused.read().decode()
+
+    return read
+
+
+def test_no_page_that_links_lead_to_has_english_among_its_dutch(company: Company) -> None:
+    only_english = english_words()
+    wrong: list[str] = []
+    visited = 0
+    for browser in (company.portal, company.console):
+        browser.go("/")
+        for path, html in walk(_reader(browser), "/"):
+            visited += 1
+            wrong += [f"{path}: {text}" for text in english_texts(html, only_english, DATA)]
+    assert not wrong, "\n".join(wrong)
+    assert visited > 90
 
 
 def test_the_portal_speaks_dutch_to_a_dutch_browser(company: Company) -> None:

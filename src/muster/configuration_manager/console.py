@@ -28,6 +28,7 @@ from muster.scim.schemas import USER_8X8_URN
 from muster.sealing import hash_token, is_token
 from muster.ui.brake import Brake, Pressure
 from muster.ui.language import gettext, speak
+from muster.ui.sentences import told
 
 COOKIE = "console_session"
 PAGE_ROWS = 50
@@ -120,7 +121,7 @@ def make_console(
 
     @app.errorhandler(ConsoleRefusal)
     def refused(error: ConsoleRefusal) -> Any:
-        return _page("message.html", 400, title=gettext("That cannot be done"), text=f"{error}.")
+        return _page("message.html", 400, title=gettext("That cannot be done"), text=f"{told(str(error))}.")
 
     def signed_in(view: View) -> View:
         @wraps(view)
@@ -185,7 +186,7 @@ def make_console(
         try:
             administrators.create_administrator(name, password, now=_now())
         except ConsoleRefusal as error:
-            return _page("set_up.html", 400, refusal=f"{error}.", name=name)
+            return _page("set_up.html", 400, refusal=f"{told(str(error))}.", name=name)
         secret = administrators.sign_in(name, password, now=_now()) or ""
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
 

@@ -17,8 +17,15 @@ from muster.configuration_manager.customer import (
 from muster.configuration_manager.customers import Customers
 from muster.scim.repository import Document
 from muster.scim.schemas import USER_URN
+from muster.ui.language import marked
 
 View = Callable[..., Any]
+
+ROLES = {
+    Role.ADMINISTRATOR.value: marked("administrator"),
+    Role.READER.value: marked("reader"),
+    Role.NONE.value: marked("none any more"),
+}
 
 
 def add_settings_pages(
@@ -46,9 +53,7 @@ def add_settings_pages(
     @app.get("/administrators")
     @signed_in
     def show_administrators() -> Any:
-        return page(
-            "administrators.html", rows=administrators.list_administrators(), roles=[role.value for role in Role]
-        )
+        return page("administrators.html", rows=administrators.list_administrators(), roles=ROLES)
 
     @app.post("/administrators")
     @signed_in

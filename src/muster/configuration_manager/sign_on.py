@@ -14,9 +14,10 @@ from muster.database.connection import Database, is_unique_violation, upsert
 from muster.saml.certificates import Certificate, read_certificate
 from muster.saml.metadata import read_identity_provider
 from muster.saml.names import SamlRefused
+from muster.ui.language import marked
 
 SAML_PATH = "/saml2"
-PROVIDERS = ("Microsoft Entra ID", "Okta", "Google", "Other SAML SSO provider")
+PROVIDERS = ("Microsoft Entra ID", "Okta", "Google", marked("Other SAML SSO provider"))
 LIMIT_ADDRESS_CHARACTERS = 2_048
 LIMIT_PROVIDER_CHARACTERS = 100
 LIMIT_CERTIFICATES = 5

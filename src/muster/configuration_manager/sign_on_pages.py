@@ -16,6 +16,7 @@ from muster.saml.metadata import ServiceProvider, write_service_provider
 from muster.saml.names import SamlRefused
 from muster.ui.brake import Brake, Pressure
 from muster.ui.language import gettext
+from muster.ui.sentences import told
 from muster.ui.sessions import is_same
 
 View = Callable[..., Any]
@@ -182,7 +183,7 @@ def add_sign_on_pages(
                 takes_unasked="unasked" in form,
             )
         except ConsoleRefusal as error:
-            return settings_page(customer, 400, refusal=f"{error}.", form=flask.request.form)
+            return settings_page(customer, 400, refusal=f"{told(str(error))}.", form=flask.request.form)
         return flask.redirect(f"/customers/{customer.name}/sign-on", 303)
 
     @app.post("/customers/<customer>/sign-on/remove")

@@ -84,12 +84,16 @@ def number_text(value: float) -> str:
 @cache
 def find_catalogue(of: Language) -> Catalogue:
     """Returns a language's translations; English has none."""
+    return read_catalogue(LOCALE / f"{of.value}.po")
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """Returns the translations of a file; none when there is no such file."""
     texts: dict[str, str] = {}
     plurals: dict[str, tuple[str, ...]] = {}
-    path = LOCALE / f"{of.value}.po"
     if path.is_file():
         with path.open("rb") as file:
-            for message in read_po(file, locale=of.value):
+            for message in read_po(file):
                 if isinstance(message.id, str):
                     texts[message.id] = str(message.string or "")
                 else:

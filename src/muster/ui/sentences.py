@@ -1,161 +1,239 @@
 """Sentences that are made below the faces (refusals, reasons, remedies, steps of the log), in the reader's language.
 
-They are written, stored and sent over the API in English. A page shows them by the pattern that they were made from: a
-pattern is a text of the catalogue like any other, and what stands in its places stays as it is. What fits none is shown
-in English.
+They are written, stored and sent over the API in English. A catalogue of their own (`locale/nl.sentences.po`) holds
+each with its translation; where code fills something in it holds the pattern, and what stands in its places stays as it
+is, unless it is a sentence again. What fits none is shown in English. `make catalogue` gathers them from the code.
 """
 
 import re
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import re2
 
-from muster.ui.language import Language, gettext, language, marked
+from muster.ui.language import LOCALE, Language, language, read_catalogue
 
 SENTENCE_CHARACTERS = 2_000
+_KEPT = 4_096
 _PLACE = re.compile(r"%\((\w+)\)s")
 # How many sentences stand within one another: a reason within a step within a refusal.
 _DEPTH = 3
-
-PATTERNS = (
-    # Why somebody is in or out.
-    marked("%(name)s is active and assigned %(way)s with the role %(role)s."),
-    marked("%(name)s is active, and all users and groups are in scope."),
-    marked("%(name)s is in the source system."),
-    marked("%(name)s was permanently deleted from the directory."),
-    marked("%(name)s is deleted in the directory and can be restored for 30 days."),
-    marked("%(name)s is not assigned to the application, directly or as a direct member of an assigned group."),
-    marked(
-        "%(name)s holds only the role Default Access, which this application does not provision: assign another role."
-    ),
-    marked("Sign-in of %(name)s is blocked in the directory."),
-    marked("%(name)s does not pass the scoping filter: %(clause)s"),
-    # What is done, and why not.
-    marked("The state of the object in both the source and target systems already match."),
-    marked("%(reason)s The account stays as it is: SkipOutOfScopeDeletions is on."),
-    marked("%(reason)s No account is linked."),
-    marked("%(reason)s This job never removes anybody."),
-    marked("%(name)s cannot be created: no value for the required %(missing)s."),
-    marked("%(name)s has no value for a matching attribute, so nobody can tell whether the account is there."),
-    # What brought it about.
-    marked("came into scope"),
-    marked("permanently deleted from the directory"),
-    marked("deleted in the directory"),
-    marked("they hold only a role that is not provisioned"),
-    marked("sign-in is blocked in the directory"),
-    marked("no longer assigned to the application"),
-    marked("came into scope by the group %(group)s"),
-    marked("assigned to the application"),
-    marked("the scoping filter keeps them out: %(clause)s"),
-    # What the safeguards say.
-    marked("This cycle would disable or delete %(count)s; the job's accidental-deletion threshold is %(limit)s."),
-    marked("This cycle would disable or delete %(count)s (%(share)s); the job's threshold is %(limit)s."),
-    marked("The source could not be read whole; nobody is removed."),
-    marked("The job asks for approval of every removal."),
-    marked("The job asks for approval of everything that it writes."),
-    marked("%(name)s is protected by the pattern “%(pattern)s”"),
-    marked("%(name)s is protected by the group “%(group)s”"),
-    marked("%(name)s is protected by the role “%(role)s”"),
-    # Steps of the log.
-    marked("Received %(kind)s '%(name)s' change of type (%(change)s) from %(source)s."),
-    marked("%(kind)s '%(name)s' is linked to %(target)s in %(system)s."),
-    marked("%(kind)s '%(name)s' was found in %(system)s by %(attribute)s as %(target)s."),
-    marked("No %(kind)s was found in %(system)s with %(asked)s."),
-    marked("Failed to %(verb)s %(kind)s '%(name)s' in %(system)s: %(reason)s"),
-    marked("%(kind)s '%(name)s' was created in %(system)s."),
-    marked("%(kind)s '%(name)s' was updated in %(system)s."),
-    marked("%(kind)s '%(name)s' was disabled in %(system)s."),
-    marked("%(kind)s '%(name)s' was deleted in %(system)s."),
-    # What an application answers.
-    marked("The application refuses creating %(what)s"),
-    marked("The application refuses updating %(what)s"),
-    marked("The application does not accept the %(credential)s: %(said)s"),
-    marked("%(address)s cannot be reached: %(reason)s"),
-    marked("%(address)s cannot be called: %(reason)s"),
-    marked("%(address)s is not called: %(reason)s"),
-    # What to do.
-    marked("Nothing to do: it is tried again in the next cycle. If it lasts, ask the application's support."),
-    marked("Correct the value in the directory or the attribute mapping; the next cycle tries again."),
-    marked("Check at the application whether its administrator token may do this, or switch the object action off."),
-    marked("Free the value at the application, or match on the attribute that clashes so that the account is adopted."),
-    marked("Remove or correct the duplicates at the application, or match on an attribute that is unique there."),
-    marked("Nothing to do: it is set as soon as the other object is provisioned."),
-    marked("Nothing to do: the object is matched or created again in the next cycle."),
-    marked("Fill the source attribute of this person, or give the mapping a default value."),
-    marked("Two jobs write to the same account: narrow the scope of one of them, or delete its object connection."),
-    marked(
-        "Check the Tenant URL and that the application is up and can be reached from here; then press Test Connection."
-    ),
-    marked(
-        "Look at the certificate that is presented, compare its fingerprint with what the application's owner says, "
-        "and put the authority's certificate into the trusted certificates of the credentials."
-    ),
-    marked(
-        "Ask the application's owner to renew or correct its certificate; also check the Tenant URL and this clock."
-    ),
-    marked(
-        "Enter a client certificate and its key in the credentials, of an authority that the application's owner "
-        "accepts."
-    ),
-    marked("Correct the mapping or filter that is named, or restore the default mappings."),
-    marked("Look at the held operations: approve them, or correct the scope or the source and restart."),
-    marked("Look at the service's log for the traceback and report it."),
-    # Refusals.
-    marked(
-        "Insufficient privileges to complete the operation: it needs %(permission)s, which these roles have: %(roles)s."
-    ),
-    marked("%(what)s “%(name)s” does not exist, or one of its queried reference-property objects is not present."),
-    marked("There is no Tenant URL yet: enter it and the secret token."),
-    marked("The Tenant URL leads to another server: enter the secret token again."),
-    marked("The job has no credentials: enter the Tenant URL and the secret token and test the connection first."),
-    marked("The job is not started: start provisioning, then apply the plan."),
-    marked("The cycle is running: wait for its end, or pause the job."),
-    marked("%(target)s has a mapping already: edit that one."),
-    marked("%(target)s is required by the application: its mapping can be changed, not removed."),
-    marked("%(target)s is the last matching attribute: make another one match first."),
-    marked("A scoping filter needs a title."),
-    marked("“%(name)s” takes up to %(limit)s characters."),
-    marked("“%(name)s” is one of %(choices)s."),
-    marked("Other rules are being tried just now: try again in a moment."),
-    marked("A cycle of this job is running: wait for its end, or pause the job, and promote then."),
-    marked("App role “%(name)s” is still assigned %(count)s: unassign it first."),
-    marked("There is no mail server yet: set one with muster notifications set, or MUSTER_SMTP_HOST."),
-    marked("Another mail server or user needs its password entered."),
-    marked("“%(address)s” is no mail address, such as it@example.com."),
+# What stands in these places is somebody's name, never a sentence.
+_NAMES = frozenset(
+    {"name", "display_name", "source_name", "principal_display_name", "group", "role", "target", "system"}
 )
+
+# Put together from parts by the code, so that they cannot be gathered from it.
+COMPOSED: tuple[str, ...] = (
+    "%(name)s does not pass the scoping filter: %(clause)s",
+    "came into scope",
+    "permanently deleted from the directory",
+    "deleted in the directory",
+    "they hold only a role that is not provisioned",
+    "sign-in is blocked in the directory",
+    "no longer assigned to the application",
+    "came into scope by the group %(group)s",
+    "assigned to the application",
+    "the scoping filter keeps them out: %(clause)s",
+    "This cycle would disable or delete %(count)s (%(share)s); the job's threshold is %(limit)s.",
+    "The job asks for approval of every removal.",
+    "The job asks for approval of everything that it writes.",
+    "%(name)s is protected by the pattern “%(pattern)s”",
+    "%(name)s is protected by the group “%(group)s”",
+    "%(name)s is protected by the role “%(role)s”",
+    "No %(kind)s was found in %(system)s with %(asked)s.",
+    "Failed to %(verb)s %(kind)s '%(name)s' in %(system)s: %(reason)s",
+    "%(kind)s '%(name)s' was created in %(system)s.",
+    "%(kind)s '%(name)s' was updated in %(system)s.",
+    "%(kind)s '%(name)s' was disabled in %(system)s.",
+    "%(kind)s '%(name)s' was deleted in %(system)s.",
+    "The application refuses creating %(what)s",
+    "The application does not accept the %(credential)s: %(said)s",
+    "%(address)s cannot be reached: %(reason)s",
+    "%(address)s cannot be called: %(reason)s",
+    "%(address)s is not called: %(reason)s",
+    "“%(name)s” takes up to %(limit)s characters.",
+    "“%(name)s” is one of %(choices)s.",
+    "%(kind)s '%(name)s' will be created in %(system)s.",
+    "%(kind)s '%(name)s' will be updated in %(system)s.",
+    "%(kind)s '%(name)s' will be disabled in %(system)s.",
+    "%(kind)s '%(name)s' will be deleted in %(system)s.",
+    "%(kind)s '%(name)s' will get its references in %(system)s.",
+    "%(kind)s '%(name)s' got its references in %(system)s.",
+    "as a member of %(group)s",
+    "directly",
+    "Active in the source system",
+    "Assigned to the application",
+    "User has the required role",
+    "Scoping filter evaluation passed",
+    "SkipReason",
+    "ReportableIdentifier",
+    "groups that came into scope",
+    "%(attributes)s changed",
+    "%(attributes)s and %(count)s more changed",
+    "Update",
+    "Disable",
+    "Delete",
+    "User",
+    "Group",
+    "add",
+    "update",
+    "disable",
+    "delete",
+    "a user (HTTP %(status)s): %(said)s",
+    "a user (HTTP %(status)s, %(type)s): %(said)s",
+    "a user (HTTP %(status)s).",
+    "a user (HTTP %(status)s, %(type)s).",
+    "a group (HTTP %(status)s): %(said)s",
+    "a group (HTTP %(status)s, %(type)s): %(said)s",
+    "a group (HTTP %(status)s).",
+    "a group (HTTP %(status)s, %(type)s).",
+    "The application refuses changing %(what)s",
+    "The application refuses deleting %(what)s",
+    "The application refuses reading %(what)s",
+    "The application refuses listing %(what)s",
+    "The application refuses the query for %(what)s",
+    "The application does not allow %(verb)s %(what)s",
+    "creating",
+    "changing",
+    "deleting",
+    "reading",
+    "listing",
+    "the query for",
+    "sending",
+    "The application refuses this %(credential)s access to %(what)s",
+    "The application no longer has %(what)s",
+    "Nothing answers at %(address)s to %(what)s",
+    "The application has another object with the same values as %(what)s",
+    "The application has a problem of its own with %(what)s",
+    "The application refuses %(what)s",
+    "The application has no licence left for %(what)s",
+    "The application gave up waiting for %(what)s",
+    "No answer came to %(verb)s %(what)s: %(reason)s",
+    "No answer came about %(what)s: %(reason)s",
+    "The answer about %(what)s is too long: %(reason)s",
+    "%(address)s does not answer like a SCIM service. %(reason)s",
+    "Secret Token",
+    "%(count)s user",
+    "%(count)s users",
+    "%(count)s group",
+    "%(count)s groups",
+    "%(count)s object",
+    "%(count)s objects",
+    "%(count)s removal",
+    "%(count)s removals",
+    "Creates, updates and deactivates users in %(name)s, and keeps groups with their members.",
+    "Creates, updates and deletes users in %(name)s, and keeps groups with their members.",
+    "Creates and updates users in %(name)s, and keeps groups with their members.",
+    "Creates, updates and deactivates users in %(name)s.",
+    "Creates, updates and removes users in %(name)s.",
+    "Creates, updates and deletes users in %(name)s.",
+    "Creates and updates users in %(name)s.",
+    (
+        "%(name)s is provisioned over an interface of its own, which this product does not speak: "
+        "it is listed for sign-on and assignments only."
+    ),
+    "Global Administrator",
+    "Application Administrator",
+    "Cloud Application Administrator",
+    "Hybrid Identity Administrator",
+    "User Administrator",
+    "Global Reader",
+    "Security Administrator",
+    "Security Operator",
+    "Security Reader",
+    "Reports Reader",
+    "Application Owner",
+    "Default Access",
+    "Reference",
+    "Integer",
+    "DateTime",
+    "Binary",
+    "String",
+    "Boolean",
+    "Immutable",
+    "the rate limit",
+    "the number of licences",
+    "none",
+    "managed",
+    "adopted",
+    "seen",
+    "Non-gallery",
+    "success",
+    "failure",
+    "Application",
+    "ServicePrincipal",
+    "Policy",
+    "Administrator",
+    "Other",
+    "Role",
+    "ReadOnly",
+    "WriteOnly",
+    "ReadWrite",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A sentence with places: what it must contain, how it is read, and what is said instead."""
+
+    piece: str
+    fits: Any
+    said: str
 
 
 def told(sentence: str) -> str:
     """Returns a sentence in the reader's language; one that is made of several in a row, each for itself."""
-    if language() is Language.ENGLISH or not sentence or len(sentence) > SENTENCE_CHARACTERS:
+    spoken = language()
+    if spoken is Language.ENGLISH or not sentence or len(sentence) > SENTENCE_CHARACTERS:
         return sentence
-    return _told(sentence, _DEPTH)
+    return _told(spoken, str(sentence), _DEPTH)
 
 
-def _told(sentence: str, depth: int) -> str:
-    for pattern, fits in _compiled():
-        found = fits.fullmatch(sentence)
-        if found is not None:
-            # What stands in a place may be a sentence again.
-            places = {name: _told(value, depth - 1) if depth else value for name, value in found.groupdict().items()}
-            return gettext(pattern, **places)
-    first, stop, rest = sentence.partition(". ")
-    if stop and depth:
-        return f"{_told(f'{first}.', depth - 1)} {_told(rest, depth - 1)}"
-    return sentence
+@lru_cache(maxsize=_KEPT)
+def _told(spoken: Language, sentence: str, depth: int) -> str:
+    whole, patterns = _catalogue(spoken)
+    if sentence in whole:
+        return whole[sentence]
+    doubtful = ""
+    for pattern in patterns:
+        if pattern.piece in sentence and (found := pattern.fits.fullmatch(sentence)) is not None:
+            places = {
+                name: _told(spoken, value, depth - 1) if depth and name not in _NAMES else value
+                for name, value in found.groupdict().items()
+            }
+            if not any(". " in value for name, value in places.items() if name in _NAMES):
+                return pattern.said % places
+            # A name such as “St. John”, or a whole sentence before this one that was taken for a part of the name.
+            doubtful = doubtful or pattern.said % places
+    # Several sentences in a row: the first that is known ends at one of the stops.
+    stop = sentence.find(". ")
+    while stop > 0 and depth:
+        first, rest = sentence[: stop + 1], sentence[stop + 2 :]
+        if (shown := _told(spoken, first, 0)) != first:
+            return f"{shown if depth == 1 else _told(spoken, first, depth - 1)} {_told(spoken, rest, depth - 1)}"
+        stop = sentence.find(". ", stop + 1)
+    return doubtful or sentence
 
 
 @cache
-def _compiled() -> tuple[tuple[str, Any], ...]:
-    """The patterns that are read, the longest text first: the most particular one fits before a general one.
+def _catalogue(spoken: Language) -> tuple[dict[str, str], tuple[_Pattern, ...]]:
+    """Whole sentences by their text, and patterns, the longest text first: a particular one fits before a general one.
 
-    In linear time, whatever stands in their places: names are anybody's.
+    Patterns are read in linear time, whatever stands in their places: names are anybody's.
     """
-    longest = sorted(PATTERNS, key=lambda pattern: -len(_PLACE.sub("", pattern)))
-    return tuple((pattern, re2.compile(_regex(pattern))) for pattern in longest)
+    texts = read_catalogue(LOCALE / f"{spoken.value}.sentences.po").texts
+    whole = {text: said for text, said in texts.items() if text and "%(" not in text}
+    patterned = [(text, said) for text, said in texts.items() if "%(" in text]
+    patterned.sort(key=lambda each: -len(_PLACE.sub("", each[0])))
+    return whole, tuple(_compiled(text, said) for text, said in patterned)
 
 
-def _regex(pattern: str) -> str:
-    parts = _PLACE.split(pattern)
-    return "(?s)" + "".join(f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts))
+def _compiled(text: str, said: str) -> _Pattern:
+    parts = _PLACE.split(text)
+    pieces = [part.replace("%%", "%") for part in parts[::2]]
+    fits = "".join(
+        f"(?P<{part}>.+?)" if number % 2 else re.escape(part.replace("%%", "%")) for number, part in enumerate(parts)
+    )
+    return _Pattern(piece=max(pieces, key=len), fits=re2.compile(f"(?s){fits}"), said=said)

@@ -15,6 +15,24 @@ MARKS = {
     "provisioning": marked("Automatic provisioning"),
     "sso": marked("Single sign-on"),
 }
+CATEGORIES = {
+    "businessIntelligence": marked("Business intelligence"),
+    "collaboration": marked("Collaboration"),
+    "contentManagement": marked("Content management"),
+    "developerServices": marked("Developer services"),
+    "facilities": marked("Facilities"),
+    "finance": marked("Finance"),
+    "humanResources": marked("Human resources"),
+    "itInfrastructure": marked("IT infrastructure"),
+    "marketing": marked("Marketing"),
+    "nonGallery": marked("Not of the gallery"),
+    "operations": marked("Operations"),
+    "productivity": marked("Productivity"),
+    "sales": marked("Sales"),
+    "security": marked("Security"),
+    "telecommunications": marked("Telecommunications"),
+    "travel": marked("Travel"),
+}
 # What the gallery shows before everything else.
 FEATURED = ("8x8", "Atlassian Cloud", "Cisco Webex", "Miro", "Notion", "Snowflake")
 
@@ -33,6 +51,7 @@ def show_gallery() -> Any:
         featured=[] if is_narrowed else [page for page in pages if page.display_name in FEATURED],
         total=len(pages),
         categories=categories,
+        category_words=CATEGORIES,
         category=category,
         search=wanted,
         mark=mark,
