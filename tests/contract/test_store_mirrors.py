@@ -186,6 +186,28 @@ def test_a_part_of_an_entry_changes_what_it_names(mirror: Mirror) -> None:
     assert mirror.one("id-ada").references == {"manager": ()}
 
 
+def test_groups_among_members_stand_apart_whenever_they_become_known(mirror: Mirror) -> None:
+    def group(name: str, *members: str) -> Entry:
+        names = (f"cn={name},ou=people",)
+        return Entry(kind=GROUP, source_id=name, attributes={"cn": name}, names=names, references={"members": members})
+
+    ada, bob = person("ada"), person("bob", manager="sales")
+    mirror.whole(ada, bob, group("all", "id-ada", "sales", "all"), group("sales", "id-bob", "all"))
+    # In a circle, one within the other; nobody is a member of itself, and nobody's manager is a group.
+    assert mirror.one("all", GROUP).references == {"members": ("id-ada",), "memberGroups": ("sales",)}
+    assert mirror.one("sales", GROUP).references == {"members": ("id-bob",), "memberGroups": ("all",)}
+    assert mirror.one("id-bob").references == {"manager": ()}
+    mirror.changes(group("new", "later", "id-ada"))
+    assert set(mirror.one("new", GROUP).references["members"]) == {"later", "id-ada"}
+    before = mirror.source.latest()
+    mirror.changes(group("later"))
+    # Whoever was a name turns out to be a group: who holds it is told anew.
+    told = mirror.since(before, GROUP)["new"].references
+    assert told == {"members": ("id-ada",), "memberGroups": ("later",)}
+    mirror.changes(group("new"))
+    assert mirror.one("new", GROUP).references == {"members": ()}
+
+
 def test_members_come_and_go_one_by_one(mirror: Mirror) -> None:
     def group(**more: Any) -> Entry:
         return Entry(kind=GROUP, source_id="g", attributes={"cn": "Staff"}, **more)

@@ -7,7 +7,7 @@ import pytest
 
 from played_configuration_manager import PlayedCustomer, configuration_manager
 from played_installation import PlayedService, service
-from played_ldap import PASSWORD, PEOPLE, READER, SKIP, find_slapd, person, played_slapd
+from played_ldap import GROUPS, PASSWORD, PEOPLE, READER, SKIP, find_slapd, group, person, played_slapd
 from waiting import eventually
 
 pytestmark = pytest.mark.skipif(find_slapd() is None, reason=SKIP)
@@ -47,3 +47,28 @@ def test_whoever_is_hired_changes_or_leaves_does_so_at_the_target(tmp_path: Path
         server.delete(f"uid=bob,{PEOPLE}")
         assert eventually(lambda: at_target(customer, "bob").get("active") is False)
         assert all(at_target(customer, name)["active"] for name in ("ada", "eve", "zoe", "new"))
+
+
+def members(running: PlayedService, name: str, *, through: str = "members") -> set[str]:
+    """Names of a group's members, or of everybody within it (`transitiveMembers`)."""
+    groups = running.api.get(f"/groups?$filter=displayName%20eq%20'{name}'")["value"]
+    listed = running.api.get(f"/groups/{groups[0]['id']}/{through}")["value"] if groups else ()
+    return {each["displayName"] for each in listed}
+
+
+def test_groups_within_groups_are_so_in_the_directory_in_a_circle_too(tmp_path: Path) -> None:
+    people = [person("ada", "Ada"), person("bob", "Bob")]
+    nested = [
+        group("everyone", f"cn=sales,{GROUPS}", f"uid=ada,{PEOPLE}"),
+        # It holds the group that holds it, and itself.
+        group("sales", f"uid=bob,{PEOPLE}", f"cn=everyone,{GROUPS}", f"cn=sales,{GROUPS}"),
+    ]
+    with played_slapd(tmp_path / "slapd", [*people, *nested]) as server, service(tmp_path / "data") as running:
+        bind = {"UserName": READER, "Password": PASSWORD, "UserBase": PEOPLE, "GroupBase": GROUPS}
+        add(running, "ldap", Server=server.url, Encryption="none", **bind)
+        assert eventually(lambda: members(running, "everyone") == {"Ada", "sales"})
+        assert eventually(lambda: members(running, "sales") == {"Bob", "everyone"})
+        assert members(running, "everyone", through="transitiveMembers") == {"Ada", "Bob", "sales"}
+        server.set(f"cn=everyone,{GROUPS}", "member", f"uid=ada,{PEOPLE}")
+        assert eventually(lambda: members(running, "everyone") == {"Ada"})
+        assert members(running, "sales") == {"Bob", "everyone"}

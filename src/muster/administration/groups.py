@@ -8,7 +8,7 @@ from muster.administration.desk import Desk
 from muster.administration.people import changes_of, write_one
 from muster.administration.provenance import claim
 from muster.administration.refusals import bad_request, not_found
-from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryPage, ObjectWrite
 
@@ -90,7 +90,7 @@ def add_members(desk: Desk, group_id: str, member_ids: Sequence[str]) -> int:
     if group.object_id in member_ids:
         raise bad_request("A group cannot be a member of itself.")
     _check_members(desk, member_ids)
-    claim(desk, group, ["members"])
+    claim(desk, group, _attributes_of(desk, member_ids))
     changed = desk.stores.directory.change_members(group.object_id, add=member_ids, remove=())
     if changed:
         desk.note(
@@ -115,7 +115,7 @@ def remove_member(desk: Desk, group_id: str, member_id: str) -> None:
     """Removes one member. Raises: Refused if it is none."""
     desk.require(Permission.WRITE_DIRECTORY)
     group = _present(desk, group_id)
-    claim(desk, group, ["members"])
+    claim(desk, group, _attributes_of(desk, [member_id]))
     try:
         removed = desk.stores.directory.change_members(group.object_id, add=(), remove=[member_id])
     except LookupError:
@@ -132,6 +132,12 @@ def _check_members(desk: Desk, member_ids: Sequence[str]) -> None:
     for member_id in member_ids:
         if not any(_is_there(desk, kind, member_id) for kind in (ObjectKind.USER, ObjectKind.GROUP)):
             raise not_found("Member", member_id)
+
+
+def _attributes_of(desk: Desk, member_ids: Sequence[str]) -> set[str]:
+    """Returns which references members are: people, or groups within the group."""
+    kinds = {each.kind for each in desk.stores.directory.by_ids(member_ids)}
+    return {MEMBER_GROUPS if kind is ObjectKind.GROUP else MEMBERS for kind in kinds}
 
 
 def _is_there(desk: Desk, kind: ObjectKind, object_id: str) -> bool:

@@ -75,6 +75,10 @@ def _same(*names: str) -> tuple[DirectoryAttribute, ...]:
     return tuple(DirectoryAttribute(name=name, graph_name=name) for name in names)
 
 
+# A group's members, and the groups among them. Whoever is read by name may turn out to be either; a reference of ours
+# points to one kind.
+MEMBERS, MEMBER_GROUPS = "members", "memberGroups"
+
 USER_ATTRIBUTES: tuple[DirectoryAttribute, ...] = (
     DirectoryAttribute(name="objectId", graph_name="id", writable=False),
     *_same("userPrincipalName", "mailNickname", "mail", "givenName", "surname", "displayName"),

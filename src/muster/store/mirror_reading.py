@@ -1,13 +1,13 @@
 """Entries of a mirror as the engine reads them: pages in order, references resolved to source ids."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.ports.source import Window
 from muster.store.encoding import frozen_attributes
@@ -71,8 +71,16 @@ def changes_of(connection: Connection, job_key: int, rows: Sequence[Row[Any]]) -
             lifecycle=Lifecycle.SOFT_DELETED if row.is_removed else Lifecycle.PRESENT,
             seq=row.seq,
             attributes=frozen_attributes(attributes),
-            references={name: tuple(dict.fromkeys(held.get(name, ()))) for name in spoken},
+            references=_as_given(row.source_id, spoken, held),
         )
+
+
+def _as_given(
+    source_id: str, spoken: Sequence[str], held: Mapping[str, Sequence[str]]
+) -> Mapping[str, tuple[str, ...]]:
+    """Returns what an entry speaks of; groups among members stand apart. Nobody is a member of itself."""
+    names = (*spoken, MEMBER_GROUPS) if MEMBER_GROUPS in held else spoken
+    return {name: tuple(each for each in dict.fromkeys(held.get(name, ())) if each != source_id) for name in names}
 
 
 def _bearing(job_key: int, kind: ObjectKind, window: Window | None) -> tuple[sa.ColumnElement[bool], ...]:
@@ -83,8 +91,12 @@ def _bearing(job_key: int, kind: ObjectKind, window: Window | None) -> tuple[sa.
 
 
 def _references(connection: Connection, job_key: int, owner_keys: Sequence[int]) -> dict[int, dict[str, list[str]]]:
-    """Source ids by owner and attribute; a name that means nobody yet stands for itself. Groups are no members."""
+    """Source ids by owner and attribute; a name that means nobody yet stands for itself.
+
+    Members that are groups have an attribute of their own, and nobody's manager is a group.
+    """
     found: dict[int, dict[str, list[str]]] = {}
+    group = ObjectKind.GROUP.value
     for piece in pieces(owner_keys):
         rows = connection.execute(
             sa.select(
@@ -103,6 +115,8 @@ def _references(connection: Connection, job_key: int, owner_keys: Sequence[int])
             .order_by(mirror_references.c.owner_key, mirror_references.c.attribute, mirror_references.c.name)
         )
         for owner, attribute, name, source_id, kind in rows:
-            if kind != ObjectKind.GROUP.value:
-                found.setdefault(owner, {}).setdefault(attribute, []).append(source_id or name)
+            if kind == group and attribute != MEMBERS:
+                continue
+            place = MEMBER_GROUPS if kind == group else attribute
+            found.setdefault(owner, {}).setdefault(place, []).append(source_id or name)
     return found

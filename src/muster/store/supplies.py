@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster.database.connection import Database, upsert
-from muster.model.directory import ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, ObjectKind
 from muster.model.operation import LinkState
 from muster.model.supply import Supply
 from muster.store.encoding import decode_acknowledged
@@ -96,5 +96,5 @@ def _supply(row: Any, referring: Sequence[str]) -> Supply:
         target_id=row.target_id,
         is_live=not row.is_removed and row.state in _LIVE,
         sent=frozenset((*(name for name, value in sent.items() if value is not None), *referring)),
-        has=frozenset((*attributes, *spoken, "IsSoftDeleted")),
+        has=frozenset((*attributes, *spoken, *((MEMBER_GROUPS,) if MEMBERS in spoken else ()), "IsSoftDeleted")),
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 from muster.model.directory import (
     ATTRIBUTES_OF,
+    MEMBER_GROUPS,
+    MEMBERS,
     AttributeType,
     DirectoryAttribute,
     DirectoryObject,
@@ -27,7 +29,7 @@ from muster.ports.world import Clock
 
 PAGE_SIZE = 500
 MANAGER = "manager"
-MEMBERS = "members"
+_MEMBERS = (MEMBERS, MEMBER_GROUPS)
 # Whom a source no longer has goes into the recycle bin, and comes back out of it with the source.
 SOFT_DELETED = "isSoftDeleted"
 
@@ -105,7 +107,7 @@ class DirectoryTarget:
         if write is not None:
             written = _raised(self._write([write])[0])
         for change in changes:
-            if change.attribute == MEMBERS:
+            if change.attribute in _MEMBERS:
                 _raised(self._change_members(kind, target_id, change))
         return written
 
@@ -142,7 +144,7 @@ class DirectoryTarget:
             self.delete(operation.object_kind, operation.target_id or "")
             return answer
         for change in operation.changes:
-            if change.attribute == MEMBERS:
+            if change.attribute in _MEMBERS:
                 result = self._change_members(operation.object_kind, operation.target_id or "", change)
                 if isinstance(result, ObjectFailure):
                     return result
@@ -213,7 +215,7 @@ def _changed_object(kind: ObjectKind, target_id: str, changes: Sequence[Attribut
         elif change.attribute == SOFT_DELETED and kind is ObjectKind.USER:
             is_deleted = _boolean(SOFT_DELETED, change.new) if change.new is not None else False
             lifecycle = Lifecycle.SOFT_DELETED if is_deleted else Lifecycle.PRESENT
-        elif change.attribute != MEMBERS:
+        elif change.attribute not in _MEMBERS:
             value = None if change.verb is Verb.REMOVE else change.new
             if change.verb is Verb.ADD and isinstance(change.old, tuple | list):
                 value = (*change.old, *(item for item in change.new if item not in change.old))

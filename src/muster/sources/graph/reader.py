@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from muster.model.directory import AttributeType, ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, AttributeType, ObjectKind
 from muster.model.failures import SystemUnreachable
 from muster.model.rules import AttributeDefinition
 from muster.model.values import Value, content_hash
@@ -27,7 +27,7 @@ GROUP_ATTRIBUTES = ("displayName", "description", "mailNickname", "mail", "secur
 _EXTENSIONS = "onPremisesExtensionAttributes"
 _COLLECTIONS = {ObjectKind.USER: "users", ObjectKind.GROUP: "groups"}
 _DEFAULTS = {ObjectKind.USER: USER_ATTRIBUTES, ObjectKind.GROUP: GROUP_ATTRIBUTES}
-_REFERENCES = {ObjectKind.USER: "manager", ObjectKind.GROUP: "members"}
+_REFERENCES = {ObjectKind.USER: "manager", ObjectKind.GROUP: MEMBERS}
 # Graph has a list for what people have one of.
 _FIRST_OF = frozenset({"businessPhones"})
 _MEMBER_TYPES = ("#microsoft.graph.user", "#microsoft.graph.group")
@@ -70,8 +70,9 @@ class GraphReader:
             kind: (
                 AttributeDefinition(name="id", anchor=True),
                 *(AttributeDefinition(name=name) for name in self._selected[kind] if name != _EXTENSIONS),
-                AttributeDefinition(
-                    name=_REFERENCES[kind], type=AttributeType.REFERENCE, multivalued=kind is ObjectKind.GROUP
+                *(
+                    AttributeDefinition(name=name, type=AttributeType.REFERENCE, multivalued=kind is ObjectKind.GROUP)
+                    for name in ((MEMBERS, MEMBER_GROUPS) if kind is ObjectKind.GROUP else (_REFERENCES[kind],))
                 ),
             )
             for kind in self._kinds
@@ -133,7 +134,7 @@ def _selected(kind: ObjectKind, wanted: set[str]) -> tuple[str, ...]:
     named = [name for name in usual if name in wanted]
     # A name of another kind's attribute is refused by Graph: what is not usual is asked of people alone.
     known = {name for names in _DEFAULTS.values() for name in names}
-    others = [name for name in wanted if name not in known and name not in _REFERENCES.values()]
+    others = [name for name in wanted if name not in known and name not in (*_REFERENCES.values(), MEMBER_GROUPS)]
     if kind is ObjectKind.USER:
         if any(name.startswith("extensionAttribute") for name in others):
             named.append(_EXTENSIONS)

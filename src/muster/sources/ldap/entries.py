@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from muster.model.directory import AttributeType, ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, AttributeType, ObjectKind
 from muster.model.rules import AttributeDefinition
 from muster.model.values import Value
 from muster.ports.reader import Entry
@@ -21,7 +21,7 @@ RANGE = ";range="
 # Read of every entry and never kept: it would make every entry another one.
 TIMESTAMP = "modifyTimestamp"
 _MEMBERS = ("member", "uniqueMember", "memberUid")
-MEMBERS, MANAGER, DN = "members", "manager", "dn"
+MANAGER, DN = "manager", "dn"
 # memberUid names people by uid: it stands beside DNs among the names of an entry.
 _UID = "uid:"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -102,7 +102,8 @@ class EntryReader:
         names = [
             name
             for name in (sorted(wanted) or flavour.attributes_of(kind))
-            if name not in (DN, MANAGER, MEMBERS, TIMESTAMP, flavour.anchor) and _NAME.fullmatch(name) is not None
+            if name not in (DN, MANAGER, MEMBERS, MEMBER_GROUPS, TIMESTAMP, flavour.anchor)
+            and _NAME.fullmatch(name) is not None
         ]
         self._anchor = flavour.anchor
         self._kind = kind
@@ -150,9 +151,13 @@ class EntryReader:
             AttributeDefinition(name=name, multivalued=name.casefold() in self._many, anchor=name == self._anchor)
             for name in names
         ]
-        reference = MANAGER if self._kind is ObjectKind.USER else MEMBERS
-        many = self._kind is ObjectKind.GROUP
-        return (*plain, AttributeDefinition(name=reference, type=AttributeType.REFERENCE, multivalued=many))
+        if self._kind is ObjectKind.USER:
+            return (*plain, AttributeDefinition(name=MANAGER, type=AttributeType.REFERENCE))
+        many = (
+            AttributeDefinition(name=name, type=AttributeType.REFERENCE, multivalued=True)
+            for name in (MEMBERS, MEMBER_GROUPS)
+        )
+        return (*plain, *many)
 
     def _read_references(self, given: Mapping[str, list[bytes]]) -> dict[str, tuple[str, ...]]:
         if self._kind is ObjectKind.USER:
