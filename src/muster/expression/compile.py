@@ -6,7 +6,7 @@ interpreter, so that there is one implementation of redaction.
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 from muster.expression.evaluate import Environment, Value, evaluate, is_free
 from muster.expression.generated import all_taken
@@ -188,6 +188,8 @@ class _Writer:
                 return self._emit_concatenation(node)
             case Call():
                 return self._emit_call(node)
+            case _:  # pragma: no cover - every kind of node is above
+                assert_never(node)
 
     def emit_interpreted(self, node: Node) -> Operand:
         """Writes a call of the interpreter."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from muster.expression.generated import all_taken
 from muster.expression.logic import compare, switch_key
@@ -152,6 +152,8 @@ class _Interpreter:
                 return all(found) if node.conjunction is Conjunction.AND else any(found)
             case Concatenation():
                 return _apply(_CONCATENATE, [self.value_of(part) for part in node.parts], self._environment)
+            case _:  # pragma: no cover - every kind of node is above
+                assert_never(node)
 
     def _compare(self, node: Comparison) -> bool:
         left, right = self.value_of(node.left), self.value_of(node.right)

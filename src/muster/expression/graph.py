@@ -1,7 +1,7 @@
 """Expressions in Graph's JSON form: the source of an attribute mapping, written and read."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from muster.expression.nodes import (
     Attribute,
@@ -62,6 +62,8 @@ def to_graph(node: Node) -> dict[str, Any]:
             return _source(render_expression(node), "&", "Function", parts)
         case Empty():
             return _source("", "", "Constant", [])
+        case _:  # pragma: no cover - every kind of node is above
+            assert_never(node)
 
 
 def _source(expression: str, name: str, kind: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:

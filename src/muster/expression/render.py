@@ -1,5 +1,7 @@
 """Writes a tree as the text of an expression."""
 
+from typing import assert_never
+
 from muster.expression.nodes import (
     Attribute,
     Call,
@@ -39,6 +41,8 @@ def render_expression(node: Node) -> str:
             return f" {node.conjunction} ".join(_term(term) for term in node.terms)
         case Concatenation():
             return " & ".join(_operand(part) for part in node.parts)
+        case _:  # pragma: no cover - every kind of node is above
+            assert_never(node)
 
 
 def quote(value: str) -> str:

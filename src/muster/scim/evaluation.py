@@ -64,8 +64,7 @@ def _bound_form(name: str, operator: str, resource_type: ResourceType) -> Compar
         bound = bind_filter(parse_filter(f'{name} {operator} "x"'), resource_type)
     except InvalidFilter:
         return None
-    if not isinstance(bound, Comparison):
-        return None
+    assert isinstance(bound, Comparison)  # noqa: S101 - only null is bound to something else
     resolved = resource_type.resolve(bound.attribute)
     leaf = None if resolved is None else resolved.leaf
     return bound if leaf is not None and leaf.type is AttributeType.STRING else None

@@ -55,10 +55,10 @@ class Elements:
     def _name_kind(self, present: dict[str, Any], element: dict[str, Any], place: int) -> None:
         """The element at the place, which had no type, has one now; it is the first of its value and of that type."""
         value = present.get("value")
-        untyped = self._places.get((value, None))
-        if untyped and untyped[0] == place:
-            untyped.popleft()
-        self._places.setdefault((value, element["type"]), deque()).appendleft(place)
+        if isinstance(value, _LOOKED_UP):
+            # It was found as the first that had none.
+            self._places[value, None].popleft()
+            self._places.setdefault((value, element["type"]), deque()).appendleft(place)
 
     def _find(self, element: Any) -> int | None:
         value, kind = _identity(element)

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 import orjson
 
@@ -356,4 +356,6 @@ def _put_members(document: dict[str, Any], path: MappingPath, item: AttributeOpe
             held = [element for element in held if str(get_member(element, "value")) not in ids]
         case PatchVerb.REPLACE:
             held = [{"value": member} for member in ids]
+        case _:  # pragma: no cover - every verb is above
+            assert_never(item.verb)
     write_value(document, path, held)

@@ -234,3 +234,13 @@ def test_what_is_kept_of_the_shapes_of_rows_has_an_end() -> None:
 def test_the_environment_is_what_the_expression_sees() -> None:
     assert given(row("a", "Now()")) == "1/5/2026 8:00:00 AM"
     assert ENVIRONMENT.now.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("sent", "just"),
+    [({"a": "x", "n": 1}, True), ({"a": "x", "n": True}, False), ({"a": "x", "n": 2}, False), ({"a": "x"}, False)],
+    ids=["the same", "true equals one, and is another value", "another", "one is missing"],
+)
+def test_a_row_is_just_what_was_sent_when_value_and_type_are(sent: Attributes, just: bool) -> None:
+    rules = compiled([row("a", "[x]"), row("n", "[y]", kind=INTEGER)])
+    assert map_row(rules, {"x": "x", "y": "1"}, ENVIRONMENT).is_just(sent) is just

@@ -72,6 +72,12 @@ def test_twenty_thousand_values_are_merged_and_removed_in_a_moment(has_type: boo
     assert perf_counter() - began < 5
 
 
+def test_a_value_that_is_no_text_or_number_gets_a_type_like_any_other() -> None:
+    merged = Elements([{"value": {"a": 1}}, {"value": {"a": 1}, "type": "home"}])
+    assert merged.merge({"value": {"a": 1}, "type": "work"}) == 0
+    assert merged.listed[0] == {"value": {"a": 1}, "type": "work"}
+
+
 def test_too_many_values_that_must_be_compared_are_refused() -> None:
     elements = [{"display": str(number)} for number in range(2_000)]
     merged = Elements(elements)
