@@ -134,6 +134,7 @@ class Flaky:
     struck: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
     chance: random.Random = field(default_factory=lambda: random.Random(1))
+    _deck: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -146,7 +147,10 @@ class Flaky:
         with self._lock:
             if self.chance.random() >= self.share:
                 return None
-            fault = self.chance.choice(self.faults)
+            if not self._deck:
+                # Each kind comes up before any comes again: a few strikes are as many kinds.
+                self._deck = self.chance.sample(self.faults, len(self.faults))
+            fault = self._deck.pop()
             self.struck[fault] += 1
             return fault
 

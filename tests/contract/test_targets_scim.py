@@ -381,10 +381,59 @@ def test_a_location_without_id_is_no_id() -> None:
         CALLS["create"](scripted(reply(201, headers={"location": f"{ADDRESS}/Users"})))
 
 
-@pytest.mark.parametrize("answer", [reply(204), reply(200)])
-def test_a_confirmation_without_body_shows_no_resource(answer: HttpResponse) -> None:
-    written = scripted(answer).update(USER, "42", [replaced("title", "Chief")])
+def test_a_confirmation_without_body_shows_no_resource() -> None:
+    written = scripted(reply(204)).update(USER, "42", [replaced("title", "Chief")])
     assert (written.target_id, written.resource) == ("42", None)
+
+
+def sent_by(transport: ScriptedTransport) -> list[str]:
+    return [request.method for request in transport.sent]
+
+
+def test_200_without_content_is_believed_once_a_change_so_confirmed_is_shown() -> None:
+    shown = reply(200, {"id": "42", "title": "Chief"})
+    transport = ScriptedTransport([reply(200), shown, reply(200), reply(200)])
+    target = target_on(transport)
+    for title in ("Chief", "Boss"):
+        assert target.update(USER, "42", [replaced("title", title)]).resource is None
+    # Looked for once, and said again, which is harmless; from then on it is as good as 204.
+    assert sent_by(transport) == ["PATCH", "GET", "PATCH", "PATCH"]
+
+
+def test_200_without_content_of_a_middle_box_is_not_believed() -> None:
+    transport = ScriptedTransport([reply(200), reply(200, {"id": "42", "title": "before"}), reply(204)])
+    target_on(transport).update(USER, "42", [replaced("title", "Chief")])
+    assert sent_by(transport) == ["PATCH", "GET", "PATCH"]
+
+
+def test_members_that_were_confirmed_without_content_are_looked_for_too() -> None:
+    without = reply(200, {"id": "g", "displayName": "Staff", "members": []})
+    transport = ScriptedTransport([reply(200), without, reply(204)])
+    target_on(transport).update(ObjectKind.GROUP, "g", [members(Verb.ADD, "u1")])
+    assert sent_by(transport) == ["PATCH", "GET", "PATCH"]
+
+
+def test_a_change_that_is_confirmed_without_content_again_and_again_and_never_shown_is_dropped_there() -> None:
+    unmoved = reply(200, {"id": "42", "title": "before"})
+    transport = ScriptedTransport([reply(200), unmoved] * 3 + [reply(200)])
+    assert target_on(transport).update(USER, "42", [replaced("title", "Chief")]).resource is None
+    assert sent_by(transport) == ["PATCH", "GET"] * 3 + ["PATCH"]
+
+
+def test_who_vanishes_while_a_change_is_looked_for_is_gone() -> None:
+    with pytest.raises(TargetObjectGone):
+        scripted(reply(200), reply(404)).update(USER, "42", [replaced("title", "Chief")])
+
+
+def test_a_deletion_that_is_confirmed_without_content_is_looked_for() -> None:
+    transport = ScriptedTransport([reply(200), reply(404), reply(200)])
+    target = target_on(transport)
+    target.delete(USER, "42")
+    target.delete(USER, "43")
+    assert sent_by(transport) == ["DELETE", "GET", "DELETE"]
+    scripted(reply(200), reply(200, {"id": "42", "active": False})).delete(USER, "42")
+    with pytest.raises(TargetBusy, match="still there"):
+        scripted(reply(200), reply(200, {"id": "42", "active": True})).delete(USER, "42")
 
 
 def test_an_update_without_changes_sends_nothing() -> None:

@@ -57,6 +57,8 @@ class ScimSession:
         self.wire = wire
         self.dialect = dialect
         self.learned: dict[str, object] = {}
+        # Whether 200 without content has been seen to mean what 204 means; a middle box says it of what it dropped.
+        self.confirms_in_silence = False
         self._address = address
         self._authorization = authorization
         self._names = {kind: read_names(mapped) for kind, mapped in attributes.items()}

@@ -22,7 +22,7 @@ from muster.scim.client import (
     resource_id,
 )
 from muster.scim.dialect import UpdateMethod
-from muster.scim.mapping_paths import MappingPathInvalid
+from muster.scim.mapping_paths import MappingPathInvalid, get_member
 from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies, form_put_body, needs_current
 from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of_content
 from muster.targets.scim_reading import ScimReader
@@ -30,6 +30,9 @@ from muster.targets.scim_session import ScimSession, named
 
 # How a service may answer a PATCH that it does not know; the first two leave no doubt.
 _NO_PATCH = (405, 501, 400, 403, 404, 415)
+
+# A change that is confirmed without content and not shown is sent so often before it counts as dropped.
+_SILENT_TRIES = 3
 
 
 class ScimWriter:
@@ -72,7 +75,14 @@ class ScimWriter:
     def delete(self, kind: ObjectKind, target_id: str) -> None:
         """Deletes an object; 404 and 410 mean that it is done."""
         request, errand = self.form_deletion(kind, target_id)
-        self.deleted(kind, self._send(request, errand), errand)
+        response = self._send(request, errand)
+        self.deleted(kind, response, errand)
+        if _says_nothing(response) and not self._session.confirms_in_silence:
+            left = self._reader.read_document(kind, target_id)
+            if left is not None and get_member(left, "active") is not False:
+                sentence = "The deletion was confirmed without content (HTTP 200), and the object is still there."
+                raise failure_of_content(sentence, response.status, errand)
+            self._session.confirms_in_silence = left is None
 
     def form_deletion(self, kind: ObjectKind, target_id: str) -> tuple[ClientRequest, Errand]:
         """Returns the request that deletes an object."""
@@ -98,19 +108,46 @@ class ScimWriter:
     # ------------------------------------------------------------ update
 
     def update(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> Written:
-        """Changes attributes or references, in several requests where members are many."""
+        """Changes attributes or references, in several requests where members are many.
+
+        200 without content is no answer that SCIM knows: a change so confirmed is looked for until the application has
+        shown that it means it, and sent again, for an answer has come. What it does not show even then it drops.
+        """
         operations, errand = self._change_of(kind, target_id, changes)
         try:
-            if self._session.dialect.update is UpdateMethod.PUT:
-                return self._put(kind, target_id, operations, errand)
-            try:
-                return self._patch(kind, target_id, operations, errand)
-            except _PatchUnknown as refused:
-                return self._put_instead(kind, target_id, operations, errand, refused.response)
+            for _ in range(_SILENT_TRIES):
+                try:
+                    return self._update(kind, target_id, operations, errand)
+                except _NothingSaid:
+                    self._session.confirms_in_silence |= self._shows(kind, target_id, operations)
+            return self._update(kind, target_id, operations, errand, trusts=True)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
         finally:
             self._reader.forget_lists()
+
+    def _update(
+        self,
+        kind: ObjectKind,
+        target_id: str,
+        operations: Sequence[AttributeOperation],
+        errand: Errand,
+        *,
+        trusts: bool = False,
+    ) -> Written:
+        if self._session.dialect.update is UpdateMethod.PUT:
+            return self._put(kind, target_id, operations, errand, trusts=trusts)
+        try:
+            return self._patch(kind, target_id, operations, errand, trusts=trusts)
+        except _PatchUnknown as refused:
+            return self._put_instead(kind, target_id, operations, errand, refused.response, trusts=trusts)
+
+    def _shows(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> bool:
+        """Whether the application shows any of the changes: then it has made them, as far as it makes them."""
+        with_members = any(item.is_reference and item.multivalued for item in operations)
+        current, dialect = self._current(kind, target_id, with_members=with_members), self._session.dialect
+        as_it_is = form_put_body(kind.value, current, (), dialect)
+        return any(form_put_body(kind.value, current, [item], dialect) == as_it_is for item in operations)
 
     def form_update(
         self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
@@ -131,7 +168,7 @@ class ScimWriter:
 
     def updated(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
         """Returns what an answer says of a change. Raises ProvisioningFailure."""
-        return self._confirmed(kind, target_id, response, errand)
+        return self._confirmed(kind, target_id, response, errand, trusts=True)
 
     def _change_of(
         self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
@@ -141,11 +178,17 @@ class ScimWriter:
         return [operation_of(change) for change in changes], errand
 
     def _put(
-        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+        self,
+        kind: ObjectKind,
+        target_id: str,
+        operations: Sequence[AttributeOperation],
+        errand: Errand,
+        *,
+        trusts: bool,
     ) -> Written:
         current = self._current(kind, target_id, with_members=True)
         body = form_put_body(kind.value, current, operations, self._session.dialect)
-        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand)
+        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand, trusts=trusts)
 
     def _put_instead(
         self,
@@ -154,37 +197,51 @@ class ScimWriter:
         operations: Sequence[AttributeOperation],
         errand: Errand,
         refusal: HttpResponse,
+        *,
+        trusts: bool,
     ) -> Written:
         """Writes the whole resource where PATCH seems to be unknown; what PUT refuses too, PATCH was refused for."""
         try:
-            written = self._put(kind, target_id, operations, errand)
+            written = self._put(kind, target_id, operations, errand, trusts=trusts)
         except (OperationRefused, TargetObjectGone) as also:
             raise failure_of(refusal, errand) from also
         self._session.learn("it takes no PATCH", update=UpdateMethod.PUT)
         return written
 
     def _patch(
-        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+        self,
+        kind: ObjectKind,
+        target_id: str,
+        operations: Sequence[AttributeOperation],
+        errand: Errand,
+        *,
+        trusts: bool,
     ) -> Written:
         if needs_current(operations, self._session.dialect):
-            return self._patch_as_it_stands(kind, target_id, operations, errand)
+            return self._patch_as_it_stands(kind, target_id, operations, errand, trusts=trusts)
         written = Written(target_id=target_id)
         for response in self._sent(kind, target_id, form_patch_bodies(operations, self._session.dialect), errand):
             if self._lacks_target(response):
                 # An element that was taken to be there is not: look, and say the same of what there is.
-                return self._patch_as_it_stands(kind, target_id, operations, errand)
-            written = self._patched(kind, target_id, response, errand)
+                return self._patch_as_it_stands(kind, target_id, operations, errand, trusts=trusts)
+            written = self._patched(kind, target_id, response, errand, trusts=trusts)
         return written
 
     def _patch_as_it_stands(
-        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+        self,
+        kind: ObjectKind,
+        target_id: str,
+        operations: Sequence[AttributeOperation],
+        errand: Errand,
+        *,
+        trusts: bool,
     ) -> Written:
         takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in operations)
         current = self._current(kind, target_id, with_members=takes_members_away)
         written = Written(target_id=target_id)
         bodies = form_patch_bodies(operations, self._session.dialect, current=current)
         for response in self._sent(kind, target_id, bodies, errand):
-            written = self._patched(kind, target_id, response, errand)
+            written = self._patched(kind, target_id, response, errand, trusts=trusts)
         return written
 
     def _sent(
@@ -213,13 +270,15 @@ class ScimWriter:
     def _lacks_target(self, response: HttpResponse) -> bool:
         return self._session.is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"
 
-    def _patched(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
+    def _patched(
+        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, *, trusts: bool
+    ) -> Written:
         """Returns what a PATCH came to. Raises _PatchUnknown where the application may not know PATCH at all."""
         if response.status in _NO_PATCH:
             says_why = read_error(response.body)[0] is not None
             if response.status in (405, 501) or (not says_why and self._session.configuration().patch is False):
                 raise _PatchUnknown(response)
-        return self._confirmed(kind, target_id, response, errand)
+        return self._confirmed(kind, target_id, response, errand, trusts=trusts)
 
     def _current(self, kind: ObjectKind, target_id: str, *, with_members: bool) -> dict[str, Any]:
         current = self._reader.read_document(kind, target_id, with_members=with_members)
@@ -230,10 +289,14 @@ class ScimWriter:
     def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any], errand: Errand) -> HttpResponse:
         return self._session.wire.send(form_change(kind.value, target_id, body, self._session.dialect), errand)
 
-    def _confirmed(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
+    def _confirmed(
+        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, *, trusts: bool
+    ) -> Written:
         if not 200 <= response.status < 300:
             raise failure_of(response, errand)
         if not response.body.strip():
+            if _says_nothing(response) and not trusts and not self._session.confirms_in_silence:
+                raise _NothingSaid
             return Written(target_id=target_id)
         try:
             document = read_document(response.body)
@@ -247,12 +310,20 @@ class ScimWriter:
         return Written(target_id=resource.target_id, resource=resource)
 
 
+class _NothingSaid(Exception):
+    """A change was answered by 200 without content: it may have come no further than a middle box."""
+
+
 class _PatchUnknown(Exception):
     """A PATCH was answered as by a service that has none."""
 
     def __init__(self, response: HttpResponse) -> None:
         super().__init__(response.status)
         self.response = response
+
+
+def _says_nothing(response: HttpResponse) -> bool:
+    return response.status == 200 and not response.body.strip()
 
 
 def id_in_location(location: str, path: str) -> str | None:
