@@ -16,9 +16,11 @@ from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.expiry import EXPIRY_LOOK_EVERY, ExpiryWatch
+from muster.engine.helping import Helper
 from muster.engine.planner import Planner
 from muster.engine.retention import SWEEP_EVERY, Sweep
 from muster.engine.schedule import Schedule
+from muster.engine.sharing import Sharing
 from muster.engine.watch import DIGEST_LOOK_EVERY, WATCH_EVERY, Watch
 from muster.federation.reading import LIMIT_BYTES
 from muster.federation.relying_party import FederationClient
@@ -27,6 +29,7 @@ from muster.model.failures import Fenced
 from muster.planning.notices import audience_of, read_notification_settings
 from muster.ports.retention import Kept, Retention
 from muster.ports.runs import OnCrash, Runs
+from muster.runs.executors import Executors
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
 from muster.transport.client import HttpTransport
 from muster.transport.guard import AddressGuard
@@ -78,10 +81,12 @@ def _open_way_out(settings: Settings) -> HttpTransport:
     return HttpTransport(guard, limit_bytes=LIMIT_BYTES, ca_pem=ca_pem, proxy=settings.proxy)
 
 
-def make_engine(house: House, is_overtaken: Callable[[], bool] = lambda: False) -> CycleEngine:
+def make_engine(
+    house: House, is_overtaken: Callable[[], bool] = lambda: False, *, sharing: Sharing | None = None
+) -> CycleEngine:
     """Returns the engine over the house's stores.
 
-    `is_overtaken`: whether another process may have taken up what this one does.
+    `is_overtaken`: whether another process may have taken up what this one does; `sharing`: lets others send parts.
     """
     return CycleEngine(
         house.engine_stores(),
@@ -89,6 +94,30 @@ def make_engine(house: House, is_overtaken: Callable[[], bool] = lambda: False) 
         house.clock,
         house.ids,
         alone=partial(_alone, house.database),
+        is_overtaken=is_overtaken,
+        sharing=sharing,
+    )
+
+
+def sharing_of(house: House, executors: Executors, name: str) -> Sharing:
+    """Returns what the engine of this name shares large passes by with the others on its database."""
+    return Sharing(
+        shares=house.store.shares,
+        name=name,
+        others_live=lambda: len(executors.living()) > 1,
+        find_dead=executors.dead_among,
+    )
+
+
+def make_helper(house: House, engine: CycleEngine, sharing: Sharing, is_overtaken: Callable[[], bool]) -> Helper:
+    """Returns what sends parts of passes that other engines carry."""
+    return Helper(
+        sharing,
+        house.engine_stores(),
+        house.open_job,
+        house.clock,
+        house.ids,
+        carries=engine.holds,
         is_overtaken=is_overtaken,
     )
 

@@ -4,7 +4,15 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from muster.bootstrap.assembly import enter_house, make_chores, make_daemon, make_engine, report_crash
+from muster.bootstrap.assembly import (
+    enter_house,
+    make_chores,
+    make_daemon,
+    make_engine,
+    make_helper,
+    report_crash,
+    sharing_of,
+)
 from muster.bootstrap.notifications import make_courier
 from muster.bootstrap.processes import Child
 from muster.database.connection import open_database
@@ -22,10 +30,15 @@ def run_engine(child: Child, **arguments: Any) -> None:
     embedded = not house.is_shared
     # On SQLite runs have a file of their own, so that their records do not wait for ours; the folder's lock is held.
     database = open_database(house.folder / RUNS_NAME) if embedded else house.database
-    engine: CycleEngine = make_engine(house, lambda: runs.is_overtaken())
     runs = DurableRuns(
-        database, lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine), is_alone=embedded
+        database,
+        lambda run_id: engine.advance(cycle_of(run_id)),
+        lambda *told: report_crash(engine)(*told),
+        is_alone=embedded,
     )
+    sharing = None if embedded else sharing_of(house, runs.executors, runs.executor_id)
+    engine: CycleEngine = make_engine(house, runs.is_overtaken, sharing=sharing)
+    helper = None if sharing is None else make_helper(house, engine, sharing, runs.is_overtaken)
     try:
         runs.start()
         daemon = make_daemon(house, engine, runs, runs.executor_id, leads=runs.leads)
@@ -36,8 +49,13 @@ def run_engine(child: Child, **arguments: Any) -> None:
         threading.Thread(target=courier.run, args=(child.stop,), name="courier", daemon=True).start()
         chores = make_chores(house, runs.leads)
         threading.Thread(target=chores.run, args=(child.stop,), name="chores", daemon=True).start()
+        if helper is not None:
+            threading.Thread(target=helper.run, args=(child.stop,), name="helper", daemon=True).start()
         child.ready()
         daemon.run(child.stop)
     finally:
+        if helper is not None:
+            # Before this process signs out: what it sends is its own until then.
+            helper.stop(_STOP_RUNS_WITHIN)
         runs.stop(_STOP_RUNS_WITHIN)
         house.database.close()

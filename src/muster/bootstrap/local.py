@@ -10,7 +10,7 @@ from typing import Any
 from muster.administration.access import OPERATOR, TOKEN_PREFIX
 from muster.administration.desk import Desk
 from muster.bootstrap.allowed_targets import allowed_beside
-from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder
+from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder, sharing_of
 from muster.bootstrap.folder import FolderLock, StartRefused, is_folder_taken, take_folder
 from muster.bootstrap.house import DATABASE_NAME, House, open_house
 from muster.bootstrap.stillness import has_engine
@@ -111,9 +111,10 @@ def _work_once_free(house: House, stop: threading.Event, locks: tuple[FolderLock
     with ExitStack() as held:
         for lock in locks:
             held.enter_context(lock)
-        engine = make_engine(house)
-        runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine))
         engine_id = f"command {house.ids.new_id()}"
+        sharing = None if house.executors is None else sharing_of(house, house.executors, engine_id)
+        engine = make_engine(house, sharing=sharing)
+        runs = InlineRuns(lambda run_id: engine.advance(cycle_of(run_id)), report_crash(engine))
         daemon = make_daemon(house, engine, runs, engine_id)
         if house.executors is None:
             daemon.abandon_work()

@@ -69,6 +69,9 @@ class Control:
         change = self._change(parts, kind, name)
         members = self._members(parts, change, member_ids)
         with self._engine.lock(job_id):
+            if not preview:
+                # A cycle's own operation may be waiting for another engine, or be under way there.
+                self._engine.withdraw(job_id, {change.source_id, *(member.source_id for member in members)})
             matching = parts.rules.kinds[kind].matching
             parts.target.probe(matching[0].attribute if matching else "userName")
             cycle = self._new_cycle(job_id, initiator)

@@ -14,7 +14,7 @@ between any two statements and taken up again where it was:
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -25,6 +25,8 @@ from muster.engine.discovery import discover
 from muster.engine.gate import release_removals
 from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_everything, reconciles
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
+from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, leave_open
+from muster.engine.stopping import is_stopped, let_stop
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
 from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure
@@ -42,15 +44,14 @@ from muster.model.job import (
 )
 from muster.ports.mirror import BeingRead
 from muster.ports.source import RefreshedSource, Window
-from muster.ports.target import ListedPage, StoppableTarget
+from muster.ports.target import ListedPage
 from muster.ports.world import Clock, Ids
 
 PAGE = 500
 # No on-demand run takes so long: its process has died.
 ABANDONED_AFTER = timedelta(minutes=10)
 _RECENT = 50
-# A stop is looked for so often while requests are sent.
-_ASKED_EVERY = timedelta(milliseconds=500)
+_LOOKED_EVERY = timedelta(milliseconds=100)
 
 _NEXT = {
     CyclePhase.CENSUS: CyclePhase.USERS,
@@ -77,13 +78,16 @@ class CycleEngine:
         *,
         alone: Alone = lambda _: nullcontext(),
         is_overtaken: Callable[[], bool] = lambda: False,
+        sharing: Sharing | None = None,
     ) -> None:
         """Args:
         alone: holds a job before the other processes that work on the same store.
+        sharing: lets other engines send parts of a large pass; None: there are none.
         is_overtaken: whether another process may have taken up what this one does; then nothing more is sent.
         """
         self._alone = alone
         self._is_overtaken = is_overtaken
+        self._sharing = sharing
         self._stores = stores
         self._open_job = open_job
         self._clock = clock
@@ -99,6 +103,19 @@ class CycleEngine:
             lock = self._locks.setdefault(job_id, threading.Lock())
         with lock, self._alone(job_id):
             yield
+
+    def holds(self, cycle_id: str) -> bool:
+        """Whether this engine carries the cycle."""
+        return cycle_id in self._runs
+
+    def withdraw(self, job_id: str, source_ids: Collection[str]) -> None:
+        """Takes back what the job's running cycle has decided about objects; returns once nobody sends it."""
+        running = self._stores.cycles.running(job_id)
+        while self._sharing is not None and running is not None:
+            if not self._sharing.shares.withdraw(running.id, source_ids):
+                return
+            self._clock.sleep(_LOOKED_EVERY)
+            running = self._stores.cycles.running(job_id)
 
     def let_go(self, cycle_id: str) -> None:
         """Gives a cycle out of hand that another process may carry on."""
@@ -141,7 +158,7 @@ class CycleEngine:
             return None
         self._stores.cycles.begin(cycle)
         self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
-        self._let_stop(cycle, parts)
+        let_stop(cycle, parts, self._stores, self._clock, self._is_overtaken)
         return cycle
 
     def advance(self, cycle_id: str) -> bool:
@@ -167,8 +184,8 @@ class CycleEngine:
         except Interrupted:
             self._release(cycle_id)
         except JobFailure as failure:
-            self._release(cycle_id)
-            self._give_up(known, failure)
+            run = self._release(cycle_id)
+            self._give_up(known, failure, run)
         except Exception:
             # What was sent and not settled is looked up by whoever takes the cycle up, this process or another.
             self._release(cycle_id)
@@ -177,13 +194,17 @@ class CycleEngine:
 
     def _advance(self, known: Cycle) -> bool:
         run = self._held(known)
-        if self._is_stopped(run.cycle):
+        if is_stopped(self._stores, run.cycle):
             self._release(known.id)
             return False
         latest = run.parts.source.latest()
-        if stage_leavers(run, self._stores, latest) or run.send_batch(URGENT_WAVE):
+        sharing = self._sharing if is_large(run.cycle) else None
+        shares = None if sharing is None else sharing.shares
+        if stage_leavers(run, self._stores, latest, shares) or run.send_batch(URGENT_WAVE):
             return True
         if run.send_batch(MAIN_WAVE, latest=latest):
+            return True
+        if sharing is not None and carry_shared(run, sharing, self._clock):
             return True
         self._step(run, latest)
         if run.cycle.phase is CyclePhase.DONE:
@@ -231,7 +252,9 @@ class CycleEngine:
         complete = place.complete and run.parts.source.is_complete()
         decisions = run.decider.decide(run.cycle, kind, page.changes)
         problems = [run.journal.problem(sentence, kind, run.cycle) for sentence in page.problems]
-        run.stage(decisions, replace(place, complete=complete), problems=problems, latest=latest)
+        is_shared = self._sharing is not None and is_shareable(run.cycle, run.parts) and self._sharing.others_live()
+        place = replace(place, complete=complete)
+        run.stage(decisions, place, problems=problems, is_shared=is_shared, latest=latest)
 
     def _carry_due(self, run: Run, latest: int) -> None:
         """Tries again those in escrow whose time has come."""
@@ -344,42 +367,30 @@ class CycleEngine:
             cycle = self._stores.cycles.take_over(known.id)
             parts = self._open_job(cycle.job_id, cycle.options)
             run = self._runs[known.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
-            self._let_stop(cycle, parts)
+            let_stop(cycle, parts, self._stores, self._clock, self._is_overtaken)
+            if self._sharing is not None:
+                self._sharing.shares.interrupt(known.id, [None])
             run.recover()
         return run
 
-    def _is_stopped(self, cycle: Cycle) -> bool:
+    def _give_up(self, cycle: Cycle, failure: JobFailure, run: Run | None = None) -> None:
         job = self._stores.jobs.get(cycle.job_id)
-        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and not is_asked_for(cycle))
-
-    def _let_stop(self, cycle: Cycle, parts: JobParts) -> None:
-        """Lets a stop take effect while the target is slow, or asks to wait for an hour."""
-        if not isinstance(parts.target, StoppableTarget):
+        if job is None:
             return
-        asked_at = self._clock.now()
-        stopped = False
+        if self._sharing is not None:
+            # What others are sending is theirs to settle, before the cycle ends.
+            call_in(self._sharing, cycle.id, self._clock)
+            if run is not None:
+                leave_open(run, self._sharing.shares)
+            self._sharing.shares.absorb(self._stores.cycles.get(cycle.id) or cycle)
+        current = self._stores.cycles.get(cycle.id)
+        close_failed(current or cycle, job, failure, self._stores, self._clock)
 
-        def is_stopped() -> bool:
-            nonlocal asked_at, stopped
-            if self._is_overtaken():
-                return True
-            now = self._clock.now()
-            if not stopped and now - asked_at >= _ASKED_EVERY:
-                asked_at, stopped = now, self._is_stopped(cycle)
-            return stopped
-
-        parts.target.stop_when(is_stopped)
-
-    def _give_up(self, cycle: Cycle, failure: JobFailure) -> None:
-        job = self._stores.jobs.get(cycle.job_id)
-        if job is not None:
-            current = self._stores.cycles.get(cycle.id)
-            close_failed(current or cycle, job, failure, self._stores, self._clock)
-
-    def _release(self, cycle_id: str) -> None:
+    def _release(self, cycle_id: str) -> Run | None:
         run = self._runs.pop(cycle_id, None)
         if run is not None:
             run.close()
+        return run
 
 
 def _is_trial(job: SynchronizationJob) -> bool:
@@ -392,11 +403,6 @@ def _is_trial(job: SynchronizationJob) -> bool:
 def _matching_attribute(parts: JobParts) -> str:
     users = parts.rules.kinds.get(ObjectKind.USER)
     return users.matching[0].attribute if users is not None and users.matching else "userName"
-
-
-def is_asked_for(cycle: Cycle) -> bool:
-    """Whether somebody asked for this very cycle (an import, an approved plan): it goes on while its job is off."""
-    return "file" in cycle.options or "plan" in cycle.options
 
 
 def _window(cycle: Cycle) -> Window | None:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from muster.engine.control import Control, previewed
-from muster.engine.cycle import CycleEngine, is_asked_for
+from muster.engine.cycle import CycleEngine
 from muster.engine.parts import RECONCILE, EngineStores, asked_by, reconciles
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
+from muster.engine.stopping import is_stopped
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleState, Plan, ScheduleState, SynchronizationJob
@@ -283,7 +284,7 @@ class Daemon:
         job_id, options = work.job_id, {**RECONCILE, **asked_by(work.initiator)}
         while True:
             while (running := self._stores.cycles.running(job_id)) is not None:
-                if self._is_stopped(running):
+                if is_stopped(self._stores, running):
                     raise ProvisioningFailure(
                         "The job was paused.", code="JobNotStarted", remedy="Start provisioning, then ask again."
                     )
@@ -376,7 +377,7 @@ class Daemon:
         Raises ProvisioningFailure for one that failed as a whole.
         """
         while (now := self._stores.cycles.get(cycle.id)) is not None and now.state is CycleState.RUNNING:
-            if self._is_stopped(now):
+            if is_stopped(self._stores, now):
                 # A paused job's cycle waits for its start, perhaps for days; nobody waits for it here.
                 now = None
                 break
@@ -389,10 +390,6 @@ class Daemon:
             "state": CycleState.STOPPED.value if now is None else now.state.value,
             "counters": asdict((now or cycle).counters),
         }
-
-    def _is_stopped(self, cycle: Cycle) -> bool:
-        job = self._stores.jobs.get(cycle.job_id)
-        return job is None or (job.schedule_state is not ScheduleState.ACTIVE and not is_asked_for(cycle))
 
 
 def cycle_of(run_id: str) -> str:

@@ -16,11 +16,12 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
 from muster.model.hold import HeldOperation, Hold
-from muster.model.job import Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
 from muster.model.operation import LinkState, Operation, OperationKind, Outcome
 from muster.planning.plan import operation_hash
 from muster.planning.policy import Approval, gate
 from muster.ports.cycles import NewOperation, Settlement
+from muster.ports.sharing import SHARED_WAVE
 from muster.ports.world import Clock, Ids
 
 # One commit of intents and one of outcomes for so many requests at most: as many as the target takes in this time, so
@@ -80,6 +81,11 @@ class Run:
         self.cycle = cycle
         return first
 
+    def absorb(self, counted: Counters) -> None:
+        """Notes what the store has just added to the cycle's counters."""
+        self._requests_before += counted.requests
+        self.cycle = replace(self.cycle, counters=self.cycle.counters + counted)
+
     def _counted(self, cycle: Cycle) -> Cycle:
         requests = self._requests_before + self.parts.target.requests_made()
         return replace(cycle, counters=replace(cycle.counters, requests=requests), progressed_at=self.clock.now())
@@ -105,13 +111,15 @@ class Run:
         removal_wave: int = REMOVAL_WAVE,
         problems: Sequence[Settlement] = (),
         is_approved: bool = False,
+        is_shared: bool = False,
         latest: int | None = None,
     ) -> None:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
         Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given. What
         makes one batch at most is staged as being sent, and sent. `latest`: the end of the feed before these decisions
-        were made; `is_approved`: an administrator asked for these very operations. Raises JobFailure.
+        were made; `is_approved`: an administrator asked for these very operations; `is_shared`: whoever is free sends
+        them (see engine/sharing.py). Raises JobFailure.
         """
         asks = self.parts.approval is Approval.ALL and not is_approved
         held = self._held([each.operation for each in decisions]) if asks else {}
@@ -131,7 +139,8 @@ class Run:
                 settled.append(self.journal.decided(operation))
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
-        at_once = len(main) <= self.most_at_once() and not self._outbox.peek(MAIN_WAVE, 1)
+        wave = SHARED_WAVE if is_shared else MAIN_WAVE
+        at_once = not is_shared and len(main) <= self.most_at_once() and not self._outbox.peek(MAIN_WAVE, 1)
         joined = at_once and self.parts.together is not None
         # The intent before the call, in the same commit: see `send_batch`. What is one transaction needs none.
         state = StagedState.SENDING if at_once else StagedState.RELEASED
@@ -148,9 +157,9 @@ class Run:
         with self.together() if joined else nullcontext():
             first = self.commit(
                 replace(cycle, counters=counters),
-                [*(NewOperation(operation=operation, wave=MAIN_WAVE, state=state) for operation in staged), *later],
+                [*(NewOperation(operation=operation, wave=wave, state=state) for operation in staged), *later],
                 [
-                    *(self._settlement(outcome) for outcome in settled),
+                    *(self.settlement(outcome) for outcome in settled),
                     *map(self.journal.rest, at_rest),
                     *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
                     *problems,
@@ -176,7 +185,8 @@ class Run:
         staged = self._stores.cycles.staged(self.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, REMOVALS_LIMIT)
         return frozenset((item.operation.object_kind.value, item.operation.source_id) for item in staged)
 
-    def _settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
+    def settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
+        """Returns what is written of an outcome; `number`: of the staged operation that it ends."""
         escrow = self.escrows.get(outcome.operation.source_id)
         settlement = self.journal.settlement(outcome, self.cycle, number=number, escrow=escrow)
         # What could not be taken back is in the log; trying the person again would bring the rules' values.
@@ -193,7 +203,7 @@ class Run:
                 if change is None or not self.decider.is_wanted(change):
                     gone.add(item.number)
         if gone:
-            self._mark(sorted(gone), StagedState.REJECTED, "Superseded", "Left before the account was created.")
+            self.mark(sorted(gone), StagedState.REJECTED, "Superseded", "Left before the account was created.")
         return [item for item in staged if item.number not in gone]
 
     def set_aside(self, source_ids: Collection[str]) -> None:
@@ -209,7 +219,7 @@ class Run:
         ]
         late = [item.number for item in waiting if item.operation.source_id in source_ids]
         if late:
-            self._mark(late, StagedState.REJECTED, "Superseded", "Left while this was waiting to be sent.")
+            self.mark(late, StagedState.REJECTED, "Superseded", "Left while this was waiting to be sent.")
 
     # ------------------------------------------------------------ sending
 
@@ -225,14 +235,14 @@ class Run:
                 item.number,
                 Unsettled(
                     operation=item.operation,
-                    failure=failed(item.operation, _INTERRUPTED, self.parts, self.clock).failure or _INTERRUPTED,
+                    failure=failed(item.operation, INTERRUPTED, self.parts, self.clock).failure or INTERRUPTED,
                 ),
             )
             for item in staged
         ]
-        self._settle_open(open_ends, is_past=True)
+        self.settle_open(open_ends, is_past=True)
 
-    def _settle_open(self, open_ends: Sequence[tuple[int | None, Unsettled]], *, is_past: bool = False) -> None:
+    def settle_open(self, open_ends: Sequence[tuple[int | None, Unsettled]], *, is_past: bool = False) -> None:
         """Settles open ends as both sides show them; `is_past`: nothing is under way any more.
 
         Raises JobFailure. Even then each is settled: what may have been made is looked for in the next cycle. But when
@@ -248,12 +258,13 @@ class Run:
                 except JobFailure as failure:
                     stopped = failure
             if not isinstance(stopped, Interrupted):
-                outcomes.append((number, self._left_open(item)))
-        self._settle(outcomes)
+                outcomes.append((number, self.left_open(item)))
+        self.settle(outcomes)
         if stopped is not None:
             raise stopped
 
-    def _left_open(self, item: Unsettled) -> Outcome:
+    def left_open(self, item: Unsettled) -> Outcome:
+        """Returns the outcome of an open end that is not looked up now."""
         return failed(item.operation, item.failure, self.parts, self.clock, is_open=item.is_open)
 
     def send(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
@@ -283,7 +294,7 @@ class Run:
             ids = [item.operation.target_id for item in staged if item.operation.target_id is not None]
             self._stores.census.forget(self.cycle.id, staged[0].operation.object_kind, ids)
         # Intent before the call: whatever happens from here on, these are looked up and not repeated blindly.
-        self._mark([item.number for item in staged], StagedState.SENDING)
+        self.mark([item.number for item in staged], StagedState.SENDING)
         self._send([(item.number, item.operation) for item in staged])
         return True
 
@@ -295,32 +306,32 @@ class Run:
         numbers = {operation.change_id: number for number, operation in sending}
         # Those that are clear come first: a conflict may be with one of them.
         clear = [answer for answer in answers if isinstance(answer, Outcome)]
-        self._settle([(numbers[outcome.operation.change_id], outcome) for outcome in clear])
+        self.settle([(numbers[outcome.operation.change_id], outcome) for outcome in clear])
         open_ends = [
             (numbers[answer.operation.change_id], answer) for answer in answers if isinstance(answer, Unsettled)
         ]
         if stopped is not None:
             if not isinstance(stopped, Interrupted):
-                self._settle([(number, self._left_open(item)) for number, item in open_ends])
+                self.settle([(number, self.left_open(item)) for number, item in open_ends])
             # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
             tried = {_operation_of(answer).change_id for answer in answers}
             untried = [number for change_id, number in numbers.items() if change_id not in tried and number is not None]
-            self._mark(untried, StagedState.RELEASED)
+            self.mark(untried, StagedState.RELEASED)
             raise stopped
-        self._settle_open(open_ends)
+        self.settle_open(open_ends)
 
-    def _mark(
-        self, numbers: Sequence[int], state: StagedState, code: str | None = None, why: str | None = None
-    ) -> None:
+    def mark(self, numbers: Sequence[int], state: StagedState, code: str | None = None, why: str | None = None) -> None:
+        """Moves staged operations to a state. Raises Fenced."""
         self._stores.cycles.mark(self.cycle, numbers, state, code, why)
         self._outbox.drop(numbers)
 
-    def _settle(self, outcomes: Sequence[tuple[int | None, Outcome]]) -> None:
+    def settle(self, outcomes: Sequence[tuple[int | None, Outcome]]) -> None:
+        """Writes what came of operations, each with the number of the staged one that it ends."""
         if not outcomes:
             return
         # In the order of their ends, as the log shows them.
         ordered = sorted(outcomes, key=lambda pair: pair[1].at)
-        settlements = [self._settlement(outcome, number) for number, outcome in ordered]
+        settlements = [self.settlement(outcome, number) for number, outcome in ordered]
         cycle = self._counted(self.cycle)
         cycle = replace(cycle, counters=tally(cycle.counters, [outcome for _, outcome in outcomes]))
         self._stores.cycles.settle(cycle, settlements)
@@ -338,11 +349,11 @@ class Run:
         operation = item.operation
         if self.cycle.kind is CycleKind.ROLLBACK:
             # The rules would undo what is taken back. A change to a value may be sent twice, so it is.
-            return self._send_again(operation) if item.is_open and resend else self._left_open(item)
+            return self._send_again(operation) if item.is_open and resend else self.left_open(item)
         tried = operation.matching if operation.kind is OperationKind.CREATE and item.is_open else ()
         decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id, tried)
         if decision is None:
-            return self._left_open(item)
+            return self.left_open(item)
         # The same change of the same object: the log and whoever asked find it under one id.
         again = replace(decision.operation, change_id=operation.change_id)
         if again.kind is OperationKind.FAIL and again.failure is not None:
@@ -350,9 +361,9 @@ class Run:
         if not again.kind.writes:
             return self._found_done(operation, again, item)
         if again.kind is operation.kind and (item.is_conflict or not resend):
-            return self._left_open(item)
+            return self.left_open(item)
         if self._is_anothers_to_release(again, operation):
-            return self._left_open(item)
+            return self.left_open(item)
         return self._send_again(again)
 
     def _is_anothers_to_release(self, again: Operation, operation: Operation) -> bool:
@@ -388,7 +399,7 @@ class Run:
         return self.journal.decided(done)
 
 
-_INTERRUPTED = JobFailure(
+INTERRUPTED = JobFailure(
     "The service was interrupted while the request was under way.",
     code="Timeout",
     remedy="Nothing to do: the account was looked up, and the next cycle tries again if it is still needed.",

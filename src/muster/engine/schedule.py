@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from muster.engine.cycle import is_asked_for
 from muster.engine.parts import EngineStores
+from muster.engine.stopping import is_asked_for
 from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.planning.terms import reconcile_every
 from muster.ports.world import Clock

@@ -18,6 +18,7 @@ from muster.model.operation import Operation, Outcome
 from muster.planning.policy import Approval, Population, RemovalKind, count_removals, decides, gate, removal_verdicts
 from muster.planning.references import plan_references
 from muster.ports.cycles import OpenReference, ReferenceSettled
+from muster.ports.sharing import ShareStore
 from muster.ports.source import Window
 from muster.ports.world import Ids
 
@@ -27,11 +28,12 @@ REFERENCES_A_BATCH = 200
 _LATE = (CyclePhase.REMOVALS, CyclePhase.CLOSING, CyclePhase.DONE)
 
 
-def stage_leavers(run: Run, stores: EngineStores, latest: int) -> bool:
+def stage_leavers(run: Run, stores: EngineStores, latest: int, shares: ShareStore | None = None) -> bool:
     """Stages, before all else, those whom changes since the cycle began switch off; returns whether there are any.
 
     So a leaver never waits for a long cycle. The next cycle reads these changes again, with all others, and finds these
-    people disabled. Too many at once are left to it and its gate. `latest`: the end of the feed.
+    people disabled. Too many at once are left to it and its gate. `latest`: the end of the feed; `shares`: of a cycle
+    of which other engines send parts.
     """
     options = run.cycle.options
     if run.parts.approval is not Approval.NONE:
@@ -46,6 +48,11 @@ def stage_leavers(run: Run, stores: EngineStores, latest: int) -> bool:
     after: str | None = None
     while True:
         page = run.parts.source.read(ObjectKind.USER, Window(after=seen, until=latest), after, PAGE)
+        if shares is not None:
+            left = {change.source_id for change in page.changes if not run.decider.is_wanted(change)}
+            if shares.withdraw(run.cycle.id, left):
+                # Another engine makes somebody just now who has left: they are looked at once they are linked.
+                return False
         # Who is not linked has nothing to lose, and would only be looked for.
         linked = stores.links.links(run.cycle.job_id, ObjectKind.USER, [change.source_id for change in page.changes])
         changes = [change for change in page.changes if change.source_id in linked]

@@ -189,6 +189,10 @@ class Counters:
         whole = (self.created, self.updated, self.disabled, self.deleted, self.unchanged, self.skipped, self.held)
         return sum(whole) + self.failed - self.failed_references
 
+    def __add__(self, other: "Counters") -> "Counters":
+        """Returns the sums."""
+        return Counters(**{name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
@@ -226,6 +230,8 @@ class StagedState(StrEnum):
     HELD = "held"
     # The request may be out: without an outcome it is looked up, never blindly repeated.
     SENDING = "sending"
+    # It is out and its end is open; looked up once nobody sends for the cycle any more.
+    OPEN = "open"
     DONE = "done"
     REJECTED = "rejected"
 

@@ -1,7 +1,6 @@
 """Cycles and their staged operations on SQL. Every writing call checks the epoch in its own transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from muster.store.encoding import decode, decode_operation, decode_optional, enc
 from muster.store.jobs import job_key
 from muster.store.rows import pieces
 from muster.store.settlements import SettlementWriter
-from muster.store.tables import cycles, jobs, staged
+from muster.store.tables import cycles, jobs, part_counts, staged
 
 # There is one of these at a time; plans and on-demand runs stand beside them.
 _PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION, CycleKind.ROLLBACK})
@@ -71,38 +70,33 @@ class SqlCycles:
         """Returns a cycle."""
         with self._database.read() as connection:
             row = connection.execute(_CYCLE_BY_ID, {"id": cycle_id}).first()
-        return None if row is None else _cycle(row)
+        return None if row is None else cycle_from(row)
 
     def running(self, job_id: str) -> Cycle | None:
         """Returns the job's unfinished pass (initial, incremental or reconciliation)."""
         with self._database.read() as connection:
             row = connection.execute(
-                _select_cycles().where(jobs.c.job_id == job_id, cycles.c.running_job_key.is_not(None))
+                select_cycles().where(jobs.c.job_id == job_id, cycles.c.running_job_key.is_not(None))
             ).first()
-        return None if row is None else _cycle(row)
+        return None if row is None else cycle_from(row)
 
     def history(self, job_id: str, limit: int) -> Sequence[Cycle]:
         """Returns the job's cycles, newest first."""
         with self._database.read() as connection:
             rows = connection.execute(
-                _select_cycles().where(jobs.c.job_id == job_id).order_by(cycles.c.key.desc()).limit(limit)
+                select_cycles().where(jobs.c.job_id == job_id).order_by(cycles.c.key.desc()).limit(limit)
             ).all()
-        return [_cycle(row) for row in rows]
+        return [cycle_from(row) for row in rows]
 
     def counted_since(self, job_id: str, at: datetime) -> Counters:
         """Returns the sum of what the job's cycles counted that run or ended at or after an instant."""
-        sums = dict.fromkeys((each.name for each in fields(Counters)), 0)
         with self._database.read() as connection:
             rows = connection.execute(
                 sa.select(cycles.c.counters)
                 .join(jobs, jobs.c.key == cycles.c.job_key)
                 .where(jobs.c.job_id == job_id, sa.or_(cycles.c.ended_at.is_(None), cycles.c.ended_at >= at))
-            )
-            for row in rows:
-                counted = decode(row.counters, Counters)
-                for name in sums:
-                    sums[name] += getattr(counted, name)
-        return Counters(**sums)
+            ).scalars()
+            return sum((decode(row, Counters) for row in rows), Counters())
 
     def take_over(self, cycle_id: str) -> Cycle:
         """Raises the epoch by one and returns the cycle. Raises LookupError."""
@@ -111,14 +105,14 @@ class SqlCycles:
             row = connection.execute(_CYCLE_BY_ID, {"id": cycle_id}).first()
         if row is None:
             raise LookupError(f"there is no cycle {cycle_id}")
-        return _cycle(row)
+        return cycle_from(row)
 
     def stage(self, cycle: Cycle, operations: Sequence[NewOperation], settlements: Sequence[Settlement]) -> int:
         """Writes staged operations, settlements of what needs no request, and the checkpoint; returns the number of the
         first operation. Raises Fenced."""
         first = 0
         with self._database.write() as connection:
-            held = _hold(connection, cycle, **_progress(cycle))
+            held = hold_cycle(connection, cycle, **_progress(cycle))
             if operations:
                 last = connection.execute(
                     sa.select(sa.func.max(staged.c.number)).where(staged.c.cycle_key == held.key)
@@ -133,6 +127,7 @@ class SqlCycles:
                         "kind": new.operation.kind.value,
                         "hold_code": new.hold_code,
                         "hold_reason": new.hold_reason,
+                        "sender": None,
                         "operation": encode(new.operation),
                     }
                     for number, new in enumerate(operations, first)
@@ -178,7 +173,7 @@ class SqlCycles:
     ) -> None:
         """Moves staged operations to a state. Raises Fenced."""
         with self._database.write() as connection:
-            held = _hold(connection, cycle)
+            held = hold_cycle(connection, cycle)
             for piece in pieces(numbers):
                 connection.execute(
                     sa.update(staged)
@@ -189,7 +184,7 @@ class SqlCycles:
     def settle(self, cycle: Cycle, settlements: Sequence[Settlement]) -> None:
         """Writes outcomes and the cycle's counters in one transaction. Raises Fenced."""
         with self._database.write() as connection:
-            held = _hold(connection, cycle, counters=encode(cycle.counters), progressed_at=cycle.progressed_at)
+            held = hold_cycle(connection, cycle, counters=encode(cycle.counters), progressed_at=cycle.progressed_at)
             self._settlements.write(connection, held.key, held.job_key, settlements)
 
     def close(self, cycle: Cycle, watermark: int | None) -> None:
@@ -199,7 +194,7 @@ class SqlCycles:
         cycle finds it again. Raises: Fenced.
         """
         with self._database.write() as connection:
-            held = _hold(
+            held = hold_cycle(
                 connection,
                 cycle,
                 **_progress(cycle),
@@ -215,11 +210,11 @@ class SqlCycles:
                 elif watermark is not None and cycle.state in _SUCCEEDED:
                     connection.execute(of_job.where(jobs.c.generation == held.generation).values(watermark=watermark))
             # What an administrator has yet to decide stands among the holds.
-            for table in (census, census_values, staged):
+            for table in (census, census_values, staged, part_counts):
                 connection.execute(sa.delete(table).where(table.c.cycle_key == held.key))
 
 
-def _hold(connection: Connection, cycle: Cycle, **values: Any) -> Row[Any]:
+def hold_cycle(connection: Connection, cycle: Cycle, **values: Any) -> Row[Any]:
     """Returns the cycle's keys, held for this transaction and with new values. Raises Fenced."""
     row = connection.execute(
         sa.update(cycles)
@@ -244,15 +239,17 @@ def _progress(cycle: Cycle) -> dict[str, Any]:
     }
 
 
-def _select_cycles() -> sa.Select[Any]:
+def select_cycles() -> sa.Select[Any]:
+    """Returns cycles with the ids of their jobs: rows for `cycle_from`."""
     return sa.select(cycles, jobs.c.job_id).join(jobs, jobs.c.key == cycles.c.job_key)
 
 
 # Asked before every piece of a cycle: made once.
-_CYCLE_BY_ID = _select_cycles().where(cycles.c.cycle_id == sa.bindparam("id"))
+_CYCLE_BY_ID = select_cycles().where(cycles.c.cycle_id == sa.bindparam("id"))
 
 
-def _cycle(row: Row[Any]) -> Cycle:
+def cycle_from(row: Row[Any]) -> Cycle:
+    """Returns a cycle as a row holds it."""
     return Cycle(
         id=row.cycle_id,
         job_id=row.job_id,

@@ -242,7 +242,7 @@ class SqlLinks:
                     cycles.c.job_key == job,
                     cycles.c.state == CycleState.RUNNING.value,
                     cycles.c.cycle_id != cycle_id,
-                    staged.c.state == StagedState.SENDING.value,
+                    staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
                     staged.c.kind == OperationKind.CREATE.value,
                 )
             )

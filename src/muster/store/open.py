@@ -19,6 +19,7 @@ from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.openid import OpenIdStore
 from muster.ports.retention import RecordStore
+from muster.ports.sharing import ShareStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore
@@ -46,6 +47,7 @@ from muster.store.openid import SqlOpenId
 from muster.store.plans import SqlPlans
 from muster.store.retention import SqlRecords
 from muster.store.second_factors import SqlSecondFactors
+from muster.store.sharing import SqlShares
 from muster.store.sign_ins import SqlSignInLog
 from muster.store.single_sign_on import SqlSingleSignOn
 from muster.store.supplies import SqlSupplies
@@ -67,6 +69,7 @@ class Store:
     secrets: SecretStore
     jobs: JobStore
     cycles: CycleStore
+    shares: ShareStore
     links: LinkStore
     census: CensusStore
     holds: HoldStore
@@ -130,6 +133,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         secrets=SqlSecrets(database, sealer),
         jobs=SqlJobs(database),
         cycles=SqlCycles(database),
+        shares=SqlShares(database),
         links=SqlLinks(database),
         census=SqlCensus(database),
         holds=SqlHolds(database),

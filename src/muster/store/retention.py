@@ -15,7 +15,9 @@ from muster.store.tables import audit, cycles, log, plans, staged, work
 _ENDED_WORK = ("done", "failed")
 _OPEN = sa.exists().where(
     staged.c.cycle_key == cycles.c.key,
-    staged.c.state.in_([StagedState.HELD.value, StagedState.RELEASED.value, StagedState.SENDING.value]),
+    staged.c.state.in_(
+        [each.value for each in (StagedState.HELD, StagedState.RELEASED, StagedState.SENDING, StagedState.OPEN)]
+    ),
 )
 _UNTOLD = sa.exists().where(deliveries.c.notice_key == notices.c.key, deliveries.c.state == DeliveryState.WAITING.value)
 # kind -> table, column of its age, and what is not dropped however old.

@@ -211,8 +211,19 @@ staged = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("hold_code", sa.Text),
     sa.Column("hold_reason", sa.Text),
+    # The engine that sends it for the one that carries the cycle; NULL: that one itself.
+    sa.Column("sender", sa.Text),
     sa.Column("operation", sa.LargeBinary, nullable=False),
     sa.Index("staged_in_order", "cycle_key", "state", "wave", "number"),
+)
+
+# What parts of a cycle have counted that the engine which carries it has not added up yet.
+part_counts = sa.Table(
+    "part_counts",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    reference_to("cycles.key", name="cycle_key", index=True),
+    sa.Column("counters", sa.LargeBinary, nullable=False),
 )
 
 # ---------------------------------------------------------------- links

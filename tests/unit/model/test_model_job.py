@@ -15,7 +15,7 @@ from muster.model.exchange import (
     TransportTimeout,
 )
 from muster.model.failures import FailureRecord
-from muster.model.job import JobCode, Quarantine, QuarantineReason, ScheduleState, SynchronizationJob
+from muster.model.job import Counters, JobCode, Quarantine, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.model.roles import PERMISSIONS, Caller, Permission, Role
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -100,3 +100,7 @@ def test_a_request_and_an_answer_show_no_token_and_no_body() -> None:
 def test_a_failed_exchange_says_whether_the_request_may_have_been_seen(failure: ExchangeFailed, sent: bool) -> None:
     assert failure.sent is sent
     assert failure.sentence == str(failure)
+
+
+def test_counters_add_up_name_by_name() -> None:
+    assert Counters(created=2, requests=5) + Counters(created=1, failed=3) == Counters(created=3, failed=3, requests=5)

@@ -1,0 +1,43 @@
+"""One large pass sent by several workers: everybody is created by one request, whoever dies in between."""
+
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from faults.played_workers import Scene, kill, scene_on, started
+from played_installation import AT_ONCE, worker
+from played_postgres import PlayedServer
+from waiting import eventually
+
+# Enough to be shared (engine/sharing.py), in two pages.
+PEOPLE = 1_000
+# A write in the middle of the pass.
+AMID = 300
+
+
+@pytest.fixture(scope="module")
+def scene(own_server: PlayedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene_on(own_server, tmp_path_factory.mktemp("shared"), PEOPLE) as made:
+        yield made
+
+
+# One carries the pass, the other helps; with both dead a third finds what both of them left.
+@pytest.mark.parametrize("victims", [(0,), (0, 1)], ids=["one", "both"])
+def test_workers_that_are_killed_amid_a_shared_pass_are_followed_and_nobody_is_created_twice(
+    scene: Scene, victims: tuple[int, ...]
+) -> None:
+    folder = scene.service.folder
+    with (
+        worker(folder, scene.database) as first,
+        worker(folder, scene.database) as second,
+        started(scene, f"killed{len(victims)}", holds_from=AMID) as job,
+    ):
+        # Both are at it: more requests are under way than one of them sends side by side.
+        assert eventually(lambda: job.gate.held >= 2 * AT_ONCE)
+        for victim in victims:
+            kill(psutil.Process((first, second)[victim].pid))
+        job.gate.holds_from = None
+        job.gate.opened.set()
+        with worker(folder, scene.database):
+            job.check_the_end()
