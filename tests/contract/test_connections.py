@@ -166,8 +166,9 @@ def test_neither_target_nor_token_endpoint_on_loopback_is_called_unless_it_is_al
     gate, server = serve(answer(TOKEN)), serve(answer(LISTING))
     client = {"TokenExchangeUri": gate.url, "ClientIdentifier": "client", "ClientSecret": "hush"}
     for secrets in ({"SecretToken": "token-1"}, client):
-        with pytest.raises(SystemUnreachable, match="--allow-target"):
+        with pytest.raises(SystemUnreachable, match=r"is a loopback address|plain http") as refused:
             probe({"BaseAddress": server.url, **secrets}, connections(allowed=False))
+        assert "--allow-target" in refused.value.remedy
     with pytest.raises(SystemUnreachable, match=r"token endpoint .* is not called"):
         probe({"BaseAddress": "https://scim.example.com/", **client}, connections(allowed=False))
     with pytest.raises(SystemUnreachable, match="is not called"):

@@ -239,8 +239,12 @@ def test_an_answer_that_never_comes_is_unknown_for_writes_and_a_failure_for_read
 @pytest.mark.parametrize("call", sorted(CALLS))
 def test_a_refused_address_tells_how_to_allow_it(call: str) -> None:
     with pytest.raises(SystemUnreachable, match="is not called") as raised:
-        CALLS[call](scripted(AddressRefused("127.0.0.1 is a loopback address")))
-    assert "--allow-target" in raised.value.remedy
+        why = "127.0.0.1 is a loopback address"
+        CALLS[call](scripted(AddressRefused(f"it is not called: {why}; allow it with --allow-target", why=why)))
+    # Said once: what is not called, why, and what to do.
+    assert str(raised.value).count("not called") == 1
+    assert raised.value.sentence.endswith(f" is not called: {why}.")
+    assert raised.value.remedy.count("--allow-target") == 1
 
 
 @pytest.mark.parametrize("call", sorted(CALLS))

@@ -1,6 +1,7 @@
 """API-driven inbound provisioning: people come into the directory as a SCIM bulk request."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,17 @@ def test_a_wrong_upload_is_refused_by_its_operation(tmp_path: Path, document: An
         status, body = api.exchange("POST", path, json.dumps(document).encode(), headers)
     assert status == 400
     assert says in json.loads(body)["error"]["message"]
+
+
+def test_a_tenant_takes_forty_uploads_a_second(house: House) -> None:
+    sp = house.application()["id"]
+    path = f"/servicePrincipals/{sp}/synchronization/jobs/no/bulkUpload"
+
+    def send() -> Any:
+        return house.call("POST", path, raw=b"{}", headers=SCIM)
+
+    assert {send().status for _ in range(40)} == {404}
+    late = send()
+    assert (late.status, late.code, late.headers["retry-after"]) == (429, "TooManyRequests", "1")
+    house.clock.at += timedelta(seconds=1)
+    assert send().status == 404

@@ -9,6 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from muster.bootstrap.house import open_house
+from muster.model.directory import ObjectKind
+from muster.ports.directory import DirectoryQuery, ObjectWrite
 from muster.settings import load_settings
 from played_installation import Done, command
 
@@ -344,6 +346,45 @@ def test_a_plan_says_what_other_rules_mean_for_people(installation: Path, file: 
     assert {each["transition"] for each in found["objects"]} == {"leavesScope"}
     shown = _config("plan", file, data=installation).out
     assert f"Phones: {found['sentence']}, of 3." in shown
+
+
+def test_a_plan_shows_a_secret_under_the_reference_that_the_file_has(installation: Path, file: Path) -> None:
+    path = "applications[Phones].credentials"
+    planned = {each["path"]: each["newValue"] for each in _differences(file, installation)}
+    told = json.dumps(planned)
+    assert any(each.startswith(path) for each in planned)
+    assert "env:PHONES_TOKEN" in told and "MUSTER_PHONES" not in told
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _differences(file, installation) == []
+
+
+def test_a_group_counts_as_its_job_counts_it(installation: Path, file: Path) -> None:
+    house = open_house(load_settings(data=installation), installation)
+    directory = house.store.directory
+    made = {}
+    for name in ("Inner", "Outer"):
+        attributes = {"displayName": name, "securityEnabled": True}
+        write = ObjectWrite(kind=ObjectKind.GROUP, object_id=None, attributes=attributes, is_new=True)
+        group: Any = directory.write([write], house.clock.now())[0]
+        made[name] = group.object_id
+    ids = [each.object_id for each in directory.search(DirectoryQuery(kind=ObjectKind.USER)).objects]
+    directory.change_members(made["Inner"], add=ids, remove=[])
+    directory.change_members(made["Outer"], add=[made["Inner"]], remove=[])
+    house.database.close()
+    text = FILE.replace("      - user: ben@l.example\n", "      - group: Outer\n")
+    file.write_text(text)
+    told = [each["sentence"] for each in _config("plan", file, "--json", data=installation).json["assigned"]]
+    assert any(each.startswith("group Outer, 0 people, is assigned as") for each in told)
+    file.write_text(text.replace("DefaultDomain: l.example", 'DefaultDomain: l.example, TransitiveGroups: "true"'))
+    told = [each["sentence"] for each in _config("plan", file, "--json", data=installation).json["assigned"]]
+    assert any(each.startswith("group Outer, 3 people, is assigned as") for each in told)
+
+
+def test_a_setting_that_is_misspelt_is_told_with_its_line(installation: Path, file: Path) -> None:
+    file.write_text(FILE.replace("DefaultDomain", "DefaultDomian"))
+    refused = _config("plan", file, data=installation)
+    assert refused.status == 1
+    assert "There is no setting DefaultDomian. Did you mean DefaultDomain?" in refused.err
 
 
 def test_a_plan_says_how_many_people_an_assignment_gives_or_takes(installation: Path, file: Path) -> None:

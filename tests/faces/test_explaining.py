@@ -10,6 +10,7 @@ import pytest
 
 from faces.house import House, Started
 from muster.administration.explaining import with_path
+from muster.cli.provisioning import show_explanation
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Counters, CycleState, Escrow
@@ -134,3 +135,22 @@ def test_the_way_by_nested_groups_is_shown(house: House, job: Started) -> None:
     assert with_path(house.desk, ada["id"], unknown)["path"] == ["Gone"]
     direct = {"role": "User", "via": "direct", "viaId": None}
     assert with_path(house.desk, ada["id"], direct) == direct
+
+
+def test_the_command_says_by_which_way_a_role_is_held(capsys: pytest.CaptureFixture[str], house: House) -> None:
+    found = {
+        **house.explain("job", house.user("ada")["id"]),
+        "link": None,
+        "failure": None,
+        "outlook": {"state": "done", "expectedDateTime": None, "nextAttempt": None},
+        "matching": [],
+        "mappings": [],
+        "grants": [
+            {"role": "User", "via": "direct", "viaId": None},
+            {"role": "Lead", "via": "Sales", "viaId": "g", "path": ["North", "Sales"]},
+        ],
+    }
+    found["verdict"] = {**found["verdict"], "details": {}}
+    show_explanation(found)
+    printed = capsys.readouterr().out
+    assert "role User, directly" in printed and "role Lead, by North › Sales" in printed

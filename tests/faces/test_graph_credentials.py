@@ -133,6 +133,14 @@ def test_a_stored_client_secret_does_not_go_to_another_token_endpoint(house: Hou
     assert house.stores.secrets.get(sp)["ClientSecret"] == "hush-client"
 
 
+def test_a_kept_token_does_not_go_to_a_token_endpoint_that_is_new(house: House, sp: str) -> None:
+    assert put(house, sp, SecretToken="hush-token").status == 204
+    turned = put(house, sp, **{**CLIENT, "SecretToken": "********"})
+    assert turned.status == 400
+    assert "There was no token endpoint before: enter the client secret, and send SecretToken empty" in turned.message
+    assert put(house, sp, **{**CLIENT, "SecretToken": ""}).status == 204
+
+
 # ---------------------------------------------------------------- authorization codes
 
 
@@ -205,6 +213,8 @@ def test_the_certificate_that_a_target_presents_is_shown_for_a_decision(house: H
     path = f"/servicePrincipals/{sp}/synchronization/presentedCertificate"
     missing = house.call("POST", path)
     assert (missing.status, missing.code) == (400, "CredentialsMissing")
+    unknown = house.call("POST", path, {"baseAddress": TENANT_URL})
+    assert (unknown.status, "takes credentials, not baseAddress" in unknown.message) == (400, True)
     found = house.call("POST", path, {"credentials": [{"key": "BaseAddress", "value": TENANT_URL}]})
     assert found.status == 200, found.text
     body: dict[str, Any] = found.body

@@ -175,6 +175,8 @@ def test_users_are_found_by_filter(house: House, query: str, found: list[str]) -
         ("$orderby=department", "$orderby"),
         ("$orderby=displayName up", "$orderby"),
         ("$expand=manager($top=1)", "$expand"),
+        ("$expand=foo", "$expand takes manager here, not foo"),
+        ("$expand=manager,members", "not members"),
         ('$search="shoes:44"', "$search"),
         ('$search="displayName:', "$search"),
         ('$search="displayName:x" AND', "$search"),

@@ -1,8 +1,10 @@
 """Secrets, Test Connection, jobs, rules and expressions over the API."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +223,11 @@ def test_an_empty_value_takes_a_setting_back(house: House, job: Started) -> None
         ({"synchronizationJobSettings": [{"name": "TransitiveGroups", "value": "yes"}]}, "takes true or false"),
         ({"synchronizationJobSettings": [{"name": "WakeUpOnChange", "value": "1"}]}, "takes true or false"),
         ({"synchronizationJobSettings": [{"name": "TransitiveGroups", "value": True}]}, "TransitiveGroups is a text"),
+        (
+            {"synchronizationJobSettings": [{"name": "transitivGroups", "value": "true"}]},
+            "There is no setting transitivGroups. Did you mean TransitiveGroups?",
+        ),
+        ({"synchronizationJobSettings": [{"name": "Colour", "value": "red"}]}, "There is no setting Colour."),
     ],
 )
 def test_what_cannot_be_changed_in_a_job_is_refused_by_name(
@@ -230,6 +237,27 @@ def test_what_cannot_be_changed_in_a_job_is_refused_by_name(
     answer = house.call("PATCH", job.path, change)
     assert (answer.status, says in answer.message) == (400, True), answer.text
     assert job.shown == before
+
+
+def test_every_setting_that_is_documented_is_known(house: House, job: Started) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    tables = page[page.index("\n## Settings of a job") : page.index("\n## Notifications")]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", tables, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert len(named) > 30
+    for name in sorted(named):
+        change = {"synchronizationJobSettings": [{"name": name, "value": ""}]}
+        assert house.call("PATCH", job.path, change).status == 204, name
+
+
+def test_an_execution_counts_those_who_failed_in_it_and_the_last_one_those_who_wait(house: House, job: Started) -> None:
+    for number, (state, failed) in enumerate([("Succeeded", 3), ("EntryLevelErrors", 2)]):
+        begun = job.cycle(id=f"c-{number}", counters=Counters(failed=failed))
+        house.stores.cycles.close(replace(begun, state=CycleState(state), ended_at=house.clock.at), None)
+        house.clock.at += timedelta(minutes=1)
+    status = job.shown["status"]
+    assert status["lastExecution"]["activityIdentifier"] == "c-1"
+    assert status["lastExecution"]["countEscrowed"] == 0, "nobody waits"
+    assert status["lastSuccessfulExecution"]["countEscrowed"] == 3
 
 
 def test_a_job_can_be_sent_back_as_it_was_shown(house: House, job: Started) -> None:

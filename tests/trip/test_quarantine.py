@@ -51,7 +51,9 @@ def test_one_notice_on_entering_none_while_it_lasts_and_one_at_the_end(trip: Tri
     entered, lifted = _told(trip)
     assert (entered.reason, lifted.kind) == ("EncounteredQuarantineException", NoticeKind.QUARANTINE_LIFTED)
     assert entered.failure is not None and entered.failure.code == "InvalidCredentials"
-    changes = [entry.changes for entry in trip.store.audit.search(after=None, limit=10)[0]]
+    entries = trip.store.audit.search(after=None, limit=10)[0]
+    assert {entry.target_name for entry in entries} == {trip.page.display_name}
+    changes = [entry.changes for entry in entries]
     name = "status.quarantine.reason"
     assert changes == [
         ((name, "EncounteredQuarantineException", None),),

@@ -53,7 +53,8 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     """Returns the queued import of the people in a bulk request. Raises: Refused, naming the operation that is wrong.
 
     Whoever is there is changed, others are made; nobody is removed. What is left out stays as it is: an absent
-    `active`, too, which Entra takes for a reason to disable.
+    `active`, too, which Entra takes for a reason to disable. Whoever sends an address book without that column would
+    switch everybody off by it, and an import of the same people as a file leaves it as well.
     """
     desk.require(Permission.WRITE_DIRECTORY)
     job = desk.stores.jobs.get(job_id)

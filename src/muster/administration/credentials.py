@@ -145,11 +145,17 @@ def _merged(
     masked = [key for key, value in wanted.items() if key in hidden and value == MASK]
     for key in masked:
         wanted[key] = stored.get(key, "")
+    kept = [key for key in masked if wanted[key]]
     # Else a stored token could be sent to an address of the caller's choice, and so be read.
-    if any(wanted[key] for key in masked):
+    if kept:
         if _origin(wanted.get(SecretKey.BASE_ADDRESS)) != _origin(stored.get(SecretKey.BASE_ADDRESS)):
             raise bad_request("The Tenant URL leads to another server: enter the secret token again.")
         if token_endpoint_of(wanted) and _origin(token_endpoint_of(wanted)) != _origin(token_endpoint_of(stored)):
+            if not token_endpoint_of(stored):
+                raise bad_request(
+                    f"There was no token endpoint before: enter the client secret, and send {' and '.join(kept)} empty "
+                    "or as a new value; a secret that is kept is not taken to another server."
+                )
             raise bad_request("The token endpoint is on another server: enter the client secret again.")
         if wanted.get(_SERVER) != stored.get(_SERVER):
             raise bad_request("The source is another server now: enter the password again.")

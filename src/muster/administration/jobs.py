@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from itertools import takewhile
 
 from muster.administration.applications import (
@@ -37,7 +38,8 @@ from muster.model.wire import WIRE_LOG_UNTIL_SETTING
 from muster.planning.health import standstill
 from muster.planning.precedence import ORDER_SETTINGS
 from muster.planning.safeguards import PROTECTION_SETTINGS, find_safeguard_problems
-from muster.planning.terms import find_setting_problems
+from muster.planning.safeguards import SETTINGS as SAFEGUARD_SETTINGS
+from muster.planning.terms import find_setting_problems, setting_names
 
 CATEGORY = "ProvisioningManagement"
 SHORTEST_INTERVAL = timedelta(minutes=1)
@@ -49,6 +51,11 @@ _SETTING_LIMIT = 10_000
 
 # Who is in scope, or what is mapped.
 _SCOPE_SETTINGS = (TRANSITIVE_GROUPS_SETTING, DEFAULT_DOMAIN_SETTING)
+
+_SETTINGS = frozenset(
+    {*setting_names(), *SAFEGUARD_SETTINGS, *ORDER_SETTINGS, *_SCOPE_SETTINGS}
+    | {FORCE_DELETES_SETTING, WIRE_LOG_UNTIL_SETTING}
+)
 
 # What a restart forgets when it is not told (Graph: criteria missing or empty).
 DEFAULT_SCOPES = frozenset({ResetScope.QUARANTINE_STATE, ResetScope.WATERMARK, ResetScope.ESCROWS})
@@ -235,7 +242,8 @@ def set_settings(
     for name, value in merged.items():
         if len(name) > 100 or len(value) > _SETTING_LIMIT:
             raise bad_request("A setting has a name of up to 100 and a value of up to 10,000 characters.")
-    problems = [*find_setting_problems(merged), *find_safeguard_problems(merged)]
+    unknown = [_unknown(name) for name, value in merged.items() if name not in _SETTINGS and name not in job.settings]
+    problems = [*unknown, *find_setting_problems(merged), *find_safeguard_problems(merged)]
     if _turns(WIRE_LOG_UNTIL_SETTING, job, merged):
         problems.append(f"{WIRE_LOG_UNTIL_SETTING}: the wire log is switched by POST …/wireLog, for 24 hours at most.")
     if problems:
@@ -274,6 +282,14 @@ def find_cycle(desk: Desk, service_principal_id: str, job_id: str, cycle_id: str
     if found is None or found.job_id != job.id:
         raise not_found("Cycle", cycle_id)
     return found
+
+
+def _unknown(name: str) -> str:
+    """Why a setting is not kept that nothing reads: whoever misspells one would believe that it counts."""
+    known = {each.lower(): each for each in _SETTINGS}
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    meant = f" Did you mean {known[near[0]]}?" if near else ""
+    return f"There is no setting {name}.{meant}"
 
 
 def _turns(name: str, job: SynchronizationJob, settings: Mapping[str, str]) -> bool:

@@ -247,7 +247,7 @@ def show_explanation(found: dict[str, Any]) -> None:
         tree.add(escape(f"account at the target: {found['link']['targetId']} ({found['link']['state']})"))
     for grant in found["grants"]:
         way = " › ".join(grant.get("path") or [grant["via"]])
-        tree.add(escape(f"role {grant['role']}, by {way}"))
+        tree.add(escape(f"role {grant['role']}, {'directly' if grant['viaId'] is None else f'by {way}'}"))
     for step in found.get("chain", ()):
         tree.add(escape(" ".join(part for part in (step["dateTime"], step["sentence"], step["by"]) if part)))
     tree.add(escape(_outlook(found["outlook"])))

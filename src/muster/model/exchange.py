@@ -58,7 +58,11 @@ class ResponseTooLarge(ExchangeFailed):
 
 
 class AddressRefused(ExchangeFailed):
-    """Nothing was sent: the address is one that Muster must not call, as it would reach into the operator's network."""
+    """Nothing was sent: the address is one that Muster must not call, as it would reach into the operator's network.
 
-    def __init__(self, sentence: str) -> None:
+    `why` is the reason alone, for whoever names the address and what to do; the sentence says all three.
+    """
+
+    def __init__(self, sentence: str, why: str | None = None) -> None:
         super().__init__(sentence, sent=False)
+        self.why = sentence if why is None else why

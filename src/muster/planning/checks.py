@@ -17,11 +17,18 @@ from muster.model.rules import (
     SynchronizationSchema,
 )
 from muster.model.schema_checks import OWN_DIRECTORY_NAMES, REFERENCES_OF, attributes_in
+from muster.planning.operators import OPERATORS, Kind, Operator
 from muster.planning.rules import COMPLEX_ROLES, ROLE_FUNCTIONS
+from muster.planning.scoping import find_operator, render_clause
 
 _ROLE_CALL = re.compile(rf"\b({'|'.join(sorted(ROLE_FUNCTIONS))})\s*\(")
 _BOOLEAN_FUNCTIONS = frozenset({"CBool", "IsNull", "IsNullOrEmpty", "IsPresent", "IsString", "IsNothing", "Not"})
 _LIST_FUNCTIONS = frozenset({"AppRoleAssignments", "RemoveDuplicates", "Split"}) | COMPLEX_ROLES
+# Lenient: filters of other systems write `accountEnabled EQUALS True`, and switches are kept in extension attributes.
+_LENIENT: Mapping[AttributeType, frozenset[str]] = {
+    AttributeType.BOOLEAN: frozenset({"EQUALS", "NOT EQUALS", "EQUALS IGNORE CASE", "IN", "NOT IN"}),
+    AttributeType.STRING: frozenset({"IS TRUE", "IS FALSE"}),
+}
 # Source types that never give a value of the target's type, whatever they hold. Texts may be anything.
 _NEVER_GIVES: Mapping[AttributeType, frozenset[AttributeType]] = {
     AttributeType.BOOLEAN: frozenset({AttributeType.DATE_TIME, AttributeType.BINARY, AttributeType.REFERENCE}),
@@ -67,12 +74,35 @@ def _problems(schema: SynchronizationSchema, filterable: Mapping[str, Sequence[s
         for mapping in rule.object_mappings:
             target = schema.object_definition(rule.target_directory, mapping.target_object)
             source = _source_definitions(schema, rule, mapping)
+            yield from _clause_problems(mapping, source)
             for item in mapping.attribute_mappings:
                 definition = _definition(item, target)
                 yield from _type_problems(item, source, definition)
                 yield from _matching_problems(item, mapping, filterable)
     if sync_all:
         yield from find_role_problems(schema)
+
+
+def _clause_problems(mapping: ObjectMapping, source: Mapping[str, AttributeDefinition]) -> Iterator[str]:
+    """What is wrong with clauses that could be run, and would never say what is meant."""
+    for group in mapping.scope.groups:
+        for clause in group.clauses:
+            operator, known = find_operator(clause.operator), source.get(clause.attribute)
+            if operator is None:
+                continue
+            where = f"Scoping filter “{group.name}”, clause “{render_clause(group, clause)}”"
+            if operator.kind is Kind.UNARY and any(clause.values):
+                yield f"{where}: {operator.name} takes no value; remove “{clause.values[0]}”, or use another operator."
+            elif known is not None and not _takes_type(operator, known.type):
+                fitting = ", ".join(each.name for each in OPERATORS if _takes_type(each, known.type))
+                yield (
+                    f"{where}: {clause.attribute} holds {_named(known.type)}, which {operator.name} does not test; "
+                    f"use one of {fitting}."
+                )
+
+
+def _takes_type(operator: Operator, kind: AttributeType) -> bool:
+    return kind.value in operator.types or operator.name in _LENIENT.get(kind, ())
 
 
 def _role_functions(item: AttributeMapping) -> tuple[str, ...]:

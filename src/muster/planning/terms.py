@@ -141,6 +141,11 @@ def lost_share(settings: Mapping[str, str]) -> float:
         return DEFAULT_LOST_SHARE
 
 
+def setting_names() -> tuple[str, ...]:
+    """Returns the names of all settings of health, reconciliation and sources."""
+    return tuple(_READERS)
+
+
 def find_setting_problems(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Returns what is wrong with settings of health and reconciliation; an empty value takes a setting back."""
     problems = []

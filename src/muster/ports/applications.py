@@ -150,7 +150,7 @@ class JobStore(Protocol):
         state: ScheduleState | None = None,
     ) -> None:
         """Puts a job into quarantine or lifts it; in the same transaction what is told of it, what the audit log says
-        of it, and the job's new schedule, where they are given."""
+        of it (of the job by its application's name), and the job's new schedule, where they are given."""
         ...
 
     def set_settings(self, job_id: str, settings: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Synchronization jobs and the versions of their rules on SQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,7 +91,7 @@ class SqlJobs:
             if notice is not None:
                 keep_notice(connection, notice)
             if entry is not None:
-                write_entry(connection, entry)
+                write_entry(connection, replace(entry, target_name=_application_name(connection, key) or job_id))
 
     def set_settings(self, job_id: str, settings: Mapping[str, str]) -> None:
         """Merges settings. Raises LookupError."""
@@ -155,6 +156,15 @@ class SqlJobs:
         with self._database.write() as connection:
             key = job_key(connection, job_id)
             connection.execute(sa.update(jobs).where(jobs.c.key == key).values(**values))
+
+
+def _application_name(connection: Connection, job_key: int) -> str | None:
+    name: str | None = connection.execute(
+        sa.select(applications.c.display_name)
+        .join(jobs, jobs.c.application_key == applications.c.key)
+        .where(jobs.c.key == job_key)
+    ).scalar()
+    return name
 
 
 def job_key(connection: Connection, job_id: str) -> int:

@@ -57,7 +57,7 @@ def request_token(client: OAuthClient, grant: Mapping[str, str], *, transport: T
                 "(or MUSTER_ALLOW_TARGETS)."
             )
             raise SystemUnreachable(
-                f"The token endpoint at {where} is not called: {error.sentence}", remedy=remedy
+                f"The token endpoint at {where} is not called: {error.why}.", remedy=remedy
             ) from error
         except ExchangeFailed as error:
             raise SystemUnreachable(f"The token endpoint at {where} cannot be reached: {error.sentence}") from error

@@ -127,13 +127,14 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
 
 def failure_without_answer(error: ExchangeFailed, errand: Errand) -> ProvisioningFailure | UnknownOutcome:
     """Returns what it means that no answer came, or that the request could not even be sent."""
-    reason = hide(error.sentence, errand)
     if isinstance(error, AddressRefused):
         remedy = (
             "If the application really runs in your own network, start the service with "
             "--allow-target and its network (or MUSTER_ALLOW_TARGETS); else correct the Tenant URL."
         )
-        return SystemUnreachable(f"{errand.address} is not called: {reason}", remedy=remedy)
+        why = hide(error.why, errand)
+        return SystemUnreachable(f"{errand.address} is not called: {why}.", remedy=remedy)
+    reason = hide(error.sentence, errand)
     if isinstance(error, TrustFailed) and (errand.purpose.concerns_job or not error.sent):
         return SystemUnreachable(f"{errand.address} cannot be called: {reason}.", remedy=error.remedy)
     if errand.purpose.concerns_job or not error.sent:

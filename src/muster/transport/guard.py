@@ -111,7 +111,8 @@ class AddressGuard:
             address, kind = next(iter(refusals.items()))
             raise AddressRefused(
                 f"{host} is not called: {address} is a {kind} address; "
-                f"if it is meant, allow it with --allow-target {address} or MUSTER_ALLOW_TARGETS"
+                f"if it is meant, allow it with --allow-target {address} or MUSTER_ALLOW_TARGETS",
+                why=f"{address} is a {kind} address",
             )
         self._check_scheme(scheme, host, permitted)
         name = None if literal is not None else host
@@ -122,7 +123,8 @@ class AddressGuard:
         if scheme == "http" and not (addresses and all(self._is_allowed(address) for address in addresses)):
             raise AddressRefused(
                 f"{host} is not called over plain http, which would show the token to everyone on the way: use https, "
-                "or allow its address with --allow-target or MUSTER_ALLOW_TARGETS"
+                "or allow its address with --allow-target or MUSTER_ALLOW_TARGETS",
+                why="plain http would show the token to everyone on the way; use https",
             )
 
     def _find(self, host: str, port: int) -> tuple[Address, ...]:

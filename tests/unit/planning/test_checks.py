@@ -9,7 +9,7 @@ import pytest
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.rules import AttributeDefinition, ObjectDefinition, SynchronizationSchema
 from muster.planning.checks import find_mapping_problems, find_role_problems
-from unit.planning.making import GROUP, MEMBERS, USER_NAME, USER_ROWS, Row, row, schema
+from unit.planning.making import GROUP, MEMBERS, USER_NAME, USER_ROWS, Row, only, row, schema
 
 BOOLEAN, INTEGER, DATE = AttributeType.BOOLEAN, AttributeType.INTEGER, AttributeType.DATE_TIME
 STRING, REFERENCE, BINARY = AttributeType.STRING, AttributeType.REFERENCE, AttributeType.BINARY
@@ -136,3 +136,43 @@ def test_role_functions_are_refused_when_everybody_is_in_scope(expression: str, 
 def test_a_mapping_that_is_switched_off_may_name_roles() -> None:
     made: SynchronizationSchema = schema((USER_NAME, row("r", "[appRoleAssignments]", multivalued=True)), enabled=False)
     assert find_role_problems(made) == ()
+
+
+# ---------------------------------------------------------------- clauses of scoping filters
+
+
+@pytest.mark.parametrize(
+    ("attribute", "operator", "value", "said"),
+    [
+        ("department", "IS NULL", "x", "IS NULL takes no value; remove “x”"),
+        ("accountEnabled", "is true", "yes", "IS TRUE takes no value"),
+        ("accountEnabled", "ENDS_WITH", "e", "accountEnabled holds True or False, which ENDS_WITH does not test"),
+        ("accountEnabled", "Greater_Than", "1", "use one of EQUALS, NOT EQUALS, IS TRUE"),
+        ("employeeHireDate", "EQUALS", "2026-01-01", "IS NULL, IS NOT NULL, BEFORE, AFTER"),
+        ("employeeHireDate", "ANY IS TRUE", "", "holds a date and time"),
+    ],
+)
+def test_a_clause_that_never_says_what_is_meant_is_a_problem(
+    attribute: str, operator: str, value: str, said: str
+) -> None:
+    (problem,) = find_mapping_problems(schema(scope=only(attribute, value, operator=operator)))
+    assert problem.startswith(f"Scoping filter “{attribute} filter”, clause “") and said in problem
+
+
+@pytest.mark.parametrize(
+    ("attribute", "operator", "value"),
+    [
+        ("department", "IS NULL", ""),
+        ("accountEnabled", "EQUALS", "True"),
+        ("accountEnabled", "IS FALSE", ""),
+        ("extensionAttribute1", "IS TRUE", ""),
+        ("employeeHireDate", "BEFORE", "2026-01-01"),
+        ("proxyAddresses", "ANY EQUALS", "a"),
+        ("memberOf", "MEMBER_OF", "g1"),
+        # What is not described, and what there is not, others look at.
+        ("extension_0123456789abcdef0123456789abcdef_size", "ENDS_WITH", "1"),
+        ("department", "NO SUCH", "a"),
+    ],
+)
+def test_a_clause_that_fits_its_attribute_is_none(attribute: str, operator: str, value: str) -> None:
+    assert find_mapping_problems(schema(scope=only(attribute, value, operator=operator))) == ()

@@ -11,7 +11,12 @@ from typing import Any
 from muster.administration.applications import applications
 from muster.administration.configuration.assigned import AssignedPeople, find_assigned_people, standings
 from muster.administration.configuration.consequences import Consequence, find_consequences
-from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, configured, export_configuration
+from muster.administration.configuration.export import (
+    DEFAULT_ACCESS_NAME,
+    configured,
+    export_configuration,
+    reference_for,
+)
 from muster.administration.configuration.principals import Principals
 from muster.administration.configuration.steps import Problem, Steps
 from muster.administration.desk import Desk
@@ -131,7 +136,10 @@ def _apply(desk: Desk, configuration: Configuration, secrets: Secrets) -> Config
     if work.problems:
         raise ConfigurationRefused(work.problems)
     after = _shown(desk, names)
-    differences = [*find_differences(before, after), *_changed_secrets(kept, _secrets_of(desk))]
+    differences = [
+        *find_differences(_with_own_references(before, configuration), _with_own_references(after, configuration)),
+        *_changed_secrets(kept, _secrets_of(desk)),
+    ]
     unnamed = [each.display_name for each in configured(desk) if each.display_name not in names]
     summary = canonical_json([[each.path, each.before, each.after] for each in differences])
     return ConfigurationPlan(
@@ -147,6 +155,24 @@ def _shown(desk: Desk, names: Sequence[str]) -> Mapping[str, Any]:
         each["name"]: each for each in write_configuration(export_configuration(desk, names)).get("applications", ())
     }
     return {"applications": [_compared(found.get(name, {"name": name})) for name in names]}
+
+
+def _with_own_references(shown: Mapping[str, Any], configuration: Configuration) -> Mapping[str, Any]:
+    """The applications with each secret under the reference that the document has for it, not the one of an export."""
+    own = {each.name: each.credentials or {} for each in configuration.applications}
+
+    def named(name: str, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        return {
+            key: own[name].get(key, value) if value == reference_for(name, key) else value
+            for key, value in credentials.items()
+        }
+
+    return {
+        "applications": [
+            {**each, "credentials": named(each["name"], each["credentials"])} if each.get("credentials") else each
+            for each in shown["applications"]
+        ]
+    }
 
 
 def _compared(application: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, conf
 from muster.administration.desk import Desk
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, AwaitedAssignment, EnterpriseApplication
 from muster.model.directory import ObjectKind
+from muster.model.job import TRANSITIVE_GROUPS_SETTING
 
 _PAGE = 1_000
 # So many names of one role are told.
@@ -24,6 +25,8 @@ class Standing:
 
     application: EnterpriseApplication
     held: Held
+    # Members of groups within assigned groups count: a job of it asks for them.
+    transitive: bool
     awaited: Sequence[AwaitedAssignment] = ()
 
 
@@ -46,6 +49,10 @@ def standings(desk: Desk, names: Sequence[str]) -> Mapping[str, Standing]:
                 for given in assignments(desk, service_principal_id=each.service_principal_id)
             },
             awaited=awaited(desk, each.service_principal_id),
+            transitive=any(
+                job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true"
+                for job in desk.stores.jobs.list(each.service_principal_id)
+            ),
         )
         for each in configured(desk)
         if each.display_name in names
@@ -64,9 +71,11 @@ class _Comparison:
         self._desk = desk
         self._name = name
         self._sizes: dict[str, int] = {}
+        self._transitive = False
 
     def of(self, before: Standing | None, after: Standing) -> Iterator[AssignedPeople]:
         held: Held = {} if before is None else before.held
+        self._transitive = after.transitive
         roles = _role_names(after.application) | ({} if before is None else _role_names(before.application))
         yield from self._told([held[pair] for pair in held.keys() - after.held.keys()], roles, "no longer assigned as")
         yield from self._told([after.held[pair] for pair in after.held.keys() - held.keys()], roles, "assigned as")
@@ -123,11 +132,11 @@ class _Comparison:
         )
 
     def _size(self, group_id: str) -> int:
-        """How many people are direct members of a group."""
+        """How many people are members of a group, at any depth where a job counts them so."""
         if group_id not in self._sizes:
             count, after = 0, None
             while True:
-                page = self._desk.stores.directory.members(group_id, after, _PAGE)
+                page = self._desk.stores.directory.members(group_id, after, _PAGE, transitive=self._transitive)
                 count += sum(each.kind is ObjectKind.USER for each in page.objects)
                 after = page.next_after
                 if after is None:

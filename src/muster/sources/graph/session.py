@@ -85,7 +85,7 @@ class GraphSession:
             return self._transport.send(HttpRequest(method="GET", url=url, headers=headers), deadline=DEADLINE)
         except AddressRefused as error:
             remedy = "Correct the address, or start the service with --allow-target and its network."
-            raise SystemUnreachable(f"{self._origin} is not called: {error.sentence}.", remedy=remedy) from None
+            raise SystemUnreachable(f"{self._origin} is not called: {error.why}.", remedy=remedy) from None
         except ExchangeFailed as error:
             self._unreachable = SystemUnreachable(f"{error.sentence}.", remedy=_REMEDY)
             return None

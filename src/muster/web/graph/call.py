@@ -30,6 +30,7 @@ class Call:
     raw: bytes = field(default=b"", repr=False)
     content_type: str | None = None
     on_demand_budget: Budget | None = None
+    bulk_budget: Budget | None = None
     # If-Match and If-None-Match, as they were sent.
     if_match: str | None = None
     if_none_match: str | None = None
@@ -171,6 +172,8 @@ class Route:
     is_open_to_owners: bool = False
     # Of $filter, $search, $orderby and $expand those that it follows: the others are refused, never passed over.
     options: frozenset[str] = frozenset()
+    # What $expand may name.
+    expands: frozenset[str] = frozenset()
 
 
 def counted(handler: Handler) -> Handler:

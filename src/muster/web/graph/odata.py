@@ -56,6 +56,13 @@ def check_options(names: Iterable[str], followed: frozenset[str]) -> None:
             raise bad_request(f"The query option {name[:60]} is not supported here.")
 
 
+def check_expanded(text: str | None, followed: frozenset[str]) -> None:
+    """Checks that a call shows all that it is asked to show with each object. Raises: Refused."""
+    for name in _expand(text):
+        if name not in followed:
+            raise bad_request(f"$expand takes {', '.join(sorted(followed))} here, not {name[:60]}.")
+
+
 def read_options(query: Mapping[str, str], scope: str) -> Options:
     """Returns the query options of a request to the collection `scope`.
 

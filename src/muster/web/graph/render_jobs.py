@@ -99,12 +99,15 @@ def execution(cycle: Cycle | None, status: JobStatus) -> Document | None:
     counters = cycle.counters
     exports = counters.created + counters.updated + counters.disabled + counters.deleted
     failed = cycle.failure
+    # Of the last cycle those who wait, whenever they failed; of one before it those who failed in it.
+    is_last = status.last is not None and cycle.id == status.last.id
+    escrowed = status.escrowed if is_last else counters.failed
     return {
         "activityIdentifier": cycle.id,
         "countEntitled": max(0, counters.evaluated - counters.skipped),
         "countEntitledForProvisioning": max(0, counters.evaluated - counters.skipped),
-        "countEscrowed": status.escrowed,
-        "countEscrowedRaw": status.escrowed,
+        "countEscrowed": escrowed,
+        "countEscrowedRaw": escrowed,
         "countExported": exports + counters.references,
         "countExports": exports,
         "countImported": counters.evaluated,

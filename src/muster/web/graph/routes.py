@@ -327,6 +327,12 @@ _OPTIONS: dict[Handler, frozenset[str]] = {
     logs.list_audits: _LOOKING,
     sign_ins.list_sign_ins: _LOOKING,
 }
+_EXPANDED: dict[Handler, frozenset[str]] = {
+    people.list_users: frozenset({"manager"}),
+    people.get_user: frozenset({"manager"}),
+    groups.get_group: frozenset({"members"}),
+    recycling.list_users: frozenset({"manager"}),
+}
 _LARGE: dict[Handler, int] = {plans.import_file: IMPORT_BYTES}
 
 _BY_PATH = {path: handler for method, path, _, handler in _TABLE if method == "GET"}
@@ -340,6 +346,7 @@ ROUTES: tuple[Route, ...] = tuple(
         limit_bytes=_LARGE.get(handler),
         is_open_to_owners=handler in _OPEN_TO_OWNERS,
         # A collection is counted as it is listed.
+        expands=_EXPANDED.get(handler, frozenset()),
         options=_OPTIONS.get(handler) or _OPTIONS.get(_BY_PATH.get(path.removesuffix("/$count"), handler), frozenset()),
     )
     for method, path, permission, handler in _TABLE

@@ -96,6 +96,9 @@ def acquire_access_token(call: Call) -> Answer:
 def presented_certificate(call: Call) -> Answer:
     """POST …/presentedCertificate (ours): what the server of the Tenant URL presents, and whether it is trusted."""
     fields = call.fields(optional=True)
+    unknown = sorted(fields.keys() - {"credentials"})
+    if unknown:
+        raise bad_request(f"presentedCertificate takes credentials, not {', '.join(unknown[:5])[:300]}.")
     given = _secrets(fields, "credentials") if fields.get("credentials") else None
     found = credentials.presented_certificate(call.desk, application_of(call).service_principal_id, given)
     return Answer(document=render.presented_certificate(found))
@@ -241,6 +244,14 @@ def bulk_upload_people(call: Call) -> Answer:
     if kind != "application/scim+json":
         raise bad_request("Content-Type must be application/scim+json.")
     sp, job_id = call.parts["sp"], call.parts["job"]
+    wait = None if call.bulk_budget is None else call.bulk_budget.take(call.desk.tenant_id, call.desk.now())
+    if wait is not None:
+        raise Refused(
+            RefusalKind.TOO_MANY,
+            "TooManyRequests",
+            "The tenant takes 40 bulk uploads a second, 50 people each: send the rest after a second.",
+            retry_after=timedelta(seconds=1),
+        )
     bulk_upload.upload(call.desk, sp, job_id, call.fields())
     query = urlencode({"$filter": f"jobId eq '{job_id}'"})
     return Answer(status=202, headers={"Location": f"{call.root}/auditLogs/provisioning?{query}"})
