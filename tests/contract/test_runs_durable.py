@@ -140,7 +140,8 @@ def test_a_living_process_takes_up_what_a_dead_one_left(tmp_path: Path, engines:
 def test_two_living_processes_never_share_a_run(tmp_path: Path, engines: list[subprocess.Popen[str]]) -> None:
     names = [f"run{number}" for number in range(3)]
     pair = [start_engine(engines, tmp_path, "shares", *names) for _ in range(2)]
-    assert [engine.wait(PATIENCE) for engine in pair] == [0, 0]
+    ended = [(engine.wait(PATIENCE), engine.stdout.read() if engine.stdout else "") for engine in pair]
+    assert [status for status, _ in ended] == [0, 0], ended
     for name in names:
         pages = pages_of(tmp_path, name)
         assert [number for number, _ in pages] == list(range(50))

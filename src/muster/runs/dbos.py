@@ -34,6 +34,7 @@ _UNFINISHED = ["ENQUEUED", "PENDING", "DELAYED"]
 _BEATS_UNTIL_DEAD = 9
 _BEATS_UNTIL_OVERTAKEN = 5
 _CLEANUP_BATCH = 200
+_PAUSES_OF_TABLES = (0.5, 1.0, 2.0, 4.0)
 _PAUSE_AFTER_OUTAGE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ class DurableRuns:
 
     def _prepare_queue(self) -> None:
         """Makes DBOS's tables and our queue, before it looks for queues: it looks again only a second later."""
-        DBOS.migrate(self._database.url)
+        self._make_tables()
         client = DBOSClient(system_database_url=self._database.url, application_name=_APPLICATION)
         try:
             client.register_queue(
@@ -177,6 +178,18 @@ class DurableRuns:
             )
         finally:
             client.destroy()
+
+    def _make_tables(self) -> None:
+        """Several processes that start together on a new database get into each other's way: whoever made a table last
+        goes on, and the others find it made when they look again."""
+        for pause in (*_PAUSES_OF_TABLES, None):
+            try:
+                DBOS.migrate(self._database.url)
+                return
+            except Exception:
+                if pause is None:
+                    raise
+                time.sleep(pause)
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
