@@ -43,6 +43,23 @@ applications:
     credentials:
       BaseAddress: https://phones.example/scim
       SecretToken: env:PHONES_TOKEN   # from the vault
+    singleSignOn:
+      enabled: true
+      identifier: https://phones.example/saml2
+      replyUrls: [https://phones.example/saml2, https://phones.example/acs]
+      relayState: start
+      nameId: ToLower([userPrincipalName])
+      nameIdFormat: urn:oasis:names:tc:SAML:2.0:nameid-format:persistent
+      claims: {mail: '[mail]'}
+      signingOption: responseAndAssertion
+      notificationEmailAddresses: [it@l.example]
+    openIdConnect:
+      enabled: true
+      redirectUris: [https://phones.example/callback]
+      requiresPkce: true
+      claims:
+        email: {expression: '[mail]', scope: email}
+        department: '[department]'
     jobs:
       - status: running
         interval: PT10M
@@ -173,6 +190,47 @@ def test_who_is_not_there_yet_is_waited_for_and_assigned_on_coming(
     copy.write_text(exported.replace("      - group: Sales\n", ""))
     assert _config("apply", copy, "--yes", data=other).status == 0
     assert "Sales" not in _config("export", data=other).out
+
+
+def test_single_sign_on_is_planned_part_by_part_and_null_takes_away(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    changed = FILE.replace("relayState: start", "relayState: null").replace("{mail: '[mail]'}", "{mail: '[surname]'}")
+    file.write_text(changed.replace("requiresPkce: true", "requiresPkce: false"))
+    assert {item["path"]: (item["oldValue"], item["newValue"]) for item in _differences(file, installation)} == {
+        "applications[Phones].singleSignOn.relayState": ("start", None),
+        "applications[Phones].singleSignOn.claims.mail": ("[mail]", "[surname]"),
+        "applications[Phones].openIdConnect.requiresPkce": ("true", "false"),
+    }
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _differences(file, installation) == []
+    # What a file does not name stays.
+    begin, end = changed.index("    singleSignOn:"), changed.index("    jobs:")
+    file.write_text(changed[:begin] + changed[end:])
+    assert _differences(file, installation) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        (
+            "https://phones.example/acs",
+            "http://phones.example/acs",
+            "replyUrls takes an address that begins with https",
+        ),
+        ("nameId: ToLower([userPrincipalName])", "nameId: ToLower(", "nameIdExpression"),
+        ("responseAndAssertion", "everything", "'assertion', 'response' or 'responseAndAssertion'"),
+        ("https://phones.example/callback", "javascript:alert(1)", "redirectUris takes addresses"),
+        ("requiresPkce", "requirePkce", "There is no such key here"),
+    ],
+)
+def test_single_sign_on_that_cannot_be_is_refused_with_its_line(
+    installation: Path, file: Path, right: str, wrong: str, told: str
+) -> None:
+    file.write_text(FILE.replace(right, wrong, 1))
+    refused = _config("plan", file, data=installation)
+    assert refused.status == 1
+    assert told in refused.err
+    assert f"{file.name}:" in refused.err
 
 
 def test_rules_that_mappings_cannot_say_are_kept_as_a_whole_schema(

@@ -112,6 +112,15 @@ def app(site: PeopleSite) -> Application:
     return made
 
 
+def test_an_application_with_a_secret_may_need_pkce_as_well(site: PeopleSite, app: Application) -> None:
+    visit = site.signed_in()
+    without: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
+    assert "code" in answered(app.ask(visit, **without))
+    assert app.house.call("PATCH", app.path, {"requiresPkce": True}).body["requiresPkce"] is True
+    assert answered(app.ask(visit, **without))["error"] == "invalid_request"
+    assert "code" in answered(app.ask(visit))
+
+
 # ---------------------------------------------------------------- a foreign client
 
 

@@ -77,17 +77,19 @@ def suggested(page: GalleryPage) -> SamlSettings:
     )
 
 
-def set_sign_on(desk: Desk, service_principal_id: str, changes: Mapping[str, Any]) -> ShownSignOn:
+def set_sign_on(
+    desk: Desk, service_principal_id: str, changes: Mapping[str, Any], *, is_whole: bool = True
+) -> ShownSignOn:
     """Returns single sign-on with some of its settings (fields of SamlSettings) changed. Raises: Refused, naming one.
 
-    Whoever enables it first gets a signing certificate.
+    Whoever enables it first gets a signing certificate. `is_whole`: it is not enabled before it has its addresses.
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     before = sign_on_of(desk, service_principal_id)
     application = before.application
     require_managed(desk, application)
     settings = replace(before.settings, **changes)
-    _check(settings)
+    _check(settings, is_whole=is_whole)
     if settings.request_certificate is not None and settings.request_certificate != before.settings.request_certificate:
         settings = replace(settings, request_certificate=_certificate(settings.request_certificate))
     try:
@@ -172,7 +174,7 @@ def try_sign_on(desk: Desk, service_principal_id: str, principal: str, addresses
     )
 
 
-def _check(settings: SamlSettings) -> None:
+def _check(settings: SamlSettings, *, is_whole: bool) -> None:
     if settings.identifier is not None and (
         not _URI.fullmatch(settings.identifier) or len(settings.identifier) > ADDRESS_LIMIT
     ):
@@ -195,7 +197,7 @@ def _check(settings: SamlSettings) -> None:
     _check_claims(settings)
     if len(settings.notified) > NOTIFIED_LIMIT or not all(is_mail_address(each) for each in settings.notified):
         raise bad_request(f"notificationEmailAddresses takes up to {NOTIFIED_LIMIT} mail addresses.")
-    if settings.is_enabled and not settings.is_complete:
+    if is_whole and settings.is_enabled and not settings.is_complete:
         raise bad_request(
             "Single sign-on needs an identifier and a reply URL: the application's documentation names both."
         )

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from muster.model.configuration_sign_on import OpenIdSignOn, SamlSignOn
 from muster.model.rules import FlowBehavior, FlowType, Mutability, ObjectAction
 
 VERSION: Literal[1] = 1
@@ -206,6 +207,8 @@ class Application(Part):
     credentials: dict[str, str] | None = Field(
         default=None, description="By Graph's keys. What is secret is a reference: env:NAME or file:PATH."
     )
+    single_sign_on: SamlSignOn | None = Field(default=None, alias="singleSignOn")
+    open_id_connect: OpenIdSignOn | None = Field(default=None, alias="openIdConnect")
     jobs: list[Job] | None = Field(default=None, max_length=50)
 
 

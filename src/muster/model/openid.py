@@ -52,6 +52,8 @@ class OpenIdSettings:
     sign_on_url: str | None = None
     # A program that cannot keep a secret (single-page, mobile): PKCE alone proves it.
     is_public: bool = False
+    # Whether a program that keeps a secret needs PKCE as well.
+    requires_pkce: bool = False
     claims: tuple[OpenIdClaim, ...] = DEFAULT_CLAIMS
     secrets: tuple[OpenIdSecret, ...] = ()
 

@@ -1,6 +1,6 @@
 """The store of OpenID Connect: settings of applications, signing keys, codes and access tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,10 @@ class OpenIdStore(Protocol):
 
     def settings(self, service_principal_id: str) -> OpenIdSettings | None:
         """Returns an application's settings, None before they are made."""
+        ...
+
+    def all_settings(self) -> Mapping[str, OpenIdSettings]:
+        """Returns the settings of all applications that have some, by service principal id."""
         ...
 
     def put(self, service_principal_id: str, settings: OpenIdSettings) -> None:

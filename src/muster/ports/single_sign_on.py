@@ -1,6 +1,6 @@
 """The store of single sign-on: settings of applications, and their signing keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from muster.model.single_sign_on import SamlSettings, SigningCertificate
@@ -15,6 +15,10 @@ class SingleSignOnStore(Protocol):
 
     def settings(self, service_principal_id: str) -> SamlSettings | None:
         """Returns an application's settings, None before they are made."""
+        ...
+
+    def all_settings(self) -> Mapping[str, SamlSettings]:
+        """Returns the settings of all applications that have some, by service principal id."""
         ...
 
     def put(self, service_principal_id: str, settings: SamlSettings) -> None:

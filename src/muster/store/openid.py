@@ -1,6 +1,6 @@
 """OpenID Connect on SQL: a code is used by one statement, and what is over goes with the next code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -31,6 +31,15 @@ class SqlOpenId:
         with self._database.read() as connection:
             found = connection.execute(statement).scalar()
         return None if found is None else decode(found, OpenIdSettings)
+
+    def all_settings(self) -> Mapping[str, OpenIdSettings]:
+        """Returns the settings of all applications that have some, by service principal id."""
+        query = sa.select(applications.c.service_principal_id, openid_settings.c.settings).join(
+            applications, applications.c.key == openid_settings.c.application_key
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {row.service_principal_id: decode(row.settings, OpenIdSettings) for row in rows}
 
     def put(self, service_principal_id: str, settings: OpenIdSettings) -> None:
         """Keeps settings. Raises: LookupError."""

@@ -1,6 +1,6 @@
 """Settings and signing keys of single sign-on on SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,15 @@ class SqlSingleSignOn:
         with self._database.read() as connection:
             document = connection.scalar(query)
         return None if document is None else decode(document, SamlSettings)
+
+    def all_settings(self) -> Mapping[str, SamlSettings]:
+        """Returns the settings of all applications that have some, by service principal id."""
+        query = sa.select(applications.c.service_principal_id, saml_settings.c.settings).join(
+            applications, applications.c.key == saml_settings.c.application_key
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {row.service_principal_id: decode(row.settings, SamlSettings) for row in rows}
 
     def put(self, service_principal_id: str, settings: SamlSettings) -> None:
         """Keeps settings. Raises: IdentifierTaken, LookupError."""

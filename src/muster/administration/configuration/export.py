@@ -10,6 +10,7 @@ from muster.administration.applications import applications, template_of
 from muster.administration.assignments import assignments
 from muster.administration.awaited import awaited
 from muster.administration.configuration.rules import declare_rules
+from muster.administration.configuration.sign_on import export_openid, export_saml
 from muster.administration.desk import Desk
 from muster.administration.group_clauses import with_group_names
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
@@ -89,6 +90,8 @@ def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
                 if key not in _SWITCHES
             }
             or None,
+            "singleSignOn": export_saml(desk, application.service_principal_id),
+            "openIdConnect": export_openid(desk, application.service_principal_id),
             "jobs": [_job(desk, job) for job in jobs(desk, application.service_principal_id)],
         }
     )

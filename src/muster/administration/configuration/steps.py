@@ -12,6 +12,7 @@ from muster.administration.awaited import Wish, set_awaited
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, PASSING_SETTINGS, is_true, read_notices
 from muster.administration.configuration.principals import Absent, Principals
 from muster.administration.configuration.rules import form_document
+from muster.administration.configuration.sign_on import set_open_id, set_saml
 from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
 from muster.administration.dialects import set_dialect
@@ -68,6 +69,12 @@ class Steps:
             fields = dict.fromkeys(application.dialect) | wanted.dialect
             self._tried((*place, "dialect"), lambda: set_dialect(self.desk, application.service_principal_id, fields))
         self._tried((*place, "credentials"), lambda: self._credentials(place, application, wanted, secrets))
+        if (saml := wanted.single_sign_on) is not None:
+            where = (*place, "singleSignOn")
+            self._tried(where, lambda: set_saml(self.desk, application.service_principal_id, saml))
+        if (openid := wanted.open_id_connect) is not None:
+            where = (*place, "openIdConnect")
+            self._tried(where, lambda: set_open_id(self.desk, application.service_principal_id, openid))
         for index, job in enumerate(wanted.jobs or ()):
             self._job((*place, "jobs", index), application, index, job)
         if wanted.assignments is not None:

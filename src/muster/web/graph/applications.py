@@ -23,6 +23,13 @@ from muster.web.graph.call import (
 )
 from muster.web.graph.listing import narrowed
 from muster.web.graph.properties import Properties, booleans, choice, instants, lists, texts
+from muster.web.graph.sign_on_properties import (
+    OF_APPLICATION,
+    OF_SERVICE_PRINCIPAL,
+    SignOns,
+    change_application,
+    change_service_principal,
+)
 
 BY_APP_ID = "appId="
 # Sent back by clients that read before they write; what they say here cannot be changed.
@@ -51,7 +58,8 @@ SERVICE_PRINCIPAL = Properties(
     *texts("id", "appId", "appDisplayName", "applicationTemplateId", "displayName", "notes", "servicePrincipalType"),
     *booleans("accountEnabled", "appRoleAssignmentRequired", "acceptsDefaultAccess"),
     *instants("createdDateTime", "deletedDateTime"),
-    *lists("servicePrincipalNames", "tags", "roles"),
+    *texts("preferredSingleSignOnMode", "loginUrl", "logoutUrl", "preferredTokenSigningKeyThumbprint"),
+    *lists("servicePrincipalNames", "tags", "roles", "replyUrls", "notificationEmailAddresses"),
     *_ROLES,
 )
 _ASSIGNMENT = Properties(
@@ -85,19 +93,21 @@ def instantiate(call: Call) -> Answer:
     """POST /applicationTemplates/{template}/instantiate."""
     name = text_of(call.fields(optional=True), "displayName", optional=True)
     made = applications.instantiate(call.desk, call.parts["template"], name)
+    shown = SignOns(call.desk.stores, made)
     return Answer(
         status=201,
         document={
             "@odata.context": f"{call.root}/$metadata#microsoft.graph.applicationServicePrincipal",
-            "application": render.application(made),
-            "servicePrincipal": render.service_principal(made),
+            "application": shown.application(made),
+            "servicePrincipal": shown.service_principal(made),
         },
     )
 
 
 def list_applications(call: Call) -> Answer:
     """GET /applications."""
-    shown = [render.application(found) for found in applications.applications(call.desk)]
+    with_sign_on = SignOns(call.desk.stores)
+    shown = [with_sign_on.application(found) for found in applications.applications(call.desk)]
     shown += [render.registration(client) for client in _clients(call)]
     return narrowed(call, "applications", shown, dict, APPLICATION)
 
@@ -107,11 +117,12 @@ def get_application(call: Call) -> Answer:
     client = _client(call, "application")
     if client is not None:
         return call.entity("applications", render.registration(client))
-    return call.entity("applications", render.application(registration_of(call)))
+    found = registration_of(call)
+    return call.entity("applications", SignOns(call.desk.stores, found).application(found))
 
 
 def update_application(call: Call) -> Answer:
-    """PATCH /applications/{application}: display name and the manifest's roles."""
+    """PATCH /applications/{application}: display name, the manifest's roles, identifier and reply URLs."""
     fields = call.fields()
     client = _client(call, "application")
     if client is not None:
@@ -120,13 +131,15 @@ def update_application(call: Call) -> Answer:
         return NO_CONTENT
     found = registration_of(call)
     fixed = {"id": found.application_id, "appId": found.app_id}
-    check_fixed(fields, fixed, {"displayName", "appRoles"} | UNCHANGED)
-    applications.update_application(
-        call.desk,
-        found.service_principal_id,
-        display_name=text_of(fields, "displayName", optional=True),
-        app_roles=None if fields.get("appRoles") is None else _roles(fields),
-    )
+    check_fixed(fields, fixed, {"displayName", "appRoles"} | OF_APPLICATION | UNCHANGED)
+    with call.desk.together():
+        applications.update_application(
+            call.desk,
+            found.service_principal_id,
+            display_name=text_of(fields, "displayName", optional=True),
+            app_roles=None if fields.get("appRoles") is None else _roles(fields),
+        )
+        change_application(call.desk, found.service_principal_id, fields)
     return NO_CONTENT
 
 
@@ -144,7 +157,8 @@ def list_service_principals(call: Call) -> Answer:
     """GET /servicePrincipals."""
     # Those that are provisioned to come first: scripts take the first.
     found = sorted(applications.applications(call.desk), key=lambda each: each.template_id == FILE_TEMPLATE_ID)
-    shown = [render.service_principal(each) for each in found]
+    with_sign_on = SignOns(call.desk.stores)
+    shown = [with_sign_on.service_principal(each) for each in found]
     shown += [render.client_service_principal(client) for client in _clients(call)]
     return narrowed(call, "servicePrincipals", shown, dict, SERVICE_PRINCIPAL)
 
@@ -154,7 +168,8 @@ def get_service_principal(call: Call) -> Answer:
     client = _client(call, "sp")
     if client is not None:
         return call.entity("servicePrincipals", render.client_service_principal(client))
-    return call.entity("servicePrincipals", render.service_principal(application_of(call)))
+    found = application_of(call)
+    return call.entity("servicePrincipals", SignOns(call.desk.stores, found).service_principal(found))
 
 
 def update_service_principal(call: Call) -> Answer:
@@ -170,16 +185,19 @@ def update_service_principal(call: Call) -> Answer:
         return NO_CONTENT
     found = application_of(call)
     fixed = {"id": found.service_principal_id, "appId": found.app_id}
-    check_fixed(fields, fixed, {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"} | UNCHANGED)
-    applications.update_application(
-        call.desk,
-        found.service_principal_id,
-        display_name=text_of(fields, "displayName", optional=True),
-        is_enabled=flag_of(fields, "accountEnabled"),
-        is_visible=None if fields.get("tags") is None else render.HIDDEN_TAG not in list_of(fields, "tags"),
-        accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
-        app_roles=None if fields.get("appRoles") is None else _roles(fields),
-    )
+    known = {"displayName", "accountEnabled", "acceptsDefaultAccess", "appRoles"} | OF_SERVICE_PRINCIPAL | UNCHANGED
+    check_fixed(fields, fixed, known)
+    with call.desk.together():
+        applications.update_application(
+            call.desk,
+            found.service_principal_id,
+            display_name=text_of(fields, "displayName", optional=True),
+            is_enabled=flag_of(fields, "accountEnabled"),
+            is_visible=None if fields.get("tags") is None else render.HIDDEN_TAG not in list_of(fields, "tags"),
+            accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
+            app_roles=None if fields.get("appRoles") is None else _roles(fields),
+        )
+        change_service_principal(call.desk, found.service_principal_id, fields)
     return NO_CONTENT
 
 

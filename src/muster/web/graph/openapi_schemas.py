@@ -23,6 +23,7 @@ def _attribute(attribute: DirectoryAttribute) -> Schema:
 _OPENID: Schema = {
     "isEnabled": FLAG,
     "isPublicClient": FLAG,
+    "requiresPkce": FLAG,
     "redirectUris": listed(TEXT),
     "signOnUrl": MAYBE,
     "claims": listed(thing({**texts("name", "expression"), "scope": MAYBE}, "name", "expression")),
@@ -75,6 +76,15 @@ _SUBJECT = thing(
 )
 _ROLES: Schema = listed({"enum": [role.value for role in Role]})
 
+# Single sign-on by Graph's own names.
+_WEB: Schema = {"identifierUris": listed(TEXT), "web": thing({"redirectUris": listed(TEXT), "logoutUrl": MAYBE})}
+_GRAPH_SIGN_ON: Schema = {
+    **dict.fromkeys(
+        ("preferredSingleSignOnMode", "loginUrl", "logoutUrl", "preferredTokenSigningKeyThumbprint"), MAYBE
+    ),
+    **dict.fromkeys(("replyUrls", "notificationEmailAddresses"), listed(TEXT)),
+    "samlSingleSignOnSettings": {"type": ["object", "null"], "properties": {"relayState": MAYBE}},
+}
 _SIGN_ON = {
     "preferredSingleSignOnMode": {"enum": ["saml", None]},
     **dict.fromkeys(("identifier", "signOnUrl", "relayState", "logoutUrl", "verificationCertificate"), MAYBE),
@@ -121,15 +131,24 @@ SCHEMAS: dict[str, Schema] = {
     "applicationTemplate": thing({**texts("id", "displayName"), "supportedProvisioningTypes": listed(TEXT)}),
     "instantiate": thing({"displayName": TEXT}),
     "applicationServicePrincipal": thing({"application": ANY, "servicePrincipal": ANY}),
-    "application": thing({**texts("id", "appId", "displayName"), "appRoles": listed(_ROLE)}),
-    "applicationWrite": thing({"displayName": TEXT, "appRoles": listed(_ROLE)}),
+    "application": thing({**texts("id", "appId", "displayName"), "appRoles": listed(_ROLE), **_WEB}),
+    "applicationWrite": thing({"displayName": TEXT, "appRoles": listed(_ROLE), **_WEB}),
     "registrationWrite": thing({"displayName": TEXT}, "displayName"),
     "servicePrincipal": thing(
-        {**texts("id", "appId", "displayName"), "accountEnabled": FLAG, "appRoles": listed(_ROLE)}
+        {
+            **texts("id", "appId", "displayName"),
+            "accountEnabled": FLAG,
+            "appRoles": listed(_ROLE),
+            **_GRAPH_SIGN_ON,
+            "preferredTokenSigningKeyEndDateTime": MAYBE,
+        }
     ),
     "servicePrincipalMake": thing({"appId": TEXT}, "appId"),
     "servicePrincipalWrite": thing(
-        {"displayName": TEXT, "accountEnabled": FLAG, "acceptsDefaultAccess": FLAG, "appRoles": listed(_ROLE)}
+        {
+            **{"displayName": TEXT, "accountEnabled": FLAG, "acceptsDefaultAccess": FLAG, "appRoles": listed(_ROLE)},
+            **_GRAPH_SIGN_ON,
+        }
     ),
     "singleSignOn": thing(
         {

@@ -21,7 +21,7 @@ from muster.web.graph.call import (
 )
 from muster.web.graph.render import instant
 
-_FLAGS = {"isEnabled": "is_enabled", "isPublicClient": "is_public"}
+_FLAGS = {"isEnabled": "is_enabled", "isPublicClient": "is_public", "requiresPkce": "requires_pkce"}
 _NAMES = {*_FLAGS, "redirectUris", "signOnUrl", "claims"}
 
 
@@ -82,6 +82,7 @@ def _shown(call: Call, found: ShownOpenId) -> Answer:
         "issuer": f"{call.root.rpartition('/')[0]}/oidc",
         "isEnabled": settings.is_enabled,
         "isPublicClient": settings.is_public,
+        "requiresPkce": settings.is_public or settings.requires_pkce,
         "redirectUris": list(settings.redirect_uris),
         "signOnUrl": settings.sign_on_url,
         "claims": [

@@ -86,7 +86,8 @@ class _Challenge(CodeChallenge):  # type: ignore[misc]  # the library has no typ
             raise InvalidRequestError("'response_mode' must be query")
         if data.get("code_challenge") and data.get("code_challenge_method") != "S256":
             raise InvalidRequestError("'code_challenge_method' must be S256")
-        if grant.request.client.settings.is_public and not data.get("code_challenge"):
+        settings = grant.request.client.settings
+        if (settings.is_public or settings.requires_pkce) and not data.get("code_challenge"):
             raise InvalidRequestError("Missing 'code_challenge'")
 
 

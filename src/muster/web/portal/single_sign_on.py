@@ -10,6 +10,7 @@ from muster.administration.saml_sign_in import Addresses, metadata_of
 from muster.model.single_sign_on import Claim, Hash, NameFormat, Signed
 from muster.saml.certificates import read_certificate
 from muster.saml.documents import render_pretty
+from muster.saml.names import SamlRefused
 from muster.ui.language import gettext
 from muster.web.portal.forms import done, field, is_ticked
 from muster.web.portal.paths import desk
@@ -33,6 +34,7 @@ def show_sign_on(sp: str, refusal: Refused | None = None, tried: Any = None) -> 
         formats=tuple(NameFormat),
         options=tuple(Signed),
         hashes=tuple(Hash),
+        verification=_verifying(settings.request_certificate),
         claims="\n".join(f"{claim.name} = {claim.expression}" for claim in settings.claims),
         refusal=refusal,
         tried=tried,
@@ -53,6 +55,7 @@ def save_sign_on(sp: str) -> Any:
             desk(),
             found.sp,
             {
+                **_verification(),
                 "is_enabled": is_ticked("enabled"),
                 "identifier": field("identifier") or None,
                 "reply_urls": tuple(field("reply_urls", CLAIMS_CHARACTERS).split()),
@@ -119,6 +122,22 @@ def download(sp: str, name: str) -> Any:
     response = flask.Response(content, mimetype=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def _verifying(pem: str | None) -> Any:
+    return None if pem is None else read_certificate(pem.encode())
+
+
+def _verification() -> dict[str, Any]:
+    """The certificate that requests must be signed by: another one, none any more, or nothing about it."""
+    file = flask.request.files.get("verification")
+    if file is not None and file.filename:
+        try:
+            return {"request_certificate": read_certificate(file.read(METADATA_BYTES)).pem}
+        except SamlRefused as refused:
+            sentence = gettext("The file is no certificate of an RSA key, in PEM or DER.")
+            raise bad_request(sentence, code="InvalidCertificate") from refused
+    return {"request_certificate": None} if is_ticked("unsigned") else {}
 
 
 def _claims(text: str) -> tuple[Claim, ...]:
