@@ -158,3 +158,46 @@ def test_the_certificate_that_requests_need_is_uploaded_replaced_and_taken_away(
     assert read_certificate(str(kept()).encode()).thumbprint == key.certificate.thumbprint
     assert send(None, unsigned="on").status_code == 303
     assert kept() is None
+
+
+def test_openid_connect_is_set_up_on_its_page(house: House) -> None:
+    application = house.application()
+    sp = application["id"]
+    visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
+    path = f"/applications/{sp}/single-sign-on/openid-connect"
+    page = visit.text(path)
+    assert application["appId"] in page
+    assert "email (email) = [mail]" in page
+    given = {
+        "enabled": "on",
+        "redirect_uris": "https://app.example/callback\nhttps://app.example/other",
+        "sign_on_url": "https://app.example/",
+        "pkce": "on",
+        "claims": "email (email) = [mail]\ndepartment = [department]",
+    }
+    assert visit.post(path, **given).status_code == 303
+    kept = house.stores.openid.settings(sp)
+    assert kept is not None
+    assert (kept.is_enabled, kept.is_public, kept.requires_pkce) == (True, False, True)
+    assert kept.redirect_uris == ("https://app.example/callback", "https://app.example/other")
+    assert [(each.name, each.scope, each.expression) for each in kept.claims] == [
+        ("email", "email", "[mail]"),
+        ("department", None, "[department]"),
+    ]
+    made = visit.post(f"{path}/secrets")
+    assert made.status_code == 200
+    secret = made.text.split('data-copy="muster_o_')[1].split('"')[0]
+    assert secret not in visit.text(path)
+    kept = house.stores.openid.settings(sp)
+    assert kept is not None
+    assert visit.post(f"{path}/secrets", remove=kept.secrets[0].key_id).status_code == 303
+    for wrong, told in (
+        ({"claims": "department [department]"}, "A claim is written"),
+        ({"redirect_uris": "javascript:alert(1)"}, "redirectUris takes addresses"),
+    ):
+        refused = visit.post(path, **{**given, **wrong})
+        assert refused.status_code == 400
+        assert told in refused.text
+    after = house.stores.openid.settings(sp)
+    assert after is not None
+    assert (after.redirect_uris, after.secrets) == (kept.redirect_uris, ())
