@@ -27,6 +27,7 @@ ELSEWHERE = (
     "administration/openid",
     "gallery/page.py",
     "model/configuration.py",
+    "model/configuration_sign_on.py",
     "notifications/letter.py",
     "targets/conformance/",
     "targets/measured.py",

@@ -483,7 +483,8 @@ def test_what_is_wrong_is_told_with_its_line(installation: Path, file: Path, rig
 
 def test_an_application_that_the_file_does_not_name_is_left_and_named(installation: Path, file: Path) -> None:
     assert _config("apply", file, "--yes", data=installation).status == 0
-    file.write_text(FILE.replace("name: Phones", "name: Other").replace("status: running", "status: stopped"))
+    other = FILE.replace("name: Phones", "name: Other").replace("example/saml2\n", "example/other\n")
+    file.write_text(other.replace("status: running", "status: stopped"))
     assert _config("plan", file, "--json", data=installation).json["unnamed"] == ["Phones"]
     assert _config("apply", file, "--yes", data=installation).status == 0
     names = [each["name"] for each in json.loads(_config("export", "--json", data=installation).out)["applications"]]
@@ -501,7 +502,8 @@ def test_two_applications_of_one_name_are_named_instead_of_exported(installation
     house.database.close()
     for done in (_config("export", data=installation), _config("plan", file, data=installation)):
         assert (done.status, "2 applications are called Phones" in done.err) == (1, True)
-    file.write_text(FILE.replace("name: Phones", "name: Other"))
+    other = FILE.replace("name: Phones", "name: Other").replace("example/saml2\n", "example/other\n")
+    file.write_text(other)
     assert _config("plan", file, "--json", data=installation).json["unnamed"] == ["Phones", "Phones"]
 
 
