@@ -72,6 +72,35 @@ def test_provenance_names_the_source_of_each_value(two: Two) -> None:
     sources = {each["attribute"]: each["source"] for each in shown}
     assert (sources["department"], sources["mobile"], sources["mail"]) == ("HR", "IT", "HR")
     assert "jobTitle" not in sources
+    since = {each["attribute"]: each["sinceDateTime"] for each in shown}
+    assert since["department"] and since["mobile"] and since["mail"]
+    before = since["department"], since["mobile"]
+    two.it.put("02.csv", HEAD + "".join(row(number, "IT says", "+31 8") for number in range(1, 9)))
+    two.run()
+    shown = two.api.get(f"/users/{two.person(1)['id']}/provenance")["value"]
+    since = {each["attribute"]: each["sinceDateTime"] for each in shown}
+    # It was not IT's department that counts; its number did change.
+    assert since["department"] == before[0] and since["mobile"] > before[1]
+
+
+def test_explaining_somebody_says_which_source_gave_what_a_value_is_made_of(two: Two) -> None:
+    made = two.api.call("POST", "/applicationTemplates/scim/instantiate", {"displayName": "App"})
+    sync = f"/servicePrincipals/{made['servicePrincipal']['id']}/synchronization"
+    given = {"BaseAddress": "https://scim.example.com/v2", "SecretToken": "token"}
+    two.api.call("PUT", f"{sync}/secrets", {"value": [{"key": key, "value": value} for key, value in given.items()]})
+    job = two.api.call("POST", f"{sync}/jobs", {"templateId": "scim"})["id"]
+    shown = two.api.get(f"{sync}/jobs/{job}/explain?user={two.person(1)['id']}")
+    origins = {
+        origin["attribute"]: (origin["source"], bool(origin["sinceDateTime"]))
+        for row in shown["mappings"]
+        for origin in row["origins"]
+    }
+    assert (origins["department"], origins["mobile"]) == (("HR", True), ("IT", True))
+    assert origins["isSoftDeleted"][0] in ("HR", "IT") and "jobTitle" not in origins
+    path = f"/servicePrincipals/{two.hr.sp}/synchronization/jobs/{two.hr.job}"
+    number = two.person(1)["employeeId"]
+    own = two.api.get(f"{path}/explain?user={number}")
+    assert own["mappings"] and all(row["origins"] == [] for row in own["mappings"])
 
 
 def test_what_a_source_supplies_is_not_edited_by_hand_unless_that_comes_first(two: Two) -> None:

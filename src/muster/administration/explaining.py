@@ -6,12 +6,15 @@ from typing import Any
 
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job
+from muster.administration.provenance import dated_origins, last_changes
 from muster.administration.refusals import not_found, refusal_of
+from muster.gallery.catalogue import find_inbound
 from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
 from muster.model.job import Escrow, ScheduleState, SynchronizationJob
-from muster.model.log import LogEntry, LogStatus, ProvisioningAction
+from muster.model.log import LogEntry, ProvisioningAction
 from muster.model.roles import Permission
+from muster.model.schema_checks import attributes_in
 from muster.planning.progress import progress_of
 from muster.ports.administration import AuditEntry
 from muster.ports.cycles import LogQuery
@@ -20,6 +23,8 @@ _LOOKED_BACK = 500
 _AUDITS_LOOKED_AT = 2_000
 _SHOWN = 20
 _DEEPEST = 30
+# What is computed for a mapping, by what it is made of.
+_STORED_AS = {"originalUserPrincipalName": "userPrincipalName", "IsSoftDeleted": "isSoftDeleted"}
 _REMOVALS = (ProvisioningAction.DISABLE, ProvisioningAction.DELETE, ProvisioningAction.STAGED_DELETE)
 
 
@@ -39,13 +44,15 @@ def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Ma
         raise not_found("User", user)
     source = explained["source"]
     explained["outlook"] = _outlook(desk, job, ObjectKind(source["type"]), source["id"], explained.get("seq", 0))
+    _add_origins(desk, job, explained)
     explained["grants"] = [with_path(desk, source["id"], grant) for grant in explained.get("grants", ())]
     if desk.caller.may_on(Permission.READ_LOGS, job.service_principal_id):
         query = LogQuery(job_id=job.id, source_id=source["id"], limit=_LOOKED_BACK)
         entries = list(desk.stores.log.search(query)[0])
-        sent = _last_sent(entries)
+        sent = last_changes(entries)
         for row in explained.get("mappings", ()):
-            row["lastSentDateTime"] = sent.get(row["targetAttribute"])
+            at = sent.get(row["targetAttribute"])
+            row["lastSentDateTime"] = None if at is None else _instant(at)
         explained["history"] = [_told(entry) for entry in entries[:_SHOWN]]
         explained["chain"] = _chain(desk, explained, entries)
     return explained
@@ -54,14 +61,33 @@ def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Ma
 # ---------------------------------------------------------------- what has been done
 
 
-def _last_sent(entries: list[LogEntry]) -> dict[str, str]:
-    """Returns when the target last confirmed each attribute. Entries come newest first."""
-    sent: dict[str, str] = {}
-    for entry in entries:
-        if entry.status is LogStatus.SUCCESS:
-            for changed in entry.modified:
-                sent.setdefault(changed.display_name, _instant(entry.at))
-    return sent
+def _add_origins(desk: Desk, job: SynchronizationJob, explained: Mapping[str, Any]) -> None:
+    """Adds to each mapping where the values that it is made of come from, and since when; what was entered, or imported
+    from a single file, comes from no source."""
+    rows = explained.get("mappings", ())
+    for row in rows:
+        row["origins"] = []
+    if find_inbound(job.template_id) is not None or not desk.caller.may(Permission.READ_DIRECTORY):
+        # What a source has of its own comes from nowhere else.
+        return
+    source = explained["source"]
+    found = desk.stores.directory.get(ObjectKind(source["type"]), source["id"])
+    if found is None:
+        return
+    origins = dated_origins(desk, found)
+    for row in rows:
+        names = dict.fromkeys(_STORED_AS.get(name, name) for name in attributes_in(row.get("expression") or ""))
+        row["origins"] = [
+            {
+                "attribute": name,
+                "source": origin.name,
+                "sourceId": origin.source_id,
+                "servicePrincipalId": origin.service_principal_id,
+                "sinceDateTime": None if origin.since is None else _instant(origin.since),
+            }
+            for name in names
+            if (origin := origins.get(name)) is not None
+        ]
 
 
 def _told(entry: LogEntry) -> dict[str, Any]:

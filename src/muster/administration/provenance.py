@@ -1,7 +1,8 @@
 """Where the values of a directory object come from, and what may be edited by hand: not what a source supplies."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import orjson
 
@@ -10,10 +11,14 @@ from muster.administration.inbound.documents import read_user
 from muster.administration.refusals import bad_request
 from muster.gallery.catalogue import find_inbound
 from muster.model.directory import DirectoryObject, ObjectKind
+from muster.model.log import LogEntry, LogStatus
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.planning.precedence import EXISTENCE, Standing, owners, read_standing
 from muster.ports.applications import ApplicationStore, JobStore
+from muster.ports.cycles import LogQuery
+
+_LOOKED_BACK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,8 @@ class Origin:
     source_id: str
     service_principal_id: str | None = None
     job_id: str | None = None
+    # When the source last changed the value; None: longer ago than the log goes back, or who asks may not read it.
+    since: datetime | None = None
 
 
 def standings(jobs: JobStore, applications: ApplicationStore) -> dict[str, Standing]:
@@ -62,6 +69,32 @@ def origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
             source_id=by_job[owner.job_id].source_id,
         )
     return shown
+
+
+def dated_origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
+    """Returns the origins with since when each value stands, as far as the logs of sources tell. Raises: Refused."""
+    shown = dict(origins(desk, found))
+    changed: dict[tuple[str, str], Mapping[str, datetime]] = {}
+    for attribute, origin in shown.items():
+        sp, job_id = origin.service_principal_id, origin.job_id
+        if sp is None or job_id is None or not desk.caller.may_on(Permission.READ_LOGS, sp):
+            continue
+        place = job_id, origin.source_id
+        if place not in changed:
+            query = LogQuery(job_id=job_id, source_id=origin.source_id, limit=_LOOKED_BACK)
+            changed[place] = last_changes(desk.stores.log.search(query)[0])
+        shown[attribute] = replace(origin, since=changed[place].get(attribute))
+    return shown
+
+
+def last_changes(entries: Sequence[LogEntry]) -> dict[str, datetime]:
+    """Returns when each attribute was last changed at the target. Entries come newest first."""
+    found: dict[str, datetime] = {}
+    for entry in entries:
+        if entry.status is LogStatus.SUCCESS:
+            for changed in entry.modified:
+                found.setdefault(changed.display_name, entry.at)
+    return found
 
 
 def _given_by_client(desk: Desk, found: DirectoryObject) -> dict[str, Origin]:

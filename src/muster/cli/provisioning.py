@@ -259,7 +259,11 @@ def show_explanation(found: dict[str, Any]) -> None:
         values = tree.add("attributes")
         for item in flowing:
             value = item["value"] if item["value"] is not None else "–"
-            values.add(f"{escape(item['targetAttribute'])} = [bold]{escape(value)}[/bold]  {escape(_made_by(item))}")
+            leaf = values.add(
+                f"{escape(item['targetAttribute'])} = [bold]{escape(value)}[/bold]  {escape(_made_by(item))}"
+            )
+            for origin in item.get("origins", ()):
+                leaf.add(escape(_told_by(origin)))
     out.print(tree)
 
 
@@ -274,6 +278,12 @@ def _made_by(item: dict[str, Any]) -> str:
     if item["flowsOnce"]:
         return f"{made}, not sent: it flows at creation only, {item['lastSent']} was sent {at}"
     return f"{made}, last sent: {item['lastSent']}, {at}"
+
+
+def _told_by(origin: dict[str, Any]) -> str:
+    """Returns which source gave a value, and since when."""
+    since = origin["sinceDateTime"]
+    return f"{origin['attribute']} from {origin['source']}" + (f" since {since}" if since else "")
 
 
 def _outlook(outlook: dict[str, Any]) -> str:

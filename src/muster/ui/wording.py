@@ -16,11 +16,14 @@ def number(value: float | None) -> str:
     return _DASH if value is None else number_text(value)
 
 
-def instant(value: datetime | None) -> Markup:
-    """Returns a time element: UTC here, in the reader's own zone and language once the script has seen it."""
+def instant(value: datetime | str | None) -> Markup:
+    """Returns a time element: UTC here, in the reader's own zone and language once the script has seen it.
+
+    A text is an instant as the API writes it.
+    """
     if value is None:
         return _DASH
-    at = value.astimezone(UTC)
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{at:%Y-%m-%d %H:%M:%S}"
     )

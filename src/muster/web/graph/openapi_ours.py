@@ -178,6 +178,15 @@ OURS: dict[str, Schema] = {
                         "lastSentDateTime": MAYBE_INSTANT,
                         "acknowledgedAs": MAYBE,
                         "tree": or_null(_TREE),
+                        "origins": listed(
+                            whole(
+                                {
+                                    **texts("attribute", "source", "sourceId"),
+                                    "servicePrincipalId": MAYBE,
+                                    "sinceDateTime": MAYBE_INSTANT,
+                                }
+                            )
+                        ),
                     },
                     "targetAttribute",
                 )

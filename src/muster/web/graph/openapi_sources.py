@@ -62,5 +62,11 @@ SOURCES: dict[str, Schema] = {
     ),
     "removedPeople": whole({"removedPeople": COUNT}),
     "acceptedMissing": whole({"accepted": COUNT}),
-    "origin": whole({"attribute": TEXT, **dict.fromkeys(("source", "servicePrincipalId", "jobId", "sourceId"), MAYBE)}),
+    "origin": whole(
+        {
+            "attribute": TEXT,
+            **dict.fromkeys(("source", "servicePrincipalId", "jobId", "sourceId"), MAYBE),
+            "sinceDateTime": MAYBE_INSTANT,
+        }
+    ),
 }

@@ -82,7 +82,7 @@ def group_provenance(call: Call) -> Answer:
 
 
 def _provenance(call: Call, found: DirectoryObject) -> Answer:
-    origins = sorted(provenance.origins(call.desk, found).items())
+    origins = sorted(provenance.dated_origins(call.desk, found).items())
     return call.collection(
         "provenance",
         origins,
@@ -92,6 +92,7 @@ def _provenance(call: Call, found: DirectoryObject) -> Answer:
             "servicePrincipalId": item[1].service_principal_id,
             "jobId": item[1].job_id,
             "sourceId": item[1].source_id,
+            "sinceDateTime": instant(item[1].since),
         },
     )
 

@@ -47,7 +47,7 @@ def show_user(user_id: str) -> Any:
         manager=people.manager_of(desk(), user.object_id) if is_present else None,
         groups=groups.groups_of(desk(), user.object_id),
         attributes=_attributes(user),
-        origins=provenance.origins(desk(), user),
+        origins=provenance.dated_origins(desk(), user),
         grants=_grants(user) if may_configure else (),
         provisioned=_provisioned() if may_configure else (),
         may_read_logs=flask.g.me.may(Permission.READ_LOGS),
