@@ -3,61 +3,36 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from muster.bootstrap.folder import StartRefused, probe_port, take_folder
+from muster.bootstrap.installation import (
+    CURSOR_KEY,
+    Installation,
+    assemble,
+    read_resource_types,
+    start_logging,
+)
 from muster.bootstrap.processes import supervise, web_plan
 from muster.bootstrap.upkeep import Party
 from muster.configuration_manager.administrators import (
     PUBLIC_URL,
-    Administrators,
     read_installation,
     write_installation,
 )
-from muster.configuration_manager.customer import Customer, customer_url
-from muster.configuration_manager.customers import Customers
-from muster.configuration_manager.profiles import GENERIC_TYPES
-from muster.configuration_manager.sign_on import SignOns, addresses_of
-from muster.configuration_manager.sign_on_flow import SignOnFlow
 from muster.configuration_manager.tables import METADATA, customers
-from muster.configuration_manager.writer import Writer
-from muster.database.connection import Database, Synchronous, open_database
+from muster.database.connection import Synchronous, open_database
 from muster.database.migration import migrate
-from muster.scim.custom_schemas import SchemaMistake, extend_types, read_definitions
-from muster.scim.resources import ResourceType
+from muster.scim.custom_schemas import SchemaMistake
 from muster.sealing import make_token
 from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_PORT, Settings
 
 DATABASE_NAME = "configuration-manager.db"
 SCHEMAS_NAME = "schemas"
-CURSOR_KEY = "cursor-key"
 WEB = "muster.bootstrap.configuration_manager_web:create_web"
-LIMIT_SCHEMA_BYTES = 4_194_304
 MIGRATIONS = "muster.configuration_manager.migrations"
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """An open installation."""
-
-    database: Database
-    writer: Writer
-    customers: Customers
-    administrators: Administrators
-    sign_ons: SignOns
-    flow: SignOnFlow
-    public_url: str
-
-    def url_of(self, customer: Customer) -> str:
-        """The customer's SCIM address: what is entered as the tenant URL."""
-        return customer_url(self.public_url, customer.name)
 
 
 @contextmanager
@@ -132,36 +107,6 @@ def as_party(settings: Settings) -> Party:
     )
 
 
-def read_resource_types(folder: Path) -> tuple[ResourceType, ...]:
-    """The resource types of the generic profile with what the JSON files of the folder add. Raises: SchemaMistake."""
-    documents: list[tuple[str, Any]] = []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            if file.stat().st_size > LIMIT_SCHEMA_BYTES:
-                raise SchemaMistake(f"{file}: it is larger than the limit (schema file) of {LIMIT_SCHEMA_BYTES} bytes.")
-            documents.append((str(file), orjson.loads(file.read_bytes())))
-        except orjson.JSONDecodeError:
-            raise SchemaMistake(f"{file}: it is not valid JSON.") from None
-        except OSError as error:
-            raise SchemaMistake(f"{file}: it cannot be read: {error.strerror}.") from None
-    return extend_types(GENERIC_TYPES, read_definitions(documents))
-
-
-def assemble(database: Database, public_url: str) -> Installation:
-    """The installation over an open database."""
-    writer = Writer(database)
-    sign_ons = SignOns(database, writer)
-    return Installation(
-        database=database,
-        writer=writer,
-        customers=Customers(database, writer),
-        administrators=Administrators(database, writer),
-        sign_ons=sign_ons,
-        flow=SignOnFlow(database, writer, sign_ons, addresses_of(public_url)),
-        public_url=public_url,
-    )
-
-
 def _location(settings: Settings) -> str:
     return settings.database or str(data_folder(settings) / DATABASE_NAME)
 
@@ -176,9 +121,3 @@ def _address(settings: Settings, port: int | None) -> str:
     if port is None:
         port = settings.port or CONFIGURATION_MANAGER_PORT
     return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{port}"
-
-
-def start_logging(level: str) -> None:
-    """Logs to the standard error of the process."""
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
-    logging.getLogger("alembic").setLevel(logging.WARNING)

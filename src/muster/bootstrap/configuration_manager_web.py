@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from muster.bootstrap.configuration_manager import CURSOR_KEY, assemble, read_resource_types, start_logging
+from muster.bootstrap.installation import CURSOR_KEY, assemble, read_resource_types, start_logging
 from muster.configuration_manager.administrators import read_installation
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console import make_console

@@ -11,20 +11,18 @@ from muster.administration.desk import Desk
 from muster.administration.refusals import Refused
 from muster.bootstrap.folder import StartRefused
 from muster.cli.api import Api, HttpApi, LocalApi
-from muster.cli.console import Failed, Misused
+from muster.cli.console import Failed
+from muster.cli.options import DataOption, JsonOption, settings_for
 from muster.database.connection import DatabaseError
 from muster.sealing import SealingError
-from muster.settings import Settings, SettingsError, load_settings
 
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Data folder of an installation on this machine.", show_default=False)
-]
+__all__ = ["DataOption", "JsonOption", "TokenOption", "UrlOption", "open_api", "open_desk"]
+
 UrlOption = Annotated[str | None, typer.Option("--url", help="Address of a running installation.", show_default=False)]
 TokenOption = Annotated[
     str | None,
     typer.Option("--token", envvar="MUSTER_TOKEN", help="API token for --url.", show_default=False),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @contextmanager
@@ -61,11 +59,3 @@ def open_desk(data: Path | None) -> Iterator[Desk]:
             yield desk
     except (StartRefused, DatabaseError, SealingError, Refused) as error:
         raise Failed(str(error)) from None
-
-
-def settings_for(**options: object) -> Settings:
-    """Returns settings from options and environment. Raises: Misused for an option, Failed for the environment."""
-    try:
-        return load_settings(**options)
-    except SettingsError as error:
-        raise (Misused if error.is_usage else Failed)(str(error)) from None

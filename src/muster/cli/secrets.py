@@ -3,7 +3,7 @@
 import typer
 
 from muster.cli.console import Failed, out, print_json
-from muster.cli.reach import DataOption, JsonOption, settings_for
+from muster.cli.options import DataOption, JsonOption, settings_for
 
 app = typer.Typer(no_args_is_help=True, help="The key that stored credentials are sealed with.")
 

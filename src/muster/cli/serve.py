@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from muster.cli.console import Failed, err
-from muster.cli.reach import settings_for
+from muster.cli.options import settings_for
 
 
 def serve(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from muster.cli.console import Failed, Misused, out, print_json
-from muster.cli.reach import DataOption, JsonOption, settings_for
+from muster.cli.options import DataOption, JsonOption, settings_for
 
 DatabaseOption = Annotated[
     str | None, typer.Option("--database", help="postgresql://… of the installation.", show_default="MUSTER_DATABASE")

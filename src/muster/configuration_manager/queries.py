@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
 from muster.configuration_manager.tables import MEMBER_TYPES, members, resources
+from muster.database.columns import position_of
 from muster.scim.filters import (
     And,
     AttributePath,
@@ -68,7 +69,7 @@ COLUMNS: Columns = {
     (None, "id", None): IndexedColumn(
         column=resources.c.resource_id, encode=_as_is, is_text=True, is_always_there=True
     ),
-    # SQLite's LIKE is blind to the case of ASCII letters: exact where both sides are folded, else too wide.
+    # SQLite's LIKE, by which `ew` is found, is blind to the case of ASCII letters: exact where both sides are folded.
     # A user's unique name is the userName.
     (None, "userName", None): IndexedColumn(
         column=resources.c.unique_name, encode=fold, is_text=True, like_is_exact=True, is_always_there=True
@@ -150,6 +151,17 @@ def complement_of(bound: Filter | None, columns: Columns = COLUMNS) -> Clause | 
     if other is None or indexed is None or not indexed.is_always_there:
         return None
     return compile_clause(replace(bound, operator=other), columns).clause
+
+
+def compile_beside_index(bound: Comparison, columns: Columns = COLUMNS) -> Clause:
+    """A comparison that has a complement, as SQL that no index is used for: for what nearly everything satisfies.
+
+    The databases would take all that they find by the index and sort it for the first hundred.
+    """
+    name = name_of(bound.attribute)
+    column = columns[name].column
+    clause = compile_clause(bound, {name: replace(columns[name], column=sa.func.coalesce(column, column))}).clause
+    return sa.true() if clause is None else clause
 
 
 def needs_relations(bound: Filter) -> bool:
@@ -240,7 +252,7 @@ def _compile_part(indexed: IndexedColumn, operator: FilterOperator, value: str) 
         clause = column >= value if end is None else sa.and_(column >= value, column < end)
         return CompiledFilter(clause=clause, is_exact=True)
     if operator is FilterOperator.CONTAINS:
-        return CompiledFilter(clause=column.contains(value, autoescape=True), is_exact=indexed.like_is_exact)
+        return CompiledFilter(clause=position_of(column, value) > 0, is_exact=True)
     return CompiledFilter(clause=column.endswith(value, autoescape=True), is_exact=indexed.like_is_exact)
 
 

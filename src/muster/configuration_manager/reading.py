@@ -139,6 +139,8 @@ class ResourceReader:
             total = self._count_rest(type_name, query, connection)
             if total is None:
                 total = self._count(type_name, scope, connection, is_everything=compiled.clause is None)
+            elif query.sort_by is None and isinstance(bound, Comparison):
+                scope = [*self._scope(type_name), queries.compile_beside_index(bound, self._columns[type_name])]
             rows: list[Row] = []
             if query.limit and total >= query.start_index:
                 page = queries.turn_page(sa.select(*READ_COLUMNS).where(*scope), query, order)

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, Connection, DateTime, func
+from sqlalchemy import JSON, ColumnElement, Connection, DateTime, Integer, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TEXT, TypeDecorator, TypeEngine
 
 # The Julian day on which 1970 began.
@@ -49,3 +52,23 @@ def server_seconds(connection: Connection) -> ColumnElement[Any]:
     if connection.dialect.name == "postgresql":
         return func.extract("epoch", func.clock_timestamp())
     return (func.julianday("now") - _EPOCH_DAY) * 86_400.0
+
+
+class position_of(FunctionElement[int]):
+    """An expression for where the second text begins in the first, from 1; 0 where it does not occur.
+
+    Letter case counts, and no character has a meaning of its own: unlike LIKE.
+    """
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(position_of)
+def _write_instr(element: position_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+@compiles(position_of, "postgresql")
+def _write_strpos(element: position_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import psycopg
 from sqlalchemy import (
     Column,
     Connection,
@@ -187,8 +186,8 @@ class Database:
     def keep_holding(self) -> None:
         """Tells the server that this process is there, for the names that it holds; at least every ten seconds."""
         for connection in tuple(self._holding):
-            # What is lost is noticed by whoever holds it.
-            with suppress(DBAPIError, psycopg.Error, AttributeError):
+            # What is lost is noticed by whoever holds it. The driver is loaded only where it is used.
+            with suppress(DBAPIError, connection.dialect.loaded_dbapi.Error, AttributeError):
                 driver_of(connection).execute("SELECT 1")
 
     def _joint_connection(self) -> Connection | None:
