@@ -219,8 +219,10 @@ class SqlRepository(ResourceReader):
         self._note(self._writer.run(work), None)
 
     def _require(self, type_name: str, resource_id: str, if_version: str | None, connection: Connection) -> Row:
-        named = self._named(type_name, p_resource_id=resource_id)
-        row = None if "\0" in resource_id else self._reads.by_id_for_update.fetch_one(named, on=connection)
+        row: Row | None = None
+        if "\0" not in resource_id:
+            values = (self._customer_key, type_name, resource_id)
+            row = self._reads.by_id_for_update.run_values(values, on=connection).fetchone()
         if row is None:
             raise ResourceNotFound(f"There is no {type_name} with the id {resource_id}.")
         if if_version is not None and if_version != str(row[2]):

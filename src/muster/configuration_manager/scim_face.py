@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from muster.configuration_manager.calls import CallLog, ScimCall
 from muster.configuration_manager.customer import PREFIX, SCIM, ConsoleRefusal, Retrieval, customer_url
 from muster.configuration_manager.customers import Access, Customer, Customers
-from muster.configuration_manager.lookups import QUICK, read_lookup
+from muster.configuration_manager.lookups import QUICK, SHARED, read_lookup
 from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
 from muster.configuration_manager.rate import Allowance, RateMeter
 from muster.configuration_manager.resources import ResourceChange, ResourceStore, SqlRepository
@@ -102,13 +102,8 @@ class ScimFace:
         if method == "GET":
             # The thread of all sockets must not wait for the log, however long another process writes.
             return Lane.HERE if QUICK.fullmatch(request.target) and not self._calls.is_behind else Lane.APART
-        _, _, rest = request.target.decode("latin-1").partition(f"/{SCIM}")
-        path = rest.partition("?")[0]
         is_shared = (
-            method in WRITES
-            and len(request.body) <= LIMIT_SHARED_BYTES
-            and path.startswith(("/Users", "/Groups"))
-            and not path.endswith("/.search")
+            method in WRITES and len(request.body) <= LIMIT_SHARED_BYTES and SHARED.match(request.target) is not None
         )
         return Lane.TOGETHER if is_shared else Lane.APART
 
@@ -183,6 +178,7 @@ class ScimFace:
         method = request.method
         is_write = method in WRITES
         query = request.query
+        headers = request.headers
         name, rest = _split_path(request.path)
         try:
             if rest is None:
@@ -194,17 +190,16 @@ class ScimFace:
             if is_write and customer.settings.has_one_writer and not rest.endswith("/.search"):
                 self._check_writer(access)
             served = self._serve(customer)
-            headers = request.headers
             answered = served.server.answer(
                 ScimRequest(
-                    method=method,
-                    path=rest or "/",
-                    query=read_query(query) if query else {},
-                    headers={named: headers[key].decode("latin-1") for key, named in HEADERS if key in headers},
-                    body=request.body,
-                    base_url=served.base_url,
-                    asked_at=int(time.time()),
-                    subject=access.administrator,
+                    method,
+                    rest or "/",
+                    served.base_url,
+                    read_query(query) if query else {},
+                    {named: headers[key].decode("latin-1") for key, named in HEADERS if key in headers},
+                    request.body,
+                    int(at.timestamp()),
+                    access.administrator,
                 )
             )
             if is_write:

@@ -168,7 +168,7 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
     )
     return ReadingStatements(
         by_id=database.prepare(by_id).in_order(BY_ID),
-        by_id_for_update=database.prepare(by_id.with_for_update(of=resources)),
+        by_id_for_update=database.prepare(by_id.with_for_update(of=resources)).in_order(BY_ID),
         by_column={
             name: database.prepare(
                 sa.select(*READ_COLUMNS)

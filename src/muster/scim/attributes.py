@@ -67,6 +67,10 @@ class AttributeDefinition:
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {sub.name.lower(): sub for sub in self.sub_attributes})
 
+    def __hash__(self) -> int:
+        """That of the name: readers are looked up by their definition at every request."""
+        return hash(self.name)
+
     def sub_attribute(self, name: str) -> AttributeDefinition | None:
         """The sub-attribute of that name in any letter case, or None."""
         return self.by_name.get(name.lower())

@@ -25,5 +25,9 @@ class Limits:
     cursor_seconds: int = 3_600  # that a cursor is good for
     attribute_names: int = 100  # in attributes and excludedAttributes
 
+    def __hash__(self) -> int:
+        """Cheap: what is compiled is looked up by the limits at every request, and there are few of them."""
+        return hash(self.body_bytes)
+
 
 DEFAULT_LIMITS = Limits()

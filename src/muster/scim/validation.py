@@ -32,6 +32,9 @@ class ReadingRules:
     strict: bool = False
     limits: Limits = DEFAULT_LIMITS
 
+    def __hash__(self) -> int:
+        return hash(self.strict)
+
 
 def json_name(value: object) -> str:
     """The kind of a JSON value in words."""
