@@ -14,7 +14,7 @@ from muster.database.connection import Database, is_unique_violation, upsert
 from muster.saml.certificates import Certificate, read_certificate
 from muster.saml.metadata import read_identity_provider
 from muster.saml.names import SamlRefused
-from muster.ui.language import marked
+from muster.ui.marks import marked
 
 SAML_PATH = "/saml2"
 PROVIDERS = ("Microsoft Entra ID", "Okta", "Google", marked("Other SAML SSO provider"))

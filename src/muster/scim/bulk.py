@@ -82,7 +82,8 @@ class BulkEndpoint:
         for job in done:
             if job.deferred is not None and job.response is not None and job.response.status == 201:
                 self._complete(job, request, progress)
-        operations = [_report(job, request.base_url) for job in done]
+        # In the order in which they were sent, for clients that go by it.
+        operations = [_report(job, request.base_url) for job in jobs if job.response is not None]
         return answer_with(200, orjson.dumps({"schemas": [BULK_RESPONSE_URN], "Operations": operations}))
 
     @staticmethod
@@ -123,9 +124,18 @@ class BulkEndpoint:
             raise PayloadTooLarge(
                 f"Operations has {len(operations)} entries; the limit (bulk operations) is {limits.bulk_operations}."
             )
-        if fail_on_errors is not None and (not isinstance(fail_on_errors, int) or isinstance(fail_on_errors, bool)):
-            raise InvalidValue("failOnErrors must be a whole number.")
-        return [_read_job(item) for item in operations], fail_on_errors
+        if fail_on_errors is not None and (
+            not isinstance(fail_on_errors, int) or isinstance(fail_on_errors, bool) or fail_on_errors < 1
+        ):
+            raise InvalidValue(
+                "failOnErrors must be a whole number of at least 1. Leave it out to go on whatever fails."
+            )
+        jobs = [_read_job(item) for item in operations]
+        made = [job.bulk_id for job in jobs if job.method == "POST"]
+        if len(set(made)) < len(made):
+            twice = next(bulk_id for bulk_id in made if made.count(bulk_id) > 1)
+            raise InvalidValue(f"The bulkId {str(twice)[:80]!r} is given to two resources. Give each one its own.")
+        return jobs, fail_on_errors
 
     def _carry_out(self, job: _Job, request: ScimRequest, progress: _Progress) -> ScimResponse:
         try:
@@ -133,6 +143,7 @@ class BulkEndpoint:
             data = _resolve_within(job.data, progress)
         except ScimError as refused:
             return answer_error(refused)
+        job.path = path
         headers = {"content-type": MEDIA_TYPE}
         if job.version is not None:
             headers["if-match"] = job.version

@@ -10,7 +10,7 @@ import pytest
 from fakes.scim_service import BASE_URL, Answer, ScimService, generic_profile, profile_8x8, read_answer
 from muster.scim.errors import Forbidden
 from muster.scim.limits import Limits
-from muster.scim.messages import PATCH_URN, ScimRequest
+from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN, ScimRequest
 from muster.scim.repository import Document
 from muster.scim.schemas import GROUP_URN, USER_URN
 
@@ -118,6 +118,49 @@ def test_a_request_over_a_limit_is_refused_and_the_limit_named(
     answer = ScimService(generic_profile(limits=limits)).ask(method, path, body)
     assert answer.status == status, answer.json
     assert limit in answer.json["detail"]
+
+
+def bulk(*operations: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {"schemas": [BULK_REQUEST_URN], "Operations": list(operations), **others}
+
+
+def test_a_bulk_answer_has_the_order_of_the_request_and_locations_for_what_was_named_by_bulk_id() -> None:
+    service = ScimService()
+    group = {"schemas": [GROUP_URN], "displayName": "Crew", "members": [{"value": "bulkId:u"}]}
+    answer = service.ask(
+        "POST",
+        "/Bulk",
+        bulk(
+            {"method": "POST", "path": "/Groups", "bulkId": "g", "data": group},
+            {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER_URN], "userName": "ada"}},
+            {"method": "DELETE", "path": "/Groups/bulkId:g"},
+        ),
+    )
+    made = answer.json["Operations"]
+    assert [each.get("bulkId") for each in made] == ["g", "u", None]
+    assert [each["status"] for each in made] == ["201", "201", "204"]
+    assert made[2]["location"] == made[0]["location"]
+
+
+@pytest.mark.parametrize("fail_on_errors", [0, -1, 1.5, True, "1"])
+def test_a_number_of_errors_that_lets_nothing_be_done_is_refused(fail_on_errors: Any) -> None:
+    service = ScimService()
+    user = {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER_URN], "userName": "ada"}}
+    answer = service.ask("POST", "/Bulk", bulk(user, failOnErrors=fail_on_errors))
+    assert (answer.status, answer.json["scimType"]) == (400, "invalidValue")
+    assert service.ask("GET", "/Users").json["totalResults"] == 0
+
+
+def test_a_bulk_id_for_two_resources_is_refused_before_anything_is_made() -> None:
+    service = ScimService()
+    users = [
+        {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER_URN], "userName": name}}
+        for name in ("ada", "ben")
+    ]
+    answer = service.ask("POST", "/Bulk", bulk(*users))
+    assert (answer.status, answer.json["scimType"]) == (400, "invalidValue")
+    assert "'u'" in answer.json["detail"]
+    assert service.ask("GET", "/Users").json["totalResults"] == 0
 
 
 def test_a_bulk_request_over_the_limit_is_refused() -> None:
