@@ -533,6 +533,38 @@ def test_the_palette_finds_pages_applications_and_people(house: House, visit: Vi
     assert "Nothing is called" in visit.text("/find?q=zzz")
 
 
+@pytest.mark.parametrize(
+    ("asked", "page"),
+    [
+        ("8x8 map", "mappings"),
+        ("safeg 8x8", "provisioning/safeguards"),
+        ("8x8 reconc", "provisioning/accounts"),
+        ("8x8 wire", "provisioning/requests"),
+        ("8x8 credentials", "provisioning"),
+        ("8x8 single", "single-sign-on"),
+        ("8x8 manifest", "manifest"),
+    ],
+)
+def test_the_palette_finds_a_page_of_an_application_by_both_names(
+    visit: Visit, job: Started, asked: str, page: str
+) -> None:
+    found = visit.text(f"/find?q={asked}")
+    assert f'href="/applications/{job.sp}/{page}"' in found
+    assert found.count("<li>") == 1
+
+
+def test_the_palette_begins_with_the_pages_of_the_application_it_was_opened_on(visit: Visit, job: Started) -> None:
+    here = f"http://localhost/applications/{job.sp}/logs"
+    found = visit.get("/find", HX_Current_URL=here).text
+    assert found.index(f"/applications/{job.sp}/provisioning/safeguards") < found.index("/notifications")
+    assert "safeguards" in visit.get("/find?q=safe", HX_Current_URL=here).text
+    assert "safeguards" not in visit.text("/find?q=safe")
+
+
+def test_the_keys_are_listed(visit: Visit) -> None:
+    assert all(f"<kbd>{key}</kbd>" in visit.text("/") for key in "/jkneg?")
+
+
 def test_templates_hold_no_inline_code() -> None:
     folder = Path(__file__).parents[2] / "src" / "muster"
     for path in folder.rglob("*.html"):

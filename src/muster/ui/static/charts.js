@@ -7,6 +7,9 @@
   const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
   const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 
+  // A day is marked once, however wide the chart is.
+  const DAYS = [1, 2, 5, 7, 14].map((each) => each * 86400);
+
   const draw = (holder) => {
     const data = JSON.parse(holder.dataset.chart);
     const style = getComputedStyle(document.documentElement);
@@ -38,7 +41,7 @@
       cursor: { y: false },
       scales: { x: { time: true, range: [data.x[0], data.x[data.x.length - 1] + step] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
       axes: [
-        { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((at) => (span > 172800 ? day : hour).format(at * 1000)) },
+        { ...axis, grid: { show: false }, space: 64, ...(span > 172800 ? { incrs: DAYS } : {}), values: (_, ticks) => ticks.map((at) => (span > 172800 ? day : hour).format(at * 1000)) },
         { ...axis, size: 44, values: (_, ticks) => ticks.map((each) => number.format(each)) },
       ],
       series: [{ value: (_, at) => (at === null ? "" : moment.format(at * 1000)), label: "" }, ...series],

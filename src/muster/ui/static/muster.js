@@ -71,6 +71,7 @@
     const text = palette.querySelector("input");
     text.value = "";
     palette.showModal();
+    document.getElementById("palette-found").scrollTop = 0;
     window.htmx?.trigger(text, "palette");
   };
   palette?.addEventListener("keydown", (event) => {
@@ -105,11 +106,23 @@
     setTimeout(() => copy.classList.remove("is-done"), 1500);
   });
 
-  // "/" goes to the search, n makes something new; j and k walk the lines of a list.
+  // "/" goes to the search, n makes something new; j and k walk the lines of a list; g and a letter go to a place that
+  // the navigation has; ? lists the keys.
+  const PLACES = { h: "/", a: "/applications", s: "/sources", u: "/users", g: "/groups", l: "/logs", i: "/sign-ins" };
+  const keys = document.getElementById("keys");
+  keys?.addEventListener("click", (event) => { if (event.target === keys) keys.close(); });
+  let wentAt = 0;
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
-    if (event.key === "/") {
+    if (event.timeStamp - wentAt < 1500 && event.key in PLACES) {
+      wentAt = 0;
+      document.querySelector(`nav a[href="${PLACES[event.key]}"]`)?.click();
+    } else if (event.key === "g") {
+      wentAt = event.timeStamp;
+    } else if (event.key === "?" && keys) {
+      keys.showModal();
+    } else if (event.key === "/") {
       const search = document.querySelector("[data-slash]");
       if (search) { event.preventDefault(); search.focus(); search.select(); } else { event.preventDefault(); openPalette(); }
     } else if (event.key === "j" || event.key === "k") {

@@ -102,6 +102,30 @@ class Shelf:
             for to in (self.to("provisioning", *parts),)
         )
 
+    def places(self) -> tuple[tuple[str, str, str], ...]:
+        """Names, addresses and icons of all its pages, those below the tabs too: what the palette leads to."""
+        found = [(name, to, "chevron-right") for name, to, _ in self.tabs()]
+        if self.status is not None and not self.is_own:
+            found += [(name, to, "settings") for name, to, _ in self.parts()[0 if self.is_source else 1 :]]
+            deeper = [
+                (gettext("Expression builder"), ("mappings", "expression"), "code"),
+                (gettext("Versions"), ("mappings", "versions"), "history"),
+                (gettext("Schema as JSON"), ("mappings", "schema"), "file-code"),
+                (gettext("Held"), ("held",), "clock"),
+                (gettext("Restart"), ("restart",), "rotate"),
+            ]
+            if not self.is_source:
+                deeper += [
+                    (gettext("Reconciliation"), ("provisioning", "accounts"), "refresh"),
+                    (gettext("Credentials"), ("provisioning",), "key"),
+                    (gettext("Waiting for a retry"), ("provisioning", "accounts", "waiting"), "refresh"),
+                    (gettext("Managed by nobody"), ("provisioning", "accounts", "unmanaged"), "help-circle"),
+                ]
+            found += [(name, self.to(*parts), icon) for name, parts, icon in deeper]
+        if not self.is_own and not self.is_source:
+            found.append((gettext("Manifest"), self.to("manifest"), "file-code"))
+        return tuple(found)
+
 
 def find_shelf(sp: str) -> Shelf:
     """Returns an application's shelf. Raises: Refused."""
