@@ -64,6 +64,16 @@
     if (event.target === panel || event.target.closest("[data-close]")) panel.close();
   });
 
+  // Tabs that do not all fit: the one that is shown is in view, and the edge says that there are more.
+  for (const tabs of document.querySelectorAll(".tabs")) {
+    const tellMore = () => tabs.toggleAttribute("data-more", tabs.scrollLeft + tabs.clientWidth < tabs.scrollWidth - 4);
+    const shown = tabs.querySelector("[aria-current]");
+    if (shown) tabs.scrollLeft = shown.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - shown.offsetWidth) / 2;
+    tellMore();
+    tabs.addEventListener("scroll", tellMore, { passive: true });
+    addEventListener("resize", tellMore);
+  }
+
   // The palette: Ctrl-K or Cmd-K, arrows, Enter.
   const palette = document.getElementById("palette");
   const openPalette = () => {
