@@ -52,6 +52,10 @@ class SealingKey:
             raise SealingError(f"a sealing key has {KEY_BYTES} bytes, this one has {len(self.material)}")
         object.__setattr__(self, "key_id", hashlib.sha256(b"muster key id" + self.material).digest()[:_KEY_ID_BYTES])
 
+    def derived(self, purpose: str) -> bytes:
+        """Returns another key of 32 bytes for a purpose; it tells nothing of this one."""
+        return hmac.new(self.material, b"muster derived key " + purpose.encode(), hashlib.sha256).digest()
+
 
 class Sealer:
     """Seals with one key; opens with it and with the older ones that are given."""

@@ -33,6 +33,7 @@ from muster.runs.executors import Executors
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
 from muster.transport.client import HttpTransport
 from muster.transport.guard import AddressGuard
+from muster.ui.sessions import own_memory
 from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def make_services(house: House) -> Services:
         public_url=house.settings.public_url,
         metrics_token=house.settings.metrics_token,
         api_rate=house.settings.api_rate,
+        faces=house.faces or own_memory(),
     )
 
 

@@ -50,9 +50,11 @@ from muster.sources.files import open_file
 from muster.sources.rows import FileRefused
 from muster.store.budgets import SqlBudget
 from muster.store.open import Store, open_store, prepare_tables
+from muster.store.sessions import SqlShelf
 from muster.targets.directory import DirectoryTarget
 from muster.targets.scim import ScimTarget
 from muster.targets.untouched import UntouchedTarget
+from muster.ui.sessions import FaceMemory
 
 DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
@@ -77,6 +79,8 @@ class House:
     rules: RuleShelf
     # Of an installation that several machines share: its engines.
     executors: Executors | None
+    # Of one that several web processes share: their sessions, and what seals the forms of strangers.
+    faces: FaceMemory | None
 
     def stores(self) -> Stores:
         """Returns what administration works with."""
@@ -368,6 +372,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         sources=SourceJobs(store, connections, settings, folder, clock, database.together),
         rules=RuleShelf(store.jobs, store.directory),
         executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
+        faces=FaceMemory(shelf_of=partial(SqlShelf, database), key=key.derived("faces")) if is_shared else None,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
         house.prepare()

@@ -8,7 +8,7 @@ from muster.database.columns import Instant
 from muster.store.mirror_tables import METADATA
 from muster.store.tables import Folded, Key
 
-__all__ = ["METADATA", "person_credentials", "recovery_codes", "second_factors", "sign_ins"]
+__all__ = ["METADATA", "person_credentials", "recovery_codes", "second_factors", "sessions", "sign_ins"]
 
 # By object id; no foreign key, as few people of a large directory have a password here.
 person_credentials = sa.Table(
@@ -40,6 +40,17 @@ recovery_codes = sa.Table(
     METADATA,
     sa.Column("holder_id", sa.Text, sa.ForeignKey("second_factors.holder_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("code_hash", sa.Text, primary_key=True),
+)
+
+# Sessions at the faces, where several web processes share them; keys are hashes of secrets that only browsers have.
+sessions = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("face", sa.Text, primary_key=True),
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("csrf_token", sa.Text, nullable=False, index=True),
+    sa.Column("began_at", Instant, nullable=False, index=True),
+    sa.Column("session", sa.LargeBinary, nullable=False),
 )
 
 # No foreign keys: the log outlives people and applications.

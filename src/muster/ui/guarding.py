@@ -9,7 +9,7 @@ import flask
 from werkzeug.wrappers import Request, Response
 
 from muster.ui.frame import is_fragment_wanted
-from muster.ui.sessions import FormSeal, Session, Sessions, is_same
+from muster.ui.sessions import FaceMemory, FormSeal, Session, Sessions, is_same
 
 SameSite = Literal["Strict", "Lax"]
 # A request for single sign-on is carried along in it.
@@ -20,12 +20,12 @@ class Guard:
     """Sessions and form seals of one face. `cookie` names its cookie; `public_url` is how others reach it.
 
     `same_site` Lax lets links and redirects of other sites find the session, which single sign-on needs; forms of
-    other sites never do.
+    other sites never do. `memory`: where sessions stand; several processes may share it.
     """
 
-    def __init__(self, cookie: str, *, same_site: SameSite, public_url: str | None) -> None:
-        self.sessions = Sessions()
-        self._seal = FormSeal()
+    def __init__(self, cookie: str, memory: FaceMemory, *, same_site: SameSite, public_url: str | None) -> None:
+        self.sessions = Sessions(memory.shelf_of(cookie))
+        self._seal = FormSeal(memory.key + cookie.encode())
         self._cookie = cookie
         self._form_cookie = f"{cookie}_form"
         self._same_site: SameSite = same_site

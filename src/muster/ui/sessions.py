@@ -1,18 +1,21 @@
-"""Sessions of signed-in people: kept in this process, known to the browser by a secret that is exchanged often."""
+"""Sessions of signed-in people, known to the browser by a secret that is exchanged often; only its hash is kept."""
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Protocol
 
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=12)
 ROTATED_AFTER = timedelta(minutes=15)
 # Requests that were under way with the old secret while it was exchanged.
 GRACE = timedelta(seconds=30)
+# That somebody acted is noted so often at most: where sessions are shared it is a write.
+SEEN_EVERY = timedelta(minutes=1)
 _SECRET_BYTES = 32
 
 
@@ -42,12 +45,86 @@ class Session:
         )
 
 
-class Sessions:
-    """All sessions of this process. Only hashes of the secrets are kept; a new start signs everybody out."""
+class SessionShelf(Protocol):
+    """Where the sessions of a face stand, by the hashes of their secrets."""
+
+    def get(self, key: str) -> Session | None:
+        """Returns a session."""
+        ...
+
+    def add(self, key: str, session: Session) -> None:
+        """Keeps a new session."""
+        ...
+
+    def change(self, key: str, session: Session, *, also: tuple[str, Session] | None = None) -> bool:
+        """Changes a session that is still there, and adds another with it; returns whether it was there.
+
+        One that was ended meanwhile does not come back.
+        """
+        ...
+
+    def end(self, csrf_token: str) -> None:
+        """Drops a session under every key that it has had."""
+        ...
+
+    def drop_before(self, began_at: datetime) -> None:
+        """Drops sessions that began before an instant."""
+        ...
+
+
+class OwnShelf:
+    """Sessions of this process: a new start signs everybody out."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._lock = Lock()
+
+    def get(self, key: str) -> Session | None:
+        """Returns a session."""
+        return self._sessions.get(key)
+
+    def add(self, key: str, session: Session) -> None:
+        """Keeps a new session."""
+        with self._lock:
+            self._sessions[key] = session
+
+    def change(self, key: str, session: Session, *, also: tuple[str, Session] | None = None) -> bool:
+        """Changes a session that is still there, and adds another with it; returns whether it was there."""
+        with self._lock:
+            if key not in self._sessions:
+                return False
+            self._sessions.update([(key, session), *([also] if also else [])])
+            return True
+
+    def end(self, csrf_token: str) -> None:
+        """Drops a session under every key that it has had."""
+        with self._lock:
+            self._sessions = {key: each for key, each in self._sessions.items() if each.csrf_token != csrf_token}
+
+    def drop_before(self, began_at: datetime) -> None:
+        """Drops sessions that began before an instant."""
+        with self._lock:
+            self._sessions = {key: each for key, each in self._sessions.items() if each.began_at >= began_at}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceMemory:
+    """What faces keep of browsers: by face the shelf of its sessions, and the key that seals what browsers carry."""
+
+    shelf_of: Callable[[str], SessionShelf]
+    key: bytes
+
+
+def own_memory() -> FaceMemory:
+    """Returns the memory of a process that shares none."""
+    return FaceMemory(shelf_of=lambda _: OwnShelf(), key=secrets.token_bytes(_SECRET_BYTES))
+
+
+class Sessions:
+    """The sessions of one face."""
+
+    def __init__(self, shelf: SessionShelf) -> None:
+        self._shelf = shelf
 
     def begin(
         self,
@@ -68,47 +145,38 @@ class Sessions:
             methods=tuple(methods),
             shown_at=shown_at,
         )
-        with self._lock:
-            self._sessions = {key: each for key, each in self._sessions.items() if not each.is_over(now)}
-            return self._keep(session)
+        self._shelf.drop_before(now - LONGEST)
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        self._shelf.add(_hashed(secret), session)
+        return secret
 
     def find(self, secret: str, now: datetime, *, is_seen: bool) -> Session | None:
         """Returns the session; `is_seen`: somebody acted (a page that refreshes itself keeps nobody signed in)."""
         key = _hashed(secret)
-        with self._lock:
-            session = self._sessions.get(key)
-            if session is None:
+        session = self._shelf.get(key)
+        if session is None or session.is_over(now):
+            return None
+        if is_seen and now - session.seen_at >= SEEN_EVERY:
+            session = replace(session, seen_at=now)
+            if not self._shelf.change(key, session):
                 return None
-            if session.is_over(now):
-                del self._sessions[key]
-                return None
-            if is_seen:
-                session = self._sessions[key] = replace(session, seen_at=now)
-            return session
+        return session
 
     def rotate(self, secret: str, now: datetime) -> str | None:
         """Returns a new secret for the session if its turn has come; the old one ends after a moment's grace."""
         key = _hashed(secret)
-        with self._lock:
-            session = self._sessions.get(key)
-            if session is None or session.ends_at is not None or now - session.rotated_at < ROTATED_AFTER:
-                return None
-            self._sessions[key] = replace(session, ends_at=now + GRACE)
-            return self._keep(replace(session, rotated_at=now))
+        session = self._shelf.get(key)
+        if session is None or session.ends_at is not None or now - session.rotated_at < ROTATED_AFTER:
+            return None
+        fresh = secrets.token_urlsafe(_SECRET_BYTES)
+        also = _hashed(fresh), replace(session, rotated_at=now)
+        return fresh if self._shelf.change(key, replace(session, ends_at=now + GRACE), also=also) else None
 
     def end(self, secret: str) -> None:
         """Ends the session under every secret it has had."""
-        with self._lock:
-            session = self._sessions.get(_hashed(secret))
-            if session is not None:
-                self._sessions = {
-                    key: each for key, each in self._sessions.items() if each.csrf_token != session.csrf_token
-                }
-
-    def _keep(self, session: Session) -> str:
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
-        self._sessions[_hashed(secret)] = session
-        return secret
+        session = self._shelf.get(_hashed(secret))
+        if session is not None:
+            self._shelf.end(session.csrf_token)
 
 
 def stamp_of(password_hash: str) -> str:
@@ -124,8 +192,8 @@ def is_same(given: str, wanted: str) -> bool:
 class FormSeal:
     """Seals the forms of people who have no session yet: a cookie and its seal in the form must fit."""
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(_SECRET_BYTES)
+    def __init__(self, key: bytes) -> None:
+        self._key = key
 
     def new_cookie(self) -> str:
         """Returns a cookie's value."""

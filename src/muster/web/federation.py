@@ -22,7 +22,7 @@ _ANSWER_CHARACTERS = 8_192
 
 
 class Federation:
-    """Sign-ins with the provider that began at one face of this process.
+    """Sign-ins with the provider that began at one face.
 
     What a sign-in began with is kept by the browser itself, in cookies of the callback's path alone: nothing here fills
     up by sign-ins that nobody ends, and nobody can end what another browser has begun.
@@ -32,7 +32,7 @@ class Federation:
         self._services = services
         self._callback = callback
         self._serves = serves
-        self._sealer = URLSafeSerializer(secrets.token_bytes(32), salt=callback)
+        self._sealer = URLSafeSerializer(services.faces.key, salt=callback)
 
     def provider(self) -> IdentityProvider | None:
         """Returns the provider that people of this face may sign in with, None if there is none for them."""

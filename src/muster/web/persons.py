@@ -39,7 +39,7 @@ class SignedIn:
 
 
 class Persons:
-    """The sessions of people in this process; one is made for all faces that ask."""
+    """The sessions of people; one is made for all faces that ask."""
 
     def __init__(self, services: Services) -> None:
         self.reception = Reception(stores=services.stores, clock=services.clock, ids=services.ids)
@@ -47,7 +47,7 @@ class Persons:
         # Attempts that are braked are many when somebody guesses: so many of them are logged.
         self._locked_logged = Budget(30, timedelta(minutes=1))
         # Lax: an application sends people here by a link or a redirect.
-        self.guard = Guard(COOKIE, same_site="Lax", public_url=self.public_url)
+        self.guard = Guard(COOKIE, services.faces, same_site="Lax", public_url=self.public_url)
 
     def who(self, environ: Mapping[str, Any], *, is_seen: bool = True) -> SignedIn | None:
         """Returns who is signed in to a request (its WSGI environment), None for nobody.

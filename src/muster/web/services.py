@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from muster.administration.desk import Desk, Stores, Uploads
@@ -11,6 +11,7 @@ from muster.ports.engine_room import EngineRoom
 from muster.ports.federation import RelyingParty
 from muster.ports.notifier import Notifications
 from muster.ports.world import Clock, Ids
+from muster.ui.sessions import FaceMemory, own_memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Services:
     metrics_token: str | None = None
     # Requests to the API that a caller may send a second in the long run; 0: any number.
     api_rate: float = 0
+    # Of an installation with several web processes all of them have the same.
+    faces: FaceMemory = field(default_factory=own_memory)
 
     def root(self, environ: Mapping[str, Any]) -> str:
         """Returns the address that a request came to: the public one, or what the request says."""

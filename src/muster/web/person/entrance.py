@@ -54,7 +54,7 @@ class Entrance:
         self._reception = persons.reception
         self.attempts = Attempts()
         # Whoever has given the password, but not yet all that is due: a session that opens nothing but these pages.
-        self._steps = Guard(_STEP_COOKIE, same_site="Lax", public_url=persons.public_url)
+        self._steps = Guard(_STEP_COOKIE, services.faces, same_site="Lax", public_url=persons.public_url)
         self.pages: tuple[tuple[str, str, Any], ...] = (
             ("/signin", "show_sign_in", self.show_sign_in),
             ("/signin/code", "show_code", self.show_code),

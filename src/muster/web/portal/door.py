@@ -60,9 +60,9 @@ class Door:
     def __init__(self, services: Services, set_up_hash: str | None) -> None:
         self._services = services
         self._set_up_hash = set_up_hash
-        self._guard = Guard(COOKIE, same_site="Strict", public_url=services.public_url)
+        self._guard = Guard(COOKIE, services.faces, same_site="Strict", public_url=services.public_url)
         # Whoever has given the password, but not yet the code: it opens nothing but the page that asks for one.
-        self._steps = Guard(f"{COOKIE}_step", same_site="Strict", public_url=services.public_url)
+        self._steps = Guard(f"{COOKIE}_step", services.faces, same_site="Strict", public_url=services.public_url)
         self._attempts = Attempts()
         self._federation = Federation(services, CALLBACK, lambda provider: provider.serves_administrators)
         self._visitors = Persons(services)

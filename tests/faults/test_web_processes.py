@@ -1,0 +1,74 @@
+"""Two web processes behind one database: whoever signs in at one is known at the other, and signed out at both."""
+
+import io
+import re
+import shutil
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from played_installation import PlayedService, command, service
+from played_postgres import PlayedServer
+
+NAME, PASSWORD = "Ada Admin", "correct horse battery"
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class Browser:
+    """Keeps its cookies, whichever process a load balancer sends it to."""
+
+    def __init__(self) -> None:
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, at: PlayedService, method: str, path: str, **fields: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", at.port, timeout=60)
+        headers = {"Host": "muster.example", "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        if fields:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        try:
+            connection.request(method, path, urlencode(fields) if fields else None, headers)
+            answer = connection.getresponse()
+            for name, value in answer.getheaders():
+                if name.lower() == "set-cookie":
+                    cookie, _, content = value.partition(";")[0].partition("=")
+                    self.cookies[cookie] = content
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def token(self, at: PlayedService, path: str) -> str:
+        found = _TOKEN.search(self.ask(at, "GET", path)[1])
+        assert found is not None
+        return found.group(1)
+
+
+def test_sessions_and_forms_are_known_to_every_web_process(
+    own_server: PlayedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = own_server.url_of(own_server.create())
+    options = ("--database", url, "--web-only")
+    with service(tmp_path / "here", token="unused", options=options) as here:
+        (tmp_path / "there").mkdir(mode=0o700)
+        shutil.copy(here.folder / "secret.key", tmp_path / "there")
+        monkeypatch.setenv("MUSTER_DATABASE", url)
+        monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD))
+        made = command("admin", "create", NAME, "--password-stdin", "--data", here.folder)
+        assert made.status == 0, made.err
+        with service(tmp_path / "there", token="unused", options=options) as there:
+            _visit_both(here, there)
+
+
+def _visit_both(here: PlayedService, there: PlayedService) -> None:
+    browser = Browser()
+    # The form comes from one, and goes to the other.
+    form = browser.token(here, "/sign-in")
+    status, page = browser.ask(there, "POST", "/sign-in", csrf_token=form, name=NAME, password=PASSWORD)
+    assert status == 303, page
+    assert [browser.ask(each, "GET", "/users")[0] for each in (here, there)] == [200, 200]
+    stolen = dict(browser.cookies)
+    status, page = browser.ask(here, "POST", "/sign-out", csrf_token=browser.token(there, "/users"))
+    assert status == 303, page
+    browser.cookies = stolen
+    assert [browser.ask(each, "GET", "/users")[0] for each in (here, there)] == [303, 303]
