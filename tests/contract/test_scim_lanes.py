@@ -168,5 +168,34 @@ def test_too_many_names_to_show_are_refused_before_anything_is_written(tmp_path:
         assert site.customers.count_active(customer) == 0
 
 
+def test_a_put_that_says_nothing_of_the_status_neither_brings_back_nor_frees_a_licence(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", Profile.EIGHT_BY_EIGHT)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
+        silent = {name: value for name, value in USER.items() if name != "active"}
+        made = orjson.loads(site.ask("acme", "POST", "/Users", "", headers, orjson.dumps(silent))[2])
+        assert (made["active"], site.customers.count_active(customer)) == (True, 1)
+        for method, is_active in (("PUT", True), ("DELETE", False), ("PUT", False)):
+            body = orjson.dumps(silent) if method == "PUT" else None
+            assert site.ask("acme", method, f"/Users/{made['id']}", "", headers, body)[0] in (200, 204)
+            shown = orjson.loads(site.ask("acme", "GET", f"/Users/{made['id']}", "", headers, None)[2])
+            assert shown["active"] is is_active
+            assert site.customers.count_active(customer) == int(is_active)
+
+
+def test_whoever_is_not_inactive_takes_a_licence(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
+        silent = {name: value for name, value in USER.items() if name != "active"}
+        made = orjson.loads(site.ask("acme", "POST", "/Users", "", headers, orjson.dumps(silent))[2])
+        counted = [site.customers.count_active(customer)]
+        for sent in (silent | {"active": False}, USER, silent):
+            assert site.ask("acme", "PUT", f"/Users/{made['id']}", "", headers, orjson.dumps(sent))[0] == 200
+            counted.append(site.customers.count_active(customer))
+        assert site.ask("acme", "DELETE", f"/Users/{made['id']}", "", headers, None)[0] == 204
+        assert [*counted, site.customers.count_active(customer)] == [1, 0, 1, 1, 0]
+
+
 def _customer(site: PlayedSite) -> str:
     return site.create_customer("acme", Profile.GENERIC)[1]

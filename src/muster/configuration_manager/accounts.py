@@ -75,12 +75,14 @@ def check_account(following: Document, present: Document | None, measure: Accoun
         _check_phones(following)
 
 
-def complete_account(following: Document, *, is_new: bool) -> Document:
-    """The account with what 8x8 fills in or sets itself: status, address, and which address and phone is primary."""
+def complete_account(following: Document, present: Document | None) -> Document:
+    """The account with what 8x8 fills in or sets itself: status, address, and which address and phone is primary.
+
+    A status that is not sent stays as it is: nobody comes back, or leaves, by a PUT that says nothing of it.
+    """
     completed = {**following}
-    if is_new:
-        completed.setdefault("active", True)
-    if is_new and not completed.get("emails"):
+    completed.setdefault("active", True if present is None else present.get("active", True))
+    if present is None and not completed.get("emails"):
         completed["emails"] = [{"value": DEFAULT_EMAIL, "type": "work", "primary": True}]
     for name in ("emails", "phoneNumbers"):
         elements = completed.get(name)

@@ -45,7 +45,7 @@ def make_profile(
         check_account(following, present, customer.settings.limits)
         _check_site(following, present, is_site)
         _check_administrator(following, present, is_last_administrator)
-        return complete_account(following, is_new=present is None)
+        return complete_account(following, present)
 
     return ServerProfile(
         name=customer.profile.value,

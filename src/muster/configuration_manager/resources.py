@@ -140,7 +140,7 @@ class SqlRepository(ResourceReader):
 
         def work(connection: Connection) -> StoredResource:
             key = self._run.insert.insert(values, on=connection)
-            self._count_up(type_name, 1, 1 if kept.get("active") is True else 0, connection)
+            self._count_up(type_name, 1, _licences_of(kept), connection)
             row = (key, kept["id"], 1, body, False)
             if not wanted:
                 return read_row(row)
@@ -211,8 +211,7 @@ class SqlRepository(ResourceReader):
                     group = orjson.loads(group_row[3])
                     self._update(group_row, GROUP, group, group, connection)
             self._run.delete.execute({"p_key": row[0]}, on=connection)
-            was_active = orjson.loads(row[3]).get("active") is True
-            self._count_up(type_name, -1, -1 if was_active else 0, connection)
+            self._count_up(type_name, -1, -_licences_of(orjson.loads(row[3])), connection)
             before: bytes = row[3]
             return before
 
@@ -245,7 +244,7 @@ class SqlRepository(ResourceReader):
         else:
             looked_up = self._looked_up(type_name, kept)
             self._run.update.execute_values((revision, *looked_up, at, body, row[0]), on=connection)
-            step = (kept.get("active") is True) - (present.get("active") is True)
+            step = _licences_of(kept) - _licences_of(present)
             if step:
                 self._count_up(type_name, 0, step, connection)
         return (row[0], row[1], revision, body, row[4])
@@ -303,3 +302,8 @@ class SqlRepository(ResourceReader):
             None if shown is None else fold(shown),
             document.get("active"),
         )
+
+
+def _licences_of(document: Document) -> int:
+    """How many licences an account takes: one unless it is inactive, as whoever is not inactive may sign in."""
+    return 0 if document.get("active") is False else 1

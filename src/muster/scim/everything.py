@@ -11,9 +11,12 @@ from typing import Any
 from muster.scim.cursors import CursorDesk, turn
 from muster.scim.endpoint import ResourceEndpoint
 from muster.scim.errors import InvalidFilter, InvalidPath, ScimError, TooMany
+from muster.scim.evaluation import bind_filter
+from muster.scim.filters import Filter, parse_filter, render_attribute_path
 from muster.scim.limits import Limits
 from muster.scim.messages import ScimRequest, ScimResponse, answer_with, write_list
 from muster.scim.parameters import SearchParameters
+from muster.scim.reduction import named_attributes, reduce_filter
 from muster.scim.repository import ResourceQuery, StoredResource
 from muster.scim.sorting import order_of
 
@@ -21,8 +24,8 @@ _Found = tuple[ResourceEndpoint, StoredResource]
 
 
 class Everything:
-    """Answers a query from the endpoints of all types; a type without the attributes that a filter names adds
-    nothing, and the resources of one without the attribute sorted by stand with those that have no value of it."""
+    """Answers a query from the endpoints of all types. An attribute that a type does not have counts as one without a
+    value, in a filter and in the order."""
 
     def __init__(self, endpoints: Sequence[ResourceEndpoint], desk: CursorDesk, limits: Limits) -> None:
         self._endpoints = endpoints
@@ -90,12 +93,20 @@ class Everything:
         refused: ScimError | None = None
         unsorted: ScimError | None = None
         queries: list[tuple[ResourceEndpoint, ResourceQuery]] = []
+        tree = None if parameters.filter is None else parse_filter(parameters.filter, limits=self._limits)
+        if tree is not None:
+            self._check_known(tree)
         for endpoint in self._endpoints:
-            try:
-                query = endpoint.bind(parameters._replace(sort_by=None))
-            except InvalidFilter as error:
-                refused = refused or error
+            left = True if tree is None else reduce_filter(tree, endpoint.type)
+            query = endpoint.bind(parameters._replace(filter=None, sort_by=None))
+            if left is False:
                 continue
+            if left is not True:
+                try:
+                    query = query._replace(filter=bind_filter(left, endpoint.type))
+                except InvalidFilter as error:
+                    refused = refused or error
+                    continue
             try:
                 query = query._replace(sort_by=endpoint.bind_sort(parameters.sort_by))
             except InvalidPath as error:
@@ -106,3 +117,11 @@ class Everything:
         if unsorted is not None and all(query.sort_by is None for _, query in queries):
             raise unsorted
         return queries
+
+    def _check_known(self, tree: Filter) -> None:
+        """Raises InvalidFilter for an attribute that no type has."""
+        for path in named_attributes(tree):
+            if all(endpoint.type.resolve(path) is None for endpoint in self._endpoints):
+                raise InvalidFilter(
+                    f"{render_attribute_path(path)} is not an attribute of any type. Look at /Schemas for the names."
+                )

@@ -22,6 +22,7 @@ BULK_REQUEST_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 BULK_RESPONSE_URN = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -86,6 +87,8 @@ def read_body(body: bytes, limits: Limits) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
+        if body.startswith(_BYTE_ORDER_MARK):
+            return read_body(body[len(_BYTE_ORDER_MARK) :], limits)  # RFC 8259 §8.1 lets it be passed over
         if body.count(b"{") + body.count(b"[") > limits.document_depth:
             raise InvalidSyntax(
                 f"The body is not valid JSON in UTF-8, or nested far deeper than the limit (depth) of "

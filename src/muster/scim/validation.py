@@ -343,11 +343,15 @@ def missing_required(document: Document, resource_type: ResourceType) -> str | N
             return extension.schema.id
     for urn, name in resource_type.required:
         if urn is None:
-            if document.get(name) in (None, ""):
+            if _is_blank(document.get(name)):
                 return name
-        elif (values := document.get(urn)) and values.get(name) in (None, ""):
+        elif (values := document.get(urn)) and _is_blank(values.get(name)):
             return f"{urn}:{name}"
     return None
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def complete(document: Document, resource_type: ResourceType) -> Document:

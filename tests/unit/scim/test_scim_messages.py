@@ -28,6 +28,7 @@ LIMITS = Limits(body_bytes=200, document_depth=3, page_size=50, default_page_siz
 @pytest.mark.parametrize("body", [b'{"a": [1, {"b": 2}]}', b"[]", b"5", b'{"a":"' + b"{[" * 50 + b'"}'])
 def test_a_body_is_json(body: bytes) -> None:
     assert read_body(body, LIMITS) == json.loads(body)
+    assert read_body(b"\xef\xbb\xbf" + body, LIMITS) == json.loads(body), "a byte order mark is passed over"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ def test_a_body_is_json(body: bytes) -> None:
     [
         (b"", InvalidSyntax, "empty"),
         (b"{", InvalidSyntax, "not valid JSON"),
+        (b"\xef\xbb\xbf{", InvalidSyntax, "not valid JSON"),
         (b'"\xff"', InvalidSyntax, "not valid JSON"),
         (b'"\\ud800"', InvalidSyntax, "not valid JSON"),
         (b"NaN", InvalidSyntax, "not valid JSON"),

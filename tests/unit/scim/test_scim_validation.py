@@ -165,6 +165,7 @@ def test_a_document_is_read_into_canonical_names_and_order() -> None:
         ({"userName": "a", "name": {"givenName": "a", "givenname": "b"}}, "name.givenName is given twice"),
         ({"title": "T"}, "userName is required"),
         ({"userName": ""}, "userName is required"),
+        ({"userName": " \t"}, "userName is required"),
         ({"userName": "a", "name": {"givenName": 5}}, "name.givenName must be a text"),
         ({"userName": "a", "emails": [{"value": 5}]}, "emails.value must be a text"),
         ({"userName": "a", ENTERPRISE_USER_URN: {"manager": {"value": 5}}}, f"{MANAGER}.value must be a text"),
