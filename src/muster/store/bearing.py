@@ -147,17 +147,12 @@ def _moved_among_named(window: Window, group_ids: Sequence[str], *, transitive: 
             .where(_causes(window, Cause.ELIGIBILITY), changes.c.object_key.in_(named)),
         ]
     as_roots = (moved.c.key.label("root"), moved.c.key.label("group_key"))
-    is_concerned = sa.exists(
-        sa.select(members.c.seq).where(
-            members.c.seq > window.after,
-            members.c.seq <= window.until,
-            sa.or_(
-                sa.and_(members.c.cause == Cause.MEMBER.value, members.c.member_key == moved.c.key),
-                sa.and_(members.c.cause == Cause.ELIGIBILITY.value, members.c.object_key == moved.c.key),
-            ),
-        )
+    # Of changes, which are few, to groups; not of each group, of which there may be many, to its changes.
+    concerned = sa.union(
+        sa.select(members.c.member_key).where(_causes(window, Cause.MEMBER, members)),
+        sa.select(members.c.object_key).where(_causes(window, Cause.ELIGIBILITY, members)),
     )
-    below = reach(sa.select(*as_roots).where(moved.c.kind == ObjectKind.GROUP.value, is_concerned))
+    below = reach(sa.select(*as_roots).where(moved.c.kind == ObjectKind.GROUP.value, moved.c.key.in_(concerned)))
     within = reach(sa.select(*as_roots).where(moved.c.key.in_(named)))
     places = sa.union(sa.select(within.c.group_key), sa.select(below.c.group_key))
     return [
@@ -185,8 +180,8 @@ def _changed_groups(application: int, job: int, window: Window, *, sync_all: boo
     )
 
 
-def _causes(window: Window, cause: Cause) -> ColumnElement[bool]:
-    return sa.and_(changes.c.seq > window.after, changes.c.seq <= window.until, changes.c.cause == cause.value)
+def _causes(window: Window, cause: Cause, of: sa.FromClause = changes) -> ColumnElement[bool]:
+    return sa.and_(of.c.seq > window.after, of.c.seq <= window.until, of.c.cause == cause.value)
 
 
 def _present(window: Window, cause: Cause, condition: ColumnElement[bool]) -> ColumnElement[bool]:
