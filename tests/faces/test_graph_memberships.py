@@ -78,7 +78,7 @@ def test_rules_that_name_a_group_that_went_since_can_still_be_changed(house: Hou
     ("clause", "told"),
     [
         ({"attribute": "department"}, "its attribute is memberOf"),
-        ({"operator": "EQUALS"}, "memberOf"),
+        ({"operator": "EQUALS"}, "memberOf is tested by MEMBER_OF and NOT MEMBER_OF alone"),
         ({"operator": "ALL MEMBER_OF"}, "takes no ANY and no ALL"),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from muster.model.directory import ATTRIBUTES_OF, COMPUTED_ATTRIBUTES, AttributeType, ObjectKind
 from muster.model.rules import (
+    MEMBER_OF,
     AttributeDefinition,
     AttributeMapping,
     Mutability,
@@ -34,14 +35,9 @@ def find_mapping_faults(
 ) -> Iterator[str]:
     """Yields one sentence for each fault of an object mapping; a directory that describes nothing is not asked."""
     known = _source_attributes(mapping, source_directory, source_objects)
-    yield from _unknown_attributes(mapping, known)
-    if source_directory not in OWN_DIRECTORY_NAMES:
-        for group in mapping.scope.groups:
-            if any(clause.tests_membership for clause in group.clauses):
-                yield (
-                    f"Scoping filter “{group.name}” asks for groups of the directory, but the source is "
-                    f"{source_directory}: compare one of its attributes instead."
-                )
+    is_own = source_directory in OWN_DIRECTORY_NAMES
+    yield from _unknown_attributes(mapping, known, is_own=is_own)
+    yield from _membership_faults(mapping, is_own=is_own, source=source_directory)
     target = next((item for item in target_objects if item.name == mapping.target_object), None)
     if target is not None:
         yield from _target_faults(mapping, target)
@@ -63,6 +59,18 @@ def find_mapping_faults(
         yield f"“{mapping.name}” gives the matching precedence {precedence} to two attributes."
 
 
+def _membership_faults(mapping: ObjectMapping, *, is_own: bool, source: str) -> Iterator[str]:
+    """Only our own directory has groups to ask for; elsewhere memberOf is an attribute like others (LDAP has one)."""
+    for group in mapping.scope.groups:
+        if not is_own and any(clause.tests_membership for clause in group.clauses):
+            yield (
+                f"Scoping filter “{group.name}” asks for groups of the directory, but the source is {source}: "
+                "compare one of its attributes instead."
+            )
+        if is_own and any(clause.attribute == MEMBER_OF and not clause.tests_membership for clause in group.clauses):
+            yield f"Scoping filter “{group.name}”: {MEMBER_OF} is tested by MEMBER_OF and NOT MEMBER_OF alone."
+
+
 def attributes_in(expression: str) -> tuple[str, ...]:
     """Returns the source attributes an expression names, in order, each once; brackets inside texts do not count."""
     names = (match.group(1) for match in _ATTRIBUTE_IN_EXPRESSION.finditer(expression))
@@ -79,7 +87,7 @@ def _chooses_unique(expression: str) -> bool:
     return any(match.group(1) for match in _UNIQUE_VALUE_IN_EXPRESSION.finditer(expression))
 
 
-def _unknown_attributes(mapping: ObjectMapping, known: frozenset[str]) -> Iterator[str]:
+def _unknown_attributes(mapping: ObjectMapping, known: frozenset[str], *, is_own: bool) -> Iterator[str]:
     def is_unknown(name: str) -> bool:
         return bool(known) and name not in known and not _DIRECTORY_EXTENSION.fullmatch(name)
 
@@ -88,7 +96,8 @@ def _unknown_attributes(mapping: ObjectMapping, known: frozenset[str]) -> Iterat
             yield f"The mapping of {attribute.target_attribute} uses the unknown source attribute {used}."
     for group in mapping.scope.groups:
         for clause in group.clauses:
-            if not clause.tests_membership and is_unknown(clause.attribute):
+            is_told = clause.tests_membership or (is_own and clause.attribute == MEMBER_OF)
+            if not is_told and is_unknown(clause.attribute):
                 yield f"Scoping filter “{group.name}” uses the unknown attribute {clause.attribute}."
 
 

@@ -24,6 +24,8 @@ from muster.planning.scoping import find_operator, render_clause
 _ROLE_CALL = re.compile(rf"\b({'|'.join(sorted(ROLE_FUNCTIONS))})\s*\(")
 _BOOLEAN_FUNCTIONS = frozenset({"CBool", "IsNull", "IsNullOrEmpty", "IsPresent", "IsString", "IsNothing", "Not"})
 _LIST_FUNCTIONS = frozenset({"AppRoleAssignments", "RemoveDuplicates", "Split"}) | COMPLEX_ROLES
+# No clause looks at references.
+_UNTESTED = (AttributeType.REFERENCE,)
 # Lenient: filters of other systems write `accountEnabled EQUALS True`, and switches are kept in extension attributes.
 _LENIENT: Mapping[AttributeType, frozenset[str]] = {
     AttributeType.BOOLEAN: frozenset({"EQUALS", "NOT EQUALS", "EQUALS IGNORE CASE", "IN", "NOT IN"}),
@@ -93,7 +95,10 @@ def _clause_problems(mapping: ObjectMapping, source: Mapping[str, AttributeDefin
             where = f"Scoping filter “{group.name}”, clause “{render_clause(group, clause)}”"
             if operator.kind is Kind.UNARY and any(clause.values):
                 yield f"{where}: {operator.name} takes no value; remove “{clause.values[0]}”, or use another operator."
-            elif known is not None and not _takes_type(operator, known.type):
+            elif operator.kind is Kind.GROUPS or known is None or known.type in _UNTESTED:
+                # What is wrong with these is said where clauses are compiled.
+                continue
+            elif not _takes_type(operator, known.type):
                 fitting = ", ".join(each.name for each in OPERATORS if _takes_type(each, known.type))
                 yield (
                     f"{where}: {clause.attribute} holds {_named(known.type)}, which {operator.name} does not test; "

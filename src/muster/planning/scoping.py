@@ -264,8 +264,6 @@ def _compile_clause(group: FilterGroup, clause: FilterClause) -> Test:
     folded = clause.attribute.lower()
     if operator.kind is Kind.GROUPS:
         _check_membership(where, operator, clause)
-    elif folded == MEMBER_OF.lower():
-        raise FilterRefused(f"{where}: {MEMBER_OF} is tested by MEMBER_OF and NOT MEMBER_OF alone.")
     if folded == "issoftdeleted":
         raise FilterRefused(
             f"{where}: scoping filters do not support IsSoftDeleted: whoever leaves or is switched off is handled by "
@@ -299,6 +297,8 @@ def _check_membership(where: str, operator: Operator, clause: FilterClause) -> N
 
 
 def _check_values(where: str, operator: Operator, values: tuple[str, ...]) -> None:
+    if operator.kind is Kind.GROUPS and not any(values):
+        raise FilterRefused(f"{where}: {operator.name} needs a group, by its name or its id.")
     if not values or any(not value for value in values):
         raise FilterRefused(f"{where}: {operator.name} needs a value; for an empty attribute use IS NULL.")
     if operator.kind is Kind.BINARY and len(values) > 1:

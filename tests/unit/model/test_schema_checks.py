@@ -78,6 +78,11 @@ def test_groups_of_the_directory_are_asked_for_only_of_the_directory() -> None:
         "Scoping filter “Staff” asks for groups of the directory, but the source is LDAP: "
         "compare one of its attributes instead."
     )
+    compared = replace(clause, operator="EQUALS")
+    mapping = replace(USERS, scope=ScopingFilter(groups=(FilterGroup(name="Staff", clauses=(compared,)),)))
+    assert faults(mapping) == ["Scoping filter “Staff”: memberOf is tested by MEMBER_OF and NOT MEMBER_OF alone."]
+    # In LDAP it is an attribute like others.
+    assert list(find_mapping_faults(mapping, "LDAP", (), ())) == []
 
 
 REQUIRED = AttributeDefinition(name="site", required=True)

@@ -169,6 +169,7 @@ def test_a_clause_that_never_says_what_is_meant_is_a_problem(
         ("employeeHireDate", "BEFORE", "2026-01-01"),
         ("proxyAddresses", "ANY EQUALS", "a"),
         ("memberOf", "MEMBER_OF", "g1"),
+        ("manager", "EQUALS", "x"),
         # What is not described, and what there is not, others look at.
         ("extension_0123456789abcdef0123456789abcdef_size", "ENDS_WITH", "1"),
         ("department", "NO SUCH", "a"),

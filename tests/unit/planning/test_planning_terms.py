@@ -15,6 +15,7 @@ from muster.planning.terms import (
     quarantine_terms,
     read_every,
     retry_terms,
+    setting_names,
 )
 
 
@@ -93,3 +94,7 @@ def test_a_value_that_cannot_be_read_is_named_and_has_no_effect(name: str, value
 
 def test_an_empty_value_takes_a_setting_back_and_others_are_not_looked_at() -> None:
     assert find_setting_problems({"EscrowLadder": "", "DefaultDomain": "x", "QuarantinePreset": "Entra"}) == ()
+
+
+def test_each_setting_that_is_read_is_named() -> None:
+    assert {"TransitiveGroups", "EscrowLadder", "ReadEvery", "DriftPolicy"} <= set(setting_names())
