@@ -32,6 +32,7 @@ APPLICABLE: dict[str, tuple[str, ...]] = {
     "server error": READS + WRITES + BULK,
     "refused token": READS + WRITES + BULK,
     "web page": READS + WRITES + BULK,
+    "swallowed": READS + WRITES + BULK,
     "slow": READS + WRITES + BULK,
     "reset": READS + WRITES + BULK,
     "lost request": READS + WRITES + BULK,
@@ -232,6 +233,10 @@ def _web_page(_: _Exchange) -> HttpResponse:
     return _answer(200, b"<html>We are working on it</html>", content_type="text/html")
 
 
+def _swallowed(_: _Exchange) -> HttpResponse:
+    return _answer(200)
+
+
 def _slow(exchange: _Exchange) -> HttpResponse:
     exchange.storm.clock.advance(timedelta(seconds=20))
     return exchange.send()
@@ -337,6 +342,7 @@ _STRIKES: Mapping[str, Callable[[_Exchange], HttpResponse]] = {
     "server error": _server_error,
     "refused token": _refused_token,
     "web page": _web_page,
+    "swallowed": _swallowed,
     "slow": _slow,
     "reset": _reset,
     "lost request": _lost_request,
