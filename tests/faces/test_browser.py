@@ -111,6 +111,7 @@ def people_come_from_a_file_that_is_looked_at_first(company: Company) -> None:
     portal.all("#file")[0].send_keys(company.facts["people"])
     portal.press("Look at it first")
     portal.see("#preview .figure-value", str(PEOPLE))
+    portal.see("#preview .summed-up", f"{PEOPLE} hires")
     checked(portal)
     portal.press("Import", within="#import")
     portal.see(".figure-value", str(PEOPLE))

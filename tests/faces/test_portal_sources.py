@@ -1,6 +1,7 @@
 """Sources in the portal: added, connected, put in their order, previewed, read, removed."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -8,7 +9,8 @@ from faces.house import House
 from faces.portal_visit import Visit
 from muster.administration.sources import add_source
 from muster.model.directory import ObjectKind
-from muster.model.job import ScheduleState
+from muster.model.job import Counters, Plan, ScheduleState
+from muster.model.operation import Operation, OperationKind
 from muster.model.roles import Role
 from muster.ports.reader import Ending, Entry, ReadPage
 
@@ -85,6 +87,39 @@ def test_a_source_is_started_read_and_previewed_and_has_pages_of_its_own(
     assert visit.get(f"{source}/provisioning").headers["Location"] == f"{source}/source"
     for path in ("mappings", "plans", "logs", "insights", "provisioning/safeguards"):
         assert visit.get(f"{source}/{path}").status_code == 200
+
+
+def test_a_plan_of_a_source_is_summed_up_in_people_in_the_readers_language(
+    house: House, visit: Visit, source: str
+) -> None:
+    (job,) = house.stores.jobs.list(source.rpartition("/")[2])
+    kinds = [OperationKind.CREATE] * 12 + [OperationKind.DISABLE] * 3 + [OperationKind.FAIL]
+    operations = tuple(
+        Operation(
+            change_id=str(number),
+            kind=kind,
+            object_kind=ObjectKind.USER,
+            source_id=str(number),
+            source_name=f"Person {number}",
+            reason="as the file has it",
+        )
+        for number, kind in enumerate(kinds)
+    )
+    plan = Plan(
+        id="plan-1",
+        job_id=job.id,
+        hash="0" * 32,
+        made_at=house.clock.now(),
+        operations=operations,
+        held=(),
+        counters=Counters(),
+        requests=15,
+        duration=timedelta(seconds=1),
+    )
+    house.stores.plans.add(plan)
+    assert "12 hires, 3 leavers, 1 conflict" in visit.text(f"{source}/plans/plan-1")
+    visit.get("/language/nl?next=/")
+    assert "12 nieuwe medewerkers, 3 vertrekkers, 1 conflict" in visit.text(f"{source}/plans/plan-1")
 
 
 def test_removing_a_source_asks_for_its_name_and_for_its_people(house: House, visit: Visit, source: str) -> None:

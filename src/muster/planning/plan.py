@@ -1,6 +1,7 @@
 """What makes a plan: its hash, and the requests and minutes it needs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from muster.model.directory import ObjectKind
@@ -17,19 +18,43 @@ def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str
     return content_hash([[_essence(item) for item in operations], [_essence(item) for item in held]])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeoplePlanned:
+    """What a plan of a source does, counted in people; of the leavers so many are held."""
+
+    hires: int
+    changes: int
+    leavers: int
+    groups: int
+    conflicts: int
+    held: int
+
+
+def count_people(operations: Sequence[Operation], held: Sequence[Operation] = ()) -> PeoplePlanned:
+    """Returns what a plan of a source does to people and groups."""
+    people = [item for item in (*operations, *held) if item.object_kind is ObjectKind.USER]
+    return PeoplePlanned(
+        hires=sum(item.kind is OperationKind.CREATE for item in people),
+        changes=sum(item.kind is OperationKind.UPDATE for item in people),
+        leavers=sum(item.removes for item in people),
+        groups=sum(item.object_kind is ObjectKind.GROUP for item in operations),
+        conflicts=sum(item.kind is OperationKind.FAIL for item in operations),
+        held=sum(item.removes for item in held),
+    )
+
+
 def summary_of(operations: Sequence[Operation], held: Sequence[Operation] = ()) -> str:
     """Returns what a plan of a source does to people, as a sentence: “12 hires, 3 leavers, 1 conflict”."""
-    people = [item for item in (*operations, *held) if item.object_kind is ObjectKind.USER]
+    counted = count_people(operations, held)
     counts = (
-        (sum(item.kind is OperationKind.CREATE for item in people), "hire", "hires"),
-        (sum(item.kind is OperationKind.UPDATE for item in people), "change", "changes"),
-        (sum(item.removes for item in people), "leaver", "leavers"),
-        (sum(item.object_kind is ObjectKind.GROUP for item in operations), "change of groups", "changes of groups"),
-        (sum(item.kind is OperationKind.FAIL for item in operations), "conflict", "conflicts"),
+        (counted.hires, "hire", "hires"),
+        (counted.changes, "change", "changes"),
+        (counted.leavers, "leaver", "leavers"),
+        (counted.groups, "change of groups", "changes of groups"),
+        (counted.conflicts, "conflict", "conflicts"),
     )
     told = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in counts if count)
-    waiting = sum(item.removes for item in held)
-    return (told or "nobody new, changed or gone") + (f" ({waiting:,} held)" if waiting else "")
+    return (told or "nobody new, changed or gone") + (f" ({counted.held:,} held)" if counted.held else "")
 
 
 def operation_hash(operation: Operation) -> str:

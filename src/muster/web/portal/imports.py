@@ -14,6 +14,7 @@ from muster.ports.administration import Work, WorkKind
 from muster.ui.frame import is_fragment_wanted, live
 from muster.ui.language import gettext
 from muster.web.portal.paths import address, desk
+from muster.web.portal.plans import sum_up
 
 SHOWN = 50
 
@@ -61,6 +62,7 @@ def _values(asked: Work) -> dict[str, Any]:
     return {
         "asked": asked,
         "plan": plan,
+        "summary": sum_up(plan) if plan else None,
         "counters": answer.get("counters") or {},
         "cycle_id": answer.get("cycleId"),
         "missing": answer.get("managersNotFound"),

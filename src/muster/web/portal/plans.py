@@ -12,9 +12,10 @@ from muster.administration.refusals import bad_request
 from muster.model.hold import HoldFilter
 from muster.model.job import Plan
 from muster.model.operation import Operation, OperationKind
+from muster.planning.plan import count_people
 from muster.ports.administration import WorkKind
 from muster.ui.frame import is_fragment_wanted, live
-from muster.ui.language import gettext, marked
+from muster.ui.language import gettext, marked, ngettext
 from muster.web.portal.forms import chosen, done, field, fields
 from muster.web.portal.paths import desk, place, text
 from muster.web.portal.shelves import find_shelf, show
@@ -115,6 +116,7 @@ def show_plan(sp: str, plan_id: str) -> Any:
         "plans/plan.html",
         found,
         plan=plan,
+        summary=sum_up(plan) if found.is_source and plan.cycle_id is None else None,
         failed=work.failed_that_wait(desk(), plan),
         groups=groups,
         cause=cause,
@@ -123,6 +125,25 @@ def show_plan(sp: str, plan_id: str) -> Any:
         codes=CODES,
         totals=[(kind, count) for kind, count in _totals(plan) if count],
     )
+
+
+def sum_up(plan: Plan) -> str:
+    """Returns what a plan of a source, or of a file, does to people: “12 hires, 3 leavers, 1 conflict”."""
+    counted = count_people(plan.operations, [item.operation for item in plan.held])
+    told = [
+        words
+        for count, words in (
+            (counted.hires, ngettext("%(num)s hire", "%(num)s hires", counted.hires)),
+            (counted.changes, ngettext("%(num)s change", "%(num)s changes", counted.changes)),
+            (counted.leavers, ngettext("%(num)s leaver", "%(num)s leavers", counted.leavers)),
+            (counted.groups, ngettext("%(num)s change of groups", "%(num)s changes of groups", counted.groups)),
+            (counted.conflicts, ngettext("%(num)s conflict", "%(num)s conflicts", counted.conflicts)),
+        )
+        if count
+    ]
+    if counted.held:
+        told.append(ngettext("%(num)s leaver is held", "%(num)s leavers are held", counted.held))
+    return ", ".join(told) or gettext("Nobody is new, changed or gone")
 
 
 def apply(sp: str, plan_id: str) -> Any:
