@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 from muster.database.connection import Database, open_database
 from muster.runs.dbos import DurableRuns
 from muster.runs.executors import Executors
+from waiting import eventually
 
 SOURCES = Path(__file__).parents[2] / "src"
 PATIENCE = 60.0
@@ -193,3 +195,42 @@ def test_an_executor_is_dead_when_it_is_silent_or_unknown(database: Database) ->
     executors.beat("a")
     executors.sign_out_others("b")
     assert executors.dead_among(["a", "b"]) == ["a"]
+
+
+def test_twenty_jobs_that_take_long_do_not_keep_another_waiting(tmp_path: Path) -> None:
+    """Two places, twenty runs without an end: each makes way after its turn, and comes back behind the others."""
+    database = open_database(tmp_path / "runs.db")
+    over = threading.Event()
+    yielded: list[str] = []
+
+    def advance(run_id: str) -> bool:
+        if run_id.startswith("short"):
+            over.set()
+            return False
+        time.sleep(0.01)
+        return not over.is_set()
+
+    runs = DurableRuns(
+        database,
+        advance,
+        lambda *_: None,
+        is_alone=True,
+        at_once=2,
+        poll=timedelta(milliseconds=20),
+        beat=timedelta(milliseconds=50),
+        turn=timedelta(milliseconds=50),
+        on_yield=yielded.append,
+    )
+    runs.start()
+    try:
+        for number in range(20):
+            assert runs.submit(f"long{number}", f"slow {number}")
+        assert runs.submit("short", "quick")
+        assert eventually(over.is_set)
+        # All who stood before it in the queue had a turn.
+        assert len(set(yielded)) >= 18
+        assert eventually(lambda: not runs.active())
+    finally:
+        over.set()
+        runs.stop(timedelta(seconds=PATIENCE))
+        database.close()

@@ -12,7 +12,10 @@ from threading import Thread
 import pytest
 
 from fakes.world import EPOCH, StillClock
+from muster.bootstrap import machine
+from muster.bootstrap.machine import SteadyClock
 from muster.targets.pace import Pace
+from muster.targets.rate_headers import read_retry_after
 from waiting import eventually
 
 SECOND = timedelta(seconds=1)
@@ -252,3 +255,24 @@ def test_who_finds_no_place_waits_for_one() -> None:
     pace.note({})
     assert eventually(lambda: passed == [1])
     thread.join()
+
+
+@pytest.mark.parametrize("off", [timedelta(0), timedelta(hours=-5), timedelta(days=2)])
+def test_a_pause_until_a_date_is_as_long_as_the_target_says_whatever_our_clock_shows(off: timedelta) -> None:
+    told = {"date": "Mon, 05 Jan 2026 08:00:00 GMT", "retry-after": "Mon, 05 Jan 2026 08:00:07 GMT"}
+    assert read_retry_after(told, EPOCH + off) == timedelta(seconds=7)
+    reset = {"date": told["date"], "x-ratelimit-reset": str(int(EPOCH.timestamp()) + 9)}
+    assert read_retry_after(reset, EPOCH + off) == timedelta(seconds=9)
+
+
+@pytest.mark.parametrize("date", [{}, {"date": "some time"}])
+def test_without_a_date_of_the_target_our_own_clock_counts(date: dict[str, str]) -> None:
+    headers = {**date, "retry-after": "Mon, 05 Jan 2026 08:00:07 GMT"}
+    assert read_retry_after(headers, EPOCH) == timedelta(seconds=7)
+
+
+def test_the_clock_of_the_pace_goes_on_evenly_when_the_machines_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SteadyClock()
+    before = clock.now()
+    monkeypatch.setattr(machine, "datetime", None)  # nobody asks the machine's clock again
+    assert clock.now() >= before

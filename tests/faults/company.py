@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fakes.store import fresh_database, store_on
+from fakes.store import Place, fresh_database, place_in_use, store_on
 from faults.oracle import Person, Squad, Wanted
 from muster.database.connection import Database
 from muster.model.directory import Lifecycle, ObjectKind
@@ -31,8 +31,8 @@ ACTIONS = ("Add", "Update", "Delete")
 
 
 @functools.cache
-def _kept() -> tuple[Database, Mapping[sa.Table, Sequence[Any]]]:
-    """One database for all schedules of a process, and what its tables hold when it is new."""
+def _kept(_place: Place | None) -> tuple[Database, Mapping[sa.Table, Sequence[Any]]]:
+    """One database for all schedules of a process at a place, and what its tables hold when it is new."""
     folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = fresh_database(folder)
@@ -46,7 +46,7 @@ def _kept() -> tuple[Database, Mapping[sa.Table, Sequence[Any]]]:
 
 def empty_store() -> Store:
     """Returns the store as it is when it is new."""
-    database, first = _kept()
+    database, first = _kept(place_in_use())
     with database.write() as connection:
         for table in reversed(first):
             connection.execute(sa.delete(table))

@@ -55,6 +55,13 @@ def test_every_schedule_comes_to_rest_as_directory_and_rules_want_it(capsys: pyt
         assert not never, f"never struck: {', '.join(never)}"
 
 
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_schedules_come_to_rest_on_postgresql_too(place: str) -> None:
+    for page in WEIGHTS:
+        _, failed = play_some(range(FIRST, FIRST + 1), page)
+        assert failed is None, str(failed)
+
+
 def table(tally: Tally) -> str:
     """Returns how often each fault struck each kind of request, and where processes were killed."""
     lines = [

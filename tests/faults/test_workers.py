@@ -3,12 +3,14 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
 
 from faults.played_workers import Scene, gate_to, kill, scene_on, started
-from played_installation import worker
+from muster.database.connection import open_database
+from played_installation import command, worker
 from played_postgres import PlayedServer
 from waiting import PATIENCE, eventually
 
@@ -77,3 +79,26 @@ def test_workers_go_on_by_themselves_once_the_database_that_was_stopped_is_there
         assert eventually(lambda: job.gate.under_way == 0, 3 * PATIENCE)
         scene.server.start()
         job.check_the_end()
+
+
+def test_a_worker_of_the_version_before_goes_on_beside_a_newer_one_and_is_refused_once_it_starts_again(
+    scene: Scene, tmp_path: Path
+) -> None:
+    folder = scene.service.folder
+    with started(scene, "rolling", holds_from=AMID) as job, worker(folder, scene.database):
+        assert job.gate.holding.wait(PATIENCE)
+        # A newer version has been here, as its first process leaves the tables.
+        database = open_database(scene.database)
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE muster_schema_version SET version_num = '9999'")
+        try:
+            refused = command("worker", "--database", scene.database, "--data", tmp_path)
+            assert refused.status == 1
+            assert "newer version of Muster" in refused.err
+            job.gate.holds_from = None
+            job.gate.opened.set()
+            job.check_the_end()
+        finally:
+            with database.write() as connection:
+                connection.exec_driver_sql("UPDATE muster_schema_version SET version_num = '0001'")
+            database.close()

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from muster.bootstrap.machine import SteadyClock
 from muster.bootstrap.references import resolve_references
 from muster.model.application import SecretKey
 from muster.model.certificates import PresentedCertificate
@@ -79,7 +80,8 @@ class Connections:
             authorization=authorization,
             dialect=profile.dialect,
             attributes=mapped_attributes(schema),
-            clock=self._clock,
+            # A clock that is set back would keep the next request waiting for as long.
+            clock=SteadyClock(),
             ids=self._ids,
             read_attempts=READ_ATTEMPTS,
             budget=None if budget_of is None else budget_of(address),

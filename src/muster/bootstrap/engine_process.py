@@ -35,6 +35,8 @@ def run_engine(child: Child, **arguments: Any) -> None:
         lambda run_id: engine.advance(cycle_of(run_id)),
         lambda *told: report_crash(engine)(*told),
         is_alone=embedded,
+        # Whichever engine is free goes on with it; the only one keeps it in hand.
+        on_yield=lambda run_id: None if embedded else engine.let_go(cycle_of(run_id)),
     )
     sharing = None if embedded else sharing_of(house, runs.executors, runs.executor_id)
     engine: CycleEngine = make_engine(house, runs.is_overtaken, sharing=sharing)

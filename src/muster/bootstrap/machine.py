@@ -21,6 +21,22 @@ class SystemClock:
         time.sleep(duration.total_seconds())
 
 
+class SteadyClock:
+    """The machine's time when this was made, and what has passed since: setting the clock moves it nowhere."""
+
+    def __init__(self) -> None:
+        self._began_at = datetime.now(UTC)
+        self._began_seconds = time.monotonic()
+
+    def now(self) -> datetime:
+        """Returns the instant."""
+        return self._began_at + timedelta(seconds=time.monotonic() - self._began_seconds)
+
+    def sleep(self, duration: timedelta) -> None:
+        """Waits."""
+        time.sleep(max(0.0, duration.total_seconds()))
+
+
 class SystemIds:
     """Chance from the operating system."""
 

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -81,6 +82,8 @@ class DurableRuns:
         poll: timedelta = timedelta(milliseconds=200),
         beat: timedelta = timedelta(seconds=2),
         keep: timedelta = timedelta(days=7),
+        turn: timedelta = timedelta(seconds=5),
+        on_yield: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Nothing runs before `start`.
 
@@ -91,6 +94,9 @@ class DurableRuns:
             poll: how often the queue is looked at.
             beat: how often this process shows that it lives; nine beats of silence and others take its runs up.
             keep: how long ended runs are kept.
+        turn: how long a run goes on while all places are taken and others wait; then it ends before its end, and is
+            submitted anew, behind them, by whoever looks for cycles that are due.
+        on_yield: told of a run that made way for others.
         """
         self.executor_id = str(uuid.uuid4())
         self._database = database
@@ -101,6 +107,11 @@ class DurableRuns:
         self._poll = poll
         self._beat = beat
         self._keep = keep
+        self._turn_seconds = turn.total_seconds()
+        self._on_yield = on_yield
+        # Runs under way here, and since when; whether others wait for a place.
+        self._began_at: dict[str, float] = {}
+        self._somebody_waits = False
         self.executors = Executors(database, silent_for=beat * _BEATS_UNTIL_DEAD)
         self._beaten_at = time.monotonic()
         self._leads = False
@@ -206,10 +217,14 @@ class DurableRuns:
     def _carry_out(self, run_id: str, job_id: str) -> None:
         """The workflow: replays what is recorded, then goes on page by page."""
         outcome = PageOutcome.MORE
-        while outcome is PageOutcome.MORE:
-            if self._stopping.is_set():
-                raise _Stopped
-            outcome = PageOutcome(DBOS.run_step({"name": "page"}, self._page, run_id, job_id))
+        self._began_at[run_id] = time.monotonic()
+        try:
+            while outcome is PageOutcome.MORE:
+                if self._stopping.is_set():
+                    raise _Stopped
+                outcome = PageOutcome(DBOS.run_step({"name": "page"}, self._page, run_id, job_id))
+        finally:
+            self._began_at.pop(run_id, None)
         if outcome is PageOutcome.CRASHED:
             raise RunCrashed(run_id)
 
@@ -223,11 +238,21 @@ class DurableRuns:
             if outcome is PageOutcome.INTERRUPTED:
                 # The run ends, and is submitted anew as the cycle is not over: not at once, over and over.
                 self._stopping.wait(_PAUSE_AFTER_OUTAGE_SECONDS)
+            if outcome is PageOutcome.MORE and self._is_turn_over(run_id):
+                # Said by the page, so that whoever replays the run ends it there, too.
+                self._on_yield(run_id)
+                outcome = PageOutcome.YIELDED
             return str(outcome)
         finally:
             with self._under_way:
                 self._pages -= 1
                 self._under_way.notify_all()
+
+    def _is_turn_over(self, run_id: str) -> bool:
+        if not self._somebody_waits or len(self._began_at) < self._at_once:
+            return False
+        now = time.monotonic()
+        return now - self._began_at.get(run_id, now) >= self._turn_seconds
 
     def _count_on(self) -> None:
         # Silence counts from before the call: nobody knows when the database did it.
@@ -258,6 +283,8 @@ class DurableRuns:
     def _take_up(self) -> None:
         """Puts the runs of dead executors back into the queue; who has been put back already is left alone."""
         pending = DBOS.list_workflows(status="PENDING", name=_WORKFLOW, load_input=False, load_output=False)
+        waiting = DBOS.list_workflows(status="ENQUEUED", name=_WORKFLOW, limit=1, load_input=False, load_output=False)
+        self._somebody_waits = bool(waiting)
         # Also when nothing is pending: who watches the list all along knows at once who has fallen silent.
         self._leads = self.executors.living()[:1] == [self.executor_id]
         holders = {run.executor_id for run in pending if run.executor_id not in (None, self.executor_id)}

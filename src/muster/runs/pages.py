@@ -17,6 +17,8 @@ class PageOutcome(StrEnum):
     CRASHED = "crashed"
     # The database is away or full. What is not committed has not happened; whoever looks for due cycles finds this one.
     INTERRUPTED = "interrupted"
+    # There is more, but others have waited long enough: it goes on behind them.
+    YIELDED = "yielded"
 
 
 _log = logging.getLogger(__name__)

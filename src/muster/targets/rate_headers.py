@@ -33,7 +33,7 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | N
         except ValueError:
             return _reset(headers, now)
         at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return max(at - now, timedelta())
+        return max(at - _their_time(headers, now), timedelta())
     return _reset(headers, now)
 
 
@@ -59,9 +59,18 @@ def _reset(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     for name in ("ratelimit-reset", "x-ratelimit-reset"):
         seconds = _number(headers.get(name, ""))
         if seconds is not None:
-            pause = seconds - now.timestamp() if seconds >= _EPOCH_FROM else seconds
+            pause = seconds - _their_time(headers, now).timestamp() if seconds >= _EPOCH_FROM else seconds
             return timedelta(seconds=min(max(pause, 0), LONGEST_PAUSE.total_seconds()))
     return None
+
+
+def _their_time(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Returns the instant by the target's own clock, if its answer has one: a span between two clocks is none."""
+    try:
+        told = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return now
+    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
 
 
 def _number(text: str) -> float | None:
