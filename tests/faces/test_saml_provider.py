@@ -428,6 +428,32 @@ def test_other_applications_hear_of_a_logout_one_after_the_other(provider: Provi
     assert ada.get(redirect_url("/saml2", RESPONSE, write_logout_response(answer))).status_code == 200
 
 
+def test_signing_out_of_my_apps_ends_sessions_at_the_applications(provider: Provider, ada: PersonVisit) -> None:
+    provider.set(logoutUrl=SP_LOGOUT)
+    assert ada.get(_asked()).status_code == 200
+    gone = ada.post("/signout", on="/myapps")
+    # The session here has ended, whatever the application does.
+    assert ada.get("/myapps").status_code == 303
+    assert gone.status_code == 200, "browsers hold redirects of a form to our own address"
+    address = unescape(re.search(r'url=([^"]+)"', gone.text)[1])  # type: ignore[index]  # it is there, or the test fails
+    assert address.startswith(f"{SP_LOGOUT}?")
+    query = urlsplit(address).query
+    verify_query(query, REQUEST, read_identity_provider(provider.metadata()).certificates, now=datetime.now(UTC))
+    request, _ = read_logout_request(read_redirect(parse_qs(query)[REQUEST][0]), now=provider.house.clock.now())
+    assert (request.name_id, request.destination) == (NAME, SP_LOGOUT)
+    answer = LogoutResponse(
+        id="_r", issuer=ACS, issued_at=datetime.now(UTC), destination=LOGIN, request_id=request.id, is_success=True
+    )
+    back = ada.get(redirect_url("/saml2", RESPONSE, write_logout_response(answer)))
+    assert (back.status_code, back.headers["Location"]) == (303, "/signin")
+
+
+def test_signing_out_without_a_session_elsewhere_just_signs_out(provider: Provider, ada: PersonVisit) -> None:
+    assert ada.get(_asked()).status_code == 200, "an application without a logout URL is not told"
+    assert ada.post("/signout", on="/myapps").headers["Location"] == "/signin"
+    assert ada.get("/myapps").status_code == 303
+
+
 def test_a_logout_that_is_not_as_agreed_ends_nothing(provider: Provider, ada: PersonVisit) -> None:
     past = datetime.now(UTC) - timedelta(days=1)
     for path in (

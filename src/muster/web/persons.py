@@ -1,6 +1,6 @@
 """Who of the directory is signed in to a request: the one answer for My Apps and every kind of single sign-on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +48,7 @@ class Persons:
         self._locked_logged = Budget(30, timedelta(minutes=1))
         # Lax: an application sends people here by a link or a redirect.
         self.guard = Guard(COOKIE, services.faces, same_site="Lax", public_url=self.public_url)
+        self._leaving: list[Callable[[SignedIn], str | None]] = []
 
     def who(self, environ: Mapping[str, Any], *, is_seen: bool = True) -> SignedIn | None:
         """Returns who is signed in to a request (its WSGI environment), None for nobody.
@@ -79,6 +80,14 @@ class Persons:
         """Begins a person's session with this response to a Flask request."""
         stamp = begin_stamp(self.reception, person.object_id)
         return self.guard.admit(response, person.object_id, stamp, self.reception.now(), methods, shown_at)
+
+    def on_leaving(self, told: Callable[[SignedIn], str | None]) -> None:
+        """Has a face told of who signs out; it returns where the browser goes first, to end sessions elsewhere."""
+        self._leaving.append(told)
+
+    def way_out(self, me: SignedIn) -> str | None:
+        """Returns where the browser of somebody who signs out goes first; None: there is nothing to end elsewhere."""
+        return next((to for told in self._leaving if (to := told(me)) is not None), None)
 
     def record(
         self,

@@ -134,14 +134,19 @@ class Entrance:
             response: Response = flask.redirect(to, 303)
         else:
             # Not a redirect: browsers hold a form's redirects to `form-action`, and an application is elsewhere.
-            response = flask.Response(flask.render_template("onward.html", to=to))
+            response = flask.Response(flask.render_template("onward.html", to=to, title=gettext("Signed in")))
         self._persons.admit(response, person, methods, shown_at)
         response.delete_cookie(_STEP_COOKIE, httponly=True, samesite="Lax")
         return response
 
     def sign_out(self) -> Any:
-        """POST /signout"""
-        return self._persons.guard.dismiss(flask.redirect("/signin", 303))
+        """POST /signout: the session here ends first, then those of the applications that want to hear of it."""
+        me = flask.g.me
+        to = None if me is None else self._persons.way_out(me)
+        if to is None:
+            return self._persons.guard.dismiss(flask.redirect("/signin", 303))
+        page = flask.render_template("onward.html", to=to, title=gettext("You are signed out"))
+        return self._persons.guard.dismiss(flask.Response(page))
 
     # ------------------------------------------------------------ another provider
 

@@ -43,7 +43,7 @@ from muster.saml.signatures import is_signed, verify, verify_query
 from muster.ui.frame import HEADERS, make_face, message
 from muster.ui.language import gettext
 from muster.web.access import Budget
-from muster.web.persons import Persons, SignedIn
+from muster.web.persons import SIGN_IN, Persons, SignedIn
 from muster.web.saml.logout import Logouts
 from muster.web.services import Services
 
@@ -65,6 +65,7 @@ class SamlFace:
         self._services = services
         self._persons = persons
         self._logouts = Logouts(services, persons)
+        persons.on_leaving(lambda me: self._logouts.depart(me, self._addresses(), SIGN_IN))
 
     def receive(self) -> Any:
         """GET or POST /saml2: a request for a sign-in, or a message about a logout."""

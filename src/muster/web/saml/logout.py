@@ -93,6 +93,10 @@ class Logouts:
         left = self._take(me, besides=relying.application.service_principal_id)
         return self._persons.guard.dismiss(flask.make_response(self._tell_next(left, end, addresses, now)))
 
+    def depart(self, me: SignedIn, addresses: Addresses, end: str) -> str | None:
+        """Returns where the browser of somebody who signs out here goes first; None: no application is to be told."""
+        return self._next_address(self._take(me), end, addresses, self._services.clock.now())
+
     def go_on(self, content: bytes, addresses: Addresses) -> Any:
         """An application has answered: the next one is told, or the end is reached."""
         now = self._services.clock.now()
@@ -104,12 +108,19 @@ class Logouts:
             return self._finish(None)
         return self._tell_next(found.left, found.end, addresses, now)
 
-    def _take(self, me: SignedIn, *, besides: str) -> tuple[Participant, ...]:
+    def _take(self, me: SignedIn, *, besides: str = "") -> tuple[Participant, ...]:
         with self._lock:
             known = self._participants.pop(me.session.csrf_token, ())
         return tuple(each for each in known if each.service_principal_id != besides)
 
     def _tell_next(self, left: tuple[Participant, ...], end: str | None, addresses: Addresses, now: datetime) -> Any:
+        address = self._next_address(left, end, addresses, now)
+        return self._finish(end) if address is None else flask.redirect(address, 303)
+
+    def _next_address(
+        self, left: tuple[Participant, ...], end: str | None, addresses: Addresses, now: datetime
+    ) -> str | None:
+        """Where the next application that can be told hears of it; None: all of them have."""
         while left:
             participant, left = left[0], left[1:]
             try:
@@ -131,8 +142,8 @@ class Logouts:
             )
             with self._lock:
                 self._under_way[request.id] = _UnderWay(left=left, end=end, expires_at=now + LASTS)
-            return flask.redirect(redirect_url(address, REQUEST, write_logout_request(request), key=key), 303)
-        return self._finish(end)
+            return redirect_url(address, REQUEST, write_logout_request(request), key=key)
+        return None
 
     def _answer_address(
         self, relying: Relying, request: LogoutRequest, relay_state: str | None, addresses: Addresses, now: datetime
