@@ -217,6 +217,7 @@ def test_who_is_not_assigned_is_kept_out_with_a_clear_page(provider: Provider) -
     page = visitor.get(_asked())
     assert page.status_code == 403
     assert "has not assigned" in page.text
+    assert 'href="/myapps"' in page.text, "people have no business in the portal"
     assert visitor.log()[0] == (SignInCode.NOT_ASSIGNED, "grace@example.com")
     assert "SAMLResponse" not in page.text
 

@@ -75,7 +75,8 @@ def make_face(name: str, templates: Path) -> flask.Flask:
         without=without,
         told=told,
     )
-    environment.globals.update(asset=asset_address)
+    # What a face of people says otherwise than one of administrators.
+    environment.globals.update(asset=asset_address, is_of_people=False)
     speak(app)
     app.add_url_rule(f"{ASSETS}/<path:name>", "asset", _serve_asset)
     app.after_request(_protect)

@@ -46,7 +46,7 @@ def make_openid_face(services: Services, persons: Persons) -> flask.Flask:
     ):
         app.add_url_rule(f"{PREFIX}{rule}", endpoint, view, methods=methods)
     app.after_request(_open)
-    app.context_processor(lambda: {"here": flask.request.path})
+    app.context_processor(lambda: {"here": flask.request.path, "is_of_people": True})
     return app
 
 

@@ -243,6 +243,7 @@ def make_saml_face(services: Services, persons: Persons) -> flask.Flask:
     """Returns the face as a WSGI application, for all below /saml2."""
     app = make_face(__name__, TEMPLATES)
     app.config.update(MAX_CONTENT_LENGTH=FORM_BYTES, MAX_FORM_MEMORY_SIZE=FORM_BYTES)
+    app.context_processor(lambda: {"is_of_people": True})
     face = SamlFace(services, persons)
     app.add_url_rule(PATH, "receive", face.receive, methods=["GET", "POST"])
     app.add_url_rule(f"{PATH}/launch/<app_id>", "launch", face.launch, methods=["GET"])
