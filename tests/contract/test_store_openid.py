@@ -6,6 +6,7 @@ import pytest
 
 from fakes.company import NOW
 from muster.model.application import EnterpriseApplication
+from muster.model.identity_provider import IdentityProvider
 from muster.model.openid import OpenIdGrant, OpenIdKey, OpenIdSecret, OpenIdSettings
 from muster.store.open import Store
 
@@ -37,10 +38,26 @@ def test_settings_are_kept_whole_and_go_with_the_application(store: Store) -> No
     for settings in (OpenIdSettings(), OpenIdSettings(is_enabled=True, redirect_uris=("a", "b"), secrets=(secret,))):
         store.openid.put("sp", settings)
         assert store.openid.settings("sp") == settings
+        assert store.openid.all_settings() == {"sp": settings}
     store.applications.remove("sp")
     assert store.openid.settings("sp") is None
     with pytest.raises(LookupError):
         store.openid.put("sp", OpenIdSettings())
+
+
+def test_the_identity_provider_is_one_and_can_be_taken_away(store: Store) -> None:
+    kept = store.identity_providers
+    assert kept.get() is None
+    for name in ("First", "Second"):
+        provider = IdentityProvider(
+            display_name=name, discovery_url="https://id.example.com", client_id="muster", client_secret="hush"
+        )
+        kept.put(provider)
+        assert kept.get() == provider
+    assert kept.reseal() == 0
+    kept.put(None)
+    assert kept.get() is None
+    assert kept.reseal() == 0
 
 
 def test_a_code_is_taken_once_and_in_time_and_the_second_time_revokes_the_token(store: Store) -> None:

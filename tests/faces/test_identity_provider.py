@@ -345,6 +345,15 @@ def test_a_provider_that_names_itself_in_answers_must_do_so(site: PeopleSite, pr
     assert come_back(visit, {**answer, "iss": provider.root}).status_code == 303
 
 
+def test_an_issuer_may_end_with_a_slash_and_its_tokens_then_must(site: PeopleSite, provider: Provider) -> None:
+    site.person(password=None)
+    provider.configuration = {"issuer": f"{provider.root}/"}
+    visit = site.visitor()
+    check_refused(visit, sign_in(visit, provider), "iss")
+    provider.change = _with(iss=f"{provider.root}/")
+    assert sign_in(visit, provider).status_code == 303
+
+
 def test_keys_are_fetched_anew_when_the_provider_changes_them(site: PeopleSite, provider: Provider) -> None:
     site.person(password=None)
     assert sign_in(site.visitor(), provider).status_code == 303

@@ -48,13 +48,14 @@ def fetch_document(
 def fetch_endpoints(transport: Transport, provider: IdentityProvider) -> Endpoints:
     """Returns what the discovery document says, once it fits. Raises: FederationRefused.
 
-    Source: OpenID Connect Discovery 1.0 §4.3: the issuer is exactly the address that discovery began with.
+    Source: OpenID Connect Discovery 1.0 §4.3: the issuer is the address that discovery began with; §4.1: a slash at its
+    end is taken off before the well-known path is appended.
     """
     status, found = fetch_document(transport, provider.discovery_url, "The discovery document")
     if status != 200:
         raise FederationRefused(f"The discovery document cannot be had: the provider answered {status}.")
     issuer = _text(found, "issuer")
-    if issuer != provider.issuer:
+    if issuer not in (provider.issuer, f"{provider.issuer}/"):
         raise FederationRefused(
             f"The discovery document is that of the issuer {issuer or '(none)'}, not of {provider.issuer}."
         )

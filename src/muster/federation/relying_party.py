@@ -82,7 +82,9 @@ class FederationClient:
         }
         given = exchange_code(self._transport, provider, known.endpoints, grant)
         keys = self._keys_for(given, provider, known, at)
-        claims = check_token(given, keys, provider, request.nonce, at, is_fresh=request.is_fresh)
+        claims = check_token(
+            given, keys, known.endpoints.issuer, provider.client_id, request.nonce, at, is_fresh=request.is_fresh
+        )
         if provider.claim not in claims and known.endpoints.userinfo is not None:
             claims |= self._userinfo(known.endpoints.userinfo, given, claims["sub"])
         return Vouched(subject=claims["sub"], value=_value(provider, claims), authenticated_at=authenticated_at(claims))

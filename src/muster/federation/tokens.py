@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from muster.model.identity_provider import FederationRefused, IdentityProvider
+from muster.model.identity_provider import FederationRefused
 
 # Nothing but signatures of a key pair: with a shared secret, or with none, anybody could have made a token.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
@@ -48,7 +48,8 @@ def is_known(token: str, keys: KeySet) -> bool:
 def check_token(
     answer: Mapping[str, Any],
     keys: KeySet,
-    provider: IdentityProvider,
+    issuer: str,
+    client_id: str,
     nonce: str,
     at: datetime,
     *,
@@ -70,12 +71,12 @@ def check_token(
         token.claims,
         token.header,
         options={
-            "iss": {"essential": True, "value": provider.issuer},
-            "aud": {"essential": True, "value": provider.client_id},
+            "iss": {"essential": True, "value": issuer},
+            "aud": {"essential": True, "value": client_id},
         },
         params={
             "nonce": nonce,
-            "client_id": provider.client_id,
+            "client_id": client_id,
             "access_token": access if isinstance(access, str) else None,
             "max_age": 1 if is_fresh else None,
         },

@@ -20,7 +20,7 @@ class MatchingAttribute(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityProvider:
-    """How signing in is delegated. The issuer is the discovery address without its well-known path."""
+    """How signing in is delegated. The issuer is the discovery address without its well-known path (Discovery §4.3)."""
 
     display_name: str
     discovery_url: str
@@ -39,7 +39,7 @@ class IdentityProvider:
 
     @property
     def issuer(self) -> str:
-        """The issuer. Source: OpenID Connect Discovery 1.0 §4.3: it is the address that discovery began with."""
+        """The issuer, without the slash that some have at their end (Discovery 1.0 §4.1 takes it off)."""
         return self.discovery_url.removesuffix(DISCOVERY_PATH)
 
 
