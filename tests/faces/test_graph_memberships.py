@@ -90,6 +90,17 @@ def test_a_clause_that_asks_otherwise_is_refused(house: House, job: Started, cla
     assert house.call("PUT", path_of(job), with_clause(rules_of(house, job))).status == 400
 
 
+def test_no_more_groups_are_looked_for_than_a_filter_may_name(
+    house: House, job: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.administration.group_clauses.MAX_VALUES", 2)
+    names = [house.group(f"G{number}")["displayName"] for number in range(4)]
+    answer = house.call("PUT", path_of(job), with_clause(rules_of(house, job), *names))
+    assert answer.status == 400
+    assert answer.body["error"]["message"].startswith("Scoping filters ask for more than 2 groups: put people")
+    assert house.call("PUT", path_of(job), with_clause(rules_of(house, job), *names[:2])).status == 204
+
+
 @pytest.mark.parametrize(
     "scope",
     [

@@ -11,7 +11,7 @@ from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.rules import MEMBER_OF, FilterClause, FilterGroup, ScopingFilter
 from muster.planning.operators import OPERATORS_BY_NAME, normal_name
-from muster.planning.scoping import CompiledFilter, FilterRefused, ScopeDecision, compile_filter
+from muster.planning.scoping import MAX_VALUES, CompiledFilter, FilterRefused, ScopeDecision, compile_filter
 from muster.ports.directory import DirectoryQuery
 
 Document = Mapping[str, Any]
@@ -55,6 +55,10 @@ def with_group_ids(desk: Desk, document: Document, before: Document | None = Non
 
     def identify(title: str, name: str) -> str:
         if name in known:
+            return name
+        if name not in ids and len(ids) >= MAX_VALUES:
+            too_many = f"Scoping filters ask for more than {MAX_VALUES:,} groups: put people into fewer."
+            problems.extend([] if too_many in problems else [too_many])
             return name
         if name not in ids:
             try:
