@@ -406,6 +406,28 @@ def test_a_plan_says_what_other_rules_mean_for_people(installation: Path, file: 
     assert f"Phones: {found['sentence']}, of 3." in shown
 
 
+def test_other_rules_are_tried_with_the_assignments_of_the_file(
+    installation: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    before = _config("export", data=installation).out
+    given = FILE[FILE.index("      - users:   # everybody") : FILE.index("      - user: ben")]
+    file.write_text(FILE.replace(given, "").replace("operator: IS NOT NULL", "operator: IS NULL"))
+    (found,) = _config("plan", file, "--json", data=installation).json["consequences"]
+    assert {each["sourceName"]: each["transition"] for each in found["objects"]} == {"Ben Short": "leavesScope"}
+    assert _config("export", data=installation).out == before, "nothing of it is kept"
+    # Of so many that others would wait, they are tried as they are assigned today.
+    monkeypatch.setattr("muster.administration.configuration.apply.TRIED_WITHIN", 2)
+    (found,) = _config("plan", file, "--json", data=installation).json["consequences"]
+    assert {each["sourceName"] for each in found["objects"]} == {"Ada Long", "Ben Short", "Cleo Wide"}
+    monkeypatch.undo()
+    monkeypatch.setenv("PHONES_TOKEN", "s3cret")
+    file.write_text(FILE.replace(given, "").replace("scope: assigned", "scope: all"))
+    (found,) = _config("plan", file, "--json", data=installation).json["consequences"]
+    assert {each["transition"] for each in found["objects"]} == {"entersScope"}
+    assert {each["sourceName"] for each in found["objects"]} == {"Ada Long", "Cleo Wide"}
+
+
 def test_a_plan_shows_a_secret_under_the_reference_that_the_file_has(installation: Path, file: Path) -> None:
     path = "applications[Phones].credentials"
     planned = {each["path"]: each["newValue"] for each in _differences(file, installation)}

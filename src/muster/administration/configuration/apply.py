@@ -10,7 +10,12 @@ from typing import Any
 
 from muster.administration.applications import applications
 from muster.administration.configuration.assigned import AssignedPeople, find_assigned_people, standings
-from muster.administration.configuration.consequences import Consequence, find_consequences
+from muster.administration.configuration.consequences import (
+    Consequence,
+    find_consequences,
+    put_back,
+    rules_in_force,
+)
 from muster.administration.configuration.export import (
     DEFAULT_ACCESS_NAME,
     configured,
@@ -23,13 +28,18 @@ from muster.administration.desk import Desk
 from muster.administration.refusals import conflict
 from muster.administration.secrets import MASKED_KEYS
 from muster.model.configuration import Configuration, Place, write_configuration
+from muster.model.directory import ObjectKind
 from muster.model.roles import Permission
 from muster.model.schema_difference import SchemaDifference, find_differences
 from muster.model.values import canonical_json
+from muster.ports.directory import DirectoryQuery
 
 # By application and key: what the references of a document stand for, looked up where the command runs.
 Secrets = Mapping[str, Mapping[str, str]]
 
+# Of so many people rules are tried within the transaction, with the assignments of the document; it keeps others from
+# writing for a second or two. Of more they are tried after it, with those of today.
+TRIED_WITHIN = 10_000
 _HIDDEN = "********"
 
 
@@ -71,20 +81,32 @@ def plan_configuration(desk: Desk, configuration: Configuration, secrets: Secret
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     names = _names(configuration)
-    before = standings(desk, names)
+    before, in_force = standings(desk, names), rules_in_force(desk, names)
+    consequences: Sequence[Consequence] | None = None
     try:
         with desk.together():
             plan = _apply(desk, configuration, secrets)
             after = standings(desk, names)
+            if _are_few(desk):
+                put_back(desk, in_force)
+                consequences = _consequences(desk, configuration, plan)
             raise _TakenBack
     except _TakenBack:
+        if consequences is None:
+            consequences = _consequences(desk, configuration, plan)
         assigned = find_assigned_people(desk, before, after) if plan.differences else ()
-        return replace(plan, consequences=_consequences(desk, configuration, plan), assigned=assigned)
+        return replace(plan, consequences=consequences, assigned=assigned)
+
+
+def _are_few(desk: Desk) -> bool:
+    """Whether everybody can be looked at while nobody else writes: then rules are tried with the new assignments."""
+    query = DirectoryQuery(kind=ObjectKind.USER, counted=True, limit=1)
+    return (desk.stores.directory.search(query).total or 0) <= TRIED_WITHIN
 
 
 def _consequences(desk: Desk, configuration: Configuration, plan: ConfigurationPlan) -> Sequence[Consequence]:
-    """What other rules and scopes mean. They are tried with the assignments of today: where these change as well,
-    "nothing changes" would not be true, and is not said."""
+    """What other rules and scopes mean. Where assignments change as well, "nothing changes" would not be true, and is
+    not said."""
     if not plan.differences:
         return ()
     return [

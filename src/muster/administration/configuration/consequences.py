@@ -1,7 +1,8 @@
 """What a configuration means for people: rules and scopes that differ, tried on everybody before they are saved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from muster.administration.applications import find_page
 from muster.administration.configuration.export import configured, is_true
@@ -26,11 +27,43 @@ class Consequence:
     what_if: WhatIf
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """What an application asks of people, at one time: its scope, and the rules of its jobs by their ids."""
+
+    service_principal_id: str
+    sync_all: str | None
+    documents: Mapping[str, Mapping[str, Any]]
+
+
+def rules_in_force(desk: Desk, names: Sequence[str]) -> Sequence[InForce]:
+    """Returns the rules and the scope of the named applications that there are. Raises: Refused."""
+    return [
+        InForce(
+            service_principal_id=sp,
+            sync_all=desk.stores.secrets.get(sp).get(SecretKey.SYNC_ALL),
+            documents={job.id: desk.stores.jobs.schema(job.id).document for job in jobs(desk, sp)},
+        )
+        for sp in (each.service_principal_id for each in configured(desk) if each.display_name in names)
+    ]
+
+
+def put_back(desk: Desk, kept: Sequence[InForce]) -> None:
+    """Puts rules and scopes back, and nothing else: within a transaction that is not kept, to try others from there."""
+    for each in kept:
+        secrets = desk.stores.secrets.get(each.service_principal_id)
+        if secrets.get(SecretKey.SYNC_ALL) != each.sync_all:
+            desk.stores.secrets.put(each.service_principal_id, {**secrets, SecretKey.SYNC_ALL: each.sync_all or ""})
+        for job_id, document in each.documents.items():
+            if find_differences(document, desk.stores.jobs.schema(job_id).document):
+                desk.stores.jobs.save_schema(job_id, document, desk.caller.display_name, desk.now())
+
+
 def find_consequences(desk: Desk, configuration: Configuration) -> Sequence[Consequence]:
     """Returns what the configuration changes for people, job by job; nothing for a job that is as it says.
 
-    Whom the configuration assigns or not is among its differences: here everybody has the roles they have now.
-    Raises: Refused.
+    Everybody has the roles that they have where it is asked: within the transaction of an apply those of the
+    configuration, else those of today. Raises: Refused.
     """
     known = {each.display_name: each for each in configured(desk)}
     return [
