@@ -51,6 +51,21 @@ def test_an_added_extension_and_an_added_type_are_served(tmp_path: Path) -> None
         assert URN not in [each["id"] for each in eight.ask("GET", "/Schemas").json["Resources"]]
 
 
+def test_letter_case_counts_in_a_unique_attribute_that_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "cm"
+    unique = {"name": "userName", "required": True, "uniqueness": "server", "caseExact": True}
+    _lay(folder, "devices.json", [{"id": DEVICE, "attributes": [unique]}, DEVICES[1]])
+    with configuration_manager(folder) as manager:
+        customer = manager.customer("exact")
+        statuses = [
+            customer.ask("POST", "/Devices", {"schemas": [DEVICE], "userName": name}).status
+            for name in ("Ab1", "ab1", "Ab1")
+        ]
+        assert statuses == [201, 201, 409]
+        found = customer.ask("GET", "/Devices?filter=userName%20eq%20%22Ab1%22").json
+        assert [each["userName"] for each in found["Resources"]] == ["Ab1"]
+
+
 def test_a_type_of_ones_own_may_use_the_names_of_users_for_something_else(tmp_path: Path) -> None:
     folder = tmp_path / "cm"
     attributes = [

@@ -99,7 +99,7 @@ def columns_of(resource_type: ResourceType) -> Columns:
     """The columns that hold what they say for a type: in one of an operator's own, names may mean something else."""
     shown = resource_type.by_name.get("displayname")
     others = set()
-    if resource_type.unique_attributes[:1] != ("userName",):
+    if resource_type.unique_attributes[:1] != ("userName",) or resource_type.by_name["username"].case_exact:
         others.add("userName")
     if shown is not None and shown.case_exact:
         others.add("displayName")

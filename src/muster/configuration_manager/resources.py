@@ -110,6 +110,9 @@ class SqlRepository(ResourceReader):
             for name, resource_type in self._types.items()
             if resource_type.unique_attributes
         }
+        self._unique_as_written = {
+            name for name, unique in self._unique.items() if self._types[name].by_name[unique.lower()].case_exact
+        }
         self._changes = threading.local()
         self._encode_instant = store.database.encoder_of(resources.c.modified_at)
 
@@ -296,8 +299,10 @@ class SqlRepository(ResourceReader):
                 raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")
         named = None if unique is None else texts[unique]
         shown = texts["displayName"]
+        if named is not None and type_name not in self._unique_as_written:
+            named = fold(named)
         return (
-            None if named is None else fold(named),
+            named,
             texts["externalId"],
             None if shown is None else fold(shown),
             document.get("active"),
