@@ -7,7 +7,6 @@ answered together on one thread; everything else on one of `threads`.
 
 import errno
 import logging
-import selectors
 import socket
 import ssl
 import time
@@ -17,6 +16,7 @@ from email.utils import formatdate
 from muster.http_server.connection import Connection, ServerLimits
 from muster.http_server.gathering import Gathering
 from muster.http_server.messages import Answer, Application, Lane, Request, write_answer
+from muster.http_server.poller import READ, WRITE, Poller
 from muster.http_server.workers import FAULT, Workers
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 RECEIVED_BYTES = 65_536
 ACCEPTED_AT_ONCE = 64
 SWEEP_SECONDS = 1.0
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = "Connection: close\r\n"
 KEEP = "Connection: keep-alive\r\n"
@@ -47,7 +46,7 @@ class HttpServer:
         self._listener = listener
         self._tls = tls
         self._limits = limits or ServerLimits()
-        self._selector = selectors.DefaultSelector()
+        self._poller = Poller()
         self._connections: dict[int, Connection] = {}
         self._workers = Workers(application, threads=threads)
         self._gathering = Gathering()
@@ -63,7 +62,7 @@ class HttpServer:
         """Serves until `stop`, then answers what is under way, for as long as it may take."""
         self._stop_within_seconds = stop_within_seconds
         self._workers.start()
-        self._selector.register(self._workers.wakened, READ)
+        self._poller.register(self._workers.wakened.fileno(), READ)
         self._accept_again()
         try:
             while self._stop_by is None or (self._connections and self._now < self._stop_by):
@@ -75,7 +74,7 @@ class HttpServer:
             self._pause_accepting()
             self._listener.close()
             self._workers.stop()
-            self._selector.close()
+            self._poller.close()
 
     def stop(self) -> None:
         """Makes `serve` return soon; from any thread or a signal's handler."""
@@ -84,17 +83,17 @@ class HttpServer:
 
     def _turn(self) -> None:
         """Waits for something to do and does it."""
-        ready = self._selector.select(self._pause_seconds())
+        ready = self._poller.wait(self._pause_seconds())
         self._now = now = time.monotonic()
         if now >= self._sweep_at:
             self._sweep()
-        for key, events in ready:
-            connection: Connection | None = key.data
+        for descriptor, events in ready:
+            connection = self._connections.get(descriptor)
             if connection is not None:
                 self._serve(connection, events)
-            elif key.fileobj is self._workers.wakened:
+            elif descriptor == self._workers.wakened.fileno():
                 self._take_done()
-            else:
+            elif descriptor == self._listener.fileno():
                 self._accept()
         if self._gathering.works and self._workers.is_together_free and not self._gathering.left_seconds(now):
             self._workers.answer_together(self._gathering.take(now))
@@ -108,9 +107,10 @@ class HttpServer:
 
     def _serve(self, connection: Connection, events: int) -> None:
         try:
-            if events & WRITE:
+            # An end or an error is told of beside what was asked for.
+            if events & ~READ and connection.events & WRITE:
                 self._flush(connection)
-            if events & READ and connection.descriptor >= 0:
+            if events & ~WRITE and connection.events & READ:
                 self._read(connection)
         except Exception:
             # Whatever one client brought about, the others are served on.
@@ -172,12 +172,12 @@ class HttpServer:
 
     def _pause_accepting(self) -> None:
         if self._is_accepting:
-            self._selector.unregister(self._listener)
+            self._poller.unregister(self._listener.fileno())
             self._is_accepting = False
 
     def _accept_again(self) -> None:
         if not self._is_accepting and self._stop_by is None:
-            self._selector.register(self._listener, READ)
+            self._poller.register(self._listener.fileno(), READ)
             self._is_accepting = True
 
     # What comes
@@ -201,7 +201,7 @@ class HttpServer:
                 self._drain(connection, data)
             else:
                 self._receive(connection, data)
-            # What TLS has decrypted already no selector tells of.
+            # What TLS has decrypted already no poller tells of.
             if not connection.is_secure or connection.descriptor < 0 or not sock.pending():  # type: ignore[attr-defined]  # ssl's
                 return
 
@@ -382,11 +382,11 @@ class HttpServer:
         if connection.events == events or connection.descriptor < 0:
             return
         if not events:
-            self._selector.unregister(connection.sock)
+            self._poller.unregister(connection.descriptor)
         elif connection.events:
-            self._selector.modify(connection.sock, events, connection)
+            self._poller.modify(connection.descriptor, events)
         else:
-            self._selector.register(connection.sock, events, connection)
+            self._poller.register(connection.descriptor, events)
         connection.events = events
 
     def _sweep(self) -> None:
