@@ -75,11 +75,11 @@ def run(*arguments: str, given: str | None = None) -> subprocess.CompletedProces
 
 
 @contextmanager
-def configuration_manager(folder: Path) -> Iterator[PlayedManager]:
+def configuration_manager(folder: Path, *options: str) -> Iterator[PlayedManager]:
     """A Configuration Manager that serves until the block ends."""
     log = (folder.parent / f"{folder.name}.log").open("w")
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0", "--data", str(folder)],
+        [*COMMAND, "serve", "--port", "0", "--data", str(folder), *options],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -259,6 +259,8 @@ class Between:
     #: From this write on, answers are kept back until `opened`; or the first requests are, as many as are sent at once.
     holds_from: int | None = None
     holds_requests: bool = False
+    #: How long each answer takes more than the target's own.
+    delay_seconds: float = 0.0
     holding: threading.Event = field(default_factory=threading.Event)
     opened: threading.Event = field(default_factory=threading.Event)
     #: What is said instead of asking the target: status, content type, body.
@@ -307,6 +309,7 @@ def between(target: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             if held and gate.holds_requests:
                 self._hold()
+            time.sleep(gate.delay_seconds)
             status, headers, content = self._ask(body)
             if held and not gate.holds_requests:
                 self._hold()

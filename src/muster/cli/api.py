@@ -12,9 +12,12 @@ import orjson
 from muster.cli.console import Failed
 from muster.model.exchange import ExchangeFailed, HttpRequest
 from muster.settings import parse_network
-from muster.transport.client import open_transport
+from muster.transport.client import HttpTransport
+from muster.transport.guard import AddressGuard
 
 _DEADLINE = timedelta(seconds=120)
+# The plan of a first cycle has a kilobyte for each person.
+_LIMIT_BYTES = 1 << 30
 
 
 class ApiError(Failed):
@@ -90,7 +93,7 @@ class HttpApi(Api):
     def __init__(self, url: str, token: str) -> None:
         # The operator names the installation, so its address needs no guard.
         everywhere = (parse_network("0.0.0.0/0"), parse_network("::/0"))
-        self._transport = open_transport(allowed=everywhere)
+        self._transport = HttpTransport(AddressGuard(allowed=everywhere), limit_bytes=_LIMIT_BYTES)
         self._url = url.rstrip("/")
         self._token = token
 
