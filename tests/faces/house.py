@@ -24,7 +24,7 @@ from muster.model.failures import CredentialsRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.notice import JobAudience, NotificationSettings
 from muster.model.roles import Role
-from muster.model.whatif import Transition, WhatIf, WhatIfLine
+from muster.model.whatif import OtherScope, Transition, WhatIf, WhatIfLine
 from muster.notifications.courier import Courier
 from muster.notifications.mail import Mailer
 from muster.notifications.office import Office
@@ -130,7 +130,7 @@ class House:
         self.uploads = KeptUploads()
         self.probed: list[str] = []
         self.examine: Callable[[str], Mapping[str, Any]] = lambda _: {}
-        self.tried: list[tuple[Any, bool | None, int]] = []
+        self.tried: list[tuple[Any, OtherScope, int]] = []
         self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
         self.exchange_code: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda _given: {}
@@ -212,8 +212,8 @@ class House:
         saved = self.stores.secrets.get(service_principal_id)
         return self.make_target(saved if credentials is None else credentials, self.probed)
 
-    def what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
-        self.tried.append((document, sync_all, limit))
+    def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int) -> WhatIf:
+        self.tried.append((document, scope, limit))
         line = WhatIfLine(transition=Transition.CHANGES, attribute="title", count=2, sentence="2 change title")
         return WhatIf(job_id=job_id, considered=3, affected=2, summary=(line,), objects=(), held=(), requests=2)
 

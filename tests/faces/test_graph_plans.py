@@ -24,6 +24,7 @@ from muster.model.job import (
 from muster.model.log import SkipReason
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.model.roles import Role
+from muster.model.whatif import OtherScope
 from muster.ports.cycles import Settlement
 
 HOUR = timedelta(hours=1)
@@ -194,9 +195,12 @@ def test_rules_that_are_not_saved_are_tried(house: House, job: Started) -> None:
     assert answer.status == 200, answer.text
     assert (answer.body["sentence"], answer.body["affected"], answer.body["requests"]) == ("2 change title", 2, 2)
     ((document, scope, limit),) = house.tried
-    assert (document["id"], scope, limit) == (job.id, None, 5)
+    assert (document["id"], scope, limit) == (job.id, OtherScope(), 5)
     assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}).status == 200
-    assert house.tried[-1] == (None, True, 1000)
+    assert house.tried[-1] == (None, OtherScope(sync_all=True), 1000)
+    others = {"transitiveGroups": True, "acceptsDefaultAccess": False}
+    assert house.call("POST", f"{job.path}/whatIf", others).status == 200
+    assert house.tried[-1] == (None, OtherScope(transitive=True, accepts_default_access=False), 1000)
     reader = house.token_for(Role.GLOBAL_READER)
     assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}, token=reader).status == 200
 
@@ -208,6 +212,7 @@ def test_rules_that_are_not_saved_are_tried(house: House, job: Started) -> None:
         ({"schema": []}, "schema takes"),
         ({"schema": {"synchronizationRules": []}}, ""),
         ({"syncAll": "yes"}, "true or false"),
+        ({"transitiveGroups": 1}, "true or false"),
         ({"syncAll": True, "top": -1}, "top takes"),
         ({"syncAll": True, "top": True}, "top takes"),
     ],

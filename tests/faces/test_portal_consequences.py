@@ -12,7 +12,7 @@ from muster.administration.refusals import RefusalKind, Refused
 from muster.model.directory import ObjectKind
 from muster.model.operation import AttributeChange, OperationKind, Verb
 from muster.model.roles import Role
-from muster.model.whatif import Affected, Transition, WhatIf, WhatIfLine
+from muster.model.whatif import Affected, OtherScope, Transition, WhatIf, WhatIfLine
 
 HOSTILE = "<script>alert('x')</script>\"'&"
 TITLE = {"type": "Constant", "constant": "Colleague", "target": "title", "flow": "Always"}
@@ -76,14 +76,24 @@ def test_another_scope_says_what_it_would_do_and_the_saved_one_says_nothing(
 ) -> None:
     path = f"/applications/{job.sp}/provisioning/scope"
     assert "get another title" in review(visit, path, scope="all").text
-    assert house.tried[0][:2] == (None, True)
+    assert house.tried[0][:2] == (None, OtherScope(sync_all=True))
     assert review(visit, path, scope="assigned").text == ""
+    assert len(house.tried) == 1
+    assert "get another title" in review(visit, path, scope="assigned", transitive="on").text
+    assert house.tried[1][:2] == (None, OtherScope(transitive=True))
+
+
+def test_default_access_says_what_it_would_do_before_it_entitles(house: House, visit: Visit, job: Started) -> None:
+    path = f"/applications/{job.sp}/properties/scope"
+    assert "get another title" in review(visit, path, default_access="on").text
+    assert house.tried[0][:2] == (None, OtherScope(accepts_default_access=True))
+    assert review(visit, path).text == ""
     assert len(house.tried) == 1
 
 
 def test_names_values_and_reasons_are_shown_as_text_and_what_is_secret_is_not(tmp_path: Any) -> None:
     class Telling(House):
-        def what_if(self, job_id: str, document: Any, sync_all: bool | None, limit: int) -> WhatIf:
+        def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int) -> WhatIf:
             changes = (
                 AttributeChange(verb=Verb.REPLACE, attribute="title", old=HOSTILE, new=HOSTILE),
                 AttributeChange(verb=Verb.REPLACE, attribute="password", old="hidden-1", new="hidden-2", redacted=True),

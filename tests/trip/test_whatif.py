@@ -16,18 +16,18 @@ from playing import APP, JOB, Trip
 from muster.bootstrap.house import House, open_house
 from muster.engine.whatif import compare_rules
 from muster.gallery.catalogue import find
-from muster.model.application import AppRoleAssignment, EnterpriseApplication
+from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication
 from muster.model.directory import ObjectKind
 from muster.model.failures import EngineFault
-from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
+from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob
 from muster.model.operation import OperationKind
 from muster.model.schema_document import read_schema
-from muster.model.whatif import Transition, WhatIf
+from muster.model.whatif import OtherScope, Transition, WhatIf
 from muster.planning.comparison import in_words
 from muster.planning.policy import RemovalThreshold
 from muster.planning.protection import Protections
 from muster.planning.rules import compile_rules
-from muster.ports.directory import ObjectWrite
+from muster.ports.directory import DirectoryQuery, ObjectWrite
 from muster.ports.target import Capabilities
 from muster.settings import load_settings
 from muster.targets.untouched import UntouchedTarget
@@ -208,9 +208,71 @@ def test_a_wider_scope_is_tried_without_credentials_and_leaves_every_row_as_it_w
     house: House, tmp_path: Path
 ) -> None:
     before = digest(tmp_path)
-    found = house.what_if(JOB, None, True, 10)
+    found = house.what_if(JOB, None, OtherScope(sync_all=True), 10)
     assert digest(tmp_path) == before
     assert in_words(found.summary) == "1 enters scope and is created"
     assert [one.source_name for one in found.objects] == ["bob"]
-    nothing = house.what_if(JOB, None, None, 10)
+    nothing = house.what_if(JOB, None, OtherScope(), 10)
     assert (in_words(nothing.summary), nothing.considered) == ("nothing changes", 1)
+
+
+def nested(house: House, name: str) -> None:
+    """Puts a person into a group within a group that is assigned."""
+    now = house.clock.now()
+
+    def group(called: str) -> str:
+        attributes = {"displayName": called, "securityEnabled": True}
+        write = ObjectWrite(kind=ObjectKind.GROUP, object_id=None, attributes=attributes, is_new=True)
+        (made,) = house.store.directory.write([write], now)
+        return made.object_id  # type: ignore[union-attr]  # it was written
+
+    outer, inner = group("Outer"), group("Inner")
+    (person,) = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER, search=name, limit=1)).objects
+    house.store.directory.change_members(outer, add=[inner], remove=[])
+    house.store.directory.change_members(inner, add=[person.object_id], remove=[])
+    role = next(each for each in house.store.applications.get(APP).app_roles if each.display_name == "User")  # type: ignore[union-attr]  # it was made
+    house.store.applications.assign(
+        [
+            AppRoleAssignment(
+                id="a-2",
+                service_principal_id=APP,
+                principal_id=outer,
+                principal_kind=ObjectKind.GROUP,
+                principal_display_name="Outer",
+                role_id=role.id,
+                created_at=now,
+            )
+        ]
+    )
+
+
+def test_groups_within_assigned_groups_are_tried_before_they_count(house: House, tmp_path: Path) -> None:
+    nested(house, "bob")
+    before = digest(tmp_path)
+    found = house.what_if(JOB, None, OtherScope(transitive=True), 10)
+    assert digest(tmp_path) == before
+    assert in_words(found.summary) == "1 enters scope and is created"
+    assert [one.source_name for one in found.objects] == ["bob"]
+    assert house.what_if(JOB, None, OtherScope(transitive=False), 10).affected == 0
+    house.store.jobs.set_settings(JOB, {TRANSITIVE_GROUPS_SETTING: "true"})
+    back = house.what_if(JOB, None, OtherScope(transitive=False), 10)
+    assert (in_words(back.summary), back.considered) == ("1 leaves scope and is not carried", 2)
+
+
+def test_default_access_is_tried_before_it_entitles(house: House) -> None:
+    (bob,) = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER, search="bob", limit=1)).objects
+    house.store.applications.assign(
+        [
+            AppRoleAssignment(
+                id="a-3",
+                service_principal_id=APP,
+                principal_id=bob.object_id,
+                principal_kind=ObjectKind.USER,
+                principal_display_name="bob",
+                role_id=DEFAULT_ACCESS,
+                created_at=house.clock.now(),
+            )
+        ]
+    )
+    found = house.what_if(JOB, None, OtherScope(accepts_default_access=True), 10)
+    assert in_words(found.summary) == "1 enters scope and is created"

@@ -27,7 +27,7 @@ from muster.model.job import SynchronizationJob
 from muster.model.roles import Permission
 from muster.model.schema_difference import SchemaDifference, find_differences
 from muster.model.schema_document import find_problems, read_schema
-from muster.model.whatif import WhatIf
+from muster.model.whatif import OtherScope, WhatIf
 from muster.planning.checks import find_mapping_problems
 from muster.planning.rules import compile_rules
 from muster.ports.applications import KeptVersion, SchemaVersion
@@ -40,6 +40,7 @@ DETAILS_LIMIT = 50
 NOTED_DIFFERENCES = 50
 # Objects that a what-if tells one by one; it counts all.
 WHAT_IF_OBJECTS = 1_000
+_SAVED_SCOPE = OtherScope()
 # One at a time in a process: it goes through everybody.
 _TRYING = threading.Lock()
 
@@ -117,7 +118,7 @@ def what_if(
     job_id: str,
     document: Mapping[str, Any] | None,
     *,
-    sync_all: bool | None = None,
+    scope: OtherScope = _SAVED_SCOPE,
     limit: int = WHAT_IF_OBJECTS,
 ) -> WhatIf:
     """Returns what other rules, or another scope, would change for whom. Nothing is saved, sent or asked.
@@ -129,8 +130,10 @@ def what_if(
     desk.require(Permission.READ_DIRECTORY)
     job = find_job(desk, service_principal_id, job_id)
     require_managed(desk, find_application(desk, job.service_principal_id))
-    if document is None and sync_all is None:
-        raise bad_request("Give other rules (schema), another scope (syncAll), or both.")
+    if document is None and scope.is_saved:
+        raise bad_request(
+            "Give other rules (schema), another scope (syncAll, transitiveGroups, acceptsDefaultAccess), or both."
+        )
     if document is not None:
         document = _checked(desk, job, document, desk.stores.jobs.schema(job.id).document)
     if not _TRYING.acquire(blocking=False):
@@ -141,7 +144,7 @@ def what_if(
             retry_after=timedelta(seconds=5),
         )
     try:
-        return desk.engine_room.what_if(job.id, document, sync_all, max(0, min(limit, WHAT_IF_OBJECTS)))
+        return desk.engine_room.what_if(job.id, document, scope, max(0, min(limit, WHAT_IF_OBJECTS)))
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
     finally:

@@ -19,7 +19,7 @@ from muster.bootstrap.rule_shelf import RuleShelf
 from muster.bootstrap.sources import SourceJobs
 from muster.bootstrap.tapping import make_tap
 from muster.bootstrap.uploads import FolderUploads, KeptUploads, SharedUploads
-from muster.bootstrap.views import view_of
+from muster.bootstrap.views import is_transitive, view_of, with_scope
 from muster.database.connection import Database, Synchronous, open_database
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
@@ -32,7 +32,7 @@ from muster.model.failures import SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
-from muster.model.whatif import WhatIf
+from muster.model.whatif import OtherScope, WhatIf
 from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
@@ -208,7 +208,7 @@ class House:
         everyone = self._directory_source(job, tuple(rules.kinds), sync_all=True, named_groups=rules.named_groups)
         return replace(parts, everyone=everyone)
 
-    def what_if(self, job_id: str, document: Mapping[str, Any] | None, sync_all: bool | None, limit: int) -> WhatIf:
+    def what_if(self, job_id: str, document: Mapping[str, Any] | None, scope: OtherScope, limit: int) -> WhatIf:
         """Returns what other rules, or another scope, would change. Writes nothing, asks nobody. Raises: JobFailure."""
         job = self._job(job_id)
         application = self._application(job.service_principal_id)
@@ -216,7 +216,7 @@ class House:
         _, rules, _ = self.rules.compile(kept)
         others = rules if document is None else self.rules.compile(read_schema(document))[1]
         saved = self.store.secrets.get(application.service_principal_id).get(SecretKey.SYNC_ALL, "").lower() == "true"
-        wanted = saved if sync_all is None else sync_all
+        wanted = saved if scope.sync_all is None else scope.sync_all
         page = self._page(application)
         if page.is_source:
             return compare_rules(
@@ -230,14 +230,21 @@ class House:
         # Whoever is in scope under either.
         kinds = tuple(dict.fromkeys((*rules.kinds, *others.kinds)))
         named = tuple(sorted({*rules.named_groups, *others.named_groups}))
-        source = self._directory_source(job, kinds, sync_all=saved or wanted, named_groups=named)
+        widest = saved or wanted
+        other_job, other_application = with_scope(job, application, scope)
+        source = self._directory_source(job, kinds, sync_all=widest, named_groups=named)
+        other_source = source
+        if other_job is not job:
+            other_source = self._directory_source(other_job, kinds, sync_all=widest, named_groups=named)
         dialect = overlay(page.dialect, application.dialect)
         target = UntouchedTarget(
             Capabilities(members_per_request=dialect.members_per_request, can_delete=dialect.can_delete)
         )
         before = self._outbound(job, application, rules, source, target, sync_all=saved)
-        after = self._outbound(job, application, others, source, target, sync_all=wanted)
-        return compare_rules(before, after, self.engine_stores(), self.clock, self.ids, limit=limit)
+        after = self._outbound(other_job, other_application, others, other_source, target, sync_all=wanted)
+        widest_source = source if is_transitive(job) else other_source
+        stores = self.engine_stores()
+        return compare_rules(before, after, stores, self.clock, self.ids, limit=limit, source=widest_source)
 
     def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> Target:
         """Returns the target of an application with given or saved credentials. Raises: JobFailure."""

@@ -4,7 +4,7 @@ Who is linked is compared with what the target last confirmed; who is not counts
 the target, and a company of any size passes page by page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from muster.engine.decide import Decider
 from muster.engine.gate import population_of, removals_lately
@@ -16,6 +16,7 @@ from muster.model.whatif import Affected, WhatIf
 from muster.planning.comparison import Decided, Summary, compare
 from muster.planning.plan import requests_needed
 from muster.planning.policy import RemovalKind, count_removals, removal_verdicts
+from muster.ports.source import Source
 from muster.ports.world import Clock, Ids
 
 PAGE = 500
@@ -47,9 +48,21 @@ class LinkedOnly:
 
 
 def compare_rules(
-    before: JobParts, after: JobParts, stores: EngineStores, clock: Clock, ids: Ids, *, limit: int
+    before: JobParts,
+    after: JobParts,
+    stores: EngineStores,
+    clock: Clock,
+    ids: Ids,
+    *,
+    limit: int,
+    source: Source | None = None,
 ) -> WhatIf:
-    """Returns what the rules of `after` would change; both read the same source. `limit`: objects told one by one."""
+    """Returns what the rules of `after` would change. `limit`: objects told one by one.
+
+    `source`: the wider one of both parts' sources, which gives everything that the other gives, in the same order;
+    None: both have the same.
+    """
+    widest = source or after.source
     finder = LinkedOnly(stores, before.job.id)
     old, new = (Decider(parts, stores, finder, clock, ids) for parts in (before, after))
     trial = _Trial(old, new, _thought(before, clock, ids))
@@ -59,10 +72,12 @@ def compare_rules(
     size = after.target.capabilities.members_per_request
     for kind in dict.fromkeys((*before.rules.kinds, *after.rules.kinds)):
         position: str | None = None
+        both = [_Beside(parts.source, widest, kind) for parts in (before, after)]
         while True:
-            page = after.source.read(kind, None, position, PAGE)
+            page = widest.read(kind, None, position, PAGE)
             considered += len(page.changes)
-            for found, operation in trial.compare(kind, page.changes, before, after):
+            seen, otherwise = (each.of(page.changes) for each in both)
+            for found, operation in trial.compare(kind, seen, otherwise, before, after):
                 summary.add(found)
                 affected += 1
                 if len(told) < limit:
@@ -88,6 +103,37 @@ def compare_rules(
     )
 
 
+class _Beside:
+    """Goes through a source beside a wider one: both give their objects in the same order."""
+
+    def __init__(self, source: Source, widest: Source, kind: ObjectKind) -> None:
+        self._rest = None if source is widest else _every(source, kind)
+        self._next = None if self._rest is None else next(self._rest, None)
+
+    def of(self, changes: Sequence[Change]) -> Sequence[Change | None]:
+        """Returns what this source says of the objects of the wider one's page; None of whom it does not give."""
+        if self._rest is None:
+            return changes
+        found: list[Change | None] = []
+        for change in changes:
+            if self._next is not None and self._next.source_id == change.source_id:
+                found.append(self._next)
+                self._next = next(self._rest, None)
+            else:
+                found.append(None)
+        return found
+
+
+def _every(source: Source, kind: ObjectKind) -> Iterator[Change]:
+    position: str | None = None
+    while True:
+        page = source.read(kind, None, position, PAGE)
+        yield from page.changes
+        position = page.next_after
+        if position is None:
+            return
+
+
 class _Trial:
     """Decides under both sets of rules."""
 
@@ -97,11 +143,16 @@ class _Trial:
         self._cycle = cycle
 
     def compare(
-        self, kind: ObjectKind, changes: Sequence[Change], before: JobParts, after: JobParts
+        self,
+        kind: ObjectKind,
+        seen: Sequence[Change | None],
+        otherwise: Sequence[Change | None],
+        before: JobParts,
+        after: JobParts,
     ) -> list[tuple[Affected, Operation | None]]:
         """Returns those of a page that are affected, each with what the other rules would do."""
-        old = self._decided(self._before, kind, changes) if kind in before.rules.kinds else [None] * len(changes)
-        new = self._decided(self._after, kind, changes) if kind in after.rules.kinds else [None] * len(changes)
+        old = self._decided(self._before, kind, seen) if kind in before.rules.kinds else [None] * len(seen)
+        new = self._decided(self._after, kind, otherwise) if kind in after.rules.kinds else [None] * len(seen)
         found = []
         for one, other in zip(old, new, strict=True):
             affected = compare(one, other)
@@ -109,9 +160,12 @@ class _Trial:
                 found.append((affected, None if other is None else other.operation))
         return found
 
-    def _decided(self, decider: Decider, kind: ObjectKind, changes: Sequence[Change]) -> Sequence[Decided | None]:
-        decisions = decider.decide(self._cycle, kind, changes)
-        return [Decided(intent=each.intent, operation=each.operation) for each in decisions]
+    def _decided(
+        self, decider: Decider, kind: ObjectKind, changes: Sequence[Change | None]
+    ) -> Sequence[Decided | None]:
+        decisions = iter(decider.decide(self._cycle, kind, [change for change in changes if change is not None]))
+        made = (None if change is None else next(decisions) for change in changes)
+        return [None if each is None else Decided(intent=each.intent, operation=each.operation) for each in made]
 
 
 def _thought(parts: JobParts, clock: Clock, ids: Ids) -> Cycle:

@@ -19,6 +19,21 @@ class Transition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherScope:
+    """Other settings that say who is in scope; None: as saved."""
+
+    sync_all: bool | None = None
+    # Members of groups within assigned groups count too.
+    transitive: bool | None = None
+    accepts_default_access: bool | None = None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing is set otherwise."""
+        return self.sync_all is self.transitive is self.accepts_default_access is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Affected:
     """One object that the other rules treat otherwise; `changes` lead from the values under the saved rules."""
 

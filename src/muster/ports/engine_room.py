@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from muster.model.certificates import PresentedCertificate
-from muster.model.whatif import WhatIf
+from muster.model.whatif import OtherScope, WhatIf
 from muster.ports.target import Target
 
 
@@ -32,8 +32,8 @@ class EngineRoom(Protocol):
         """Returns why somebody, by id or principal name, is in or out, and why each value. Empty: nobody is it."""
         ...
 
-    def what_if(self, job_id: str, document: Mapping[str, Any] | None, sync_all: bool | None, limit: int) -> WhatIf:
-        """Returns what other rules (None: the saved ones) and another scope (likewise) would change.
+    def what_if(self, job_id: str, document: Mapping[str, Any] | None, scope: OtherScope, limit: int) -> WhatIf:
+        """Returns what other rules (None: the saved ones) and another scope would change.
 
         `limit`: how many objects are told one by one.
         """

@@ -14,7 +14,7 @@ from muster.administration.rules import what_if
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.configuration import Application, Configuration, Job
 from muster.model.schema_difference import find_differences
-from muster.model.whatif import WhatIf
+from muster.model.whatif import OtherScope, WhatIf
 
 SHOWN_OBJECTS = 50
 
@@ -89,7 +89,6 @@ def _of_application(desk: Desk, application: EnterpriseApplication, wanted: Appl
             if not find_differences(current, with_group_ids(desk, document, current)[0]):
                 document = None
         if document is not None or scope is not None:
-            found = what_if(
-                desk, application.service_principal_id, job.id, document, sync_all=scope, limit=SHOWN_OBJECTS
-            )
+            other = OtherScope(sync_all=scope)
+            found = what_if(desk, application.service_principal_id, job.id, document, scope=other, limit=SHOWN_OBJECTS)
             yield Consequence(application=wanted.name, what_if=found)

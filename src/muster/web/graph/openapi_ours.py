@@ -155,7 +155,15 @@ OURS: dict[str, Schema] = {
             "failedWaiting": whole({"count": COUNT, "nextAttemptDateTime": MAYBE_INSTANT}),
         }
     ),
-    "whatIfWanted": thing({"schema": {"type": "object"}, "syncAll": FLAG, "top": COUNT}),
+    "whatIfWanted": thing(
+        {
+            "schema": {"type": "object"},
+            "syncAll": FLAG,
+            "transitiveGroups": FLAG,
+            "acceptsDefaultAccess": FLAG,
+            "top": COUNT,
+        }
+    ),
     "whatIf": whole(_WHAT_IF),
     "explanation": thing(
         {

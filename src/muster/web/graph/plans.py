@@ -3,6 +3,7 @@
 from muster.administration import explaining, jobs, rules, work
 from muster.administration.refusals import bad_request
 from muster.model.job import CycleKind
+from muster.model.whatif import OtherScope
 from muster.ports.administration import Work
 from muster.web.graph import render_jobs
 from muster.web.graph.applications import application_of
@@ -40,15 +41,22 @@ def apply_plan(call: Call) -> Answer:
 
 
 def what_if(call: Call) -> Answer:
-    """POST …/jobs/{job}/whatIf: {"schema": {…}, "syncAll": true, "top": 100}; what would change, nothing is written."""
+    """POST …/jobs/{job}/whatIf: {"schema": {…}, "syncAll": true, "top": 100}; what would change, nothing is written.
+
+    Also `transitiveGroups` and `acceptsDefaultAccess`, the other settings that say who is in scope.
+    """
     sp, fields = application_of(call).service_principal_id, call.fields()
     document, top = fields.get("schema"), fields.get("top", rules.WHAT_IF_OBJECTS)
     if document is not None and not isinstance(document, dict):
         raise bad_request("schema takes a synchronization schema, as GET …/schema gives it.")
     if not isinstance(top, int) or isinstance(top, bool) or top < 0:
         raise bad_request("top takes a whole number from 0: how many objects are told one by one.")
-    scope = flag_of(fields, "syncAll")
-    found = rules.what_if(call.desk, sp, call.parts["job"], document, sync_all=scope, limit=top)
+    scope = OtherScope(
+        sync_all=flag_of(fields, "syncAll"),
+        transitive=flag_of(fields, "transitiveGroups"),
+        accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
+    )
+    found = rules.what_if(call.desk, sp, call.parts["job"], document, scope=scope, limit=top)
     return Answer(document=render_jobs.what_if(found))
 
 

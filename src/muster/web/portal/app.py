@@ -143,6 +143,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/single-sign-on/openid-connect/secrets", "change_openid_secrets", openid_sign_on.change_secrets),
     (f"{_APP}/single-sign-on/certificates", "change_certificates", single_sign_on.change_certificates),
     (f"{_APP}/single-sign-on/test", "test_sign_on", single_sign_on.test_sign_on),
+    (f"{_APP}/properties/scope", "try_default_access", properties.try_default_access),
     (f"{_APP}/remove", "remove_application", properties.remove),
     (f"{_APP}/owners", "change_owners", properties.change_owners),
     (f"{_APP}/roles/<role_id>", "save_role", properties.save_role),

@@ -8,13 +8,14 @@ import flask
 from muster.administration import rules
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.operation import OperationKind
-from muster.model.whatif import Transition, WhatIf
+from muster.model.whatif import OtherScope, Transition, WhatIf
 from muster.ui.language import gettext, marked, ngettext, number_text
 from muster.web.portal.paths import desk
 from muster.web.portal.plans import KINDS
 from muster.web.portal.shelves import Shelf
 
 SHOWN = 25
+SAVED = OtherScope()
 
 TRANSITIONS = {
     Transition.ENTERS_SCOPE: (marked("Enters scope"), "good"),
@@ -38,12 +39,12 @@ def are_asked() -> bool:
     return flask.request.form.get("do") == "review"
 
 
-def consequences(found: Shelf, document: Mapping[str, Any] | None, *, sync_all: bool | None = None) -> str:
+def consequences(found: Shelf, document: Mapping[str, Any] | None, scope: OtherScope = SAVED) -> str:
     """Returns the part of a page that says what would change for whom; nothing is saved."""
     made: WhatIf | None = None
     refusal: Refused | None = None
     try:
-        made = rules.what_if(desk(), found.sp, found.job.id, document, sync_all=sync_all, limit=SHOWN)
+        made = rules.what_if(desk(), found.sp, found.job.id, document, scope=scope, limit=SHOWN)
     except Refused as refused:
         refusal = refused
     return refused_consequences(found, refusal) if refusal is not None else _show(found, made)

@@ -9,7 +9,9 @@ from muster.administration import applications as registry
 from muster.administration import manifest, owners, people
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.application import AppRole
+from muster.model.whatif import OtherScope
 from muster.ui.language import gettext
+from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked
 from muster.web.portal.paths import address, desk
 from muster.web.portal.shelves import Shelf, find_shelf, show
@@ -44,6 +46,15 @@ def save_properties(sp: str) -> Any:
     except Refused as refused:
         return show_properties(sp, refused), 400
     return done(found.to("properties"), "unchanged" if after == found.application else "saved")
+
+
+def try_default_access(sp: str) -> Any:
+    """POST /applications/<sp>/properties/scope: what it would change if Default Access entitled, or no longer did."""
+    found = find_shelf(sp)
+    entitles = is_ticked("default_access")
+    if entitles is found.application.accepts_default_access:
+        return ""
+    return consequences(found, None, OtherScope(accepts_default_access=entitles))
 
 
 def remove(sp: str) -> Any:

@@ -13,6 +13,7 @@ from muster.administration.refusals import Refused, bad_request
 from muster.model.application import SecretKey
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState
 from muster.model.roles import Permission
+from muster.model.whatif import OtherScope
 from muster.ui.language import gettext, marked
 from muster.web.portal.consequences import consequences
 from muster.web.portal.credentials import (
@@ -110,10 +111,15 @@ def examine(sp: str) -> Any:
 
 
 def try_scope(sp: str) -> Any:
-    """POST /applications/<sp>/provisioning/scope: what another scope would change, below its field."""
+    """POST /applications/<sp>/provisioning/scope: what other settings of the scope would change, below its fields."""
     found = find_shelf(sp)
-    is_all = chosen("scope", SCOPES) == "all"
-    return consequences(found, None, sync_all=is_all) if is_all != (_saved(found).scope == "all") else ""
+    saved = _saved(found)
+    is_all, transitive = chosen("scope", SCOPES) == "all", "transitive" in flask.request.form
+    scope = OtherScope(
+        sync_all=None if is_all is (saved.scope == "all") else is_all,
+        transitive=None if transitive is saved.transitive else transitive,
+    )
+    return "" if scope.is_saved else consequences(found, None, scope)
 
 
 # ---------------------------------------------------------------- saving
