@@ -271,6 +271,27 @@ def a_leaver_is_switched_off_within_a_minute(company: Company) -> None:
     assert eventually(is_off)
 
 
+def a_cycle_is_taken_back_by_a_plan_that_is_read_first(company: Company) -> None:
+    portal, console = company.portal, company.console
+    portal.go(company.app)
+    portal.see("td.who a", "Initial cycle")
+    portal.click("td.who a", "Initial cycle")
+    portal.press("Roll back")
+    portal.see("h1", "8x8")
+    portal.see("dt", "Takes back")
+    checked(portal)
+    portal.press("Apply this plan", within=".head-actions")
+    portal.accept()
+    # Whom the cycle created is switched off again; provisioning is paused, so that it is not done once more.
+    portal.see(".tag", "Paused")
+
+    def are_off() -> bool:
+        console.go("/customers/Lantaarn/users")
+        return console.all("main")[0].text.count("Inactive") >= 3
+
+    assert eventually(are_off)
+
+
 def test_the_whole_tutorial_through_both_parties_pages(company: Company) -> None:
     the_console_gives_url_and_token(company)
     people_come_from_a_file_that_is_looked_at_first(company)
@@ -325,6 +346,15 @@ PAGES = (
     "{app}/single-sign-on",
     "{app}/single-sign-on/openid-connect",
     "/users",
+    "{app}/single-sign-on",
+    "{app}/mappings/0/attributes/title",
+    "{app}/mappings/versions/1",
+    "/account",
+    "/sources",
+    "/sources/new",
+    "/sources/new/ldap",
+    "/sources/new/folder",
+    "/sign-ins",
     "/users/new",
     "/users?state=deleted",
     "/groups",
@@ -391,6 +421,61 @@ def test_every_page_of_the_console_is_accessible_and_fits_in_both_themes(
     console.size(1280, 900)
     console.scheme("light")
     assert wrong == {}
+
+
+# Keeps what moves by itself, as the browser sees it; what follows a key or a click does not count.
+_WATCH_SHIFTS = """
+    window.moved = [];
+    new PerformanceObserver(list => {
+        for (const each of list.getEntries()) if (!each.hadRecentInput) window.moved.push([each.value,
+            each.sources.map(({node}) => node && (node.outerHTML || node.textContent).slice(0, 120))]);
+    }).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.mark.parametrize("page", ["/", "{app}", "{app}/plans", "{app}/logs"])
+def test_nothing_moves_while_a_page_asks_for_news(company: Company, page: str) -> None:
+    portal = company.portal
+    portal.go(page.format(app=company.app))
+    portal.driver.execute_script(_WATCH_SHIFTS)
+    asked = (
+        "return performance.getEntriesByType('resource').filter(each => each.initiatorType === 'xmlhttprequest').length"
+    )
+    if portal.all("[data-live]"):
+        before = portal.driver.execute_script(asked)
+        assert eventually(lambda: portal.driver.execute_script(asked) >= before + 3)
+    assert portal.driver.execute_script("return window.moved") == []
+
+
+def test_the_tabulator_goes_through_a_form_from_top_to_bottom(company: Company) -> None:
+    portal = company.portal
+    portal.go(f"{company.app}/provisioning")
+    portal.driver.execute_script("document.getElementById('main').focus()")
+    places: list[tuple[str, int]] = []
+    for _ in range(60):
+        portal.driver.switch_to.active_element.send_keys(Keys.TAB)
+        here = portal.driver.switch_to.active_element
+        name = str(here.get_attribute("name") or here.text)
+        if name == "Save":
+            break
+        if here.get_attribute("name"):
+            places.append((name, here.location["y"]))
+    names = [name for name, _ in places]
+    assert names.index("url") < names.index("email") < names.index("threshold") < names.index("scope")
+    assert names.index("scope") < names.index("transitive") < names.index("status")
+    heights = [height for _, height in places]
+    assert heights == sorted(heights)
+
+
+def test_a_key_lists_the_keys_and_two_lead_to_a_place(company: Company) -> None:
+    portal = company.portal
+    portal.go("/")
+    portal.all("body")[0].send_keys("?")
+    portal.see("#keys", "Next and previous line")
+    assert portal.violations() == []
+    portal.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    portal.all("body")[0].send_keys("gu")
+    assert eventually(lambda: portal.driver.current_url.endswith("/users"))
 
 
 def test_the_palette_leads_to_a_person_by_keys_alone(company: Company) -> None:

@@ -64,6 +64,24 @@ def test_an_empty_plan_says_that_failed_objects_wait(house: House, job: Started,
     assert "Every account is as the rules want it." not in page
 
 
+def test_each_total_of_a_plan_leads_to_what_it_counts(house: House, held: Started, visit: Visit) -> None:
+    plan = keep_plan(house, held)
+    path = f"/applications/{held.sp}/plans/{plan.id}"
+    page = visit.text(path)
+    kinds = {each.kind.value for each in plan.operations}
+    assert '<div class="figure"' not in page
+    for kind in kinds:
+        to = f"{path}?kind={kind}"
+        assert f'href="{to}"' in page
+        shown = visit.text(to)
+        names = {each.source_name for each in plan.operations if each.kind.value == kind}
+        others = {each.source_name for each in plan.operations} - names
+        assert all(name in shown for name in names)
+        assert not any(f"<bdi>{name}</bdi></b></span>" in shown for name in others)
+        assert f'href="{path}" aria-current="true"' in shown
+    assert visit.get(f"{path}?kind=nothing").status_code == 400
+
+
 def test_what_is_held_is_decided_by_cause_and_one_by_one(house: House, held: Started, visit: Visit) -> None:
     path = f"/applications/{held.sp}/held"
     page = visit.text(path)

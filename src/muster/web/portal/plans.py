@@ -17,7 +17,7 @@ from muster.ports.administration import WorkKind
 from muster.ui.frame import is_fragment_wanted, live
 from muster.ui.language import gettext, marked, ngettext
 from muster.web.portal.forms import chosen, done, field, fields
-from muster.web.portal.paths import desk, place, text
+from muster.web.portal.paths import choice, desk, place, text
 from muster.web.portal.shelves import find_shelf, show
 
 ROWS = 20
@@ -110,8 +110,12 @@ def show_plan(sp: str, plan_id: str) -> Any:
     """GET /applications/<sp>/plans/<plan_id>"""
     found = find_shelf(sp)
     plan = work.find_plan(desk(), found.sp, found.job.id, plan_id)
-    cause = text("cause")
-    groups = [group for group in _groups(plan) if cause in (None, f"{group.kind.value} {group.key}")]
+    cause, kind = text("cause"), choice("kind", [each.value for each in KINDS])
+    groups = [
+        group
+        for group in _groups(plan, with_skips=kind == OperationKind.SKIP.value)
+        if cause in (None, f"{group.kind.value} {group.key}") and kind in (None, group.kind.value)
+    ]
     return show(
         "plans/plan.html",
         found,
@@ -120,7 +124,8 @@ def show_plan(sp: str, plan_id: str) -> Any:
         failed=work.failed_that_wait(desk(), plan),
         groups=groups,
         cause=cause,
-        limit=SHOWN if cause is None else SHOWN_ALONE,
+        kind=kind,
+        limit=SHOWN if cause is kind is None else SHOWN_ALONE,
         kinds=KINDS,
         codes=CODES,
         totals=[(kind, count) for kind, count in _totals(plan) if count],
@@ -189,11 +194,11 @@ def decide(sp: str) -> Any:
     return done(found.to("held"), "approved" if verdict == "approve" else "rejected")
 
 
-def _groups(plan: Plan) -> list[Group]:
+def _groups(plan: Plan, *, with_skips: bool) -> list[Group]:
     """The operations that do something, by kind and cause: the largest groups first, removals before all."""
     gathered: dict[tuple[OperationKind, str], list[Operation]] = defaultdict(list)
     for operation in plan.operations:
-        if operation.kind is not OperationKind.SKIP:
+        if with_skips or operation.kind is not OperationKind.SKIP:
             cause = operation.cause
             gathered[operation.kind, operation.reason if cause is None else cause.key].append(operation)
     groups = [
