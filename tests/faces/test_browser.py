@@ -276,7 +276,7 @@ def a_cycle_is_taken_back_by_a_plan_that_is_read_first(company: Company) -> None
     portal.go(company.app)
     portal.see("td.who a", "Initial cycle")
     portal.click("td.who a", "Initial cycle")
-    portal.press("Roll back")
+    portal.press("Show what would be taken back")
     portal.see("h1", "8x8")
     portal.see("dt", "Takes back")
     checked(portal)
