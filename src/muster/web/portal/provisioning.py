@@ -8,7 +8,7 @@ from typing import Any
 
 import flask
 
-from muster.administration import credentials, dialects, jobs
+from muster.administration import credentials, dialects, jobs, mapping_edits
 from muster.administration.refusals import Refused, bad_request
 from muster.model.application import SecretKey
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState
@@ -202,6 +202,7 @@ def _form(found: Shelf, settings: Settings, refusal: Refused | None = None) -> s
         found,
         settings=settings,
         scopes=SCOPES,
+        mappings=() if found.status is None else mapping_edits.object_mappings(desk(), found.sp, found.job.id),
         way=saved if refusal is None else given_form(saved),
         ways=KINDS,
         client_ways=CLIENT_WAYS,
