@@ -64,6 +64,10 @@ def in_dutch(sentence: str) -> str:
             "“150%” is no share: write a number from 0% to 100%.",
             "“150%” is geen aandeel: schrijf een getal van 0% tot 100%.",
         ),
+        (
+            "Ada is active and assigned as a member of User with the role User.",
+            "Ada is actief en toegewezen (als lid van User) met de rol User.",
+        ),
         ("Add API token", "API-token toegevoegd"),
         ("Nobody has translated this yet.", "Nobody has translated this yet."),
         ("", ""),

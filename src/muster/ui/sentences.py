@@ -21,7 +21,18 @@ _PLACE = re.compile(r"%\((\w+)\)s")
 _DEPTH = 3
 # What stands in these places is somebody's name, never a sentence.
 _NAMES = frozenset(
-    {"name", "display_name", "source_name", "principal_display_name", "group", "role", "target", "system"}
+    {
+        "name",
+        "display_name",
+        "principal_display_name",
+        "role_display_name",
+        "source_name",
+        "target_name",
+        "group",
+        "role",
+        "target",
+        "system",
+    }
 )
 
 # Put together from parts by the code, so that they cannot be gathered from it.
