@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from played_configuration_manager import PlayedCustomer, configuration_manager
 from played_installation import PlayedService, service
 from played_ldap import PASSWORD, PEOPLE, READER, SKIP, find_slapd, person, played_slapd
@@ -37,8 +39,11 @@ def main() -> None:
         customer = manager.customer("bench")
         connection = {"Server": server.url, "Encryption": "none", "UserName": READER, "Password": PASSWORD}
         job = _add(running, "ldap", {**connection, "UserBase": PEOPLE})
+        before = _processor_seconds(running)
         seconds = _timed(lambda: running.api.call("POST", f"{job}/start"), lambda: _in_directory(running) >= people)
+        used = (_processor_seconds(running) - before) / people
         print(f"into the directory   {people:>7,} people in {seconds:6.1f} s: {people / seconds:,.0f} a second")
+        print(f"                     {used * 1e6:.0f} µs of processor time each, by all processes of the service")
         target = {"BaseAddress": customer.url, "SecretToken": customer.token, "SyncAll": "true"}
         job = _add(running, "scim", target)
         seconds = _timed(lambda: running.api.call("POST", f"{job}/start"), lambda: _at_target(customer) >= people, 0.5)
@@ -56,6 +61,12 @@ def main() -> None:
             lambda: server.delete(f"uid=u9,{PEOPLE}"), lambda: _user(customer, "u9").get("active") is not True
         )
         print(f"one who leaves       disabled at the target after {seconds:.2f} s")
+
+
+def _processor_seconds(running: PlayedService) -> float:
+    supervisor = psutil.Process(running.popen.pid)
+    times = [process.cpu_times() for process in (supervisor, *supervisor.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def _add(running: PlayedService, template: str, secrets: dict[str, str]) -> str:

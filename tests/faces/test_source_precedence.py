@@ -73,7 +73,8 @@ def test_provenance_names_the_source_of_each_value(two: Two) -> None:
     assert (sources["department"], sources["mobile"], sources["mail"]) == ("HR", "IT", "HR")
     assert "jobTitle" not in sources
     since = {each["attribute"]: each["sinceDateTime"] for each in shown}
-    assert since["department"] and since["mobile"] and since["mail"]
+    # A name that both give, and that stood when the other came, is dated, too.
+    assert since["department"] and since["mobile"] and since["mail"] and since["displayName"]
     before = since["department"], since["mobile"]
     two.it.put("02.csv", HEAD + "".join(row(number, "IT says", "+31 8") for number in range(1, 9)))
     two.run()

@@ -17,6 +17,7 @@ from muster.ports.directory import DirectoryQuery
 
 OPERATIONS_LIMIT = 50
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 # Ours <- SCIM's, as a path; of lists the first value of the type.
@@ -70,11 +71,20 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
 
 
 def _operations(document: Mapping[str, Any]) -> Sequence[Any]:
-    if BULK_REQUEST not in (document.get("schemas") or ()):
+    schemas = document.get("schemas")
+    if not isinstance(schemas, list) or BULK_REQUEST not in schemas:
         raise bad_request(f"The body must be a SCIM bulk request: schemas holds {BULK_REQUEST}.")
     operations = document.get("Operations")
     if not isinstance(operations, list) or not 1 <= len(operations) <= OPERATIONS_LIMIT:
         raise bad_request(f"Operations takes a list of 1 to {OPERATIONS_LIMIT} operations.")
+    seen: dict[str, int] = {}
+    for number, operation in enumerate(operations, 1):
+        # Lenient: one without a bulkId is taken, as nothing refers to it.
+        bulk_id = operation.get("bulkId") if isinstance(operation, Mapping) else None
+        if bulk_id is not None and not isinstance(bulk_id, str):
+            raise bad_request(f"Operation {number}: bulkId must be a text.")
+        if bulk_id is not None and seen.setdefault(bulk_id, number) != number:
+            raise bad_request(f"Operation {number}: operation {seen[bulk_id]} has the bulkId “{bulk_id[:60]}”, too.")
     return operations
 
 
@@ -88,6 +98,14 @@ def _person(number: int, operation: Any) -> dict[str, Any]:
     data = operation.get("data")
     if not isinstance(data, Mapping):
         raise bad_request(f"Operation {number}: data must be a user.")
+    schemas = data.get("schemas")
+    # Lenient: data that names no schema is a user's, as the path says.
+    if schemas is not None and not (isinstance(schemas, list) and USER in schemas):
+        raise bad_request(f"Operation {number}: schemas of the data must hold {USER}.")
+    for name in dict.fromkeys(place[0] for place in _TYPED.values()):
+        values = data.get(name)
+        if values is not None and not (isinstance(values, list) and all(isinstance(each, Mapping) for each in values)):
+            raise bad_request(f"Operation {number}: {name} must be a list of objects with value and type.")
     row = {name: _at(data, path) for name, path in _PLAIN.items()}
     row |= {name: _typed(data, *place) for name, place in _TYPED.items()}
     if row["employeeId"] is None:

@@ -29,7 +29,8 @@ class Origin:
     source_id: str
     service_principal_id: str | None = None
     job_id: str | None = None
-    # When the source last changed the value; None: longer ago than the log goes back, or who asks may not read it.
+    # When the source last changed the value, or took it up as it was; None: longer ago than the log goes back, or who
+    # asks may not read it.
     since: datetime | None = None
 
 
@@ -75,6 +76,7 @@ def dated_origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
     """Returns the origins with since when each value stands, as far as the logs of sources tell. Raises: Refused."""
     shown = dict(origins(desk, found))
     changed: dict[tuple[str, str], Mapping[str, datetime]] = {}
+    first: dict[tuple[str, str], datetime | None] = {}
     for attribute, origin in shown.items():
         sp, job_id = origin.service_principal_id, origin.job_id
         if sp is None or job_id is None or not desk.caller.may_on(Permission.READ_LOGS, sp):
@@ -82,8 +84,12 @@ def dated_origins(desk: Desk, found: DirectoryObject) -> Mapping[str, Origin]:
         place = job_id, origin.source_id
         if place not in changed:
             query = LogQuery(job_id=job_id, source_id=origin.source_id, limit=_LOOKED_BACK)
-            changed[place] = last_changes(desk.stores.log.search(query)[0])
-        shown[attribute] = replace(origin, since=changed[place].get(attribute))
+            entries, more = desk.stores.log.search(query)
+            done = [entry.at for entry in entries if entry.status is LogStatus.SUCCESS]
+            changed[place] = last_changes(entries)
+            # What was never changed was so when the source was first linked, if the log has that.
+            first[place] = done[-1] if done and more is None else None
+        shown[attribute] = replace(origin, since=changed[place].get(attribute, first[place]))
     return shown
 
 
