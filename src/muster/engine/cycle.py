@@ -244,13 +244,14 @@ class CycleEngine:
         if kind not in run.parts.rules.kinds:
             run.commit(run.move(phase=_NEXT[run.cycle.phase]))
             return
-        page = run.parts.source.read(kind, _window(run.cycle), run.cycle.position, PAGE)
+        page = run.parts.source.read(kind, _window(run.cycle), run.cycle.position, PAGE * run.pages_at_once)
         if page.next_after is None:
             place = run.move(phase=_NEXT[run.cycle.phase])
         else:
             place = run.move(position=page.next_after)
         complete = place.complete and run.parts.source.is_complete()
         decisions = run.decider.decide(run.cycle, kind, page.changes)
+        run.fit_pages()
         problems = [run.journal.problem(sentence, kind, run.cycle) for sentence in page.problems]
         is_shared = self._sharing is not None and is_shareable(run.cycle, run.parts) and self._sharing.others_live()
         place = replace(place, complete=complete)

@@ -55,6 +55,8 @@ class Run:
         self.sender = Sender(parts, self._pool, clock)
         # Removals may be many: they wait in the store alone.
         self._outbox = Outbox(stores.cycles, cycle.id, kept=(URGENT_WAVE, MAIN_WAVE), is_new=is_new)
+        # How many pages of the source are read as one, and how many requests had been made before the last was sent.
+        self.pages_at_once, self._asked = 1, parts.target.requests_made()
         # How many the next batch holds.
         self.batch = FIRST_BATCH
         # The end of the feed before what waits was decided, or earlier.
@@ -100,6 +102,11 @@ class Run:
         What fails leaves nothing behind: nothing need be staged before, and nothing is looked up after.
         """
         return nullcontext() if self.parts.together is None else self.parts.together()
+
+    def fit_pages(self) -> None:
+        """Half the commits as long as the target is neither asked nor sent anything; else a leaver waits for a page."""
+        asked, self._asked = self._asked, self.parts.target.requests_made()
+        self.pages_at_once = 2 if asked == self._asked else 1
 
     # ------------------------------------------------------------ staging
 
