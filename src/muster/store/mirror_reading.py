@@ -78,9 +78,11 @@ def changes_of(connection: Connection, job_key: int, rows: Sequence[Row[Any]]) -
 def _as_given(
     source_id: str, spoken: Sequence[str], held: Mapping[str, Sequence[str]]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Returns what an entry speaks of; groups among members stand apart. Nobody is a member of itself."""
-    names = (*spoken, MEMBER_GROUPS) if MEMBER_GROUPS in held else spoken
-    return {name: tuple(each for each in dict.fromkeys(held.get(name, ())) if each != source_id) for name in names}
+    """Returns what an entry speaks of; groups among members stand apart, and no group is within itself."""
+    given = {name: tuple(dict.fromkeys(held.get(name, ()))) for name in spoken}
+    if MEMBER_GROUPS in held:
+        given[MEMBER_GROUPS] = tuple(each for each in dict.fromkeys(held[MEMBER_GROUPS]) if each != source_id)
+    return given
 
 
 def _bearing(job_key: int, kind: ObjectKind, window: Window | None) -> tuple[sa.ColumnElement[bool], ...]:
