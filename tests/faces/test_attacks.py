@@ -19,7 +19,6 @@ ADMIN = Role.GLOBAL_ADMINISTRATOR
 _SECRET = re.compile(r"(token|secret|signature|hmac|password|code_challenge)s?$")
 # Neither is compared with what somebody sent.
 _HARMLESS = {
-    "each.csrf_token != session.csrf_token",  # which of two sessions of ours it is
     "found.token != refused",  # whether another thread has renewed our own access token
     "secret == MASK",
     "password == MASK",

@@ -99,7 +99,11 @@ class OwnShelf:
     def end(self, csrf_token: str) -> None:
         """Drops a session under every key that it has had."""
         with self._lock:
-            self._sessions = {key: each for key, each in self._sessions.items() if each.csrf_token != csrf_token}
+            self._sessions = {
+                key: each
+                for key, each in self._sessions.items()
+                if not hmac.compare_digest(each.csrf_token, csrf_token)
+            }
 
     def drop_before(self, began_at: datetime) -> None:
         """Drops sessions that began before an instant."""
