@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,16 +34,19 @@ class Stop:
     def __init__(self, trip: Trip, method: str, at: int) -> None:
         self.trip, self.method, self.left = trip, method, at
         self.at: datetime | None = None
+        self.lock = threading.Lock()
 
     def comes(self, request: HttpRequest) -> bool:
-        if request.method != self.method or self.at is not None:
-            return False
-        self.left -= 1
-        if self.left >= 0:
-            return False
-        self.trip.store.jobs.set_schedule(JOB, ScheduleState.PAUSED)
-        self.at = self.trip.clock.now()
-        return True
+        # Several requests come at once: a second one would pause the job when it has been started again.
+        with self.lock:
+            if request.method != self.method or self.at is not None:
+                return False
+            self.left -= 1
+            if self.left >= 0:
+                return False
+            self.trip.store.jobs.set_schedule(JOB, ScheduleState.PAUSED)
+            self.at = self.trip.clock.now()
+            return True
 
 
 def run_until_stopped(trip: Trip, stop: Stop) -> str:
