@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from faults.machine import small_pages
+from faults.schedules import play
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.failures import CredentialsRefused
@@ -249,3 +251,16 @@ def test_a_leaver_whose_removal_was_to_come_later_in_the_cycle_is_removed_once(t
     while trip.engine.advance(cycle.id):
         pass
     assert len(trip.transport.writes) == 1
+
+
+def test_a_leaver_whose_late_account_was_found_by_a_read_that_was_not_whole_is_disabled_by_the_next() -> None:
+    steps = [
+        ("fault", 2010, 9147, 8022),
+        ("hire", 1606, 9743, 5599),
+        ("cycle", 3153, 3405, 312),
+        ("soft-delete", 4201, 3560, 5417),
+        ("doubt source", 2571, 2079, 475),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, "bulk")

@@ -74,9 +74,8 @@ class Holding:
             waiting = replace(hold, state=HoldState.WAITING, due_at=due)
             return replace(base, hold=waiting, entry=entry, escrow=_escrow(held, now, due))
         if operation.tried:
-            # Under these names an account may have been made: whoever looks for it next must know them.
             due = now + self._parts.job.interval
-            return replace(base, hold=hold, entry=entry, escrow=replace(_escrow(held, now, due), tried=operation.tried))
+            return replace(base, hold=hold, entry=entry, escrow=_escrow(held, now, due))
         return replace(base, hold=hold, entry=entry, clear_escrow=not attribute)
 
 
@@ -119,6 +118,8 @@ def _escrow(held: HeldOperation, since: datetime, due_at: datetime) -> Escrow:
         attempts=1,
         first_failed_at=since,
         next_attempt_at=due_at,
+        # Under these names an account may have been made: whoever looks for it next must know them.
+        tried=operation.tried,
     )
 
 
