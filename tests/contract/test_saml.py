@@ -301,6 +301,10 @@ def test_a_signed_redirect_is_proved_by_its_certificate_alone(hash_: Hash) -> No
             "algorithm",
         ),
         (urlencode({**pairs, "Signature": "?"}), (KEY.certificate,), NOW, "signature"),
+        (urlencode({**pairs, "Signature": "é"}), (KEY.certificate,), NOW, "signature"),
+        # Another message under a name that whoever decodes the query takes for this one.
+        (f"%53AMLRequest=forged&{query}", (KEY.certificate,), NOW, "signature"),
+        (f"%52elayState=s&{query}", (KEY.certificate,), NOW, "signature"),
         (urlencode({REQUEST: pairs[REQUEST]}), (KEY.certificate,), NOW, "unsigned"),
     ]:
         with pytest.raises(SamlRefused) as refused:

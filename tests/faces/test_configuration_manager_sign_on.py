@@ -269,6 +269,20 @@ def test_a_renamed_account_is_found_by_its_new_name(
     assert _log(manager, customer)[reference]["result"] == "unknown-account"
 
 
+@pytest.mark.parametrize(
+    "name", ["\u212aelvin@contoso.example", "kelvin@contoso.example\u00a0", "kelvin@conto\u017fo.example"]
+)
+def test_letters_that_a_search_takes_for_others_are_somebody_elses(
+    manager: PlayedManager, customer: PlayedCustomer, browser: Browser, name: str
+) -> None:
+    found = customer.ask("GET", "/Users?filter=userName+eq+%22kelvin@contoso.example%22").json["totalResults"]
+    if not found:
+        _person(customer, "kelvin@contoso.example")
+    reference = _reference(browser.respond(_good(manager, name_id=name)))
+    assert _log(manager, customer)[reference]["result"] == "unknown-account"
+    assert browser.respond(_good(manager, name_id="KELVIN@contoso.example")).status == 303
+
+
 # ---------------------------------------------------------------- attacks
 
 

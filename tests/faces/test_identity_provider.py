@@ -129,6 +129,23 @@ def test_people_are_found_by_mail_and_by_what_userinfo_says(site: PeopleSite, pr
     assert is_in(visit)
 
 
+@pytest.mark.parametrize("by", ["userPrincipalName", "mail"])
+@pytest.mark.parametrize("claimed", ["boß@example.com", "bo\u017fs@example.com"])
+def test_letters_that_a_search_takes_for_others_are_somebody_elses(
+    site: PeopleSite, provider: Provider, by: str, claimed: str
+) -> None:
+    """`ß` is `ss` where names are searched for, and another person at the provider."""
+    use(site.house, provider.root, matchingClaim="email", matchingAttribute=by)
+    site.person("boss", password=None, mail="boss@example.com")
+    provider.claims = {"email": claimed, "email_verified": True}
+    visit = site.visitor()
+    assert sign_in(visit, provider).status_code == 403
+    assert not is_in(visit)
+    provider.claims = {"email": "BOSS@example.com", "email_verified": True}
+    visit = site.visitor()
+    assert sign_in(visit, provider).status_code == 303
+
+
 def test_two_people_with_one_mail_address_are_nobody(site: PeopleSite, provider: Provider) -> None:
     use(site.house, provider.root, matchingClaim="email", matchingAttribute="mail")
     for name in ("ada", "bea"):

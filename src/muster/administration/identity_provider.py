@@ -15,6 +15,7 @@ from muster.model.identity_provider import (
     IdentityProvider,
     MatchingAttribute,
 )
+from muster.model.names import is_same_name
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryQuery
 
@@ -114,11 +115,12 @@ def find_vouched(stores: Stores, provider: IdentityProvider, value: str) -> Dire
     if provider.matched_by is MatchingAttribute.USER_PRINCIPAL_NAME:
         person = stores.directory.get(ObjectKind.USER, value)
         # The store finds by object id, too.
-        is_it = person is not None and str(person.attributes.get("userPrincipalName")).casefold() == value.casefold()
+        is_it = person is not None and is_same_name(str(person.attributes.get("userPrincipalName")), value)
         return person if is_it else None
     query = DirectoryQuery(kind=ObjectKind.USER, comparisons=(("mail", "eq", value),), limit=2)
     found = stores.directory.search(query).objects
-    return found[0] if len(found) == 1 else None
+    is_one = len(found) == 1 and is_same_name(str(found[0].attributes.get("mail")), value)
+    return found[0] if is_one else None
 
 
 def _discovery_url(text: str) -> str:

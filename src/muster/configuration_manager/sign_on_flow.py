@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +24,7 @@ from muster.configuration_manager.tables import (
 )
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, is_unique_violation
+from muster.model.names import is_same_name
 from muster.saml.assertions import Expected, SignedIn, read_issuer, read_response
 from muster.saml.bindings import REQUEST, redirect_url
 from muster.saml.names import NameFormat, SamlRefused
@@ -271,7 +273,7 @@ class SignOnFlow:
 
     def _open_session(self, customer_key: int, signed_in: SignedIn, now: datetime) -> str:
         secret = make_token("")
-        find = sa.select(resources.c.resource_id, resources.c.active).where(
+        find = sa.select(resources.c.resource_id, resources.c.active, resources.c.body).where(
             resources.c.customer_key == customer_key,
             resources.c.type == "User",
             # The Federation ID: provisioning sets it, and the username, from `userName`.
@@ -290,7 +292,8 @@ class SignOnFlow:
                 },
             )
             row = connection.execute(find).first()
-            if row is None:
+            # Other letters that a search takes for these are another person's.
+            if row is None or not is_same_name(str(orjson.loads(row.body).get("userName")), signed_in.name_id):
                 return "unknown-account"
             if row.active is False:
                 return "inactive-account"

@@ -87,10 +87,10 @@ def require_child(element: Element, namespace: str, tag: str) -> Element:
 
 
 def text_of(element: Element) -> str:
-    """The text of an element that holds nothing else, without blanks around it. Raises: SamlRefused."""
+    """The text of an element that holds nothing else, without XML's blanks around it. Raises: SamlRefused."""
     if len(element):
         raise SamlRefused("no-text", f"{etree.QName(element).localname} holds more than a text.")
-    return (element.text or "").strip()
+    return (element.text or "").strip(" \t\r\n")
 
 
 def descendants(element: Element, namespace: str, tag: str) -> Iterator[Element]:

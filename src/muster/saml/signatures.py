@@ -4,7 +4,6 @@ Source: W3C XML Signature; SAML core §5, bindings §3.4.4.1.
 """
 
 import base64
-import binascii
 from collections.abc import Collection
 from datetime import datetime
 from urllib.parse import quote_plus, unquote_plus
@@ -129,6 +128,8 @@ def verify_query(query: str, name: str, certificates: Collection[Certificate], *
     parts: dict[str, str] = {}
     for part in query.split("&"):
         field, _, value = part.partition("=")
+        # As whoever reads the message reads it: an encoded name is that name, too.
+        field = unquote_plus(field)
         if field in parts:
             raise SamlRefused("signature", f"{field[:40]} is given twice.")
         parts[field] = value
@@ -141,7 +142,7 @@ def verify_query(query: str, name: str, certificates: Collection[Certificate], *
         raise SamlRefused("algorithm", "The request is signed with an algorithm that is not taken.")
     try:
         signature = base64.b64decode(unquote_plus(parts["Signature"]), validate=True)
-    except binascii.Error:
+    except ValueError:  # also of what is no ASCII
         raise SamlRefused("signature", "The signature is no base64.") from None
     for certificate in certificates:
         key = x509.load_pem_x509_certificate(certificate.pem.encode()).public_key()

@@ -13,6 +13,7 @@ from muster.administration.access import NAME_LIMIT, OPERATOR, PASSWORD_LENGTH, 
 from muster.administration.refusals import Refused
 from muster.administration.work import IMPORT_BYTES
 from muster.model.identity_provider import FederationRefused, IdentityProvider
+from muster.model.names import is_same_name
 from muster.model.roles import Caller, Role
 from muster.model.sign_in import SignInCode, SignInMethod
 from muster.sealing import is_password, is_token
@@ -173,7 +174,7 @@ class Door:
             return self._federation.forget(self._turn_back(provider, refused))
         is_name = len(vouched.value) <= NAME_LIMIT
         found = self._services.stores.access.administrator(vouched.value) if is_name else None
-        if found is None:
+        if found is None or not is_same_name(found[0].display_name, vouched.value):
             details = f"No administrator of this name; {provider.claim} of {provider.issuer}"
             self._record(SignInCode.NOT_IN_DIRECTORY, vouched.value, details)
             return self._federation.forget(not_for_them(provider, "/sign-in"))
