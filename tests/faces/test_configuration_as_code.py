@@ -233,6 +233,45 @@ def test_single_sign_on_that_cannot_be_is_refused_with_its_line(
     assert f"{file.name}:" in refused.err
 
 
+def test_an_export_has_what_is_not_there_though_its_template_suggests_it(installation: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sign-on.yaml"
+    file.write_text(
+        "version: 1\napplications:\n  - name: Phones\n    template: 8x8\n"
+        "    singleSignOn: {enabled: false, signOnUrl: null}\n"
+    )
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    exported = _config("export", data=installation).out
+    assert "signOnUrl:\n" in exported
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(exported)
+    other = _installation(tmp_path / "two")
+    assert _config("apply", copy, "--yes", data=other).status == 0
+    assert _config("export", data=other).out == exported
+    assert _differences(copy, other) == []
+
+
+def test_a_role_that_is_off_is_given_to_those_the_file_names_and_stays_off(installation: Path, tmp_path: Path) -> None:
+    file = tmp_path / "off.yaml"
+    file.write_text(
+        "version: 1\napplications:\n  - name: Phones\n    template: 8x8\n"
+        "    roles:\n      - {name: Held, enabled: false}\n      - {name: Programs, for: [Application]}\n"
+        "    assignments:\n      - {user: ada@l.example, role: Held}\n      - {user: zoe@l.example, role: Held}\n"
+    )
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert "as the file says" in _config("plan", file, "--check", data=installation).out
+    exported = _config("export", data=installation).out
+    (installation / "people.csv").write_text(f"{PEOPLE}zoe@l.example,Zoe,zoe@l.example,Sales\n")
+    assert command("import", installation / "people.csv", "--data", installation).status == 0
+    assert _config("export", data=installation).out == exported
+    differences = _differences(file, installation)
+    assert differences == []
+    file.write_text(file.read_text().replace("zoe@l.example, role: Held", "max@l.example, role: Programs"))
+    refused = _config("plan", file, data=installation)
+    assert "The role Programs is not for users and groups." in refused.err
+    file.write_text(file.read_text().replace("max@l.example, role: Programs", "' max@l.example'"))
+    assert "without blanks around" in _config("plan", file, data=installation).err
+
+
 def test_rules_that_mappings_cannot_say_are_kept_as_a_whole_schema(
     installation: Path, file: Path, tmp_path: Path
 ) -> None:

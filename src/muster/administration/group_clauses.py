@@ -78,7 +78,7 @@ def with_group_names(desk: Desk, document: Document) -> Document:
     def call(_title: str, group_id: str) -> str:
         if group_id not in names:
             found = desk.stores.directory.get(ObjectKind.GROUP, group_id)
-            names[group_id] = group_id if found is None else _unmistakable(desk, found)
+            names[group_id] = group_id if found is None else unmistakable(desk, found)
         return names[group_id]
 
     return _renamed(document, call)
@@ -92,7 +92,7 @@ def identified(desk: Desk, scoping: ScopingFilter) -> ScopingFilter:
 def called(desk: Desk, scoping: ScopingFilter) -> ScopingFilter:
     """Returns a filter that names groups by their display names, as a person reads it."""
     found = {each: desk.stores.directory.get(ObjectKind.GROUP, each) for each in _named(scoping)}
-    names = {each: _unmistakable(desk, group) for each, group in found.items() if group is not None}
+    names = {each: unmistakable(desk, group) for each, group in found.items() if group is not None}
     return _with_groups(scoping, lambda group_id: names.get(group_id, group_id))
 
 
@@ -138,7 +138,7 @@ def _names(desk: Desk, ids: Sequence[str]) -> Mapping[str, str]:
     return {each.object_id: each.display_name for each in desk.stores.directory.by_ids(ids)} if ids else {}
 
 
-def _unmistakable(desk: Desk, group: DirectoryObject) -> str:
+def unmistakable(desk: Desk, group: DirectoryObject) -> str:
     """The name by which a group is found again; its id, if others share the name or it is gone."""
     try:
         found = named_group(desk, group.display_name)

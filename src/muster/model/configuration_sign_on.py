@@ -14,6 +14,16 @@ class SignOnPart(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_serializer(mode="wrap")
+    def _with_nulls(self, whole: SerializerFunctionWrapHandler) -> Any:
+        """Keeps nulls that are said, which a document without defaults would leave out."""
+        said = {
+            field.alias or name: None
+            for name, field in type(self).model_fields.items()
+            if name in self.model_fields_set and getattr(self, name) is None
+        }
+        return said | whole(self)
+
 
 class SamlSignOn(SignOnPart):
     """How people are signed in to an application by SAML; keys and certificates are no configuration."""

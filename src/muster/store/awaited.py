@@ -70,7 +70,7 @@ def is_anybody_awaited(connection: Connection) -> bool:
 def give_awaited(connection: Connection, arrivals: Sequence[Arrival], at: datetime) -> list[FeedChange]:
     """Gives arrivals the roles that wait for them, and returns what that means for the feed, which must be held.
 
-    A name that several groups have names none of them; a role that is no longer there, or is switched off, is not
+    A name that several groups have names none of them; a role that is no longer there, or not for people, is not
     given: both go on waiting.
     """
     columns = awaited_assignments.c
@@ -133,7 +133,9 @@ def _role(roles: Sequence[AppRole], role_id: str) -> str | None:
     """The name of a role that can be given."""
     if role_id == DEFAULT_ACCESS:
         return "Default Access"
-    return next((role.display_name for role in roles if role.id == role_id and role.is_enabled), None)
+    return next(
+        (role.display_name for role in roles if role.id == role_id and "User" in role.allowed_member_types), None
+    )
 
 
 def _is_ambiguous(connection: Connection, name: str) -> bool:

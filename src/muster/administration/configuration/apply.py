@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from muster.administration.applications import applications
+from muster.administration.awaited import awaited
 from muster.administration.configuration.assigned import AssignedPeople, find_assigned_people, standings
 from muster.administration.configuration.consequences import (
     Consequence,
@@ -176,7 +177,16 @@ def _shown(desk: Desk, names: Sequence[str]) -> Mapping[str, Any]:
     found = {
         each["name"]: each for each in write_configuration(export_configuration(desk, names)).get("applications", ())
     }
-    return {"applications": [_compared(found.get(name, {"name": name})) for name in names]}
+    waiting = {name: _awaited(desk, name) for name in found}
+    return {
+        "applications": [_compared(found.get(name, {"name": name}), waiting.get(name, frozenset())) for name in names]
+    }
+
+
+def _awaited(desk: Desk, name: str) -> frozenset[tuple[str, str]]:
+    """Kind and name of those whom an application waits for."""
+    application = next(each for each in configured(desk) if each.display_name == name)
+    return frozenset((each.principal_kind.value, each.name) for each in awaited(desk, application.service_principal_id))
 
 
 def _with_own_references(shown: Mapping[str, Any], configuration: Configuration) -> Mapping[str, Any]:
@@ -197,10 +207,12 @@ def _with_own_references(shown: Mapping[str, Any], configuration: Configuration)
     }
 
 
-def _compared(application: Mapping[str, Any]) -> Mapping[str, Any]:
+def _compared(application: Mapping[str, Any], waiting: frozenset[tuple[str, str]]) -> Mapping[str, Any]:
     # By names: a list would differ as a whole, and nobody would see in what.
     given = {
-        f"{each.get('group') or each.get('user')} as {each.get('role', DEFAULT_ACCESS_NAME)}": "assigned"
+        f"{each.get('group') or each.get('user')} as {each.get('role', DEFAULT_ACCESS_NAME)}": "awaited"
+        if {("Group", each.get("group")), ("User", each.get("user"))} & waiting
+        else "assigned"
         for each in application.get("assignments", ())
     }
     named = {

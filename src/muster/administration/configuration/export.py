@@ -12,7 +12,7 @@ from muster.administration.awaited import awaited
 from muster.administration.configuration.rules import declare_rules
 from muster.administration.configuration.sign_on import export_openid, export_saml
 from muster.administration.desk import Desk
-from muster.administration.group_clauses import with_group_names
+from muster.administration.group_clauses import unmistakable, with_group_names
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
 from muster.administration.refusals import conflict, not_found
 from muster.administration.secrets import masked_keys
@@ -90,7 +90,7 @@ def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
                 if key not in _SWITCHES
             }
             or None,
-            "singleSignOn": export_saml(desk, application.service_principal_id),
+            "singleSignOn": export_saml(desk, application),
             "openIdConnect": export_openid(desk, application.service_principal_id),
             "jobs": [_job(desk, job) for job in jobs(desk, application.service_principal_id)],
         }
@@ -133,7 +133,7 @@ def _assignments(desk: Desk, application: EnterpriseApplication) -> list[Assignm
 def _assignment(desk: Desk, given: AppRoleAssignment, role: str) -> Assignment:
     found = desk.stores.directory.get(given.principal_kind, given.principal_id)
     if given.principal_kind is ObjectKind.GROUP:
-        return Assignment(group=given.principal_display_name if found is None else found.display_name, role=role)
+        return Assignment(group=given.principal_id if found is None else unmistakable(desk, found), role=role)
     name = None if found is None else found.attributes.get("userPrincipalName")
     return Assignment(user=str(name or given.principal_id), role=role)
 

@@ -13,6 +13,7 @@ from muster.model.rules import FilterClause, FilterGroup, ScopingFilter
 from muster.ports.directory import DirectoryQuery
 
 _PAGE = 1_000
+_NAME_LIMIT = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class Principals:
 
 def _absent(kind: ObjectKind, name: str) -> Absent:
     """Raises: Refused for what no name that is waited for can be: an id (they are given here), or half a name."""
+    if not name or name != name.strip() or len(name) > _NAME_LIMIT:
+        raise bad_request(f"A {kind.value.lower()} has a name of 1 to {_NAME_LIMIT} characters without blanks around.")
     if _is_id(name):
         raise not_found(kind.value, name)
     if kind is ObjectKind.USER and "@" not in name:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from muster.administration.applications import template_of
 from muster.administration.desk import Desk
 from muster.administration.openid import set_openid
-from muster.administration.single_sign_on import set_sign_on
+from muster.administration.single_sign_on import set_sign_on, suggested
+from muster.model.application import EnterpriseApplication
 from muster.model.configuration_sign_on import OpenIdSignOn, SamlSignOn, SignOnPart
 from muster.model.openid import OpenIdClaim
 from muster.model.single_sign_on import Claim
@@ -37,14 +39,23 @@ _OPENID = {
 _REMOVABLE = frozenset({"identifier", "sign_on_url", "relay_state", "logout_url", "request_certificate"})
 
 
-def export_saml(desk: Desk, service_principal_id: str) -> SamlSignOn | None:
-    """Returns how people are signed in by SAML, None before anybody has set it up."""
-    found = desk.stores.single_sign_on.settings(service_principal_id)
+def export_saml(desk: Desk, application: EnterpriseApplication) -> SamlSignOn | None:
+    """Returns how people are signed in by SAML, None before anybody has set it up.
+
+    A text that is not there, though the gallery page suggests one, is a null: without it an apply would fill it in.
+    """
+    found = desk.stores.single_sign_on.settings(application.service_principal_id)
     if found is None:
         return None
+    hints = suggested(template_of(desk, application))
     given = {name: getattr(found, of) for of, name in _SAML.items()}
     given["claims"] = {claim.name: claim.expression for claim in found.claims}
-    return SamlSignOn.model_validate(_by_alias(SamlSignOn, given))
+    taken = {
+        name: None
+        for of, name in _SAML.items()
+        if of in _REMOVABLE and given[name] is None and getattr(hints, of) is not None
+    }
+    return SamlSignOn.model_validate(_by_alias(SamlSignOn, given) | _aliased(SamlSignOn, taken))
 
 
 def export_openid(desk: Desk, service_principal_id: str) -> OpenIdSignOn | None:
@@ -89,4 +100,8 @@ def _changes(wanted: SignOnPart, names: dict[str, str]) -> dict[str, Any]:
 
 
 def _by_alias(part: type[SignOnPart], given: dict[str, Any]) -> dict[str, Any]:
-    return {part.model_fields[name].alias or name: value for name, value in given.items() if value is not None}
+    return _aliased(part, {name: value for name, value in given.items() if value is not None})
+
+
+def _aliased(part: type[SignOnPart], given: dict[str, Any]) -> dict[str, Any]:
+    return {part.model_fields[name].alias or name: value for name, value in given.items()}

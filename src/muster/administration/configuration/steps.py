@@ -113,7 +113,8 @@ class Steps:
                 display_name=role.name,
                 value=role.value,
                 description=role.description,
-                is_enabled=role.enabled,
+                # A new one is switched off once it is given: nobody can be given one that is off.
+                is_enabled=role.enabled or role.name not in known,
                 allowed_member_types=tuple(role.for_),
             )
             for role in wanted
@@ -122,8 +123,14 @@ class Steps:
         update_application(self.desk, application.service_principal_id, app_roles=[*roles, *left])
 
     def _remove_roles(self, application: EnterpriseApplication, wanted: Sequence[Role]) -> None:
-        names = {role.name for role in wanted}
+        names = {role.name: role.enabled for role in wanted}
         now = self._now(application)
+        if any(role.is_enabled and not names.get(role.display_name, True) for role in now.app_roles):
+            roles = [
+                replace(role, is_enabled=role.is_enabled and names.get(role.display_name, True))
+                for role in now.app_roles
+            ]
+            now = update_application(self.desk, now.service_principal_id, app_roles=roles)
         kept = [role for role in now.app_roles if role.display_name in names]
         if len(kept) < len(now.app_roles):
             switched_off = [replace(role, is_enabled=False) for role in now.app_roles if role.display_name not in names]
@@ -188,6 +195,12 @@ class Steps:
         for role in (role for role in now.app_roles if kept is None or role.display_name in kept):
             roles.setdefault(role.value or role.display_name, role.id)
             roles[role.display_name] = role.id
+        closed = {
+            name
+            for role in now.app_roles
+            if "User" not in role.allowed_member_types
+            for name in (role.value, role.display_name)
+        }
         asked: dict[tuple[str, str], Place] = {}
         wishes: list[Wish] = []
         for index, item in enumerate(wanted.assignments or ()):
@@ -200,6 +213,11 @@ class Steps:
                 continue
             found = self._tried(here, partial(self.principals.find, item))
             if isinstance(found, Absent):
+                if item.role in closed:
+                    self.problems.append(
+                        Problem(place=(*here, "role"), sentence=f"The role {item.role} is not for users and groups.")
+                    )
+                    continue
                 wishes.append(Wish(kind=found.kind, name=found.name, role_id=roles[item.role]))
             else:
                 asked.update({(principal, roles[item.role]): here for principal in found or ()})
