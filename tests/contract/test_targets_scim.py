@@ -248,6 +248,15 @@ def test_a_refused_address_tells_how_to_allow_it(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", sorted(CALLS))
+def test_that_nobody_answers_is_said_once(call: str) -> None:
+    sentence = "https://scim.example:443 cannot be reached: Connection refused"
+    with pytest.raises(SystemUnreachable) as raised:
+        CALLS[call](scripted(ConnectionFailed(sentence, sent=False, why="Connection refused")))
+    assert raised.value.sentence.endswith(" cannot be reached: Connection refused.")
+    assert raised.value.sentence.count("cannot be reached") == 1
+
+
+@pytest.mark.parametrize("call", sorted(CALLS))
 def test_a_token_that_the_application_gives_back_is_not_shown(call: str) -> None:
     echo = {"detail": f"Bearer {SECRET} is not welcome"}
     for answer in (reply(401, echo), reply(400, echo), ConnectionFailed(f"sent {SECRET}", sent=False)):

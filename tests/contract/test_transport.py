@@ -153,6 +153,8 @@ def test_a_refused_connection_sent_nothing(transport: HttpTransport) -> None:
     with pytest.raises(ConnectionFailed, match="Connection refused") as caught:
         transport.send(_get(f"http://127.0.0.1:{_free_port()}/"), deadline=SECOND)
     assert not caught.value.sent
+    assert "127.0.0.1" not in caught.value.why
+    assert caught.value.sentence.endswith(f" cannot be reached: {caught.value.why}")
 
 
 def test_a_connection_that_is_never_taken_sent_nothing(transport: HttpTransport) -> None:

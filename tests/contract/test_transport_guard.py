@@ -103,6 +103,23 @@ def test_what_is_allowed_allows_nothing_beside_it() -> None:
         _guard("10.21.0.1", allowed=["10.20.0.0/16"]).check("https://scim.example.test/")
 
 
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("0.0.0.0", "an address of this network"),  # noqa: S104  not bound to
+        ("10.0.0.1", "a private address"),
+        ("100.64.0.1", "an address shared by carriers"),
+        ("192.0.2.1", "an address for documentation"),
+        ("198.18.0.1", "an address for benchmarks"),
+    ],
+)
+def test_what_kind_of_address_it_is_is_said_in_a_sentence(host: str, what: str) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        AddressGuard().check(f"https://{host}/scim")
+    assert refused.value.why == f"{host} is {what}"
+    assert f"{host} is not called: {host} is {what}; if it is meant" in refused.value.sentence
+
+
 def test_a_name_with_public_and_private_addresses_is_called_at_the_public_ones_only() -> None:
     assert _guard("10.0.0.1", PUBLIC, "::1", PUBLIC_6).check("https://x.test/").addresses == (PUBLIC, PUBLIC_6)
 

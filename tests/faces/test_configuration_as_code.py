@@ -499,6 +499,71 @@ def test_a_group_counts_as_its_job_counts_it(installation: Path, file: Path) -> 
     assert any(each.startswith("group Outer, 3 people, is assigned as") for each in told)
 
 
+def _by_groups(installation: Path) -> Any:
+    """Puts Cleo into a group within the group R1; returns the open installation."""
+    house = open_house(load_settings(data=installation), installation)
+    directory = house.store.directory
+    made = {}
+    for name in ("Inner", "R1"):
+        attributes = {"displayName": name, "securityEnabled": True}
+        write = ObjectWrite(kind=ObjectKind.GROUP, object_id=None, attributes=attributes, is_new=True)
+        group: Any = directory.write([write], house.clock.now())[0]
+        made[name] = group.object_id
+    (cleo,) = directory.search(DirectoryQuery(kind=ObjectKind.USER, search="Cleo", limit=1)).objects
+    directory.change_members(made["Inner"], add=[cleo.object_id], remove=[])
+    directory.change_members(made["R1"], add=[made["Inner"]], remove=[])
+    return house
+
+
+@pytest.mark.parametrize("scope", ["assigned", "all"])
+def test_a_plan_says_whom_groups_within_groups_bring_in_or_put_out(
+    installation: Path, file: Path, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _by_groups(installation).database.close()
+    deep = (
+        FILE.replace(
+            "{attribute: mail, operator: IS NOT NULL}", "{attribute: memberOf, operator: MEMBER_OF, values: [R1]}"
+        )
+        .replace("DefaultDomain: l.example", 'DefaultDomain: l.example, TransitiveGroups: "true"')
+        .replace("scope: assigned", f"scope: {scope}")
+    )
+    flat = deep.replace('TransitiveGroups: "true"', 'TransitiveGroups: "false"')
+
+    def told(text: str) -> list[tuple[str, str]]:
+        file.write_text(text)
+        found = _config("plan", file, "--json", data=installation).json["consequences"]
+        return [(each["sourceName"], each["transition"]) for one in found for each in one["objects"]]
+
+    file.write_text(deep)
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert told(deep) == []
+    assert told(flat) == [("Cleo Wide", "leavesScope")]
+    # Of so many that they are tried after the transaction.
+    monkeypatch.setattr("muster.administration.configuration.apply.TRIED_WITHIN", 0)
+    assert told(flat) == [("Cleo Wide", "leavesScope")]
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert told(deep) == [("Cleo Wide", "entersScope")]
+    monkeypatch.undo()
+    monkeypatch.setenv("PHONES_TOKEN", "s3cret")
+    assert told(deep) == [("Cleo Wide", "entersScope")]
+
+
+def test_a_plan_says_for_whom_default_access_is_no_longer_enough(installation: Path, file: Path) -> None:
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    file.write_text(
+        FILE.replace("defaultAccessEntitles: true", "defaultAccessEntitles: false").replace(
+            "operator: IS NOT NULL", "operator: EQUALS, values: [ada@l.example]"
+        )
+    )
+    (found,) = _config("plan", file, "--json", data=installation).json["consequences"]
+    assert {each["sourceName"]: each["reason"] for each in found["objects"]}.keys() == {"Ben Short", "Cleo Wide"}
+    file.write_text(
+        FILE.replace("defaultAccessEntitles: true", "defaultAccessEntitles: false").replace("PT10M", "PT20M")
+    )
+    (found,) = _config("plan", file, "--json", data=installation).json["consequences"]
+    assert [(each["sourceName"], each["transition"]) for each in found["objects"]] == [("Ben Short", "leavesScope")]
+
+
 def test_a_setting_that_is_misspelt_is_told_with_its_line(installation: Path, file: Path) -> None:
     file.write_text(FILE.replace("DefaultDomain", "DefaultDomian"))
     refused = _config("plan", file, data=installation)

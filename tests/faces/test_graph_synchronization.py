@@ -320,6 +320,29 @@ def test_a_restart_takes_the_documented_scopes(house: House, job: Started, crite
     assert watermark(house, job) == (5 if keeps else None)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"criteria": {"bogus": "Full"}}, "criteria takes resetScope, not bogus."),
+        ({"x": 1}, "A restart takes criteria, not x."),
+    ],
+)
+def test_a_restart_refuses_by_name_what_it_would_pass_over(house: House, job: Started, body: Any, said: str) -> None:
+    before = job.shown
+    answer = house.call("POST", f"{job.path}/restart", body)
+    assert (answer.status, answer.message) == (400, said)
+    assert job.shown == before
+    typed = {"criteria": {"@odata.type": "#microsoft.graph.synchronizationJobRestartCriteria", "resetScope": "Escrows"}}
+    assert house.call("POST", f"{job.path}/restart", typed).status == 204
+
+
+def test_a_schedule_refuses_by_name_what_it_would_pass_over(house: House, job: Started) -> None:
+    for schedule in ({"bogus": 1}, {"interval": "PT10M", "expiration": "2030-01-01T00:00:00Z"}):
+        answer = house.call("PATCH", job.path, {"schedule": schedule})
+        assert (answer.status, list(schedule)[-1] in answer.message) == (400, True)
+    assert house.call("PATCH", job.path, {"schedule": job.shown["schedule"]}).status == 204
+
+
 def test_who_restarts_a_job_in_quarantine_does_not_wait_for_its_next_attempt(house: House, job: Started) -> None:
     kept = Quarantine(
         reason=QuarantineReason.QUARANTINE_EXCEPTION,

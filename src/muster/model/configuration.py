@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -21,12 +22,19 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from muster.model.application import SecretKey
 from muster.model.configuration_sign_on import OpenIdSignOn, SamlSignOn
 from muster.model.rules import FlowBehavior, FlowType, Mutability, ObjectAction
 
 VERSION: Literal[1] = 1
 REFERENCE_KINDS = ("env", "file")
 _ITEMS_LIMIT = 1_000
+# What Graph keeps among the credentials and this document says in words of its own.
+_ELSEWHERE = {
+    SecretKey.SYNC_ALL.value: "scope",
+    SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS.value: "skipOutOfScopeDeletions",
+    SecretKey.SYNC_NOTIFICATION_SETTINGS.value: "notifications and deletionThreshold",
+}
 # How pydantic begins a sentence.
 _SUBJECT = re.compile(r"^(?:Input|String|List|Dictionary|Value) should ")
 
@@ -178,6 +186,22 @@ class Job(Part):
         return self
 
 
+def _no_switch(credentials: dict[str, str]) -> dict[str, str]:
+    for key in credentials:
+        if key in _ELSEWHERE:
+            raise ValueError(f"{key} is no credential here: write {_ELSEWHERE[key]} beside credentials")
+    return credentials
+
+
+def _threshold(given: Any) -> Any:
+    # Lenient: writers of YAML 1.1 make false of off.
+    if given is False:
+        return "off"
+    if given is True:
+        raise ValueError("a threshold is a whole number, or off: true says not how many")
+    return given
+
+
 class Application(Part):
     """An enterprise application, known by its name."""
 
@@ -196,7 +220,7 @@ class Application(Part):
     )
     skip_out_of_scope_deletions: bool | None = Field(default=None, alias="skipOutOfScopeDeletions")
     notifications: Notifications | None = None
-    deletion_threshold: int | Literal["off"] | None = Field(
+    deletion_threshold: Annotated[int | Literal["off"] | None, BeforeValidator(_threshold)] = Field(
         default=None,
         alias="deletionThreshold",
         description="More removals than this in a cycle wait for an administrator.",
@@ -204,7 +228,7 @@ class Application(Part):
     dialect: dict[str, Any] | None = Field(
         default=None, description="Fields of the dialect that are set otherwise than on the gallery page."
     )
-    credentials: dict[str, str] | None = Field(
+    credentials: Annotated[dict[str, str], AfterValidator(_no_switch)] | None = Field(
         default=None, description="By Graph's keys. What is secret is a reference: env:NAME or file:PATH."
     )
     single_sign_on: SamlSignOn | None = Field(default=None, alias="singleSignOn")

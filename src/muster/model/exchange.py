@@ -26,12 +26,16 @@ class HttpResponse:
 
 
 class ExchangeFailed(Exception):
-    """No answer. `sent` says whether the other side may have seen the request: a write sent has an unknown outcome."""
+    """No answer. `sent` says whether the other side may have seen the request: a write sent has an unknown outcome.
 
-    def __init__(self, sentence: str, *, sent: bool) -> None:
+    `why` is the reason alone, for whoever says themselves what could not be reached or called.
+    """
+
+    def __init__(self, sentence: str, *, sent: bool, why: str | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.sent = sent
+        self.why = sentence if why is None else why
 
 
 class ConnectionFailed(ExchangeFailed):
@@ -60,9 +64,8 @@ class ResponseTooLarge(ExchangeFailed):
 class AddressRefused(ExchangeFailed):
     """Nothing was sent: the address is one that Muster must not call, as it would reach into the operator's network.
 
-    `why` is the reason alone, for whoever names the address and what to do; the sentence says all three.
+    The sentence says the address, why, and what to do; `why` the reason alone.
     """
 
     def __init__(self, sentence: str, why: str | None = None) -> None:
-        super().__init__(sentence, sent=False)
-        self.why = sentence if why is None else why
+        super().__init__(sentence, sent=False, why=why)

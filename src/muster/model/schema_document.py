@@ -253,11 +253,12 @@ def _clause(item: Mapping[str, Any], group: str, problems: list[str]) -> FilterC
     if values is not None and not isinstance(values, list | tuple):
         problems.append(f"{where} has values that are no list.")
         values = None
-    return FilterClause(
-        attribute=_text(item, "sourceOperandName", where, problems),
-        operator=_text(item, "operatorName", where, problems),
-        values=tuple(str(value) for value in values or ()),
-    )
+    attribute = _text(item, "sourceOperandName", where, problems)
+    operator = _text(item, "operatorName", where, problems)
+    texts = tuple(value for value in values or () if isinstance(value, str))
+    if len(texts) < len(values or ()):
+        problems.append(f"{where}, {attribute} {operator}, has a value that is no text: write it in quotes.")
+    return FilterClause(attribute=attribute, operator=operator, values=texts)
 
 
 # ---------------------------------------------------------------- pieces of JSON

@@ -60,7 +60,7 @@ def request_token(client: OAuthClient, grant: Mapping[str, str], *, transport: T
                 f"The token endpoint at {where} is not called: {error.why}.", remedy=remedy
             ) from error
         except ExchangeFailed as error:
-            raise SystemUnreachable(f"The token endpoint at {where} cannot be reached: {error.sentence}") from error
+            raise SystemUnreachable(f"The token endpoint at {where} cannot be reached: {error.why}") from error
         if response.status != 429 or waited == REFUSALS:
             return _read_token(response, where, [value for value in hidden if value], clock.now())
         waited += 1

@@ -134,7 +134,7 @@ def failure_without_answer(error: ExchangeFailed, errand: Errand) -> Provisionin
         )
         why = hide(error.why, errand)
         return SystemUnreachable(f"{errand.address} is not called: {why}.", remedy=remedy)
-    reason = hide(error.sentence, errand)
+    reason = hide(error.why, errand)
     if isinstance(error, TrustFailed) and (errand.purpose.concerns_job or not error.sent):
         return SystemUnreachable(f"{errand.address} cannot be called: {reason}.", remedy=error.remedy)
     if errand.purpose.concerns_job or not error.sent:

@@ -176,7 +176,7 @@ class HttpTransport:
                 if mark in reason:
                     raise TrustFailed(f"{target.origin} {what}", sent=sent, remedy=remedy) from None
             sentence = f"{target.origin} {'broke off' if sent else 'cannot be reached'}: {reason}"
-            raise ConnectionFailed(sentence, sent=sent) from None
+            raise ConnectionFailed(sentence, sent=sent, why=sentence if sent else reason) from None
 
     def _read_body(self, target: CheckedTarget, reader: Any) -> bytes:
         parts: list[bytes] = []

@@ -27,33 +27,33 @@ _MAX_KEPT_ADDRESSES = 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Source: the IANA registries of special-purpose addresses; what they call globally reachable is left out.
 _SPECIAL_IPV4: tuple[tuple[str, str], ...] = (
-    ("0.0.0.0/8", "this network"),
-    ("10.0.0.0/8", "private"),
-    ("100.64.0.0/10", "shared by carriers"),
-    ("127.0.0.0/8", "loopback"),
-    ("169.254.0.0/16", "link-local"),
-    ("172.16.0.0/12", "private"),
-    ("192.0.0.0/24", "reserved"),
-    ("192.0.2.0/24", "for documentation"),
-    ("192.88.99.0/24", "reserved"),
-    ("192.168.0.0/16", "private"),
-    ("198.18.0.0/15", "for benchmarks"),
-    ("198.51.100.0/24", "for documentation"),
-    ("203.0.113.0/24", "for documentation"),
-    ("224.0.0.0/4", "multicast"),
-    ("240.0.0.0/4", "reserved"),
+    ("0.0.0.0/8", "an address of this network"),
+    ("10.0.0.0/8", "a private address"),
+    ("100.64.0.0/10", "an address shared by carriers"),
+    ("127.0.0.0/8", "a loopback address"),
+    ("169.254.0.0/16", "a link-local address"),
+    ("172.16.0.0/12", "a private address"),
+    ("192.0.0.0/24", "a reserved address"),
+    ("192.0.2.0/24", "an address for documentation"),
+    ("192.88.99.0/24", "a reserved address"),
+    ("192.168.0.0/16", "a private address"),
+    ("198.18.0.0/15", "an address for benchmarks"),
+    ("198.51.100.0/24", "an address for documentation"),
+    ("203.0.113.0/24", "an address for documentation"),
+    ("224.0.0.0/4", "a multicast address"),
+    ("240.0.0.0/4", "a reserved address"),
 )
 _SPECIAL_IPV6: tuple[tuple[str, str], ...] = (
-    ("::1/128", "loopback"),
-    ("64:ff9b::/96", "NAT64"),
-    ("64:ff9b:1::/48", "NAT64"),
-    ("2001::/23", "reserved"),
-    ("2001:db8::/32", "for documentation"),
-    ("2002::/16", "6to4"),
-    ("3fff::/20", "for documentation"),
-    ("fc00::/7", "private"),
-    ("fe80::/10", "link-local"),
-    ("ff00::/8", "multicast"),
+    ("::1/128", "a loopback address"),
+    ("64:ff9b::/96", "a NAT64 address"),
+    ("64:ff9b:1::/48", "a NAT64 address"),
+    ("2001::/23", "a reserved address"),
+    ("2001:db8::/32", "an address for documentation"),
+    ("2002::/16", "a 6to4 address"),
+    ("3fff::/20", "an address for documentation"),
+    ("fc00::/7", "a private address"),
+    ("fe80::/10", "a link-local address"),
+    ("ff00::/8", "a multicast address"),
 )
 _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
     (ipaddress.ip_network(text), kind) for text, kind in (*_SPECIAL_IPV4, *_SPECIAL_IPV6)
@@ -110,9 +110,9 @@ class AddressGuard:
         if not permitted:
             address, kind = next(iter(refusals.items()))
             raise AddressRefused(
-                f"{host} is not called: {address} is a {kind} address; "
+                f"{host} is not called: {address} is {kind}; "
                 f"if it is meant, allow it with --allow-target {address} or MUSTER_ALLOW_TARGETS",
-                why=f"{address} is a {kind} address",
+                why=f"{address} is {kind}",
             )
         self._check_scheme(scheme, host, permitted)
         name = None if literal is not None else host
@@ -156,7 +156,7 @@ class AddressGuard:
         for network, kind in _SPECIAL:
             if plain in network:
                 return kind
-        return "reserved" if isinstance(plain, ipaddress.IPv6Address) and plain not in _GLOBAL_IPV6 else None
+        return "a reserved address" if isinstance(plain, ipaddress.IPv6Address) and plain not in _GLOBAL_IPV6 else None
 
 
 def resolve_name(host: str, port: int) -> list[str]:

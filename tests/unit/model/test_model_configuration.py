@@ -54,6 +54,43 @@ def test_what_was_read_is_written_again() -> None:
     assert write_configuration(configuration) == FULL
 
 
+@pytest.mark.parametrize(("given", "kept"), [("off", "off"), (False, "off"), (0, 0), (7, 7), (None, None)])
+def test_a_threshold_is_off_as_yaml_writes_it(given: object, kept: object) -> None:
+    configuration, problems = read_configuration(_document(deletionThreshold=given))
+    assert problems == ()
+    assert configuration is not None
+    read = configuration.applications[0].deletion_threshold
+    assert (read, type(read)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize(
+    ("application", "place", "sentence"),
+    [
+        (
+            {"deletionThreshold": True},
+            "deletionThreshold",
+            "A threshold is a whole number, or off: true says not how many.",
+        ),
+        (
+            {"credentials": {"BaseAddress": "https://x.example", "SyncAll": "true"}},
+            "credentials",
+            "SyncAll is no credential here: write scope beside credentials.",
+        ),
+        (
+            {"credentials": {"SkipOutOfScopeDeletions": "true"}},
+            "credentials",
+            "SkipOutOfScopeDeletions is no credential here: write skipOutOfScopeDeletions beside credentials.",
+        ),
+    ],
+)
+def test_what_would_count_otherwise_or_not_at_all_is_refused(
+    application: dict[str, Any], place: str, sentence: str
+) -> None:
+    configuration, problems = read_configuration(_document(**application))
+    assert configuration is None
+    assert [(where[:3], said) for where, said in problems] == [(("applications", 0, place), sentence)]
+
+
 @pytest.mark.parametrize(
     ("document", "place", "sentence"),
     [

@@ -187,6 +187,16 @@ def test_no_group_lets_everybody_pass(scope: object) -> None:
     assert read_scoping(scope).groups == ()
 
 
+def clause_with(values: list[Any]) -> dict[str, Any]:
+    clause = {"sourceOperandName": "memberOf", "operatorName": "MEMBER_OF", "targetOperand": {"values": values}}
+    return {"groups": [{"clauses": [clause]}]}
+
+
+def test_a_text_that_looks_like_a_number_is_a_value() -> None:
+    (group,) = read_scoping(clause_with(["17", ""])).groups
+    assert group.clauses[0].values == ("17", "")
+
+
 @pytest.mark.parametrize(
     ("scope", "said"),
     [
@@ -207,6 +217,10 @@ def test_no_group_lets_everybody_pass(scope: object) -> None:
             },
             "no list",
         ),
+        (clause_with(["x", 17]), "Scoping filter”, memberOf MEMBER_OF, has a value that is no text"),
+        (clause_with([None]), "has a value that is no text"),
+        (clause_with([True]), "has a value that is no text"),
+        (clause_with([["x"]]), "has a value that is no text"),
         ({"inputFilterGroups": [{"name": "x"}]}, "inputFilterGroups, which is not supported"),
         ({"categoryFilterGroups": {"groups": []}}, "categoryFilterGroups, which is not supported"),
     ],

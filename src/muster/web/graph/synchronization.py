@@ -1,6 +1,6 @@
 """/servicePrincipals/{sp}/synchronization: secrets, templates, jobs and what is done with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -96,9 +96,7 @@ def acquire_access_token(call: Call) -> Answer:
 def presented_certificate(call: Call) -> Answer:
     """POST …/presentedCertificate (ours): what the server of the Tenant URL presents, and whether it is trusted."""
     fields = call.fields(optional=True)
-    unknown = sorted(fields.keys() - {"credentials"})
-    if unknown:
-        raise bad_request(f"presentedCertificate takes credentials, not {', '.join(unknown[:5])[:300]}.")
+    _check_names(fields, {"credentials"}, "presentedCertificate")
     given = _secrets(fields, "credentials") if fields.get("credentials") else None
     found = credentials.presented_certificate(call.desk, application_of(call).service_principal_id, given)
     return Answer(document=render.presented_certificate(found))
@@ -201,9 +199,12 @@ def pause_job(call: Call) -> Answer:
 
 def restart_job(call: Call) -> Answer:
     """POST …/jobs/{job}/restart with criteria or without."""
-    criteria = call.fields(optional=True).get("criteria")
+    fields = call.fields(optional=True)
+    _check_names(fields, {"criteria"}, "A restart")
+    criteria = fields.get("criteria")
     if criteria is not None and not isinstance(criteria, dict):
         raise bad_request('criteria takes an object such as {"resetScope": "Watermark, Escrows"}.')
+    _check_names(criteria or {}, {"resetScope"}, "criteria")
     scopes = _scopes((criteria or {}).get("resetScope"))
     jobs.restart(call.desk, application_of(call).service_principal_id, call.parts["job"], scopes)
     return NO_CONTENT
@@ -318,6 +319,13 @@ def _secrets(fields: Mapping[str, Any], name: str) -> dict[str, str]:
     return given
 
 
+def _check_names(fields: Mapping[str, Any], known: Collection[str], what: str) -> None:
+    """Checks that an object has no name that would be passed over. Raises: Refused."""
+    unknown = sorted(name for name in fields if name not in known and "@odata." not in name)
+    if unknown:
+        raise bad_request(f"{what} takes {', '.join(sorted(known))}, not {', '.join(unknown[:5])[:300]}.")
+
+
 def _scopes(text: Any) -> frozenset[ResetScope]:
     if text is None or text == "":
         return frozenset()
@@ -336,6 +344,12 @@ def _schedule(fields: Document) -> tuple[timedelta | None, dict[str, str], Sched
     schedule = fields.get("schedule")
     if schedule is not None and not isinstance(schedule, dict):
         raise bad_request('schedule takes an object such as {"interval": "PT40M"}.')
+    # Lenient: clients send the schedule back as they were shown it; nothing makes one expire.
+    _check_names(
+        {name: value for name, value in (schedule or {}).items() if (name, value) != ("expiration", None)},
+        {"interval", "state"},
+        "schedule",
+    )
     interval_text = text_of(schedule or {}, "interval", optional=True)
     state_text = text_of(schedule or {}, "state", optional=True)
     states = {state.value: state for state in ScheduleState}
