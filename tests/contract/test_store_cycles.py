@@ -25,6 +25,7 @@ from muster.model.operation import (
     WantedReference,
 )
 from muster.ports.cycles import NewOperation
+from muster.ports.sharing import EndKind
 from muster.store.open import Store
 
 USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
@@ -283,3 +284,35 @@ def test_an_object_that_is_listed_twice_counts_once(census: Company) -> None:
     assert found.attributes == again.attributes
     with pytest.raises(LookupError, match="no cycle x"):
         census.store.census.add("x", USER, [], [])
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "kind", "is_kept"),
+    [
+        (StagedState.SENDING, None, CycleKind.INITIAL, True),
+        (StagedState.OPEN, EndKind.LOST, CycleKind.INITIAL, True),
+        (StagedState.OPEN, EndKind.CONFLICT, CycleKind.INITIAL, False),
+        (StagedState.RELEASED, None, CycleKind.INITIAL, False),
+        (StagedState.SENDING, None, CycleKind.ROLLBACK, False),
+    ],
+)
+def test_of_a_creation_whose_end_nobody_knows_the_names_outlive_the_cycle(
+    company: Company, state: StagedState, code: EndKind | None, kind: CycleKind, *, is_kept: bool
+) -> None:
+    cycle = company.begin("c", kind)
+    cycles = company.store.cycles
+    first = cycles.stage(cycle, [NewOperation(operation=_operation("ann"), wave=1)], ())
+    cycles.mark(cycle, [first], state, code, None)
+    cycles.close(replace(cycle, state=CycleState.FAILED, ended_at=NOW), None)
+    tried = company.store.links.tried("job", USER, [id_of("ann")], "next")
+    assert tried == ({id_of("ann"): (MatchingValue(attribute="userName", value="ann"),)} if is_kept else {})
+    assert company.store.links.count_escrows("job") == int(is_kept)
+
+
+def test_a_creation_that_was_refused_for_somebody_elses_account_was_sent_under_no_name(company: Company) -> None:
+    cycle = company.begin("c", CycleKind.INITIAL)
+    cycles = company.store.cycles
+    first = cycles.stage(cycle, [NewOperation(operation=_operation(name), wave=1) for name in ("ann", "bob")], ())
+    cycles.mark(cycle, [first], StagedState.SENDING, EndKind.CONFLICT, None)
+    cycles.mark(cycle, [first + 1], StagedState.SENDING, None, None)
+    assert company.store.links.tried("job", USER, [id_of("ann"), id_of("bob")], "other").keys() == {id_of("bob")}

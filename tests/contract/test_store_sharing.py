@@ -127,10 +127,34 @@ def test_of_somebody_who_has_left_what_waits_is_taken_back_and_what_is_sent_is_t
     cycle = _cycle(company, "ann", "bob", "cyd")
     shares = company.store.shares
     shares.claim(cycle, "one", 1)
-    assert shares.withdraw("c", {id_of("bob")}) is False
-    assert shares.withdraw("c", {id_of("ann"), id_of("cyd")}) is True
-    assert shares.withdraw("c", set()) is False
-    assert _names(shares.claim(cycle, "two", 9)) == ["cyd"]
+    assert not shares.withdraw("c", {id_of("bob")})
+    assert set(shares.withdraw("c", {id_of("ann"), id_of("cyd")})) == {id_of("ann")}
+    assert not shares.withdraw("c", set())
+    assert shares.claim(cycle, "two", 9) == []
+
+
+def test_a_conflict_stays_one_when_its_look_up_is_interrupted(company: Company) -> None:
+    cycle = _cycle(company, "ann", "bob")
+    shares = company.store.shares
+    first, second = (item.number for item in shares.claim(cycle, None, 2))
+    conflict = OpenEnd(number=first, kind=EndKind.CONFLICT, failure=LOST)
+    lost = OpenEnd(number=second, kind=EndKind.LOST, failure=LOST)
+    shares.end_part(cycle, None, _end([], open_ends=(conflict, lost)))
+    for end in (conflict, lost):
+        company.store.cycles.mark(cycle, [end.number], StagedState.SENDING, end.kind, None)
+    shares.interrupt("c", [None])
+    assert [end.kind for _, end in shares.open_ends("c", 9)] == [EndKind.CONFLICT, EndKind.INTERRUPTED]
+
+
+def test_what_is_given_back_to_a_cycle_that_ends_is_nobodys(company: Company) -> None:
+    cycle = _cycle(company, "ann", "bob")
+    shares = company.store.shares
+    claimed = [item.number for item in shares.claim(cycle, "one", 2)]
+    taken = company.store.cycles.take_over("c")
+    shares.retract("c")
+    shares.end_part(cycle, "one", _end([], untried=claimed))
+    assert shares.claim(cycle, "two", 9) == []
+    assert [item.number for item in shares.claim(taken, "two", 9)] == claimed
 
 
 def test_nothing_is_offered_once_it_is_taken_back_the_job_stops_or_the_cycle_has_ended(company: Company) -> None:

@@ -18,9 +18,9 @@ from muster.engine.sharing import Sharing, send_part
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.failures import Interrupted, JobFailure
-from muster.model.job import Cycle, CycleState, ScheduleState
-from muster.model.operation import LinkState
-from muster.ports.sharing import EndKind
+from muster.model.job import Counters, Cycle, CycleState, ScheduleState
+from muster.model.operation import LinkState, Outcome
+from muster.ports.sharing import EndKind, PartEnd
 
 NAMES = ("Ada", "Bob", "Cyd", "Dan", "Eve", "Fay")
 
@@ -203,6 +203,53 @@ def test_a_person_who_waits_and_is_provisioned_on_demand_is_created_once(pair: P
     pair.help()
     pair.finish()
     assert pair.posts() == len(NAMES) == len(pair.trip.at_target())
+
+
+def test_on_demand_waits_for_nobody_who_has_died_in_the_middle_of_sending_that_person(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip = pair.trip
+    by_helper, by_owner = (pair.shares.claim(pair.cycle, sender, 1)[0].operation for sender in ("helper", None))
+    pair.dead.add("helper")
+    # Both died before they sent anything; the job is free, and the carrying engine has not been back.
+    control = Control(pair.engine(), trip.stores, trip.open_job, trip.clock, trip.ids)
+    until, sleep = trip.clock.now() + timedelta(minutes=1), trip.clock.sleep
+
+    def sleeps(duration: timedelta) -> None:
+        assert trip.clock.now() < until, "it waits for somebody who is dead"
+        sleep(duration)
+
+    monkeypatch.setattr(trip.clock, "sleep", sleeps)
+    for operation in (by_helper, by_owner):
+        control.provision_on_demand(JOB, ObjectKind.USER, operation.source_id)
+    pair.owner = pair.engine()
+    assert pair.finish().state is CycleState.SUCCEEDED
+    assert pair.posts() == len(NAMES) == len(trip.at_target())
+
+
+def test_a_leaver_is_disabled_while_a_helper_is_at_another(pair: Pair) -> None:
+    trip = pair.trip
+    bob = pair.people["Bob"]
+    run = pair.helper()
+    claimed = {item.operation.source_id: item for item in pair.shares.claim(pair.cycle, "helper", len(NAMES))}
+    answers, _ = run.send([claimed[bob].operation])
+    made = [run.settlement(answer, claimed[bob].number) for answer in answers if isinstance(answer, Outcome)]
+    pair.shares.end_part(
+        pair.cycle, "helper", PartEnd(settlements=made, open_ends=(), untried=(), counters=Counters(created=1))
+    )
+    trip.soft_delete(bob)
+    trip.soft_delete(pair.people["Ada"])
+    for _ in range(9):
+        assert pair.owner.advance(pair.cycle.id)
+    assert trip.at_target()["bob@lantaarn.example"]["active"] is False
+    # Once, however often the same changes are read again for Ada.
+    assert sum(write.startswith(("PATCH", "PUT")) for write in trip.transport.writes) == 1
+    answers, _ = run.send([claimed[pair.people["Ada"]].operation])
+    run.settle([(claimed[pair.people["Ada"]].number, each) for each in answers if isinstance(each, Outcome)])
+    pair.dead.add("helper")
+    ended = pair.finish()
+    assert (ended.state, ended.counters.disabled) == (CycleState.SUCCEEDED, 2)
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
 
 
 def test_a_helper_helps_until_nothing_comes_any_more(pair: Pair) -> None:

@@ -25,7 +25,7 @@ from muster.engine.discovery import discover
 from muster.engine.gate import release_removals
 from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_everything, reconciles
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
-from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, leave_open
+from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, take_back
 from muster.engine.stopping import is_stopped, let_stop
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
@@ -109,10 +109,10 @@ class CycleEngine:
         return cycle_id in self._runs
 
     def withdraw(self, job_id: str, source_ids: Collection[str]) -> None:
-        """Takes back what the job's running cycle has decided about objects; returns once nobody sends it."""
+        """Takes back what the cycle of a job that is held has decided about objects; returns once nobody sends it."""
         running = self._stores.cycles.running(job_id)
         while self._sharing is not None and running is not None:
-            if not self._sharing.shares.withdraw(running.id, source_ids):
+            if not take_back(self._sharing, running.id, source_ids):
                 return
             self._clock.sleep(_LOOKED_EVERY)
             running = self._stores.cycles.running(job_id)
@@ -379,10 +379,8 @@ class CycleEngine:
         if job is None:
             return
         if self._sharing is not None:
-            # What others are sending is theirs to settle, before the cycle ends.
-            call_in(self._sharing, cycle.id, self._clock)
-            if run is not None:
-                leave_open(run, self._sharing.shares)
+            # Under a new epoch nobody claims; what others are sending is theirs to settle, before the cycle ends.
+            call_in(self._sharing, self._stores.cycles.take_over(cycle.id), run, self._clock)
             self._sharing.shares.absorb(self._stores.cycles.get(cycle.id) or cycle)
         current = self._stores.cycles.get(cycle.id)
         close_failed(current or cycle, job, failure, self._stores, self._clock)

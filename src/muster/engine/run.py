@@ -21,7 +21,7 @@ from muster.model.operation import LinkState, Operation, OperationKind, Outcome
 from muster.planning.plan import operation_hash
 from muster.planning.policy import Approval, gate
 from muster.ports.cycles import NewOperation, Settlement
-from muster.ports.sharing import SHARED_WAVE
+from muster.ports.sharing import SHARED_WAVE, EndKind
 from muster.ports.world import Clock, Ids
 
 # One commit of intents and one of outcomes for so many requests at most: as many as the target takes in this time, so
@@ -59,6 +59,8 @@ class Run:
         self.pages_at_once, self._asked = 1, parts.target.requests_made()
         # How many the next batch holds.
         self.batch = FIRST_BATCH
+        # Leavers staged before all else while the mark up to which they were looked for could not move on.
+        self.hurried: frozenset[str] = frozenset()
         # The end of the feed before what waits was decided, or earlier.
         self._decided_at = cycle.window_until
 
@@ -243,6 +245,7 @@ class Run:
                 Unsettled(
                     operation=item.operation,
                     failure=failed(item.operation, INTERRUPTED, self.parts, self.clock).failure or INTERRUPTED,
+                    is_conflict=item.hold_code == EndKind.CONFLICT,
                 ),
             )
             for item in staged
@@ -317,11 +320,15 @@ class Run:
         open_ends = [
             (numbers[answer.operation.change_id], answer) for answer in answers if isinstance(answer, Unsettled)
         ]
+        conflicts = [number for number, answer in open_ends if answer.is_conflict and number is not None]
+        if conflicts:
+            # Whoever takes the cycle up must not take somebody else's account for what was made here.
+            self.mark(conflicts, StagedState.SENDING, EndKind.CONFLICT)
         if stopped is not None:
             if not isinstance(stopped, Interrupted):
                 self.settle([(number, self.left_open(item)) for number, item in open_ends])
             # What was not tried goes back; what may have gone out stays SENDING, to be looked up by the next run.
-            tried = {_operation_of(answer).change_id for answer in answers}
+            tried = {answer.operation.change_id for answer in answers}
             untried = [number for change_id, number in numbers.items() if change_id not in tried and number is not None]
             self.mark(untried, StagedState.RELEASED)
             raise stopped
@@ -411,7 +418,3 @@ INTERRUPTED = JobFailure(
     code="Timeout",
     remedy="Nothing to do: the account was looked up, and the next cycle tries again if it is still needed.",
 ).record()
-
-
-def _operation_of(answer: Answer) -> Operation:
-    return answer.operation

@@ -17,7 +17,7 @@ from muster.engine.stopping import is_asked_for
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, StagedOperation, StagedState
 from muster.model.operation import Outcome
 from muster.planning.policy import Approval
-from muster.ports.sharing import EndKind, OpenEnd, PartEnd, ShareStore
+from muster.ports.sharing import EndKind, OpenEnd, PartEnd, ShareStore, Standing
 from muster.ports.target import BatchTarget
 from muster.ports.world import Clock
 
@@ -84,13 +84,33 @@ def carry_shared(run: Run, sharing: Sharing, clock: Clock) -> bool:
     return True
 
 
-def call_in(sharing: Sharing, cycle_id: str, clock: Clock) -> None:
-    """Gives nothing more away, and returns once nobody sends for the cycle: then it may end."""
-    sharing.shares.retract(cycle_id)
-    _await_others(sharing, cycle_id, clock, looks=_CALLED_IN_WITHIN // _LOOK_EVERY)
+def take_back(sharing: Sharing, cycle_id: str, source_ids: Collection[str]) -> bool:
+    """Takes back what waits to be claimed for these objects; returns whether somebody sends for one.
+
+    For whoever holds the job: the engine that carries the cycle sends nothing now. What it left marked as being sent,
+    or a dead engine did, is under way no more, and only that engine would see to it.
+    """
+    if not sharing.shares.withdraw(cycle_id, source_ids):
+        return False
+    sharing.shares.interrupt(cycle_id, [None, *_dead_among(sharing, sharing.shares.standing(cycle_id))])
+    return bool(sharing.shares.withdraw(cycle_id, source_ids))
 
 
-def leave_open(run: Run, shares: ShareStore) -> None:
+def call_in(sharing: Sharing, cycle: Cycle, run: Run | None, clock: Clock) -> None:
+    """Gives nothing more away, waits until nobody sends for the cycle, and settles what is open: then it may end.
+
+    `cycle`: under an epoch that nobody has claimed by; `run`: None where it is not in hand, then open ends stay.
+    """
+    sharing.shares.retract(cycle.id)
+    # What the engine that carries it left marked as being sent is under way no more.
+    sharing.shares.interrupt(cycle.id, [None])
+    _await_others(sharing, cycle.id, clock, looks=_CALLED_IN_WITHIN // _LOOK_EVERY)
+    if run is not None:
+        run.cycle = replace(run.cycle, epoch=cycle.epoch)
+        _leave_open(run, sharing.shares)
+
+
+def _leave_open(run: Run, shares: ShareStore) -> None:
     """Settles open ends without a look: the next cycle looks for what may have been made."""
     while ends := shares.open_ends(run.cycle.id, BATCH):
         run.settle([(item.number, run.left_open(_unsettled(item, end))) for item, end in ends])
@@ -137,20 +157,25 @@ def send_part(run: Run, shares: ShareStore, sender: str | None, write: Callable[
 def _await_others(sharing: Sharing, cycle_id: str, clock: Clock, *, looks: int) -> None:
     """Returns once nobody sends, or after so many looks; what a dead engine left has an open end."""
     for _ in range(looks):
-        senders = sharing.shares.standing(cycle_id).senders
-        if not senders:
+        standing = sharing.shares.standing(cycle_id)
+        if not standing.senders:
             return
-        dead = sharing.find_dead([sender for sender in senders if sender is not None])
-        if dead:
+        if dead := _dead_among(sharing, standing):
             sharing.shares.interrupt(cycle_id, dead)
         else:
             clock.sleep(_LOOK_EVERY)
 
 
+def _dead_among(sharing: Sharing, standing: Standing) -> Collection[str]:
+    return sharing.find_dead([sender for sender in standing.senders if sender is not None])
+
+
 def _look_up(run: Run, shares: ShareStore) -> None:
     found = shares.open_ends(run.cycle.id, BATCH)
-    # Something may be sent again: whoever takes the cycle up must not take that for an old conflict.
-    run.mark([item.number for item, _ in found], StagedState.SENDING)
+    # Something may be sent again: whoever takes the cycle up looks for that, too. But a conflict stays one: what is
+    # found after it was never made here.
+    for kind in {end.kind for _, end in found}:
+        run.mark([item.number for item, end in found if end.kind is kind], StagedState.SENDING, kind)
     for is_past in (True, False):
         ends = [(item.number, _unsettled(item, end)) for item, end in found if _is_past(end) is is_past]
         run.settle_open(ends, is_past=is_past)

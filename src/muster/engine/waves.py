@@ -45,17 +45,18 @@ def stage_leavers(run: Run, stores: EngineStores, latest: int, shares: ShareStor
     # Compared with what the target last confirmed: a leaver costs one request and no look first.
     asking = replace(run.cycle, kind=CycleKind.INCREMENTAL, options={})
     leavers: list[Decision] = []
+    being_sent: set[str] = set()
     after: str | None = None
     while True:
         page = run.parts.source.read(ObjectKind.USER, Window(after=seen, until=latest), after, PAGE)
         if shares is not None:
             left = {change.source_id for change in page.changes if not run.decider.is_wanted(change)}
-            if shares.withdraw(run.cycle.id, left):
-                # Another engine makes somebody just now who has left: they are looked at once they are linked.
-                return False
+            # Whom another engine sends something for just now are looked at once it is done, and may be linked.
+            being_sent.update(shares.withdraw(run.cycle.id, left))
         # Who is not linked has nothing to lose, and would only be looked for.
         linked = stores.links.links(run.cycle.job_id, ObjectKind.USER, [change.source_id for change in page.changes])
-        changes = [change for change in page.changes if change.source_id in linked]
+        seen_to = being_sent | run.hurried
+        changes = [change for change in page.changes if change.source_id in linked and change.source_id not in seen_to]
         decisions = run.decider.decide(asking, ObjectKind.USER, changes)
         leavers += [decision for decision in decisions if decision.operation.removes]
         after = page.next_after
@@ -67,10 +68,16 @@ def stage_leavers(run: Run, stores: EngineStores, latest: int, shares: ShareStor
     gone = max(int(options.get("leaversGone", "0")), counters.disabled + counters.deleted) + len(leavers)
     if leavers and _are_too_many(run, stores, leavers, gone):
         leavers = []
+    if being_sent and not leavers:
+        return False
+    # While somebody is waited for the same changes are read again, for them.
+    mark = seen if being_sent else latest
     place = replace(
-        run.move(position=run.cycle.position), options={**options, "leavers": str(latest), "leaversGone": str(gone)}
+        run.move(position=run.cycle.position), options={**options, "leavers": str(mark), "leaversGone": str(gone)}
     )
-    run.set_aside({decision.operation.source_id for decision in leavers})
+    leaving = frozenset(decision.operation.source_id for decision in leavers)
+    run.hurried = run.hurried | leaving if being_sent else frozenset()
+    run.set_aside(leaving)
     run.stage(leavers, place, removal_wave=URGENT_WAVE)
     return bool(leavers)
 

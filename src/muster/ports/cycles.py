@@ -158,7 +158,8 @@ class CycleStore(Protocol):
     def close(self, cycle: Cycle, watermark: int | None) -> None:
         """Ends a cycle and, if it succeeded, moves the job's watermark, in one transaction; drops its census.
 
-        A rollback clears the watermark instead, however it ends: the job's next cycle is an initial one.
+        A rollback clears the watermark instead, however it ends: the job's next cycle is an initial one. Of whoever may
+        have been created, and was not looked up, the names wait with an escrow.
         """
         ...
 

@@ -74,7 +74,10 @@ class ShareStore(Protocol):
         ...
 
     def claim(self, cycle: Cycle, sender: str | None, limit: int) -> Sequence[StagedOperation]:
-        """Returns the next operations, marked as being sent by the claimer alone. Raises: Fenced."""
+        """Returns the next operations, marked as being sent by the claimer alone; none by an epoch that is over.
+
+        Raises: Fenced, for the engine that carried the cycle before.
+        """
         ...
 
     def end_part(self, cycle: Cycle, sender: str | None, end: PartEnd) -> None:
@@ -86,15 +89,15 @@ class ShareStore(Protocol):
         ...
 
     def interrupt(self, cycle_id: str, senders: Collection[str | None]) -> None:
-        """Takes what these senders left: its end is open."""
+        """Takes what these senders left: its end is open, but what was a conflict stays one."""
         ...
 
     def open_ends(self, cycle_id: str, limit: int) -> Sequence[tuple[StagedOperation, OpenEnd]]:
         """Returns operations whose end is open, in order."""
         ...
 
-    def withdraw(self, cycle_id: str, source_ids: Collection[str]) -> bool:
-        """Takes back what waits to be claimed for these objects; returns whether something is being sent for one."""
+    def withdraw(self, cycle_id: str, source_ids: Collection[str]) -> Collection[str]:
+        """Takes back what waits to be claimed for these objects; returns those something is being sent for."""
         ...
 
     def retract(self, cycle_id: str) -> None:

@@ -10,8 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from muster.database.connection import Database, is_unique_violation
 from muster.model.failures import FailureRecord, Fenced
-from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedOperation, StagedState
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Escrow, StagedOperation, StagedState
+from muster.model.operation import OperationKind
 from muster.ports.cycles import NewOperation, Settlement
+from muster.ports.sharing import EndKind
 from muster.store.census_tables import census, census_values
 from muster.store.encoding import decode, decode_operation, decode_optional, encode, encode_optional
 from muster.store.jobs import job_key
@@ -22,6 +24,11 @@ from muster.store.tables import cycles, jobs, part_counts, staged
 # There is one of these at a time; plans and on-demand runs stand beside them.
 _PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION, CycleKind.ROLLBACK})
 _SUCCEEDED = frozenset({CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS})
+_ENDED = FailureRecord(
+    code="Timeout",
+    sentence="The cycle ended while the request was under way.",
+    remedy="Nothing to do: the next cycle looks for the account, and tries again if it is still needed.",
+)
 
 
 class SqlCycles:
@@ -191,7 +198,8 @@ class SqlCycles:
         """Ends a cycle; one that succeeded moves the watermark unless a restart was asked for meanwhile.
 
         A rollback clears it, however it ends: the source tells nothing of what was taken back, so that only an initial
-        cycle finds it again. Raises: Fenced.
+        cycle finds it again. Of whoever may have been created, and was not looked up, the names wait with an escrow.
+        Raises: Fenced.
         """
         with self._database.write() as connection:
             held = hold_cycle(
@@ -209,9 +217,43 @@ class SqlCycles:
                     connection.execute(of_job.values(watermark=None, generation=jobs.c.generation + 1))
                 elif watermark is not None and cycle.state in _SUCCEEDED:
                     connection.execute(of_job.where(jobs.c.generation == held.generation).values(watermark=watermark))
+            if cycle.kind is not CycleKind.ROLLBACK:
+                self._settlements.write(connection, held.key, held.job_key, _perhaps_made(connection, held.key, cycle))
             # What an administrator has yet to decide stands among the holds.
             for table in (census, census_values, staged, part_counts):
                 connection.execute(sa.delete(table).where(table.c.cycle_key == held.key))
+
+
+def _perhaps_made(connection: Connection, key: int, cycle: Cycle) -> list[Settlement]:
+    """Returns what is kept of creations that may have arrived: without their names a leaver would not be found."""
+    at = cycle.ended_at or cycle.began_at
+    found = connection.execute(
+        sa.select(staged.c.operation)
+        .where(
+            staged.c.cycle_key == key,
+            staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
+            staged.c.kind == OperationKind.CREATE.value,
+            # Refused for an account that is somebody else's: never to be taken for ours.
+            staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
+        )
+        .order_by(staged.c.number)
+    ).scalars()
+    return [
+        Settlement(
+            kind=operation.object_kind,
+            source_id=operation.source_id,
+            escrow=Escrow(
+                source_id=operation.source_id,
+                kind=operation.object_kind.value,
+                failure=_ENDED,
+                attempts=1,
+                first_failed_at=at,
+                next_attempt_at=at,
+                tried=tuple(dict.fromkeys((*operation.tried, *operation.matching))),
+            ),
+        )
+        for operation in map(decode_operation, found)
+    ]
 
 
 def hold_cycle(connection: Connection, cycle: Cycle, **values: Any) -> Row[Any]:

@@ -16,6 +16,7 @@ from muster.model.job import CycleState, Escrow, StagedState
 from muster.model.notice import Cause
 from muster.model.operation import Link, LinkState, MatchingValue, OperationKind
 from muster.ports.cycles import KnownReferences, OpenReference
+from muster.ports.sharing import EndKind
 from muster.store.encoding import decode, decode_acknowledged, decode_operation, decode_optional
 from muster.store.jobs import job_key
 from muster.store.known_references import (
@@ -244,6 +245,8 @@ class SqlLinks:
                     cycles.c.cycle_id != cycle_id,
                     staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
                     staged.c.kind == OperationKind.CREATE.value,
+                    # What was refused for somebody else's account made none.
+                    staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
                 )
             )
             for operation in (decode_operation(row.operation) for row in sending):

@@ -33,12 +33,17 @@ class SqlShares:
             return [cycle_from(row) for row in connection.execute(_OFFERS)]
 
     def claim(self, cycle: Cycle, sender: str | None, limit: int) -> Sequence[StagedOperation]:
-        """Returns the next operations, marked as being sent by the claimer alone. Raises: Fenced."""
+        """Returns the next operations, marked as being sent by the claimer alone; none by an epoch that is over.
+
+        Raises: Fenced, for the engine that carried the cycle before.
+        """
         with self._database.write() as connection:
             key = hold_cycle(connection, cycle).key if sender is None else _key_of(connection, cycle.id)
+            # Asked in the same statement: what is given back to a cycle that ends is nobody's.
+            is_current = sa.exists().where(cycles.c.key == key, cycles.c.epoch == cycle.epoch)
             free = (
                 sa.select(staged.c.number)
-                .where(*_shared(key), staged.c.state == _RELEASED)
+                .where(*_shared(key), staged.c.state == _RELEASED, is_current)
                 .order_by(staged.c.number)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
@@ -109,7 +114,7 @@ class SqlShares:
         )
 
     def interrupt(self, cycle_id: str, senders: Collection[str | None]) -> None:
-        """Takes what these senders left: its end is open."""
+        """Takes what these senders left: its end is open, but what was a conflict stays one."""
         with self._database.write() as connection:
             for sender in senders:
                 connection.execute(
@@ -119,7 +124,7 @@ class SqlShares:
                         staged.c.state == _SENDING,
                         staged.c.sender.is_not_distinct_from(sender),
                     )
-                    .values(state=_OPEN, sender=None, hold_code=EndKind.INTERRUPTED.value)
+                    .values(state=_OPEN, sender=None, hold_code=_ONCE_INTERRUPTED)
                 )
 
     def open_ends(self, cycle_id: str, limit: int) -> Sequence[tuple[StagedOperation, OpenEnd]]:
@@ -134,27 +139,34 @@ class SqlShares:
             found.append((item, end))
         return found
 
-    def withdraw(self, cycle_id: str, source_ids: Collection[str]) -> bool:
-        """Takes back what waits to be claimed for these objects; returns whether something is being sent for one."""
+    def withdraw(self, cycle_id: str, source_ids: Collection[str]) -> Collection[str]:
+        """Takes back what waits to be claimed for these objects; returns those something is being sent for."""
         if not source_ids:
-            return False
-        concerned = [
-            row
-            for row in self._rows(cycle_id, StagedState.RELEASED, StagedState.SENDING)
-            if decode_operation(row.operation).source_id in source_ids
-        ]
-        if any(row.state == _SENDING for row in concerned):
-            return True
-        numbers = [row.number for row in concerned]
-        withdrawn = 0
+            return frozenset()
+        waiting: dict[int, str] = {}
+        being_sent: set[str] = set()
+        for row in self._rows(cycle_id, StagedState.RELEASED, StagedState.SENDING):
+            source_id = decode_operation(row.operation).source_id
+            if source_id not in source_ids:
+                continue
+            if row.state == _SENDING:
+                being_sent.add(source_id)
+            else:
+                waiting[row.number] = source_id
+        if not waiting:
+            return being_sent
         with self._database.write() as connection:
             key = _key_of(connection, cycle_id)
-            for piece in pieces(numbers):
-                withdrawn += _move(
-                    connection, key, piece, staged.c.state == _RELEASED, state=StagedState.REJECTED.value
-                )
-        # What was claimed meanwhile is being sent.
-        return withdrawn < len(numbers)
+            for piece in pieces(list(waiting)):
+                withdrawn = connection.execute(
+                    sa.update(staged)
+                    .where(staged.c.cycle_key == key, staged.c.number.in_(piece), staged.c.state == _RELEASED)
+                    .values(state=StagedState.REJECTED.value)
+                    .returning(staged.c.number)
+                ).scalars()
+                # What was claimed meanwhile is being sent.
+                being_sent.update(waiting[number] for number in set(piece).difference(withdrawn))
+        return being_sent
 
     def retract(self, cycle_id: str) -> None:
         """Takes back all that waits to be claimed."""
@@ -167,6 +179,13 @@ class SqlShares:
 
     def absorb(self, cycle: Cycle) -> Counters:
         """Adds what parts have counted to the cycle's counters, and returns it. Raises: Fenced."""
+        with self._database.read() as connection:
+            now = connection.execute(_COUNTED, {"cycle": cycle.id}).first()
+        if now is None or now.epoch != cycle.epoch:
+            raise Fenced(f"another process has taken over the cycle {cycle.id}")
+        if not now.counted:
+            # Asked before every piece of a pass: nothing is written unless a part has ended.
+            return Counters()
         with self._database.write() as connection:
             held = hold_cycle(connection, cycle)
             rows = connection.execute(
@@ -188,10 +207,16 @@ class SqlShares:
             ).all()
 
 
+# An account that was somebody else's is so still, and not to be taken for one that was made here.
+_CONFLICT = EndKind.CONFLICT.value
+_ONCE_INTERRUPTED = sa.case((staged.c.hold_code == _CONFLICT, _CONFLICT), else_=EndKind.INTERRUPTED.value)
 _OFFERS = select_cycles().where(
     cycles.c.running_job_key.is_not(None),
     jobs.c.schedule_state == ScheduleState.ACTIVE.value,
     sa.exists().where(staged.c.cycle_key == cycles.c.key, staged.c.state == _RELEASED, staged.c.wave == SHARED_WAVE),
+)
+_COUNTED = sa.select(cycles.c.epoch, sa.exists().where(part_counts.c.cycle_key == cycles.c.key).label("counted")).where(
+    cycles.c.cycle_id == sa.bindparam("cycle")
 )
 _STANDING = (
     sa.select(staged.c.state, staged.c.sender, sa.func.count().label("many"))
@@ -209,12 +234,9 @@ def _shared(key: int) -> tuple[sa.ColumnElement[bool], ...]:
     return staged.c.cycle_key == key, staged.c.wave == SHARED_WAVE
 
 
-def _move(
-    connection: Connection, key: int, numbers: Sequence[int], *only: sa.ColumnElement[bool], **values: Any
-) -> int:
-    """Returns how many were moved."""
-    moving = sa.update(staged).where(staged.c.cycle_key == key, staged.c.number.in_(numbers), *only)
-    return connection.execute(moving.values(**values)).rowcount
+def _move(connection: Connection, key: int, numbers: Sequence[int], **values: Any) -> None:
+    moving = sa.update(staged).where(staged.c.cycle_key == key, staged.c.number.in_(numbers))
+    connection.execute(moving.values(**values))
 
 
 def _keys_of(connection: Connection, cycle_id: str) -> tuple[int, int]:
