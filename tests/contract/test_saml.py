@@ -28,6 +28,7 @@ from muster.saml.bindings import (
 from muster.saml.certificates import make_signing_key, read_certificate, read_key
 from muster.saml.documents import add, new, parse, render, render_pretty
 from muster.saml.logout import (
+    LASTS,
     LogoutRequest,
     LogoutResponse,
     read_logout_request,
@@ -43,7 +44,7 @@ from muster.saml.metadata import (
     write_identity_provider,
     write_service_provider,
 )
-from muster.saml.names import SAML, Hash, NameFormat, SamlRefused, Signed, Status, read_instant
+from muster.saml.names import SAML, Hash, NameFormat, SamlRefused, Signed, Status, read_instant, write_instant
 from muster.saml.requests import AuthnRequest, read_authn_request, write_authn_request
 from muster.saml.responses import Statement, write_refusal, write_response
 from muster.saml.signatures import verify, verify_query
@@ -143,6 +144,15 @@ def test_one_of_several_confirmations_is_enough() -> None:
         ("Conditions", "NotOnOrAfter", None, "conditions"),
         ("Conditions", "NotOnOrAfter", "soon", "instant"),
         ("Conditions", "NotBefore", None, None),
+        ("Conditions", "NotBefore", "0001-01-01T00:00:00Z", None),
+        ("Conditions", "NotBefore", "9999-12-31T23:59:59Z", "not-yet-valid"),
+        # As some write that there is no end.
+        ("Conditions", "NotOnOrAfter", "9999-12-31T23:59:59Z", None),
+        ("Conditions", "NotOnOrAfter", "0001-01-01T00:00:00+14:00", "expired"),
+        ("Conditions", "NotOnOrAfter", "10000-01-01T00:00:00Z", "instant"),
+        ("SubjectConfirmationData", "NotOnOrAfter", "9999-12-31T23:59:59-14:00", None),
+        ("AuthnStatement", "SessionNotOnOrAfter", "9999-12-31T23:59:59.999999Z", None),
+        ("AuthnStatement", "SessionNotOnOrAfter", "0001-01-01T00:00:00+14:00", "expired"),
     ],
 )
 def test_instants_are_held_to_the_profile(path: str, attribute: str, value: str | None, code: str | None) -> None:
@@ -378,6 +388,10 @@ def test_a_logout_is_asked_for_and_answered() -> None:
         id="_l", issuer=ISSUER, issued_at=NOW, destination=ACS, name_id="ada@x.example", session_index="_s"
     )
     assert read_logout_request(render(write_logout_request(request)), now=NOW)[0] == request
+    endless = render(write_logout_request(request)).replace(
+        write_instant(NOW + LASTS).encode(), b"9999-12-31T23:59:59Z"
+    )
+    assert read_logout_request(endless, now=NOW)[0] == request
     bare = LogoutRequest(id="_l", issuer=ISSUER, issued_at=NOW, destination=None, name_id="ada@x.example")
     assert read_logout_request(render(write_logout_request(bare)), now=NOW)[0] == bare
     with pytest.raises(SamlRefused, match="expired"):
@@ -514,3 +528,18 @@ def test_documents_are_elements_and_texts() -> None:
 def test_an_instant_without_a_zone_is_in_utc() -> None:
     assert read_instant("2026-01-02T03:04:05", "x") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert read_instant("2026-01-02T03:04:05.123Z", "x").microsecond == 123_000
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("0001-01-01T00:00:00+14:00", 1970),
+        ("1969-12-31T23:59:59Z", 1970),
+        ("9999-12-31T23:59:59-14:00", 9998),
+        ("9999-12-31T23:59:59", 9998),
+    ],
+)
+def test_an_instant_can_be_moved_by_the_skew_of_clocks(text: str, year: int) -> None:
+    found = read_instant(text, "x")
+    assert found.year == year
+    assert found - LASTS < found < found + LASTS

@@ -15,10 +15,22 @@ from lxml import etree
 
 from fakes.saml_attacks import ATTACKS
 from fakes.saml_foreign_provider import answer
-from fakes.saml_responses import Claim, Signer, good, make_signer
+from fakes.saml_responses import Claim, Signer, good, make_response, make_signer, sign_assertion
+from fakes.scim_site import open_site
+from muster.configuration_manager import sign_on_flow
+from muster.configuration_manager.customers import Profile
+from muster.configuration_manager.sign_on import SignOns, addresses_of
+from muster.configuration_manager.writer import Writer
 from muster.saml.bindings import REQUEST, RESPONSE, read_redirect, redirect_url
 from muster.saml.certificates import make_signing_key
-from muster.saml.logout import LogoutRequest, read_logout_request, read_logout_response, write_logout_request
+from muster.saml.logout import (
+    LogoutRequest,
+    LogoutResponse,
+    read_logout_request,
+    read_logout_response,
+    write_logout_request,
+    write_logout_response,
+)
 from muster.saml.metadata import IdentityProvider, read_service_provider, write_identity_provider
 from muster.saml.requests import read_authn_request
 from played_configuration_manager import Answer, PlayedCustomer, PlayedManager, ask, configuration_manager
@@ -381,6 +393,57 @@ def test_a_sign_in_that_nobody_began_here_can_be_switched_off(
         assert manager.run("sign-on", "set", customer.name, "--unasked").returncode == 0
 
 
+def test_a_sign_in_without_an_end_lasts_as_long_as_any(manager: PlayedManager, browser: Browser) -> None:
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    response = make_response(_claim(manager))
+    for element in response.iter():
+        for name in ("NotOnOrAfter", "SessionNotOnOrAfter"):
+            if name in element.attrib:
+                element.set(name, end.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    assert browser.respond(etree.tostring(sign_assertion(response, SIGNER))).status == 303
+    assert browser.is_signed_in()
+
+
+def test_an_instant_before_all_others_is_refused(manager: PlayedManager, browser: Browser) -> None:
+    response = make_response(_claim(manager))
+    response.set("IssueInstant", "0001-01-01T00:00:00+14:00")
+    _reference(browser.respond(etree.tostring(response)))
+
+
+def test_messages_of_strangers_push_nobodys_lines_out_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_on_flow, "KEPT_LOG_ROWS", 6)
+    monkeypatch.setattr(sign_on_flow, "KEPT_STRANGERS_ROWS", 4)
+    with open_site(tmp_path) as site:
+        writer = Writer(site.database)
+        sign_ons = SignOns(site.database, writer)
+        flow = sign_on_flow.SignOnFlow(site.database, writer, sign_ons, addresses_of("https://cm.example"))
+        one, two = (
+            site.customers.create_customer(name, Profile.GENERIC, now=datetime.now(UTC)) for name in ("One", "Two")
+        )
+        for each in (one, two):
+            certificate = SIGNER.certificate.encode()
+            sign_ons.change(each, certificate=certificate, issuer=f"https://{each.name}.example", login_url=LOGIN)
+
+        def send(issuer: str, times: int) -> None:
+            claim = Claim(
+                acs="https://cm.example/saml2", audience="x", issuer=issuer, name_id=NAME, now=datetime.now(UTC)
+            )
+            for _ in range(times):
+                with pytest.raises(sign_on_flow.SignInRefused):
+                    flow.accept(etree.tostring(make_response(claim)), browser="", machine="m", now=datetime.now(UTC))
+
+        send(f"https://{one.name}.example", 3)
+        send("https://stranger.example", 20)
+        send(f"https://{two.name}.example", 20)
+        codes = [each.code for each in flow.read_log(one, count=50)]
+        assert codes == ["issuer"] * 4 + ["unsigned"] * 3
+        assert len(flow.read_log(two, count=50)) == 4 + 6
+        # Of what is shown, strangers have half.
+        assert [each.code for each in flow.read_log(one, count=4)].count("issuer") == 2
+
+
 # ---------------------------------------------------------------- logout
 
 
@@ -433,8 +496,14 @@ def test_the_identity_provider_ends_a_session_by_a_signed_request_alone(
         _logout(manager, key, issued_at=past),
         "/saml2/logout",
         "/saml2/logout?SAMLRequest=x",
+        f"/saml2/logout?SAMLRequest=x{'&a=1' * 20}",
     ):
         _reference(helper.get(path))
+    assert browser.is_signed_in()
+    # An answer is not signed: it ends nobody's session.
+    unasked = LogoutResponse(id="_r", issuer=ISSUER, issued_at=past, destination=None, request_id=None, is_success=True)
+    answered = browser.get(f"/saml2/logout{redirect_url('', RESPONSE, write_logout_response(unasked))}")
+    assert (answered.status, answered.headers["location"]) == (303, "/saml2/home")
     assert browser.is_signed_in()
     done = helper.get(_logout(manager, key))
     assert done.status == 303

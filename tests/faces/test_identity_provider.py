@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.test import TestResponse
 
@@ -380,6 +381,39 @@ def test_keys_are_fetched_anew_when_the_provider_changes_them(site: PeopleSite, 
     assert sign_in(site.visitor(), provider).status_code == 303
 
 
+def test_a_key_that_cannot_be_read_spoils_no_other(site: PeopleSite, provider: Provider) -> None:
+    site.person(password=None)
+    broken = [
+        {"kty": "RSA", "kid": "a", "n": "%", "e": "AQAB"},
+        {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "Ed25519"},
+        {"kty": "RSA", "kid": 5, "n": 7},
+        {"kty": "new"},
+        "key",
+    ]
+
+    def publish(*keys: Any) -> None:
+        provider.instead["/keys"] = ("200 OK", [], json.dumps({"keys": [*broken, *keys]}).encode())
+
+    publish(provider.key.as_dict(private=False))
+    assert sign_in(site.visitor(), provider).status_code == 303
+    publish()
+    site.house.clock.at += timedelta(days=2)
+    visit = site.visitor()
+    check_refused(visit, visit.get("/signin/provider"), "None of the provider's keys")
+
+
+@pytest.mark.parametrize("kind", ["at+jwt", "logout+jwt", "application/at+JWT"])
+def test_another_kind_of_token_signs_nobody_in(site: PeopleSite, provider: Provider, kind: Any) -> None:
+    site.person(password=None)
+    header = {"alg": "RS256", "kid": "k1", "typ": kind}
+    provider.sign = lambda claims: jwt.encode(header, claims, provider.key, algorithms=["RS256"])
+    visit = site.visitor()
+    check_refused(visit, sign_in(visit, provider), "token")
+    header["typ"] = "jwt"
+    assert sign_in(visit, provider).status_code == 303
+
+
 CONFIGURATIONS: dict[str, tuple[Claims, str]] = {
     "another issuer": ({"issuer": "https://id.example.com"}, "not of"),
     "no token endpoint": ({"token_endpoint": None}, "token_endpoint"),
@@ -435,11 +469,35 @@ def test_a_provider_that_is_away_is_not_asked_at_every_click(site: PeopleSite, p
     go(visit)
 
 
-def test_failures_are_braked(site: PeopleSite, provider: Provider) -> None:
+def test_failures_of_one_sign_in_are_braked(site: PeopleSite, provider: Provider) -> None:
+    site.person(password=None)
     visit = site.visitor()
-    statuses = [come_back(visit, {"code": "1", "state": "2"}).status_code for _ in range(6)]
+    answer = {**provider.authorize(go(visit)), "code": "guessed"}
+    cookies = visit.client._cookies.copy()
+    statuses = []
+    for _ in range(6):
+        visit.client._cookies.update(cookies)
+        statuses.append(come_back(visit, answer).status_code)
     assert statuses[0] == 403
     assert statuses[-1] == 429
+    # Others behind the same address sign in.
+    assert sign_in(site.visitor(), provider).status_code == 303
+
+
+@pytest.mark.parametrize("side", ["/signin", "/sign-in"])
+def test_answers_to_no_sign_in_of_the_browser_brake_nobody(
+    site: PeopleSite, provider: Provider, administrator: str, side: str
+) -> None:
+    use(site.house, provider.root, signsInAdministrators=True)
+    callback = f"{side}/provider/callback"
+    for number in range(70):
+        made_up = urlencode({"state": f"made-up-{number}", "code": "1"}) + ("&code=2" if number % 2 else "")
+        assert site.visitor().get(f"{callback}?{made_up}").status_code == 403
+    site.person(password=None)
+    provider.claims = {"preferred_username": "ada@example.com" if side == "/signin" else administrator}
+    visit = site.visitor()
+    answer = provider.authorize(go(visit, f"{side}/provider"))
+    assert come_back(visit, {**answer}, callback).status_code == (303 if side == "/signin" else 200)
 
 
 # ---------------------------------------------------------------- administrators

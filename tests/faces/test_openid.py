@@ -211,7 +211,10 @@ def test_an_authorization_request_may_come_as_a_form(app: Application) -> None:
         {"redirect_uri": "https://crm.example.com.evil.example/callback"},
         {"redirect_uri": "https://crm.example.com/callback/../evil"},
         {"redirect_uri": "javascript:alert(1)"},
+        {"redirect_uri": f"{CALLBACK}\nevil"},
+        {"redirect_uri": f'{CALLBACK}"é'},
         {"redirect_uri": None},
+        {"response_type": "a\nb", "redirect_uri": "https://evil.example/"},
         {"client_id": "unknown"},
         {"client_id": None},
     ],
@@ -227,6 +230,7 @@ def test_nobody_is_sent_to_an_address_that_is_not_registered(app: Application, c
     [
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "id_token"}, "unsupported_response_type"),
+        ({"prompt": "none\né login"}, "invalid_request"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
         ({"scope": "profile"}, "invalid_scope"),
         ({"scope": None}, "invalid_scope"),
@@ -262,6 +266,20 @@ def test_a_fresh_sign_in_can_be_asked_for(app: Application, changes: dict[str, s
     again = app.ask(visit, **changes)
     assert again.status_code == 303 and again.headers["Location"].startswith("/signin")
     assert visit.get("/myapps").status_code == 303
+
+
+def test_a_sign_in_at_this_moment_ends(app: Application) -> None:
+    visit = app.site.signed_in()
+    # Between the sign-in and the request that it comes back to, time passes.
+    app.house.clock.sleep(timedelta(seconds=2))
+    assert "code" in answered(app.ask(visit, prompt="login", max_age="0"))
+    app.house.clock.sleep(timedelta(minutes=2))
+    assert app.ask(visit, max_age="0").status_code == 303
+
+
+@pytest.mark.parametrize("longest", ["²", "٣", "-1", "1.5", "9" * 30, ""])
+def test_an_age_that_is_no_number_is_passed_over(app: Application, longest: str) -> None:
+    assert "code" in answered(app.ask(app.site.signed_in(), max_age=longest))
 
 
 # ---------------------------------------------------------------- people who may not
@@ -439,6 +457,9 @@ def test_a_key_signs_for_ninety_days_and_goes_once_no_token_of_it_is_in_use(app:
         ({"redirectUris": ["https://crm.example.com/cb#x"]}, "fragment"),
         ({"redirectUris": ["https://user@crm.example.com/cb"]}, "without user"),
         ({"redirectUris": ["javascript:alert(1)"]}, "https://"),
+        ({"redirectUris": ["javascript.x:alert(1)"]}, "https://"),
+        ({"redirectUris": ["data.x:text/html,x"]}, "https://"),
+        ({"redirectUris": ["com..app:/cb"]}, "https://"),
         ({"redirectUris": ["https://a.example/", "https://a.example/"]}, "twice"),
         ({"redirectUris": []}, "needs an address"),
         ({"redirectUris": [5]}, "list of texts"),
@@ -475,6 +496,17 @@ def test_claims_are_made_by_expressions(app: Application) -> None:
     token = app.exchange(app.code(app.site.signed_in(), scope="openid")).json["id_token"]  # type: ignore[index]
     found = claims(token)
     assert found["login"] == "ADA" and "title" not in found and "address" not in found
+
+
+def test_a_claim_that_cannot_be_made_is_named_to_the_application_without_the_persons_values(app: Application) -> None:
+    visit = app.site.signed_in()
+    token = app.exchange(app.code(visit)).json["access_token"]  # type: ignore[index]  # an object
+    code = app.code(visit)
+    given = [{"name": "level", "expression": 'FormatDateTime([mail], , "yyyy-MM-dd", "dd")'}]
+    assert app.house.call("PATCH", app.path, {"claims": given}).status == 200
+    for answer in (app.exchange(code), app.userinfo(token)):
+        assert (answer.status_code, answer.json["error"]) == (400, "server_error")  # type: ignore[index]
+        assert "level" in answer.text and "ada@" not in answer.text
 
 
 def test_a_secret_is_shown_once_and_ends_when_it_is_removed(app: Application) -> None:

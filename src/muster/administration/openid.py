@@ -32,6 +32,10 @@ SECRETS_LIMIT = 2
 KEY_LIFETIME = timedelta(days=90)
 # Tokens live for an hour; applications keep published keys for a day or so.
 KEY_PUBLISHED = timedelta(days=7)
+# What browsers do something with themselves: `javascript.x` is no domain of anybody's.
+_BROWSERS_SCHEMES = frozenset(
+    {"about", "blob", "data", "file", "filesystem", "ftp", "http", "https", "javascript", "vbscript", "view-source"}
+)
 _NAMES = frozenset(field.name for field in fields(OpenIdSettings)) - {"secrets"}
 
 
@@ -174,7 +178,9 @@ def _check_address(name: str, address: str) -> None:
     is_local = host in ("localhost", "127.0.0.1", "::1")
     is_web = bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_local))
     # RFC 8252 §7.1: a scheme of one's own is a domain name backwards.
-    is_app = name == "redirectUris" and "." in parts.scheme and parts.scheme.isascii()
+    labels = parts.scheme.split(".")
+    is_domain = len(labels) > 1 and all(labels) and labels[0] not in _BROWSERS_SCHEMES
+    is_app = name == "redirectUris" and is_domain and parts.scheme.isascii()
     if len(address) > ADDRESS_LIMIT or not address.isprintable() or " " in address or not (is_web or is_app):
         raise bad_request(f"{name} takes addresses that begin with https:// (http:// on this machine alone).")
     if parts.fragment or parts.username or "*" in address or address.endswith("#"):

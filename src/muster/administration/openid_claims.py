@@ -12,7 +12,11 @@ from muster.model.openid import OpenIdSettings
 
 
 class ClaimRefused(Exception):
-    """A claim cannot be made for this person; the sentence is for the log."""
+    """A claim cannot be made for this person; the sentence is for the log, the claim's name for the application."""
+
+    def __init__(self, claim: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.claim = claim
 
 
 def claims_of(
@@ -41,7 +45,7 @@ def claims_of(
         try:
             value = evaluate(parse_expression(claim.expression), attributes, environment)
         except EvaluationError as error:
-            raise ClaimRefused(f"The claim {claim.name} cannot be made: {error}") from None
+            raise ClaimRefused(claim.name, f"The claim {claim.name} cannot be made: {error}") from None
         if value is not None and value != () and not isinstance(value, FlowMarker):
             found[claim.name] = list(value) if isinstance(value, tuple) else value
     sp = application.service_principal_id

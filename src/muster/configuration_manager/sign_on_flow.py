@@ -34,9 +34,10 @@ from muster.sealing import hash_token, make_token
 
 REQUEST_LASTS = timedelta(minutes=10)
 SESSION_LASTS = timedelta(hours=8)
+# Of each customer, and of messages whose issuer is nobody's: those come from whoever likes to send them.
 KEPT_LOG_ROWS = 100_000
+KEPT_STRANGERS_ROWS = 10_000
 LIMIT_NAME_CHARACTERS = 256
-LIMIT_OPEN_REQUESTS = 100_000
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,8 @@ class SignOnFlow:
         self._writer = writer
         self._sign_ons = sign_ons_
         self.addresses = addresses
+        # Lines since older ones were last removed, a customer.
+        self._untrimmed: dict[int | None, int] = {}
 
     def begin(self, name: str, *, now: datetime) -> Begun | None:
         """A request for whoever has this username or company e-mail; None if single sign-on is not theirs to use.
@@ -203,14 +206,13 @@ class SignOnFlow:
         )
 
     def read_log(self, customer: Customer, *, count: int) -> list[LoggedSignIn]:
-        """The newest lines of a customer, and of messages whose issuer is nobody's."""
-        query = (
-            sa.select(sign_on_log)
-            .where(sa.or_(sign_on_log.c.customer_key == customer.key, sign_on_log.c.customer_key.is_(None)))
-            .order_by(sign_on_log.c.key.desc())
-            .limit(count)
-        )
+        """The newest lines of a customer, and of messages whose issuer is nobody's: of those half, if need be."""
+        newest = sa.select(sign_on_log).order_by(sign_on_log.c.key.desc()).limit(count)
         with self._database.read() as connection:
+            own = connection.execute(newest.where(sign_on_log.c.customer_key == customer.key)).all()
+            others = connection.execute(newest.where(sign_on_log.c.customer_key.is_(None))).all()
+            others = others[: max(count // 2, count - len(own))]
+            rows = sorted((*own, *others), key=lambda row: row.key, reverse=True)[:count]
             return [
                 LoggedSignIn(
                     at=row.at,
@@ -220,7 +222,7 @@ class SignOnFlow:
                     code=row.code,
                     sentence=row.sentence,
                 )
-                for row in connection.execute(query)
+                for row in rows
             ]
 
     def _issuer_for(self, name: str) -> str | None:
@@ -344,10 +346,24 @@ class SignOnFlow:
         }
 
         def work(connection: Connection) -> None:
-            key = connection.scalar(sa.insert(sign_on_log).values(row).returning(sign_on_log.c.key))
-            connection.execute(sa.delete(sign_on_log).where(sign_on_log.c.key <= int(key or 0) - KEPT_LOG_ROWS))
+            connection.execute(sa.insert(sign_on_log), row)
+            self._trim_log(connection, customer_key)
 
         self._writer.run(work)
         if code is not None:
             logger.warning("a sign-in was refused: %s", code, extra={"reference": reference, "machine": machine})
         return reference
+
+    def _trim_log(self, connection: Connection, customer_key: int | None) -> None:
+        """Removes a customer's oldest lines, never another's. Finding them walks the index, so not for every line."""
+        kept = KEPT_STRANGERS_ROWS if customer_key is None else KEPT_LOG_ROWS
+        # The first line since the start counts as many: who knows how many came before.
+        written = self._untrimmed.get(customer_key, kept) + 1
+        if written * 100 > kept:
+            # `== None` is IS NULL here.
+            theirs = sign_on_log.c.customer_key == customer_key
+            newest = sa.select(sign_on_log.c.key).where(theirs).order_by(sign_on_log.c.key.desc())
+            first_over = newest.offset(kept).limit(1).scalar_subquery()
+            connection.execute(sa.delete(sign_on_log).where(theirs, sign_on_log.c.key <= first_over))
+            written = 0
+        self._untrimmed[customer_key] = written

@@ -44,7 +44,10 @@ def answer_logout(sign_ons: SignOns, flow: SignOnFlow, query: str, *, now: datet
 
     A request ends the sessions of the person it names, and its answer goes back; an answer ends the way.
     """
-    fields = parse_qs(query, max_num_fields=10)
+    try:
+        fields = parse_qs(query, max_num_fields=10)
+    except ValueError:
+        raise SamlRefused("no-message", "There is no message about logout, but more fields than one has.") from None
     if RESPONSE in fields:
         read_logout_response(read_redirect(fields[RESPONSE][0]))
         return None

@@ -129,8 +129,16 @@ def add_sign_on_pages(
         except SamlRefused as error:
             machine = flask.request.remote_addr or "?"
             return refused(flow.refuse(error.code, error.sentence, machine=machine, now=_now()).reference)
-        response = flask.redirect(address, 303) if address else flask.make_response(page("person_signed_out.html"))
-        response.delete_cookie(PERSON_COOKIE, path=SAML_PATH)
+        # An answer proves nothing, so that it ends nothing; nor does a request that ends another session than this.
+        is_in = person() is not None
+        if address:
+            response = flask.redirect(address, 303)
+        elif is_in:
+            response = flask.redirect(f"{SAML_PATH}/home", 303)
+        else:
+            response = flask.make_response(page("person_signed_out.html"))
+        if not is_in and PERSON_COOKIE in flask.request.cookies:
+            response.delete_cookie(PERSON_COOKIE, path=SAML_PATH)
         return response
 
     @app.get(f"{SAML_PATH}/metadata")

@@ -7,7 +7,7 @@ from typing import Any
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet
 
 from muster.model.identity_provider import FederationRefused
 
@@ -30,10 +30,18 @@ def read_keys(document: Mapping[str, Any]) -> KeySet:
         for each in given
         if isinstance(each, dict) and each.get("kty") in ("RSA", "EC", "OKP") and each.get("use", "sig") == "sig"
     ]
+    keys = [key for each in usable for key in _read_key(each)]
+    if not keys:
+        raise FederationRefused("None of the provider's keys can be read.")
+    return KeySet(keys)
+
+
+def _read_key(given: Any) -> list[Key]:
+    """One key or none: what cannot be read is passed over, so that the others still count (RFC 7517 §5)."""
     try:
-        return KeySet.import_key_set({"keys": usable})
+        return list(KeySet.import_key_set({"keys": [given]}).keys)
     except (JoseError, ValueError, TypeError, KeyError):
-        raise FederationRefused("One of the provider's keys cannot be read.") from None
+        return []
 
 
 def is_known(token: str, keys: KeySet) -> bool:
@@ -66,6 +74,9 @@ def check_token(
         token = jwt.decode(text, keys, algorithms=list(ALGORITHMS))
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise FederationRefused(f"The identity token's signature does not hold ({_name(error)}).") from None
+    if str(token.header.get("typ")).lower().endswith("+jwt"):
+        # RFC 8725 §3.11: access tokens (at+jwt) and logout tokens (logout+jwt) of the same keys say what they are.
+        raise FederationRefused("The identity token is refused: its type says that it is another kind of token.")
     access = answer.get("access_token")
     claims = CodeIDToken(
         token.claims,

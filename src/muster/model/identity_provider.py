@@ -82,9 +82,11 @@ class FederationRefused(Exception):
     """A sign-in with the other provider cannot go on. The sentence is for administrators: no secret, no token in it.
 
     `is_away`: nobody answered, so that another attempt may do; else the answer was refused.
+    `is_unasked`: the answer belongs to no sign-in that is under way in this browser. Nothing can be guessed by it.
     """
 
-    def __init__(self, sentence: str, *, is_away: bool = False) -> None:
+    def __init__(self, sentence: str, *, is_away: bool = False, is_unasked: bool = False) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.is_away = is_away
+        self.is_unasked = is_unasked

@@ -33,6 +33,9 @@ BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 ATTRIBUTE_FORMAT = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 LIMIT_MESSAGE_BYTES = 131_072
 LIMIT_RELAY_STATE_CHARACTERS = 1_024
+# Years outside of these mean "always" or "never". Held to them, an instant can be moved by the skew of clocks.
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 class SamlRefused(Exception):
@@ -68,10 +71,12 @@ def write_instant(at: datetime) -> str:
 
 
 def read_instant(text: str, what: str) -> datetime:
-    """The instant of an xs:dateTime; one without a zone is UTC. Raises: SamlRefused."""
+    """The instant of an xs:dateTime, held to the years 1970 to 9998; without a zone it is UTC. Raises: SamlRefused."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise SamlRefused("instant", f"{what} is no instant: {text[:40]!r}.") from None
+    if not _EARLIEST.year <= at.year <= _LATEST.year:
+        return _EARLIEST if at.year < _EARLIEST.year else _LATEST
     # SAML core §1.3.3: instants are in UTC, and without a zone they are as well.
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

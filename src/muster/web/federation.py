@@ -74,7 +74,7 @@ class Federation:
         """Returns whom the provider vouches for and where they were going. Raises: FederationRefused."""
         args = flask.request.args
         if any(len(args.getlist(name)) > 1 for name in ("state", "code", "iss", "error")):
-            raise FederationRefused("The answer names something twice.")
+            raise _unasked("The answer names something twice.")
         request, to = self._begun(provider, args.get("state", ""))
         answer = {name: args[name][:_ANSWER_CHARACTERS] for name in args}
         vouched = self._services.relying_party.redeem(provider, request, answer, self._services.clock.now())
@@ -95,14 +95,14 @@ class Federation:
         try:
             told = self._sealer.loads("".join(parts))
         except BadSignature:
-            raise FederationRefused("The answer belongs to no sign-in that this browser has begun.") from None
+            raise _unasked("The answer belongs to no sign-in that this browser has begun.") from None
         begun, nonce, verifier, redirect_uri, is_fresh, ends, mark, to = told
         if not hmac.compare_digest(str(begun).encode(), state.encode()):
-            raise FederationRefused("The answer belongs to another sign-in.")
+            raise _unasked("The answer belongs to another sign-in.")
         if self._services.clock.now().timestamp() >= ends:
-            raise FederationRefused("The sign-in began too long ago.")
+            raise _unasked("The sign-in began too long ago.")
         if mark != _mark(provider):
-            raise FederationRefused("The provider was changed while somebody signed in.")
+            raise _unasked("The provider was changed while somebody signed in.")
         request = SignInRequest(
             state=state, nonce=nonce, verifier=verifier, redirect_uri=redirect_uri, is_fresh=is_fresh
         )
@@ -120,6 +120,15 @@ class Federation:
         response.set_cookie(
             name, value, max_age=max_age, httponly=True, secure=is_secure, samesite="Lax", path=self._callback
         )
+
+
+def _unasked(sentence: str) -> FederationRefused:
+    return FederationRefused(sentence, is_unasked=True)
+
+
+def sign_in_key() -> str:
+    """Returns what the failures of the answer at hand are counted by: its sign-in, never an address that many share."""
+    return f"provider {flask.request.args.get('state', '')[:12]}"
 
 
 def _mark(provider: IdentityProvider) -> list[str]:

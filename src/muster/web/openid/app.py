@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import flask
-from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
 from authlib.oidc.core.errors import LoginRequiredError
 from joserfc.jwk import RSAKey
 from werkzeug.wrappers import Response
@@ -30,6 +30,8 @@ from muster.web.services import Services
 logger = logging.getLogger(__name__)
 
 PREFIX = "/oidc"
+# Somebody who comes back from signing in has done so just now: held to less, `max_age=0` would ask them for ever.
+FRESH_SECONDS = 60
 _OPEN_TO_SCRIPTS = ("configuration", "keys", "token", "userinfo")
 
 
@@ -109,6 +111,9 @@ class _Pages:
             return self._to_application(error, grant_uri=request.args.get("redirect_uri", ""))
         except OAuth2Error as error:
             return self._refuse(error)
+        except ValueError:
+            # The library's errors quote the request, and take no text that a header cannot hold.
+            return self._refuse(InvalidRequestError())
         client: Client = grant.client
         redirect_uri = request.args["redirect_uri"]
         if me is None or self._must_show_anew(me):
@@ -133,10 +138,9 @@ class _Pages:
         """Whether the application asks for a sign-in that is fresher than the session."""
         age = (self._provider.reception.now() - me.since).total_seconds()
         longest = flask.request.args.get("max_age", "")
-        if longest.isdigit() and len(longest) < 10 and age > int(longest):
+        if longest.isascii() and longest.isdecimal() and len(longest) < 10 and age > max(int(longest), FRESH_SECONDS):
             return True
-        # Once they come back from signing in, the session is new.
-        return "login" in flask.request.args.get("prompt", "").split() and age > 60
+        return "login" in flask.request.args.get("prompt", "").split() and age > FRESH_SECONDS
 
     def _sign_in(self, me: SignedIn | None) -> Any:
         path = flask.request.full_path.removesuffix("?")
@@ -187,8 +191,7 @@ class _Pages:
         try:
             response: Response = self._server.create_token_response()
         except ClaimRefused as refused:
-            logger.warning("a token cannot be made: %s", refused)
-            return flask.jsonify({"error": "server_error", "error_description": str(refused)}), 400
+            return _claim_refused(refused)
         return response
 
     def userinfo(self) -> Any:
@@ -203,8 +206,8 @@ class _Pages:
             error = 'Bearer error="invalid_token"' if token else "Bearer"
             return flask.Response(status=401, headers={"WWW-Authenticate": error})
         client, person = granted
-        return flask.jsonify(
-            claims_of(
+        try:
+            claims = claims_of(
                 provider.reception,
                 client.application,
                 client.settings,
@@ -212,7 +215,16 @@ class _Pages:
                 grant.scope,
                 provider.services.tenant_id,
             )
-        )
+        except ClaimRefused as refused:
+            return _claim_refused(refused)
+        return flask.jsonify(claims)
+
+
+def _claim_refused(refused: ClaimRefused) -> Any:
+    """The application hears which claim it is; why, which may quote the person's values, stands in our log alone."""
+    logger.warning("the claims of a person cannot be made: %s", refused)
+    told = f"The claim {refused.claim} cannot be made for this person: ask the administrator."
+    return flask.jsonify({"error": "server_error", "error_description": told}), 400
 
 
 def _page(status: int, title: str, text: str) -> Any:

@@ -30,7 +30,7 @@ from muster.ui.frame import message
 from muster.ui.guarding import Guard, own_path
 from muster.ui.language import gettext, marked, ngettext
 from muster.ui.sessions import Session, is_same
-from muster.web.federation import Federation, not_for_them, turned_back
+from muster.web.federation import Federation, not_for_them, sign_in_key, turned_back
 from muster.web.persons import Persons
 from muster.web.services import Services
 
@@ -165,14 +165,16 @@ class Entrance:
         provider = self._federation.provider()
         if provider is None:
             return flask.redirect("/signin", 303)
-        name = f"provider {_machine()}"
+        name = sign_in_key()
         refused = self._braked(name, "sign_in.html", name="", next=HOME, **self._ways_in(HOME))
         if refused is not None:
             return refused
         try:
             vouched, to = self._federation.finish(provider)
         except FederationRefused as refusal:
-            self._fail(name)
+            # Else any page of another site could use up the attempts of an address, by answers that it makes up.
+            if not refusal.is_unasked:
+                self._fail(name)
             return self._federation.forget(self._turn_back(provider, refusal))
         person = find_vouched(self._reception.stores, provider, vouched.value)
         methods = (SignInMethod.FEDERATED,)

@@ -23,7 +23,7 @@ from muster.ui.guarding import Guard, own_path
 from muster.ui.language import gettext, marked, ngettext
 from muster.ui.sessions import Session, is_same, stamp_of
 from muster.web.access import with_ownership
-from muster.web.federation import Federation, not_for_them, turned_back
+from muster.web.federation import Federation, not_for_them, sign_in_key, turned_back
 from muster.web.persons import Persons
 from muster.web.services import Services
 
@@ -163,14 +163,16 @@ class Door:
         if provider is None:
             return flask.redirect("/sign-in", 303)
         machine = flask.request.remote_addr or "?"
-        name = f"provider {machine}"
+        name = sign_in_key()
         seconds = self._attempts.wait(machine, name, now)
         if seconds is not None:
             return self._sign_in_form(429, refusal=_waiting(seconds), name="", next="/")
         try:
             vouched, to = self._federation.finish(provider)
         except FederationRefused as refused:
-            self._attempts.fail(machine, name, now)
+            # Else any page of another site could use up the attempts of an address, by answers that it makes up.
+            if not refused.is_unasked:
+                self._attempts.fail(machine, name, now)
             return self._federation.forget(self._turn_back(provider, refused))
         is_name = len(vouched.value) <= NAME_LIMIT
         found = self._services.stores.access.administrator(vouched.value) if is_name else None
