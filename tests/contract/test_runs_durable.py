@@ -175,6 +175,28 @@ def test_ended_runs_are_forgotten_after_a_while(tmp_path: Path) -> None:
         assert len(pages) == expected
 
 
+@pytest.mark.parametrize("late", ["nothing", "a page", "what is beside it"])
+def test_a_process_signs_out_only_when_nothing_of_it_is_under_way(tmp_path: Path, late: str) -> None:
+    """Others take whoever is signed out for dead, and send again what they find was not made."""
+    database = open_database(tmp_path / "runs.db")
+    at_work, over = threading.Event(), threading.Event()
+
+    def advance(_: str) -> bool:
+        at_work.set()
+        return bool(over.wait(PATIENCE)) and False
+
+    runs = DurableRuns(database, advance, lambda *_: None, is_alone=False, poll=timedelta(milliseconds=20))
+    runs.start()
+    if late == "a page":
+        runs.submit("run", "job")
+        assert at_work.wait(PATIENCE)
+    in_time = runs.stop(timedelta(milliseconds=100), beside=lambda _: late != "what is beside it")
+    assert in_time is (late == "nothing")
+    assert (runs.executor_id in runs.executors.beats()) is not in_time
+    over.set()
+    database.close()
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = open_database(tmp_path / "runs.db")

@@ -1,8 +1,9 @@
 """The contract of sessions, kept in a process or shared by several."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,9 +81,54 @@ def test_what_was_ended_elsewhere_meanwhile_does_not_come_back(shelf: SessionShe
     assert seen is not None
     key = next(iter(shelf._sessions)) if isinstance(shelf, OwnShelf) else _only_key(shelf)
     sessions.end(secret)
-    assert shelf.change(key, seen, also=("other", seen)) is False
+    assert shelf.change(key, seen, was=seen, also=("other", seen)) is False
     assert shelf.get(key) is None
     assert shelf.get("other") is None
+
+
+class _Late:
+    """A shelf of a request that another overtakes between its reading and its writing."""
+
+    def __init__(self, shelf: SessionShelf, meanwhile: Callable[[], object]) -> None:
+        self._shelf = shelf
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shelf, name)
+
+    def change(self, *given: Any, **named: Any) -> bool:
+        self._meanwhile()
+        return self._shelf.change(*given, **named)
+
+
+def test_an_exchanged_secret_ends_though_another_request_was_under_way(shelf: SessionShelf) -> None:
+    here = Sessions(shelf)
+    secret = here.begin("ada", "stamp", NOW)
+    now = NOW + ROTATED_AFTER
+    fresh: list[str | None] = []
+    there = Sessions(_Late(shelf, lambda: fresh.append(here.rotate(secret, now))))
+    # The request that comes too late is answered, in the moment's grace; it exchanges nothing.
+    assert there.find(secret, now, is_seen=True) is not None
+    assert there.rotate(secret, now) is None
+    assert len(fresh) == 1
+    assert fresh[0] is not None
+    assert here.find(fresh[0], now + GRACE, is_seen=False) is not None
+    assert here.find(secret, now + GRACE, is_seen=False) is None
+
+
+def test_of_two_requests_one_exchanges_the_secret(shelf: SessionShelf) -> None:
+    here = Sessions(shelf)
+    secret = here.begin("ada", "stamp", NOW)
+    now = NOW + ROTATED_AFTER
+    there = Sessions(_Late(shelf, lambda: here.rotate(secret, now)))
+    assert there.rotate(secret, now) is None
+
+
+def test_a_request_of_somebody_who_signs_out_meanwhile_finds_no_session(shelf: SessionShelf) -> None:
+    here = Sessions(shelf)
+    secret = here.begin("ada", "stamp", NOW)
+    there = Sessions(_Late(shelf, lambda: here.end(secret)))
+    assert there.find(secret, NOW + SEEN_EVERY, is_seen=True) is None
 
 
 def _only_key(shelf: SessionShelf) -> str:

@@ -271,6 +271,13 @@ def test_without_a_date_of_the_target_our_own_clock_counts(date: dict[str, str])
     assert read_retry_after(headers, EPOCH) == timedelta(seconds=7)
 
 
+@pytest.mark.parametrize("name", ["date", "retry-after"])
+def test_a_date_in_a_zone_that_no_clock_has_says_nothing(name: str) -> None:
+    told = {"date": "Mon, 05 Jan 2026 08:00:00 GMT", "retry-after": "Mon, 05 Jan 2026 08:00:07 GMT"}
+    odd = {**told, name: f"Mon, 05 Jan 2026 08:00:00 +{'9' * 18}"}
+    assert read_retry_after(odd, EPOCH) == (None if name == "retry-after" else timedelta(seconds=7))
+
+
 def test_the_clock_of_the_pace_goes_on_evenly_when_the_machines_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SteadyClock()
     before = clock.now()

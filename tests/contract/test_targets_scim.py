@@ -403,14 +403,62 @@ def sent_by(transport: ScriptedTransport) -> list[str]:
     return [request.method for request in transport.sent]
 
 
-def test_200_without_content_is_believed_once_a_change_so_confirmed_is_shown() -> None:
-    shown = reply(200, {"id": "42", "title": "Chief"})
-    transport = ScriptedTransport([reply(200), shown, reply(200), reply(200)])
+def switched_off() -> AttributeChange:
+    return AttributeChange(attribute="active", verb=Verb.REPLACE, old=True, new=False)
+
+
+def test_200_without_content_is_believed_once_a_change_that_was_absent_is_so_confirmed_and_shown() -> None:
+    chief = reply(200, {"id": "42", "title": "Chief"})
+    boss = reply(200, {"id": "42", "title": "Boss"})
+    transport = ScriptedTransport([reply(200), chief, chief, reply(200), boss, reply(200)])
+    target = target_on(transport)
+    for title in ("Chief", "Boss", "Clerk"):
+        assert target.update(USER, "42", [replaced("title", title)]).resource is None
+    # The first may have been there before; the second was not; from then on it is as good as 204.
+    assert sent_by(transport) == ["PATCH", "GET", "GET", "PATCH", "GET", "PATCH"]
+
+
+def test_a_change_that_is_shown_only_when_it_was_sent_again_shows_what_silence_means() -> None:
+    shown = [reply(200, {"id": "42", "title": title}) for title in ("before", "Chief")]
+    transport = ScriptedTransport([reply(200), shown[0], reply(200), shown[1], reply(200)])
     target = target_on(transport)
     for title in ("Chief", "Boss"):
-        assert target.update(USER, "42", [replaced("title", title)]).resource is None
-    # Looked for once, and said again, which is harmless; from then on it is as good as 204.
-    assert sent_by(transport) == ["PATCH", "GET", "PATCH", "PATCH"]
+        target.update(USER, "42", [replaced("title", title)])
+    assert sent_by(transport) == ["PATCH", "GET", "PATCH", "GET", "PATCH"]
+
+
+def test_what_the_application_had_already_does_not_prove_what_silence_means() -> None:
+    had = reply(200, {"id": "42", "title": "Chief"})
+    active = reply(200, {"id": "43", "active": True})
+    transport = ScriptedTransport([reply(200), had, active, *[reply(200), active] * 3])
+    target = target_on(transport)
+    target.update(USER, "42", [replaced("title", "Chief")])
+    with pytest.raises(TargetBusy, match="not switched off"):
+        target.update(USER, "43", [switched_off()])
+    assert sent_by(transport) == ["PATCH", "GET", "GET", *["PATCH", "GET"] * 3]
+    # Nor does one of two.
+    half = reply(200, {"id": "42", "title": "Chief", "userName": "before"})
+    transport = ScriptedTransport([reply(200), half, reply(204)])
+    target_on(transport).update(USER, "42", [replaced("title", "Chief"), replaced("userName", "ada")])
+    assert sent_by(transport) == ["PATCH", "GET", "PATCH"]
+
+
+def test_who_is_still_active_after_200_without_content_is_not_switched_off() -> None:
+    with pytest.raises(TargetBusy, match="not switched off"):
+        scripted(*[reply(200), reply(200, {"id": "42", "active": True})] * 3).update(USER, "42", [switched_off()])
+    # Not even where another of the changes is shown.
+    answers = [reply(200, {"id": "42", "active": True, "title": title}) for title in ("before", "Chief", "Chief")]
+    target = scripted(*[each for answer in answers for each in (reply(200), answer)])
+    with pytest.raises(TargetBusy, match="not switched off"):
+        target.update(USER, "42", [replaced("title", "Chief"), switched_off()])
+
+
+@pytest.mark.parametrize("value", [False, "False"])
+def test_who_is_shown_switched_off_is_so_whatever_else_was_dropped(value: bool | str) -> None:
+    kept = reply(200, {"id": "42", "active": value, "title": "before"})
+    transport = ScriptedTransport([reply(200), kept] * 3)
+    target_on(transport).update(USER, "42", [replaced("title", "Chief"), switched_off()])
+    assert sent_by(transport) == ["PATCH", "GET"] * 3
 
 
 def test_200_without_content_of_a_middle_box_is_not_believed() -> None:
@@ -428,9 +476,18 @@ def test_members_that_were_confirmed_without_content_are_looked_for_too() -> Non
 
 def test_a_change_that_is_confirmed_without_content_again_and_again_and_never_shown_is_dropped_there() -> None:
     unmoved = reply(200, {"id": "42", "title": "before"})
-    transport = ScriptedTransport([reply(200), unmoved] * 3 + [reply(200)])
+    transport = ScriptedTransport([reply(200), unmoved] * 3)
     assert target_on(transport).update(USER, "42", [replaced("title", "Chief")]).resource is None
-    assert sent_by(transport) == ["PATCH", "GET"] * 3 + ["PATCH"]
+    assert sent_by(transport) == ["PATCH", "GET"] * 3
+
+
+def test_every_request_of_a_change_is_sent_before_it_is_looked_for() -> None:
+    """What an application shows in its own way is shown all the same."""
+    crew = [{"value": each, "display": each.upper(), "$ref": f"/Users/{each}"} for each in ("b", "a")]
+    shown = reply(200, {"id": "g", "displayName": "Crew", "members": crew})
+    transport = ScriptedTransport([reply(200), reply(200), shown])
+    target_on(transport).update(GROUP, "g", [replaced("displayName", "Crew"), members(Verb.REPLACE, "a", "b")])
+    assert sent_by(transport) == ["PATCH", "PATCH", "GET"]
 
 
 def test_who_vanishes_while_a_change_is_looked_for_is_gone() -> None:
@@ -439,11 +496,13 @@ def test_who_vanishes_while_a_change_is_looked_for_is_gone() -> None:
 
 
 def test_a_deletion_that_is_confirmed_without_content_is_looked_for() -> None:
-    transport = ScriptedTransport([reply(200), reply(404), reply(200)])
+    there = reply(200, {"id": "43", "active": True})
+    transport = ScriptedTransport([reply(200), reply(404), reply(200), there, reply(200), reply(404), reply(200)])
     target = target_on(transport)
-    target.delete(USER, "42")
-    target.delete(USER, "43")
-    assert sent_by(transport) == ["DELETE", "GET", "DELETE"]
+    for target_id in ("42", "43", "44"):
+        target.delete(USER, target_id)
+    # The first may have been gone before; the second was there: silence means done.
+    assert sent_by(transport) == [*["DELETE", "GET"] * 3, "DELETE"]
     # A middle box swallowed the first one.
     scripted(reply(200), reply(200, {"id": "42", "active": False}), reply(204)).delete(USER, "42")
     # The application does no more than switch off.

@@ -348,3 +348,16 @@ def test_a_change_wakes_the_job_or_waits_for_the_interval_where_waking_is_off(tr
     assert schedule.due() == []
     trip.clock.advance(timedelta(minutes=40))
     assert [job.id for job, _ in schedule.due()] == [JOB]
+
+
+def test_a_leaver_whose_switching_off_was_swallowed_is_tried_again(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.transport.fault = lambda request, _: None if request.method == "GET" else answer(200)
+    trip.soft_delete(ada)
+    trip.run()
+    assert trip.log(ada)[0].status is LogStatus.FAILURE
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(minutes=40))
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False

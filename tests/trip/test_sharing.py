@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from muster.model.failures import Interrupted, JobFailure
 from muster.model.job import Counters, Cycle, CycleState, ScheduleState
 from muster.model.operation import LinkState, Outcome
 from muster.ports.sharing import EndKind, PartEnd
+from waiting import PATIENCE
 
 NAMES = ("Ada", "Bob", "Cyd", "Dan", "Eve", "Fay")
 
@@ -266,3 +268,32 @@ def test_a_helper_helps_until_nothing_comes_any_more(pair: Pair) -> None:
     sent: list[int] = []
     helper.help_with(pair.cycle, sent)
     assert sum(sent) == len(NAMES) == pair.posts()
+
+
+def test_a_helper_that_is_stopped_says_whether_a_request_of_its_own_is_still_under_way(pair: Pair) -> None:
+    trip = pair.trip
+    helper = Helper(
+        pair.sharing("helper"),
+        trip.stores,
+        trip.open_job,
+        trip.clock,
+        trip.ids,
+        carries=lambda _: False,
+        is_overtaken=lambda: False,
+    )
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow(request: HttpRequest, _: Callable[[], HttpResponse]) -> None:
+        if request.method == "POST":
+            asked.set()
+            answered.wait(PATIENCE)
+
+    trip.transport.fault = slow
+    helper.look()
+    assert asked.wait(PATIENCE)
+    assert not helper.stop(timedelta(milliseconds=10))
+    answered.set()
+    assert helper.stop(timedelta(seconds=PATIENCE))
+    # What it had claimed is written, or given back: nobody has to be looked for.
+    trip.transport.fault = None
+    assert pair.finish().counters.created == len(NAMES) == pair.posts()

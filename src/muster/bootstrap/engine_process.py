@@ -56,8 +56,9 @@ def run_engine(child: Child, **arguments: Any) -> None:
         child.ready()
         daemon.run(child.stop)
     finally:
-        if helper is not None:
-            # Before this process signs out: what it sends is its own until then.
-            helper.stop(_STOP_RUNS_WITHIN)
-        runs.stop(_STOP_RUNS_WITHIN)
+        # What the helper sends is this process's own, too: it signs out only when that has ended.
+        if helper is None:
+            runs.stop(_STOP_RUNS_WITHIN)
+        else:
+            runs.stop(_STOP_RUNS_WITHIN, beside=helper.stop)
         house.database.close()

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -69,11 +70,17 @@ class Helper:
                 logger.debug("no look at shared passes", exc_info=True)
         self._stop.set()
 
-    def stop(self, deadline: timedelta) -> None:
-        """Sends nothing more, and waits for what is under way."""
+    def stop(self, deadline: timedelta) -> bool:
+        """Takes no more parts, and waits for those under way, for all together as long as `deadline` says.
+
+        Returns whether all ended: if not, requests may still be on their way in this engine's name.
+        """
         self._stop.set()
-        for thread in list(self._helping.values()):
-            thread.join(deadline.total_seconds() / _AT_ONCE)
+        threads = list(self._helping.values())
+        by = time.monotonic() + deadline.total_seconds()
+        for thread in threads:
+            thread.join(max(by - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in threads)
 
     def look(self) -> None:
         """Begins to help with passes of which something waits, as far as there are threads for it."""

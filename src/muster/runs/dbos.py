@@ -167,16 +167,27 @@ class DurableRuns:
         """Whether this process is the one that does what only one need do: the first of those that live."""
         return self._is_alone or self._leads
 
-    def stop(self, deadline: timedelta) -> bool:
-        """Takes no more pages, waits for those under way, and leaves the rest to whoever starts next."""
+    def stop(self, deadline: timedelta, *, beside: Callable[[timedelta], bool] = lambda _: True) -> bool:
+        """Takes no more pages, waits for those under way, and leaves the rest to whoever starts next.
+
+        Others take it up at once if all ended in time. If not, they wait until this process has been silent for long
+        enough, as if it had been killed: what it sent last may still be on its way.
+
+        Args:
+            deadline: how long to wait for all of it.
+            beside: stops what else is sent in this process's name, within a time; returns whether that has ended.
+        """
         self._stopping.set()
+        by = time.monotonic() + deadline.total_seconds()
+        in_time = beside(deadline)
         with self._under_way:
-            in_time = self._under_way.wait_for(lambda: self._pages == 0, deadline.total_seconds())
+            in_time &= self._under_way.wait_for(lambda: self._pages == 0, max(by - time.monotonic(), 0))
         for thread in self._threads:
             thread.join(self._beat.total_seconds())
         DBOS.destroy(destroy_registry=True)
-        with suppress(Exception):
-            self.executors.sign_out(self.executor_id)
+        if in_time:
+            with suppress(Exception):
+                self.executors.sign_out(self.executor_id)
         return in_time
 
     def _prepare_queue(self) -> None:

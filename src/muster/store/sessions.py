@@ -30,12 +30,15 @@ class SqlShelf:
         with self._database.write() as connection:
             connection.execute(sa.insert(sessions).values(self._row(key, session)))
 
-    def change(self, key: str, session: Session, *, also: tuple[str, Session] | None = None) -> bool:
-        """Changes a session that is still there, and adds another with it; returns whether it was there."""
+    def change(self, key: str, session: Session, *, was: Session, also: tuple[str, Session] | None = None) -> bool:
+        """Changes a session that is still there as it `was`, and adds another with it; returns whether it was so."""
         at = sessions.c.face == self._face, sessions.c.hash == key
         with self._database.write() as connection:
-            if not connection.execute(sa.update(sessions).where(*at).values(self._row(key, session))).rowcount:
+            # Locked until it is written: whoever exchanges the secret at the same time waits, and is seen then.
+            kept = connection.execute(sa.select(sessions.c.session).where(*at).with_for_update()).scalar()
+            if kept is None or not decode(kept, Session).is_exchanged_as(was):
                 return False
+            connection.execute(sa.update(sessions).where(*at).values(self._row(key, session)))
             if also is not None:
                 connection.execute(sa.insert(sessions).values(self._row(*also)))
         return True

@@ -30,7 +30,7 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | N
     if text:
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return _reset(headers, now)
         at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
         return max(at - _their_time(headers, now), timedelta())
@@ -68,7 +68,7 @@ def _their_time(headers: Mapping[str, str], now: datetime) -> datetime:
     """Returns the instant by the target's own clock, if its answer has one: a span between two clocks is none."""
     try:
         told = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
     return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
 

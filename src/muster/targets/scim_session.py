@@ -59,6 +59,8 @@ class ScimSession:
         self.learned: dict[str, object] = {}
         # Whether 200 without content has been seen to mean what 204 means; a middle box says it of what it dropped.
         self.confirms_in_silence = False
+        # Whether the last change was answered so.
+        self.falls_silent = False
         self._address = address
         self._authorization = authorization
         self._names = {kind: read_names(mapped) for kind, mapped in attributes.items()}

@@ -27,12 +27,10 @@ from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies
 from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of_content
 from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession, named
+from muster.targets.scim_silence import SILENT_TRIES, absent_in, known_by, says_nothing, switches_off
 
 # How a service may answer a PATCH that it does not know; the first two leave no doubt.
 _NO_PATCH = (405, 501, 400, 403, 404, 415)
-
-# A change that is confirmed without content and not shown is sent so often before it counts as dropped.
-_SILENT_TRIES = 3
 
 
 class ScimWriter:
@@ -79,17 +77,19 @@ class ScimWriter:
         (some applications do no more), counts as deleted in the end.
         """
         request, errand = self.form_deletion(kind, target_id)
-        left: Mapping[str, Any] | None = None
-        for _ in range(_SILENT_TRIES):
+        left: Mapping[str, Any] = {}
+        for _ in range(SILENT_TRIES):
             response = self._send(request, errand)
             self.deleted(kind, response, errand)
-            if not _says_nothing(response) or self._session.confirms_in_silence:
+            if not says_nothing(response) or self._session.confirms_in_silence:
                 return
-            left = self._reader.read_document(kind, target_id)
-            if left is None:
-                self._session.confirms_in_silence = True
+            found = self._reader.read_document(kind, target_id)
+            if found is None:
+                # Who was not seen there before may have been gone already.
+                self._session.confirms_in_silence |= bool(left)
                 return
-        if get_member(left or {}, "active") is not False:
+            left = found
+        if get_member(left, "active") is not False:
             sentence = "The deletion was confirmed without content (HTTP 200), and the object is still there."
             raise failure_of_content(sentence, 200, errand)
 
@@ -120,20 +120,41 @@ class ScimWriter:
         """Changes attributes or references, in several requests where members are many.
 
         200 without content is no answer that SCIM knows: a change so confirmed is looked for until the application has
-        shown that it means it, and sent again, for an answer has come. What it does not show even then it drops.
+        shown that it means it, and sent again, for an answer has come. What it does not show even then it drops; but
+        that somebody is switched off is never taken for done unless it is shown.
         """
         operations, errand = self._change_of(kind, target_id, changes)
         try:
-            for _ in range(_SILENT_TRIES):
-                try:
-                    return self._update(kind, target_id, operations, errand)
-                except _NothingSaid:
-                    self._session.confirms_in_silence |= self._shows(kind, target_id, operations)
-            return self._update(kind, target_id, operations, errand, trusts=True)
+            return self._update_and_look(kind, target_id, operations, errand)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
         finally:
             self._reader.forget_lists()
+
+    def _update_and_look(
+        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
+    ) -> Written:
+        session = self._session
+        # Where an answer was silent before, it is worth a look to learn what that means.
+        trusts = session.confirms_in_silence
+        looks = session.falls_silent and not trusts
+        before = self._absent(kind, target_id, operations) if looks else frozenset()
+        for _ in range(SILENT_TRIES):
+            answers: list[HttpResponse] = []
+            written = self._update(kind, target_id, operations, errand, answers)
+            session.falls_silent = any(says_nothing(answer) for answer in answers)
+            if not session.falls_silent or trusts:
+                return written
+            absent = self._absent(kind, target_id, operations)
+            session.confirms_in_silence |= bool(before - absent)
+            stays_on = any(switches_off(operations[place]) for place in absent)
+            if not absent or (session.confirms_in_silence and not stays_on):
+                return written
+            before = absent
+        if stays_on:
+            sentence = "The change was confirmed without content (HTTP 200), and the account is not switched off."
+            raise failure_of_content(sentence, 200, errand)
+        return written
 
     def _update(
         self,
@@ -141,22 +162,21 @@ class ScimWriter:
         target_id: str,
         operations: Sequence[AttributeOperation],
         errand: Errand,
-        *,
-        trusts: bool = False,
+        answers: list[HttpResponse],
     ) -> Written:
+        """Changes, and notes the answers that said it was done."""
         if self._session.dialect.update is UpdateMethod.PUT:
-            return self._put(kind, target_id, operations, errand, trusts=trusts)
+            return self._put(kind, target_id, operations, errand, answers)
         try:
-            return self._patch(kind, target_id, operations, errand, trusts=trusts)
+            return self._patch(kind, target_id, operations, errand, answers)
         except _PatchUnknown as refused:
-            return self._put_instead(kind, target_id, operations, errand, refused.response, trusts=trusts)
+            return self._put_instead(kind, target_id, operations, errand, refused.response, answers)
 
-    def _shows(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> bool:
-        """Whether the application shows any of the changes: then it has made them, as far as it makes them."""
+    def _absent(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> frozenset[int]:
+        """Returns which of the changes, by their places, the application does not show."""
         with_members = any(item.is_reference and item.multivalued for item in operations)
-        current, dialect = self._current(kind, target_id, with_members=with_members), self._session.dialect
-        as_it_is = form_put_body(kind.value, current, (), dialect)
-        return any(form_put_body(kind.value, current, [item], dialect) == as_it_is for item in operations)
+        current = self._current(kind, target_id, with_members=with_members)
+        return absent_in(kind.value, current, operations, self._session.dialect)
 
     def form_update(
         self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
@@ -177,7 +197,7 @@ class ScimWriter:
 
     def updated(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
         """Returns what an answer says of a change. Raises ProvisioningFailure."""
-        return self._confirmed(kind, target_id, response, errand, trusts=True)
+        return self._confirmed(kind, target_id, response, errand, [])
 
     def _change_of(
         self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
@@ -192,12 +212,11 @@ class ScimWriter:
         target_id: str,
         operations: Sequence[AttributeOperation],
         errand: Errand,
-        *,
-        trusts: bool,
+        answers: list[HttpResponse],
     ) -> Written:
         current = self._current(kind, target_id, with_members=True)
         body = form_put_body(kind.value, current, operations, self._session.dialect)
-        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand, trusts=trusts)
+        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand, answers)
 
     def _put_instead(
         self,
@@ -206,12 +225,11 @@ class ScimWriter:
         operations: Sequence[AttributeOperation],
         errand: Errand,
         refusal: HttpResponse,
-        *,
-        trusts: bool,
+        answers: list[HttpResponse],
     ) -> Written:
         """Writes the whole resource where PATCH seems to be unknown; what PUT refuses too, PATCH was refused for."""
         try:
-            written = self._put(kind, target_id, operations, errand, trusts=trusts)
+            written = self._put(kind, target_id, operations, errand, answers)
         except (OperationRefused, TargetObjectGone) as also:
             raise failure_of(refusal, errand) from also
         self._session.learn("it takes no PATCH", update=UpdateMethod.PUT)
@@ -223,17 +241,16 @@ class ScimWriter:
         target_id: str,
         operations: Sequence[AttributeOperation],
         errand: Errand,
-        *,
-        trusts: bool,
+        answers: list[HttpResponse],
     ) -> Written:
         if needs_current(operations, self._session.dialect):
-            return self._patch_as_it_stands(kind, target_id, operations, errand, trusts=trusts)
+            return self._patch_as_it_stands(kind, target_id, operations, errand, answers)
         written = Written(target_id=target_id)
         for response in self._sent(kind, target_id, form_patch_bodies(operations, self._session.dialect), errand):
             if self._lacks_target(response):
                 # An element that was taken to be there is not: look, and say the same of what there is.
-                return self._patch_as_it_stands(kind, target_id, operations, errand, trusts=trusts)
-            written = self._patched(kind, target_id, response, errand, trusts=trusts)
+                return self._patch_as_it_stands(kind, target_id, operations, errand, answers)
+            written = self._patched(kind, target_id, response, errand, answers)
         return written
 
     def _patch_as_it_stands(
@@ -242,15 +259,14 @@ class ScimWriter:
         target_id: str,
         operations: Sequence[AttributeOperation],
         errand: Errand,
-        *,
-        trusts: bool,
+        answers: list[HttpResponse],
     ) -> Written:
         takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in operations)
         current = self._current(kind, target_id, with_members=takes_members_away)
         written = Written(target_id=target_id)
         bodies = form_patch_bodies(operations, self._session.dialect, current=current)
         for response in self._sent(kind, target_id, bodies, errand):
-            written = self._patched(kind, target_id, response, errand, trusts=trusts)
+            written = self._patched(kind, target_id, response, errand, answers)
         return written
 
     def _sent(
@@ -280,14 +296,14 @@ class ScimWriter:
         return self._session.is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"
 
     def _patched(
-        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, *, trusts: bool
+        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, answers: list[HttpResponse]
     ) -> Written:
         """Returns what a PATCH came to. Raises _PatchUnknown where the application may not know PATCH at all."""
         if response.status in _NO_PATCH:
             says_why = read_error(response.body)[0] is not None
             if response.status in (405, 501) or (not says_why and self._session.configuration().patch is False):
                 raise _PatchUnknown(response)
-        return self._confirmed(kind, target_id, response, errand, trusts=trusts)
+        return self._confirmed(kind, target_id, response, errand, answers)
 
     def _current(self, kind: ObjectKind, target_id: str, *, with_members: bool) -> dict[str, Any]:
         current = self._reader.read_document(kind, target_id, with_members=with_members)
@@ -299,13 +315,12 @@ class ScimWriter:
         return self._session.wire.send(form_change(kind.value, target_id, body, self._session.dialect), errand)
 
     def _confirmed(
-        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, *, trusts: bool
+        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, answers: list[HttpResponse]
     ) -> Written:
         if not 200 <= response.status < 300:
             raise failure_of(response, errand)
+        answers.append(response)
         if not response.body.strip():
-            if _says_nothing(response) and not trusts and not self._session.confirms_in_silence:
-                raise _NothingSaid
             return Written(target_id=target_id)
         try:
             document = read_document(response.body)
@@ -319,20 +334,12 @@ class ScimWriter:
         return Written(target_id=resource.target_id, resource=resource)
 
 
-class _NothingSaid(Exception):
-    """A change was answered by 200 without content: it may have come no further than a middle box."""
-
-
 class _PatchUnknown(Exception):
     """A PATCH was answered as by a service that has none."""
 
     def __init__(self, response: HttpResponse) -> None:
         super().__init__(response.status)
         self.response = response
-
-
-def _says_nothing(response: HttpResponse) -> bool:
-    return response.status == 200 and not response.body.strip()
 
 
 def id_in_location(location: str, path: str) -> str | None:
@@ -385,8 +392,8 @@ def operation_of(change: AttributeChange) -> AttributeOperation:
             case Verb.REPLACE:
                 value = new
     elif change.multivalued and change.verb is Verb.ADD:
-        held = {_known_by(item) for item in change.old} if isinstance(change.old, tuple | list) else set()
-        value = tuple(item for item in change.new if _known_by(item) not in held) or change.new
+        held = {known_by(item) for item in change.old} if isinstance(change.old, tuple | list) else set()
+        value = tuple(item for item in change.new if known_by(item) not in held) or change.new
     return AttributeOperation(
         verb=PatchVerb(change.verb.value),
         path=change.attribute,
@@ -394,12 +401,6 @@ def operation_of(change: AttributeChange) -> AttributeOperation:
         is_reference=change.is_reference,
         multivalued=change.multivalued,
     )
-
-
-def _known_by(element: Any) -> str:
-    """What an element of a list is known by: its `value`, if it is an object that has one."""
-    value = element.get("value") if isinstance(element, Mapping) else None
-    return str(element if value is None else value)
 
 
 def _ids_of(value: Any) -> tuple[str, ...]:

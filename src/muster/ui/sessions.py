@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, Self
 
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=12)
@@ -44,6 +44,10 @@ class Session:
             or (self.ends_at is not None and now >= self.ends_at)
         )
 
+    def is_exchanged_as(self, other: Self) -> bool:
+        """Whether its secret has been exchanged since no more than the other's: two requests saw the same state."""
+        return (self.rotated_at, self.ends_at) == (other.rotated_at, other.ends_at)
+
 
 class SessionShelf(Protocol):
     """Where the sessions of a face stand, by the hashes of their secrets."""
@@ -56,10 +60,10 @@ class SessionShelf(Protocol):
         """Keeps a new session."""
         ...
 
-    def change(self, key: str, session: Session, *, also: tuple[str, Session] | None = None) -> bool:
-        """Changes a session that is still there, and adds another with it; returns whether it was there.
+    def change(self, key: str, session: Session, *, was: Session, also: tuple[str, Session] | None = None) -> bool:
+        """Changes a session that is still there as it `was`, and adds another with it; returns whether it was so.
 
-        One that was ended meanwhile does not come back.
+        One that was ended meanwhile does not come back, and one that was exchanged meanwhile ends when it was to.
         """
         ...
 
@@ -88,10 +92,11 @@ class OwnShelf:
         with self._lock:
             self._sessions[key] = session
 
-    def change(self, key: str, session: Session, *, also: tuple[str, Session] | None = None) -> bool:
-        """Changes a session that is still there, and adds another with it; returns whether it was there."""
+    def change(self, key: str, session: Session, *, was: Session, also: tuple[str, Session] | None = None) -> bool:
+        """Changes a session that is still there as it `was`, and adds another with it; returns whether it was so."""
         with self._lock:
-            if key not in self._sessions:
+            kept = self._sessions.get(key)
+            if kept is None or not kept.is_exchanged_as(was):
                 return False
             self._sessions.update([(key, session), *([also] if also else [])])
             return True
@@ -161,10 +166,12 @@ class Sessions:
         if session is None or session.is_over(now):
             return None
         if is_seen and now - session.seen_at >= SEEN_EVERY:
-            session = replace(session, seen_at=now)
-            if not self._shelf.change(key, session):
-                return None
-        return session
+            seen = replace(session, seen_at=now)
+            if self._shelf.change(key, seen, was=session):
+                return seen
+            # Another request was first: it ended the session, or exchanged its secret, which has its moment's grace.
+            session = self._shelf.get(key)
+        return None if session is None or session.is_over(now) else session
 
     def rotate(self, secret: str, now: datetime) -> str | None:
         """Returns a new secret for the session if its turn has come; the old one ends after a moment's grace."""
@@ -174,7 +181,8 @@ class Sessions:
             return None
         fresh = secrets.token_urlsafe(_SECRET_BYTES)
         also = _hashed(fresh), replace(session, rotated_at=now)
-        return fresh if self._shelf.change(key, replace(session, ends_at=now + GRACE), also=also) else None
+        ending = replace(session, ends_at=now + GRACE)
+        return fresh if self._shelf.change(key, ending, was=session, also=also) else None
 
     def end(self, secret: str) -> None:
         """Ends the session under every secret it has had."""
