@@ -113,11 +113,8 @@ def _consequences(desk: Desk, configuration: Configuration, plan: ConfigurationP
     return [
         each
         for each in find_consequences(desk, configuration)
-        if _differs(plan, each.application, ("scope", "jobs"))
-        and (
-            each.what_if.affected
-            or not _differs(plan, each.application, ("assignments", "roles", "enabled", "defaultAccessEntitles"))
-        )
+        if _differs(plan, each.application, ("scope", "jobs", "defaultAccessEntitles"))
+        and (each.what_if.affected or not _differs(plan, each.application, ("assignments", "roles", "enabled")))
     ]
 
 
