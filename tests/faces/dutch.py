@@ -8,7 +8,8 @@ from urllib.parse import urljoin, urlsplit
 from documents.catalogue import PARTS, translated
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_PLACE = re.compile(r"%\(\w+\)s|https?://\S+")
+# Of ids and hashes, some letters by chance are a word.
+_PLACE = re.compile(r"%\(\w+\)s|https?://\S+|\b(?=[0-9a-f-]*\d)[0-9a-f-]{4,}\b")
 # What is said around texts in English and seldom stands in a catalogue's label; no Dutch word is among them.
 _ALWAYS = """
     the and not with has are this that for from be by an it its been which who will does cannot
