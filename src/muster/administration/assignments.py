@@ -136,12 +136,18 @@ def _exists_already(assignment: AppRoleAssignment) -> Refused:
 
 
 def _note(desk: Desk, activity: str, application: EnterpriseApplication, assignment: AppRoleAssignment) -> None:
-    role = next((role for role in application.app_roles if role.id == assignment.role_id), None)
-    shown_role = role.display_name if role is not None else "Default Access"
+    subject = f"{assignment.principal_kind.value} {assignment.principal_display_name}"
+    note_grant(desk, activity, application, subject, assignment.role_id)
+
+
+def note_grant(desk: Desk, activity: str, application: EnterpriseApplication, subject: str, role_id: str) -> None:
+    """Writes the audit entry of a role that was given to a subject (`ADDED`), or taken away."""
+    role = next((role.display_name for role in application.app_roles if role.id == role_id), None)
+    shown_role = role or ("Default Access" if role_id == DEFAULT_ACCESS else role_id)
     given, taken = (shown_role, None) if activity == ADDED else (None, shown_role)
     desk.note(
         activity,
         CATEGORY,
         target=("ServicePrincipal", application.service_principal_id, application.display_name),
-        changes=((f"{assignment.principal_kind.value} {assignment.principal_display_name}", taken, given),),
+        changes=((subject, taken, given),),
     )

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from muster.administration.applications import find_application
-from muster.administration.assignments import ADDED, CATEGORY, REMOVED
+from muster.administration.assignments import ADDED, REMOVED, note_grant
 from muster.administration.desk import Desk
 from muster.administration.refusals import not_found
-from muster.model.application import DEFAULT_ACCESS, AwaitedAssignment, EnterpriseApplication
+from muster.model.application import AwaitedAssignment, EnterpriseApplication
 from muster.model.directory import ObjectKind
 from muster.model.roles import Permission
 
@@ -75,12 +75,4 @@ def _formed(desk: Desk, wish: Wish) -> AwaitedAssignment:
 
 
 def _note(desk: Desk, activity: str, application: EnterpriseApplication, each: AwaitedAssignment) -> None:
-    role = next((role.display_name for role in application.app_roles if role.id == each.role_id), None)
-    shown = role or ("Default Access" if each.role_id == DEFAULT_ACCESS else each.role_id)
-    given, taken = (shown, None) if activity == ADDED else (None, shown)
-    desk.note(
-        activity,
-        CATEGORY,
-        target=("ServicePrincipal", application.service_principal_id, application.display_name),
-        changes=((f"{each.principal_kind.value} {each.name}, who is awaited", taken, given),),
-    )
+    note_grant(desk, activity, application, f"{each.principal_kind.value} {each.name}, who is awaited", each.role_id)

@@ -1,6 +1,5 @@
 """Enterprise applications, assignments and synchronization secrets on SQL."""
 
-import builtins
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,6 +14,7 @@ from muster.model.application import AppRole, AppRoleAssignment, AwaitedAssignme
 from muster.model.directory import ObjectKind
 from muster.sealing import Sealer
 from muster.store.access_tables import owners
+from muster.store.assignments import insert_assignments, reassigned
 from muster.store.awaited import read_awaited, write_awaited
 from muster.store.changes import Cause, FeedChange, hold_feed, record
 from muster.store.encoding import decode, encode
@@ -140,37 +140,21 @@ class SqlApplications:
                 name: application_key(connection, name) for name in {each.service_principal_id for each in assignments}
             }
             principals = _principals(connection, {each.principal_id for each in assignments})
-            present: set[tuple[int, int, str]] = set()
-            for piece in pieces({key for key, _ in principals.values()}):
-                rows = connection.execute(
-                    sa.select(held_roles.c.application_key, held_roles.c.principal_key, held_roles.c.role_id).where(
-                        held_roles.c.principal_key.in_(piece),
-                        held_roles.c.application_key.in_(application_keys.values()),
-                    )
-                )
-                present.update((row[0], row[1], row[2]) for row in rows)
-            answers: builtins.list[AppRoleAssignment | None] = []
-            new: builtins.list[dict[str, Any]] = []
-            for each in assignments:
-                principal, is_group = principals[each.principal_id]
-                what = (application_keys[each.service_principal_id], principal, each.role_id)
-                answers.append(None if what in present else each)
-                if what not in present:
-                    present.add(what)
-                    new.append(
-                        {
-                            "assignment_id": each.id,
-                            "application_key": what[0],
-                            "principal_key": principal,
-                            "is_group": is_group,
-                            "role_id": each.role_id,
-                            "created_at": each.created_at,
-                        }
-                    )
-            if new:
-                connection.execute(sa.insert(held_roles), new)
-            record(connection, [_reassigned(row["application_key"], row["principal_key"]) for row in new])
-        return answers
+            rows = [
+                {
+                    "assignment_id": each.id,
+                    "application_key": application_keys[each.service_principal_id],
+                    "principal_key": principals[each.principal_id][0],
+                    "is_group": principals[each.principal_id][1],
+                    "role_id": each.role_id,
+                    "created_at": each.created_at,
+                }
+                for each in assignments
+            ]
+            new = insert_assignments(connection, rows)
+            record(connection, [reassigned(row["application_key"], row["principal_key"]) for row in new])
+        kept = {row["assignment_id"] for row in new}
+        return [each if each.id in kept else None for each in assignments]
 
     def unassign(self, assignment_id: str) -> AppRoleAssignment | None:
         """Removes an assignment and returns it; None if unknown."""
@@ -180,7 +164,7 @@ class SqlApplications:
             if row is None:
                 return None
             connection.execute(sa.delete(held_roles).where(held_roles.c.key == row.key))
-            record(connection, [_reassigned(row.application_key, row.principal_key)])
+            record(connection, [reassigned(row.application_key, row.principal_key)])
         return _assignment(row)
 
     def assignments(
@@ -326,10 +310,6 @@ def _principals(connection: Connection, object_ids: set[str]) -> dict[str, tuple
     if unknown:
         raise LookupError(f"the directory has no object {min(unknown)}")
     return found
-
-
-def _reassigned(application: int, principal: int) -> FeedChange:
-    return FeedChange(cause=Cause.ASSIGNMENT, object_key=principal, application_key=application)
 
 
 def _field(service_principal_id: str, name: str) -> str:

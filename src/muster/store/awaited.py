@@ -13,11 +13,12 @@ from muster.model.application import DEFAULT_ACCESS, AppRole, AwaitedAssignment
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.ports.administration import AuditEntry
 from muster.store.access_tables import awaited_assignments
+from muster.store.assignments import insert_assignments, reassigned
 from muster.store.audit import write_entry
-from muster.store.changes import Cause, FeedChange
+from muster.store.changes import FeedChange
 from muster.store.encoding import decode, encode
 from muster.store.rows import pieces
-from muster.store.tables import applications, assignments, objects
+from muster.store.tables import applications, objects
 
 GIVEN = "Add app role assignment grant"
 CATEGORY = "ApplicationManagement"
@@ -85,34 +86,23 @@ def give_awaited(connection: Connection, arrivals: Sequence[Arrival], at: dateti
                 .where(columns.kind == kind.value, columns.folded_name.in_(piece), applications.c.deleted_at.is_(None))
                 .order_by(columns.assignment_id)
             ).all()
-    changes: list[FeedChange] = []
+    given: dict[str, dict[str, Any]] = {}
+    entries: list[AuditEntry] = []
     for row in rows:
         arrival = by_name[row.kind, row.folded_name]
         role = _role(decode(row.app_roles, tuple[AppRole, ...]), row.role_id)
         if role is None or (arrival.kind is ObjectKind.GROUP and _is_ambiguous(connection, arrival.name)):
             continue
-        connection.execute(sa.delete(awaited_assignments).where(columns.assignment_id == row.assignment_id))
-        what = (
-            assignments.c.application_key == row.application_key,
-            assignments.c.principal_key == arrival.key,
-            assignments.c.role_id == row.role_id,
-        )
-        if connection.execute(sa.select(assignments.c.key).where(*what)).first() is not None:
-            continue
-        connection.execute(
-            sa.insert(assignments).values(
-                assignment_id=row.assignment_id,
-                application_key=row.application_key,
-                principal_key=arrival.key,
-                is_group=arrival.kind is ObjectKind.GROUP,
-                role_id=row.role_id,
-                created_at=at,
-            )
-        )
-        changes.append(FeedChange(cause=Cause.ASSIGNMENT, object_key=arrival.key, application_key=row.application_key))
+        given[row.assignment_id] = {
+            "assignment_id": row.assignment_id,
+            "application_key": row.application_key,
+            "principal_key": arrival.key,
+            "is_group": arrival.kind is ObjectKind.GROUP,
+            "role_id": row.role_id,
+            "created_at": at,
+        }
         wish = decode(row.entry, AwaitedAssignment)
-        write_entry(
-            connection,
+        entries.append(
             AuditEntry(
                 id=str(uuid.uuid4()),
                 at=at,
@@ -124,9 +114,16 @@ def give_awaited(connection: Connection, arrivals: Sequence[Arrival], at: dateti
                 target_name=row.display_name,
                 changes=((f"{arrival.kind.value} {wish.name}", None, role),),
                 result="success",
-            ),
+            )
         )
-    return changes
+    for piece in pieces(given):
+        connection.execute(sa.delete(awaited_assignments).where(columns.assignment_id.in_(piece)))
+    new = insert_assignments(connection, list(given.values()))
+    kept = {row["assignment_id"] for row in new}
+    for assignment_id, entry in zip(given, entries, strict=True):
+        if assignment_id in kept:
+            write_entry(connection, entry)
+    return [reassigned(row["application_key"], row["principal_key"]) for row in new]
 
 
 def _role(roles: Sequence[AppRole], role_id: str) -> str | None:

@@ -28,6 +28,7 @@ from muster.administration.configuration.steps import Problem, Steps
 from muster.administration.desk import Desk
 from muster.administration.refusals import conflict
 from muster.administration.secrets import MASKED_KEYS
+from muster.model.application import EnterpriseApplication
 from muster.model.configuration import Configuration, Place, write_configuration
 from muster.model.directory import ObjectKind
 from muster.model.roles import Permission
@@ -174,15 +175,14 @@ def _shown(desk: Desk, names: Sequence[str]) -> Mapping[str, Any]:
     found = {
         each["name"]: each for each in write_configuration(export_configuration(desk, names)).get("applications", ())
     }
-    waiting = {name: _awaited(desk, name) for name in found}
+    waiting = {each.display_name: _awaited(desk, each) for each in configured(desk) if each.display_name in found}
     return {
         "applications": [_compared(found.get(name, {"name": name}), waiting.get(name, frozenset())) for name in names]
     }
 
 
-def _awaited(desk: Desk, name: str) -> frozenset[tuple[str, str]]:
+def _awaited(desk: Desk, application: EnterpriseApplication) -> frozenset[tuple[str, str]]:
     """Kind and name of those whom an application waits for."""
-    application = next(each for each in configured(desk) if each.display_name == name)
     return frozenset((each.principal_kind.value, each.name) for each in awaited(desk, application.service_principal_id))
 
 
