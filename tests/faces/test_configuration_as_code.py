@@ -1,6 +1,7 @@
 """`muster config`: what is exported and applied elsewhere is the same there; nothing is half applied."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -479,16 +480,8 @@ def test_a_plan_shows_a_secret_under_the_reference_that_the_file_has(installatio
 
 def test_a_group_counts_as_its_job_counts_it(installation: Path, file: Path) -> None:
     house = open_house(load_settings(data=installation), installation)
-    directory = house.store.directory
-    made = {}
-    for name in ("Inner", "Outer"):
-        attributes = {"displayName": name, "securityEnabled": True}
-        write = ObjectWrite(kind=ObjectKind.GROUP, object_id=None, attributes=attributes, is_new=True)
-        group: Any = directory.write([write], house.clock.now())[0]
-        made[name] = group.object_id
-    ids = [each.object_id for each in directory.search(DirectoryQuery(kind=ObjectKind.USER)).objects]
-    directory.change_members(made["Inner"], add=ids, remove=[])
-    directory.change_members(made["Outer"], add=[made["Inner"]], remove=[])
+    found = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER)).objects
+    _put_within(house, "Outer", [each.object_id for each in found])
     house.database.close()
     text = FILE.replace("      - user: ben@l.example\n", "      - group: Outer\n")
     file.write_text(text)
@@ -499,19 +492,24 @@ def test_a_group_counts_as_its_job_counts_it(installation: Path, file: Path) -> 
     assert any(each.startswith("group Outer, 3 people, is assigned as") for each in told)
 
 
-def _by_groups(installation: Path) -> Any:
-    """Puts Cleo into a group within the group R1; returns the open installation."""
-    house = open_house(load_settings(data=installation), installation)
+def _put_within(house: Any, outer: str, people: Sequence[str]) -> None:
+    """Makes a group with a group of these people within."""
     directory = house.store.directory
     made = {}
-    for name in ("Inner", "R1"):
+    for name in ("Inner", outer):
         attributes = {"displayName": name, "securityEnabled": True}
         write = ObjectWrite(kind=ObjectKind.GROUP, object_id=None, attributes=attributes, is_new=True)
         group: Any = directory.write([write], house.clock.now())[0]
         made[name] = group.object_id
-    (cleo,) = directory.search(DirectoryQuery(kind=ObjectKind.USER, search="Cleo", limit=1)).objects
-    directory.change_members(made["Inner"], add=[cleo.object_id], remove=[])
-    directory.change_members(made["R1"], add=[made["Inner"]], remove=[])
+    directory.change_members(made["Inner"], add=people, remove=[])
+    directory.change_members(made[outer], add=[made["Inner"]], remove=[])
+
+
+def _by_groups(installation: Path) -> Any:
+    """Puts Cleo into a group within the group R1; returns the open installation."""
+    house = open_house(load_settings(data=installation), installation)
+    (cleo,) = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER, search="Cleo", limit=1)).objects
+    _put_within(house, "R1", [cleo.object_id])
     return house
 
 

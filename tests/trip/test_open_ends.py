@@ -14,7 +14,7 @@ from test_sharing import NAMES, Pair
 import muster.engine.sharing
 from muster.engine.cycle import CycleEngine
 from muster.engine.run import Run
-from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
+from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.failures import JobFailure
 from muster.model.job import Cycle, CycleState, ScheduleState
 from muster.model.operation import LinkState
@@ -110,16 +110,7 @@ def test_a_leaver_is_found_when_the_target_is_away_in_the_look_up_of_open_ends(p
     trip = pair.trip
     claimed = pair.shares.claim(pair.cycle, "dead", 2)
     pair.helper().send([claimed[0].operation])
-    struck: list[bool] = []
-
-    def lose_first(request: HttpRequest, send: Callable[[], HttpResponse]) -> HttpResponse | None:
-        if request.method != "POST" or struck:
-            return None
-        struck.append(True)
-        send()
-        raise TransportTimeout("the deadline passed", sent=True)
-
-    trip.transport.fault = lose_first
+    pair.lose_first()
     pair.help()
     lost = pair.shares.open_ends(pair.cycle.id, 9)[0][0].operation
     pair.dead.add("dead")

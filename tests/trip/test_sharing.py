@@ -60,6 +60,32 @@ class Pair:
         trip = self.trip
         return Run(self.cycle, trip.open_job(JOB, {}), trip.stores, trip.clock, trip.ids)
 
+    def lose_first(self) -> None:
+        """Lets the answer to the first creation be lost, which the target has carried out."""
+        struck: list[bool] = []
+
+        def lose(request: HttpRequest, send: Callable[[], HttpResponse]) -> HttpResponse | None:
+            if request.method != "POST" or struck:
+                return None
+            struck.append(True)
+            send()
+            raise TransportTimeout("the deadline passed", sent=True)
+
+        self.trip.transport.fault = lose
+
+    def another(self) -> Helper:
+        """An engine that helps, and carries nothing itself."""
+        trip = self.trip
+        return Helper(
+            self.sharing("helper"),
+            trip.stores,
+            trip.open_job,
+            trip.clock,
+            trip.ids,
+            carries=lambda _: False,
+            is_overtaken=lambda: False,
+        )
+
     def help(self) -> int:
         """Another engine sends the next part, and writes what came of it."""
         return send_part(self.helper(), self.shares, "helper")
@@ -97,16 +123,7 @@ def test_what_a_helper_sends_is_counted_logged_and_linked_as_if_one_engine_had_s
 
 
 def test_an_answer_that_a_helper_lost_is_looked_up_by_the_engine_that_carries_the_pass(pair: Pair) -> None:
-    struck: list[bool] = []
-
-    def lose_first(request: HttpRequest, send: Callable[[], HttpResponse]) -> HttpResponse | None:
-        if request.method != "POST" or struck:
-            return None
-        struck.append(True)
-        send()
-        raise TransportTimeout("the deadline passed", sent=True)
-
-    pair.trip.transport.fault = lose_first
+    pair.lose_first()
     pair.help()
     ((_, end),) = pair.shares.open_ends(pair.cycle.id, 9)
     assert (end.kind, end.failure and end.failure.code) == (EndKind.LOST, "Timeout")
@@ -255,16 +272,7 @@ def test_a_leaver_is_disabled_while_a_helper_is_at_another(pair: Pair) -> None:
 
 
 def test_a_helper_helps_until_nothing_comes_any_more(pair: Pair) -> None:
-    trip = pair.trip
-    helper = Helper(
-        pair.sharing("helper"),
-        trip.stores,
-        trip.open_job,
-        trip.clock,
-        trip.ids,
-        carries=lambda _: False,
-        is_overtaken=lambda: False,
-    )
+    helper = pair.another()
     sent: list[int] = []
     helper.help_with(pair.cycle, sent)
     assert sum(sent) == len(NAMES) == pair.posts()
@@ -272,15 +280,7 @@ def test_a_helper_helps_until_nothing_comes_any_more(pair: Pair) -> None:
 
 def test_a_helper_that_is_stopped_says_whether_a_request_of_its_own_is_still_under_way(pair: Pair) -> None:
     trip = pair.trip
-    helper = Helper(
-        pair.sharing("helper"),
-        trip.stores,
-        trip.open_job,
-        trip.clock,
-        trip.ids,
-        carries=lambda _: False,
-        is_overtaken=lambda: False,
-    )
+    helper = pair.another()
     asked, answered = threading.Event(), threading.Event()
 
     def slow(request: HttpRequest, _: Callable[[], HttpResponse]) -> None:
