@@ -34,7 +34,9 @@ def create_web(
 ) -> Site:
     """The application over an installation whose tables are up to date."""
     start_logging(log_level)
-    database = open_database(location, synchronous=Synchronous(synchronous), pool_size=threads + OWN_THREADS)
+    database = open_database(
+        location, synchronous=Synchronous(synchronous), pool_size=threads + OWN_THREADS, checkpoints_apart=True
+    )
     logger.info("commits are kept with %s", database.describe_durability())
     installation = assemble(database, public_url)
     store = open_resource_store(database, installation.writer, now=lambda: datetime.now(UTC), new_id=make_resource_id)

@@ -26,6 +26,7 @@ from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.sql.expression import Select, UpdateBase
 
+from muster.database.checkpoints import FALLBACK_PAGES, Checkpoints
 from muster.database.columns import dump_json
 from muster.database.postgresql import open_postgresql
 from muster.database.statements import Drivers, Prepared, PreparedInsert, driver_of
@@ -67,6 +68,7 @@ class Database:
         one_writer: bool,
         kept_drivers: int = 0,
         locking: Engine | None = None,
+        checkpoints_apart: bool = False,
     ) -> None:
         self._url = url
         self._locking = locking
@@ -77,6 +79,7 @@ class Database:
         self._drivers = Drivers(reading, kept=kept_drivers)
         self._lock = threading.Lock()
         self._writer: int | None = None
+        self._checkpoints = Checkpoints(reading, self._lock) if checkpoints_apart else None
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
@@ -131,6 +134,9 @@ class Database:
             try:
                 with self._writing.begin() as connection:
                     yield connection
+                    rows = driver_of(connection).total_changes
+                if self._checkpoints is not None:
+                    self._checkpoints.note(rows)
             finally:
                 self._writer = None
 
@@ -230,6 +236,8 @@ class Database:
 
     def close(self) -> None:
         """Closes every connection of this process."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._drivers.close()
         if self._writing is not self._reading:
             self._reading.dispose()
@@ -244,6 +252,7 @@ def open_database(
     synchronous: Synchronous = Synchronous.NORMAL,
     busy_timeout: timedelta = timedelta(seconds=15),
     pool_size: int = 8,
+    checkpoints_apart: bool = False,
 ) -> Database:
     """The database at a file path, `sqlite:///path` or `postgresql://…`; creates nothing but the file and its folder.
 
@@ -251,6 +260,7 @@ def open_database(
         synchronous: SQLite only.
         busy_timeout: how long a writer waits for another process's transaction (SQLite) or for a free connection.
         pool_size: connections kept open for reading (SQLite) or for everything (PostgreSQL); twice as many may be open.
+        checkpoints_apart: SQLite only: a thread makes the checkpoints, not whose commit finds them due; for a server.
     Raises: DatabaseError.
     """
     url = _parse_location(location)
@@ -270,7 +280,9 @@ def open_database(
     with suppress(OSError):  # what is wrong with the file is told when it is opened
         # Who is in it is nobody else's affair, whatever the folder allows; SQLite makes the files beside it alike.
         path.touch(mode=0o600)
-    pragmas = (*_PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
+    pragmas: tuple[str, ...] = (*_PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
+    if checkpoints_apart:
+        pragmas = (*pragmas, f"PRAGMA wal_autocheckpoint = {FALLBACK_PAGES}")
     return Database(
         url=url,
         reading=_open_sqlite(
@@ -284,6 +296,7 @@ def open_database(
         writing=_open_sqlite(url, pragmas, "BEGIN IMMEDIATE", busy_timeout, pool_size=1, overflow=0),
         one_writer=True,
         kept_drivers=pool_size,
+        checkpoints_apart=checkpoints_apart,
     )
 
 
