@@ -12,6 +12,7 @@ from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.job import Escrow
 from muster.model.operation import Link, LinkState
 from muster.model.roles import Permission
+from muster.ports.directory import DirectoryPage
 
 PROMOTED_AT_ONCE = 1_000
 _NAMED = 10
@@ -28,15 +29,36 @@ class Waiting:
 
 
 def links(
-    desk: Desk, service_principal_id: str, job_id: str, state: str | None, after: str | None, limit: int
+    desk: Desk,
+    service_principal_id: str,
+    job_id: str,
+    state: str | None,
+    after: str | None,
+    limit: int,
+    *,
+    kind: ObjectKind | None = None,
 ) -> tuple[Sequence[Link], str | None]:
-    """Returns a job's links, of one state if named, and the key to go on after. Raises: Refused."""
+    """Returns a job's links, of one state and kind if named, and the key to go on after. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
     known = {each.value: each for each in LinkState}
     if state is not None and state not in known:
         raise bad_request(f"There is no link state “{state[:100]}”; use one of {', '.join(known)}.")
-    return desk.stores.links.list_links(job.id, None if state is None else known[state], limit, after)
+    return desk.stores.links.list_links(job.id, None if state is None else known[state], limit, after, kind)
+
+
+def come_from(
+    desk: Desk, service_principal_id: str, job_id: str, kind: ObjectKind, after: str | None, limit: int
+) -> DirectoryPage:
+    """Returns the objects of the directory that a source's job has brought in, in the order of their coming.
+
+    Raises: Refused.
+    """
+    desk.require(Permission.READ_DIRECTORY)
+    found, following = links(desk, service_principal_id, job_id, None, after, limit, kind=kind)
+    known = {each.object_id: each for each in desk.stores.directory.by_ids([link.target_id for link in found])}
+    present = (known[link.target_id] for link in found if link.target_id in known)
+    return DirectoryPage(objects=tuple(present), next_after=following)
 
 
 def waiting(

@@ -180,9 +180,9 @@ class LinkStore(Protocol):
         ...
 
     def list_links(
-        self, job_id: str, state: LinkState | None, limit: int, after: str | None
+        self, job_id: str, state: LinkState | None, limit: int, after: str | None, kind: ObjectKind | None = None
     ) -> tuple[Sequence[Link], str | None]:
-        """Returns links, of one state if named, and the key to go on after."""
+        """Returns links, of one state and kind if named, and the key to go on after."""
         ...
 
     def promote(self, job_id: str, source_ids: Sequence[str] | None) -> Sequence[str]:

@@ -126,13 +126,15 @@ class SqlLinks:
             return int(connection.execute(statement).scalar_one())
 
     def list_links(
-        self, job_id: str, state: LinkState | None, limit: int, after: str | None
+        self, job_id: str, state: LinkState | None, limit: int, after: str | None, kind: ObjectKind | None = None
     ) -> tuple[Sequence[Link], str | None]:
-        """Returns links, of one state if named, and the key to go on after."""
+        """Returns links, of one state and kind if named, and the key to go on after."""
         with self._database.read() as connection:
             statement = _LINKED.where(links.c.job_key == job_key(connection, job_id), links.c.key > int(after or 0))
             if state is not None:
                 statement = statement.where(links.c.state == state.value)
+            if kind is not None:
+                statement = statement.where(links.c.kind == kind.value)
             rows = connection.execute(statement.order_by(links.c.key).limit(limit + 1)).all()
         page = rows[:limit]
         return [_link(row) for row in page], str(page[-1].key) if len(rows) > limit else None

@@ -34,7 +34,7 @@
     }));
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     holder.replaceChildren();
-    new uPlot({
+    const chart = new uPlot({
       width: holder.clientWidth,
       height: holder.classList.contains("chart-small") ? 170 : 250,
       legend: { live: true },
@@ -46,6 +46,15 @@
       ],
       series: [{ value: (_, at) => (at === null ? "" : moment.format(at * 1000)), label: "" }, ...series],
     }, [data.x, ...order.map((at) => sums[at])], holder);
+    // A bar or point leads to the log that it counts: the part of the bar that was hit, or the whole of a line's point.
+    chart.over.addEventListener("click", () => {
+      const { idx, top } = chart.cursor;
+      if (idx == null) return;
+      const height = chart.posToVal(top, "y");
+      const at = isBars ? sums.findIndex((each) => height <= each[idx]) : 0;
+      const to = at < 0 ? null : data.series[at].links[idx];
+      if (to && data.series[at].values[idx]) location.assign(to);
+    });
   };
   const all = () => { for (const holder of document.querySelectorAll("[data-chart]")) draw(holder); };
   all();

@@ -6,6 +6,7 @@ import flask
 
 from muster.administration import jobs, links, reconciliation, work
 from muster.administration.refusals import Refused
+from muster.model.directory import ObjectKind
 from muster.model.discovery import Standing
 from muster.model.job import DRIFT_POLICY_SETTING, RECONCILE_EVERY_SETTING, CycleKind
 from muster.model.operation import LinkState
@@ -46,9 +47,10 @@ EVERY = {
 def show_accounts(sp: str) -> Any:
     """GET /applications/<sp>/provisioning/accounts: linked ones, by state."""
     found = find_shelf(sp)
-    state, after = choice("state", STATES), place()
-    rows, following = links.links(desk(), found.sp, found.job.id, state, after, ROWS)
-    return _show(found, "linked", rows=rows, state=state, following=following, is_first=after is None)
+    state, kind, after = choice("state", STATES), choice("kind", ObjectKind), place()
+    of_kind = None if kind is None else ObjectKind(kind)
+    rows, following = links.links(desk(), found.sp, found.job.id, state, after, ROWS, kind=of_kind)
+    return _show(found, "linked", rows=rows, state=state, kind=kind, following=following, is_first=after is None)
 
 
 def show_waiting(sp: str) -> Any:
@@ -95,7 +97,9 @@ def save_reconciliation(sp: str) -> Any:
         jobs.set_settings(desk(), found.sp, found.job.id, settings)
     except Refused as refused:
         rows, following = links.links(desk(), found.sp, found.job.id, None, None, ROWS)
-        page = _show(found, "linked", rows=rows, state=None, following=following, is_first=True, refusal=refused)
+        page = _show(
+            found, "linked", rows=rows, state=None, kind=None, following=following, is_first=True, refusal=refused
+        )
         return refused_page(page, refused)
     return done(found.to("provisioning", "accounts"), "saved")
 

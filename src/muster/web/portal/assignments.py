@@ -44,13 +44,14 @@ class AssignmentRow:
 def show_assignments(sp: str) -> Any:
     """GET /applications/<sp>/users-and-groups"""
     found = find_shelf(sp)
-    wanted, kind = text("search"), choice("kind", KINDS)
+    wanted, kind, entitles = text("search"), choice("kind", KINDS), choice("entitles", ("no",))
     after = int((place() or "0").partition(":")[0])
     rows = [
         row
         for row in _rows(found.application)
         if (wanted is None or wanted.casefold() in row.assignment.principal_display_name.casefold())
         and kind in (None, row.assignment.principal_kind.value)
+        and not (entitles and row.entitles)
     ]
     return show(
         "applications/assignments.html",
@@ -60,6 +61,7 @@ def show_assignments(sp: str) -> Any:
         search=wanted,
         kind=kind,
         kinds=KINDS,
+        entitles=entitles,
         roles=_assignable(found.application),
         next_after=str(after + ROWS) if after + ROWS < len(rows) else None,
         is_first=after == 0,

@@ -11,14 +11,14 @@ from muster.web.portal.cycles import view_cycle
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import find_shelf, show
 
-# Counters of a cycle that are no outcome of an object, in words.
+# Counters of a cycle that are no outcome of an object, in words, and whether the wire log has what they count.
 FACTS = (
-    ("requests", marked("Requests")),
-    ("writes", marked("Of these writes")),
-    ("references", marked("Managers and members set")),
-    ("failed_references", marked("References that failed")),
-    ("throttled", marked("Told to wait")),
-    ("drifted", marked("Changed at the application")),
+    ("requests", marked("Requests"), True),
+    ("writes", marked("Of these writes"), True),
+    ("references", marked("Managers and members set"), False),
+    ("failed_references", marked("References that failed"), False),
+    ("throttled", marked("Told to wait"), True),
+    ("drifted", marked("Changed at the application"), False),
 )
 
 
@@ -26,11 +26,17 @@ def show_cycle(sp: str, cycle_id: str) -> Any:
     """GET /applications/<sp>/cycles/<cycle_id>"""
     found = find_shelf(sp)
     cycle = jobs.find_cycle(desk(), found.sp, found.job.id, cycle_id)
+    view = view_cycle(cycle, flask.g.now, found.sp)
+    requests = found.to("provisioning", "requests") if found.has_accounts else view.log
     return show(
         "applications/cycle.html",
         found,
-        view=view_cycle(cycle, flask.g.now, found.sp),
-        facts=[(name, getattr(cycle.counters, key)) for key, name in FACTS if getattr(cycle.counters, key)],
+        view=view,
+        facts=[
+            (name, count, requests if is_on_wire else view.log)
+            for key, name, is_on_wire in FACTS
+            if (count := getattr(cycle.counters, key))
+        ],
         can_go_back=_can_go_back(cycle),
     )
 

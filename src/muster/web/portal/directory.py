@@ -6,7 +6,7 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import assignments as assigning
-from muster.administration import explaining, groups, people, provenance
+from muster.administration import explaining, groups, links, people, provenance
 from muster.administration.refusals import Refused
 from muster.model.application import DEFAULT_ACCESS, EnterpriseApplication
 from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
@@ -25,6 +25,8 @@ _STATES = {"deleted": Lifecycle.SOFT_DELETED}
 def show_users() -> Any:
     """GET /users"""
     wanted, state = text("search"), choice("state", _STATES)
+    if (source := text("source")) is not None:
+        return _come_from(source, ObjectKind.USER)
     lifecycle = _STATES.get(state or "", Lifecycle.PRESENT)
     query = DirectoryQuery(kind=ObjectKind.USER, lifecycles=(lifecycle,), search=wanted, after=place(), limit=ROWS)
     return flask.render_template(
@@ -32,6 +34,7 @@ def show_users() -> Any:
         page=people.search(desk(), query),
         search=wanted,
         state=state,
+        origin=None,
         is_first=query.after is None,
     )
 
@@ -78,9 +81,29 @@ def show_why(user_id: str, sp: str) -> Any:
 def show_groups() -> Any:
     """GET /groups"""
     wanted = text("search")
+    if (source := text("source")) is not None:
+        return _come_from(source, ObjectKind.GROUP)
     query = DirectoryQuery(kind=ObjectKind.GROUP, search=wanted, after=place(), limit=ROWS)
     return flask.render_template(
-        "directory/groups.html", page=people.search(desk(), query), search=wanted, is_first=query.after is None
+        "directory/groups.html",
+        page=people.search(desk(), query),
+        search=wanted,
+        origin=None,
+        is_first=query.after is None,
+    )
+
+
+def _come_from(sp: str, kind: ObjectKind) -> str:
+    """The list of those whom a source has brought in."""
+    found = find_shelf(sp)
+    after = place()
+    return flask.render_template(
+        "directory/groups.html" if kind is ObjectKind.GROUP else "directory/users.html",
+        page=links.come_from(desk(), found.sp, found.job.id, kind, after, ROWS),
+        origin=found,
+        search=None,
+        state=None,
+        is_first=after is None,
     )
 
 

@@ -1,15 +1,16 @@
 """Insights: charts of what provisioning did, by action and day, with the commonest failures."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import flask
 
-from muster.administration.insights import OUTCOMES, Insights, insights
+from muster.administration.insights import OUTCOMES, Bucket, Insights, insights
 from muster.ui.language import gettext, marked
-from muster.web.portal.logs import applications_by_id
-from muster.web.portal.paths import choice, desk, text
+from muster.web.portal.logs import applications_by_id, between
+from muster.web.portal.paths import address, choice, desk, text
 from muster.web.portal.shelves import Shelf, find_shelf
 
 SPANS = {
@@ -41,6 +42,12 @@ def _show(shelf: Shelf | None, application: str | None) -> Any:
     span = choice("span", SPANS) or "7d"
     _, length, step = SPANS[span]
     found = insights(desk(), application, flask.g.now - length, step)
+
+    def log_of(bucket: Bucket, action: str | None = None, status: str | None = None) -> str:
+        """The entries that a bar counts: of its stretch of time, action and status."""
+        query = {"action": action, "status": status, "between": between(bucket.at, bucket.at + step)}
+        return shelf.to("logs", **query) if shelf else address("logs", application=application, **query)
+
     return flask.render_template(
         "insights/page.html",
         shelf=shelf,
@@ -50,13 +57,14 @@ def _show(shelf: Shelf | None, application: str | None) -> Any:
         span=span,
         spans=SPANS,
         names=NAMES,
-        outcomes=_chart(found),
-        durations=_durations(found),
+        outcomes=_chart(found, log_of),
+        durations=_durations(found, log_of),
+        log_of=log_of,
     )
 
 
-def _chart(found: Insights) -> str:
-    """The data of the chart of outcomes: seconds, then a series an outcome."""
+def _chart(found: Insights, log_of: Callable[..., str]) -> str:
+    """The data of the chart of outcomes: seconds, then a series an outcome, each value with the log that it counts."""
     return json.dumps(
         {
             "x": [round(bucket.at.timestamp()) for bucket in found.buckets],
@@ -65,6 +73,7 @@ def _chart(found: Insights) -> str:
                     "label": gettext(NAMES[name][0]),
                     "shade": NAMES[name][1],
                     "values": [bucket.counts[name] for bucket in found.buckets],
+                    "links": [log_of(bucket, *NAMES[name][2]) for bucket in found.buckets],
                 }
                 for name in OUTCOMES
             ],
@@ -73,7 +82,7 @@ def _chart(found: Insights) -> str:
     )
 
 
-def _durations(found: Insights) -> str:
+def _durations(found: Insights, log_of: Callable[..., str]) -> str:
     return json.dumps(
         {
             "x": [round(bucket.at.timestamp()) for bucket in found.buckets],
@@ -85,6 +94,7 @@ def _durations(found: Insights) -> str:
                         round(bucket.took.total_seconds() / bucket.cycles, 2) if bucket.cycles else None
                         for bucket in found.buckets
                     ],
+                    "links": [log_of(bucket) for bucket in found.buckets],
                 }
             ],
             "kind": "line",

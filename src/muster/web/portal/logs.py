@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import flask
 
 from muster.administration import logs
-from muster.administration.refusals import not_found
+from muster.administration.refusals import bad_request, not_found
 from muster.model.application import EnterpriseApplication
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
 from muster.model.roles import Permission
@@ -73,6 +73,8 @@ class Filters:
     application: str | None
     cycle: str | None
     source: str | None
+    # A stretch of time, as `between` writes it.
+    between: str | None
     # The page they belong to.
     parts: tuple[str, ...]
 
@@ -86,6 +88,7 @@ class Filters:
             "application": self.application if self.parts == ("logs",) else None,
             "cycle": self.cycle,
             "source": self.source,
+            "between": self.between,
         }
         return address(*self.parts, **{**query, **changes})
 
@@ -102,12 +105,13 @@ class Filters:
             application=self.application,
             cycle=self.cycle,
             source=self.source,
+            between=self.between,
         )
 
     @property
     def are_set(self) -> bool:
         """Whether anything narrows the log."""
-        return any((self.search, self.status, self.action, self.span, self.cycle, self.source))
+        return any((self.search, self.status, self.action, self.span, self.cycle, self.source, self.between))
 
 
 def show() -> Any:
@@ -188,6 +192,7 @@ def _show(filters: Filters, shelf: Shelf | None) -> Any:
         filters=filters,
         entries=found,
         is_first=query.after is None,
+        stretch=stretch(filters.between),
         next_after=next_after,
         applications=applications_by_id(),
         spans=SPANS,
@@ -197,7 +202,26 @@ def _show(filters: Filters, shelf: Shelf | None) -> Any:
     )
 
 
+def between(since: datetime, until: datetime) -> str:
+    """Returns a stretch of time as addresses carry it."""
+    return "/".join(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (since, until))
+
+
+def stretch(between: str | None) -> tuple[datetime, datetime] | None:
+    """Returns the instants of a stretch of time; None for none. Raises: Refused."""
+    if between is None:
+        return None
+    try:
+        since, until = (datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for at in between.split("/"))
+    except ValueError:
+        raise bad_request("“between” takes two instants, such as 2026-05-04T08:00:00Z/2026-05-04T09:00:00Z.") from None
+    return since, until
+
+
 def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
+    since, until = stretch(filters.between) or (None, None)
+    if filters.span is not None:
+        since = flask.g.now - SPANS[filters.span][1]
     return LogQuery(
         service_principal_id=filters.application,
         cycle_id=filters.cycle,
@@ -205,7 +229,8 @@ def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
         identity=filters.search,
         action=filters.action,
         status=filters.status,
-        since=None if filters.span is None else flask.g.now - SPANS[filters.span][1],
+        since=since,
+        until=until,
         after=after,
         limit=limit,
     )
@@ -220,6 +245,7 @@ def _read_filters(parts: tuple[str, ...], application: str | None) -> Filters:
         application=application,
         cycle=text("cycle"),
         source=text("source"),
+        between=text("between"),
         parts=parts,
     )
 

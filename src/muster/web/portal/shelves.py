@@ -10,6 +10,7 @@ from muster.administration import jobs
 from muster.administration.refusals import not_found
 from muster.gallery.catalogue import GalleryPage, find
 from muster.model.application import EnterpriseApplication
+from muster.model.directory import ObjectKind
 from muster.model.job import SynchronizationJob
 from muster.model.roles import Permission
 from muster.ui.language import gettext
@@ -41,6 +42,17 @@ class Shelf:
     def is_source(self) -> bool:
         """Whether it is a source of the directory's people, with pages of its own."""
         return self.page is not None and self.page.is_source
+
+    @property
+    def has_accounts(self) -> bool:
+        """Whether it is provisioned to, and has the pages of its accounts."""
+        return self.status is not None and not self.is_own and not self.is_source
+
+    def linked(self, kind: ObjectKind | None = None) -> str:
+        """Returns the address of the list of those whom it links, of one kind or all."""
+        if self.has_accounts:
+            return self.to("provisioning", "accounts", kind=kind)
+        return address("groups" if kind is ObjectKind.GROUP else "users", source=self.sp if self.is_source else None)
 
     @property
     def job(self) -> SynchronizationJob:

@@ -1,0 +1,134 @@
+"""Numbers of the portal lead to exactly what they count."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from faces.house import House, Started
+from faces.portal_visit import Visit
+from faces.test_graph_logs import REFUSED, log
+from muster.model.directory import ObjectKind
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
+from muster.model.log import LogStatus
+from muster.model.operation import Acknowledged, Link, LinkState
+from muster.model.roles import Role
+from muster.ports.cycles import Settlement
+
+
+@pytest.fixture
+def visit(house: House) -> Visit:
+    return Visit(house, Role.GLOBAL_ADMINISTRATOR)
+
+
+def link(house: House, cycle: Cycle, kind: ObjectKind, source_id: str, target_id: str) -> None:
+    made = Link(
+        source_id=source_id,
+        kind=kind,
+        target_id=target_id,
+        state=LinkState.MANAGED,
+        owned=LinkState.MANAGED,
+        acknowledged=Acknowledged(),
+        display_name=f"Known as {source_id}",
+    )
+    house.stores.cycles.settle(cycle, [Settlement(kind=kind, source_id=source_id, link=made)])
+
+
+def test_users_and_groups_that_are_linked_lead_to_those_of_their_kind(house: House, job: Started, visit: Visit) -> None:
+    cycle = job.cycle()
+    link(house, cycle, ObjectKind.USER, "ada", "t-ada")
+    link(house, cycle, ObjectKind.GROUP, "sales", "t-sales")
+    app = f"/applications/{job.sp}"
+    overview = visit.text(app)
+    for kind, shown, hidden in (("User", "ada", "sales"), ("Group", "sales", "ada")):
+        to = f"{app}/provisioning/accounts?kind={kind}"
+        assert to in overview
+        page = visit.text(to)
+        assert f"Known as {shown}" in page and f"Known as {hidden}" not in page
+        assert f"{app}/provisioning/accounts?state=managed&amp;kind={kind}" in page
+    assert visit.get(f"{app}/provisioning/accounts?kind=Dog").status_code == 400
+
+
+def test_the_counts_of_a_source_lead_to_whom_it_has_brought_in(house: House, visit: Visit) -> None:
+    made = visit.post("/sources/new/folder", **{"name": "HR", "c-Server": "hr", "c-FileContent": "changes"})
+    path = made.headers["Location"].partition("?")[0]
+    sp = path.split("/")[2]
+    (job,) = house.stores.jobs.list(sp)
+    cycle = Cycle(
+        id="reading",
+        job_id=job.id,
+        kind=CycleKind.INITIAL,
+        state=CycleState.RUNNING,
+        phase=CyclePhase.USERS,
+        position=None,
+        window_after=0,
+        window_until=1,
+        epoch=1,
+        counters=Counters(),
+        began_at=house.clock.at,
+    )
+    house.stores.cycles.begin(cycle)
+    link(house, cycle, ObjectKind.USER, "hr-1", house.user("ada")["id"])
+    link(house, cycle, ObjectKind.GROUP, "hr-g", house.group("Sales")["id"])
+    house.user("bob")
+    for page in (visit.text(path), visit.text("/sources")):
+        assert f'href="/users?source={sp}"' in page and f'href="/groups?source={sp}"' in page
+    users = visit.text(f"/users?source={sp}")
+    assert "Ada Example" in users and "Bob Example" not in users and "From HR" in users
+    assert "Sales" in visit.text(f"/groups?source={sp}")
+    assert visit.get("/users?source=nowhere").status_code == 404
+
+
+def test_a_source_that_brought_nobody_in_says_so(visit: Visit) -> None:
+    made = visit.post("/sources/new/folder", **{"name": "HR", "c-Server": "hr", "c-FileContent": "changes"})
+    sp = made.headers["Location"].split("/")[2]
+    assert "Nobody came from this source yet" in visit.text(f"/users?source={sp}")
+
+
+def test_who_holds_only_default_access_is_listed_alone(house: House, job: Started, visit: Visit) -> None:
+    for name in ("ada", "bob"):
+        roles = house.call("GET", f"/servicePrincipals/{job.sp}").body["appRoles"]
+        role = "00000000-0000-0000-0000-000000000000" if name == "ada" else roles[0]["id"]
+        given = {"principalId": house.user(name)["id"], "resourceId": job.sp, "appRoleId": role}
+        house.made(f"/servicePrincipals/{job.sp}/appRoleAssignedTo", given)
+    path = f"/applications/{job.sp}/users-and-groups"
+    assert f'href="{path}?entitles=no"' in visit.text(path)
+    page = visit.text(f"{path}?entitles=no")
+    assert "Ada Example" in page and "Bob Example" not in page
+
+
+def test_a_bar_leads_to_the_entries_of_its_stretch_of_time(house: House, job: Started, visit: Visit) -> None:
+    counters = Counters(expected=2, evaluated=2, created=1, failed=1, requests=2, writes=2)
+    job.cycle(counters=counters)
+    log(house, job, 1, source_name="Ada Lovelace")
+    log(house, job, 2, source_name="Bob Stone", status=LogStatus.FAILURE, failure=REFUSED)
+    house.clock.at += timedelta(hours=5)
+    visit.sign_in()
+    log(house, job, 3, source_name="Cleo Day")
+    page = visit.text("/insights?span=24h")
+    chart = json.loads(unescape(page.partition('data-chart="')[2].partition('"')[0]))
+    series = {each["shade"]: each for each in chart["series"]}
+    at = series["create"]["values"].index(1)
+    created, failed = (visit.text(series[shade]["links"][at]) for shade in ("create", "fail"))
+    names = ("Ada Lovelace", "Bob Stone", "Cleo Day")
+    assert [name for name in names if f"<bdi>{name}</bdi>" in created] == ["Ada Lovelace"]
+    assert [name for name in names if f"<bdi>{name}</bdi>" in failed] == ["Bob Stone"]
+    assert unescape(re.findall(r'<td class="number"><a href="([^"]+)">1</a>', page)[0]) == series["create"]["links"][at]
+
+
+@pytest.mark.parametrize("between", ["x", "2026-05-04T08:00:00Z", "2026-05-04T08:00:00Z/later", "1/2/3"])
+def test_a_stretch_of_time_that_is_none_is_refused(visit: Visit, between: str) -> None:
+    answer = visit.get(f"/logs?between={between}")
+    assert (answer.status_code, "two instants" in answer.text) == (400, True)
+
+
+def test_the_facts_of_a_cycle_lead_to_requests_or_entries(house: House, job: Started, visit: Visit) -> None:
+    job.cycle(counters=Counters(expected=4, evaluated=4, unchanged=3, requests=7, references=2))
+    app = f"/applications/{job.sp}"
+    page = visit.text(f"{app}/cycles/cycle-1")
+    assert f'<a href="{app}/provisioning/requests">7</a>' in page
+    assert f'<a href="{app}/logs?cycle=cycle-1">2</a>' in page
+    # Who was right already has no entry: the link leads to all accounts.
+    assert re.search(rf'<a href="{app}/provisioning/accounts"[^>]*>[^\n]*Unchanged', page)
