@@ -121,6 +121,10 @@ class Settings(BaseSettings):
         description="Bearer token for /metrics; without it only this machine itself reads them.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field("text", description="How: lines of text, or a JSON object a line.")
+    traces: bool = Field(
+        default=False, description="Send OpenTelemetry traces (extra otel), to where OTEL_EXPORTER_OTLP_ENDPOINT says."
+    )
 
     @field_validator("allow_targets", mode="before")
     @classmethod

@@ -1,13 +1,15 @@
 """`/metrics` and `/readyz` of both parties."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 
+from documents.reading import read
 from faces.house import House, Started
 from muster.model.exchange import ConnectionFailed, HttpRequest, HttpResponse
 from muster.targets.measured import MeasuredTransport
@@ -91,6 +93,28 @@ def test_the_configuration_manager_tells_its_readiness_and_its_requests(tmp_path
         assert counted()["muster_customers"] == 1
         refused = ask(f"{manager.url}/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
         assert refused.status == 403
+
+
+def test_every_metric_has_its_row_on_the_page_of_operations(job: Started) -> None:
+    job.house.call("GET", "/users")
+    told = render(job.house.services).decode() + generate_latest(REGISTRY).decode()
+    names = set(re.findall(r"^# TYPE (muster_\w+) ", told, re.MULTILINE))
+    assert {"muster_leaver_seconds", "muster_web_request_seconds", "muster_job_escrow"} <= names
+    page = read("operations.md")
+    made = {name for name in names if name.endswith("_created")}
+    assert [name for name in sorted(names - made) if f"`{name}" not in page] == []
+
+
+def test_answers_are_measured_by_face_and_never_by_what_the_caller_sent(house: House) -> None:
+    def count(outcome: str) -> float:
+        labels = {"face": "/v1.0", "outcome": outcome}
+        return REGISTRY.get_sample_value("muster_web_request_seconds_count", labels) or 0.0
+
+    before = count("2xx"), count("4xx")
+    house.call("GET", "/users")
+    house.call("GET", "/made/up/by/the/caller")
+    assert (count("2xx"), count("4xx")) == (before[0] + 1, before[1] + 1)
+    assert "made/up" not in generate_latest(REGISTRY).decode()
 
 
 def samples(text: str) -> dict[str, float]:

@@ -31,6 +31,8 @@ from muster.ports.retention import Kept, Retention
 from muster.ports.runs import OnCrash, Runs
 from muster.runs.executors import Executors
 from muster.settings import SERVICE_FOLDER, Settings, load_settings
+from muster.telemetry.logs import start_logging
+from muster.telemetry.traces import start_traces
 from muster.transport.client import HttpTransport
 from muster.transport.guard import AddressGuard
 from muster.ui.sessions import own_memory
@@ -50,7 +52,9 @@ def service_folder(settings: Settings) -> Path:
 def enter_house(arguments: Mapping[str, Any]) -> House:
     """Returns the house in a fresh child process, which sets up its own logging."""
     settings = load_settings(**arguments)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    start_logging(settings.log_level, settings.log_format)
+    if settings.traces:
+        start_traces("muster")
     # What is to be said of the key, the supervisor has said.
     logging.getLogger("muster.sealing").setLevel(logging.ERROR)
     return open_house(settings, Path(arguments["data"]))
@@ -203,6 +207,7 @@ def retention_of(settings: Settings) -> Retention:
         Kept.SIGN_INS: settings.keep_sign_ins_days,
         # Bodies of requests are people's data and of use for as long as somebody looks at them.
         Kept.WIRE: 7,
+        Kept.FEED_MARKS: 7,
     }
     return Retention(spans={kind: timedelta(days=span) for kind, span in days.items() if span})
 

@@ -11,9 +11,9 @@ from muster.bootstrap.installation import (
     Installation,
     assemble,
     read_resource_types,
-    start_logging,
 )
 from muster.bootstrap.processes import supervise, web_plan
+from muster.bootstrap.telling import refuse_without_traces
 from muster.bootstrap.upkeep import Party
 from muster.configuration_manager.administrators import (
     PUBLIC_URL,
@@ -26,6 +26,7 @@ from muster.database.migration import migrate
 from muster.scim.custom_schemas import SchemaMistake
 from muster.sealing import make_token
 from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_PORT, Settings
+from muster.telemetry.logs import start_logging
 
 DATABASE_NAME = "configuration-manager.db"
 SCHEMAS_NAME = "schemas"
@@ -55,7 +56,9 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
 
     Raises: StartRefused, DatabaseError.
     """
-    start_logging(settings.log_level)
+    # The link with which the first administrator is made is a warning.
+    start_logging("warning", settings.log_format)
+    refuse_without_traces(settings)
     folder = data_folder(settings)
     with take_folder(folder, purpose="muster configuration-manager serve") as lock:
         port = probe_port(settings.host, CONFIGURATION_MANAGER_PORT if settings.port is None else settings.port)
@@ -80,6 +83,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
                 "schemas": str(folder / SCHEMAS_NAME),
                 "threads": settings.threads,
                 "log_level": settings.log_level,
+                "log_format": settings.log_format,
+                "traces": settings.traces,
                 "metrics_token": settings.metrics_token,
             },
             host=settings.host,

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from muster.bootstrap.installation import CURSOR_KEY, assemble, read_resource_types, start_logging
+from muster.bootstrap.installation import CURSOR_KEY, assemble, read_resource_types
 from muster.configuration_manager.administrators import read_installation
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console import make_console
@@ -16,6 +16,8 @@ from muster.configuration_manager.scim_face import ScimFace
 from muster.configuration_manager.site import Site
 from muster.database.connection import Synchronous, open_database
 from muster.http_server.wsgi import WsgiFace
+from muster.telemetry.logs import start_logging
+from muster.telemetry.traces import start_traces
 
 OWN_THREADS = 2  # the one that owns the sockets, and the one that answers together
 
@@ -30,10 +32,14 @@ def create_web(
     schemas: str,
     threads: int,
     log_level: str,
+    log_format: str = "text",
+    traces: bool = False,
     metrics_token: str | None = None,
 ) -> Site:
     """The application over an installation whose tables are up to date."""
-    start_logging(log_level)
+    start_logging(log_level, log_format)
+    if traces:
+        start_traces("muster-configuration-manager")
     database = open_database(
         location, synchronous=Synchronous(synchronous), pool_size=threads + OWN_THREADS, checkpoints_apart=True
     )

@@ -1,6 +1,5 @@
 """The Configuration Manager's parts over an open database: what its web process needs; no settings, no supervisor."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from muster.scim.resources import ResourceType
 
 CURSOR_KEY = "cursor-key"
 LIMIT_SCHEMA_BYTES = 4_194_304
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +66,3 @@ def assemble(database: Database, public_url: str) -> Installation:
         flow=SignOnFlow(database, writer, sign_ons, addresses_of(public_url)),
         public_url=public_url,
     )
-
-
-def start_logging(level: str) -> None:
-    """Logs to the standard error of the process."""
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
-    logging.getLogger("alembic").setLevel(logging.WARNING)

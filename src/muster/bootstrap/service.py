@@ -12,6 +12,7 @@ from muster.bootstrap.assembly import service_folder
 from muster.bootstrap.folder import StartRefused, probe_port, take_folder
 from muster.bootstrap.house import open_house
 from muster.bootstrap.processes import ProcessPlan, supervise, web_plan
+from muster.bootstrap.telling import refuse_without_traces
 from muster.sealing import hash_token, make_token
 from muster.settings import SERVICE_PORT, Settings
 
@@ -29,6 +30,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
     """
     if settings.web_only and settings.database is None:
         raise StartRefused("--web-only needs --database: engines elsewhere must reach what this process writes")
+    refuse_without_traces(settings)
     folder = service_folder(settings)
     with take_folder(folder, purpose="muster serve") as lock:
         port = probe_port(settings.host, settings.port if settings.port is not None else SERVICE_PORT)
@@ -86,6 +88,7 @@ def work(settings: Settings, *, ready: Callable[[], None]) -> int:
     """
     if settings.database is None:
         raise StartRefused("a worker needs --database: on SQLite the engine of muster serve is the only one")
+    refuse_without_traces(settings)
     folder = service_folder(settings)
     # Whatever is wrong is said here, once, rather than by a process that is started again and again.
     open_house(settings, folder).database.close()

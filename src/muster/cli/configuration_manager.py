@@ -1,6 +1,5 @@
 """`muster configuration-manager`: serves the receiving side; keeps its customers, tokens, sites, administrators."""
 
-import logging
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -85,8 +84,6 @@ def serve_command(
     """Serve the console, SCIM and sign-in until stopped."""
     from muster.bootstrap.configuration_manager import serve
 
-    # The link with which the first administrator is made is a warning.
-    logging.getLogger().setLevel(logging.WARNING)
     with refusals():
         settings = load_settings(
             host=host,

@@ -1,6 +1,5 @@
 """`muster serve`: the provisioning service; `muster worker`: one more engine of it."""
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,8 +33,8 @@ def serve(
     from muster.bootstrap.service import serve as serve_service
     from muster.database.connection import DatabaseError
     from muster.sealing import SealingError
+    from muster.telemetry.logs import start_logging
 
-    logging.getLogger().setLevel(logging.WARNING)
     settings = settings_for(
         host=host,
         port=port,
@@ -48,6 +47,7 @@ def serve(
         allow_targets=",".join(allow_target) if allow_target else None,
         web_only=web_only or None,
     )
+    start_logging("warning", settings.log_format)
 
     def ready(address: str) -> None:
         err.print(f"Muster serves {address} from {service_folder(settings)}. Stop it with Ctrl-C.")
@@ -80,11 +80,12 @@ def worker(
     from muster.bootstrap.service import work
     from muster.database.connection import DatabaseError
     from muster.sealing import SealingError
+    from muster.telemetry.logs import start_logging
 
-    logging.getLogger().setLevel(logging.WARNING)
     settings = settings_for(
         database=database, data=data, allow_targets=",".join(allow_target) if allow_target else None
     )
+    start_logging("warning", settings.log_format)
 
     def ready() -> None:
         err.print("This worker carries out cycles. Stop it with Ctrl-C.")

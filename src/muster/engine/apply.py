@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +17,12 @@ from muster.planning.trace import export_step
 from muster.ports.target import BatchTarget, BulkTarget, UnknownOutcome, WriteResult, Written, values_of
 from muster.ports.wire import concerning
 from muster.ports.world import Clock
+
+INTERRUPTED = JobFailure(
+    "The service was interrupted while the request was under way.",
+    code="Timeout",
+    remedy="Nothing to do: the account was looked up, and the next cycle tries again if it is still needed.",
+).record()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +85,8 @@ class Sender:
                     else:
                         answers[place] = answer
 
-        ends = [self._pool.submit(work) for _ in range(threads)]
+        # Each with the ids of the cycle: a context is entered by one thread at a time.
+        ends = [self._pool.submit(copy_context().run, work) for _ in range(threads)]
         wait(ends)
         for end in ends:
             end.result()

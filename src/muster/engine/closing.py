@@ -5,6 +5,7 @@ from dataclasses import replace
 from muster.engine.awaiting import ask_for_approval
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.quarantining import change_quarantine
+from muster.engine.telling import tell_ended
 from muster.model.counting import number_of
 from muster.model.failures import JobFailure, TooManyDeletes
 from muster.model.hold import HoldCode, HoldFilter
@@ -32,6 +33,7 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
     ended = replace(cycle, state=state, phase=CyclePhase.DONE, ended_at=clock.now(), options=options)
     ask_for_approval(ended, parts, stores, clock)
     stores.cycles.close(ended, cycle.window_until)
+    tell_ended(ended)
     failure = _failure_of(ended, parts, stores)
     # As it stands now: an administrator may have lifted it while the cycle ran.
     job = stores.jobs.get(cycle.job_id) or parts.job
@@ -52,6 +54,7 @@ def close_failed(
         cycle, state=CycleState.FAILED, phase=CyclePhase.DONE, ended_at=clock.now(), failure=failure.record()
     )
     stores.cycles.close(ended, None)
+    tell_ended(ended)
     after = quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now())
     change_quarantine(stores, job, after, clock.now(), cycle=ended)
 

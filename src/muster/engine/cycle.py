@@ -27,6 +27,7 @@ from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, take_back
 from muster.engine.stopping import is_stopped, let_stop
+from muster.engine.telling import piece_of, tell_begun
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
 from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure
@@ -159,6 +160,7 @@ class CycleEngine:
         self._stores.cycles.begin(cycle)
         self._runs[cycle.id] = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
         let_stop(cycle, parts, self._stores, self._clock, self._is_overtaken)
+        tell_begun(cycle)
         return cycle
 
     def advance(self, cycle_id: str) -> bool:
@@ -167,7 +169,7 @@ class CycleEngine:
         if known is None or known.state is not CycleState.RUNNING:
             return False
         try:
-            with self.lock(known.job_id):
+            with self.lock(known.job_id), piece_of(known):
                 return self._advance_alone(cycle_id)
         except Fenced:
             self._release(cycle_id)

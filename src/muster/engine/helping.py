@@ -10,6 +10,7 @@ from muster.engine.parts import EngineStores, JobOpener
 from muster.engine.run import Run
 from muster.engine.sharing import Sharing, send_part
 from muster.engine.stopping import let_stop
+from muster.engine.telling import piece_of
 from muster.model.failures import Fenced, JobFailure
 from muster.model.job import Cycle
 from muster.ports.sharing import PartEnd
@@ -99,7 +100,8 @@ class Helper:
         """Helps until nothing is left, or something is in the way: then others go on."""
         sent: list[int] = []
         try:
-            self.help_with(cycle, sent)
+            with piece_of(cycle, helps=True):
+                self.help_with(cycle, sent)
         except (JobFailure, Fenced) as trouble:
             logger.info("left the cycle %s to other engines: %s", cycle.id, trouble)
             self._left_until[cycle.id] = self._elapsed + _KEEPS_OUT_FOR.total_seconds()

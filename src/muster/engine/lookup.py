@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import TypeVar
 
@@ -206,7 +207,9 @@ class Lookup:
     def _side_by_side(self, call: Callable[[_Item], _Answer], items: Sequence[_Item]) -> Iterable[_Answer]:
         if len(items) < 2:
             return [call(item) for item in items]
-        return self._pool.map(call, items)
+        # Each with the ids of the cycle: a context is entered by one thread at a time.
+        contexts = [copy_context() for _ in items]
+        return self._pool.map(lambda context, item: context.run(call, item), contexts, items)
 
 
 def has_census(cycle: Cycle) -> bool:

@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 
-from muster.engine.apply import Answer, Sender, Unsettled, failed
+from muster.engine.apply import INTERRUPTED, Answer, Sender, Unsettled, failed
 from muster.engine.decide import Decider, Decision
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
+from muster.engine.telling import measure_leavers
 from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
 from muster.model.hold import HeldOperation, Hold
@@ -350,6 +351,7 @@ class Run:
         cycle = replace(cycle, counters=tally(cycle.counters, [outcome for _, outcome in outcomes]))
         self._stores.cycles.settle(cycle, settlements)
         self.cycle = cycle
+        measure_leavers(self.parts, cycle, [outcome for _, outcome in ordered], self.escrows)
 
     def _count_writes(self, count: int) -> None:
         counters = self.cycle.counters
@@ -411,10 +413,3 @@ class Run:
             acknowledged=again.acknowledged,
         )
         return self.journal.decided(done)
-
-
-INTERRUPTED = JobFailure(
-    "The service was interrupted while the request was under way.",
-    code="Timeout",
-    remedy="Nothing to do: the account was looked up, and the next cycle tries again if it is still needed.",
-).record()

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from muster.engine.apply import Unsettled
+from muster.engine.apply import INTERRUPTED, Unsettled
 from muster.engine.journal import tally
 from muster.engine.parts import JobParts
-from muster.engine.run import BATCH, INTERRUPTED, Run
+from muster.engine.run import BATCH, Run
 from muster.engine.stopping import is_asked_for
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, StagedOperation, StagedState
 from muster.model.operation import Outcome

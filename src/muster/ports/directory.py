@@ -180,6 +180,10 @@ class DirectoryFeed(Protocol):
         """Returns the highest number whose change, and all before it, are committed."""
         ...
 
+    def changed_at(self, seqs: Sequence[int]) -> Mapping[int, datetime]:
+        """Returns by number when the change was committed, or up to a second earlier; nothing of what is long past."""
+        ...
+
     def count(self, view: JobView, kind: ObjectKind, window: Window | None) -> int:
         """Returns how many objects `read` will give in all pages."""
         ...

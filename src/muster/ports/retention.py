@@ -18,6 +18,7 @@ class Kept(StrEnum):
     NOTICES = "notices"
     WIRE = "wire"
     SIGN_INS = "signIns"
+    FEED_MARKS = "feedMarks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from muster.model.cause import Cause
@@ -69,6 +70,15 @@ class EvidentSource(Protocol):
 
     def groups_of(self, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
         """Returns by source id the ids and names of the groups that an object is or was last a direct member of."""
+        ...
+
+
+@runtime_checkable
+class DatedSource(Protocol):
+    """A source that knows when its changes were made."""
+
+    def changed_at(self, seqs: Sequence[int]) -> Mapping[int, datetime]:
+        """Returns by number of the feed when it was given, or a little earlier; nothing of what is long past."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Our own directory as a source: one job's view of the change feed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from muster.model.cause import Cause
 from muster.model.directory import ObjectKind
@@ -19,6 +20,10 @@ class DirectorySource:
     def latest(self) -> int:
         """Returns the end of the feed."""
         return self._feed.latest()
+
+    def changed_at(self, seqs: Sequence[int]) -> Mapping[int, datetime]:
+        """Returns by number of the feed when it was given, or a little earlier; nothing of what is long past."""
+        return self._feed.changed_at(seqs)
 
     def is_complete(self) -> bool:
         """Returns true: a read that cannot be finished raises instead."""

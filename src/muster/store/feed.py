@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from muster.model.rules import MEMBER_OF
 from muster.ports.directory import JobView
 from muster.ports.source import Window
 from muster.store.bearing import reached_groups, select_keys
-from muster.store.changes import latest
+from muster.store.changes import latest, marked_at
 from muster.store.directory import find_row
 from muster.store.directory_reach import groups_among
 from muster.store.encoding import decode, frozen_attributes
@@ -53,6 +54,11 @@ class SqlDirectoryFeed:
         """Returns the highest number whose change, and all before it, are committed."""
         with self._database.read() as connection:
             return latest(connection)
+
+    def changed_at(self, seqs: Sequence[int]) -> Mapping[int, datetime]:
+        """Returns by number when the change was committed, or up to a second earlier; nothing of what is long past."""
+        with self._database.read() as connection:
+            return marked_at(connection, seqs)
 
     def count(self, view: JobView, kind: ObjectKind, window: Window | None) -> int:
         """Returns how many objects `read` will give in all pages."""

@@ -8,7 +8,7 @@ from muster.database.columns import Instant
 from muster.store.census_tables import METADATA
 from muster.store.tables import Key, reference_to
 
-__all__ = ["METADATA", "deliveries", "notices", "notification_settings", "wire"]
+__all__ = ["METADATA", "deliveries", "feed_marks", "notices", "notification_settings", "wire"]
 
 # Requests and answers as they went over the wire, while somebody has switched that on for a job.
 wire = sa.Table(
@@ -21,6 +21,14 @@ wire = sa.Table(
     sa.Column("exchange", sa.LargeBinary, nullable=False),
     sa.Index("wire_of_job", "job_id", "key"),
     sa.Index("wire_of_object", "job_id", "source_id", "key"),
+)
+
+# When the feed was at which number, a row a second at most: how long a change took to arrive is measured from there.
+feed_marks = sa.Table(
+    "feed_marks",
+    METADATA,
+    sa.Column("seq", Key, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False, index=True),
 )
 
 # ---------------------------------------------------------------- notifications

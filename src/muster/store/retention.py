@@ -8,7 +8,7 @@ from muster.database.connection import Database
 from muster.model.job import CycleState, StagedState
 from muster.model.notice import DeliveryState
 from muster.ports.retention import Kept
-from muster.store.operator_tables import deliveries, notices, wire
+from muster.store.operator_tables import deliveries, feed_marks, notices, wire
 from muster.store.sign_in_tables import sign_ins
 from muster.store.tables import audit, cycles, log, plans, staged, work
 
@@ -30,6 +30,7 @@ _RECORDS: dict[Kept, tuple[sa.Table, sa.Column[datetime], sa.ColumnElement[bool]
     Kept.NOTICES: (notices, notices.c.at, sa.and_(notices.c.addressed, ~_UNTOLD)),
     Kept.WIRE: (wire, wire.c.at, sa.true()),
     Kept.SIGN_INS: (sign_ins, sign_ins.c.at, sa.true()),
+    Kept.FEED_MARKS: (feed_marks, feed_marks.c.at, sa.true()),
 }
 
 
@@ -42,12 +43,13 @@ class SqlRecords:
     def drop_older(self, kind: Kept, than: datetime, limit: int) -> int:
         """Drops up to so many records from before an instant, the oldest first, at once; returns how many."""
         table, age, is_over = _RECORDS[kind]
-        oldest = sa.select(table.c.key).where(age < than, is_over).order_by(age).limit(limit)
+        (key,) = table.primary_key.columns
+        oldest = sa.select(key).where(age < than, is_over).order_by(age).limit(limit)
         with self._database.read() as connection:
             # Looking takes no lock: most times there is nothing to drop.
             keys = list(connection.execute(oldest).scalars())
         if not keys:
             return 0
         with self._database.write() as connection:
-            dropped = sa.delete(table).where(table.c.key.in_(sa.bindparam("keys", expanding=True)), is_over)
+            dropped = sa.delete(table).where(key.in_(sa.bindparam("keys", expanding=True)), is_over)
             return connection.execute(dropped, {"keys": keys}).rowcount

@@ -1,4 +1,4 @@
-"""Requests to targets, counted and timed for Prometheus: how many, how they ended, how long they took."""
+"""Requests to targets, counted, timed and traced: how many, how they ended, how long they took."""
 
 from datetime import timedelta
 
@@ -6,6 +6,8 @@ from prometheus_client import Histogram
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.ports.transport import Transport
+from muster.ports.wire import concerned
+from muster.telemetry.traces import span
 
 # Seconds. The count of a series is how many requests there were: its rate is the rate at the target.
 _REQUESTS = Histogram(
@@ -25,11 +27,13 @@ class MeasuredTransport:
 
     def send(self, request: HttpRequest, *, deadline: timedelta) -> HttpResponse:
         """The answer of the transport. Raises what that raises."""
-        try:
-            response = self._inner.send(request, deadline=deadline)
-        except ExchangeFailed:
-            _REQUESTS.labels(self._target, request.method, "lost").observe(deadline.total_seconds())
-            raise
-        outcome = f"{response.status // 100}xx"
-        _REQUESTS.labels(self._target, request.method, outcome).observe(response.elapsed.total_seconds())
-        return response
+        with span("request", target=self._target, method=request.method, object_id=concerned() or "") as told:
+            try:
+                response = self._inner.send(request, deadline=deadline)
+            except ExchangeFailed:
+                _REQUESTS.labels(self._target, request.method, "lost").observe(deadline.total_seconds())
+                raise
+            told.note(status=response.status)
+            outcome = f"{response.status // 100}xx"
+            _REQUESTS.labels(self._target, request.method, outcome).observe(response.elapsed.total_seconds())
+            return response

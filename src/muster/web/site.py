@@ -1,12 +1,16 @@
 """The service's WSGI application: which face answers which path."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from muster.web.graph.app import VERSIONS, make_app
+from muster.telemetry.ids import bound
+from muster.telemetry.measures import measure_answer
+from muster.telemetry.traces import span
+from muster.web.graph.app import REQUEST_ID, VERSIONS, make_app
 from muster.web.graph.openapi import make_document
 from muster.web.inbound_scim import PREFIX as INBOUND
 from muster.web.inbound_scim import make_inbound
@@ -48,10 +52,31 @@ def make_site(services: Services, mounts: Mapping[str, WsgiApp] | None = None) -
             if not prefix and sign_in.knows(path):
                 break
             if path == prefix or path.startswith(f"{prefix}/"):
-                return face(environ, start_response)
+                return answer(prefix or "/", face, environ, start_response)
         if sign_in.knows(path):
-            return sign_in(environ, start_response)
+            return answer("/oauth2", sign_in, environ, start_response)
         return _text(start_response, _NOT_FOUND, "There is nothing here. The API is at /v1.0.\n")
+
+    def answer(name: str, face: WsgiApp, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers by a face, and tells of it: its log lines and spans bear the request's id. The path is not told, as
+        it may hold a name or a link's secret."""
+        method, request_id = str(environ.get("REQUEST_METHOD")), services.ids.new_id()
+        environ[REQUEST_ID] = request_id
+        began, status = time.perf_counter(), 500
+
+        def started(line: str, *more: Any) -> Any:
+            nonlocal status
+            status = int(line[:3])
+            return start_response(line, *more)
+
+        with bound(request_id=request_id), span("http", face=name, method=method) as told:
+            try:
+                return face(environ, started)
+            finally:
+                seconds = time.perf_counter() - began
+                told.note(status=status)
+                measure_answer(name, status, seconds)
+                logger.debug("answered", extra={"face": name, "method": method, "status": status, "seconds": seconds})
 
     return site
 

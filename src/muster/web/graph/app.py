@@ -37,6 +37,8 @@ BULK_SPAN = timedelta(seconds=1)
 _KEY = re.compile(r"\((?:userPrincipalName=|(appId=))?'((?:[^']|'')*)'\)")
 # A function or action may bear its name's space; a type after a collection is a cast and stays.
 _SPACE = re.compile(r"/microsoft\.graph\.(?!(?:user|group|application|servicePrincipal)(?:/|$))")
+# Where the site puts the id that log lines of a request bear.
+REQUEST_ID = "muster.request_id"
 _HOP_HEADERS = frozenset({"content-length", "cache-control", "content-encoding"})
 
 Responder = Callable[..., None]
@@ -53,7 +55,7 @@ class Door:
         """Names the request and the caller. Raises: Unauthenticated."""
         context = request.context
         context.at = self._services.clock.now()
-        context.request_id = self._services.ids.new_id()
+        context.request_id = request.env.get(REQUEST_ID) or self._services.ids.new_id()
         context.client_request_id = (request.get_header("client-request-id") or "")[:200] or None
         response.set_header("request-id", context.request_id)
         response.set_header("Cache-Control", "no-store")
