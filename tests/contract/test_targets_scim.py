@@ -26,6 +26,7 @@ from muster.model.failures import (
     CredentialsRefused,
     OperationRefused,
     ProvisioningFailure,
+    Resting,
     SystemUnreachable,
     TargetBusy,
     TargetObjectGone,
@@ -732,10 +733,42 @@ def test_without_retry_after_each_pause_is_twice_as_long_and_at_last_the_object_
     assert [pause.total_seconds() for pause in clock.slept[:7]] == [1, 2, 4, 8, 16, 32, 60]
 
 
-def test_a_pause_of_more_than_an_hour_is_not_sat_out() -> None:
+@pytest.mark.parametrize(
+    ("headers", "minutes"),
+    [
+        ({"retry-after": "61"}, 61 / 60),
+        ({"retry-after": "3600"}, 60),
+        # Somebody who is told to stay away for a day asks again each hour.
+        ({"retry-after": "86400"}, 60),
+    ],
+)
+def test_a_long_pause_is_not_sat_out_but_said(headers: dict[str, str], minutes: float) -> None:
     clock = StillClock()
-    with pytest.raises(TargetBusy, match="86400 s"):
-        target_on(ScriptedTransport([reply(429, headers={"retry-after": "86400"})]), clock=clock).delete(USER, "1")
+    target = target_on(ScriptedTransport([reply(429, headers=headers), reply(204)]), clock=clock)
+    for _ in range(2):
+        # Nobody else sends anything either.
+        with pytest.raises(Resting) as raised:
+            target.delete(USER, "1")
+        assert (raised.value.until, raised.value.code) == (EPOCH + timedelta(minutes=minutes), "TooManyRequests")
+    assert (clock.slept, target.requests_made()) == ([], 1)
+    clock.advance(timedelta(minutes=minutes))
+    target.delete(USER, "1")
+
+
+def test_a_budget_that_is_spent_for_long_is_said_too() -> None:
+    clock = StillClock()
+    spent = {"ratelimit-remaining": "0", "ratelimit-reset": "1800"}
+    target = target_on(ScriptedTransport([reply(204, headers=spent)]), clock=clock)
+    target.delete(USER, "1")
+    with pytest.raises(Resting, match="08:30:00 UTC"):
+        target.delete(USER, "2")
+
+
+def test_whoever_tests_a_connection_is_not_left_waiting() -> None:
+    clock = StillClock()
+    target = target_on(ScriptedTransport([reply(429, headers={"retry-after": "30"})]), clock=clock)
+    with pytest.raises(Resting, match="until 2026-01-05 08:00:30 UTC"):
+        target.probe("userName")
     assert clock.slept == []
 
 

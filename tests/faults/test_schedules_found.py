@@ -13,10 +13,11 @@ from faults.schedules import play
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.failures import CredentialsRefused
+from muster.model.hold import HoldState
 from muster.model.job import CycleState
 from muster.model.log import LogStatus
 from muster.model.operation import LinkState
-from muster.planning.policy import RemovalThreshold
+from muster.planning.policy import Approval, RemovalThreshold
 from trip.playing import JOB, Trip
 
 LATER = timedelta(minutes=41)
@@ -160,6 +161,29 @@ def test_an_account_that_was_made_late_for_somebody_who_has_left_is_switched_off
     trip.run()
     held[0]()
     trip.unassign(ada)
+    trip.clock.advance(LATER)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+
+
+def test_a_leaver_whose_late_account_an_administrator_let_be_is_known_when_they_come_back_to_it(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    held = hold_back(trip)
+    trip.run()
+    held[0]()
+    trip.transport.fault = None
+    trip.approval = Approval.REMOVALS
+    trip.unassign(ada)
+    trip.clock.advance(LATER)
+    trip.run()
+    assert trip.approve(HoldState.REJECTED) == 1
+    for _ in range(2):
+        trip.clock.advance(LATER)
+        trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is True
+    # Whoever changes is asked about again.
+    trip.approval = Approval.NONE
+    trip.edit(ada, displayName="Ada Two", userPrincipalName="ada.two@lantaarn.example")
     trip.clock.advance(LATER)
     trip.run()
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from playing import JOB, Trip
 from fakes.world import CountingIds
 from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.schedule import Schedule
+from muster.model.exchange import HttpResponse
 from muster.model.job import CycleState, ScheduleState
 from muster.model.log import Initiator, InitiatorType
 from muster.ports.administration import Work, WorkKind
@@ -147,6 +148,18 @@ def test_who_waits_for_a_cycle_learns_that_its_job_was_paused(trip: Trip, answer
     trip.transport.fault = pause
     work = answer(WorkKind.RUN_CYCLE)
     assert work.answer is not None and work.answer["state"] == "Stopped"
+
+
+def test_who_waits_for_a_cycle_learns_that_the_application_wants_an_hour_of_rest(
+    trip: Trip, answer: Callable[[WorkKind], Work]
+) -> None:
+    trip.hire("Ada")
+    busy = HttpResponse(status=429, headers={"retry-after": "3600"}, body=b"", elapsed=timedelta())
+    trip.transport.fault = lambda *_: busy
+    work = answer(WorkKind.RUN_CYCLE)
+    assert work.answer is not None and work.answer["code"] == "TooManyRequests"
+    assert "left alone until 2026-01-05 09:00:0" in work.answer["reason"]
+    assert "goes on by itself" in work.answer["recommendedAction"]
 
 
 def test_the_log_of_a_cycle_names_who_asked_for_it_and_nobody_where_it_was_due(

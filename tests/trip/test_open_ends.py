@@ -3,9 +3,11 @@ and somebody else's account is never taken for one of ours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playing import JOB, Trip
@@ -180,3 +182,40 @@ def test_a_conflict_of_a_pass_that_a_fault_of_ours_ended_is_not_taken_for_ours_b
     assert pair.trip.run(pair.engine()) is not None
     link = pair.trip.link(pair.people["Bob"])
     assert link is not None and link.state is LinkState.ADOPTED
+
+
+def test_a_fault_of_ours_ends_no_cycle_that_another_engine_has_taken_up_since(
+    trip: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, cycle = _broken(trip, monkeypatch, ValueError)
+    other = trip.new_engine()
+    other.advance(cycle.id)
+    trip.engine.crashed(cycle.id, "ValueError")
+    now = trip.store.cycles.get(cycle.id)
+    assert now is not None and now.state is CycleState.RUNNING
+    _carry(other, cycle)
+    assert trip.store.cycles.get(cycle.id).state is CycleState.SUCCEEDED  # type: ignore[union-attr]  # it is there
+
+
+def test_a_fault_of_ours_ends_a_cycle_while_nobody_else_is_at_the_job(
+    trip: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, cycle = _broken(trip, monkeypatch, ValueError)
+    held: list[str] = []
+
+    @contextmanager
+    def alone(job_id: str) -> Iterator[None]:
+        held.append(job_id)
+        yield
+        held.pop()
+
+    engine = CycleEngine(trip.stores, trip.open_job, trip.clock, trip.ids, alone=alone)
+    close = trip.store.cycles.close
+
+    def closed(*given: Any) -> None:
+        assert held == [JOB]
+        close(*given)
+
+    monkeypatch.setattr(trip.store.cycles, "close", closed)
+    engine.crashed(cycle.id, "ValueError")
+    assert trip.store.cycles.get(cycle.id).state is CycleState.FAILED  # type: ignore[union-attr]  # it is there

@@ -274,3 +274,42 @@ def test_what_is_reported_beside_what_is_corrected_is_no_more_confirmed_than_bef
     trip.store.jobs.set_watermark(JOB, None)
     trip.run()
     assert trip.at_target()["ada@lantaarn.example"]["title"] == "Clerk"
+
+
+@pytest.mark.parametrize("way", ["restart", "plan", "on demand"])
+def test_a_pass_that_compares_with_the_target_puts_references_right_too(trip: Trip, way: str) -> None:
+    boss, ada, other = trip.hire("Boss"), trip.hire("Ada"), trip.hire("Other")
+    trip.set_manager(ada, boss)
+    crew = trip.found("Crew", [ada, boss])
+    trip.run()
+    ids = {who: link.target_id for who in (boss, ada, other) if (link := trip.link(who))}
+    group = trip.link(crew, ObjectKind.GROUP)
+    assert group is not None
+    change_at_target(trip, ada, **{f"{ENTERPRISE_USER_URN}:manager": {"value": ids[other]}})
+    if way != "on demand":
+        body = {
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": "members", "value": [{"value": ids[ada]}, {"value": ids[other]}]}],
+        }
+        assert trip.service.ask("PATCH", f"/Groups/{group.target_id}", body).status in (200, 204)
+    # The policy of a reconciliation is not asked.
+    set_policy(trip, "accept")
+    trip.transport.forget()
+    if way == "on demand":
+        trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
+    else:
+        trip.store.jobs.set_watermark(JOB, None)
+        if way == "plan":
+            plan = trip.planner.make(JOB)
+            assert sorted(each.source_name for each in plan.operations) == ["Ada Tester", "Crew"]
+            cycle = trip.planner.apply(plan.id)
+            while trip.engine.advance(cycle.id):
+                pass
+        else:
+            trip.run()
+    assert trip.at_target()["ada@lantaarn.example"][ENTERPRISE_USER_URN]["manager"]["value"] == ids[boss]
+    assert {member["value"] for member in trip.at_target("Groups")["Crew"]["members"]} == {ids[ada], ids[boss]}
+    assert trip.transport.writes
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert trip.transport.writes == []

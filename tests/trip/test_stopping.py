@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playing import JOB, Trip
 
+from muster.engine.schedule import Schedule
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.job import CycleState, ScheduleState
 
@@ -74,12 +75,73 @@ def go_on(trip: Trip, cycle_id: str) -> None:
     assert trip.run() is None
 
 
+@pytest.mark.parametrize("seconds", [59, 3500])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_while_the_target_asks_to_wait_an_hour(trip: Trip, method: str) -> None:
+def test_while_the_target_asks_to_wait(trip: Trip, method: str, seconds: int) -> None:
     stop = Stop(trip, method, 2)
-    busy = HttpResponse(status=429, headers={"retry-after": "3500"}, body=b"", elapsed=timedelta())
-    trip.transport.fault = lambda request, send: busy if stop.comes(request) else None
+    trip.transport.fault = lambda request, send: busy(seconds) if stop.comes(request) else None
     go_on(trip, run_until_stopped(trip, stop))
+
+
+def busy(seconds: int) -> HttpResponse:
+    return HttpResponse(status=429, headers={"retry-after": str(seconds)}, body=b"", elapsed=timedelta())
+
+
+def due(trip: Trip) -> list[str]:
+    """The jobs that an engine would begin or carry on now, whichever engine looks."""
+    return [job.id for job, _ in Schedule(trip.stores, trip.clock, trip.store.feed.latest).due()]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_target_that_wants_an_hour_of_rest_has_it_and_the_job_holds_no_place_meanwhile(
+    trip: Trip, method: str
+) -> None:
+    answers = iter([None, None, busy(3600)])
+    trip.transport.fault = lambda request, send: next(answers, None) if request.method == method else None
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    began_at = trip.clock.now()
+    while trip.engine.advance(cycle.id):
+        pass
+    assert not trip.engine.holds(cycle.id)
+    assert trip.clock.now() - began_at < timedelta(minutes=1)
+    kept = trip.store.cycles.get(cycle.id)
+    assert kept is not None and kept.state is CycleState.RUNNING
+    assert trip.store.jobs.get(JOB).quarantine is None  # type: ignore[union-attr]  # it is there
+    for _ in range(2):
+        assert due(trip) == []
+        # It can be stopped and started meanwhile, and still leaves the target alone.
+        trip.store.jobs.set_schedule(JOB, ScheduleState.PAUSED)
+        trip.store.jobs.set_schedule(JOB, ScheduleState.ACTIVE)
+        trip.clock.advance(timedelta(minutes=29))
+    trip.clock.advance(timedelta(minutes=3))
+    assert due(trip) == [JOB]
+    go_on(trip, cycle.id)
+
+
+def test_a_target_that_answers_fewer_requests_an_hour_than_a_page_has_comes_to_an_end_all_the_same(trip: Trip) -> None:
+    left = 5
+
+    def five_an_hour(request: HttpRequest, send: Send) -> HttpResponse | None:
+        nonlocal left
+        left -= 1
+        return busy(3600) if left < 0 else None
+
+    trip.transport.fault = five_an_hour
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    for _ in range(40):
+        while trip.engine.advance(cycle.id):
+            pass
+        kept = trip.store.cycles.get(cycle.id)
+        assert kept is not None
+        if kept.state is not CycleState.RUNNING:
+            break
+        trip.clock.advance(timedelta(hours=1, seconds=1))
+        left = 5
+    assert (kept.state, kept.counters.created) == (CycleState.SUCCEEDED, PEOPLE)
+    assert len(trip.at_target()) == PEOPLE
+    assert kept.counters.requests == len(trip.transport.requests)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

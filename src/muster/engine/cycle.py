@@ -15,22 +15,24 @@ between any two statements and taken up again where it was:
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from muster.engine.census import list_page
 from muster.engine.closing import close_failed, close_finished
 from muster.engine.decide import Decision
 from muster.engine.discovery import discover
 from muster.engine.gate import release_removals
 from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_everything, reconciles
+from muster.engine.resting import page_within, rested
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, take_back
 from muster.engine.stopping import is_stopped, let_stop
 from muster.engine.telling import piece_of, tell_begun
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
-from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure
+from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure, Resting
 from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
     Counters,
@@ -45,7 +47,6 @@ from muster.model.job import (
 )
 from muster.ports.mirror import BeingRead
 from muster.ports.source import RefreshedSource, Window
-from muster.ports.target import ListedPage
 from muster.ports.world import Clock, Ids
 
 PAGE = 500
@@ -94,6 +95,8 @@ class CycleEngine:
         self._clock = clock
         self._ids = ids
         self._runs: dict[str, Run] = {}
+        # Under which epoch a fault of ours broke a cycle.
+        self._broken: dict[str, int] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -183,6 +186,8 @@ class CycleEngine:
             return False
         try:
             return self._advance(known)
+        except Resting as rest:
+            self._rest(cycle_id, rest)
         except Interrupted:
             self._release(cycle_id)
         except JobFailure as failure:
@@ -190,7 +195,9 @@ class CycleEngine:
             self._give_up(known, failure, run)
         except Exception:
             # What was sent and not settled is looked up by whoever takes the cycle up, this process or another.
-            self._release(cycle_id)
+            run = self._release(cycle_id)
+            if run is not None:
+                self._broken[cycle_id] = run.cycle.epoch
             raise
         return False
 
@@ -215,18 +222,26 @@ class CycleEngine:
         return True
 
     def crashed(self, cycle_id: str, fault: str) -> None:
-        """Ends a cycle that a fault of ours has broken: the job is quarantined, so that it does not break in a loop."""
-        self._release(cycle_id)
+        """Ends a cycle that a fault of ours has broken: the job is quarantined, so that it does not break in a loop.
+
+        Unless another process has taken it up since: then it is theirs to end.
+        """
+        epoch = self._broken.pop(cycle_id, None)
         known = self._stores.cycles.get(cycle_id)
-        if known is not None and known.state is CycleState.RUNNING:
-            self._give_up(known, EngineFault(f"The engine met a fault of its own: {fault}"))
+        if known is None:
+            return
+        with suppress(Fenced), self.lock(known.job_id):
+            self._release(cycle_id)
+            known = self._stores.cycles.get(cycle_id) or known
+            if known.state is CycleState.RUNNING and epoch in (None, known.epoch):
+                self._give_up(known, EngineFault(f"The engine met a fault of its own: {fault}"))
 
     # ------------------------------------------------------------ phases
 
     def _step(self, run: Run, latest: int) -> None:
         match run.cycle.phase:
             case CyclePhase.CENSUS:
-                self._list_page(run)
+                list_page(run, self._stores)
             case CyclePhase.USERS | CyclePhase.GROUPS as phase:
                 self._carry_page(run, _KINDS[phase], latest)
             case CyclePhase.RETRIES:
@@ -246,7 +261,8 @@ class CycleEngine:
         if kind not in run.parts.rules.kinds:
             run.commit(run.move(phase=_NEXT[run.cycle.phase]))
             return
-        page = run.parts.source.read(kind, _window(run.cycle), run.cycle.position, PAGE * run.pages_at_once)
+        size = page_within(run.cycle, PAGE * run.pages_at_once)
+        page = run.parts.source.read(kind, _window(run.cycle), run.cycle.position, size)
         if page.next_after is None:
             place = run.move(phase=_NEXT[run.cycle.phase])
         else:
@@ -261,47 +277,20 @@ class CycleEngine:
 
     def _carry_due(self, run: Run, latest: int) -> None:
         """Tries again those in escrow whose time has come."""
-        due = self._stores.links.due_escrows(run.cycle.job_id, self._clock.now(), PAGE, run.cycle.position)
+        limit = page_within(run.cycle, PAGE)
+        due = self._stores.links.due_escrows(run.cycle.job_id, self._clock.now(), limit, run.cycle.position)
         run.escrows = {escrow.source_id: escrow for escrow in due}
         # Who is to be removed by this very cycle has been decided and waits for its wave: not twice.
         removed = run.staged_removals() if due else frozenset()
         open_ends = [escrow for escrow in due if (escrow.kind, escrow.source_id) not in removed]
         decisions = [decision for kind in run.parts.rules.kinds for decision in self._decide_due(run, kind, open_ends)]
-        done = len(due) < PAGE
+        done = len(due) < limit
         place = run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id)
         run.stage(decisions, place, latest=latest)
 
     def _decide_due(self, run: Run, kind: ObjectKind, due: Sequence[Escrow]) -> list[Decision]:
         found = (run.parts.source.read_one(kind, escrow.source_id) for escrow in due if escrow.kind == kind.value)
         return run.decider.decide(run.cycle, kind, [change for change in found if change is not None])
-
-    def _list_page(self, run: Run) -> None:
-        """Lists a page of the target into the census, as long as that is fewer requests than asking for each object."""
-        kind_name, _, start = (run.cycle.position or ObjectKind.USER.value).partition(":")
-        kind = ObjectKind(kind_name)
-        rules = run.parts.rules.kinds.get(kind)
-        if rules is None:
-            self._census_done(run, kind, complete=True)
-            return
-        page = run.parts.target.list_page(kind, start or None)
-        if not start and not _is_worth_listing(page, run.parts, run.cycle):
-            self._census_done(run, ObjectKind.GROUP, complete=False)
-            return
-        matching = [item.attribute for item in rules.matching]
-        self._stores.census.add(run.cycle.id, kind, page.resources, matching)
-        if page.next_start is None:
-            # A list that is shorter than the target says proves nothing: then each object is asked for.
-            listed = self._stores.census.count(run.cycle.id, kind)
-            self._census_done(run, kind, complete=page.is_whole and listed >= (page.total or 0))
-            return
-        run.commit(run.move(position=f"{kind_name}:{page.next_start}"))
-
-    def _census_done(self, run: Run, kind: ObjectKind, *, complete: bool) -> None:
-        if kind is ObjectKind.USER and complete:
-            run.commit(run.move(position=ObjectKind.GROUP.value))
-            return
-        options = {**run.cycle.options, "census": "complete" if complete else "partial"}
-        run.commit(replace(run.move(phase=CyclePhase.USERS), options=options))
 
     # ------------------------------------------------------------ cycles in hand
 
@@ -387,6 +376,15 @@ class CycleEngine:
         current = self._stores.cycles.get(cycle.id)
         close_failed(current or cycle, job, failure, self._stores, self._clock)
 
+    def _rest(self, cycle_id: str, rest: Resting) -> None:
+        """Notes until when the target wants to be left alone; whoever looks for cycles that are due goes on then."""
+        run = self._runs.get(cycle_id)
+        if run is not None:
+            place, options = run.move(position=run.cycle.position), rested(run.cycle, rest.until, PAGE)
+            # It has come no further.
+            run.commit(replace(place, options=options, progressed_at=run.cycle.progressed_at))
+        self._release(cycle_id)
+
     def _release(self, cycle_id: str) -> Run | None:
         run = self._runs.pop(cycle_id, None)
         if run is not None:
@@ -410,11 +408,3 @@ def _window(cycle: Cycle) -> Window | None:
     if cycle.kind is not CycleKind.INCREMENTAL:
         return None
     return Window(after=cycle.window_after, until=cycle.window_until)
-
-
-def _is_worth_listing(page: ListedPage, parts: JobParts, cycle: Cycle) -> bool:
-    if cycle.kind is CycleKind.RECONCILIATION:
-        return True
-    if page.total is None:
-        return page.next_start is None
-    return page.total / max(parts.target.capabilities.page_size, 1) <= cycle.counters.expected

@@ -13,10 +13,11 @@ from muster.engine.control import Control, previewed
 from muster.engine.cycle import CycleEngine
 from muster.engine.parts import RECONCILE, EngineStores, asked_by, reconciles
 from muster.engine.planner import Planner
+from muster.engine.resting import rests_until
 from muster.engine.schedule import Schedule
 from muster.engine.stopping import is_stopped
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
-from muster.model.failures import Fenced, ProvisioningFailure
+from muster.model.failures import Fenced, ProvisioningFailure, Resting
 from muster.model.job import Cycle, CycleState, Plan, ScheduleState, SynchronizationJob
 from muster.model.operation import OperationKind
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
@@ -284,6 +285,7 @@ class Daemon:
         job_id, options = work.job_id, {**RECONCILE, **asked_by(work.initiator)}
         while True:
             while (running := self._stores.cycles.running(job_id)) is not None:
+                self._do_not_wait_for(running)
                 if is_stopped(self._stores, running):
                     raise ProvisioningFailure(
                         "The job was paused.", code="JobNotStarted", remedy="Start provisioning, then ask again."
@@ -371,6 +373,12 @@ class Daemon:
         """Returns a new run id: it names one try at a cycle, so that a cycle taken up again is another run."""
         return f"{cycle.id}.{self._ids.new_id()[:8]}"
 
+    def _do_not_wait_for(self, cycle: Cycle) -> None:
+        """Raises Resting where a cycle waits for the end of a long pause: nobody else would get a thread meanwhile."""
+        until = rests_until(cycle)
+        if until is not None and until > self._clock.now():
+            raise Resting(until)
+
     def _await(self, cycle: Cycle) -> Mapping[str, Any]:
         """Waits for the end of a cycle; the answer names it, its counters are read from it.
 
@@ -381,6 +389,7 @@ class Daemon:
                 # A paused job's cycle waits for its start, perhaps for days; nobody waits for it here.
                 now = None
                 break
+            self._do_not_wait_for(now)
             self._clock.sleep(_TICK)
         if now is not None and now.state is CycleState.FAILED and now.failure is not None:
             failure = now.failure

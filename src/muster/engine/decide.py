@@ -25,6 +25,9 @@ from muster.planning.trace import is_worth_logging, steps_of
 from muster.ports.source import EvidentSource, Window
 from muster.ports.world import Clock, Ids
 
+# Besides a reconciliation, which has its own way: cycles that compare with what the target says.
+_ASKING = (CycleKind.INITIAL, CycleKind.PLAN, CycleKind.ON_DEMAND)
+
 
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,10 @@ class Decider:
         ]
         if cycle.kind is CycleKind.RECONCILIATION:
             self._scale.weigh(kind, rules, intents, targets, operations, describe)
+        elif cycle.kind in _ASKING:
+            # Values are compared with what the target says, so are references; whole lists in a full pass only.
+            is_full = cycle.kind is not CycleKind.ON_DEMAND
+            self._scale.correct_references(kind, rules, targets, operations, lists=is_full)
         self._guard(cycle, kind, intents, targets, operations, describe)
         return [
             Decision(intent=intent, target=target, operation=operation)

@@ -1,4 +1,4 @@
-"""A page of a reconciliation: what was changed at the target, values and references, weighed as the job wants it."""
+"""What was changed at the target: values and references, weighed as the job wants it or put right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from muster.model.operation import (
     Verb,
 )
 from muster.planning.decision import Describe
-from muster.planning.drift import DriftAction, weigh_drift
+from muster.planning.drift import DriftAction, DriftPolicy, weigh_drift
 from muster.planning.rules import CompiledReference, KindRules
 
 # Source id -> the target ids that a list shows; who is not here does not show it.
@@ -58,7 +58,7 @@ class DriftScale:
             weigh_drift(operation, target, self._parts.drift, rules)
             for operation, target in zip(operations, targets, strict=True)
         ]
-        self._weigh_references(kind, rules, targets, weighed)
+        self._weigh_references(kind, rules.references, targets, weighed, self._parts.drift)
         for place, operation in enumerate(weighed):
             if operation.kind is not operations[place].kind or operation.skip_reason is SkipReason.DRIFT_REPORTED:
                 steps = describe(
@@ -67,21 +67,43 @@ class DriftScale:
                 operation = replace(operation, steps=steps)
             operations[place] = operation
 
-    def _weigh_references(
-        self, kind: ObjectKind, rules: KindRules, targets: Sequence[TargetObject], operations: list[Operation]
+    def correct_references(
+        self,
+        kind: ObjectKind,
+        rules: KindRules,
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+        *,
+        lists: bool,
     ) -> None:
+        """Has references that the target shows otherwise than it confirmed them be sent again.
+
+        `lists`: those in lists, too, which are asked for one object at a time.
+        """
+        references = [each for each in rules.references if lists or not each.multivalued]
+        self._weigh_references(kind, references, targets, operations, None)
+
+    def _weigh_references(
+        self,
+        kind: ObjectKind,
+        references: Sequence[CompiledReference],
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+        policy: DriftPolicy | None,
+    ) -> None:
+        """`policy`: what is done, and named, of what was changed; None: it is put right like anything else."""
         linked = {
             operation.source_id: (place, target)
             for place, (operation, target) in enumerate(zip(operations, targets, strict=True))
             if target.link is not None and target.resource is not None and _stays(operation)
         }
-        if not linked or not rules.references:
+        if not linked or not references:
             return
         known = {
             (each.source_id, each.attribute): frozenset(each.acknowledged.values())
             for each in self._stores.links.references(self._parts.job.id, kind, list(linked))
         }
-        for reference in rules.references:
+        for reference in references:
             shown = self._shown(kind, reference, {name: target for name, (_, target) in linked.items()})
             ours = self._ours(reference, shown, known)
             for source_id, ids in shown.items():
@@ -89,7 +111,7 @@ class DriftScale:
                 gone, come = held - set(ids), (set(ids) - held) & ours
                 if gone or come:
                     place = linked[source_id][0]
-                    operations[place] = self._weighed(operations[place], reference, ids, held)
+                    operations[place] = _weighed(operations[place], reference, ids, held, policy)
 
     def _shown(self, kind: ObjectKind, reference: CompiledReference, targets: Mapping[str, TargetObject]) -> _Shown:
         found: _Shown = {}
@@ -119,32 +141,35 @@ class DriftScale:
         owners = self._stores.links.owners(self._parts.job.id, reference.kind, sorted(unknown)) if unknown else {}
         return frozenset(target_id for target_id, owner in owners.items() if owner[0] == self._parts.job.id)
 
-    def _weighed(
-        self, operation: Operation, reference: CompiledReference, ids: tuple[str, ...], held: frozenset[str]
-    ) -> Operation:
-        action = self._parts.drift.of(reference.attribute)
-        if action is DriftAction.ACCEPT:
-            return operation
-        named = replace(operation, drifted=(*operation.drifted, reference.attribute))
-        if action is DriftAction.CORRECT:
-            again = ShownReferences(
-                attribute=reference.attribute, kind=reference.kind, multivalued=reference.multivalued, target_ids=ids
-            )
-            return replace(named, shown=(*operation.shown, again))
-        if operation.kind is not OperationKind.SKIP:
-            return named
-        change = AttributeChange(
-            attribute=reference.attribute,
-            verb=Verb.REPLACE,
-            old=tuple(sorted(ids)),
-            new=tuple(sorted(held)),
-            is_reference=True,
-            multivalued=True,
+
+def _weighed(
+    operation: Operation,
+    reference: CompiledReference,
+    ids: tuple[str, ...],
+    held: frozenset[str],
+    policy: DriftPolicy | None,
+) -> Operation:
+    action = DriftAction.CORRECT if policy is None else policy.of(reference.attribute)
+    if action is DriftAction.ACCEPT:
+        return operation
+    named = operation if policy is None else replace(operation, drifted=(*operation.drifted, reference.attribute))
+    if action is DriftAction.CORRECT:
+        again = ShownReferences(
+            attribute=reference.attribute, kind=reference.kind, multivalued=reference.multivalued, target_ids=ids
         )
-        reason = f"Changed at the application, and left so because the job only reports it: {reference.attribute}."
-        return replace(
-            named, skip_reason=SkipReason.DRIFT_REPORTED, reason=reason, changes=(*operation.changes, change)
-        )
+        return replace(named, shown=(*operation.shown, again))
+    if operation.kind is not OperationKind.SKIP:
+        return named
+    change = AttributeChange(
+        attribute=reference.attribute,
+        verb=Verb.REPLACE,
+        old=tuple(sorted(ids)),
+        new=tuple(sorted(held)),
+        is_reference=True,
+        multivalued=True,
+    )
+    reason = f"Changed at the application, and left so because the job only reports it: {reference.attribute}."
+    return replace(named, skip_reason=SkipReason.DRIFT_REPORTED, reason=reason, changes=(*operation.changes, change))
 
 
 def _stays(operation: Operation) -> bool:

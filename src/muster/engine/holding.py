@@ -36,8 +36,11 @@ class Holding:
         base = Settlement(
             kind=operation.object_kind, source_id=operation.source_id, number=number, state=StagedState.HELD
         )
+        # Under these names an account may have been made that nobody has linked: whoever looks for it next must know.
+        waits = _escrow(held, now, now + self._parts.job.interval) if operation.tried else None
         if held.hold_code is HoldCode.REJECTED and known is not None:
-            return replace(base, state=StagedState.REJECTED, hold=known, clear_escrow=not attribute)
+            base = replace(base, state=StagedState.REJECTED, hold=known)
+            return replace(base, escrow=waits, clear_escrow=waits is None and not attribute)
         essence = operation_hash(operation)
         is_news = known is None or known.essence != essence or known.code is not held.hold_code
         if known is not None and not is_news:
@@ -73,10 +76,7 @@ class Holding:
             due = now + self._parts.job.interval
             waiting = replace(hold, state=HoldState.WAITING, due_at=due)
             return replace(base, hold=waiting, entry=entry, escrow=_escrow(held, now, due))
-        if operation.tried:
-            due = now + self._parts.job.interval
-            return replace(base, hold=hold, entry=entry, escrow=_escrow(held, now, due))
-        return replace(base, hold=hold, entry=entry, clear_escrow=not attribute)
+        return replace(base, hold=hold, entry=entry, escrow=waits, clear_escrow=waits is None and not attribute)
 
 
 def standing_hold(operation: Operation, cycle: Cycle, at: datetime) -> tuple[Hold, Escrow | None] | None:
@@ -118,7 +118,6 @@ def _escrow(held: HeldOperation, since: datetime, due_at: datetime) -> Escrow:
         attempts=1,
         first_failed_at=since,
         next_attempt_at=due_at,
-        # Under these names an account may have been made: whoever looks for it next must know them.
         tried=operation.tried,
     )
 

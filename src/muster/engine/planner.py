@@ -98,7 +98,7 @@ class Planner:
         sent = [item for item in plan.operations if item.kind is not OperationKind.REFER]
         staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
         settlements = [
-            Settlement(kind=item.object_kind, source_id=item.source_id, wanted=item.references)
+            Settlement(kind=item.object_kind, source_id=item.source_id, wanted=item.references, shown=item.shown)
             for item in plan.operations
             if item.kind is OperationKind.REFER
         ]

@@ -11,7 +11,7 @@ from muster.engine.parts import EngineStores, JobParts, reads_everything
 from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
-from muster.model.operation import Operation, OperationKind, WantedReference
+from muster.model.operation import Operation, OperationKind, ShownReferences, WantedReference
 from muster.planning.references import plan_references
 from muster.ports.source import Window
 from muster.ports.world import Clock, Ids
@@ -130,13 +130,29 @@ class _Reader:
         for source_id, owner in owners.items():
             for wanted in owner.references:
                 known = held.get((source_id, wanted.attribute), {})
-                operation = self._reference_operation(owner, wanted, known)
+                shown = tuple(each for each in owner.shown if each.attribute == wanted.attribute)
+                for each in shown:
+                    known = self._as_shown(known, each)
+                operation = self._reference_operation(owner, wanted, known, shown)
                 if operation is not None:
                     found.append(operation)
         return found
 
+    def _as_shown(self, known: Mapping[str, str], shown: ShownReferences) -> Mapping[str, str]:
+        """Returns the ends that the target shows by source id, as far as they are ours."""
+        held = {source_id: target_id for source_id, target_id in known.items() if target_id in shown.target_ids}
+        others = sorted(set(shown.target_ids) - set(held.values()))
+        owners = self._stores.links.owners(self._parts.job.id, shown.kind, others) if others else {}
+        return held | {
+            source_id: target_id for target_id, (job_id, source_id) in owners.items() if job_id == self._parts.job.id
+        }
+
     def _reference_operation(
-        self, owner: Operation, wanted: WantedReference, known: Mapping[str, str]
+        self,
+        owner: Operation,
+        wanted: WantedReference,
+        known: Mapping[str, str],
+        shown: tuple[ShownReferences, ...],
     ) -> Operation | None:
         come = [source_id for source_id in wanted.source_ids if source_id not in known]
         gone = [source_id for source_id in known if source_id not in wanted.source_ids]
@@ -164,7 +180,7 @@ class _Reader:
         )
         changed = replace(wanted, source_ids=(*sorted(come), *sorted(gone)))
         cause = Cause(kind=CauseKind.REFERENCES_CHANGED, subject=short, sentence=f"{short} changed")
-        return replace(operation, references=(changed,), cause=cause)
+        return replace(operation, references=(changed,), shown=shown, cause=cause)
 
 
 def _thought(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from muster.engine.parts import EngineStores
+from muster.engine.resting import rests
 from muster.engine.stopping import is_asked_for
 from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.planning.terms import reconcile_every
@@ -71,7 +72,8 @@ class Schedule:
             is_active = job.schedule_state is ScheduleState.ACTIVE
             running = self._stores.cycles.running(job.id)
             if running is not None and (is_active or is_asked_for(running)):
-                found.append((job, running))
+                if not rests(running, now):
+                    found.append((job, running))
             elif is_active and running is None and self._is_due(job, now, latest, quiet):
                 found.append((job, None))
         return found

@@ -16,6 +16,7 @@ ProvisioningFailure
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +179,20 @@ class Interrupted(JobFailure):
 
     code = "Interrupted"
     remedy = "Start provisioning again: the cycle goes on where it was."
+
+
+class Resting(Interrupted):
+    """The target asks for a pause that nobody holds a place for: the job goes on by itself after it."""
+
+    code = "TooManyRequests"
+    remedy = "Nothing to do: it goes on by itself then. What was asked for by hand is to be asked for again."
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            f"The application asks for fewer requests, and to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC.",
+            status=429,
+        )
+        self.until = until
 
 
 class EngineFault(JobFailure):

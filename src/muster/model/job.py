@@ -21,6 +21,8 @@ RECONCILE_EVERY_SETTING = "ReconcileEvery"
 DRIFT_POLICY_SETTING = "DriftPolicy"
 # The option of an ended cycle that holds, as JSON, what the application did otherwise than its dialect says.
 LEARNED = "learned"
+# The option of a running cycle that says until when the application wants to be left alone.
+RESTS_UNTIL = "restsUntil"
 
 
 class ScheduleState(StrEnum):

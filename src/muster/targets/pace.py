@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from muster.model.failures import Resting
 from muster.ports.world import Clock
 from muster.targets.rate_headers import LONGEST_PAUSE, read_budget, read_retry_after
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_GUESS = timedelta(minutes=1)
+# Whoever is to wait for longer gives their place to others.
+LONGEST_IN_PLACE = timedelta(minutes=1)
 # Of the rate that is allowed: as a rule, and to make up for a wait between two batches. Then a little more goes for a
 # moment, but never more in any second than as a rule; at a low rate one more would be too many.
 _USED, _USED_TO_CATCH_UP = 0.965, 0.985
@@ -105,8 +108,11 @@ class Pace:
         """How many requests may be under way now."""
         return int(self._limit)
 
-    def wait(self) -> None:
-        """Returns when the next request may go; it is under way from then on."""
+    def wait(self, longest: timedelta = LONGEST_IN_PLACE) -> None:
+        """Returns when the next request may go; it is under way from then on, also if this raises.
+
+        Raises: Resting when that is later than `longest` from now.
+        """
         with self._changed:
             while self._under_way >= int(self._limit):
                 self._changed.wait()
@@ -116,6 +122,8 @@ class Pace:
                 now = self._clock.now()
                 held_until = self._held_until(now)
                 at = self._take(now) if held_until is None else held_until
+            if at - now > longest:
+                raise Resting(at)
             if at > now:
                 self._clock.sleep(at - now)
             if held_until is not None:

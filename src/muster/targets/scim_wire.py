@@ -9,12 +9,13 @@ from muster.model.failures import Interrupted, TargetThrottled
 from muster.ports.transport import Transport
 from muster.scim.client import ClientRequest, TenantAddress, form_url
 from muster.targets.authorization import Authorization
-from muster.targets.pace import Pace
-from muster.targets.rate_headers import LONGEST_PAUSE
+from muster.targets.pace import LONGEST_IN_PLACE, Pace
 from muster.targets.scim_failures import Errand, Purpose, failure_without_answer, unsendable
 from muster.targets.stopping import StoppableClock
 
 REFUSALS_PER_REQUEST = 20
+# Somebody looks on, or all jobs wait.
+_PROBE_WAITS = timedelta(seconds=5)
 # The target has too much to do, rather than a fault.
 _BUSY = frozenset({503, 504})
 DEADLINES: Mapping[Purpose, timedelta] = {
@@ -59,7 +60,7 @@ class ScimWire:
     def send(self, request: ClientRequest, errand: Errand) -> HttpResponse:
         """Returns the answer, once the target no longer asks to wait (429).
 
-        Raises: ProvisioningFailure, UnknownOutcome.
+        Raises: ProvisioningFailure, UnknownOutcome. Resting if it asks to wait for long.
         """
         presented = self._authorization.headers()
         sent = self._http(request, errand, presented)
@@ -67,7 +68,7 @@ class ScimWire:
         for _ in range(REFUSALS_PER_REQUEST):
             self._clock.check()
             try:
-                self._pace.wait()
+                self._pace.wait(_PROBE_WAITS if errand.purpose is Purpose.PROBE else LONGEST_IN_PLACE)
             except Interrupted:
                 self._pace.lost()
                 raise
@@ -82,8 +83,6 @@ class ScimWire:
                 raise failure_without_answer(error, errand) from error
             if response.status == 429:
                 pause = self._pace.refuse(response.headers)
-                if pause > LONGEST_PAUSE:
-                    break
                 continue
             self._pace.note(response.headers, response.elapsed, is_busy=response.status in _BUSY)
             if response.status == 401 and not is_renewed and self._authorization.renew(presented):

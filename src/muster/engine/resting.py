@@ -1,0 +1,41 @@
+"""A cycle whose target wants to be left alone for long: it gives its place to others and goes on after the pause.
+
+What it waits for stands with the cycle, so that it outlives the process and every engine knows it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from muster.model.job import RESTS_UNTIL, Cycle
+
+_PLACE, _PAGE = "restedAt", "page"
+
+
+def rested(cycle: Cycle, until: datetime, page: int) -> Mapping[str, str]:
+    """Returns the options of a cycle that rests.
+
+    If it has come no further since it rested last, a page asks more than the target answers between two pauses: the
+    next is half as long. `page`: how long pages are, as a rule.
+    """
+    place = f"{cycle.phase.value}:{cycle.position or ''}"
+    options = {**cycle.options, RESTS_UNTIL: until.isoformat(), _PLACE: place}
+    if cycle.options.get(_PLACE) == place:
+        options[_PAGE] = str(max(1, page_within(cycle, page) // 2))
+    return options
+
+
+def page_within(cycle: Cycle, page: int) -> int:
+    """Returns how long the next page is: as long as usual, or what the target answers between two pauses."""
+    return min(page, int(cycle.options.get(_PAGE, page)))
+
+
+def rests_until(cycle: Cycle) -> datetime | None:
+    """Returns until when the target of a cycle wants to be left alone, as it said last; None: it has not said so."""
+    until = cycle.options.get(RESTS_UNTIL)
+    return None if until is None else datetime.fromisoformat(until)
+
+
+def rests(cycle: Cycle, at: datetime) -> bool:
+    """Whether a cycle waits for the end of such a pause."""
+    until = rests_until(cycle)
+    return until is not None and at < until
