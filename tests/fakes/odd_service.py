@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,6 +85,8 @@ class OddService:
     root: str = "/scim/v2"
     kept: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {"Users": {}, "Groups": {}})
     made: int = 0
+    # Requests come from several threads.
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         unknown = self.manners - set(MANNERS)
@@ -101,7 +104,8 @@ class OddService:
         kind, _, raw_id = path.partition("/")
         body = self._understood(json.loads(request.body)) if request.body else {}
         try:
-            status, headers, document = self._answer(request.method, kind, unquote(raw_id), query, body)
+            with self.lock:
+                status, headers, document = self._answer(request.method, kind, unquote(raw_id), query, body)
         except _Refused as refused:
             status, headers = refused.status, {}
             document = {
