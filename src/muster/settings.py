@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     notify: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Mail addresses (comma-separated) that hear of every job."
     )
+    notify_language: Literal["en", "nl"] | None = Field(
+        None, description="Language that mails are written in; else the one kept by the API, or English."
+    )
     webhook_url: str | None = Field(None, repr=False, description="Address that is told everything by a signed POST.")
     webhook_secret: str | None = Field(None, repr=False, description="Secret (whsec_…) that signs these calls.")
     keep_log_days: int = Field(30, ge=0, le=36_500, description="Days the provisioning log is kept; 0: for ever.")

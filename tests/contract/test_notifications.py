@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from fakes.store import fresh_store
 from fakes.world import EPOCH, CountingIds, StillClock
 from muster.model.failures import FailureRecord
 from muster.model.job import QuarantineReason
+from muster.model.language import Language
 from muster.model.notice import (
     Cause,
     DeliveryState,
@@ -402,3 +404,31 @@ def test_a_webhook_that_was_changed_meanwhile_is_not_told_what_was_meant_for_the
 def test_a_secret_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="24 to 64 bytes"):
         read_webhook_secret(text)
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+@pytest.mark.parametrize("count", [1, 1_200])
+def test_every_kind_of_notice_is_written_in_dutch(kind: NoticeKind, count: int) -> None:
+    english, dutch = (
+        write_letter(
+            replace(NOTICE, kind=kind, count=count, concerns="The API token “ci”"), "8x8", "https://m.example.com", each
+        )
+        for each in Language
+    )
+    assert '<html lang="nl">' in dutch.html and '<html lang="en">' in english.html
+    pairs = zip(
+        (english.subject, english.happened, *english.todo), (dutch.subject, dutch.happened, *dutch.todo), strict=True
+    )
+    assert [one for one, other in pairs if one == other and one != "Look at the log."] == []
+    assert "Wat te doen:" in dutch.text and "Fouten in het logboek: https://" in dutch.text
+    assert "1,200" not in dutch.text
+
+
+def test_mails_are_in_the_language_of_the_installation(desk: Desk, kept: Kept) -> None:
+    server = _server(kept, MailSecurity.NONE)
+    desk.settings = NotificationSettings(mail=server, recipients=("all@example.com",), language=Language.DUTCH)
+    desk.store.outbox.notify(NOTICE)
+    assert desk.courier.work() == 1
+    (envelope,) = kept.envelopes
+    mail = message_from_bytes(envelope.content, policy=policy.default)
+    assert mail["Subject"] == "[Muster] 8x8: de inrichting is in quarantaine"

@@ -25,6 +25,7 @@ FACES = (
     "web/factors.py",
     "web/federation.py",
     "configuration_manager",
+    "notifications/letter.py",
 )
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "marked": None, "ngettext": (1, 2)}
 

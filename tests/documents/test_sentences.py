@@ -7,8 +7,8 @@ import flask
 import pytest
 
 from documents.reading import SOURCE, modules
-from muster.ui.language import COOKIE
-from muster.ui.sentences import COMPOSED, told
+from muster.ui.language import COOKIE, told
+from muster.ui.sentences import COMPOSED
 
 _PLACE = re.compile(r"%\(\w+\)s")
 

@@ -40,6 +40,14 @@ def test_what_is_set_is_shown_with_its_password_masked(house: House) -> None:
     )
 
 
+def test_the_language_of_mails_is_set_and_taken_back(house: House) -> None:
+    assert house.call("GET", SETTINGS).body["language"] is None
+    assert house.call("PATCH", SETTINGS, {"language": "nl"}).body["language"] == "nl"
+    assert house.call("PATCH", SETTINGS, {"recipients": ["it@example.com"]}).body["language"] == "nl"
+    assert house.stores.audit.search(after=None, limit=2)[0][1].changes == (("language", None, "nl"),)
+    assert house.call("PATCH", SETTINGS, {"language": None}).body["language"] is None
+
+
 def test_the_masked_password_keeps_the_old_one_but_not_for_another_server(house: House) -> None:
     house.call("PATCH", SETTINGS, {"mail": MAIL})
     kept = house.call("PATCH", SETTINGS, {"mail": {**MAIL, "password": "********", "sender": "other@example.com"}})
@@ -71,6 +79,7 @@ def test_a_new_webhook_gets_a_secret_that_is_shown_once(house: House) -> None:
         ({}, "none is given"),
         ({"smtp": {}}, "“smtp” is none of them"),
         ({"mail": []}, "mail takes an object"),
+        ({"language": "de"}, "language is one of en, nl"),
         ({"mail": {**MAIL, "host": ""}}, "host"),
         ({"mail": {**MAIL, "host": "user@host"}}, "without user"),
         ({"mail": {**MAIL, "host": "a\r\nb"}}, "printable"),

@@ -7,6 +7,7 @@ import pytest
 
 from faces.house import House, Started
 from faces.portal_visit import Visit
+from muster.model.language import Language
 from muster.model.notice import Channel, Notice, NoticeKind, NotificationSettings
 from muster.model.roles import Role
 from muster.ports.notifier import NewDelivery
@@ -80,6 +81,14 @@ def test_recipients_are_kept_and_a_test_says_what_came_of_it(house: House, visit
     assert "it@example.com, cio@example.com</textarea>" in visit.text("/notifications")
 
 
+def test_the_language_of_mails_is_kept_and_shown(house: House, visit: Visit) -> None:
+    assert '<option value="en" selected>English' in visit.text("/notifications")
+    assert visit.post("/notifications", part="language", language="nl").status_code == 303
+    assert house.store.notification_settings.get().language is Language.DUTCH
+    assert '<option value="nl" selected>Nederlands' in visit.text("/notifications")
+    assert visit.post("/notifications", part="language", language="xx").status_code == 400
+
+
 def test_what_was_told_is_listed_as_text(house: House, visit: Visit, job: Started) -> None:
     house.call("PATCH", f"/servicePrincipals/{job.sp}", {"displayName": HOSTILE})
     notice = Notice(
@@ -102,7 +111,7 @@ def test_a_reader_sees_it_and_changes_nothing_and_others_see_nothing(tmp_path: P
     house = House(tmp_path / "reader")
     reader = Visit(house, Role.GLOBAL_READER)
     page = reader.text("/notifications")
-    assert (len(re.findall("<fieldset disabled>", page)), "Send a test" in page) == (3, False)
+    assert (len(re.findall("<fieldset disabled>", page)), "Send a test" in page) == (4, False)
     assert reader.post("/notifications", **MAIL).status_code == 403
     assert reader.post("/notifications/test", to="").status_code == 403
     assert house.store.notification_settings.get() == NotificationSettings()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, conflict
 from muster.model.counting import number_of
+from muster.model.language import Language
 from muster.model.notice import Delivery, MailSecurity, MailServer, NotificationSettings, Webhook
 from muster.model.roles import Permission
 from muster.planning.notices import is_mail_address
@@ -17,7 +18,12 @@ CATEGORY = "ProvisioningManagement"
 RECIPIENTS_LIMIT = 20
 TEXT_LIMIT = 1_000
 URL_LIMIT = 2_048
-_PARTS = {"mail": "MUSTER_SMTP_HOST", "webhook": "MUSTER_WEBHOOK_URL", "recipients": "MUSTER_NOTIFY"}
+_PARTS = {
+    "mail": "MUSTER_SMTP_HOST",
+    "webhook": "MUSTER_WEBHOOK_URL",
+    "recipients": "MUSTER_NOTIFY",
+    "language": "MUSTER_NOTIFY_LANGUAGE",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,7 @@ def notification_settings(desk: Desk) -> ShownSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChange:
-    """What is to change: of the parts that are `named` (`mail`, `webhook`, `recipients`), None means none.
+    """What is to change: of the parts that are `named` (`mail`, `webhook`, `recipients`, `language`), None means none.
 
     A password of None keeps the one of the same server and user; a secret of None keeps the one of the same address,
     and a new address gets a new one.
@@ -49,6 +55,7 @@ class SettingsChange:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     recipients: tuple[str, ...] = ()
+    language: Language | None = None
 
 
 def update_settings(desk: Desk, change: SettingsChange) -> str | None:
@@ -70,11 +77,14 @@ def update_settings(desk: Desk, change: SettingsChange) -> str | None:
         recipients = tuple(dict.fromkeys(change.recipients))
         _check_recipients(recipients)
         after = replace(after, recipients=recipients)
+    if "language" in change.named:
+        after = replace(after, language=change.language)
     desk.notifications.keep(after)
     pairs = (
         ("mail", _mail_shown(before.mail), _mail_shown(after.mail)),
         ("webhook", _origin(before.webhook), _origin(after.webhook)),
         ("recipients", ", ".join(before.recipients) or None, ", ".join(after.recipients) or None),
+        ("language", before.language, after.language),
     )
     _note(desk, tuple(pair for pair in pairs if pair[0] in change.named))
     return made

@@ -6,6 +6,7 @@ from dataclasses import replace
 from muster.bootstrap.house import House
 from muster.model.application import SecretKey
 from muster.model.exchange import ExchangeFailed
+from muster.model.language import Language
 from muster.model.notice import JobAudience, MailSecurity, MailServer, NotificationSettings, Webhook
 from muster.notifications.courier import Courier
 from muster.notifications.mail import FindAddresses, Mailer
@@ -75,7 +76,8 @@ def environment_of(settings: Settings) -> NotificationSettings:
     webhook = None
     if settings.webhook_url is not None and settings.webhook_secret is not None:
         webhook = Webhook(url=settings.webhook_url, secret=settings.webhook_secret)
-    return NotificationSettings(mail=mail, webhook=webhook, recipients=settings.notify)
+    language = None if settings.notify_language is None else Language(settings.notify_language)
+    return NotificationSettings(mail=mail, webhook=webhook, recipients=settings.notify, language=language)
 
 
 def root_of(settings: Settings) -> str:

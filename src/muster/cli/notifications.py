@@ -7,6 +7,7 @@ import typer
 
 from muster.cli.console import Failed, out, print_json, table
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
+from muster.model.language import Language
 from muster.model.notice import MailSecurity
 
 app = typer.Typer(
@@ -36,12 +37,13 @@ def set_(
         list[str] | None, typer.Option("--to", help="Hears of every job; may be repeated; none removes all.")
     ] = None,
     webhook: Annotated[str | None, typer.Option(help="Address of the webhook; none removes it.")] = None,
+    language: Annotated[Language | None, typer.Option(help="Language that mails are written in.")] = None,
     data: DataOption = None,
     url: UrlOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set the mail server, the recipients or the webhook; what is not given stays."""
+    """Set the mail server, the recipients, the webhook or the language of mails; what is not given stays."""
     change: dict[str, Any] = {}
     if smtp is not None:
         change["mail"] = None if smtp == "none" else _mail(smtp, security, sender, user, password_stdin)
@@ -51,8 +53,10 @@ def set_(
         change["recipients"] = [] if recipients == ["none"] else recipients
     if webhook is not None:
         change["webhook"] = None if webhook == "none" else {"url": webhook}
+    if language is not None:
+        change["language"] = language.value
     if not change:
-        raise Failed("Nothing to set: give --smtp, --to or --webhook.")
+        raise Failed("Nothing to set: give --smtp, --to, --webhook or --language.")
     with open_api(data, url, token) as api:
         _show(api.patch(_SETTINGS, change), as_json=as_json)
 
@@ -137,6 +141,7 @@ def _show(settings: dict[str, Any], *, as_json: bool) -> None:
     rows = [
         ["Mail server", server],
         ["Recipients", ", ".join(settings["recipients"]) or "none"],
+        ["Language of mails", Language(settings["language"] or "en").own_name],
         ["Webhook", "none" if webhook is None else webhook["url"]],
     ]
     if settings["heldByEnvironment"]:

@@ -27,8 +27,7 @@ from muster.scim.repository import Document, ResourceQuery
 from muster.scim.schemas import USER_8X8_URN
 from muster.sealing import hash_token, is_token
 from muster.ui.brake import Brake, Pressure
-from muster.ui.language import gettext, speak
-from muster.ui.sentences import told
+from muster.ui.language import gettext, speak, told
 
 COOKIE = "console_session"
 PAGE_ROWS = 50

@@ -15,8 +15,7 @@ from muster.saml.bindings import RESPONSE, read_post
 from muster.saml.metadata import ServiceProvider, write_service_provider
 from muster.saml.names import SamlRefused
 from muster.ui.brake import Brake, Pressure
-from muster.ui.language import gettext
-from muster.ui.sentences import told
+from muster.ui.language import gettext, told
 from muster.ui.sessions import is_same
 
 View = Callable[..., Any]

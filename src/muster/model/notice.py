@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from muster.model.failures import FailureRecord
+from muster.model.language import Language
 
 
 class NoticeKind(StrEnum):
@@ -118,11 +119,13 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationSettings:
-    """How an installation tells. `recipients` hear of every job, besides those whom a job's own settings name."""
+    """How an installation tells. `recipients` hear of every job, besides those whom a job's own settings name; mails
+    are written in one language for all (None: English), as an organisation's are in Entra."""
 
     mail: MailServer | None = None
     webhook: Webhook | None = None
     recipients: tuple[str, ...] = ()
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

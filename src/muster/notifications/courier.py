@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from muster.model.language import Language
 from muster.model.notice import Channel, Delivery, JobAudience, Notice, NoticeKind, NotificationSettings
 from muster.notifications.letter import write_letter
 from muster.notifications.mail import Mailer, form_mail
@@ -78,10 +79,10 @@ class Courier:
         """Carries a notice to one recipient now. Raises: DeliveryFailed."""
         settings = self._settings()
         name = self._audience(notice.service_principal_id)[0] if notice.service_principal_id else ""
-        letter = write_letter(notice, name, self._root)
         if channel is Channel.MAIL:
             if settings.mail is None:
                 raise DeliveryFailed(_NO_MAIL_SERVER)
+            letter = write_letter(notice, name, self._root, settings.language or Language.ENGLISH)
             message = form_mail(
                 letter, sender=settings.mail.sender, recipient=recipient, delivery_id=delivery_id, at=notice.at
             )
@@ -89,6 +90,8 @@ class Courier:
             return
         if settings.webhook is None or settings.webhook.url != recipient:
             raise DeliveryFailed("This webhook is no longer set.", is_final=True)
+        # Programs are told in English, whatever people read.
+        letter = write_letter(notice, name, self._root)
         call(self._transport, form_request(settings.webhook, notice, letter, name, delivery_id, at))
 
     def _deliveries(self, notice: Notice) -> Sequence[NewDelivery]:

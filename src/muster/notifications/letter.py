@@ -1,4 +1,5 @@
-"""A notice in words: subject, what happened, the most frequent causes, what to do, and where to look."""
+"""A notice in words, in the language of the installation: subject, what happened, the most frequent causes, what to do,
+and where to look."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,24 +7,29 @@ from datetime import datetime
 from html import escape
 from urllib.parse import quote
 
-from muster.model.counting import number_of
 from muster.model.job import QuarantineReason
+from muster.model.language import Language
 from muster.model.notice import Notice, NoticeKind
+from muster.ui.marks import marked
+from muster.ui.sentences import told_in
+from muster.ui.translation import Speech
 
 _REASONS = {
-    QuarantineReason.QUARANTINE_EXCEPTION: "the application could not be worked with",
-    QuarantineReason.ESCROW_PROPORTION_THRESHOLD: "too large a share of the changes failed",
-    QuarantineReason.BASE_ESCROW_THRESHOLD: "too many objects failed",
-    QuarantineReason.TOTAL_ESCROW_THRESHOLD: "too many objects and references failed",
-    QuarantineReason.TOO_MANY_DELETES: "more accounts would be disabled or deleted than the threshold allows",
-    QuarantineReason.INGESTION_INTERRUPTED: "the source could not be read",
+    QuarantineReason.QUARANTINE_EXCEPTION: marked("the application could not be worked with"),
+    QuarantineReason.ESCROW_PROPORTION_THRESHOLD: marked("too large a share of the changes failed"),
+    QuarantineReason.BASE_ESCROW_THRESHOLD: marked("too many objects failed"),
+    QuarantineReason.TOTAL_ESCROW_THRESHOLD: marked("too many objects and references failed"),
+    QuarantineReason.TOO_MANY_DELETES: marked("more accounts would be disabled or deleted than the threshold allows"),
+    QuarantineReason.INGESTION_INTERRUPTED: marked("the source could not be read"),
 }
+_UNKNOWN = marked("there was a failure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """A notice in words. Texts hold one line each; links are pairs of a name and an address."""
 
+    language: Language
     subject: str
     happened: str
     causes: tuple[str, ...]
@@ -34,9 +40,8 @@ class Letter:
     def text(self) -> str:
         """The plain text."""
         parts = [self.happened]
-        if self.causes:
-            parts.append("Why:\n" + "\n".join(f"- {cause}" for cause in self.causes))
-        parts.append("What to do:\n" + "\n".join(f"- {step}" for step in self.todo))
+        for title, lines in self._parts():
+            parts.append(f"{title}:\n" + "\n".join(f"- {line}" for line in lines))
         parts.extend(f"{name}: {address}" for name, address in self.links)
         return "\n\n".join(parts) + "\n"
 
@@ -44,10 +49,9 @@ class Letter:
     def html(self) -> str:
         """The same as HTML; whatever came from outside is escaped."""
         pieces = [f"<p>{escape(self.happened)}</p>"]
-        for title, lines in (("Why", self.causes), ("What to do", self.todo)):
-            if lines:
-                items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-                pieces.append(f"<h3>{title}</h3><ul>{items}</ul>")
+        for title, lines in self._parts():
+            items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+            pieces.append(f"<h3>{escape(title)}</h3><ul>{items}</ul>")
         if self.links:
             links = " &middot; ".join(
                 f'<a href="{escape(address, quote=True)}">{escape(name)}</a>' for name, address in self.links
@@ -55,26 +59,34 @@ class Letter:
             pieces.append(f"<p>{links}</p>")
         body = "".join(pieces)
         return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(self.subject)}</title></head>'
+            f'<!doctype html><html lang="{self.language}"><head><meta charset="utf-8">'
+            f"<title>{escape(self.subject)}</title></head>"
             f'<body style="font-family: sans-serif; line-height: 1.5; max-width: 42em">{body}</body></html>'
         )
 
+    def _parts(self) -> list[tuple[str, tuple[str, ...]]]:
+        say = Speech(self.language)
+        parts = ((say.gettext("Why"), self.causes), (say.gettext("What to do"), self.todo))
+        return [(title, lines) for title, lines in parts if lines]
 
-def write_letter(notice: Notice, application: str, root: str | None) -> Letter:
+
+def write_letter(notice: Notice, application: str, root: str | None, language: Language = Language.ENGLISH) -> Letter:
     """Returns a notice in words.
 
     Args:
         application: its display name, as an administrator has typed it.
         root: the address of the portal, without a slash at its end; None: no links.
     """
+    say = Speech(language)
     name = one_line(application) or "Muster"
-    title, happened, todo = _WORDS[notice.kind](notice, name)
+    title, happened, todo = _WORDS[notice.kind](notice, name, say)
     return Letter(
+        language=language,
         subject=one_line(f"[Muster] {title}")[:200],
         happened=one_line(happened),
-        causes=tuple(one_line(cause) for cause in _causes(notice)),
+        causes=tuple(one_line(cause) for cause in _causes(notice, say)),
         todo=tuple(one_line(step) for step in todo),
-        links=_links(notice, root),
+        links=_links(notice, root, say),
     )
 
 
@@ -84,106 +96,150 @@ def one_line(text: str) -> str:
     return " ".join(plain.split())
 
 
-def _causes(notice: Notice) -> list[str]:
+def _causes(notice: Notice, say: Speech) -> list[str]:
+    def told(sentence: str) -> str:
+        return told_in(say.language, sentence)
+
     if notice.causes:
-        return [f"{cause.count:,} × {cause.code}: {cause.sentence} {cause.remedy}" for cause in notice.causes]
-    return [] if notice.failure is None else [f"{notice.failure.code}: {notice.failure.sentence}"]
+        return [
+            f"{say.number(cause.count)} × {cause.code}: {told(cause.sentence)} {told(cause.remedy)}"
+            for cause in notice.causes
+        ]
+    return [] if notice.failure is None else [f"{notice.failure.code}: {told(notice.failure.sentence)}"]
 
 
-def _links(notice: Notice, root: str | None) -> tuple[tuple[str, str], ...]:
+def _links(notice: Notice, root: str | None, say: Speech) -> tuple[tuple[str, str], ...]:
     if root is None:
         return ()
     if notice.service_principal_id is None:
-        return (("Portal", f"{root}/"),)
+        return ((say.gettext("Portal"), f"{root}/"),)
     application = f"{root}/applications/{quote(notice.service_principal_id, safe='')}"
-    return (("Application", application), ("Failures in the log", f"{application}/logs?status=failure"))
+    return (
+        (say.gettext("Application"), application),
+        (say.gettext("Failures in the log"), f"{application}/logs?status=failure"),
+    )
 
 
 _Words = tuple[str, str, tuple[str, ...]]
 
 
-def _quarantined(notice: Notice, name: str) -> _Words:
+def _quarantined(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: provisioning is in quarantine",
-        (
-            f"Provisioning to {name} was put into quarantine at {_at(notice.at)}, because {_reason(notice)} "
-            f"({notice.reason})."
+        say.gettext("%(name)s: provisioning is in quarantine", name=name),
+        say.gettext(
+            "Provisioning to %(name)s was put into quarantine at %(at)s, because %(reason)s (%(code)s).",
+            name=name,
+            at=_at(notice.at, say),
+            reason=_reason(notice, say),
+            code=notice.reason,
         ),
-        (*_remedy(notice), _retry(notice)),
+        (*_remedy(notice, say), _retry(notice, say)),
     )
 
 
-def _changed(notice: Notice, name: str) -> _Words:
+def _changed(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: quarantine for another reason",
-        (
-            f"Provisioning to {name} has been in quarantine since {_at(notice.since)} and now stays there for another "
-            f"reason: {_reason(notice)} ({notice.reason})."
+        say.gettext("%(name)s: quarantine for another reason", name=name),
+        say.gettext(
+            "Provisioning to %(name)s has been in quarantine since %(since)s and now stays there for another reason: "
+            "%(reason)s (%(code)s).",
+            name=name,
+            since=_at(notice.since, say),
+            reason=_reason(notice, say),
+            code=notice.reason,
         ),
-        (*_remedy(notice), _retry(notice)),
+        (*_remedy(notice, say), _retry(notice, say)),
     )
 
 
-def _lifted(notice: Notice, name: str) -> _Words:
+def _lifted(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: provisioning works again",
-        (
-            f"A cycle to {name} went well at {_at(notice.at)}: the quarantine that began at {_at(notice.since)} "
-            "was lifted, and provisioning keeps its interval again."
+        say.gettext("%(name)s: provisioning works again", name=name),
+        say.gettext(
+            "A cycle to %(name)s went well at %(at)s: the quarantine that began at %(since)s was lifted, and "
+            "provisioning keeps its interval again.",
+            name=name,
+            at=_at(notice.at, say),
+            since=_at(notice.since, say),
         ),
-        ("Nothing. Objects that failed meanwhile are tried again by themselves.",),
+        (say.gettext("Nothing. Objects that failed meanwhile are tried again by themselves."),),
     )
 
 
-def _held(notice: Notice, name: str) -> _Words:
+def _held(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: {number_of(notice.count, 'removal is', 'removals are')} held",
-        (
-            f"At {_at(notice.at)} {number_of(notice.count, 'account')} would have been disabled or deleted at "
-            f"{name}, more than the job's accidental-deletion threshold allows. Nothing was touched; "
-            "everything else was provisioned."
+        say.ngettext(
+            "%(name)s: %(num)s removal is held", "%(name)s: %(num)s removals are held", notice.count, name=name
+        ),
+        say.ngettext(
+            "At %(at)s %(num)s account would have been disabled or deleted at %(name)s, more than the job's "
+            "accidental-deletion threshold allows. Nothing was touched; everything else was provisioned.",
+            "At %(at)s %(num)s accounts would have been disabled or deleted at %(name)s, more than the job's "
+            "accidental-deletion threshold allows. Nothing was touched; everything else was provisioned.",
+            notice.count,
+            at=_at(notice.at, say),
+            name=name,
         ),
         (
-            (
+            say.gettext(
                 "Look at what is held, by cause, and approve what is right; reject the rest, or correct the scope, "
                 "the assignments or the source, and restart provisioning."
             ),
-            _retry(notice),
+            _retry(notice, say),
         ),
     )
 
 
-def _awaited(notice: Notice, name: str) -> _Words:
+def _awaited(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: {number_of(notice.count, 'operation waits', 'operations wait')} for approval",
-        (
-            f"A cycle at {_at(notice.at)} decided what is to be done at {name}. The job asks for approval: "
-            f"{number_of(notice.count, 'operation waits', 'operations wait')} for it, and nothing of that was sent."
+        say.ngettext(
+            "%(name)s: %(num)s operation waits for approval",
+            "%(name)s: %(num)s operations wait for approval",
+            notice.count,
+            name=name,
         ),
-        ("Look at what is held, by cause, and approve or reject it.",),
+        say.ngettext(
+            "A cycle at %(at)s decided what is to be done at %(name)s. The job asks for approval: %(num)s operation "
+            "waits for it, and nothing of that was sent.",
+            "A cycle at %(at)s decided what is to be done at %(name)s. The job asks for approval: %(num)s operations "
+            "wait for it, and nothing of that was sent.",
+            notice.count,
+            at=_at(notice.at, say),
+            name=name,
+        ),
+        (say.gettext("Look at what is held, by cause, and approve or reject it."),),
     )
 
 
-def _disabled(notice: Notice, name: str) -> _Words:
+def _disabled(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: provisioning was disabled",
-        (
-            f"Provisioning to {name} has been in quarantine since {_at(notice.since)}, for more than four weeks. "
-            f"The job was disabled at {_at(notice.at)}: nothing is provisioned any more, nobody is disabled either."
+        say.gettext("%(name)s: provisioning was disabled", name=name),
+        say.gettext(
+            "Provisioning to %(name)s has been in quarantine since %(since)s, for more than four weeks. The job was "
+            "disabled at %(at)s: nothing is provisioned any more, nobody is disabled either.",
+            name=name,
+            since=_at(notice.since, say),
+            at=_at(notice.at, say),
         ),
-        (*_remedy(notice), "Then start provisioning again: it goes on where it stopped, nothing is lost."),
+        (
+            *_remedy(notice, say),
+            say.gettext("Then start provisioning again: it goes on where it stopped, nothing is lost."),
+        ),
     )
 
 
-def _no_progress(notice: Notice, name: str) -> _Words:
+def _no_progress(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: a cycle makes no progress",
-        (
-            f"The running cycle to {name} has not come further for {number_of(notice.count, 'minute')}, since "
-            f"{_at(notice.since)}."
+        say.gettext("%(name)s: a cycle makes no progress", name=name),
+        say.ngettext(
+            "The running cycle to %(name)s has not come further for %(num)s minute, since %(since)s.",
+            "The running cycle to %(name)s has not come further for %(num)s minutes, since %(since)s.",
+            notice.count,
+            name=name,
+            since=_at(notice.since, say),
         ),
         (
-            (
+            say.gettext(
                 "Look whether the application answers slowly or asks for a pause (HTTP 429), and at the service's log. "
                 "The cycle goes on by itself as soon as it can."
             ),
@@ -191,41 +247,57 @@ def _no_progress(notice: Notice, name: str) -> _Words:
     )
 
 
-def _digest(notice: Notice, name: str) -> _Words:
+def _digest(notice: Notice, name: str, say: Speech) -> _Words:
     return (
-        f"{name}: {number_of(notice.count, 'failure')} in a day",
-        (
-            f"Between {_at(notice.since)} and {_at(notice.at)}, {number_of(notice.count, 'attempt')} to provision an "
-            f"object to {name} failed. Each is tried again by itself."
+        say.ngettext(
+            "%(name)s: %(num)s failure in a day", "%(name)s: %(num)s failures in a day", notice.count, name=name
         ),
-        ("Look at the failures in the log; each entry says what to do.",),
+        say.ngettext(
+            "Between %(since)s and %(at)s, %(num)s attempt to provision an object to %(name)s failed. Each is tried "
+            "again by itself.",
+            "Between %(since)s and %(at)s, %(num)s attempts to provision an object to %(name)s failed. Each is tried "
+            "again by itself.",
+            notice.count,
+            since=_at(notice.since, say),
+            at=_at(notice.at, say),
+            name=name,
+        ),
+        (say.gettext("Look at the failures in the log; each entry says what to do."),),
     )
 
 
-def _expires(notice: Notice, _: str) -> _Words:
-    days = f"{notice.count} day{'' if notice.count == 1 else 's'}"
+def _expires(notice: Notice, _: str, say: Speech) -> _Words:
+    concerns = told_in(say.language, notice.concerns or "")
     return (
-        f"{notice.concerns} expires in {days}",
-        f"{notice.concerns} ends at {_at(notice.next_attempt_at)}: from then on whoever uses it is refused.",
+        say.ngettext(
+            "%(what)s expires in %(num)s day", "%(what)s expires in %(num)s days", notice.count, what=concerns
+        ),
+        say.gettext(
+            "%(what)s ends at %(at)s: from then on whoever uses it is refused.",
+            what=concerns,
+            at=_at(notice.next_attempt_at, say),
+        ),
         (
-            (
+            say.gettext(
                 "Make another one beside it: muster token create, muster client add-secret, the application's page "
                 "Single sign-on, or the API."
             ),
-            "Exchange it where it is used, then remove the old one.",
+            say.gettext("Exchange it where it is used, then remove the old one."),
         ),
     )
 
 
-def _test(notice: Notice, _: str) -> _Words:
+def _test(notice: Notice, _: str, say: Speech) -> _Words:
     return (
-        "Test of notifications",
-        f"This is the test that was asked for at {_at(notice.at)}: notifications arrive here.",
-        ("Nothing.",),
+        say.gettext("Test of notifications"),
+        say.gettext(
+            "This is the test that was asked for at %(at)s: notifications arrive here.", at=_at(notice.at, say)
+        ),
+        (say.gettext("Nothing."),),
     )
 
 
-_WORDS: dict[NoticeKind, Callable[[Notice, str], _Words]] = {
+_WORDS: dict[NoticeKind, Callable[[Notice, str, Speech], _Words]] = {
     NoticeKind.QUARANTINED: _quarantined,
     NoticeKind.QUARANTINE_CHANGED: _changed,
     NoticeKind.QUARANTINE_LIFTED: _lifted,
@@ -239,23 +311,24 @@ _WORDS: dict[NoticeKind, Callable[[Notice, str], _Words]] = {
 }
 
 
-def _reason(notice: Notice) -> str:
+def _reason(notice: Notice, say: Speech) -> str:
     known = {reason.value: words for reason, words in _REASONS.items()}
-    return known.get(notice.reason or "", "of a failure")
+    return say.gettext(known.get(notice.reason or "", _UNKNOWN))
 
 
-def _remedy(notice: Notice) -> tuple[str, ...]:
-    return () if notice.failure is None else (notice.failure.remedy,)
+def _remedy(notice: Notice, say: Speech) -> tuple[str, ...]:
+    return () if notice.failure is None else (told_in(say.language, notice.failure.remedy),)
 
 
-def _retry(notice: Notice) -> str:
+def _retry(notice: Notice, say: Speech) -> str:
     if notice.next_attempt_at is None:
-        return "It is tried again by itself."
-    return (
-        f"It is tried again by itself at {_at(notice.next_attempt_at)}, and then less and less often; "
-        "a cycle that goes well ends the quarantine. Restart provisioning to try at once."
+        return say.gettext("It is tried again by itself.")
+    return say.gettext(
+        "It is tried again by itself at %(at)s, and then less and less often; a cycle that goes well ends the "
+        "quarantine. Restart provisioning to try at once.",
+        at=_at(notice.next_attempt_at, say),
     )
 
 
-def _at(instant: datetime | None) -> str:
-    return "an unknown time" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
+def _at(instant: datetime | None, say: Speech) -> str:
+    return say.gettext("an unknown time") if instant is None else say.instant(instant)

@@ -10,7 +10,7 @@ from muster.notifications.mail import FindAddresses
 from muster.ports.notifier import DeliveryFailed, NotificationSettingsStore, Outbox, TestTold
 from muster.ports.world import Ids
 
-PARTS = ("mail", "webhook", "recipients")
+PARTS = ("mail", "webhook", "recipients", "language")
 
 
 def in_force(kept: NotificationSettings, environment: NotificationSettings) -> NotificationSettings:
@@ -20,6 +20,7 @@ def in_force(kept: NotificationSettings, environment: NotificationSettings) -> N
         mail=environment.mail or kept.mail,
         webhook=environment.webhook or kept.webhook,
         recipients=environment.recipients or kept.recipients,
+        language=environment.language or kept.language,
     )
 
 

@@ -12,8 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from muster.ui.assets import TEMPLATES, find_asset
-from muster.ui.language import gettext, marked, speak
-from muster.ui.sentences import told
+from muster.ui.language import gettext, marked, speak, told
 from muster.ui.wording import ago, breakable, initials, instant, number, shade, span, without
 
 ASSETS = "/assets"

@@ -1,44 +1,20 @@
-"""The languages of the pages: which one a reader gets, and texts, numbers and spans of time in it.
+"""The languages of the pages: which one a reader gets, and texts, sentences and numbers in it.
 
 English is the language of the source; the others are catalogues (`locale/nl.po`), read as they are: no build step.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import flask
-from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 
+from muster.model.language import Language as Language
 from muster.ui.marks import marked as marked
+from muster.ui.sentences import told_in
+from muster.ui.translation import Speech, find_catalogue
 
 COOKIE = "language"
-LOCALE = Path(__file__).with_name("locale")
 _YEAR_SECONDS = 31_536_000
-
-
-class Language(StrEnum):
-    """What the pages can be read in."""
-
-    ENGLISH = "en"
-    DUTCH = "nl"
-
-    @property
-    def own_name(self) -> str:
-        """What its speakers call it."""
-        return {Language.ENGLISH: "English", Language.DUTCH: "Nederlands"}[self]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
-    """Translations by English text; a plural's are found by its singular."""
-
-    texts: Mapping[str, str]
-    plurals: Mapping[str, Sequence[str]]
 
 
 def choose(kept: str | None, accepted: Sequence[str]) -> Language:
@@ -63,39 +39,22 @@ def language() -> Language:
 
 def gettext(text: str, **values: Any) -> str:
     """Returns a text in the reader's language, `%(name)s` filled in."""
-    shown = find_catalogue(language()).texts.get(text) or text
-    return shown % values if values else shown
+    return Speech(language()).gettext(text, **values)
 
 
 def ngettext(singular: str, plural: str, num: int, **values: Any) -> str:
     """Returns the form of a text that fits a number; `%(num)s` is the number as it is written here."""
-    forms = find_catalogue(language()).plurals.get(singular) or (singular, plural)
-    return forms[0 if num == 1 else 1] % {"num": number_text(num), **values}
+    return Speech(language()).ngettext(singular, plural, num, **values)
+
+
+def told(sentence: str) -> str:
+    """Returns a sentence that was made below the faces in the reader's language."""
+    return told_in(language(), sentence)
 
 
 def number_text(value: float) -> str:
     """Returns a number with the reader's marks for thousands and decimals."""
-    return str(format_decimal(value, locale=language().value))
-
-
-@cache
-def find_catalogue(of: Language) -> Catalogue:
-    """Returns a language's translations; English has none."""
-    return read_catalogue(LOCALE / f"{of.value}.po")
-
-
-def read_catalogue(path: Path) -> Catalogue:
-    """Returns the translations of a file; none when there is no such file."""
-    texts: dict[str, str] = {}
-    plurals: dict[str, tuple[str, ...]] = {}
-    if path.is_file():
-        with path.open("rb") as file:
-            for message in read_po(file):
-                if isinstance(message.id, str):
-                    texts[message.id] = str(message.string or "")
-                else:
-                    plurals[message.id[0]] = tuple(message.string or ())
-    return Catalogue(texts=texts, plurals=plurals)
+    return Speech(language()).number(value)
 
 
 def speak(app: flask.Flask) -> None:

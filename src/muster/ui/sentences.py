@@ -1,4 +1,4 @@
-"""Sentences that are made below the faces (refusals, reasons, remedies, steps of the log), in the reader's language.
+"""Sentences that are made below the faces (refusals, reasons, remedies, steps of the log), in a language that is given.
 
 They are written, stored and sent over the API in English. A catalogue of their own (`locale/nl.sentences.po`) holds
 each with its translation; where code fills something in it holds the pattern, and what stands in its places stays as it
@@ -12,7 +12,8 @@ from typing import Any
 
 import re2
 
-from muster.ui.language import LOCALE, Language, language, read_catalogue
+from muster.model.language import Language
+from muster.ui.translation import LOCALE, read_catalogue
 
 SENTENCE_CHARACTERS = 2_000
 _KEPT = 4_096
@@ -164,6 +165,9 @@ COMPOSED: tuple[str, ...] = (
     "String",
     "Boolean",
     "Immutable",
+    "The API token “%(name)s”",
+    "The secret %(hint)s… of the app registration “%(display_name)s”",
+    "The signing certificate %(thumbprint)s… of “%(display_name)s”",
     "the rate limit",
     "the number of licences",
     "none",
@@ -194,9 +198,8 @@ class _Pattern:
     said: str
 
 
-def told(sentence: str) -> str:
-    """Returns a sentence in the reader's language; one that is made of several in a row, each for itself."""
-    spoken = language()
+def told_in(spoken: Language, sentence: str) -> str:
+    """Returns a sentence in a language; one that is made of several in a row, each for itself."""
     if spoken is Language.ENGLISH or not sentence or len(sentence) > SENTENCE_CHARACTERS:
         return sentence
     return _told(spoken, str(sentence), _DEPTH)

@@ -3,6 +3,7 @@
 from muster.administration import notifications
 from muster.administration.refusals import bad_request
 from muster.administration.secrets import MASK
+from muster.model.language import Language
 from muster.model.notice import Delivery, MailSecurity, MailServer
 from muster.ports.notifier import TestTold
 from muster.web.graph.call import Answer, Call, Document, list_of, required_text, text_of
@@ -15,12 +16,12 @@ def get_settings(call: Call) -> Answer:
 
 
 def update_settings(call: Call) -> Answer:
-    """PATCH /notifications/settings: `mail`, `webhook`, `recipients`; what is not named stays, null removes."""
+    """PATCH /notifications/settings: `mail`, `webhook`, `recipients`, `language`; others stay, null removes."""
     fields = call.fields()
-    unknown = sorted(set(fields) - {"mail", "webhook", "recipients"})
+    unknown = sorted(set(fields) - {"mail", "webhook", "recipients", "language"})
     if unknown or not fields:
         named = f"“{unknown[0][:60]}” is none of them" if unknown else "none is given"
-        raise bad_request(f"The settings are mail, webhook and recipients: {named}.")
+        raise bad_request(f"The settings are mail, webhook, recipients and language: {named}.")
     webhook = _object(fields.get("webhook"), "webhook")
     secret = None if webhook is None else text_of(webhook, "secret", optional=True)
     change = notifications.SettingsChange(
@@ -29,6 +30,7 @@ def update_settings(call: Call) -> Answer:
         webhook_url=None if webhook is None else required_text(webhook, "url"),
         webhook_secret=None if secret == MASK else secret,
         recipients=_addresses(fields),
+        language=_language(fields),
     )
     made = notifications.update_settings(call.desk, change)
     document = _settings(notifications.notification_settings(call.desk))
@@ -78,6 +80,14 @@ def _addresses(fields: Document) -> tuple[str, ...]:
     return tuple(given)
 
 
+def _language(fields: Document) -> Language | None:
+    given = text_of(fields, "language", optional=True)
+    known = {each.value: each for each in Language}
+    if given is not None and given not in known:
+        raise bad_request(f"language is one of {', '.join(known)}, or null for English.")
+    return None if given is None else known[given]
+
+
 def _object(value: object, name: str) -> Document | None:
     if value is not None and not isinstance(value, dict):
         raise bad_request(f"{name} takes an object, or null for none.")
@@ -99,6 +109,7 @@ def _settings(shown: notifications.ShownSettings) -> Document:
         },
         "webhook": None if webhook is None else {"url": webhook.url, "secret": MASK},
         "recipients": list(shown.settings.recipients),
+        "language": shown.settings.language,
         "heldByEnvironment": sorted(shown.held_by_environment),
     }
 

@@ -1,5 +1,6 @@
 """What bodies and answers about notifications look like: JSON schemas by name."""
 
+from muster.model.language import Language
 from muster.model.notice import Channel, DeliveryState, MailSecurity, NoticeKind
 from muster.web.graph.openapi_shapes import (
     COUNT,
@@ -34,6 +35,7 @@ NOTICES: dict[str, Schema] = {
             ),
             "webhook": or_null(whole(texts("url", "secret"))),
             "recipients": listed(TEXT),
+            "language": or_null(one_of(Language)),
             "heldByEnvironment": listed(TEXT),
         }
     ),
@@ -52,6 +54,7 @@ NOTICES: dict[str, Schema] = {
             ),
             "webhook": or_null(thing(texts("url", "secret"), "url")),
             "recipients": listed(TEXT),
+            "language": or_null(one_of(Language)),
         }
     ),
     "recipients": thing({"recipients": listed(TEXT)}),

@@ -11,8 +11,7 @@ from muster.administration.refusals import RefusalKind, Refused
 from muster.model.roles import Permission
 from muster.ui.brake import Attempts
 from muster.ui.frame import make_face, message
-from muster.ui.language import gettext, marked
-from muster.ui.sentences import told
+from muster.ui.language import gettext, marked, told
 from muster.web.portal import (
     account,
     accounts,

@@ -7,6 +7,7 @@ import flask
 from muster.administration import notifications
 from muster.administration.notifications import SettingsChange
 from muster.administration.refusals import Refused, bad_request
+from muster.model.language import Language
 from muster.model.notice import Channel, DeliveryState, MailSecurity, MailServer, NoticeKind
 from muster.model.roles import Permission
 from muster.planning.notices import addresses_in
@@ -38,7 +39,7 @@ STATES = {
     DeliveryState.SENT: (marked("Sent"), "good"),
     DeliveryState.GIVEN_UP: (marked("Given up"), "bad"),
 }
-_PARTS = ("mail", "webhook", "recipients")
+_PARTS = ("mail", "webhook", "recipients", "language")
 
 
 def show_settings() -> Any:
@@ -97,6 +98,8 @@ def _change(part: str) -> SettingsChange:
         return SettingsChange(named=named, mail=_mail())
     if part == "webhook":
         return SettingsChange(named=named, webhook_url=field("url"), webhook_secret=field("secret") or None)
+    if part == "language":
+        return SettingsChange(named=named, language=Language(chosen("language", Language)))
     return SettingsChange(named=named, recipients=addresses_in(field("recipients")))
 
 
