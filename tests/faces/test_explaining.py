@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from faces.house import House, Started
+from faces.portal_visit import Visit
 from muster.administration.explaining import with_path
 from muster.cli.provisioning import show_explanation
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
+from muster.model.hold import Hold, HoldCode
 from muster.model.job import Counters, CycleState, Escrow
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
+from muster.model.operation import Operation, OperationKind
+from muster.model.roles import Role
 from muster.ports.cycles import Settlement
 
 USER = ObjectKind.USER
@@ -97,6 +101,59 @@ def test_somebody_who_waits_for_a_retry_is_told_when(house: House, job: Started)
     assert (outlook["state"], outlook["nextAttempt"]["attempts"]) == ("waitsForRetry", 4)
     assert outlook["expectedDateTime"] == outlook["nextAttempt"]["dateTime"]
     assert outlook["nextAttempt"]["recommendedAction"] == "Free it."
+
+
+def test_somebody_whose_operation_is_held_is_told_so_on_the_page_too(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    left = Operation(
+        kind=OperationKind.DISABLE,
+        object_kind=USER,
+        change_id="ch-1",
+        source_id=ada["id"],
+        source_name="Ada",
+        reason="Ada was unassigned.",
+    )
+    hold = Hold(
+        id="h-1",
+        kind=USER,
+        source_id=ada["id"],
+        operation=left,
+        code=HoldCode.TOO_MANY,
+        reason="This cycle would disable 25 accounts.",
+        held_at=house.clock.now(),
+    )
+    settle(house, job, Settlement(kind=USER, source_id=ada["id"], hold=hold))
+    outlook = explained(house, job, ada["id"])["outlook"]
+    assert outlook["state"] == "held"
+    held = outlook["hold"]
+    assert (held["operation"], held["code"], held["state"]) == ("disable", "StagedDelete", "held")
+    assert held["reason"] == "This cycle would disable 25 accounts."
+    why = Visit(house, Role.GLOBAL_READER).text(f"/users/{ada['id']}/why/{job.sp}")
+    assert "Waits for a decision" in why
+    assert "This cycle would disable 25 accounts." in why
+    assert f"/applications/{job.sp}/held" in why
+
+
+def test_a_page_says_what_failed_and_when_it_is_tried_again(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
+    at = house.clock.now()
+    waiting = Escrow(
+        source_id=ada["id"],
+        kind="User",
+        failure=failure,
+        attempts=4,
+        first_failed_at=at,
+        next_attempt_at=at + timedelta(hours=6),
+    )
+    created = entry(house, job, ada["id"], ProvisioningAction.CREATE, reason="Ada was created.")
+    settle(house, job, Settlement(kind=USER, source_id=ada["id"], escrow=waiting, entry=created))
+    visit = Visit(house, Role.GLOBAL_READER)
+    why = visit.text(f"/users/{ada['id']}/why/{job.sp}")
+    for told in ("Failed 4 times", "The name is taken.", "Free it.", "in 6 hours", f"/logs/{created.id}"):
+        assert told in why
+    house.call("POST", f"{job.path}/pause")
+    assert "Provisioning is paused" in visit.text(f"/users/{ada['id']}/why/{job.sp}")
 
 
 def test_in_a_cycle_those_before_are_counted_and_the_end_is_expected(house: House, job: Started) -> None:

@@ -198,9 +198,10 @@ def test_rules_that_are_not_saved_are_tried(house: House, job: Started) -> None:
     assert (document["id"], scope, limit) == (job.id, OtherScope(), 5)
     assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}).status == 200
     assert house.tried[-1] == (None, OtherScope(sync_all=True), 1000)
-    others = {"transitiveGroups": True, "acceptsDefaultAccess": False}
+    others = {"transitiveGroups": True, "acceptsDefaultAccess": False, "skipOutOfScopeDeletions": True}
     assert house.call("POST", f"{job.path}/whatIf", others).status == 200
-    assert house.tried[-1] == (None, OtherScope(transitive=True, accepts_default_access=False), 1000)
+    wanted = OtherScope(transitive=True, accepts_default_access=False, skip_out_of_scope_deletions=True)
+    assert house.tried[-1] == (None, wanted, 1000)
     reader = house.token_for(Role.GLOBAL_READER)
     assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}, token=reader).status == 200
 

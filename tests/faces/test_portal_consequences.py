@@ -83,6 +83,17 @@ def test_another_scope_says_what_it_would_do_and_the_saved_one_says_nothing(
     assert house.tried[1][:2] == (None, OtherScope(transitive=True))
 
 
+def test_leaving_accounts_alone_says_what_becomes_of_them_on_both_pages(
+    house: House, visit: Visit, job: Started
+) -> None:
+    scope, safeguards = (f"/applications/{job.sp}/provisioning/{part}" for part in ("scope", "safeguards/scope"))
+    assert "get another title" in review(visit, scope, scope="assigned", skips_leavers="on").text
+    assert "get another title" in review(visit, safeguards, skips="on").text
+    assert review(visit, safeguards).text == ""
+    skips = OtherScope(skip_out_of_scope_deletions=True)
+    assert [tried[:2] for tried in house.tried] == [(None, skips), (None, skips)]
+
+
 def test_default_access_says_what_it_would_do_before_it_entitles(house: House, visit: Visit, job: Started) -> None:
     path = f"/applications/{job.sp}/properties/scope"
     assert "get another title" in review(visit, path, default_access="on").text

@@ -123,6 +123,19 @@ def test_protected_accounts_are_left_alone_in_a_what_if_too(trip: Trip) -> None:
     assert in_words(found.summary) == "1 leaves scope and is left as they are"
 
 
+@pytest.mark.parametrize("skips", [True, False])
+def test_leaving_alone_whoever_is_out_says_what_becomes_of_those_who_are(trip: Trip, *, skips: bool) -> None:
+    ada = next(each for each in trip.store.directory.search(trip.everybody()).objects if "Ada" in each.display_name)
+    trip.unassign(ada.object_id)
+    job = replace(trip.open_job(JOB, {}), target=UntouchedTarget(Capabilities()))
+    kept = replace(job, terms=replace(job.terms, skip_out_of_scope_deletions=not skips))
+    other = replace(job, terms=replace(job.terms, skip_out_of_scope_deletions=skips))
+    found = compare_rules(kept, other, trip.stores, trip.clock, trip.ids, limit=10)
+    assert [(one.source_name, one.after) for one in found.objects] == [
+        ("Ada Tester", OperationKind.SKIP if skips else OperationKind.DISABLE)
+    ]
+
+
 def test_what_waits_to_be_sent_anyway_is_no_difference(trip: Trip) -> None:
     for person in trip.store.directory.search(trip.everybody()).objects:
         trip.edit(person.object_id, surname="Changed")
@@ -214,6 +227,11 @@ def test_a_wider_scope_is_tried_without_credentials_and_leaves_every_row_as_it_w
     assert [one.source_name for one in found.objects] == ["bob"]
     nothing = house.what_if(JOB, None, OtherScope(), 10)
     assert (in_words(nothing.summary), nothing.considered) == ("nothing changes", 1)
+
+
+def test_a_saved_switch_for_those_out_of_scope_is_no_other_scope(house: House) -> None:
+    assert house.what_if(JOB, None, OtherScope(skip_out_of_scope_deletions=True), 10).affected == 0
+    assert not OtherScope(skip_out_of_scope_deletions=False).is_saved
 
 
 def nested(house: House, name: str) -> None:

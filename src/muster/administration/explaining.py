@@ -11,6 +11,7 @@ from muster.administration.refusals import not_found, refusal_of
 from muster.gallery.catalogue import find_inbound
 from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
+from muster.model.hold import Hold, HoldState
 from muster.model.job import Escrow, ScheduleState, SynchronizationJob
 from muster.model.log import LogEntry, ProvisioningAction
 from muster.model.roles import Permission
@@ -96,6 +97,7 @@ def _told(entry: LogEntry) -> dict[str, Any]:
         "action": entry.action.value,
         "status": entry.status.value,
         "reason": entry.reason if entry.failure is None else entry.failure.sentence,
+        "id": entry.id,
         "cycleId": entry.cycle_id,
         "changeId": entry.change_id,
     }
@@ -179,7 +181,14 @@ def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: s
     now = desk.now()
     escrow = _escrow(desk, job, kind, source_id)
     running = desk.stores.cycles.running(job.id)
-    outlook: dict[str, Any] = {"state": "done", "expectedDateTime": None, "objectsBefore": None, "nextAttempt": None}
+    hold = desk.stores.holds.find(job.id, kind, [source_id]).get((source_id, ""))
+    outlook: dict[str, Any] = {
+        "state": "done",
+        "expectedDateTime": None,
+        "objectsBefore": None,
+        "nextAttempt": None,
+        "hold": None if hold is None else _told_hold(hold),
+    }
     if escrow is not None:
         outlook["nextAttempt"] = {
             "dateTime": _instant(max(escrow.next_attempt_at, now)),
@@ -189,6 +198,8 @@ def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: s
             "reason": escrow.failure.sentence,
             "recommendedAction": escrow.failure.remedy,
         }
+    if hold is not None and hold.state is HoldState.HELD:
+        return {**outlook, "state": "held"}
     if job.schedule_state is not ScheduleState.ACTIVE:
         return {**outlook, "state": "stopped"}
     if escrow is not None:
@@ -211,6 +222,17 @@ def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: s
     waits = job.settings.get("WakeUpOnChange", "true").lower() == "false" and began is not None
     due = max(now, began + job.interval) if waits and began is not None else now + timedelta(seconds=1)
     return {**outlook, "state": "waitsForCycle", "expectedDateTime": _instant(due)}
+
+
+def _told_hold(hold: Hold) -> dict[str, Any]:
+    return {
+        "id": hold.id,
+        "operation": hold.operation.kind.value,
+        "code": hold.code.value,
+        "state": hold.state.value,
+        "reason": hold.reason,
+        "heldDateTime": _instant(hold.held_at),
+    }
 
 
 def _escrow(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: str) -> Escrow | None:

@@ -75,6 +75,8 @@ class JobStatus:
     last_steady: Cycle | None
     linked: Mapping[ObjectKind, int]
     escrowed: int
+    # Operations that wait for an administrator's decision.
+    held: int
     # Cycles that failed as a whole, one after the other, up to the last one that ended.
     successive_failures: int
     # Since when the running cycle has not come further, if that is longer than it should be.
@@ -158,6 +160,7 @@ def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
         last_steady=steady[0] if steady else None,
         linked={kind: desk.stores.links.count_links(job.id, kind) for kind in ObjectKind},
         escrowed=desk.stores.links.count_escrows(job.id),
+        held=desk.stores.holds.count(job.id).get(HoldState.HELD, 0),
         successive_failures=len(list(takewhile(lambda cycle: cycle.state is CycleState.FAILED, ended))),
         stands_since=None if not history else standstill(job, history[0], desk.now()),
     )

@@ -132,7 +132,8 @@ def what_if(
     require_managed(desk, find_application(desk, job.service_principal_id))
     if document is None and scope.is_saved:
         raise bad_request(
-            "Give other rules (schema), another scope (syncAll, transitiveGroups, acceptsDefaultAccess), or both."
+            "Give other rules (schema), another scope (syncAll, transitiveGroups, acceptsDefaultAccess, "
+            "skipOutOfScopeDeletions), or both."
         )
     if document is not None:
         document = _checked(desk, job, document, desk.stores.jobs.schema(job.id).document)

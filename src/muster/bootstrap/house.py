@@ -242,6 +242,9 @@ class House:
         )
         before = self._outbound(job, application, rules, source, target, sync_all=saved)
         after = self._outbound(other_job, other_application, others, other_source, target, sync_all=wanted)
+        if scope.skip_out_of_scope_deletions is not None:
+            terms = replace(after.terms, skip_out_of_scope_deletions=scope.skip_out_of_scope_deletions)
+            after = replace(after, terms=terms)
         widest_source = source if is_transitive(job) else other_source
         stores = self.engine_stores()
         return compare_rules(before, after, stores, self.clock, self.ids, limit=limit, source=widest_source)

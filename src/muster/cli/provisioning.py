@@ -294,6 +294,8 @@ def _outlook(outlook: dict[str, Any]) -> str:
             return "nothing is waiting to be done"
         case "stopped":
             return "provisioning is stopped"
+        case "held":
+            return f"waits for a decision since {outlook['hold']['heldDateTime']}: {outlook['hold']['reason']}"
         case "waitsForRetry" if attempt is not None:
             return f"tried {number_of(attempt['attempts'], 'time')}, next at {at}: {attempt['reason']}"
         case "inCycle":

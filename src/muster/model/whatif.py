@@ -20,17 +20,19 @@ class Transition(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherScope:
-    """Other settings that say who is in scope; None: as saved."""
+    """Other settings that say who is in scope, and what becomes of whoever leaves it; None: as saved."""
 
     sync_all: bool | None = None
     # Members of groups within assigned groups count too.
     transitive: bool | None = None
     accepts_default_access: bool | None = None
+    # Whoever leaves the scope is neither disabled nor deleted.
+    skip_out_of_scope_deletions: bool | None = None
 
     @property
     def is_saved(self) -> bool:
         """Whether nothing is set otherwise."""
-        return self.sync_all is self.transitive is self.accepts_default_access is None
+        return self == OtherScope()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ def _of_application(desk: Desk, application: EnterpriseApplication, wanted: Appl
     secrets = desk.stores.secrets.get(application.service_principal_id)
     sync_all = _other(None if wanted.scope is None else wanted.scope == "all", is_true(secrets.get(SecretKey.SYNC_ALL)))
     accepts = _other(wanted.default_access_entitles, application.accepts_default_access)
+    skips = _other(wanted.skip_out_of_scope_deletions, is_true(secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS)))
     known = jobs(desk, application.service_principal_id)
     # The file may name fewer jobs; the scope is that of all.
     declarations: Sequence[Job | None] = [*(wanted.jobs or ()), *([None] * len(known))]
@@ -109,6 +110,7 @@ def _of_application(desk: Desk, application: EnterpriseApplication, wanted: Appl
                 is_true(job.settings.get(TRANSITIVE_GROUPS_SETTING)),
             ),
             accepts_default_access=accepts,
+            skip_out_of_scope_deletions=skips,
         )
         if document is not None or not scope.is_saved:
             found = what_if(desk, application.service_principal_id, job.id, document, scope=scope, limit=SHOWN_OBJECTS)

@@ -161,6 +161,7 @@ OURS: dict[str, Schema] = {
             "syncAll": FLAG,
             "transitiveGroups": FLAG,
             "acceptsDefaultAccess": FLAG,
+            "skipOutOfScopeDeletions": FLAG,
             "top": COUNT,
         }
     ),
@@ -206,6 +207,18 @@ OURS: dict[str, Schema] = {
                     "expectedDateTime": MAYBE_INSTANT,
                     "objectsBefore": _MAYBE_COUNT,
                     "nextAttempt": {"type": ["object", "null"]},
+                    "hold": or_null(
+                        whole(
+                            {
+                                "id": TEXT,
+                                "operation": one_of(OperationKind),
+                                "code": one_of(HoldCode),
+                                "state": one_of(HoldState),
+                                "reason": TEXT,
+                                "heldDateTime": INSTANT,
+                            }
+                        )
+                    ),
                 }
             ),
             "history": listed(
@@ -215,7 +228,7 @@ OURS: dict[str, Schema] = {
                         "action": TEXT,
                         "status": TEXT,
                         "reason": MAYBE,
-                        **texts("cycleId", "changeId"),
+                        **texts("id", "cycleId", "changeId"),
                     }
                 )
             ),

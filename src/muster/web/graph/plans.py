@@ -43,7 +43,8 @@ def apply_plan(call: Call) -> Answer:
 def what_if(call: Call) -> Answer:
     """POST …/jobs/{job}/whatIf: {"schema": {…}, "syncAll": true, "top": 100}; what would change, nothing is written.
 
-    Also `transitiveGroups` and `acceptsDefaultAccess`, the other settings that say who is in scope.
+    Also `transitiveGroups` and `acceptsDefaultAccess`, the other settings that say who is in scope, and
+    `skipOutOfScopeDeletions`, which leaves alone whoever leaves it.
     """
     sp, fields = application_of(call).service_principal_id, call.fields()
     document, top = fields.get("schema"), fields.get("top", rules.WHAT_IF_OBJECTS)
@@ -55,6 +56,7 @@ def what_if(call: Call) -> Answer:
         sync_all=flag_of(fields, "syncAll"),
         transitive=flag_of(fields, "transitiveGroups"),
         accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
+        skip_out_of_scope_deletions=flag_of(fields, "skipOutOfScopeDeletions"),
     )
     found = rules.what_if(call.desk, sp, call.parts["job"], document, scope=scope, limit=top)
     return Answer(document=render_jobs.what_if(found))

@@ -154,6 +154,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/users-and-groups/role", "change_role", assignments.change_role),
     (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
     (f"{_APP}/provisioning/safeguards", "save_safeguards", safeguards.save_safeguards),
+    (f"{_APP}/provisioning/safeguards/scope", "try_leavers", safeguards.try_leavers),
     (f"{_APP}/provisioning/accounts", "promote", accounts.promote),
     (f"{_APP}/provisioning/accounts/settings", "save_reconciliation", accounts.save_reconciliation),
     (f"{_APP}/provisioning/reconcile", "reconcile", accounts.reconcile),

@@ -8,7 +8,8 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import assignments as assigning
-from muster.administration import jobs
+from muster.administration import credentials, jobs
+from muster.model.application import SecretKey
 from muster.model.job import CycleState, ResetScope, ScheduleState
 from muster.ui.frame import live
 from muster.ui.language import language, marked
@@ -96,6 +97,7 @@ def show_overview(sp: str) -> Any:
         "applications/overview.html",
         found,
         kinds=Counter(each.principal_kind for each in assigned),
+        is_everybody=credentials.shown_secrets(desk(), found.sp).get(SecretKey.SYNC_ALL, "").lower() == "true",
         **_live_values(found),
     )
 

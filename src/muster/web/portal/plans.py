@@ -173,6 +173,7 @@ def show_held(sp: str) -> Any:
         search=identity,
         codes=CODES,
         kinds=KINDS,
+        words={kind.value: word for kind, (word, _shade, _icon) in KINDS.items()},
         is_first=after is None,
         following=following,
     )

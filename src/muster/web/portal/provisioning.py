@@ -114,10 +114,12 @@ def try_scope(sp: str) -> Any:
     """POST /applications/<sp>/provisioning/scope: what other settings of the scope would change, below its fields."""
     found = find_shelf(sp)
     saved = _saved(found)
-    is_all, transitive = chosen("scope", SCOPES) == "all", "transitive" in flask.request.form
+    is_all, transitive = chosen("scope", SCOPES) == "all", is_ticked("transitive")
+    skips = is_ticked("skips_leavers")
     scope = OtherScope(
         sync_all=None if is_all is (saved.scope == "all") else is_all,
         transitive=None if transitive is saved.transitive else transitive,
+        skip_out_of_scope_deletions=None if skips is saved.skips_leavers else skips,
     )
     return "" if scope.is_saved else consequences(found, None, scope)
 

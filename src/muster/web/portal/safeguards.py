@@ -8,6 +8,7 @@ import flask
 from muster.administration import safeguards
 from muster.administration.refusals import Refused
 from muster.model.durations import write_duration
+from muster.model.whatif import OtherScope
 from muster.planning.policy import Approval, Limit
 from muster.planning.safeguards import (
     APPROVAL,
@@ -27,6 +28,7 @@ from muster.planning.safeguards import (
     show_limit,
 )
 from muster.ui.language import marked
+from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked, refused_page
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import find_shelf, show
@@ -91,6 +93,16 @@ def save_safeguards(sp: str) -> Any:
     except Refused as refused:
         return refused_page(show_safeguards(sp, refused), refused)
     return done(found.to("provisioning", "safeguards"), "saved")
+
+
+def try_leavers(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/safeguards/scope: what becomes of those who left, below the tick."""
+    found = find_shelf(sp)
+    skips = is_ticked("skips")
+    held = safeguards.safeguards_of(desk(), found.sp, found.job.id)
+    if skips is held.skip_out_of_scope_deletions:
+        return ""
+    return consequences(found, None, OtherScope(skip_out_of_scope_deletions=skips))
 
 
 def _values(held: Safeguards) -> dict[str, str]:
