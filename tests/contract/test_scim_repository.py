@@ -554,6 +554,32 @@ def test_every_filter_finds_in_the_database_what_it_finds_in_memory(
     assert wrong == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('meta.location sw "https://cm.example/scim/v2/Users/"', ["ada", "bob"]),
+        ('meta.location ew "{bob}"', ["bob"]),
+        ('title eq "x" and not (meta.location co "{bob}")', ["ada"]),
+        ('meta.location eq "/Users/{bob}"', []),
+        (f'{ENTERPRISE}:manager.$ref eq "https://cm.example/scim/v2/Users/m-1"', ["bob"]),
+        (f'{ENTERPRISE}:manager[$ref pr and value eq "m-1"]', ["bob"]),
+        (f"not ({ENTERPRISE}:manager.$ref pr)", ["ada"]),
+    ],
+)
+def test_addresses_are_found_though_they_are_made_when_shown(sql: Sql, text: str, names: list[str]) -> None:
+    repository = sql.repository()
+    repository.insert("User", _user("ada", title="x"))
+    bob = repository.insert("User", _user("bob", title="x", **{ENTERPRISE: {"manager": {"value": "m-1"}}}))
+    assert _find(repository, text.replace("{bob}", bob.id)) == names
+
+
+def test_addresses_give_an_order(sql: Sql) -> None:
+    repository = sql.repository()
+    ids = sorted(repository.insert("User", _user(name)).id for name in ("ada", "bob", "eve"))
+    query = ResourceQuery(sort_by=bound_sort("meta.location", GENERIC_USER_TYPE), descending=True)
+    assert [found.id for found in repository.query("User", query).resources] == ids[::-1]
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize(
     "attribute",

@@ -34,7 +34,8 @@ class Lookup(NamedTuple):
 
 def read_lookup(request: Request) -> Lookup | None:
     """The look-up, or None for what is none, or asks for more than that."""
-    if request.method != "GET" or b"if-none-match" in request.headers:
+    headers = request.headers
+    if request.method != "GET" or b"if-none-match" in headers or b"if-match" in headers:
         return None
     found = _PLAIN.fullmatch(request.target)
     if found is None:

@@ -177,6 +177,24 @@ def needs_relations(bound: Filter) -> bool:
             assert_never(bound)
 
 
+def needs_addresses(bound: Filter) -> bool:
+    """Whether deciding the filter on a document needs where it or what it refers to is, which its address begins."""
+    match bound:
+        case Comparison() | Presence():
+            return is_address(bound.attribute)
+        case ValuePath() | Not():
+            return needs_addresses(bound.filter)
+        case And() | Or():
+            return any(needs_addresses(part) for part in bound.filters)
+        case _:
+            assert_never(bound)
+
+
+def is_address(path: AttributePath) -> bool:
+    """Whether the attribute is `meta.location` or the `$ref` of a reference."""
+    return (path.sub_attribute or path.attribute) in ("location", "$ref")
+
+
 def order_by(
     path: AttributePath | None, columns: Columns = COLUMNS, *, descending: bool
 ) -> list[ColumnElement[Any]] | None:

@@ -15,6 +15,7 @@ from muster.configuration_manager.tables import resources
 from muster.database.connection import Database
 from muster.scim.evaluation import compile_filter
 from muster.scim.filters import Comparison, FilterOperator
+from muster.scim.references import References
 from muster.scim.repository import Document, ResourcePage, ResourceQuery, StoredResource
 from muster.scim.resources import ResourceType
 from muster.scim.sorting import sort_documents
@@ -55,8 +56,10 @@ class ResourceReader:
         self._only_provisioned = only_provisioned
         self._types = {resource_type.name: resource_type for resource_type in resource_types}
         self._columns = {name: queries.columns_of(resource_type) for name, resource_type in self._types.items()}
-        locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
-        self._membership = Membership(statements, customer_key, locations)
+        self._base_url = base_url
+        self._locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
+        self._references = {name: References(each, resource_types) for name, each in self._types.items()}
+        self._membership = Membership(statements, customer_key, self._locations)
 
     def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
         """The resource, or None when there is none of that id and type."""
@@ -164,6 +167,9 @@ class ResourceReader:
         bound = query.filter
         predicate = None if bound is None or is_exact else compile_filter(bound, resource_type)
         with_relations = predicate is not None and bound is not None and queries.needs_relations(bound)
+        with_addresses = (predicate is not None and bound is not None and queries.needs_addresses(bound)) or (
+            query.sort_by is not None and queries.is_address(query.sort_by)
+        )
         order = queries.order_by(query.sort_by, self._columns[type_name], descending=query.descending)
         read = sa.select(*READ_COLUMNS).where(*scope).order_by(*(order or [resources.c.key]))
         kept: list[tuple[Document | None, Row]] = []
@@ -173,6 +179,8 @@ class ResourceReader:
                 documents = [found.document for found in self._load(block, type_name, connection)]
             else:
                 documents = [orjson.loads(row[3]) for row in block]
+            if with_addresses:
+                documents = [self._with_addresses(document, type_name) for document in documents]
             for row, document in zip(block, documents, strict=True):
                 if predicate is None or predicate(document):
                     kept.append((document if order is None else None, row))
@@ -183,6 +191,11 @@ class ResourceReader:
             in_order = sort_documents(unordered, query.sort_by, resource_type, descending=query.descending)
             ordered = [row_of[document["id"]] for document in in_order]
         return self._page(len(kept), queries.choose_rows(ordered, query), type_name, query, connection)
+
+    def _with_addresses(self, document: Document, type_name: str) -> Document:
+        """The document as it is shown: with its location, and with the address of what it refers to."""
+        shown = self._references[type_name].show(document, self._base_url)
+        return {**shown, "meta": {**shown["meta"], "location": f"{self._locations[type_name]}{shown['id']}"}}
 
     def _scope(self, type_name: str) -> list[sa.ColumnElement[bool]]:
         return [

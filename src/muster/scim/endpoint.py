@@ -41,6 +41,13 @@ from muster.scim.validation import ReadingRules, compile_document_reader, comple
 Handler = Callable[[ScimRequest, str], ScimResponse]
 
 
+_OTHER_VERSION = "The resource has another version than If-Match asks for. Read it again."
+
+
+def _is_named(stored: StoredResource, versions: tuple[str, ...]) -> bool:
+    return stored.version in versions or "*" in versions
+
+
 class ResourceEndpoint:
     """Answers for one resource type; everything that depends on the type alone is compiled here once."""
 
@@ -152,8 +159,10 @@ class ResourceEndpoint:
         stored = self._repository.get(self.type.name, resource_id, with_members=with_members)
         if stored is None:
             raise self._not_found(resource_id)
-        held = read_etags(request.headers.get("if-none-match"))
-        if held is not None and (stored.version in held or "*" in held):
+        asked, held = (read_etags(request.headers.get(name)) for name in ("if-match", "if-none-match"))
+        if asked is not None and not _is_named(stored, asked):
+            raise PreconditionFailed(_OTHER_VERSION)
+        if held is not None and _is_named(stored, held):
             return answer_without_body(304, ETag=etag(stored.version))
         return self._answer(200, stored, request.base_url, self._compile(*names))
 
@@ -258,17 +267,25 @@ class ResourceEndpoint:
         return document if rule is None else complete(rule(self.type.name, document, present), self.type)
 
     def _asked_version(self, request: ScimRequest, resource_id: str) -> str | None:
-        """The version that If-Match asks for. Raises: PreconditionFailed, ResourceNotFound."""
-        asked = read_etags(request.headers.get("if-match"))
-        if asked is None or asked == ("*",):
-            return None
-        if len(asked) == 1:
-            return asked[0]
+        """The version that a resource has to have still when it is written, None for any.
+
+        Raises: PreconditionFailed, ResourceNotFound. Source: RFC 9110 §13.1.1, §13.1.2.
+        """
+        headers = request.headers
+        asked = read_etags(headers.get("if-match"))
+        unwanted = read_etags(headers.get("if-none-match")) if "if-none-match" in headers else None
+        if unwanted is None:
+            if asked is None or asked == ("*",):
+                return None
+            if len(asked) == 1:
+                return asked[0]
         stored = self._repository.get(self.type.name, resource_id, with_members=False)
         if stored is None:
             raise self._not_found(resource_id)
-        if stored.version not in asked:
-            raise PreconditionFailed("The resource has another version than If-Match asks for. Read it again.")
+        if asked is not None and not _is_named(stored, asked):
+            raise PreconditionFailed(_OTHER_VERSION)
+        if unwanted is not None and _is_named(stored, unwanted):
+            raise PreconditionFailed("The resource is there in a version that If-None-Match excludes. Read it again.")
         return stored.version
 
     def _not_found(self, resource_id: str) -> ResourceNotFound:

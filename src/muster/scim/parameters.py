@@ -16,7 +16,8 @@ from muster.scim.projection import split_names
 from muster.scim.sorting import is_descending
 
 _LAST_INDEX = 10**18
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_DIGITS = 18  # more than any list has; what is longer is as good as the largest, or the least, of that length
 
 
 class SearchParameters(NamedTuple):
@@ -76,7 +77,7 @@ def _number(given: Mapping[str, str], name: str, default: int, *, refusal: type[
         return default
     if not _WHOLE_NUMBER.fullmatch(text):
         raise refusal(f"{name} must be a whole number.")
-    return int(text)
+    return int(text) if len(text) <= _DIGITS else int(f"{text[:1].strip('+0123456789')}{10**_DIGITS}")
 
 
 def read_search(body: Any, limits: Limits, *, strict: bool) -> SearchParameters:

@@ -42,6 +42,8 @@ def apply_operations(
         _Application(draft, resource_type, rules, operation).apply()
     missing = missing_required(draft, resource_type)
     if missing is not None and missing_required(document, resource_type) is None:
+        if draft.get(missing) is not None:
+            raise InvalidValue(f"{missing} is required and cannot be empty.")
         raise MutabilityViolation(f"{missing} is required and cannot be removed. Replace it instead.")
     check_immutable(draft, document, resource_type, keep=False)
     result = complete(draft, resource_type)

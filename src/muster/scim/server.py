@@ -5,6 +5,7 @@ Source: RFC 7644 §3.2, §4.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -63,6 +64,7 @@ __all__ = [
 _MEDIA_TYPES = frozenset({"application/scim+json", "application/json"})
 # Lenient: curl and Python's urllib name the form type of a body when they are told none; text/json is an old name.
 _TOLERATED_TYPES = frozenset({"", "application/x-www-form-urlencoded", "text/json"})
+_UNWANTED = re.compile(r";\s*q\s*=\s*0(\.0*)?\s*(;|$)")  # not acceptable, as the client says: of weight nought
 _ACCEPTED_RANGES = _MEDIA_TYPES | {"application/*", "*/*"}
 
 
@@ -166,31 +168,36 @@ class ScimServer:
         return users.single, resource_id
 
     def _show_service(self, request: ScimRequest, _: str) -> ScimResponse:
+        _refuse_filter(request)
         return answer_with(200, orjson.dumps(describe_service(self._profile, request.base_url)))
 
     def _show_resource_types(self, request: ScimRequest, name: str) -> ScimResponse:
+        _refuse_filter(request)
         if name:
             found = self._types.get(name.lower())
             if found is None:
                 raise ResourceNotFound(f"There is no resource type {name[:80]!r}.")
             return answer_with(200, orjson.dumps(describe_resource_type(found, request.base_url)))
-        return _answer_documents(
-            request, [describe_resource_type(item, request.base_url) for item in self._types.values()]
-        )
+        return _answer_documents([describe_resource_type(item, request.base_url) for item in self._types.values()])
 
     def _show_schemas(self, request: ScimRequest, urn: str) -> ScimResponse:
+        _refuse_filter(request)
         if urn:
             found = self._schemas.get(urn.lower())
             if found is None:
                 raise ResourceNotFound(f"There is no schema {urn[:200]!r}.")
             return answer_with(200, orjson.dumps(describe_schema(found, request.base_url)))
-        return _answer_documents(request, [describe_schema(item, request.base_url) for item in self._schemas.values()])
+        return _answer_documents([describe_schema(item, request.base_url) for item in self._schemas.values()])
 
 
-def _answer_documents(request: ScimRequest, documents: list[dict[str, Any]]) -> ScimResponse:
-    """The whole list in one page; these lists cannot be filtered. Source: RFC 7644 §4."""
+def _refuse_filter(request: ScimRequest) -> None:
+    """Raises Forbidden: what describes the service cannot be filtered. Source: RFC 7644 §4."""
     if any(name.lower() == "filter" for name in request.query):
-        raise Forbidden("This list cannot be filtered. Ask without filter.")
+        raise Forbidden("What describes the service cannot be filtered. Ask without filter.")
+
+
+def _answer_documents(documents: list[dict[str, Any]]) -> ScimResponse:
+    """The whole list in one page."""
     resources = [orjson.dumps(document) for document in documents]
     return answer_with(200, write_list(resources, total=len(resources), startIndex=1))
 
@@ -205,8 +212,9 @@ def _check_media_type(content_type: str | None, *, strict: bool) -> None:
 
 def _check_accept(accept: str | None) -> None:
     """Raises: NotAcceptable when the client takes nothing that this service writes. Source: RFC 9110 §12.5.1."""
-    ranges = [_media_type(part) for part in (accept or "").split(",") if part.strip()]
-    if ranges and not _ACCEPTED_RANGES.intersection(ranges):
+    ranges = [part for part in (accept or "").lower().split(",") if part.strip()]
+    wanted = {_media_type(part) for part in ranges if not _UNWANTED.search(part)}
+    if ranges and not _ACCEPTED_RANGES & wanted:
         raise NotAcceptable("Answers are application/scim+json. Take it in Accept, or leave Accept out.")
 
 

@@ -115,7 +115,21 @@ def test_a_page_is_within_its_bounds(query: dict[str, str], start_index: int, co
     assert (searched.start_index, searched.limit) == (start_index, count)
 
 
-@pytest.mark.parametrize("query", [{"count": "x"}, {"count": "1.0"}, {"startIndex": "٣"}, {"count": "9" * 30}])
+@pytest.mark.parametrize(
+    ("query", "limit", "start"),
+    [
+        ({"count": "9" * 30}, LIMITS.page_size, 1),
+        ({"count": "-" + "9" * 30}, 0, 1),
+        ({"count": "+2", "startIndex": "+" + "9" * 5_000}, 2, 10**18),
+        ({"count": "2", "startIndex": "-" + "9" * 5_000}, 2, 1),
+    ],
+)
+def test_a_number_beyond_every_list_is_cut_off(query: dict[str, str], limit: int, start: int) -> None:
+    read = read_query(query, LIMITS)
+    assert (read.limit, read.start_index) == (limit, start)
+
+
+@pytest.mark.parametrize("query", [{"count": "x"}, {"count": "1.0"}, {"startIndex": "٣"}, {"count": "9" * 30 + "x"}])
 def test_a_number_that_is_none_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(InvalidValue, match="must be a whole number"):
         read_query(query, LIMITS)
