@@ -6,7 +6,7 @@ Source: RFC 7644 §3.5.2; the split is ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from muster.scim.operations import PatchOperation, PatchOperator
@@ -68,7 +68,7 @@ def split_members(
                 touched = True
                 for value in mine:
                     write(operation.operator, value)
-                operation = replace(operation, value=others)
+                operation = operation._replace(value=others)
             rest.append(operation)
         elif path.attribute is not attribute:
             rest.append(operation)

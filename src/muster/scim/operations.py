@@ -5,9 +5,8 @@ Source: RFC 7644 §3.5.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from muster.scim.errors import InvalidPath, InvalidSyntax, InvalidValue, NoTarget
 from muster.scim.messages import PATCH_URN
@@ -22,8 +21,7 @@ class PatchOperator(StrEnum):
     REMOVE = "remove"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchOperation:
+class PatchOperation(NamedTuple):  # a frozen dataclass takes six times as long to make, at every PATCH
     """One operation. `has_value` tells null from absent. `capitalised` is how Entra without aadOptscim062020 writes
     `Replace`, by which it means: add where there is nothing to replace."""
 
@@ -54,7 +52,7 @@ def read_operations(body: Any, resource_type: ResourceType, rules: ReadingRules)
         raise InvalidValue(
             f"Operations has {len(operations)} entries; the limit (operations) is {rules.limits.patch_operations}."
         )
-    return tuple(_read_operation(item, resource_type, rules) for item in operations)
+    return tuple([_read_operation(item, resource_type, rules) for item in operations])
 
 
 def _check_message_schema(schemas: Any, *, strict: bool) -> None:
