@@ -10,6 +10,8 @@ SCHEDULES ?= 10000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+# A process a core, each with whole files of tests: those of one file share their servers.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PURE := scim model expression planning gallery ports
 
 .SILENT:
@@ -25,7 +27,7 @@ demo: .venv/setup.stamp ## Run both servers with a sample directory: make demo A
 	$(BIN)/muster demo $(ARGS)
 
 test: .venv/setup-dev.stamp ## Run all tests, or some: make test ARGS="tests/unit -x"
-	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
+	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) --cov-branch $(PURE:%=--cov=muster.%) --cov-report=term:skip-covered)
 
 bench: .venv/setup-dev.stamp ## Measure the rules, cycles beside a plain loop, due checks, pages, leavers, SCIM beside its peers
 	PYTHONPATH=tests $(BIN)/python bench/rules_bench.py

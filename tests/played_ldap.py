@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from played_packages import install
 from waiting import eventually
 
 SUFFIX = "dc=example,dc=com"
@@ -57,12 +58,8 @@ def find_slapd() -> tuple[str, str, str] | None:
         schemas = next((each for each in _SCHEMAS if (Path(each) / "inetorgperson.schema").exists()), None)
         if program and modules and schemas and shutil.which("ldapmodify"):
             return _copied(program), modules, schemas
-        if not shutil.which("apt-get") or os.geteuid() != 0:
+        if not install("slapd", "ldap-utils"):
             return None
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "slapd", "ldap-utils"]
-        subprocess.run(install, check=False, capture_output=True, env=quiet)
     return None
 
 

@@ -3,7 +3,6 @@
 import base64
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from played_packages import install
 from waiting import eventually
 
 AXE = Path(__file__).with_name("axe.min.js")
@@ -39,11 +39,8 @@ def find_browser() -> tuple[str, str] | None:
         driver = shutil.which("chromedriver")
         if browser and driver:
             return browser, driver
-        if not shutil.which("apt-get") or os.geteuid() != 0:
+        if not install("chromium", "chromium-driver"):
             return None
-        subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "chromium-driver"]
-        subprocess.run(install, check=False, capture_output=True)
     return None
 
 
