@@ -2,8 +2,12 @@
 
 import base64
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import unescape
+from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -15,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from faces.house import TENANT, House
 from faces.person_visit import PeopleSite, PersonVisit
+from fakes.store import fresh_database
 from muster.model.sign_in import SignInCode
 from muster.saml.assertions import Expected, SignedIn, read_response
 from muster.saml.bindings import REQUEST, RESPONSE, read_redirect, redirect_url, write_post
@@ -31,6 +36,9 @@ from muster.saml.metadata import ServiceProvider, read_identity_provider, write_
 from muster.saml.names import SamlRefused
 from muster.saml.requests import AuthnRequest, write_authn_request
 from muster.saml.signatures import verify_query
+from muster.store.notes import SqlNotes
+from muster.store.sessions import SqlShelf
+from muster.ui.sessions import FaceMemory
 from muster.web.saml.app import PATH, make_saml_face
 
 ACS = "https://sso.8x8.example/saml2"
@@ -447,6 +455,32 @@ def test_signing_out_of_my_apps_ends_sessions_at_the_applications(provider: Prov
     )
     back = ada.get(redirect_url("/saml2", RESPONSE, write_logout_response(answer)))
     assert (back.status_code, back.headers["Location"]) == (303, "/signin")
+
+
+def test_a_logout_is_told_to_all_applications_whichever_web_process_gets_each_request(
+    house: House, tmp_path: Path
+) -> None:
+    database = fresh_database(tmp_path)
+    shared = FaceMemory(shelf_of=partial(SqlShelf, database), notes_of=partial(SqlNotes, database), key=b"k" * 32)
+    house.services = replace(house.services, faces=shared)
+    provider, there = Provider(house), PeopleSite(house)
+    saml_there = make_saml_face(house.services, there.persons)
+    here, asked = provider.site, count()
+
+    def balanced(environ: Any, start_response: Any) -> Any:
+        if next(asked) % 2:
+            return here(environ, start_response)
+        return (saml_there if environ["PATH_INFO"].startswith(PATH) else there.site)(environ, start_response)
+
+    provider.site = balanced
+    provider.assign(provider.person("ada", mail="ada.lovelace@example.com"))
+    test_other_applications_hear_of_a_logout_one_after_the_other(provider, provider.signed_in())
+    next(asked)
+    again = provider.signed_in()
+    assert [again.get("/myapps").status_code for _ in range(2)] == [200, 200]
+    test_signing_out_of_my_apps_ends_sessions_at_the_applications(provider, again)
+    assert [again.get("/myapps").status_code for _ in range(2)] == [303, 303]
+    database.close()
 
 
 def test_signing_out_without_a_session_elsewhere_just_signs_out(provider: Provider, ada: PersonVisit) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from muster.cli.api import HttpApi
 from played_installation import PlayedService, command, service
 from played_postgres import PlayedServer
 
@@ -56,8 +57,10 @@ def test_sessions_and_forms_are_known_to_every_web_process(
         monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD))
         made = command("admin", "create", NAME, "--password-stdin", "--data", here.folder)
         assert made.status == 0, made.err
+        issued = command("token", "create", "test", "--role", "Global Administrator", "--data", here.folder, "--json")
         with service(tmp_path / "there", token="unused", options=options) as there:
             _visit_both(here, there)
+            _visit_both_as_a_person(here, there, issued.json["token"])
 
 
 def _visit_both(here: PlayedService, there: PlayedService) -> None:
@@ -72,3 +75,20 @@ def _visit_both(here: PlayedService, there: PlayedService) -> None:
     assert status == 303, page
     browser.cookies = stolen
     assert [browser.ask(each, "GET", "/users")[0] for each in (here, there)] == [303, 303]
+
+
+def _visit_both_as_a_person(here: PlayedService, there: PlayedService, token: str) -> None:
+    profile = {"password": PASSWORD, "forceChangePasswordNextSignIn": False}
+    name = "bob@example.com"
+    person = {"userPrincipalName": name, "displayName": "Bob", "accountEnabled": True, "passwordProfile": profile}
+    HttpApi(here.url, token).post("/users", person)
+    browser = Browser()
+    form = browser.token(there, "/signin")
+    status, page = browser.ask(here, "POST", "/signin", csrf_token=form, name=name, password=PASSWORD)
+    assert status == 303, page
+    assert [browser.ask(each, "GET", "/myapps")[0] for each in (here, there)] == [200, 200]
+    stolen = dict(browser.cookies)
+    status, page = browser.ask(there, "POST", "/signout", csrf_token=browser.token(here, "/myapps"))
+    assert status in (200, 303), page
+    browser.cookies = stolen
+    assert [browser.ask(each, "GET", "/myapps")[0] for each in (here, there)] == [303, 303]

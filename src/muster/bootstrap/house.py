@@ -43,12 +43,13 @@ from muster.ports.source import Source
 from muster.ports.target import Capabilities, Target
 from muster.runs.executors import Executors
 from muster.scim.dialect import overlay
-from muster.sealing import Sealer
+from muster.sealing import Sealer, SealingKey
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
 from muster.sources.rows import FileRefused
 from muster.store.budgets import SqlBudget
+from muster.store.notes import SqlNotes
 from muster.store.open import Store, open_store, prepare_tables
 from muster.store.sessions import SqlShelf
 from muster.targets.directory import DirectoryTarget
@@ -356,6 +357,13 @@ class House:
         return page
 
 
+def _faces_on(database: Database, key: SealingKey) -> FaceMemory:
+    """Returns the memory that the web processes of one database share."""
+    return FaceMemory(
+        shelf_of=partial(SqlShelf, database), notes_of=partial(SqlNotes, database), key=key.derived("faces")
+    )
+
+
 def open_house(settings: Settings, folder: Path) -> House:
     """Returns the service's stores and services, opened on a data folder or a PostgreSQL database.
 
@@ -382,7 +390,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         sources=SourceJobs(store, connections, settings, folder, clock, database.together),
         rules=RuleShelf(store.jobs, store.directory),
         executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
-        faces=FaceMemory(shelf_of=partial(SqlShelf, database), key=key.derived("faces")) if is_shared else None,
+        faces=_faces_on(database, key) if is_shared else None,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
         house.prepare()

@@ -8,7 +8,7 @@ from muster.database.columns import Instant
 from muster.store.mirror_tables import METADATA
 from muster.store.tables import Folded, Key
 
-__all__ = ["METADATA", "person_credentials", "recovery_codes", "second_factors", "sessions", "sign_ins"]
+__all__ = ["METADATA", "face_notes", "person_credentials", "recovery_codes", "second_factors", "sessions", "sign_ins"]
 
 # By object id; no foreign key, as few people of a large directory have a password here.
 person_credentials = sa.Table(
@@ -51,6 +51,18 @@ sessions = sa.Table(
     sa.Column("csrf_token", sa.Text, nullable=False, index=True),
     sa.Column("began_at", Instant, nullable=False, index=True),
     sa.Column("session", sa.LargeBinary, nullable=False),
+)
+
+# What faces note of browsers for a time, where several web processes share it: taken by whoever comes first.
+face_notes = sa.Table(
+    "face_notes",
+    METADATA,
+    sa.Column("key", Key, primary_key=True),
+    sa.Column("face", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
+    sa.Column("note", sa.LargeBinary, nullable=False),
+    sa.Index("face_notes_by_name", "face", "name"),
 )
 
 # No foreign keys: the log outlives people and applications.

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Protocol, Self
 
+from muster.ui.notes import Notes, OwnNotes
+
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=12)
 ROTATED_AFTER = timedelta(minutes=15)
@@ -118,15 +120,18 @@ class OwnShelf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceMemory:
-    """What faces keep of browsers: by face the shelf of its sessions, and the key that seals what browsers carry."""
+    """What faces keep of browsers: by face its sessions and its notes, and the key that seals what browsers carry."""
 
     shelf_of: Callable[[str], SessionShelf]
+    notes_of: Callable[[str], Notes]
     key: bytes
 
 
 def own_memory() -> FaceMemory:
     """Returns the memory of a process that shares none."""
-    return FaceMemory(shelf_of=lambda _: OwnShelf(), key=secrets.token_bytes(_SECRET_BYTES))
+    return FaceMemory(
+        shelf_of=lambda _: OwnShelf(), notes_of=lambda _: OwnNotes(), key=secrets.token_bytes(_SECRET_BYTES)
+    )
 
 
 class Sessions:

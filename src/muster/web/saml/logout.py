@@ -5,10 +5,10 @@ Source: SAML profiles §4.4.3. A request needs no signature: it ends the session
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Any
 
 import flask
+import msgspec
 
 from muster.administration.saml_sign_in import (
     Addresses,
@@ -30,11 +30,11 @@ from muster.saml.logout import (
 from muster.saml.names import SamlRefused
 from muster.ui.frame import message
 from muster.ui.language import gettext
+from muster.ui.sessions import LONGEST
 from muster.web.persons import Persons, SignedIn
 from muster.web.services import Services
 
 LASTS = timedelta(minutes=5)
-LIMIT_SESSIONS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +52,16 @@ class _UnderWay:
 
     left: tuple[Participant, ...]
     end: str | None
-    expires_at: datetime
 
 
 class Logouts:
-    """Which session has signed in where, and logouts under way; of this process, as the sessions are."""
+    """Which session has signed in where, and logouts under way; known to whichever processes share the sessions."""
 
     def __init__(self, services: Services, persons: Persons) -> None:
         self._services = services
         self._persons = persons
-        self._participants: dict[str, tuple[Participant, ...]] = {}
-        self._under_way: dict[str, _UnderWay] = {}
-        self._lock = Lock()
+        self._participants = services.faces.notes_of("saml-participants")
+        self._under_way = services.faces.notes_of("saml-logouts")
 
     def note(self, me: SignedIn, relying: Relying, name_id: str, session_index: str) -> None:
         """Remembers that a session has signed in to an application, which wants to hear of its end."""
@@ -72,12 +70,9 @@ class Logouts:
         added = Participant(
             service_principal_id=relying.application.service_principal_id, name_id=name_id, session_index=session_index
         )
-        key = me.session.csrf_token
-        with self._lock:
-            if len(self._participants) >= LIMIT_SESSIONS:
-                self._participants.pop(next(iter(self._participants)))
-            known = self._participants.pop(key, ())
-            self._participants[key] = (*(each for each in known if each != added), added)
+        ends_at = me.session.began_at + LONGEST
+        note = msgspec.json.encode(added)
+        self._participants.add(me.session.csrf_token, note, ends_at, self._services.clock.now())
 
     def begin(self, content: bytes, relay_state: str | None, addresses: Addresses) -> Any:
         """An application asks: the session ends, the other applications are told, and the first is answered."""
@@ -101,17 +96,17 @@ class Logouts:
         """An application has answered: the next one is told, or the end is reached."""
         now = self._services.clock.now()
         answered = read_logout_response(content)
-        with self._lock:
-            self._under_way = {key: each for key, each in self._under_way.items() if each.expires_at > now}
-            found = self._under_way.pop(answered.request_id or "", None)
-        if found is None:
+        notes = self._under_way.take(answered.request_id or "", now)
+        if not notes:
             return self._finish(None)
+        found = msgspec.json.decode(notes[0], type=_UnderWay)
         return self._tell_next(found.left, found.end, addresses, now)
 
     def _take(self, me: SignedIn, *, besides: str = "") -> tuple[Participant, ...]:
-        with self._lock:
-            known = self._participants.pop(me.session.csrf_token, ())
-        return tuple(each for each in known if each.service_principal_id != besides)
+        notes = self._participants.take(me.session.csrf_token, self._services.clock.now())
+        # Each once, in the order of their last sign-ins.
+        known = dict.fromkeys(msgspec.json.decode(note, type=Participant) for note in reversed(notes))
+        return tuple(each for each in reversed(known) if each.service_principal_id != besides)
 
     def _tell_next(self, left: tuple[Participant, ...], end: str | None, addresses: Addresses, now: datetime) -> Any:
         address = self._next_address(left, end, addresses, now)
@@ -140,8 +135,8 @@ class Logouts:
                 name_format=relying.settings.name_format.value,
                 session_index=participant.session_index,
             )
-            with self._lock:
-                self._under_way[request.id] = _UnderWay(left=left, end=end, expires_at=now + LASTS)
+            note = msgspec.json.encode(_UnderWay(left=left, end=end))
+            self._under_way.add(request.id, note, now + LASTS, now)
             return redirect_url(address, REQUEST, write_logout_request(request), key=key)
         return None
 
