@@ -93,7 +93,7 @@ def postgres_server() -> Iterator[PlayedServer | None]:
     if given is not None:
         yield PlayedServer(url=given)
         return
-    programs = _find_programs()
+    programs = find_programs()
     if programs is None:
         yield None
         return
@@ -119,7 +119,7 @@ def postgres_server() -> Iterator[PlayedServer | None]:
             server.stop()
 
 
-def _find_programs() -> tuple[str, str] | None:
+def find_programs() -> tuple[str, str] | None:
     """Paths of initdb and pg_ctl."""
     found = [shutil.which(name) for name in ("initdb", "pg_ctl")]
     if None not in found:

@@ -1,0 +1,1 @@
+"""Filled databases of released revisions, as text, and what makes them."""
