@@ -1,7 +1,5 @@
 """People and groups of the directory; why a person is in or out of an application, and where each value comes from."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import flask
@@ -17,14 +15,11 @@ from muster.model.roles import Permission
 from muster.ports.directory import DirectoryQuery
 from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext, told
-from muster.web.portal.logs import ACTIONS, STATUSES
-from muster.web.portal.outlooks import view_outlook
+from muster.web.portal.outlooks import why_values
 from muster.web.portal.paths import choice, desk, place, text
 from muster.web.portal.shelves import find_shelf, shelf
 
 ROWS = 50
-# Of what happened to somebody in an application, so much is told beside why they are in or out.
-HISTORY = 5
 _STATES = {"deleted": Lifecycle.SOFT_DELETED}
 
 
@@ -79,18 +74,8 @@ def show_why(user_id: str, sp: str) -> Any:
         "directory/why.html" if is_fragment_wanted() else "directory/why_page.html",
         user=user,
         shelf=found,
-        is_part=is_fragment_wanted(),
-        explained=explained,
-        outlook=None if explained is None else view_outlook(explained, found),
-        history=() if explained is None else [_told_entry(each) for each in explained.get("history", ())[:HISTORY]],
-        statuses=STATUSES,
-        actions=ACTIONS,
-        refusal=refusal,
+        **why_values(explained, refusal, found, is_part=is_fragment_wanted()),
     )
-
-
-def _told_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {**entry, "at": datetime.fromisoformat(entry["activityDateTime"])}
 
 
 def show_groups() -> Any:

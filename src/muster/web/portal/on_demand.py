@@ -14,9 +14,10 @@ from muster.ports.administration import Work, WorkKind
 from muster.ports.cycles import LogQuery
 from muster.ports.directory import DirectoryQuery
 from muster.ui.frame import is_fragment_wanted, live
-from muster.ui.language import gettext, marked
+from muster.ui.language import gettext, marked, told
 from muster.web.portal.forms import field
 from muster.web.portal.logs import ACTIONS, STATUSES, remedy_of
+from muster.web.portal.outlooks import why_values
 from muster.web.portal.paths import desk, text
 from muster.web.portal.shelves import find_shelf, show
 
@@ -43,16 +44,15 @@ def show_on_demand(sp: str) -> Any:
         try:
             explained = explaining.explain(desk(), found.sp, found.job.id, principal.object_id)
         except Refused as refused:
-            refusal = refused.sentence
+            refusal = told(refused.sentence)
     return show(
         "on_demand/pick.html",
         found,
         offers=_offers(wanted),
         search=wanted,
         principal=principal,
-        explained=explained,
-        refusal=refusal,
         user=principal,
+        **why_values(explained, refusal, found, is_part=False),
     )
 
 

@@ -7,8 +7,12 @@ from typing import Any
 
 from muster.model.job import JobCode
 from muster.ui.language import gettext, ngettext, told
+from muster.web.portal.logs import ACTIONS, STATUSES
 from muster.web.portal.paths import address
 from muster.web.portal.shelves import Shelf
+
+# Of what happened to somebody in an application, so much is told beside why they are in or out.
+HISTORY = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,22 @@ class Outlook:
     then: str = ""
     to: str | None = None
     link: str = ""
+
+
+def why_values(
+    explained: Mapping[str, Any] | None, refusal: str | None, found: Shelf, *, is_part: bool
+) -> dict[str, Any]:
+    """Returns what `directory/why.html` shows. `is_part`: below other things, where the attributes are folded away."""
+    history = () if explained is None else explained.get("history", ())[:HISTORY]
+    return {
+        "explained": explained,
+        "refusal": refusal,
+        "is_part": is_part,
+        "outlook": None if explained is None else view_outlook(explained, found),
+        "history": [{**each, "at": datetime.fromisoformat(each["activityDateTime"])} for each in history],
+        "statuses": STATUSES,
+        "actions": ACTIONS,
+    }
 
 
 def view_outlook(explained: Mapping[str, Any], found: Shelf) -> Outlook:
