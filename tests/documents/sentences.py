@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from documents.reading import SOURCE
+from muster.targets.conformance import reading, searching, writing
 from muster.ui.sentences import COMPOSED
 
 ROOMS = ("administration", "engine", "planning", "model", "expression", "sources", "targets", "transport", "gallery")
@@ -56,6 +57,10 @@ def sentences() -> dict[str, str]:
     for path in sorted((SOURCE / "configuration_manager").glob("*.py")):
         for text in _refusals(ast.parse(path.read_text(encoding="utf-8"))):
             found.setdefault(text, path.relative_to(SOURCE).as_posix())
+    for probes in (reading, searching, writing):
+        # A filter's operators alone are no words of a language.
+        titles = [title for _name, _area, title, *_ in probes.ROWS if len(title.split()) > 1]
+        found.update(dict.fromkeys(titles, "targets/conformance/"))
     for page in sorted((SOURCE / "gallery" / "pages").glob("*.json")):
         for text in _page_texts(json.loads(page.read_text(encoding="utf-8"))):
             found.setdefault(text, page.relative_to(SOURCE).as_posix())

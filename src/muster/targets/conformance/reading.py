@@ -257,7 +257,7 @@ def _scim_error(answer: Reply, status: int) -> Finding:
 
 _E, _I, _F = Weight.ESSENTIAL, Weight.IMPORTANT, Weight.FORMAL
 
-_ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Session], Finding]], ...] = (
+ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Session], Finding]], ...] = (
     ("tls", "connection", "The address uses TLS", _E, "RFC 7644 §7.2", _secure),
     ("auth.none", "authentication", "Without a token: 401", _E, "RFC 7644 §2", _without_token),
     ("auth.wrong", "authentication", "With a wrong token: 401", _E, "RFC 7644 §2", _with_wrong_token),
@@ -297,5 +297,5 @@ _ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Session], Finding]], ..
 
 READING: tuple[Probe, ...] = tuple(
     Probe(name=name, area=area, title=title, weight=weight, source=source, run=run)
-    for name, area, title, weight, source, run in _ROWS
+    for name, area, title, weight, source, run in ROWS
 )

@@ -208,7 +208,7 @@ def _text(value: str) -> str:
 
 _E, _I, _F = Weight.ESSENTIAL, Weight.IMPORTANT, Weight.FORMAL
 
-_ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Session], Finding]], ...] = (
+ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Session], Finding]], ...] = (
     ("filter.nobody", "filters", "userName eq finds nobody: an empty list", _E, "RFC 7644 §3.4.2", _finds_nobody),
     ("filter.one", "filters", "userName eq finds exactly one", _E, "RFC 7644 §3.4.2.2", _finds_one),
     ("filter.case", "filters", "… in any letter case", _I, "RFC 7643 §4.1.1", _ignores_case),
@@ -246,5 +246,5 @@ _ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Session], Finding]], ..
 
 SEARCHING: tuple[Probe, ...] = tuple(
     Probe(name=name, area=area, title=title, weight=weight, source=source, run=run)
-    for name, area, title, weight, source, run in _ROWS
+    for name, area, title, weight, source, run in ROWS
 )

@@ -281,7 +281,7 @@ def _membered(trial: Trial, operation: Mapping[str, Any], *, there: bool) -> Fin
 
 _E, _I, _F = Weight.ESSENTIAL, Weight.IMPORTANT, Weight.FORMAL
 
-_ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Trial], Finding]], ...] = (
+ROWS: tuple[tuple[str, str, str, Weight, str, Callable[[Trial], Finding]], ...] = (
     ("create", "users", "POST creates a user: 201", _E, "RFC 7644 §3.3", _creates),
     ("create.location", "users", "meta.location leads to it", _F, "RFC 7644 §3.3", _locates),
     ("create.echo", "users", "What was sent is kept", _I, "RFC 7644 §3.3", _echoes),
@@ -336,5 +336,5 @@ def writing(trial: Trial) -> tuple[Probe, ...]:
 
     return tuple(
         Probe(name=name, area=area, title=title, weight=weight, source=source, run=bound(name, run))
-        for name, area, title, weight, source, run in _ROWS
+        for name, area, title, weight, source, run in ROWS
     )

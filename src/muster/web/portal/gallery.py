@@ -26,7 +26,7 @@ CATEGORIES = {
     "itInfrastructure": marked("IT infrastructure"),
     "marketing": marked("Marketing"),
     "nonGallery": marked("Not of the gallery"),
-    "operations": marked("Operations"),
+    "operations": marked("Business operations"),
     "productivity": marked("Productivity"),
     "sales": marked("Sales"),
     "security": marked("Security"),
