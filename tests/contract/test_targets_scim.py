@@ -691,6 +691,80 @@ def test_without_a_token_no_authorization_is_sent() -> None:
     assert "Authorization" not in transport.sent[0].headers
 
 
+# ---------------------------------------------------------------- sent on
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "leads_to"),
+    [
+        ("/scim/v2/Users/1/", f"{ADDRESS}/Users/1/"),
+        ("1/", f"{ADDRESS}/Users/1/"),
+        ("https://APP.example:443/v3/Users/1#x", "https://APP.example:443/v3/Users/1"),
+    ],
+)
+def test_within_the_same_service_a_request_is_sent_on_as_it_is(status: int, location: str, leads_to: str) -> None:
+    transport = ScriptedTransport([reply(status, headers={"location": location}), reply(204)])
+    target_on(transport).delete(USER, "1")
+    assert [(each.method, each.url) for each in transport.sent] == [
+        ("DELETE", f"{ADDRESS}/Users/1"),
+        ("DELETE", leads_to),
+    ]
+    assert transport.sent[0].headers == transport.sent[1].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "shown"),
+    [
+        (308, "https://evil.example/scim/v2/Users/1?token=t0psecret", "https://evil.example/scim/v2/Users/1"),
+        (301, "http://app.example/scim/v2/Users/1", "http://app.example/scim/v2/Users/1"),
+        (307, "https://app.example:8443/scim/v2/Users/1", "https://app.example:8443/scim/v2/Users/1"),
+        (307, "//evil.example/", "//evil.example/"),
+        (307, "https://app.example@evil.example/", "another address"),
+        (307, "https://[evil/", "https://[evil/"),
+        (308, "", "another address"),
+        # It may have been carried out.
+        (302, "/scim/v2/Users/1/", "/scim/v2/Users/1/"),
+        (303, "/scim/v2/Users/1/", "/scim/v2/Users/1/"),
+    ],
+)
+def test_nothing_is_sent_on_to_another_service_nor_what_may_have_been_done(
+    status: int, location: str, shown: str
+) -> None:
+    transport = ScriptedTransport([reply(status, headers={"location": location})])
+    with pytest.raises(SystemUnreachable, match="not followed") as raised:
+        target_on(transport).delete(USER, "1")
+    assert f"sends on to {shown} (HTTP {status})" in raised.value.sentence
+    assert len(transport.sent) == 1
+
+
+def test_a_circle_of_addresses_comes_to_an_end() -> None:
+    transport = ScriptedTransport([reply(302, headers={"location": f"{ADDRESS}/Users/1"})] * 4)
+    with pytest.raises(SystemUnreachable, match="not followed"):
+        target_on(transport).read(USER, "1")
+    assert len(transport.sent) == 4
+
+
+def test_a_version_that_is_demanded_is_named_from_then_on_and_looked_up_again_when_it_is_another() -> None:
+    first, second = (
+        reply(200, {"id": "1"}, headers={"etag": 'W/"1"'}),
+        reply(200, {"id": "1", "meta": {"version": "2"}}),
+    )
+    transport = ScriptedTransport([reply(428), first, reply(412), second, reply(204), first, reply(204)])
+    target = target_on(transport)
+    target.delete(USER, "1")
+    target.delete(USER, "1")
+    changes = [each.headers.get("If-Match") for each in transport.sent if each.method == "DELETE"]
+    assert changes == [None, 'W/"1"', "2", 'W/"1"']
+
+
+@pytest.mark.parametrize("look", [reply(404), reply(200, {"id": "1"}), reply(200, raw=b"<html>")])
+def test_a_version_that_is_demanded_and_never_shown_is_a_failure_of_the_object(look: HttpResponse) -> None:
+    transport = ScriptedTransport([reply(412), look])
+    with pytest.raises(ValueRefused, match="HTTP 412"):
+        target_on(transport).delete(USER, "1")
+
+
 # ---------------------------------------------------------------- 429 and the pace
 
 

@@ -9,6 +9,7 @@ import copy
 import json
 import re
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -69,6 +70,24 @@ MANNERS = {
     "extension attributes flat": "urn:…:department as a member of its own",
     "strict paths": "noTarget where an element is missing",
     "media type text": "text/plain",
+    "POST is 200": "not 201",
+    "POST is 202": "accepted, without body or Location, and done at once",
+    "DELETE is 202": "with a note",
+    "an empty list is 404": "with the ListResponse as its body",
+    "PATCH answers as it was": "the resource before the change",
+    "If-Match demanded, 428": "whoever changes something names the version, shown in meta",
+    "If-Match demanded, 412": "likewise, shown as ETag",
+    "telephone numbers in one form": "only digits and the plus",
+    "ids are long": "more than a thousand characters",
+    "answers begin with a BOM": "as text editors write files",
+    "names told twice": "the old value first",
+    "moved with a slash, 308": "whoever asks for /Users is sent to /Users/",
+    "moved with a slash, 301": "likewise, by an absolute address",
+    "lists show ids only": "attributes come with the resource alone",
+    "lists show names only": "id, userName, displayName and active",
+    "the total is minus one": "nobody has counted",
+    "members come and go unseen": "groups never show them",
+    "meta and externalId are dropped": "and schemas, too",
     "wants excludedAttributes not": "400 for a parameter that it does not know",
 }
 _SINGLE = re.compile(r"^(?P<attribute>[\w.:-]+)(?:\[(?P<marks>[^\]]*)\](?:\.(?P<inner>\w+))?)?$")
@@ -100,11 +119,18 @@ class OddService:
     def send(self, request: HttpRequest, *, deadline: timedelta) -> HttpResponse:
         parts = urlsplit(request.url)
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        moved = next((manner for manner in self.manners if manner.startswith("moved")), None)
+        if moved is not None and not parts.path.endswith("/"):
+            where = f"{parts.path}/" + (f"?{parts.query}" if parts.query else "")
+            origin = "" if "308" in moved else "https://SCIM.example:443"
+            return _response(int(moved[-3:]), {"location": f"{origin}{where}"}, b"<html>Moved</html>")
         path = parts.path.removeprefix(self.root).strip("/")
         kind, _, raw_id = path.partition("/")
         body = self._understood(json.loads(request.body)) if request.body else {}
+        told = {name.lower(): value for name, value in request.headers.items()}
         try:
             with self.lock:
+                self._check_version(request.method, kind, unquote(raw_id), told.get("if-match"))
                 status, headers, document = self._answer(request.method, kind, unquote(raw_id), query, body)
         except _Refused as refused:
             status, headers = refused.status, {}
@@ -118,7 +144,24 @@ class OddService:
                 return _response(refused.status, {"content-type": "text/html"}, b"<html><body>Oh no</body></html>")
         content = b"" if document is None else json.dumps(document).encode()
         kind_of_text = "text/plain" if self.has("media type text") else "application/scim+json"
+        if self.has("answers begin with a BOM") and content:
+            content = b"\xef\xbb\xbf" + content
+        if self.has("names told twice") and content.startswith(b"{"):
+            content = b'{"userName": "old", "active": null, "totalResults": 99, ' + content[1:]
         return _response(status, {"content-type": kind_of_text, **headers}, content)
+
+    def _check_version(self, method: str, kind: str, target_id: str, version: str | None) -> None:
+        """Who changes something names its version, where that is demanded; each change makes a new one."""
+        demanded = next((manner for manner in self.manners if manner.startswith("If-Match")), None)
+        if demanded is None or method not in ("PUT", "PATCH", "DELETE") or target_id not in self.kept.get(kind, {}):
+            return
+        if version is None:
+            raise _Refused(int(demanded[-3:]), "If-Match is missing")
+        if version != self._version(kind, target_id):
+            raise _Refused(412, "another version")
+
+    def _version(self, kind: str, target_id: str) -> str:
+        return f'W/"{zlib.crc32(json.dumps(self.kept[kind][target_id], sort_keys=True).encode())}"'
 
     def _answer(
         self, method: str, kind: str, target_id: str, query: Mapping[str, str], body: dict[str, Any]
@@ -131,11 +174,14 @@ class OddService:
             raise _Refused(400, "unknown parameter excludedAttributes")
         match method, bool(target_id):
             case "GET", False:
-                return 200, {}, self._list(kind, query)
+                listed = self._list(kind, query)
+                nobody = self.has("an empty list is 404") and not listed["Resources"]
+                return (404 if nobody else 200), {}, listed
             case "POST", False:
                 return self._create(kind, body)
             case "GET", True:
-                return 200, {}, self._shown(kind, self._found(kind, target_id))
+                shown = self._shown(kind, self._found(kind, target_id))
+                return 200, {"etag": self._version(kind, target_id)}, shown
             case "PUT", True:
                 kept = self._found(kind, target_id)
                 self._check_unique(kind, body, but=target_id)
@@ -195,6 +241,8 @@ class OddService:
             answer["totalResults"] += 2 if "filter" not in query else 0
         if self.has("the total is missing"):
             del answer["totalResults"]
+        if self.has("the total is minus one"):
+            answer["totalResults"] = -1
         if self.has("the total is a text"):
             answer["totalResults"] = str(answer["totalResults"])
         if not page and self.has("Resources missing when empty"):
@@ -210,6 +258,15 @@ class OddService:
 
     def _shown(self, kind: str, kept: dict[str, Any], *, in_list: bool = False) -> Any:
         shown = copy.deepcopy(kept)
+        brief = ("id",) if self.has("lists show ids only") else ("id", "userName", "displayName", "active")
+        if in_list and (self.has("lists show ids only") or self.has("lists show names only")):
+            shown = {name: shown[name] for name in brief if name in shown}
+        if self.has("members come and go unseen"):
+            shown.pop("members", None)
+        if self.has("If-Match demanded, 428"):
+            shown["meta"] = {"version": self._version(kind, str(kept["id"]))}
+        if self.has("meta and externalId are dropped"):
+            shown = {name: value for name, value in shown.items() if name not in ("meta", "externalId", "schemas")}
         if self.has("single e-mail without its list") and len(shown.get("emails") or ()) == 1:
             shown["emails"] = shown["emails"][0]
         if self.has("booleans as text") and "active" in shown:
@@ -236,6 +293,8 @@ class OddService:
             target_id = self.made
         if self.has("ids are awkward"):
             target_id = _AWKWARD[self.made % len(_AWKWARD)].format(self.made)
+        if self.has("ids are long"):
+            target_id = f"{'long/' * 220}{self.made}"
         self._check_members(body)
         self._keep(kind, str(target_id), {**body, "id": target_id})
         where = f"{self.root}/{kind}/{quote(str(target_id), safe='')}"
@@ -250,6 +309,10 @@ class OddService:
             return 201, {"location": quote(str(target_id), safe="")}, None
         if self.has("201 without body or Location"):
             return 201, {}, None
+        if self.has("POST is 202"):
+            return 202, {}, None
+        if self.has("POST is 200"):
+            return 200, {}, shown
         return 201, {"location": f"https://scim.example{where}"}, shown
 
     def _patch(self, kind: str, target_id: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
@@ -260,6 +323,7 @@ class OddService:
         if self.has("PATCH is 400 and the configuration says so"):
             raise _Refused(400, "what is this?")
         document = copy.deepcopy(self._found(kind, target_id))
+        before = self._shown(kind, document)
         for operation in body["Operations"]:
             self._check_members({"members": operation.get("value")} if operation.get("path") == "members" else {})
             self._apply(document, operation)
@@ -271,6 +335,8 @@ class OddService:
             return 200, {}, None
         if self.has("PATCH answers without id"):
             return 200, {}, {"result": "updated"}
+        if self.has("PATCH answers as it was"):
+            return 200, {}, before
         if self.has("PATCH answers the id only"):
             return 200, {}, {"id": document["id"]}
         return 200, {}, self._shown(kind, self.kept[kind][target_id])
@@ -287,7 +353,7 @@ class OddService:
             del self.kept[kind][target_id]
             for group in self.kept["Groups"].values():
                 group["members"] = [item for item in group.get("members") or () if str(item["value"]) != target_id]
-        return 204, {}, None
+        return (202, {}, {"note": "under way"}) if self.has("DELETE is 202") else (204, {}, None)
 
     def _check_unique(self, kind: str, body: dict[str, Any], *, but: str | None = None) -> None:
         if self.has("no uniqueness"):
@@ -315,6 +381,9 @@ class OddService:
             document.pop("title", None)
         if self.has("the title is rewritten") and document.get("title"):
             document["title"] = document["title"].removeprefix("* ").join(("* ", ""))
+        if self.has("telephone numbers in one form"):
+            for item in document.get("phoneNumbers") or ():
+                item["value"] = re.sub(r"[^+\d]", "", item["value"])
         if self.has("texts are trimmed and lower"):
             for name in ("userName",):
                 if document.get(name):

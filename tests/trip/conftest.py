@@ -1,4 +1,4 @@
-"""Every test here runs on both databases."""
+"""Every test here runs on both databases, unless its module names one in STORES."""
 
 import pytest
 
@@ -6,4 +6,5 @@ import pytest
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # First of all: what makes the store asks where.
     metafunc.fixturenames.insert(0, "place")
-    metafunc.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+    stores = getattr(metafunc.module, "STORES", ("sqlite", "postgresql"))
+    metafunc.parametrize("place", stores, indirect=True)

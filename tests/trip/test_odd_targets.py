@@ -12,10 +12,14 @@ import pytest
 from playing import JOB, Trip, WatchedTransport
 
 from fakes.odd_service import MANNERS, OddService
+from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.job import LEARNED, Cycle, CycleState
+from muster.model.operation import LinkState
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+# What a target does is the same to any store.
+STORES = ("sqlite",)
 NAMES = ("Ada", "Bob", "Cyd", "Dan", "Eve", "Fay", "Gus")
 
 
@@ -72,6 +76,22 @@ TOGETHER = (
     ("the total is too large", "names in capitals", "nulls for everything", "booleans as text"),
     ("PATCH is 405", "extension attributes flat", "names in capitals", "single e-mail without its list"),
     ("wants excludedAttributes not", "members at most two, 413", "errors are web pages", "PATCH is 204"),
+    ("lists show names only", "filters are 501", "PATCH answers as it was", "If-Match demanded, 412"),
+    (
+        "moved with a slash, 308",
+        "If-Match demanded, 428",
+        "PATCH is 405",
+        "ids are awkward",
+        "answers begin with a BOM",
+    ),
+    ("an empty list is 404", "POST is 202", "If-Match demanded, 428", "members at most two", "DELETE is 202"),
+    (
+        "names told twice",
+        "ids are numbers",
+        "the total is minus one",
+        "pages hold two",
+        "meta and externalId are dropped",
+    ),
 )
 
 
@@ -161,3 +181,69 @@ def test_what_an_application_turned_out_to_do_otherwise_is_kept_with_the_cycle(t
     found = trip.store.cycles.get(cycle.id)
     assert found is not None
     assert json.loads(found.options[LEARNED]) == {"update": "put", "bulk": False}
+
+
+TAKEN = (
+    (409, b"", True),
+    (409, b"<html>Conflict</html>", True),
+    (409, b'{"scimType": "mutability", "detail": "no"}', True),
+    (400, b'{"scimType": "uniqueness"}', True),
+    (400, b'{"detail": "User with this userName already exists"}', True),
+    (422, b'{"message": "email has already been taken"}', True),
+    (422, b'{"error": "Username must be unique"}', True),
+    (500, b'{"detail": "duplicate key value violates unique constraint"}', False),
+    (400, b'{"detail": "userName is too short"}', False),
+)
+
+
+@pytest.mark.parametrize(("status", "body", "at_once"), TAKEN, ids=[f"{case[0]} {case[1].decode()}" for case in TAKEN])
+def test_an_account_that_is_there_already_is_found_however_the_application_says_so(
+    tmp_path: Path, status: int, body: bytes, at_once: bool
+) -> None:
+    trip = OddTrip(tmp_path, dialect=Dialect(can_list=False))
+    ada = trip.hire("Ada")
+
+    def taken(request: HttpRequest, _: Any) -> HttpResponse | None:
+        if request.method != "POST" or trip.odd.kept["Users"]:
+            return None
+        trip.odd.kept["Users"]["theirs"] = {"id": "theirs", "userName": "ada@lantaarn.example", "active": True}
+        return HttpResponse(status=status, headers={}, body=body, elapsed=timedelta())
+
+    trip.transport.fault = taken
+    trip.run()
+    assert (trip.link(ada) is not None) is at_once
+    # Nobody makes a second one; at the latest the next try finds it. Somebody else made it: it is no more than adopted.
+    trip.full()
+    link = trip.link(ada)
+    assert link is not None and (link.target_id, link.state) == ("theirs", LinkState.ADOPTED)
+    assert trip.account_of("Ada")["displayName"] == "Ada Tester"
+    check_rest(trip)
+
+
+def test_accounts_that_are_made_some_time_after_they_were_accepted_are_ours_in_the_end(tmp_path: Path) -> None:
+    """202, nothing to be found at once: an application that carries out later what it is asked for."""
+    trip = OddTrip(tmp_path, "no uniqueness", dialect=Dialect(can_list=False))
+    trip.found_company()
+    later: list[Any] = []
+
+    def accept(request: HttpRequest, send: Any) -> HttpResponse | None:
+        if request.method != "POST":
+            return None
+        later.append(send)
+        return HttpResponse(status=202, headers={}, body=b"", elapsed=timedelta())
+
+    trip.transport.fault = accept
+    trip.run()
+    assert trip.odd.kept["Users"] == {}
+    # The crew, too, and nobody twice while it may still be under way.
+    assert len(later) == len(NAMES) + 1
+    for send in later:
+        send()
+    trip.transport.fault = None
+    trip.full()
+    trip.full()
+    assert len(trip.odd.kept["Users"]) == len(NAMES)
+    links = [trip.link(person) for person in trip.people.values()]
+    assert [link and link.state for link in links] == [LinkState.MANAGED] * len(NAMES)
+    assert trip.members() == trip.ids_of(*NAMES[:6])
+    check_rest(trip)

@@ -6,6 +6,7 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.engine.run import Run
 from muster.model.directory import ObjectKind
 from muster.model.job import Cycle, CycleKind, CyclePhase
+from muster.model.operation import Link
 from muster.ports.target import ListedPage
 
 
@@ -18,7 +19,7 @@ def list_page(run: Run, stores: EngineStores) -> None:
         _done(run, kind, complete=True)
         return
     page = run.parts.target.list_page(kind, start or None)
-    if not start and not _is_worth_listing(page, run.parts, run.cycle):
+    if not start and (not _is_worth_listing(page, run.parts, run.cycle) or _is_brief(run, stores, kind, page)):
         _done(run, ObjectKind.GROUP, complete=False)
         return
     matching = [item.attribute for item in rules.matching]
@@ -45,3 +46,32 @@ def _is_worth_listing(page: ListedPage, parts: JobParts, cycle: Cycle) -> bool:
     if page.total is None:
         return page.next_start is None
     return page.total / max(parts.target.capabilities.page_size, 1) <= cycle.counters.expected
+
+
+def _is_brief(run: Run, stores: EngineStores, kind: ObjectKind, page: ListedPage) -> bool:
+    """Whether lists show less of an object than the object itself: then what they do not show proves nothing.
+
+    One object is asked for, of which the list shows the least of what the target has confirmed; else nobody.
+    """
+    if page.resources and all(resource.display_name is None for resource in page.resources):
+        return True
+    listed = {resource.target_id: resource for resource in page.resources}
+    owners = stores.links.owners(run.cycle.job_id, kind, list(listed)) if listed else {}
+    ours = [source_id for job_id, source_id in owners.values() if job_id == run.cycle.job_id]
+    missing = {
+        link.target_id: _confirmed(link) - listed[link.target_id].attributes.keys()
+        for link in stores.links.links(run.cycle.job_id, kind, ours).values()
+        if link.target_id in listed
+    }
+    suspect = max(missing, key=lambda target_id: len(missing[target_id]), default=None)
+    if suspect is None or not missing[suspect]:
+        return False
+    whole = run.parts.target.read(kind, suspect)
+    return whole is not None and bool(missing[suspect] & whole.attributes.keys())
+
+
+def _confirmed(link: Link) -> frozenset[str]:
+    """Returns the attributes that the target has of an object, as far as it has confirmed them."""
+    acknowledged = link.acknowledged
+    shown = {**acknowledged.sent, **acknowledged.seen}
+    return frozenset(name for name, value in shown.items() if value is not None)

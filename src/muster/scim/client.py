@@ -20,6 +20,7 @@ from muster.scim.updates import form_create_body
 
 ADDRESS_CHARACTERS = 2_000
 DETAIL_CHARACTERS = 300
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FLAG_NAMES = {flag.lower(): flag for flag in ADDRESS_FLAGS}
 
 
@@ -51,6 +52,8 @@ class ClientRequest:
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None
+    # The version that is changed, where the service demands to be told (RFC 7644 §3.14).
+    if_match: str | None = None
 
     def body_bytes(self) -> bytes | None:
         """Returns the body as JSON, or None."""
@@ -165,6 +168,8 @@ class ListAnswer:
 
 def read_document(body: bytes) -> dict[str, Any]:
     """Returns the JSON object an answer holds. Raises: AnswerUnreadable, saying what it is instead."""
+    # Lenient: a service written with .NET may begin with a byte order mark (RFC 8259 §8.1 lets a reader pass over it).
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if not body.strip():
         raise AnswerUnreadable("The answer is empty.")
     if body.lstrip()[:1] == b"<":

@@ -1,5 +1,6 @@
 """What an answer of a SCIM application means for the engine: one table from status and purpose to a failure."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -102,8 +103,12 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
         case 400 if scim_type == "uniqueness":
             # Lenient: some servers answer a duplicate with 400.
             return Conflict(f"The application has another object with the same values as {what}", status=status)
+        case 400 | 422 if purpose is Purpose.CREATE and _TAKEN.search(detail or ""):
+            # Lenient: others say it in words alone. The account is looked for; if nobody has it, this is what is told.
+            return Conflict(f"The application has another object with the same values as {what}", status=status)
         case _ if 300 <= status < 400:
-            sentence = f"{errand.address} sends on to another address (HTTP {status}), which is not followed."
+            where = _place_of(response.headers.get("location", ""))
+            sentence = f"{errand.address} sends on to {hide(where, errand)} (HTTP {status}), which is not followed."
             remedy = "Enter the address it leads to as Tenant URL, if that is the application's."
             return SystemUnreachable(sentence, status=status, remedy=remedy)
         case _ if status >= 500 and status not in (501, 505):
@@ -198,6 +203,16 @@ def _plain(said: str) -> str:
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
+def _place_of(location: str) -> str:
+    """Returns a Location to show: without its query, which may hold what nobody is to see."""
+    place = location.partition("?")[0].partition("#")[0]
+    is_shown = place.isprintable() and not any(character.isspace() for character in place) and "@" not in place
+    return place[:_PLACE_CHARACTERS] if place and is_shown else "another address"
+
+
+# How applications say, without a scimType, that somebody has these values.
+_TAKEN = re.compile(r"already (?:been )?(?:exists?|taken|in use|used|registered)|duplicate|(?:not|be) unique", re.I)
+_PLACE_CHARACTERS = 200
 _VERBS = {
     Purpose.PROBE: "the query for",
     Purpose.LIST: "listing",

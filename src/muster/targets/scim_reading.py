@@ -21,6 +21,7 @@ from muster.model.rules import AttributeDefinition
 from muster.ports.target import ListedPage
 from muster.ports.world import Clock
 from muster.scim.client import (
+    AnswerUnreadable,
     ClientRequest,
     ListAnswer,
     form_listing,
@@ -33,6 +34,7 @@ from muster.scim.client import (
     resource_id,
 )
 from muster.scim.mapping_paths import MappingPathInvalid, get_member, parse_mapping_path, read_value
+from muster.scim.messages import LIST_URN
 from muster.targets.scim_failures import (
     Errand,
     Purpose,
@@ -50,6 +52,8 @@ _Read = TypeVar("_Read")
 LARGEST_PAGE = 10_000
 # So many filters in a row that are refused mean all of them.
 REFUSED_FILTERS = 3
+# What nobody is without (RFC 7643 §4): a list that does not show it shows less than there is.
+_ALWAYS_THERE = frozenset({"userName", "displayName"})
 # A list of everybody says who is absent for so long, or until something is written.
 LISTED_FOR = timedelta(minutes=1)
 
@@ -219,6 +223,12 @@ class ScimReader:
             start = page.next_start
             if start is None:
                 break
+        if seen and not by_value and matching.attribute in _ALWAYS_THERE:
+            raise OperationRefused(
+                f"The application's list of {kind.value}s does not show their {matching.attribute}, "
+                "and it takes no filters.",
+                remedy="Ask the application's support to show whole resources in its lists, or to filter.",
+            )
         if not page.is_whole or len(seen) < (page.total or 0):
             raise OperationRefused(
                 f"Who is missing in the application's list of {kind.value}s cannot be told, and it takes no filters.",
@@ -321,9 +331,22 @@ class ScimReader:
 
 
 def _listed(response: HttpResponse, errand: Errand, *, past_end: bool = False) -> ListAnswer:
+    if response.status == 404 and _lists_nobody(response.body):
+        # Lenient: some services call an empty list so. That they sent it says that the address is right.
+        return ListAnswer(resources=(), total=0, start_index=1)
     if response.status != 200:
         raise failure_of(response, errand)
     return read_list(response.body, past_end=past_end)
+
+
+def _lists_nobody(body: bytes) -> bool:
+    try:
+        document = read_document(body)
+    except AnswerUnreadable:
+        return False
+    schemas = get_member(document, "schemas")
+    is_list = isinstance(schemas, list) and LIST_URN in schemas
+    return is_list and get_member(document, "totalResults") == 0 and not get_member(document, "Resources")
 
 
 def _matches(document: Mapping[str, Any], matching: MatchingValue) -> bool:

@@ -28,6 +28,7 @@ from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of
 from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession, named
 from muster.targets.scim_silence import SILENT_TRIES, absent_in, known_by, says_nothing, switches_off
+from muster.targets.scim_versions import Versions
 
 # How a service may answer a PATCH that it does not know; the first two leave no doubt.
 _NO_PATCH = (405, 501, 400, 403, 404, 415)
@@ -39,6 +40,7 @@ class ScimWriter:
     def __init__(self, session: ScimSession, reader: ScimReader) -> None:
         self._session = session
         self._reader = reader
+        self._versions = Versions(session)
 
     # ------------------------------------------------------------ create, delete
 
@@ -79,7 +81,8 @@ class ScimWriter:
         request, errand = self.form_deletion(kind, target_id)
         left: Mapping[str, Any] = {}
         for _ in range(SILENT_TRIES):
-            response = self._send(request, errand)
+            response = self._versions.send(request, errand)
+            self._reader.forget_lists()
             self.deleted(kind, response, errand)
             if not says_nothing(response) or self._session.confirms_in_silence:
                 return
@@ -312,7 +315,7 @@ class ScimWriter:
         return current
 
     def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any], errand: Errand) -> HttpResponse:
-        return self._session.wire.send(form_change(kind.value, target_id, body, self._session.dialect), errand)
+        return self._versions.send(form_change(kind.value, target_id, body, self._session.dialect), errand)
 
     def _confirmed(
         self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, answers: list[HttpResponse]

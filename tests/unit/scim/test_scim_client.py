@@ -205,6 +205,7 @@ def test_a_resource_needs_an_id() -> None:
     with pytest.raises(AnswerUnreadable, match="without an id"):
         read_resource(b'{"userName": "a"}')
     assert read_document(b"{}") == {}
+    assert read_document(b"\xef\xbb\xbf {}") == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Changes at an application that demands to be told which version is changed (If-Match), as it turns out."""
+
+from dataclasses import replace
+
+from muster.model.exchange import HttpResponse
+from muster.scim.client import AnswerUnreadable, ClientRequest, read_document
+from muster.scim.mapping_paths import get_member
+from muster.targets.scim_failures import Errand, Purpose
+from muster.targets.scim_session import ScimSession
+
+# Precondition Failed and Precondition Required: the second is for those who named none, and some say the first.
+_DEMANDS = (412, 428)
+# Somebody else may change the object between the look and the change.
+_TRIES = 3
+
+
+class Versions:
+    """Sends changes, with the version of the object once the application has demanded that."""
+
+    def __init__(self, session: ScimSession) -> None:
+        self._session = session
+        self._is_demanded = False
+
+    def send(self, request: ClientRequest, errand: Errand) -> HttpResponse:
+        """Returns the answer to a change or a deletion. Raises: ProvisioningFailure, UnknownOutcome.
+
+        Source: RFC 7644 §3.14; RFC 6585 §3.
+        """
+        if self._is_demanded:
+            request = replace(request, if_match=self._version(request.path))
+        response = self._session.wire.send(request, errand)
+        for _ in range(_TRIES):
+            # What is refused so has not been carried out.
+            version = self._version(request.path) if response.status in _DEMANDS else None
+            if version is None:
+                break
+            self._is_demanded = True
+            response = self._session.wire.send(replace(request, if_match=version), errand)
+        return response
+
+    def _version(self, path: str) -> str | None:
+        """Returns the version of the object at a path; None if it is gone, or has none."""
+        errand = self._session.errand(Purpose.READ, path)
+        response = self._session.wire.send(ClientRequest(method="GET", path=path), errand)
+        if response.status != 200:
+            return None
+        try:
+            version = get_member(get_member(read_document(response.body), "meta") or {}, "version")
+        except (AnswerUnreadable, AttributeError):
+            version = None
+        return response.headers.get("etag") or (version if isinstance(version, str) and version else None)
