@@ -19,7 +19,7 @@ BENCH = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "muster-bench"
 SCIM2_SERVER = ("scim2-server>=0.8,<0.9", "uvicorn", "uvloop", "httptools")
 SCIMMY = ("scimmy@1.3", "scimmy-routers@1.3", "express@4")
-COMMAND = (sys.executable, "-c", "from muster.cli.configuration_manager import app; app()")
+COMMAND = (sys.executable, "-m", "muster", "configuration-manager")
 START_WITHIN_SECONDS = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
