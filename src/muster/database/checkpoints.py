@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 logger = logging.getLogger(__name__)
 
-DUE_AFTER_ROWS = 5_000
+DUE_AFTER_ROWS = 3_000  # 20 MB of log, as a row is one page and a half
 COPIES_BESIDE = 2  # the second takes what came during the first, and leaves little to do while writers wait
 # What the writers' connection copies itself where no thread comes to it: 80 MB of log.
 FALLBACK_PAGES = 20_000
