@@ -1,11 +1,19 @@
 """What every folder of tests may ask for: one PostgreSQL server a run."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from fakes.store import Place, use_place
 from played_postgres import NO_POSTGRES, PlayedServer, postgres_server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuses names that differ from process to process: those that run side by side share tests out by them."""
+    addressed = [item.nodeid for item in items if re.search(r" at 0x[0-9a-f]+", item.nodeid)]
+    if addressed:
+        raise pytest.UsageError(f"give the cases ids of their own: {', '.join(addressed)}")
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,9 @@ def test_only_the_right_password_is_taken() -> None:
     assert not is_password_hash_outdated(stored)
 
 
-@pytest.mark.parametrize("stored", [None, "not a hash", hash_password("correct horse")])
+@pytest.mark.parametrize(
+    "stored", [None, "not a hash", hash_password("correct horse")], ids=["none", "no hash", "another's"]
+)
 def test_any_other_password_is_not(stored: str | None) -> None:
     assert not is_password("battery staple", stored)
     assert not is_password("x" * 1_000_000, stored)
