@@ -263,6 +263,8 @@ class Between:
     delay_seconds: float = 0.0
     holding: threading.Event = field(default_factory=threading.Event)
     opened: threading.Event = field(default_factory=threading.Event)
+    #: Requests that made nothing though they were to: what was asked, and how it was answered.
+    in_vain: list[tuple[str, int, bytes]] = field(default_factory=list)
     #: What is said instead of asking the target: status, content type, body.
     says: tuple[int, str, bytes] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -288,11 +290,13 @@ class Between:
             if self.held == AT_ONCE:
                 self.holding.set()
 
-    def end(self, method: str, status: int) -> None:
+    def end(self, method: str, status: int, asked: bytes, told: bytes) -> None:
         """Counts an answer."""
         with self._lock:
             self.under_way -= 1
             self.created += method == "POST" and status == 201
+            if method == "POST" and status != 201:
+                self.in_vain.append((asked[:200].decode(errors="replace"), status, told[:200]))
 
 
 @contextmanager
@@ -313,7 +317,7 @@ def between(target: str) -> Iterator[Between]:
             status, headers, content = self._ask(body)
             if held and not gate.holds_requests:
                 self._hold()
-            gate.end(self.command, status)
+            gate.end(self.command, status, body, content)
             with suppress(OSError):  # whoever asked may be dead by now
                 self.send_response(status)
                 for name, value in headers.items():

@@ -128,7 +128,7 @@ class Started:
         assert set(told.values()) == {1}
         # Who was created is not created again, nor asked to be: the target's answers were all read, or looked for.
         assert self.gate.created == self.people
-        assert self.gate.counts["POST"] == self.people, self.gate.counts
+        assert self.gate.counts["POST"] == self.people, (self.gate.counts, self.gate.in_vain)
         writes = self.gate.writes
         self.application.restart()
         compared = self.application.ended({cycle["id"]}, within=400)

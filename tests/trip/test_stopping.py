@@ -12,8 +12,9 @@ import pytest
 from playing import JOB, Trip
 
 from muster.engine.schedule import Schedule
+from muster.engine.stopping import let_stop
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
-from muster.model.job import CycleState, ScheduleState
+from muster.model.job import CycleState, ScheduleState, SynchronizationJob
 
 PEOPLE = 12
 Send = Callable[[], HttpResponse]
@@ -184,3 +185,32 @@ def test_what_an_administrator_asks_for_by_hand_goes_on_while_the_job_is_stopped
     while trip.engine.advance(cycle.id):
         trip.clock.advance(timedelta(seconds=5))
     assert len(trip.at_target()) == PEOPLE
+
+
+@pytest.mark.parametrize("seconds", [0, 6], ids=["others say so", "for long enough"])
+def test_a_process_that_hung_while_it_looked_and_was_given_up_meanwhile_sends_nothing_more(
+    trip: Trip, seconds: int
+) -> None:
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    overtaken: list[bool] = []
+
+    class HangingJobs:
+        """Answers when the network is there again."""
+
+        def get(self, job_id: str) -> SynchronizationJob | None:
+            trip.clock.advance(timedelta(seconds=seconds))
+            overtaken[:] = [seconds == 0]
+            return trip.store.jobs.get(job_id)
+
+    asked: list[Callable[[], bool]] = []
+    parts = trip.open_job(JOB, {})
+    parts.target.stop_when = asked.append  # type: ignore[attr-defined]  # what the target would ask
+    stores = replace(trip.stores, jobs=HangingJobs())  # type: ignore[arg-type]  # all that is asked of it here
+    let_stop(cycle, parts, stores, trip.clock, lambda: any(overtaken))
+    assert not asked[0]()
+    trip.clock.advance(timedelta(seconds=1))
+    assert asked[0]()
+    # It shows that it lives again, too late.
+    overtaken.clear()
+    assert asked[0]()

@@ -10,6 +10,8 @@ from muster.ports.world import Clock
 
 # A stop is looked for so often while requests are sent.
 _ASKED_EVERY = timedelta(milliseconds=500)
+# A look at the store that takes longer has hung with the network, and others may have taken over meanwhile.
+_ASKED_WITHIN = timedelta(seconds=5)
 
 
 def is_asked_for(cycle: Cycle) -> bool:
@@ -34,12 +36,13 @@ def let_stop(
 
     def is_over() -> bool:
         nonlocal asked_at, stopped
-        if is_overtaken():
-            return True
+        # For good: a process that counts again after it was given up does so too late for what it had at hand.
+        stopped = stopped or is_overtaken()
         now = clock.now()
         # A clock that was set back must not keep it from looking.
         if not stopped and abs(now - asked_at) >= _ASKED_EVERY:
             asked_at, stopped = now, is_stopped(stores, cycle)
+            stopped = stopped or is_overtaken() or abs(clock.now() - now) >= _ASKED_WITHIN
         return stopped
 
     parts.target.stop_when(is_over)
