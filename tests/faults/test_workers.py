@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -65,7 +65,9 @@ def test_a_worker_that_is_cut_off_amid_a_cycle_is_followed_by_another_and_may_co
             job.check_the_end()
 
 
-def test_workers_go_on_by_themselves_once_the_database_that_was_stopped_is_there_again(scene: Scene) -> None:
+def test_workers_go_on_once_the_database_that_was_stopped_is_there_again_though_a_newer_version_has_been_there(
+    scene: Scene, tmp_path: Path
+) -> None:
     folder = scene.service.folder
     with (
         started(scene, "stopped", holds_from=AMID) as job,
@@ -73,32 +75,30 @@ def test_workers_go_on_by_themselves_once_the_database_that_was_stopped_is_there
         worker(folder, scene.database),
     ):
         assert job.gate.holding.wait(PATIENCE)
-        scene.server.stop()
-        job.gate.holds_from = None
-        job.gate.opened.set()
-        assert eventually(lambda: job.gate.under_way == 0, 3 * PATIENCE)
-        scene.server.start()
-        job.check_the_end()
-
-
-def test_a_worker_of_the_version_before_goes_on_beside_a_newer_one_and_is_refused_once_it_starts_again(
-    scene: Scene, tmp_path: Path
-) -> None:
-    folder = scene.service.folder
-    with started(scene, "rolling", holds_from=AMID) as job, worker(folder, scene.database):
-        assert job.gate.holding.wait(PATIENCE)
-        # A newer version has been here, as its first process leaves the tables.
-        database = open_database(scene.database)
-        with database.write() as connection:
-            connection.exec_driver_sql("UPDATE muster_schema_version SET version_num = '9999'")
-        try:
+        with visited_by_a_newer_version(scene):
             refused = command("worker", "--database", scene.database, "--data", tmp_path)
             assert refused.status == 1
             assert "newer version of Muster" in refused.err
+            scene.server.stop()
             job.gate.holds_from = None
             job.gate.opened.set()
+            assert eventually(lambda: job.gate.under_way == 0, 3 * PATIENCE)
+            scene.server.start()
             job.check_the_end()
-        finally:
-            with database.write() as connection:
-                connection.exec_driver_sql("UPDATE muster_schema_version SET version_num = '0001'")
-            database.close()
+
+
+@contextmanager
+def visited_by_a_newer_version(scene: Scene) -> Iterator[None]:
+    """Until the block ends, the tables are as the first process of a newer version leaves them."""
+
+    def name(version: str) -> None:
+        database = open_database(scene.database)
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE muster_schema_version SET version_num = %s", (version,))
+        database.close()  # the server is stopped meanwhile
+
+    name("9999")
+    try:
+        yield
+    finally:
+        name("0001")
