@@ -72,7 +72,7 @@ def test_managers_and_members_are_resolved_to_source_ids() -> None:
     )
     assert [change.references["manager"] for change in users_of(source)] == [("u2",), (), ("u2",), ("gone@x.example",)]
     (group,) = source.read(ObjectKind.GROUP, None, None, 10).changes
-    assert group.references == {"members": ("u2", "u1")}
+    assert group.references == {"members": ("u2", "u1"), "memberGroups": ()}
     assert "manager" not in users_of(source)[0].attributes
 
 
@@ -438,7 +438,7 @@ def test_group_rows_are_put_together_by_id() -> None:
     assert [(group.source_id, group.references["members"]) for group in groups] == [
         ("g1", ("u1", "u2")),
         ("g2", ()),
-        ("three", ("u1",)),
+        ("group:three", ("u1",)),
     ]
     assert source.problems == (
         "Line 7, column 2 (displayName): has no value, and nobody is without one. The row is not read.",

@@ -105,7 +105,7 @@ def test_a_round_of_everything_gives_people_groups_members_and_managers() -> Non
     pages = played.read()
     ada, bob, sales, more = (entry for page in pages for entry in page.entries)
     assert pages[-1].ending is Ending.WHOLE and all(page.ending is None for page in pages[:-1])
-    assert (ada.kind, ada.source_id, ada.names) == (ObjectKind.USER, "u1", ("ada@x.example",))
+    assert (ada.kind, ada.source_id, ada.names) == (ObjectKind.USER, "u1", ("u1", "ada@x.example"))
     assert ada.attributes["businessPhones"] == "+44 1" and ada.attributes["proxyAddresses"] == ("SMTP:ada@x.example",)
     assert ada.attributes["extensionAttribute1"] == "E1" and "mail" not in ada.attributes
     assert bob.references == {"manager": ("u1",)} and "manager" not in ada.references

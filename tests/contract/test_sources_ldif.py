@@ -70,6 +70,26 @@ def test_people_and_groups_are_read_with_managers_and_members() -> None:
     assert sales.references["members"] == (ada.source_id, bob.source_id)
 
 
+def test_groups_within_groups_stand_apart_and_no_group_is_within_itself() -> None:
+    source = read(
+        f"{STAFF}\n"
+        "dn: CN=Everyone,ou=groups,dc=x\nobjectClass: group\ncn: Everyone\n"
+        "member: cn=sales, ou=groups,dc=x\nmember: uid=bob,ou=people,dc=x\nmember: cn=Everyone,ou=groups,dc=x\n"
+    )
+    found = people(source, ObjectKind.GROUP)
+    (bob,) = (each.source_id for name, each in people(source).items() if name == "bob@x.example")
+    assert found["Everyone"].references == {"members": (bob,), "memberGroups": (found["sales"].source_id,)}
+    assert found["sales"].references["memberGroups"] == ()
+
+
+def test_groups_of_one_name_in_two_places_are_not_taken_for_one() -> None:
+    twin = "dn: cn=sales,ou=old,dc=x\nobjectClass: groupOfNames\ncn: Sales\nmember: uid=bob,ou=people,dc=x\n"
+    source = read(f"{STAFF}\n{twin}")
+    assert people(source, ObjectKind.GROUP) == {} and len(people(source)) == 2
+    assert [each.partition(":")[0] for each in source.problems] == ["Line 26", "Line 37"]
+    assert all("2 groups of the file are called" in each for each in source.problems)
+
+
 def test_who_is_deleted_is_marked_and_disabled_accounts_of_active_directory_are() -> None:
     source = read(
         "dn: cn=a,dc=x\nchangetype: delete\nobjectClass: user\nmail: a@x.example\ncn: A\n\n"

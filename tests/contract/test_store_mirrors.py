@@ -28,7 +28,7 @@ def person(name: str, **attributes: Any) -> Entry:
         kind=USER,
         source_id=f"id-{name}",
         attributes={"cn": name, **attributes},
-        names=(f"CN={name},OU=People",),
+        names=(f"id-{name}", f"CN={name},OU=People"),
         references={} if manager is None else {"manager": tuple(f"cn={one},ou=people" for one in manager.split())},
     )
 
@@ -121,7 +121,9 @@ def test_whoever_refers_to_somebody_who_comes_later_is_read_again(mirror: Mirror
 
 def test_somebody_who_is_renamed_is_still_found_by_the_old_name(mirror: Mirror) -> None:
     mirror.whole(person("bob", manager="ada"), person("ada"))
-    mirror.changes(Entry(kind=USER, source_id="id-ada", attributes={"cn": "Ada"}, names=("CN=Ada Long,OU=People",)))
+    mirror.changes(
+        Entry(kind=USER, source_id="id-ada", attributes={"cn": "Ada"}, names=("id-ada", "CN=Ada Long,OU=People"))
+    )
     assert mirror.one("id-bob").references == {"manager": ("id-ada",)}
     assert mirror.one("cn=ada long,ou=people").attributes == {"cn": "Ada"}
 
@@ -188,7 +190,7 @@ def test_a_part_of_an_entry_changes_what_it_names(mirror: Mirror) -> None:
 
 def test_groups_among_members_stand_apart_whenever_they_become_known(mirror: Mirror) -> None:
     def group(name: str, *members: str) -> Entry:
-        names = (f"cn={name},ou=people",)
+        names = (name, f"cn={name},ou=people")
         return Entry(kind=GROUP, source_id=name, attributes={"cn": name}, names=names, references={"members": members})
 
     ada, bob = person("ada"), person("bob", manager="sales")

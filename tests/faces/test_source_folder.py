@@ -129,3 +129,26 @@ def test_a_manager_who_is_refused_is_not_tried_with_every_look_at_the_source(ins
     assert (counters["created"], counters["failed"]) == (2, 1)
     assert any("their own manager" in sentence for sentence in installation.problems())
     assert installation.run() is None
+
+
+def test_groups_within_groups_of_an_ldif_file_are_so_in_the_directory_and_leave_again(
+    installation: FolderSource,
+) -> None:
+    person = "objectClass: inetOrgPerson\nuid: {0}\ncn: {0}\nmail: {0}@lantaarn.example\nemployeeNumber: {0}\n\n"
+    staff = "".join(f"dn: uid={name},dc=x\n{person.format(name)}" for name in ("ada", "bob"))
+    group = "dn: cn={0},dc=x\nobjectClass: groupOfNames\ncn: {0}\nmember: uid={1},dc=x\n"
+    sales, everyone = group.format("Sales", "bob"), group.format("Everyone", "ada")
+
+    def members(name: str, through: str = "members") -> set[str]:
+        (found,) = installation.api.get(f"/groups?$filter=displayName%20eq%20'{name}'")["value"]
+        return {each["displayName"] for each in installation.api.get(f"/groups/{found['id']}/{through}")["value"]}
+
+    installation.connect()
+    installation.start()
+    installation.put("01.ldif", f"{staff}{everyone}member: cn=Sales,dc=x\n\n{sales}")
+    assert installation.run()["created"] == 4
+    assert members("Everyone") == {"ada", "Sales"} and members("Sales") == {"bob"}
+    assert members("Everyone", "transitiveMembers") == {"ada", "bob", "Sales"}
+    installation.put("02.ldif", f"{staff}{everyone}\n{sales}")
+    installation.run()
+    assert members("Everyone") == {"ada"} and members("Sales") == {"bob"}

@@ -32,8 +32,7 @@ class Entry:
     objects of both kinds. `attributes` are under the source's own names, as mappings name them: text, Boolean, a tuple
     of texts for what is multi-valued; what is absent is left out (in a partial entry `None` takes a value away).
 
-    `names` are other names by which references call it, its DN or principal name: compared without case. The anchor is
-    always one.
+    `names` are those by which references call it, its DN, principal name or anchor: compared without case.
 
     `references` are, by attribute, the names of others as the source gives them, in any order of reading: an attribute
     that is left out says nothing, an empty tuple says nobody. `added` and `removed` change a list that is too large to

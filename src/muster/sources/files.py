@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.model.values import Attributes, Value, content_hash, frozen
 from muster.ports.source import SourcePage, Window
@@ -27,7 +27,7 @@ from muster.sources.csv_rows import read_csv
 from muster.sources.encoding import detect_encoding, open_text
 from muster.sources.json_rows import read_json
 from muster.sources.ldif_rows import read_ldif
-from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
+from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, group_id, quoted
 
 # A file is one change: it has been read, or it has not.
 _SEQ = 1
@@ -35,7 +35,11 @@ _BRANCHES = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ldi
 _READERS = {"json": read_json, "csv": read_csv, "ldif": read_ldif}
 # By which a file that can be read is known.
 SUFFIXES = tuple(_BRANCHES)
-_IDENTITIES = ("objectId", "employeeId", "userPrincipalName")
+# By which references call an object, beside its source id.
+IDENTITIES: Mapping[ObjectKind, tuple[str, ...]] = {
+    ObjectKind.USER: ("objectId", "employeeId", "userPrincipalName"),
+    ObjectKind.GROUP: ("objectId", "displayName"),
+}
 
 
 def open_file(path: Path, kind: ObjectKind | None = None, limits: FileLimits | None = None) -> "FileSource":
@@ -115,13 +119,14 @@ class FileSource:
         position = spool.positions.get(spool.identities.get(source_id.casefold(), source_id))
         return None if position is None or position in spool.excluded else spool.change(position, self._resolve)
 
-    def _resolve(self, name: str) -> str:
+    def _resolve(self, name: str) -> tuple[str, ObjectKind]:
+        """Whom a name means: people come before groups."""
         folded = name.casefold()
-        for spool in self._spools.values():
+        for kind, spool in self._spools.items():
             if folded in spool.identities:
-                return spool.identities[folded]
+                return spool.identities[folded], kind
         # Not in this file: its link may be there from an earlier one.
-        return name
+        return name, ObjectKind.USER
 
 
 def _is_past(window: Window | None) -> bool:
@@ -164,7 +169,8 @@ class _Spool:
         self._offsets.append(self._offsets[-1] + len(row))
         self._lines.append(entry.line)
         self.positions[entry.source_id] = self.size - 1
-        for name in _IDENTITIES:
+        self.identities.setdefault(entry.source_id.casefold(), entry.source_id)
+        for name in IDENTITIES[self._kind]:
             if entry.attributes.get(name):
                 self.identities.setdefault(str(entry.attributes[name]).casefold(), entry.source_id)
         return self.size - 1
@@ -172,15 +178,19 @@ class _Spool:
     def finish(self) -> None:
         self._file.flush()
 
-    def change(self, position: int, resolve: Callable[[str], str]) -> Change:
+    def change(self, position: int, resolve: Callable[[str], tuple[str, ObjectKind]]) -> Change:
         start = self._offsets[position]
         row = os.pread(self._file.fileno(), self._offsets[position + 1] - start, start)
         _, source_id, attributes, manager, members = orjson.loads(row)
         references: dict[str, tuple[str, ...]] = {}
         if "manager" in self.references:
-            references["manager"] = () if manager is None else (resolve(manager),)
-        if "members" in self.references:
-            references["members"] = tuple(dict.fromkeys(resolve(member) for member in members))
+            references["manager"] = () if manager is None else (resolve(manager)[0],)
+        if MEMBERS in self.references:
+            named = dict.fromkeys(resolve(member) for member in members)
+            references[MEMBERS] = tuple(each for each, kind in named if kind is ObjectKind.USER)
+            # No group is within itself.
+            groups = (each for each, kind in named if kind is ObjectKind.GROUP and each != source_id)
+            references[MEMBER_GROUPS] = tuple(groups)
         return Change(
             source_id=source_id,
             kind=self._kind,
@@ -351,4 +361,6 @@ def _source_id(kind: ObjectKind, attributes: Attributes) -> str:
     for name in ("objectId", "employeeId") if kind is ObjectKind.USER else ("objectId",):
         if attributes.get(name):
             return str(attributes[name])
-    return str(attributes["userPrincipalName" if kind is ObjectKind.USER else "displayName"]).casefold()
+    if kind is ObjectKind.GROUP:
+        return group_id(str(attributes["displayName"]))
+    return str(attributes["userPrincipalName"]).casefold()

@@ -7,20 +7,20 @@ with isSoftDeleted. A file that cannot be read goes to `failed`, with a text bes
 
 import fnmatch
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from muster.model.directory import ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, ObjectKind
 from muster.model.failures import SchemaRefused, SystemUnreachable
 from muster.model.operation import Change
 from muster.ports.reader import Ending, Entry, ReadPage
 from muster.ports.world import Clock
 from muster.sources.columns import IS_SOFT_DELETED
-from muster.sources.files import SUFFIXES, FileSource, open_file
+from muster.sources.files import IDENTITIES, SUFFIXES, FileSource, open_file
 from muster.sources.rows import FileRefused
 
 PROCESSED, FAILED = "processed", "failed"
@@ -30,7 +30,6 @@ _PAGE = 500
 _UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".crdownload", "~")
 # The folder's state says where to go on; there is nothing to keep.
 _CURSOR = "folder"
-_NAMES = ("objectId", "employeeId", "userPrincipalName")
 
 
 class FileContent(StrEnum):
@@ -58,7 +57,7 @@ class FolderReader:
         self._folder = folder
         self._clock = clock
         # The file that is being read: where it goes once its last page is kept, and what is said beside it.
-        self._done: tuple[Path, str, Sequence[str]] | None = None
+        self._done: _Read | None = None
 
     def probe(self) -> str:
         """Returns how many files wait. Raises: SystemUnreachable, SchemaRefused."""
@@ -81,30 +80,42 @@ class FolderReader:
 
     def acknowledge(self, cursor: str | None) -> None:  # noqa: ARG002  a file is kept or not
         """Moves a file whose last page is kept."""
-        if self._done is not None:
-            (file, place, said), self._done = self._done, None
-            self._move(file, place, said)
+        done, self._done = self._done, None
+        # Another file in its place has not been read: it is the next one.
+        if done is not None and _state_of(done.file) == done.state:
+            self._move(done.file, done.place, done.said)
 
     def close(self) -> None:
         """Lets go of nothing: a file is closed when it was read."""
 
     def _read_file(self, file: Path) -> Iterator[ReadPage]:
+        state = _state_of(file)
         try:
             source = open_file(file)
         except FileRefused as refused:
+            if _state_of(file) != state:
+                yield self._unfinished(file)
+                return
             sentence = f"{file.name}: {refused}"
-            self._done = (file, FAILED, (sentence,))
+            self._done = _Read(file=file, state=state, place=FAILED, said=(sentence,))
             yield ReadPage(problems=(sentence,), cursor=_CURSOR, ending=Ending.CHANGES)
             return
         with closing(source):
+            if _state_of(file) != state:
+                yield self._unfinished(file)
+                return
             said: list[str] = []
             for kind in ObjectKind:
                 for page in self._pages(source, kind, file.name):
                     said += page.problems
                     yield page
-            self._done = (file, PROCESSED, said)
+            self._done = _Read(file=file, state=state, place=PROCESSED, said=said)
             is_snapshot = self._folder.content is FileContent.SNAPSHOT
             yield ReadPage(cursor=_CURSOR, ending=Ending.WHOLE if is_snapshot else Ending.CHANGES)
+
+    def _unfinished(self, file: Path) -> ReadPage:
+        sentence = f"{file.name} was changed while it was read: nothing of it is taken, and it is read once it rests."
+        return ReadPage(problems=(sentence,), cursor=_CURSOR, ending=Ending.CHANGES)
 
     def _pages(self, source: FileSource, kind: ObjectKind, name: str) -> Iterator[ReadPage]:
         after: str | None = None
@@ -127,8 +138,11 @@ class FolderReader:
             kind=change.kind,
             source_id=change.source_id,
             attributes=attributes,
-            names=tuple(str(attributes[name]) for name in _NAMES if attributes.get(name)),
-            references=change.references,
+            names=(
+                change.source_id,
+                *(str(attributes[name]) for name in IDENTITIES[change.kind] if attributes.get(name)),
+            ),
+            references=_as_named(change.references),
             is_partial=self._folder.content is FileContent.CHANGES,
         )
 
@@ -189,3 +203,30 @@ class FolderReader:
                 f"{file.name} was read, but cannot be moved to {folder}: {error.strerror}. It would be read again.",
                 remedy="Let the service's user write there.",
             ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A file that was read: as it was then, where it goes, and what is said beside it."""
+
+    file: Path
+    state: tuple[int, int, int] | None
+    place: str
+    said: Sequence[str]
+
+
+def _state_of(file: Path) -> tuple[int, int, int] | None:
+    """Which file stands there, and its last change; None: none."""
+    try:
+        found = file.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _as_named(references: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """References with people and groups among one another again: the mirror, which knows earlier files, tells them."""
+    if MEMBER_GROUPS not in references:
+        return references
+    named = (*references.get(MEMBERS, ()), *references[MEMBER_GROUPS])
+    return {**{name: ids for name, ids in references.items() if name != MEMBER_GROUPS}, MEMBERS: named}

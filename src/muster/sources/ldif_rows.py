@@ -1,21 +1,22 @@
 """Reads entries of an LDIF file as people and groups: content records, and changes that add or delete.
 
 An entry's kind is told by its object classes; managers and members, which LDIF names by DN, are given by the principal
-names of the entries of the same file. The entries are held in memory, as those that are referred to may come last.
+names, and groups by the ids, of the entries of the same file. The entries are held in memory, as those that are
+referred to may come last.
 
 Source: RFC 2849; which attribute becomes which is as for LDAP servers (docs/sources/ldap.md).
 """
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from muster.model.directory import ObjectKind
 from muster.sources.columns import IS_SOFT_DELETED
 from muster.sources.ldap.names import normalised_dn
-from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
+from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, group_id, quoted
 
 _PEOPLE = frozenset({"person", "organizationalperson", "inetorgperson", "user", "posixaccount"})
 _GROUPS = frozenset({"group", "groupofnames", "groupofuniquenames", "posixgroup", "groupofmembers"})
@@ -91,18 +92,51 @@ def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iter
             raise FileRefused(f"The file has more than {limits.rows:,} entries.", remedy="Import it in several files.")
     if not entries and not problems:
         raise FileRefused("The file holds no entry: each begins with a line dn: …")
-    names, by_uid = {}, {}
-    for entry in entries:
-        name = entry.first(*_USER["userPrincipalName"])
-        if entry.kind is ObjectKind.USER and name is not None:
-            names[normalised_dn(entry.dn)] = name
-            for uid in entry.values.get("uid", ()):
-                by_uid[uid] = name
+    names, by_uid = _names(entries)
+    twins = _twins(entries)
     yield from problems
     for entry in entries:
         found = entry.kind
-        if found is not None and kind in (None, found):
-            yield _row(entry, found, names, by_uid)
+        if found is None or kind not in (None, found):
+            continue
+        yield twins.get(entry.line) or _row(entry, found, names, by_uid)
+
+
+def _names(entries: Sequence[_Entry]) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns by what other rows of the file call people and groups: by DN, and people by uid."""
+    names: dict[str, str] = {}
+    by_uid: dict[str, str] = {}
+    for entry in entries:
+        if entry.kind is ObjectKind.GROUP:
+            called = entry.first(*_GROUP["displayName"])
+            if called is not None:
+                names[normalised_dn(entry.dn)] = group_id(called.strip())
+            continue
+        name = entry.first(*_USER["userPrincipalName"])
+        if entry.kind is ObjectKind.USER and name is not None:
+            names[normalised_dn(entry.dn)] = name
+            by_uid.update(dict.fromkeys(entry.values.get("uid", ()), name))
+    return names, by_uid
+
+
+def _twins(entries: Sequence[_Entry]) -> dict[int, RowProblem]:
+    """Returns what is wrong with groups of one name that are different groups, by line: a file has no other id."""
+    by_name: dict[str, dict[str, _Entry]] = {}
+    for entry in entries:
+        called = entry.first(*_GROUP["displayName"])
+        if entry.kind is ObjectKind.GROUP and called is not None:
+            by_name.setdefault(group_id(called.strip()), {}).setdefault(normalised_dn(entry.dn), entry)
+    return {
+        entry.line: RowProblem(
+            line=entry.line,
+            sentence=f"Line {entry.line}: {len(same)} groups of the file are called "
+            f"{quoted(entry.first(*_GROUP['displayName']) or '')}, so nobody can tell which is meant: it is not read.",
+            kind=ObjectKind.GROUP,
+        )
+        for same in by_name.values()
+        if len(same) > 1
+        for entry in same.values()
+    }
 
 
 def _row(entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapping[str, str]) -> RawRow:
@@ -117,7 +151,7 @@ def _row(entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapp
     else:
         given = [names.get(normalised_dn(dn)) for name in _MEMBERS for dn in entry.values.get(name, ())]
         given += [by_uid.get(uid) for uid in entry.values.get("memberuid", ())]
-        # Who is no person of this file (a group within a group, a machine) is no member.
+        # Who is neither a person nor a group of this file (a machine) is no member.
         values["members"] = [name for name in given if name is not None]
     return RawRow(
         line=entry.line,

@@ -54,6 +54,11 @@ class FileRefused(JobFailure):
     remedy = "Correct the file and import it again."
 
 
+def group_id(name: str) -> str:
+    """Returns what stays the same about a group of a file that has no id: nobody's employee number looks like it."""
+    return f"group:{name.casefold()}"
+
+
 def quoted(text: str, limit: int = 60) -> str:
     """Returns a text of the file for use in a sentence: cut, on one line, in quotation marks."""
     shown = "".join(mark if mark.isprintable() else "·" for mark in text[: limit + 1])

@@ -233,7 +233,8 @@ def _name(
     held: Mapping[str, int],
 ) -> list[str]:
     """Writes names; returns those that are new or mean another entry now."""
-    new = [name for name, key in names.items() if held.get(name) != key]
+    # In the order of their index, so that neighbours are written together.
+    new = sorted(name for name, key in names.items() if held.get(name) != key)
     statements.name.execute_many(
         [{"job_key": job_key, "name": name, "entry_key": names[name]} for name in new], on=connection
     )
@@ -307,7 +308,7 @@ def _touch_unchanged(connection: Connection, job_key: int, source_ids: Sequence[
 
 
 def _call(written: _Written, entry: Entry, key: int) -> None:
-    for name in (entry.source_id, *entry.names):
+    for name in entry.names:
         written.names[name.casefold()] = key
 
 

@@ -48,7 +48,7 @@ def read_entries(
 
 def find_entry(connection: Connection, job_key: int, kind: ObjectKind, name: str) -> Row[Any] | None:
     """Returns an entry by source id or by any of its names."""
-    by_id = mirror_entries.c.source_id == name
+    by_id = mirror_entries.c.source_id.in_((name, name.lower()))
     named = sa.select(mirror_names.c.entry_key).where(
         mirror_names.c.job_key == job_key, mirror_names.c.name == name.casefold()
     )

@@ -55,13 +55,14 @@ mirror_entries = sa.Table(
     sa.Index("mirror_entries_changed", "job_key", "kind", "seq", "key"),
 )
 
-# Everything by which references may call an entry, folded; its anchor too.
+# Everything by which references may call an entry, folded.
 mirror_names = sa.Table(
     "mirror_names",
     METADATA,
     reference_to("jobs.key", name="job_key", primary=True),
     sa.Column("name", Folded, primary_key=True),
-    reference_to("mirror_entries.key", name="entry_key", index=True),
+    # No foreign key, here and below: entries go with their job alone, and so do these rows.
+    sa.Column("entry_key", Key, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -69,7 +70,7 @@ mirror_names = sa.Table(
 mirror_references = sa.Table(
     "mirror_references",
     METADATA,
-    reference_to("mirror_entries.key", name="owner_key", primary=True),
+    sa.Column("owner_key", Key, primary_key=True, autoincrement=False),
     sa.Column("attribute", sa.Text, primary_key=True),
     sa.Column("name", Folded, primary_key=True),
     reference_to("jobs.key", name="job_key"),

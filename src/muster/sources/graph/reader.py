@@ -192,7 +192,7 @@ def _entry(kind: ObjectKind, source_id: str, item: Mapping[str, Any], *, is_firs
         kind=kind,
         source_id=source_id,
         attributes=attributes,
-        names=(principal,) if isinstance(principal, str) and principal else (),
+        names=(source_id, principal) if isinstance(principal, str) and principal else (source_id,),
         references=references,
         added=added,
         removed=gone,

@@ -5,7 +5,6 @@ Source: RFC 2696 (pages); RFC 4533 (content synchronization); MS-ADTS 3.1.1.3.4.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from uuid import UUID
 
 from muster.sources.ldap.ber import (
     BOOLEAN,
@@ -163,4 +162,5 @@ def _value_of(controls: tuple[Control, ...], oid: str) -> bytes | None:
 def _uuid(data: bytes) -> str:
     if len(data) != 16:
         raise Malformed("gives an entryUUID that has not 16 bytes")
-    return str(UUID(bytes=data))
+    digits = data.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

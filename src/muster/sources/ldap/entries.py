@@ -18,12 +18,15 @@ from muster.sources.ldap.messages import FoundEntry
 from muster.sources.ldap.names import normalised_dn
 
 RANGE = ";range="
+_BINARY = frozenset(("objectguid", "objectsid"))
 # Read of every entry and never kept: it would make every entry another one.
 TIMESTAMP = "modifyTimestamp"
 _MEMBERS = ("member", "uniqueMember", "memberUid")
 MANAGER, DN = "manager", "dn"
 # memberUid names people by uid: it stands beside DNs among the names of an entry.
 _UID = "uid:"
+# Of descriptions: a server has some dozens, whoever plays one may have more.
+_FOLDED_LIMIT = 1_000
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 
@@ -110,13 +113,19 @@ class EntryReader:
         self._many = flavour.multivalued
         # Servers spell names as they like: ours count.
         self._spelling = {name.casefold(): name for name in names}
+        self._folded: dict[str, tuple[str, bool]] = {}
         needed = (MANAGER, "uid") if kind is ObjectKind.USER else _MEMBERS
         self.attributes: tuple[str, ...] = tuple(dict.fromkeys((*names, *needed, flavour.anchor, TIMESTAMP)))
         self._described = names
 
     def read(self, found: FoundEntry, source_id: str | None = None) -> Entry | None:
         """Returns the entry, None if it has no anchor. `source_id`: its anchor, if the server told it apart."""
-        given = {name.partition(";")[0].casefold(): values for name, values in found.attributes.items()}
+        given: dict[str, list[bytes]] = {}
+        for described, values in found.attributes.items():
+            name, has_options = self._folded.get(described) or self._fold(described)
+            # What is said in one language (`cn;lang-nl`) counts where nothing is said for all.
+            if not has_options or name not in given:
+                given[name] = values
         anchor = source_id or read_anchor(self._anchor, given)
         if anchor is None:
             return None
@@ -125,11 +134,10 @@ class EntryReader:
             spelled = self._spelling.get(name)
             if spelled is None or not values:
                 continue
-            texts = [_text(name, value) for value in values]
             if name in self._many:
-                attributes[spelled] = tuple(texts)
-            elif texts[0]:
-                attributes[spelled] = texts[0]
+                attributes[spelled] = tuple([_text(name, value) for value in values])
+            elif text := _text(name, values[0]):
+                attributes[spelled] = text
         # Always there, so that a mapping can take the place in the tree from it.
         attributes[DN] = found.dn
         attributes[self._anchor] = anchor
@@ -143,6 +151,14 @@ class EntryReader:
             names=tuple(names),
             references=self._read_references(given),
         )
+
+    def _fold(self, described: str) -> tuple[str, bool]:
+        """Returns a description's attribute in lower case, and whether it has options; each is worked out once."""
+        name, mark, _ = described.partition(";")
+        folded = name.casefold(), bool(mark)
+        if len(self._folded) < _FOLDED_LIMIT:
+            self._folded[described] = folded
+        return folded
 
     def describe(self) -> tuple[AttributeDefinition, ...]:
         """Returns the attributes that entries of the kind have."""
@@ -191,6 +207,8 @@ def find_range(found: FoundEntry) -> tuple[str, int] | None:
     Source: MS-ADTS 3.1.1.3.1.3.3, `member;range=0-1499`; the last part ends with `-*`.
     """
     for name in found.attributes:
+        if ";" not in name:
+            continue
         plain, mark, place = name.partition(RANGE)
         if mark and not place.endswith("-*"):
             _, _, last = place.partition("-")
@@ -208,20 +226,22 @@ def with_values(found: FoundEntry, name: str, values: Iterable[bytes]) -> FoundE
 
 
 def _text(name: str, value: bytes) -> str:
-    if name == "objectguid" and len(value) == 16:
-        return str(UUID(bytes_le=value))
-    if name == "objectsid":
-        return _sid(value)
+    if name in _BINARY:
+        return _sid(value) if name == "objectsid" else str(UUID(bytes_le=value)) if len(value) == 16 else _packed(value)
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return base64.b64encode(value).decode()
-    return base64.b64encode(value).decode() if "\0" in text else text
+        return _packed(value)
+    return _packed(value) if "\0" in text else text
+
+
+def _packed(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _sid(value: bytes) -> str:
     """Returns a security identifier as S-1-5-21-…. Source: MS-DTYP 2.4.2."""
     if len(value) < 8 or len(value) != 8 + 4 * value[1]:
-        return base64.b64encode(value).decode()
+        return _packed(value)
     parts = [int.from_bytes(value[at : at + 4], "little") for at in range(8, len(value), 4)]
     return "-".join(["S", str(value[0]), str(int.from_bytes(value[2:8])), *map(str, parts)])

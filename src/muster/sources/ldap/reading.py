@@ -33,7 +33,7 @@ from muster.sources.ldap.results import (
 )
 from muster.sources.ldap.session import LdapSession
 
-PAGE_ENTRIES = 500
+PAGE_ENTRIES = 1_000
 _IDS_A_PAGE = 10_000
 _LOOKED_UP_AT_ONCE = 50
 _EVERYTHING = is_present("objectClass")

@@ -1,0 +1,34 @@
+"""Files of a folder, one by one: which is taken, and where it goes."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fakes.world import StillClock
+from muster.sources.folder import FileContent, FolderReader, WatchedFolder
+
+HEAD = "employeeId,userPrincipalName\n"
+LONG_AGO = (1_000_000_000, 1_000_000_000)
+
+
+def put(path: Path, text: str) -> None:
+    path.write_text(text)
+    os.utime(path, LONG_AGO)
+
+
+def test_a_file_that_takes_another_ones_place_while_that_is_kept_is_read_next(tmp_path: Path) -> None:
+    folder = WatchedFolder(path=tmp_path, content=FileContent.CHANGES, allowed=(tmp_path,))
+    reader = FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    put(tmp_path / "staff.csv", f"{HEAD}1,ada@x.example\n")
+
+    def names() -> list[str]:
+        pages = list(reader.read(None))
+        return [str(entry.attributes["userPrincipalName"]) for page in pages for entry in page.entries]
+
+    assert names() == ["ada@x.example"]
+    put(tmp_path / "new.part", f"{HEAD}2,bob@x.example\n")
+    (tmp_path / "new.part").rename(tmp_path / "staff.csv")
+    reader.acknowledge("folder")
+    assert names() == ["bob@x.example"]
+    reader.acknowledge("folder")
+    assert names() == [] and len(list((tmp_path / "processed").iterdir())) == 1
