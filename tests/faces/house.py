@@ -17,6 +17,7 @@ from faces.shapes import check_shape
 from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
 from muster.administration.desk import Desk, Stores
+from muster.bootstrap.notifications import webhook_check
 from muster.federation.relying_party import FederationClient
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
@@ -32,6 +33,7 @@ from muster.ports.notifier import DeliveryFailed
 from muster.settings import parse_network
 from muster.store.open import Store
 from muster.transport.client import open_transport
+from muster.transport.guard import AddressGuard
 from muster.web.services import Services
 from muster.web.site import WsgiApp, make_site
 
@@ -205,6 +207,9 @@ class House:
             environment=self.environment,
             courier=courier,
             find=find,
+            check_url=webhook_check(
+                AddressGuard(allowed=(parse_network("127.0.0.0/8"),), resolve=lambda *_: ["93.184.216.34"])
+            ),
             ids=ids,
         )
 

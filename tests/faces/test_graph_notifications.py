@@ -96,6 +96,9 @@ def test_a_new_webhook_gets_a_secret_that_is_shown_once(house: House) -> None:
         ({"webhook": {"url": "ftp://x"}}, "begins with https://"),
         ({"webhook": {"url": "https://user:word@x.nl/"}}, "holds no user"),
         ({"webhook": {"url": "https://[x/"}}, "no web address"),
+        ({"webhook": {"url": "https://10.0.0.1/"}}, "10.0.0.1 is a private address; if it is meant, allow it with"),
+        ({"webhook": {"url": "https://169.254.169.254/latest"}}, "would not be told"),
+        ({"webhook": {"url": "http://hooks.example.com/"}}, "not called over plain http"),
         ({"webhook": {"url": "https://x.nl/", "secret": "short"}}, "24 to 64 bytes"),
     ],
 )

@@ -71,7 +71,7 @@ def update_settings(desk: Desk, change: SettingsChange) -> str | None:
     if "mail" in change.named:
         after = replace(after, mail=_mail(desk, change.mail, before.mail))
     if "webhook" in change.named:
-        webhook, made = _webhook(change, before.webhook)
+        webhook, made = _webhook(desk, change, before.webhook)
         after = replace(after, webhook=webhook)
     if "recipients" in change.named:
         recipients = tuple(dict.fromkeys(change.recipients))
@@ -128,11 +128,11 @@ def _mail(desk: Desk, mail: MailServer | None, before: MailServer | None) -> Mai
     return mail
 
 
-def _webhook(change: SettingsChange, before: Webhook | None) -> tuple[Webhook | None, str | None]:
+def _webhook(desk: Desk, change: SettingsChange, before: Webhook | None) -> tuple[Webhook | None, str | None]:
     url, secret = change.webhook_url, change.webhook_secret
     if url is None:
         return None, None
-    _check_webhook(url)
+    _check_webhook(desk, url)
     if secret is not None:
         try:
             read_webhook_secret(secret)
@@ -165,7 +165,7 @@ def _check_mail(desk: Desk, mail: MailServer) -> None:
         raise bad_request(failure.sentence, code="InvalidMailServer") from None
 
 
-def _check_webhook(url: str) -> None:
+def _check_webhook(desk: Desk, url: str) -> None:
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -176,6 +176,10 @@ def _check_webhook(url: str) -> None:
         raise bad_request(
             "The webhook's URL begins with https:// and holds no user, #fragment or spaces.", code="InvalidWebhook"
         )
+    try:
+        desk.notifications.check_webhook(url)
+    except DeliveryFailed as failure:
+        raise bad_request(failure.sentence, code="InvalidWebhook") from None
 
 
 def _check_recipients(recipients: Sequence[str]) -> None:

@@ -1,11 +1,12 @@
 """How the house tells: mail server and webhook of environment or API, the outbox, and the courier that works it."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
 from muster.bootstrap.house import House
 from muster.model.application import SecretKey
-from muster.model.exchange import ExchangeFailed
+from muster.model.exchange import AddressRefused, ExchangeFailed
 from muster.model.language import Language
 from muster.model.notice import JobAudience, MailSecurity, MailServer, NotificationSettings, Webhook
 from muster.notifications.courier import Courier
@@ -26,6 +27,9 @@ def make_office(house: House) -> Office:
         environment=environment_of(house.settings),
         courier=lambda: make_courier(house),
         find=_finder(house.settings),
+        check_url=webhook_check(
+            AddressGuard(allowed=house.settings.allow_targets), by_proxy=house.settings.proxy is not None
+        ),
         ids=house.ids,
     )
 
@@ -103,6 +107,21 @@ def _finder(settings: Settings) -> FindAddresses:
             raise DeliveryFailed(f"The name {host} cannot be resolved: {error.strerror}.") from None
 
     return find
+
+
+def webhook_check(guard: AddressGuard, *, by_proxy: bool = False) -> Callable[[str], None]:
+    """Returns what refuses an address that would not be called, when it is entered and not when something is told."""
+
+    def check(url: str) -> None:
+        try:
+            guard.check(url, by_proxy=by_proxy)
+        except AddressRefused as refused:
+            raise DeliveryFailed(f"The webhook would not be told: {refused.sentence}.") from None
+        except ExchangeFailed:
+            # A name that is not known just now may be tomorrow; a test notice says whether it is.
+            return
+
+    return check
 
 
 def _context(ca_pem: bytes | None) -> ssl.SSLContext:

@@ -35,9 +35,11 @@ class Office:
         environment: NotificationSettings,
         courier: Callable[[], Courier],
         find: FindAddresses,
+        check_url: Callable[[str], None],
         ids: Ids,
     ) -> None:
         """Args:
+        check_url: raises DeliveryFailed for a webhook that is not to be called.
         courier: made when a test is told, as it holds a client.
         """
         self._outbox = outbox
@@ -45,6 +47,7 @@ class Office:
         self._environment = environment
         self._courier = courier
         self._find = find
+        self._check_url = check_url
         self._ids = ids
 
     def settings(self) -> NotificationSettings:
@@ -64,6 +67,10 @@ class Office:
     def check_host(self, host: str, port: int) -> None:
         """Checks that a mail server may be called. Raises: DeliveryFailed."""
         self._find(host, port)
+
+    def check_webhook(self, url: str) -> None:
+        """Checks that a webhook may be called. Raises: DeliveryFailed."""
+        self._check_url(url)
 
     def tell_test(self, recipients: Sequence[str], at: datetime) -> Sequence[TestTold]:
         """Tells a test notice at once: to these addresses (none: those of the settings) and to the webhook."""

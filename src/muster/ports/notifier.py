@@ -109,6 +109,10 @@ class Notifications(Protocol):
         """Checks that a mail server may be called. Raises: DeliveryFailed."""
         ...
 
+    def check_webhook(self, url: str) -> None:
+        """Checks that a webhook may be called. Raises: DeliveryFailed."""
+        ...
+
     def tell_test(self, recipients: Sequence[str], at: datetime) -> Sequence[TestTold]:
         """Tells a test notice at once: to these addresses (none: those of the settings) and to the webhook."""
         ...
