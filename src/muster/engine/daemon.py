@@ -13,13 +13,13 @@ from muster.engine.control import Control, previewed
 from muster.engine.cycle import CycleEngine
 from muster.engine.parts import RECONCILE, EngineStores, asked_by, reconciles
 from muster.engine.planner import Planner
-from muster.engine.resting import rests_until
 from muster.engine.schedule import Schedule
 from muster.engine.stopping import is_stopped
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure, Resting
 from muster.model.job import Cycle, CycleState, Plan, ScheduleState, SynchronizationJob
 from muster.model.operation import OperationKind
+from muster.planning.progress import rests_until
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
 from muster.ports.applications import ApplicationStore
 from muster.ports.directory import DirectoryStore

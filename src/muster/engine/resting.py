@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from muster.model.job import RESTS_UNTIL, Cycle
+from muster.planning.progress import rests_until
 
 _PLACE, _PAGE = "restedAt", "page"
 
@@ -27,12 +28,6 @@ def rested(cycle: Cycle, until: datetime, page: int) -> Mapping[str, str]:
 def page_within(cycle: Cycle, page: int) -> int:
     """Returns how long the next page is: as long as usual, or what the target answers between two pauses."""
     return min(page, int(cycle.options.get(_PAGE, page)))
-
-
-def rests_until(cycle: Cycle) -> datetime | None:
-    """Returns until when the target of a cycle wants to be left alone, as it said last; None: it has not said so."""
-    until = cycle.options.get(RESTS_UNTIL)
-    return None if until is None else datetime.fromisoformat(until)
 
 
 def rests(cycle: Cycle, at: datetime) -> bool:

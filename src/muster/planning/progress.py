@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from muster.model.job import Cycle, CycleState
+from muster.model.job import RESTS_UNTIL, Cycle, CycleState
 
 _LEAST_OBSERVED = timedelta(seconds=1)
 _LONGEST = timedelta(days=366)
@@ -41,3 +41,10 @@ def progress_of(cycle: Cycle) -> Progress:
     if is_running and rate is not None:
         ends_at = observed_at + min(timedelta(seconds=min((total - done) / rate, 1e9)), _LONGEST)
     return Progress(done=done, total=total, observed_at=observed_at, per_second=rate, expected_end_at=ends_at)
+
+
+def rests_until(cycle: Cycle) -> datetime | None:
+    """Returns until when the application of a running cycle wants to be left alone, as it said last; None: it has not
+    said so."""
+    until = cycle.options.get(RESTS_UNTIL) if cycle.state is CycleState.RUNNING else None
+    return None if until is None else datetime.fromisoformat(until)

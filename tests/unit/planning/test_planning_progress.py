@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
-from muster.planning.progress import progress_of
+from muster.planning.progress import progress_of, rests_until
 
 AT = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -77,3 +77,17 @@ def test_more_than_was_expected_is_no_more_than_everything() -> None:
 def test_a_cycle_that_crawls_ends_within_a_year() -> None:
     progress = progress_of(_cycle(1, 10**9, progressed_at=AT + timedelta(days=300)))
     assert progress.expected_end_at == AT + timedelta(days=666)
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "until"),
+    [
+        ({}, CycleState.RUNNING, None),
+        ({"restsUntil": "2026-05-04T09:00:00+00:00"}, CycleState.RUNNING, AT + 60 * MINUTE),
+        ({"restsUntil": "2026-05-04T09:00:00+00:00"}, CycleState.SUCCEEDED, None),
+    ],
+)
+def test_a_running_cycle_may_rest_for_its_application(
+    options: dict[str, str], state: CycleState, until: datetime | None
+) -> None:
+    assert rests_until(_cycle(1, 2, options=options, state=state)) == until

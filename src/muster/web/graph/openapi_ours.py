@@ -137,6 +137,7 @@ OURS: dict[str, Schema] = {
             "progressedDateTime": MAYBE_INSTANT,
             "objectsPerSecond": {"type": ["number", "null"]},
             "expectedEndDateTime": MAYBE_INSTANT,
+            "restsUntilDateTime": MAYBE_INSTANT,
             "completeRead": {"type": ["boolean", "null"]},
             "counters": named("counters"),
             "failure": or_null(named("failure")),

@@ -16,7 +16,7 @@ from muster.model.operation import AttributeChange, Operation
 from muster.model.whatif import WhatIf
 from muster.planning.comparison import in_words
 from muster.planning.plan import summary_of
-from muster.planning.progress import progress_of
+from muster.planning.progress import progress_of, rests_until
 from muster.ports.administration import Work
 from muster.web.graph.call import Document
 from muster.web.graph.render import instant, instant_or_unset, pairs
@@ -149,6 +149,7 @@ def cycle(found: Cycle) -> Document:
         "progressedDateTime": instant(progress.observed_at),
         "objectsPerSecond": None if progress.per_second is None else round(progress.per_second, 1),
         "expectedEndDateTime": instant(progress.expected_end_at),
+        "restsUntilDateTime": instant(rests_until(found)),
         "completeRead": found.complete,
         "counters": counters(found.counters),
         "failure": failure(found.failure),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from muster.administration.jobs import JobStatus
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, JobCode, ScheduleState
-from muster.planning.progress import progress_of
+from muster.planning.progress import progress_of, rests_until
 from muster.ui.language import gettext, marked
 from muster.web.portal.paths import address
 
@@ -116,7 +116,7 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
     return CycleView(
         cycle=cycle,
         kind=cycle_kind(cycle),
-        phase=gettext(_PHASES.get(cycle.phase, cycle.phase.value)),
+        phase=_phase(cycle, now),
         badge=Badge(word=gettext(word), tone=tone),
         took=took,
         done=done,
@@ -128,6 +128,14 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
         to=address("applications", sp, "cycles", cycle.id),
         log=address("applications", sp, "logs", cycle=cycle.id),
     )
+
+
+def _phase(cycle: Cycle, now: datetime) -> str:
+    until = rests_until(cycle)
+    if until is not None and until > now:
+        time = until.strftime("%H:%M")
+        return gettext("Rests until %(time)s UTC, as the application asks", time=time)
+    return gettext(_PHASES.get(cycle.phase, cycle.phase.value))
 
 
 def cycle_kind(cycle: Cycle) -> str:
