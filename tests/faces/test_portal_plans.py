@@ -14,6 +14,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HoldFilter, HoldState
 from muster.model.job import Escrow
+from muster.model.operation import OperationKind
 from muster.model.roles import Role
 from muster.ports.cycles import Settlement
 from muster.ui.language import Language, choose
@@ -62,6 +63,48 @@ def test_an_empty_plan_says_that_failed_objects_wait(house: House, job: Started,
     assert "Nothing is due now" in page
     assert "1 object failed and waits for its next try." in page
     assert "Every account is as the rules want it." not in page
+
+
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("http://localhost/applications/x/held?cause=a", "/applications/x/held?cause=a"),
+        ("http://localhost//other.example", "/other.example"),
+        ("http://other.example/applications", None),
+        ("javascript:alert(1)", None),
+    ],
+)
+def test_what_is_refused_leads_back_to_its_form_and_never_to_another_site(
+    held: Started, visit: Visit, came_from: str, back: str | None
+) -> None:
+    sent = {"csrf_token": visit.token("/"), "do": "approve"}
+    page = visit.client.post(f"/applications/{held.sp}/held", data=sent, headers={"Referer": came_from})
+    assert page.status_code == 400
+    links = re.findall(r'class="btn btn-primary" href="([^"]+)">Back', page.text)
+    assert links == ([] if back is None else [back])
+
+
+def test_reasons_that_differ_by_the_name_alone_are_one_group(house: House, job: Started, visit: Visit) -> None:
+    kept = keep_plan(house, job)
+    one = next(each for each in kept.operations if each.kind is OperationKind.UPDATE)
+    hired = tuple(
+        replace(
+            one,
+            kind=OperationKind.CREATE,
+            source_id=f"u-{number}",
+            source_name=f"Person {number}",
+            reason=f"Person {number} is active and assigned directly with the role User.",
+            cause=None,
+        )
+        for number in range(30)
+    )
+    house.stores.plans.add(replace(kept, id="hires", hash="feedface" * 4, operations=hired, held=()))
+    page = visit.text(f"/applications/{job.sp}/plans/hires")
+    assert page.count("ssigned directly with the role User.</p></div>") == 1
+    assert "Is active and assigned directly" in page
+    everybody = re.search(r'class="card-link" href="([^"]+)"', page)
+    assert everybody is not None
+    assert "Person 29" in visit.text(everybody[1].replace("&amp;", "&"))
 
 
 def test_each_total_of_a_plan_leads_to_what_it_counts(house: House, held: Started, visit: Visit) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import flask
 import jinja2
@@ -113,6 +114,15 @@ def is_fragment_wanted() -> bool:
 def message(status: int, title: str, text: str, **values: Any) -> tuple[str, int]:
     """Returns a page that says one thing."""
     return flask.render_template("message.html", title=title, text=text, **values), status
+
+
+def came_from() -> str | None:
+    """Returns the page of this site whose form was sent, to go back to and correct it; None if that is not known."""
+    sent = urlsplit(flask.request.referrer or "")
+    if flask.request.method != "POST" or sent.netloc != flask.request.host or not sent.path.startswith("/"):
+        return None
+    # Two slashes would lead to another site.
+    return "/" + sent.path.lstrip("/") + (f"?{sent.query}" if sent.query else "")
 
 
 def _show_http_error(error: HTTPException) -> Any:

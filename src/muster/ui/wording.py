@@ -92,6 +92,11 @@ def without(sentence: str, name: str) -> str:
     return rest[:1].upper() + rest[1:]
 
 
+def as_sentence(clause: str) -> str:
+    """Returns a clause, as commands end a line with it, as a sentence that stands for itself."""
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
 def _coarse(seconds: int) -> str:
     if seconds >= 86_400:
         return ngettext("%(num)s day", "%(num)s days", seconds // 86_400)

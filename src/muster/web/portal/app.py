@@ -10,7 +10,7 @@ import flask
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.roles import Permission
 from muster.ui.brake import Attempts
-from muster.ui.frame import make_face, message
+from muster.ui.frame import came_from, make_face, message
 from muster.ui.language import gettext, marked, told
 from muster.web.portal import (
     account,
@@ -268,4 +268,4 @@ def _may_nothing(_permission: Permission) -> bool:
 
 def _show_refusal(refused: Refused) -> Any:
     status, title = _STATUS[refused.kind]
-    return message(status, gettext(title), told(refused.sentence))
+    return message(status, gettext(title), told(refused.sentence), back=came_from())

@@ -16,6 +16,7 @@ from muster.planning.plan import count_people
 from muster.ports.administration import WorkKind
 from muster.ui.frame import is_fragment_wanted, live
 from muster.ui.language import gettext, marked, ngettext
+from muster.ui.wording import without
 from muster.web.portal.forms import chosen, done, field, fields
 from muster.web.portal.paths import choice, desk, place, text
 from muster.web.portal.shelves import find_shelf, show
@@ -53,6 +54,8 @@ class Group:
     kind: OperationKind
     key: str
     sentence: str
+    # That the sentence begins with, if it is of one object.
+    name: str
     operations: Sequence[Operation]
 
     @property
@@ -201,12 +204,15 @@ def _groups(plan: Plan, *, with_skips: bool) -> list[Group]:
     for operation in plan.operations:
         if with_skips or operation.kind is not OperationKind.SKIP:
             cause = operation.cause
-            gathered[operation.kind, operation.reason if cause is None else cause.key].append(operation)
+            # Reasons begin with the name: without it those of a company are a few, and with it one each.
+            key = without(operation.reason, operation.source_name) if cause is None else cause.key
+            gathered[operation.kind, key].append(operation)
     groups = [
         Group(
             kind=kind,
             key=key,
             sentence=found[0].reason if found[0].cause is None else found[0].cause.sentence,
+            name=found[0].source_name if found[0].cause is None else "",
             operations=found,
         )
         for (kind, key), found in gathered.items()
