@@ -46,6 +46,7 @@ from muster.web.portal import (
     wire,
 )
 from muster.web.portal.forms import SAID
+from muster.web.portal.needs import at_the_door
 from muster.web.portal.paths import address
 from muster.web.portal.places import places
 from muster.web.portal.shared import Shared
@@ -234,7 +235,7 @@ def make_portal(
     for rule, endpoint, view in PAGES:
         app.add_url_rule(rule, endpoint, view, methods=["GET"])
     for rule, endpoint, view in ACTIONS:
-        app.add_url_rule(rule, endpoint, view, methods=["POST"])
+        app.add_url_rule(rule, endpoint, at_the_door(rule, view), methods=["POST"])
     app.register_error_handler(Refused, _show_refusal)
     app.jinja_env.globals.update(address=address)
     app.context_processor(_known_to_all)
