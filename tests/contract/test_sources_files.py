@@ -444,3 +444,15 @@ def test_group_rows_are_put_together_by_id() -> None:
         "Line 7, column 2 (displayName): has no value, and nobody is without one. The row is not read.",
     )
     assert source.read(ObjectKind.GROUP, None, None, 10).problems == source.problems
+
+
+def test_a_file_in_utf_8_that_was_cut_off_within_a_character_is_not_taken_for_windows_1252() -> None:
+    source = read_file("staff.csv", (HEADER + "a@x.example,A,,\n").encode() + "b@x.example,Jör".encode()[:-2])
+    assert [each.attributes["displayName"] for each in users_of(source)] == ["A"]
+    assert not source.is_complete() and source.problems[0].startswith("Line 3")
+
+
+def test_one_object_a_line_is_refused_with_what_to_do() -> None:
+    with pytest.raises(FileRefused, match="one object a line") as caught:
+        read_file("staff.json", b'{"userPrincipalName": "a@x.example"}\n{"userPrincipalName": "b@x.example"}\n')
+    assert "one list" in caught.value.remedy

@@ -108,12 +108,19 @@ def test_who_is_deleted_is_marked_and_disabled_accounts_of_active_directory_are(
         ("objectClass: person\nmail:: %%%", "is no attribute: value"),
         ("objectClass: person\njpegPhoto:< file:///etc/passwd\nmail: a@x.example", "is no attribute: value"),
         ("changetype: modify\nreplace: mail\nmail: a@x.example", "changetype “modify” is not read"),
+        ("changetype: delete", "not told by a DN alone"),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_line_and_the_others_are_read(entry: str, said: str) -> None:
     source = read(f"dn: cn=wrong,dc=x\n{entry}\n\n{STAFF.partition(chr(10) * 2)[2]}")
     assert len(people(source)) == 2
     assert len(source.problems) == 1 and said in source.problems[0] and source.problems[0].startswith("Line ")
+
+
+def test_a_file_that_was_cut_off_within_an_entry_says_so() -> None:
+    source = read("dn: cn=a,dc=x\nobjectClass: person\nmail: a@x.example\n\ndn: cn=b,dc=x\nobjectClass: pers")
+    assert list(people(source)) == ["a@x.example"]
+    assert source.problems == ("Line 6: the file ends within an entry: it was cut off. The entry is not read.",)
 
 
 @pytest.mark.parametrize(

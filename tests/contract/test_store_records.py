@@ -238,6 +238,17 @@ def test_only_what_the_dead_engine_was_at_ends_while_another_works_on(store: Sto
     assert set(store.work.engines()) == {"living"}
 
 
+def test_of_a_kind_that_is_spared_nothing_is_taken_and_what_waits_is_counted(store: Store) -> None:
+    for name, kind in (("file", WorkKind.IMPORT), ("more", WorkKind.IMPORT), ("cycle", WorkKind.RUN_CYCLE)):
+        store.work.add(replace(_work(name), kind=kind))
+    assert (store.work.waiting(WorkKind.IMPORT), store.work.waiting(WorkKind.PLAN)) == (2, 0)
+    taken = store.work.take("engine", spared=WorkKind.IMPORT)
+    assert taken is not None and taken.id == "cycle"
+    assert store.work.take("engine", spared=WorkKind.IMPORT) is None
+    taken = store.work.take("engine")
+    assert taken is not None and taken.id == "file" and store.work.waiting(WorkKind.IMPORT) == 1
+
+
 def test_each_piece_of_work_is_taken_by_one_engine_only(store: Store, store_database: Database) -> None:
     names = [f"w{number:02}" for number in range(20)]
     for name in names:

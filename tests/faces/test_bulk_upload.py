@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from faces.house import House
+from muster.administration import bulk_upload
+from muster.administration.access import OPERATOR
+from muster.administration.refusals import RefusalKind, Refused
+from muster.bootstrap.assembly import make_services
 from muster.bootstrap.house import open_house
 from muster.bootstrap.local import open_site
 from muster.cli.api import LocalApi
@@ -74,6 +78,23 @@ def test_people_are_made_changed_and_given_managers(tmp_path: Path) -> None:
 def has_manager(api: LocalApi, user_id: str) -> bool:
     shown = api.get(f"/users/{user_id}?$expand=manager")
     return bool(shown["manager"]) and shown["manager"]["displayName"] == "The Boss"
+
+
+def test_who_uploads_faster_than_it_is_carried_out_is_told_to_wait(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(bulk_upload, "WAITING_LIMIT", 2)
+    house = open_house(load_settings(data=tmp_path), tmp_path)
+    desk = make_services(house).desk(OPERATOR)
+    job = house.store.jobs.get(house.import_job_id())
+    assert job is not None
+    for name in ("ada", "ben"):
+        bulk_upload.upload(desk, job.service_principal_id, job.id, bulk(person(name)))
+    with pytest.raises(Refused, match="2 uploads wait to be carried out") as caught:
+        bulk_upload.upload(desk, job.service_principal_id, job.id, bulk(person("cem")))
+    assert caught.value.kind is RefusalKind.TOO_MANY and caught.value.retry_after == timedelta(seconds=30)
+    # Once one is taken there is room for another.
+    assert house.store.work.take("engine") is not None
+    bulk_upload.upload(desk, job.service_principal_id, job.id, bulk(person("cem")))
+    house.database.close()
 
 
 def test_an_outbound_job_takes_no_upload(house: House) -> None:

@@ -9,6 +9,8 @@ import pytest
 from muster.bootstrap.house import open_house
 from muster.cli.console import Failed
 from muster.cli.directory import import_
+from muster.model.directory import ObjectKind
+from muster.ports.directory import DirectoryQuery
 from muster.settings import load_settings
 
 ROWS = "userPrincipalName,displayName\nada@lantaarn.example,Ada Long\n,Nobody\n"
@@ -65,3 +67,20 @@ def test_a_preview_of_nothing_but_wrong_rows_does_not_say_that_all_is_well(folde
     with pytest.raises(Failed, match=r"1 entry of people.csv would not"):
         import_(folder / "people.csv", plan=True, data=folder)
     assert "Nothing to do" not in capsys.readouterr().out
+
+
+def test_people_of_an_ldif_file_are_imported_with_groups_within_groups(folder: Path, capsys: Any) -> None:
+    file = folder / "staff.ldif"
+    file.write_text(
+        "dn: uid=ada,dc=x\nobjectClass: inetOrgPerson\ncn: Ada\nmail: ada@lantaarn.example\n\n"
+        "dn: cn=All,dc=x\nobjectClass: groupOfNames\ncn: All\nmember: cn=Sales,dc=x\n\n"
+        "dn: cn=Sales,dc=x\nobjectClass: groupOfNames\ncn: Sales\nmember: uid=ada,dc=x\n"
+    )
+    import_(file, data=folder, as_json=True)
+    assert json.loads(capsys.readouterr().out)["counters"]["created"] == 3
+    house = open_house(load_settings(data=folder), folder)
+    groups = house.store.directory.search(DirectoryQuery(kind=ObjectKind.GROUP)).objects
+    by_name = {str(each.attributes["displayName"]): each.object_id for each in groups}
+    within = house.store.directory.members(by_name["All"], None, 10).objects
+    house.database.close()
+    assert [each.object_id for each in within] == [by_name["Sales"]]

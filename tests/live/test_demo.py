@@ -282,7 +282,7 @@ def test_a_bad_row_is_named_and_the_others_are_imported(served: Served, tmp_path
         ("people.csv", b"userPrincipalName,mail,mail\nx,y,z\n", "both mail"),
         ("people.json", b'{"users": [', "JSON"),
         ("people.json", b"<html></html>", "JSON"),
-        ("people.xls", b"\xd0\xcf\x11\xe0", "Files named *.csv or *.json can be imported"),
+        ("people.xls", b"\xd0\xcf\x11\xe0", "Files named *.csv, *.json, *.ldif can be imported"),
     ],
     ids=["empty", "no name", "column twice", "half", "HTML", "spreadsheet"],
 )

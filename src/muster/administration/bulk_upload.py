@@ -5,17 +5,21 @@ Source: Microsoft Graph, bulkUpload; RFC 7644 §3.7. Which attribute becomes whi
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from muster.administration.desk import Desk
-from muster.administration.refusals import bad_request, not_found
+from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
 from muster.administration.work import import_file, import_job_id
 from muster.model.directory import ObjectKind
 from muster.model.roles import Permission
-from muster.ports.administration import Work
+from muster.ports.administration import Work, WorkKind
 from muster.ports.directory import DirectoryQuery
 
 OPERATIONS_LIMIT = 50
+# As many as an engine carries out in a minute or two; whoever sends more is told to wait.
+WAITING_LIMIT = 200
+_WAIT = timedelta(seconds=30)
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -64,6 +68,14 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     if job.id != import_job_id(desk):
         raise bad_request(
             f"The job {job.id} provisions to an application. People are uploaded to the job {import_job_id(desk)}."
+        )
+    waiting = desk.stores.work.waiting(WorkKind.IMPORT)
+    if waiting >= WAITING_LIMIT:
+        raise Refused(
+            RefusalKind.TOO_MANY,
+            "TooManyRequests",
+            f"{waiting} uploads wait to be carried out; no more than {WAITING_LIMIT} may: send the rest later.",
+            retry_after=_WAIT,
         )
     people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
     rows = _with_managers(desk, people)

@@ -21,7 +21,7 @@ from muster.ports.administration import Work, WorkKind
 CATEGORY = "ProvisioningManagement"
 _NAMED = 10
 IMPORT_BYTES = 64 * 1024 * 1024
-IMPORT_SUFFIXES = (".csv", ".json")
+IMPORT_SUFFIXES = (".csv", ".json", ".ldif")
 # Entra takes five; more than a group has is a mistake.
 MEMBERS_ON_DEMAND = 10_000
 
@@ -157,7 +157,7 @@ def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = F
     desk.require(Permission.WRITE_DIRECTORY)
     name = file_name.replace("\\", "/").rpartition("/")[2]
     if not name.lower().endswith(IMPORT_SUFFIXES):
-        raise bad_request(f"Files named {' or '.join('*' + suffix for suffix in IMPORT_SUFFIXES)} can be imported.")
+        raise bad_request(f"Files named {', '.join('*' + suffix for suffix in IMPORT_SUFFIXES)} can be imported.")
     if not content.strip():
         raise bad_request(f"{name} is empty.")
     if len(content) > IMPORT_BYTES:

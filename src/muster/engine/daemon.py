@@ -105,6 +105,8 @@ class Daemon:
         self._is_slow_to_start = is_slow_to_start
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sources")
         self._starting: set[str] = set()
+        # The kind of work of which none is taken now.
+        self._spared: WorkKind | None = None
 
     def run(self, stop: threading.Event, *, scheduled: bool = True) -> None:
         """Works until `stop` is set; without `scheduled` only at what is asked for."""
@@ -156,7 +158,10 @@ class Daemon:
 
     def take_work(self) -> None:
         """Takes what faces and commands have queued."""
-        while (work := self._queue.take(self._engine_id)) is not None:
+        while (work := self._queue.take(self._engine_id, spared=self._spared)) is not None:
+            if work.kind is WorkKind.IMPORT:
+                # One after the other, and the next ones stay queued: nobody else's work waits behind a hundred of them.
+                self._spared = work.kind
             self._pool.submit(self._answer, work)
 
     def start_due(self) -> None:
@@ -305,6 +310,7 @@ class Daemon:
             return self._import(work)
         finally:
             self._uploads.drop(str(work.payload["file"]))
+            self._spared = None
 
     def _import(self, work: Work) -> Mapping[str, Any]:
         if work.payload.get("preview"):

@@ -51,8 +51,12 @@ class WorkQueue(Protocol):
         """Returns a piece of work as it stands."""
         ...
 
-    def take(self, engine_id: str) -> Work | None:
-        """Marks the oldest queued piece as running here and returns it."""
+    def waiting(self, kind: WorkKind) -> int:
+        """Returns how many pieces of a kind nobody has taken yet."""
+        ...
+
+    def take(self, engine_id: str, *, spared: WorkKind | None = None) -> Work | None:
+        """Marks the oldest queued piece as running here and returns it; none of a kind that is `spared`."""
         ...
 
     def finish(self, work_id: str, state: str, answer: Mapping[str, Any]) -> None:

@@ -77,8 +77,10 @@ def _lines_beyond_ascii(file: BinaryIO) -> tuple[int, int]:
         try:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
-            # A very long line is read in blocks: a character cut at the end of one is no fault.
-            if len(line) < _BLOCK or error.start < len(line) - 3:
+            # A very long line is read in blocks: a character cut at the end of one is no fault. So is the file's own
+            # end, for what the file is in: that it was cut off there its last row tells.
+            is_cut = len(line) == _BLOCK or not line.endswith(b"\n")
+            if not is_cut or error.reason != "unexpected end of data" or error.start < len(line) - 3:
                 broken += 1
                 continue
         valid += 1

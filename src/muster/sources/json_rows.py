@@ -48,6 +48,9 @@ def read_json(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iter
         raise FileRefused("The file nests lists and objects too deeply to be read.") from None
 
 
+_ONE_LIST = 'Put the objects into one list, separated by commas: {"users": [{…}, {…}]}.'
+
+
 class _Document:
     def __init__(self, content: str, limits: FileLimits) -> None:
         self._content = content
@@ -99,6 +102,8 @@ class _Document:
             elif self._at(position) != "}":
                 raise self._fault("a comma or } is expected", position)
         if not found:
+            if self._at(self._skip_blanks(position + 1)) == "{":
+                raise FileRefused("The file has one object a line.", remedy=_ONE_LIST)
             raise FileRefused('The file has neither a list "users" nor a list "groups".')
         return position + 1
 

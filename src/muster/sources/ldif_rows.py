@@ -93,13 +93,14 @@ def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iter
     if not entries and not problems:
         raise FileRefused("The file holds no entry: each begins with a line dn: …")
     names, by_uid = _names(entries)
-    twins = _twins(entries)
+    wrong = {**_twins(entries), **_nameless(entries)}
     yield from problems
     for entry in entries:
         found = entry.kind
-        if found is None or kind not in (None, found):
-            continue
-        yield twins.get(entry.line) or _row(entry, found, names, by_uid)
+        if entry.line in wrong:
+            yield wrong[entry.line]
+        elif found is not None and kind in (None, found):
+            yield _row(entry, found, names, by_uid)
 
 
 def _names(entries: Sequence[_Entry]) -> tuple[dict[str, str], dict[str, str]]:
@@ -117,6 +118,19 @@ def _names(entries: Sequence[_Entry]) -> tuple[dict[str, str], dict[str, str]]:
             names[normalised_dn(entry.dn)] = name
             by_uid.update(dict.fromkeys(entry.values.get("uid", ()), name))
     return names, by_uid
+
+
+def _nameless(entries: Sequence[_Entry]) -> dict[int, RowProblem]:
+    """Returns what is wrong with deletions that give nothing but a DN, by which nobody is known here."""
+    return {
+        entry.line: RowProblem(
+            line=entry.line,
+            sentence=f"Line {entry.line}: who is deleted is not told by a DN alone: give objectClass and mail, too. "
+            "The entry is not read.",
+        )
+        for entry in entries
+        if entry.change == "delete" and entry.kind is None
+    }
 
 
 def _twins(entries: Sequence[_Entry]) -> dict[int, RowProblem]:
@@ -172,7 +186,8 @@ def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
     """Yields the records; one that holds a mistake is left out whole."""
     entry: _Entry | None = None
     wrong: RowProblem | None = None
-    for line, content in _logical_lines(text):
+    line, is_ended = 0, True
+    for line, content, is_ended in _logical_lines(text):  # noqa: B007  is_ended is of the last one
         if not content:
             if entry is not None:
                 yield wrong or entry
@@ -207,6 +222,9 @@ def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
                 raise FileRefused(f"Line {line}: {name} has more than {limits.members:,} values.")
             values.append(value)
     if entry is not None:
+        if wrong is None and not is_ended and entry.kind is None:
+            sentence = f"Line {line}: the file ends within an entry: it was cut off. The entry is not read."
+            wrong = RowProblem(line=line, sentence=sentence)
         yield wrong or entry
 
 
@@ -222,22 +240,26 @@ def _value(rest: str) -> str | None:
     return None if rest.startswith("<") else rest.lstrip(" ")
 
 
-def _logical_lines(text: TextIO) -> Iterator[tuple[int, str]]:
-    """Yields lines with what goes on behind a blank joined, without comments, each with its number."""
+def _logical_lines(text: TextIO) -> Iterator[tuple[int, str, bool]]:
+    """Yields the number of each line, its text with what goes on behind a blank joined, and whether it has an end.
+
+    Comments are left out.
+    """
     begun, kept = 0, ""
-    is_open = False
+    is_open, is_ended = False, True
     try:
         for number, raw in enumerate(text, start=1):
             line = raw.rstrip("\r\n")
+            is_ended = line != raw
             if line.startswith(" ") and is_open:
                 kept += line[1:]
                 if len(kept) > _LINE_CHARACTERS:
                     raise FileRefused(f"Line {begun}: a value has more than {_LINE_CHARACTERS:,} characters.")
                 continue
             if is_open and not kept.startswith("#"):
-                yield begun, kept
+                yield begun, kept, True
             begun, kept, is_open = number, line, True
     except UnicodeError as error:
         raise FileRefused(f"The file is not valid {getattr(error, 'encoding', 'text')}.") from None
     if is_open and not kept.startswith("#"):
-        yield begun, kept
+        yield begun, kept, is_ended

@@ -384,6 +384,7 @@ work = sa.Table(
     sa.Column("key", Key, primary_key=True),
     sa.Column("work_id", sa.Text, nullable=False, unique=True),
     sa.Column("asked_at", Instant, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("engine_id", sa.Text),
     sa.Column("work", sa.LargeBinary, nullable=False),

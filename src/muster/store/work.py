@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 
 from muster.database.connection import Database
-from muster.ports.administration import Work
+from muster.ports.administration import Work, WorkKind
 from muster.store.encoding import decode, encode, encode_optional, frozen_attributes
 from muster.store.tables import work as queue
 
@@ -23,7 +23,9 @@ class SqlWorkQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._any_queued = database.prepare(
-            sa.select(queue.c.key).where(queue.c.state == sa.bindparam("state")).limit(1)
+            sa.select(queue.c.key)
+            .where(queue.c.state == sa.bindparam("state"), queue.c.kind != sa.bindparam("spared"))
+            .limit(1)
         )
 
     def add(self, work: Work) -> None:
@@ -33,6 +35,7 @@ class SqlWorkQueue:
                 sa.insert(queue).values(
                     work_id=work.id,
                     asked_at=work.asked_at,
+                    kind=work.kind.value,
                     state=work.state,
                     work=encode(work),
                     answer=encode_optional(work.answer),
@@ -45,15 +48,22 @@ class SqlWorkQueue:
             row = connection.execute(sa.select(queue).where(queue.c.work_id == work_id)).first()
         return None if row is None else _work(row)
 
-    def take(self, engine_id: str) -> Work | None:
-        """Marks the oldest queued piece as running here and returns it."""
-        if self._any_queued.fetch_one({"state": _QUEUED}) is None:
+    def waiting(self, kind: WorkKind) -> int:
+        """Returns how many pieces of a kind nobody has taken yet."""
+        of_kind = queue.c.state == _QUEUED, queue.c.kind == kind.value
+        with self._database.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(queue).where(*of_kind)).scalar_one())
+
+    def take(self, engine_id: str, *, spared: WorkKind | None = None) -> Work | None:
+        """Marks the oldest queued piece as running here and returns it; none of a kind that is `spared`."""
+        left = spared.value if spared is not None else ""
+        if self._any_queued.fetch_one({"state": _QUEUED, "spared": left}) is None:
             # Asked many times a second: looking does not wait for other writers.
             return None
         with self._database.write() as connection:
             oldest = (
                 sa.select(queue.c.key)
-                .where(queue.c.state == _QUEUED)
+                .where(queue.c.state == _QUEUED, queue.c.kind != left)
                 .order_by(queue.c.key)
                 .limit(1)
                 # On PostgreSQL engines pass by what another one is taking.
