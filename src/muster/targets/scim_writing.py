@@ -1,6 +1,7 @@
 """Writing to a SCIM application: what it refuses in one way is said in another, before it counts as refused."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -32,6 +33,17 @@ from muster.targets.scim_versions import Versions
 
 # How a service may answer a PATCH that it does not know; the first two leave no doubt.
 _NO_PATCH = (405, 501, 400, 403, 404, 415)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Update:
+    """A change on its way to the application; `answers` are those that have said so far that it was done."""
+
+    kind: ObjectKind
+    target_id: str
+    operations: Sequence[AttributeOperation]
+    errand: Errand
+    answers: list[HttpResponse] = field(default_factory=list)
 
 
 class ScimWriter:
@@ -126,60 +138,51 @@ class ScimWriter:
         shown that it means it, and sent again, for an answer has come. What it does not show even then it drops; but
         that somebody is switched off is never taken for done unless it is shown.
         """
-        operations, errand = self._change_of(kind, target_id, changes)
+        update = self._update_of(kind, target_id, changes)
         try:
-            return self._update_and_look(kind, target_id, operations, errand)
+            return self._update_and_look(update)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
         finally:
             self._reader.forget_lists()
 
-    def _update_and_look(
-        self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation], errand: Errand
-    ) -> Written:
+    def _update_and_look(self, update: _Update) -> Written:
         session = self._session
         # Where an answer was silent before, it is worth a look to learn what that means.
         trusts = session.confirms_in_silence
         looks = session.falls_silent and not trusts
-        before = self._absent(kind, target_id, operations) if looks else frozenset()
+        before = self._absent(update) if looks else frozenset()
         for _ in range(SILENT_TRIES):
-            answers: list[HttpResponse] = []
-            written = self._update(kind, target_id, operations, errand, answers)
-            session.falls_silent = any(says_nothing(answer) for answer in answers)
+            tried = replace(update, answers=[])
+            written = self._update(tried)
+            session.falls_silent = any(says_nothing(answer) for answer in tried.answers)
             if not session.falls_silent or trusts:
                 return written
-            absent = self._absent(kind, target_id, operations)
+            absent = self._absent(update)
             session.confirms_in_silence |= bool(before - absent)
-            stays_on = any(switches_off(operations[place]) for place in absent)
+            stays_on = any(switches_off(update.operations[place]) for place in absent)
             if not absent or (session.confirms_in_silence and not stays_on):
                 return written
             before = absent
         if stays_on:
             sentence = "The change was confirmed without content (HTTP 200), and the account is not switched off."
-            raise failure_of_content(sentence, 200, errand)
+            raise failure_of_content(sentence, 200, update.errand)
         return written
 
-    def _update(
-        self,
-        kind: ObjectKind,
-        target_id: str,
-        operations: Sequence[AttributeOperation],
-        errand: Errand,
-        answers: list[HttpResponse],
-    ) -> Written:
+    def _update(self, update: _Update) -> Written:
         """Changes, and notes the answers that said it was done."""
         if self._session.dialect.update is UpdateMethod.PUT:
-            return self._put(kind, target_id, operations, errand, answers)
+            return self._put(update)
         try:
-            return self._patch(kind, target_id, operations, errand, answers)
+            return self._patch(update)
         except _PatchUnknown as refused:
-            return self._put_instead(kind, target_id, operations, errand, refused.response, answers)
+            return self._put_instead(update, refused.response)
 
-    def _absent(self, kind: ObjectKind, target_id: str, operations: Sequence[AttributeOperation]) -> frozenset[int]:
+    def _absent(self, update: _Update) -> frozenset[int]:
         """Returns which of the changes, by their places, the application does not show."""
-        with_members = any(item.is_reference and item.multivalued for item in operations)
-        current = self._current(kind, target_id, with_members=with_members)
-        return absent_in(kind.value, current, operations, self._session.dialect)
+        with_members = any(item.is_reference and item.multivalued for item in update.operations)
+        current = self._current(update, with_members=with_members)
+        return absent_in(update.kind.value, current, update.operations, self._session.dialect)
 
     def form_update(
         self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
@@ -189,97 +192,65 @@ class ScimWriter:
         Raises: ValueRefused.
         """
         dialect = self._session.dialect
-        operations, errand = self._change_of(kind, target_id, changes)
+        update = self._update_of(kind, target_id, changes)
         try:
-            if dialect.update is UpdateMethod.PUT or needs_current(operations, dialect):
+            if dialect.update is UpdateMethod.PUT or needs_current(update.operations, dialect):
                 return None
-            bodies = form_patch_bodies(operations, dialect)
+            bodies = form_patch_bodies(update.operations, dialect)
         except MappingPathInvalid as error:
             raise ValueRefused(str(error), code="SchemaAttributeNotFound") from error
-        return (form_change(kind.value, target_id, bodies[0], dialect), errand) if len(bodies) == 1 else None
+        return (form_change(kind.value, target_id, bodies[0], dialect), update.errand) if len(bodies) == 1 else None
 
     def updated(self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand) -> Written:
         """Returns what an answer says of a change. Raises ProvisioningFailure."""
-        return self._confirmed(kind, target_id, response, errand, [])
+        return self._confirmed(_Update(kind=kind, target_id=target_id, operations=(), errand=errand), response)
 
-    def _change_of(
-        self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]
-    ) -> tuple[list[AttributeOperation], Errand]:
+    def _update_of(self, kind: ObjectKind, target_id: str, changes: Sequence[AttributeChange]) -> _Update:
         hidden = [value for change in changes if change.redacted for value in (change.old, change.new)]
         errand = self._session.errand(Purpose.UPDATE, named(kind, target_id), hidden)
-        return [operation_of(change) for change in changes], errand
+        operations = tuple(operation_of(change) for change in changes)
+        return _Update(kind=kind, target_id=target_id, operations=operations, errand=errand)
 
-    def _put(
-        self,
-        kind: ObjectKind,
-        target_id: str,
-        operations: Sequence[AttributeOperation],
-        errand: Errand,
-        answers: list[HttpResponse],
-    ) -> Written:
-        current = self._current(kind, target_id, with_members=True)
-        body = form_put_body(kind.value, current, operations, self._session.dialect)
-        return self._confirmed(kind, target_id, self._change(kind, target_id, body, errand), errand, answers)
+    def _put(self, update: _Update) -> Written:
+        current = self._current(update, with_members=True)
+        body = form_put_body(update.kind.value, current, update.operations, self._session.dialect)
+        return self._confirmed(update, self._change(update, body))
 
-    def _put_instead(
-        self,
-        kind: ObjectKind,
-        target_id: str,
-        operations: Sequence[AttributeOperation],
-        errand: Errand,
-        refusal: HttpResponse,
-        answers: list[HttpResponse],
-    ) -> Written:
+    def _put_instead(self, update: _Update, refusal: HttpResponse) -> Written:
         """Writes the whole resource where PATCH seems to be unknown; what PUT refuses too, PATCH was refused for."""
         try:
-            written = self._put(kind, target_id, operations, errand, answers)
+            written = self._put(update)
         except (OperationRefused, TargetObjectGone) as also:
-            raise failure_of(refusal, errand) from also
+            raise failure_of(refusal, update.errand) from also
         self._session.learn("it takes no PATCH", update=UpdateMethod.PUT)
         return written
 
-    def _patch(
-        self,
-        kind: ObjectKind,
-        target_id: str,
-        operations: Sequence[AttributeOperation],
-        errand: Errand,
-        answers: list[HttpResponse],
-    ) -> Written:
-        if needs_current(operations, self._session.dialect):
-            return self._patch_as_it_stands(kind, target_id, operations, errand, answers)
-        written = Written(target_id=target_id)
-        for response in self._sent(kind, target_id, form_patch_bodies(operations, self._session.dialect), errand):
+    def _patch(self, update: _Update) -> Written:
+        if needs_current(update.operations, self._session.dialect):
+            return self._patch_as_it_stands(update)
+        written = Written(target_id=update.target_id)
+        for response in self._sent(update, form_patch_bodies(update.operations, self._session.dialect)):
             if self._lacks_target(response):
                 # An element that was taken to be there is not: look, and say the same of what there is.
-                return self._patch_as_it_stands(kind, target_id, operations, errand, answers)
-            written = self._patched(kind, target_id, response, errand, answers)
+                return self._patch_as_it_stands(update)
+            written = self._patched(update, response)
         return written
 
-    def _patch_as_it_stands(
-        self,
-        kind: ObjectKind,
-        target_id: str,
-        operations: Sequence[AttributeOperation],
-        errand: Errand,
-        answers: list[HttpResponse],
-    ) -> Written:
-        takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in operations)
-        current = self._current(kind, target_id, with_members=takes_members_away)
-        written = Written(target_id=target_id)
-        bodies = form_patch_bodies(operations, self._session.dialect, current=current)
-        for response in self._sent(kind, target_id, bodies, errand):
-            written = self._patched(kind, target_id, response, errand, answers)
+    def _patch_as_it_stands(self, update: _Update) -> Written:
+        takes_members_away = any(item.multivalued and item.verb is PatchVerb.REMOVE for item in update.operations)
+        current = self._current(update, with_members=takes_members_away)
+        written = Written(target_id=update.target_id)
+        bodies = form_patch_bodies(update.operations, self._session.dialect, current=current)
+        for response in self._sent(update, bodies):
+            written = self._patched(update, response)
         return written
 
-    def _sent(
-        self, kind: ObjectKind, target_id: str, bodies: Sequence[Mapping[str, Any]], errand: Errand
-    ) -> Iterable[HttpResponse]:
+    def _sent(self, update: _Update, bodies: Sequence[Mapping[str, Any]]) -> Iterable[HttpResponse]:
         """Sends bodies in order and gives their answers; one with too many members is halved until it is taken."""
         left = list(bodies)
         while left:
             body = left.pop(0)
-            response = self._change(kind, target_id, body, errand)
+            response = self._change(update, body)
             halves = _halves(body) if response.status in (400, 413) and not self._lacks_target(response) else None
             if halves is None:
                 yield response
@@ -298,39 +269,38 @@ class ScimWriter:
     def _lacks_target(self, response: HttpResponse) -> bool:
         return self._session.is_standard and response.status == 400 and read_error(response.body)[0] == "noTarget"
 
-    def _patched(
-        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, answers: list[HttpResponse]
-    ) -> Written:
+    def _patched(self, update: _Update, response: HttpResponse) -> Written:
         """Returns what a PATCH came to. Raises _PatchUnknown where the application may not know PATCH at all."""
         if response.status in _NO_PATCH:
             says_why = read_error(response.body)[0] is not None
             if response.status in (405, 501) or (not says_why and self._session.configuration().patch is False):
                 raise _PatchUnknown(response)
-        return self._confirmed(kind, target_id, response, errand, answers)
+        return self._confirmed(update, response)
 
-    def _current(self, kind: ObjectKind, target_id: str, *, with_members: bool) -> dict[str, Any]:
-        current = self._reader.read_document(kind, target_id, with_members=with_members)
+    def _current(self, update: _Update, *, with_members: bool) -> dict[str, Any]:
+        current = self._reader.read_document(update.kind, update.target_id, with_members=with_members)
         if current is None:
-            raise TargetObjectGone(f"The application no longer has {named(kind, target_id)}.", status=404)
+            raise TargetObjectGone(f"The application no longer has {named(update.kind, update.target_id)}.", status=404)
         return current
 
-    def _change(self, kind: ObjectKind, target_id: str, body: Mapping[str, Any], errand: Errand) -> HttpResponse:
-        return self._versions.send(form_change(kind.value, target_id, body, self._session.dialect), errand)
+    def _change(self, update: _Update, body: Mapping[str, Any]) -> HttpResponse:
+        request = form_change(update.kind.value, update.target_id, body, self._session.dialect)
+        return self._versions.send(request, update.errand)
 
-    def _confirmed(
-        self, kind: ObjectKind, target_id: str, response: HttpResponse, errand: Errand, answers: list[HttpResponse]
-    ) -> Written:
+    def _confirmed(self, update: _Update, response: HttpResponse) -> Written:
         if not 200 <= response.status < 300:
-            raise failure_of(response, errand)
-        answers.append(response)
+            raise failure_of(response, update.errand)
+        update.answers.append(response)
         if not response.body.strip():
-            return Written(target_id=target_id)
+            return Written(target_id=update.target_id)
         try:
             document = read_document(response.body)
         except AnswerUnreadable as error:
-            raise failure_of_content(str(error), response.status, errand) from error
+            raise failure_of_content(str(error), response.status, update.errand) from error
         # Lenient: some services answer a change with a note of their own, which shows nothing.
-        return Written(target_id=target_id) if resource_id(document) is None else self._written(kind, document)
+        if resource_id(document) is None:
+            return Written(target_id=update.target_id)
+        return self._written(update.kind, document)
 
     def _written(self, kind: ObjectKind, document: Mapping[str, Any]) -> Written:
         resource = self._session.resource(kind, document)
