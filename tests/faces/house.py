@@ -1,5 +1,6 @@
 """A service without engine for tests of its faces: a fresh store, a clock that stands, a target that is only probed."""
 
+import functools
 import itertools
 import json
 import ssl
@@ -177,8 +178,12 @@ class House:
             trouble=lambda: self.trouble,
             api_rate=api_rate,
         )
-        self.site: WsgiApp = make_site(self.services)
         self.token = self.token_for(Role.GLOBAL_ADMINISTRATOR)
+
+    @functools.cached_property
+    def site(self) -> WsgiApp:
+        """The faces; half of the tests look at others of their own, and those of the API cost 350 routes."""
+        return make_site(self.services)
 
     def _office(self, store: Store) -> Office:
         """The real office; every mail server is looked for on this machine."""
