@@ -49,7 +49,7 @@ faults: .venv/setup-dev.stamp ## Kill at every boundary, and play 10,000 schedul
 	MUSTER_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest tests/faults/test_schedules.py
 
 planted: .venv/setup-dev.stamp ## Show that every planted error is caught
-	MUSTER_PLANTED=all $(BIN)/python -m pytest tests/faults/test_planted.py
+	MUSTER_PLANTED=all $(BIN)/python -m pytest --numprocesses logical tests/faults/test_planted.py
 
 laws: .venv/setup-dev.stamp ## Try the laws on 100,000 random cases: make laws CASES=500 tries each of the 34 on 500
 	MUSTER_LAW_EXAMPLES=$(CASES) $(BIN)/python -m pytest tests/laws $(ARGS)

@@ -1,6 +1,6 @@
 """Kill -9 at every boundary of a cycle, before and after each commit and each request: everyone exactly once.
 
-`make test` kills at every seventeenth boundary, `make faults` at each of them.
+`make test` kills at every seventeenth boundary, `make faults` at each of them, shared out among the cores.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 
 import pytest
 
@@ -18,6 +20,7 @@ from muster.ports.cycles import LogQuery
 from trip.playing import JOB
 
 EVERY = os.environ.get("MUSTER_KILL_POINTS") == "all"
+CORES = os.cpu_count() or 1
 AT_LEAST = 200
 AN_END = 1_000
 
@@ -108,17 +111,27 @@ def kill_at(play: Callable[[Machine, Callable[[], None]], None], boundary: int, 
     return struck
 
 
-@pytest.mark.parametrize("name", CYCLES)
-def test_whatever_the_last_act_was_everyone_is_there_once(
-    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small_pages(monkeypatch)
+def kill_at_some(name: str, boundaries: range) -> Counter[str]:
+    """Kills a cycle at these boundaries up to its end, and returns where that was."""
     struck: Counter[str] = Counter()
-    for boundary in range(0, AN_END, 1 if EVERY else 17):
-        here = kill_at(CYCLES[name], boundary, "bulk" if name.endswith("in bulk") else "scim")
-        if not here:
-            break
-        struck += here
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        for boundary in boundaries:
+            here = kill_at(CYCLES[name], boundary, "bulk" if name.endswith("in bulk") else "scim")
+            if not here:
+                break
+            struck += here
+    return struck
+
+
+@pytest.mark.parametrize("name", CYCLES)
+def test_whatever_the_last_act_was_everyone_is_there_once(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if EVERY:
+        shares = [range(first, AN_END, CORES) for first in range(CORES)]
+        with ProcessPoolExecutor(CORES) as pool:
+            struck = sum(pool.map(kill_at_some, repeat(name), shares), Counter[str]())
+    else:
+        struck = kill_at_some(name, range(0, AN_END, 17))
     kinds = len(struck)
     assert kinds >= (6 if EVERY else 3), struck
     with capsys.disabled():

@@ -18,6 +18,7 @@ FIRST = int(os.environ.get("MUSTER_FIRST_SCHEDULE", "0"))
 # From so many on, every fault has met every kind of request.
 ENOUGH = 2_000
 CHUNK = 25
+CORES = os.cpu_count() or 1
 
 
 def play_some(seeds: range, page: str) -> tuple[Tally, Failed | None]:
@@ -37,7 +38,7 @@ def test_every_schedule_comes_to_rest_as_directory_and_rules_want_it(capsys: pyt
     last = FIRST + SCHEDULES // len(WEIGHTS)
     chunks = [range(start, min(start + CHUNK, last)) for start in range(FIRST, last, CHUNK)]
     total = Tally()
-    with ProcessPoolExecutor(min(2, len(chunks))) as pool:
+    with ProcessPoolExecutor(min(CORES, len(chunks))) as pool:
         for page in WEIGHTS:
             for tally, failed in pool.map(play_some, chunks, repeat(page)):
                 if failed is not None:
