@@ -254,6 +254,8 @@ class Between:
     url: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     created: int = 0
+    #: When each write came, by a steady clock.
+    written_at: list[float] = field(default_factory=list)
     under_way: int = 0
     held: int = 0
     #: From this write on, answers are kept back until `opened`; or the first requests are, as many as are sent at once.
@@ -278,6 +280,8 @@ class Between:
         with self._lock:
             self.under_way += 1
             self.counts[method] = self.counts.get(method, 0) + 1
+            if method != "GET":
+                self.written_at.append(time.monotonic())
             if self.holds_from is None or method == "GET":
                 return False
             before = self.writes - self.holds_from

@@ -137,13 +137,19 @@ class Started:
 
 
 @contextmanager
-def started(scene: Scene, name: str, *, holds_from: int | None = None) -> Iterator[Started]:
+def started(
+    scene: Scene, name: str, *, holds_from: int | None = None, requests_per_second: int | None = None
+) -> Iterator[Started]:
     """`holds_from`: answers to writes are kept back from this one on, until the gate is opened."""
     customer = scene.manager.customer(name)
     with between(customer.url) as gate:
         gate.holds_from = holds_from
         secrets = {"BaseAddress": gate.url, "SecretToken": customer.token, "SyncAll": "true"}
         application = add_application(scene.service.api, "Custom", **secrets)
+        if requests_per_second is not None:
+            application.api.patch(
+                f"{application.path}/synchronization/dialect", {"requests_per_second": requests_per_second}
+            )
         application.start()
         yield Started(application=application, customer=customer, gate=gate, people=scene.people)
 

@@ -14,6 +14,7 @@ from waiting import eventually
 PEOPLE = 1_000
 # A write in the middle of the pass.
 AMID = 300
+RATE = 150
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +39,19 @@ def test_workers_that_are_killed_amid_a_shared_pass_are_followed_and_nobody_is_c
         job.gate.opened.set()
         with worker(folder, scene.database):
             job.check_the_end()
+
+
+def test_a_pass_that_several_workers_send_keeps_the_one_rate_of_its_target(scene: Scene) -> None:
+    folder = scene.service.folder
+    with (
+        worker(folder, scene.database),
+        worker(folder, scene.database),
+        started(scene, "paced", requests_per_second=RATE) as job,
+    ):
+        cycle = job.application.ended(within=400)
+        assert cycle["counters"]["created"] == PEOPLE, cycle
+        assert (job.gate.created, job.gate.counts["POST"]) == (PEOPLE, PEOPLE)
+    told = "".join(log.read_text() for log in folder.parent.glob("worker-*.log"))
+    assert f"operations of the cycle {cycle['id']}" in told, "the other worker has sent a part"
+    # However slow this machine is: so many need so long at the rate, and half of it if each had a rate of its own.
+    assert job.gate.written_at[-1] - job.gate.written_at[0] >= 0.97 * (PEOPLE - 1) / RATE
