@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dbos._sys_db import SystemDatabase
+from sqlalchemy.exc import OperationalError
 
 from muster.database.connection import Database, open_database
 from muster.runs.dbos import DurableRuns
@@ -256,3 +259,42 @@ def test_twenty_jobs_that_take_long_do_not_keep_another_waiting(tmp_path: Path) 
         over.set()
         runs.stop(timedelta(seconds=PATIENCE))
         database.close()
+
+
+@pytest.mark.parametrize("where", ["record_operation_result", "update_workflow_outcome"])
+def test_a_run_whose_record_finds_no_room_is_dropped_so_that_its_job_can_be_submitted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    database = open_database(tmp_path / "runs.db")
+    done: list[str] = []
+
+    def advance(run_id: str) -> bool:
+        done.append(run_id)
+        return False
+
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    beat = timedelta(milliseconds=50)
+    runs = DurableRuns(
+        database,
+        advance,
+        lambda *_: None,
+        is_alone=True,
+        poll=timedelta(milliseconds=20),
+        beat=beat,
+        lost_after=timedelta(milliseconds=200),
+    )
+    runs.start()
+    with monkeypatch.context() as patched:
+        # The library's own records alone: a disk cannot be filled for it and not for us.
+        patched.setattr(SystemDatabase, where, full)
+        assert runs.submit("first", "job")
+        assert eventually(lambda: done == ["first"])
+        if where == "record_operation_result":
+            patched.setattr(SystemDatabase, "update_workflow_outcome", full)
+        assert eventually(lambda: not runs.active())
+    assert runs.submit("second", "job")
+    assert eventually(lambda: done == ["first", "second"] and not runs.active())
+    runs.stop(timedelta(seconds=5))
+    database.close()

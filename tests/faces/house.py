@@ -157,6 +157,7 @@ class House:
             owners=store.owners,
             mirrors=store.mirrors,
             supplies=store.supplies,
+            measures=store.measures,
             credentials=store.credentials,
             second_factors=store.second_factors,
             sign_ins=store.sign_ins,

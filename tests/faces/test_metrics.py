@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY, generate_latest
 
 from documents.reading import read
 from faces.house import House, Started
+from muster.bootstrap.measuring import AT_LEAST_EVERY, Teller
 from muster.model.exchange import ConnectionFailed, HttpRequest, HttpResponse
 from muster.targets.measured import MeasuredTransport
+from muster.telemetry.measures import MEASURES, measure_request
 from muster.web.metrics import is_allowed, render
 from played_configuration_manager import ask, configuration_manager
 from waiting import eventually
@@ -70,7 +71,7 @@ class Lost:
 def test_requests_to_a_target_are_counted_by_how_they_ended() -> None:
     def count(outcome: str) -> float:
         labels = {"target": "Measured", "method": "GET", "outcome": outcome}
-        return REGISTRY.get_sample_value("muster_target_request_seconds_count", labels) or 0.0
+        return MEASURES.get_sample_value("muster_target_request_seconds_count", labels) or 0.0
 
     request = HttpRequest(method="GET", url="https://scim.example/Users")
     with pytest.raises(ConnectionFailed):
@@ -97,24 +98,69 @@ def test_the_configuration_manager_tells_its_readiness_and_its_requests(tmp_path
 
 def test_every_metric_has_its_row_on_the_page_of_operations(job: Started) -> None:
     job.house.call("GET", "/users")
-    told = render(job.house.services).decode() + generate_latest(REGISTRY).decode()
-    names = set(re.findall(r"^# TYPE (muster_\w+) ", told, re.MULTILINE))
-    assert {"muster_leaver_seconds", "muster_web_request_seconds", "muster_job_escrow"} <= names
+    names = re.findall(r"^# TYPE (muster_\w+) ", render(job.house.services).decode(), re.MULTILINE)
+    assert {"muster_leaver_seconds", "muster_web_request_seconds", "muster_job_escrow"} <= set(names)
+    assert len(names) == len(set(names)), "a family is told once, or Prometheus refuses the page"
     page = read("operations.md")
-    made = {name for name in names if name.endswith("_created")}
-    assert [name for name in sorted(names - made) if f"`{name}" not in page] == []
+    assert [name for name in names if f"`{name}" not in page] == []
 
 
 def test_answers_are_measured_by_face_and_never_by_what_the_caller_sent(house: House) -> None:
     def count(outcome: str) -> float:
         labels = {"face": "/v1.0", "outcome": outcome}
-        return REGISTRY.get_sample_value("muster_web_request_seconds_count", labels) or 0.0
+        return MEASURES.get_sample_value("muster_web_request_seconds_count", labels) or 0.0
 
     before = count("2xx"), count("4xx")
     house.call("GET", "/users")
     house.call("GET", "/made/up/by/the/caller")
     assert (count("2xx"), count("4xx")) == (before[0] + 1, before[1] + 1)
-    assert "made/up" not in generate_latest(REGISTRY).decode()
+    assert "made/up" not in render(house.services).decode()
+
+
+def test_what_engines_measure_is_shown_by_engine_until_they_are_silent(house: House) -> None:
+    measure_request("Engines", "POST", "2xx", timedelta(milliseconds=30))
+    for engine in ("e1", "e2"):
+        Teller(house.store.measures, house.clock, engine).tell()
+    told = samples(render(house.services).decode())
+    for process in ("e1", "e2", "web"):
+        labels = f'method="POST",outcome="2xx",process="{process}",target="Engines"'
+        assert told[f"muster_target_request_seconds_count{{{labels}}}"] == 1
+        bucket = 'le="0.05",' + labels
+        assert told[f"muster_target_request_seconds_bucket{{{bucket}}}"] == 1
+    house.clock.at += timedelta(minutes=4)
+    Teller(house.store.measures, house.clock, "e1").tell()
+    page = render(house.services).decode()
+    assert 'process="e1"' in page
+    assert 'process="e2"' not in page
+    house.clock.at += timedelta(hours=2)
+    Teller(house.store.measures, house.clock, "e1").tell()
+    assert list(house.store.measures.recent(house.clock.at - timedelta(days=1))) == ["e1"], "the others are dropped"
+
+
+def test_an_engine_tells_what_is_new_and_now_and_then_that_it_is_there(house: House) -> None:
+    class Counting:
+        told = 0
+        is_away = False
+
+        def put(self, *_: object) -> None:
+            if self.is_away:
+                raise OSError("the disk is full")
+            self.told += 1
+
+    measures = Counting()
+    teller = Teller(measures, house.clock, "e1")  # type: ignore[arg-type]  # nothing is read
+    for _ in range(3):
+        teller.tell()
+    assert measures.told == 1
+    measures.is_away = True
+    measure_request("Told", "GET", "2xx", timedelta(0))
+    teller.tell()
+    measures.is_away = False
+    teller.tell()
+    assert measures.told == 2, "told once there is room"
+    house.clock.at += AT_LEAST_EVERY
+    teller.tell()
+    assert measures.told == 3
 
 
 def samples(text: str) -> dict[str, float]:

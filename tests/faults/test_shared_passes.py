@@ -1,11 +1,13 @@
 """One large pass sent by several workers: everybody is created by one request, whoever dies in between."""
 
+import re
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from faults.played_workers import Scene, kill, scene_on, started
+from played_configuration_manager import ask
 from played_installation import AT_ONCE, worker
 from played_postgres import PlayedServer
 from waiting import eventually
@@ -41,6 +43,13 @@ def test_workers_that_are_killed_amid_a_shared_pass_are_followed_and_nobody_is_c
             job.check_the_end()
 
 
+def posts_told(scene: Scene) -> list[float]:
+    """How many accounts each engine says that it has made."""
+    page = ask(f"{scene.service.url}/metrics").body.decode()
+    counted = r'^muster_target_request_seconds_count\{method="POST",outcome="2xx",.*\} (\S+)$'
+    return [float(found) for found in re.findall(counted, page, re.MULTILINE)]
+
+
 def test_a_pass_that_several_workers_send_keeps_the_one_rate_of_its_target(scene: Scene) -> None:
     folder = scene.service.folder
     with (
@@ -51,6 +60,8 @@ def test_a_pass_that_several_workers_send_keeps_the_one_rate_of_its_target(scene
         cycle = job.application.ended(within=400)
         assert cycle["counters"]["created"] == PEOPLE, cycle
         assert (job.gate.created, job.gate.counts["POST"]) == (PEOPLE, PEOPLE)
+        # Both workers tell what they have sent, by whichever web process is asked.
+        assert eventually(lambda: sum(sent := posts_told(scene)) >= PEOPLE and len(sent) >= 2), posts_told(scene)
     told = "".join(log.read_text() for log in folder.parent.glob("worker-*.log"))
     assert f"operations of the cycle {cycle['id']}" in told, "the other worker has sent a part"
     # However slow this machine is: so many need so long at the rate, and half of it if each had a rate of its own.

@@ -13,11 +13,11 @@ import orjson
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from playing import APP, JOB, Trip
-from prometheus_client import REGISTRY
 
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.targets.measured import MeasuredTransport
 from muster.telemetry.logs import JsonFormatter
+from muster.telemetry.measures import MEASURES
 from muster.telemetry.traces import start_traces, stop_traces
 
 
@@ -53,8 +53,8 @@ def lines() -> Iterator[io.StringIO]:
 def waited(below: float) -> tuple[float, float]:
     """How many leavers were measured, and how many of them within so many seconds."""
     name, labels = "muster_leaver_seconds", {"job": JOB}
-    counted = REGISTRY.get_sample_value(f"{name}_count", labels) or 0.0
-    within = REGISTRY.get_sample_value(f"{name}_bucket", {**labels, "le": str(below)}) or 0.0
+    counted = MEASURES.get_sample_value(f"{name}_count", labels) or 0.0
+    within = MEASURES.get_sample_value(f"{name}_bucket", {**labels, "le": str(below)}) or 0.0
     return counted, within
 
 

@@ -17,6 +17,7 @@ from muster.ports.engine_room import EngineRoom
 from muster.ports.federation import IdentityProviderStore, RelyingParty
 from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
+from muster.ports.measures import MeasureStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
 from muster.ports.openid import OpenIdStore
@@ -66,6 +67,7 @@ class Stores:
     inbound: InboundStore
     mirrors: MirrorStore
     supplies: SupplyStore
+    measures: MeasureStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

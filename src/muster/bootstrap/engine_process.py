@@ -13,6 +13,7 @@ from muster.bootstrap.assembly import (
     report_crash,
     sharing_of,
 )
+from muster.bootstrap.measuring import Teller
 from muster.bootstrap.notifications import make_courier
 from muster.bootstrap.processes import Child
 from muster.database.connection import open_database
@@ -21,6 +22,8 @@ from muster.engine.daemon import cycle_of
 from muster.runs.dbos import DurableRuns
 
 RUNS_NAME = "runs.db"
+# What the one engine of an embedded installation is called in its figures.
+ENGINE = "engine"
 _STOP_RUNS_WITHIN = timedelta(seconds=3)
 
 
@@ -53,6 +56,8 @@ def run_engine(child: Child, **arguments: Any) -> None:
         threading.Thread(target=chores.run, args=(child.stop,), name="chores", daemon=True).start()
         if helper is not None:
             threading.Thread(target=helper.run, args=(child.stop,), name="helper", daemon=True).start()
+        teller = Teller(house.store.measures, house.clock, ENGINE if embedded else runs.executor_id)
+        threading.Thread(target=teller.run, args=(child.stop,), name="measures", daemon=True).start()
         child.ready()
         daemon.run(child.stop)
     finally:

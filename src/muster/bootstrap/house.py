@@ -1,5 +1,6 @@
 """The provisioning service put together: the only place, with its neighbours, that names concrete classes."""
 
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -61,6 +62,8 @@ DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
 HEARTBEAT_NAME = "engine.alive"
 _SILENT_SECONDS = 30.0
+# With less than this left no page of a cycle can be written.
+_ROOM_BYTES = 1_048_576
 _PREPARED_WITHIN = timedelta(minutes=1)
 
 
@@ -127,6 +130,11 @@ class House:
             if self.executors.living():
                 return None
             return "no engine has shown life for half a minute: start muster serve or muster worker on this database"
+        free_bytes = shutil.disk_usage(self.folder).free
+        if free_bytes < _ROOM_BYTES:
+            return (
+                f"the disk of {self.folder} is full ({free_bytes:,} bytes left): make room, and all goes on by itself"
+            )
         try:
             silent_for = time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime
         except FileNotFoundError:

@@ -1,10 +1,7 @@
 """`muster serve`: one supervisor with a web process and an engine process; `muster worker`: an engine alone."""
 
 import logging
-import os
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from muster.bootstrap.allowed_targets import tell_allowed
@@ -19,7 +16,6 @@ from muster.settings import SERVICE_PORT, Settings
 logger = logging.getLogger(__name__)
 
 
-METRICS_NAME = "metrics"
 _ENGINE = "muster.bootstrap.engine_process:run_engine"
 
 
@@ -66,17 +62,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
                     "no administrator yet: make the first one at %s/set-up/%s (works once)", address, set_up_token
                 )
 
-        _share_measures(folder)
         with tell_allowed(folder, settings.allow_targets):
             return supervise(plans, lock=lock, ready=announce)
-
-
-def _share_measures(folder: Path) -> None:
-    """Lets the engine put what it measures where the web process reads it; the library asks the environment."""
-    measures = folder / METRICS_NAME
-    shutil.rmtree(measures, ignore_errors=True)
-    measures.mkdir(mode=0o700)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(measures)
 
 
 def work(settings: Settings, *, ready: Callable[[], None]) -> int:

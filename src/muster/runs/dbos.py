@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -82,6 +82,7 @@ class DurableRuns:
         poll: timedelta = timedelta(milliseconds=200),
         beat: timedelta = timedelta(seconds=2),
         keep: timedelta = timedelta(days=7),
+        lost_after: timedelta = timedelta(seconds=15),
         turn: timedelta = timedelta(seconds=5),
         on_yield: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -94,6 +95,7 @@ class DurableRuns:
             poll: how often the queue is looked at.
             beat: how often this process shows that it lives; nine beats of silence and others take its runs up.
             keep: how long ended runs are kept.
+            lost_after: how long a run that is noted as this process's may not be under way here.
         turn: how long a run goes on while all places are taken and others wait; then it ends before its end, and is
             submitted anew, behind them, by whoever looks for cycles that are due.
         on_yield: told of a run that made way for others.
@@ -107,11 +109,14 @@ class DurableRuns:
         self._poll = poll
         self._beat = beat
         self._keep = keep
+        self._lost_after = lost_after
         self._turn_seconds = turn.total_seconds()
         self._on_yield = on_yield
         # Runs under way here, and since when; whether others wait for a place.
         self._began_at: dict[str, float] = {}
         self._somebody_waits = False
+        # Runs that are noted as ours and are not under way: since when.
+        self._lost_since: dict[str, float] = {}
         self.executors = Executors(database, silent_for=beat * _BEATS_UNTIL_DEAD)
         self._beaten_at = time.monotonic()
         self._leads = False
@@ -298,6 +303,7 @@ class DurableRuns:
         self._somebody_waits = bool(waiting)
         # Also when nothing is pending: who watches the list all along knows at once who has fallen silent.
         self._leads = self.executors.living()[:1] == [self.executor_id]
+        self._drop_lost(run.workflow_id for run in pending if run.executor_id == self.executor_id)
         holders = {run.executor_id for run in pending if run.executor_id not in (None, self.executor_id)}
         dead = self.executors.dead_among(holder for holder in holders if holder is not None)
         if dead:
@@ -305,6 +311,18 @@ class DurableRuns:
             handles = DBOS._recover_pending_workflows(dead)
             _log.warning("took up %d runs that a dead process left", len(handles))
             self.executors.sign_out(*dead)
+
+    def _drop_lost(self, ours: Iterable[str]) -> None:
+        """Drops runs of this process that ended while the database was too full to note it: who looks for due cycles
+        submits theirs anew."""
+        now = time.monotonic()
+        self._lost_since = {
+            run_id: self._lost_since.get(run_id, now) for run_id in ours if run_id not in self._began_at
+        }
+        for run_id, since in self._lost_since.items():
+            if now - since >= self._lost_after.total_seconds():
+                _log.warning("the end of the run %s could not be noted: its cycle is taken up anew", run_id)
+                DBOS.cancel_workflow(run_id)
 
     def _clean_up(self) -> None:
         before = (datetime.now(UTC) - self._keep).isoformat()

@@ -15,6 +15,7 @@ from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.federation import IdentityProviderStore
 from muster.ports.holds import HoldStore
 from muster.ports.inbound import InboundStore
+from muster.ports.measures import MeasureStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.openid import OpenIdStore
@@ -41,6 +42,7 @@ from muster.store.inbound import SqlInbound
 from muster.store.jobs import SqlJobs
 from muster.store.links import SqlLinks
 from muster.store.log import SqlLog
+from muster.store.measures import SqlMeasures
 from muster.store.mirrors import SqlMirrors
 from muster.store.notices import SqlNotificationSettings, SqlOutbox
 from muster.store.openid import SqlOpenId
@@ -85,6 +87,7 @@ class Store:
     notification_settings: NotificationSettingsStore
     records: RecordStore
     supplies: SupplyStore
+    measures: MeasureStore
     wire: WireLog
     clients: ClientStore
     owners: OwnerStore
@@ -149,6 +152,7 @@ def open_store(database: Database, sealer: Sealer) -> Store:
         notification_settings=SqlNotificationSettings(database, sealer),
         records=SqlRecords(database),
         supplies=SqlSupplies(database),
+        measures=SqlMeasures(database),
         wire=SqlWireLog(database),
         clients=SqlClients(database),
         owners=SqlOwners(database),

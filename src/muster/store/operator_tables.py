@@ -8,7 +8,7 @@ from muster.database.columns import Instant
 from muster.store.census_tables import METADATA
 from muster.store.tables import Key, reference_to
 
-__all__ = ["METADATA", "deliveries", "feed_marks", "notices", "notification_settings", "wire"]
+__all__ = ["METADATA", "deliveries", "engine_measures", "feed_marks", "notices", "notification_settings", "wire"]
 
 # Requests and answers as they went over the wire, while somebody has switched that on for a job.
 wire = sa.Table(
@@ -29,6 +29,15 @@ feed_marks = sa.Table(
     METADATA,
     sa.Column("seq", Key, primary_key=True, autoincrement=False),
     sa.Column("at", Instant, nullable=False, index=True),
+)
+
+# What each engine process has measured since it began, as it told last.
+engine_measures = sa.Table(
+    "engine_measures",
+    METADATA,
+    sa.Column("engine_id", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("figures", sa.LargeBinary, nullable=False),
 )
 
 # ---------------------------------------------------------------- notifications

@@ -4,24 +4,24 @@ Requests from this machine itself are answered; others need the token that the o
 """
 
 import ipaddress
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from muster.model.job import Counters, ScheduleState
 from muster.sealing import hash_token, is_token
+from muster.telemetry.measures import Family, join_figures, take_figures
 from muster.web.services import Services
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# Where the processes of one service put what they measured themselves.
-SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# An engine that has told nothing for so long is gone.
+_RECENT = timedelta(minutes=3)
 _DAY = timedelta(days=1)
 _LABELS = ("application", "job")
 
@@ -43,9 +43,21 @@ def render(services: Services) -> bytes:
     """Returns the metrics of the installation."""
     registry = CollectorRegistry()
     registry.register(_Jobs(services))
-    if os.environ.get(SHARED_FOLDER):
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types there
+    registry.register(_Figures(services))
     return generate_latest(registry)
+
+
+class _Figures(Collector):
+    """What this process and the engines have measured themselves."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the histograms, each sample with the process that it is of."""
+        told = self._services.stores.measures.recent(self._services.clock.now() - _RECENT)
+        engines = {engine: msgspec.json.decode(figures, type=list[Family]) for engine, figures in told.items()}
+        return join_figures({**engines, "web": take_figures()})
 
 
 class _Jobs(Collector):
