@@ -86,6 +86,11 @@ MANNERS = {
     "lists show ids only": "attributes come with the resource alone",
     "lists show names only": "id, userName, displayName and active",
     "the total is minus one": "nobody has counted",
+    "switched off are hidden": "from lists and queries; by its id each is shown",
+    "members who are off drop out": "of groups, and come back by themselves with nobody",
+    "lists are newest first": "and so the order of pages changes when somebody comes",
+    "ids in capitals within references": "managers and members are shown so",
+    "DELETE of a member is refused": "409 until it is in no group",
     "members come and go unseen": "groups never show them",
     "meta and externalId are dropped": "and schemas, too",
     "wants excludedAttributes not": "400 for a parameter that it does not know",
@@ -208,6 +213,10 @@ class OddService:
 
     def _list(self, kind: str, query: Mapping[str, str]) -> Any:
         everybody = list(self.kept[kind].values())
+        if self.has("lists are newest first"):
+            everybody.reverse()
+        if self.has("switched off are hidden"):
+            everybody = [item for item in everybody if item.get("active") is not False]
         if "filter" in query:
             if self.has("filters are 400"):
                 raise _Refused(400, "no filters here", "invalidFilter")
@@ -276,6 +285,10 @@ class OddService:
         if self.has("unknown attributes"):
             shown["acme"] = {"level": [{"x": [[1]]}], "urn:acme:1": None}
         extension = shown.get(_ENTERPRISE, {})
+        if self.has("ids in capitals within references"):
+            for item in (*(shown.get("members") or ()), extension.get("manager") or {}):
+                if "value" in item:
+                    item["value"] = str(item["value"]).upper()
         if self.has("manager as a text") and isinstance(extension.get("manager"), dict):
             extension["manager"] = extension["manager"].get("value")
         if self.has("extension attributes flat"):
@@ -343,6 +356,9 @@ class OddService:
 
     def _delete(self, kind: str, target_id: str) -> tuple[int, dict[str, str], Any]:
         kept = self._found(kind, target_id)
+        members = (item for group in self.kept["Groups"].values() for item in group.get("members") or ())
+        if self.has("DELETE of a member is refused") and any(str(item["value"]) == target_id for item in members):
+            raise _Refused(409, "still a member of a group")
         if self.has("DELETE is 405"):
             raise _Refused(405, "nothing is ever deleted here")
         if self.has("DELETE is 501"):
@@ -391,6 +407,10 @@ class OddService:
             for item in document.get("emails") or ():
                 item["value"] = item["value"].strip().lower()
         self.kept[kind][target_id] = document
+        if self.has("members who are off drop out"):
+            off = {str(user["id"]) for user in self.kept["Users"].values() if user.get("active") is False}
+            for group in self.kept["Groups"].values():
+                group["members"] = [item for item in group.get("members") or () if str(item["value"]) not in off]
 
     def _apply(self, document: dict[str, Any], operation: dict[str, Any]) -> None:
         verb, path, value = operation["op"].lower(), operation.get("path"), operation.get("value")

@@ -99,15 +99,22 @@ class DriftScale:
         }
         if not linked or not references:
             return
-        known = {
-            (each.source_id, each.attribute): frozenset(each.acknowledged.values())
+        confirmed = {
+            (each.source_id, each.attribute): each.acknowledged
             for each in self._stores.links.references(self._parts.job.id, kind, list(linked))
         }
+        known = {place: frozenset(ends.values()) for place, ends in confirmed.items()}
         for reference in references:
             shown = self._shown(kind, reference, {name: target for name, (_, target) in linked.items()})
             ours = self._ours(reference, shown, known)
+            shown = {
+                source_id: _in_our_spelling(ids, known.get((source_id, reference.attribute), frozenset()), ours)
+                for source_id, ids in shown.items()
+            }
+            off = self._off(reference, shown, confirmed)
             for source_id, ids in shown.items():
                 held = known.get((source_id, reference.attribute), frozenset())
+                ids = (*ids, *sorted((held & off) - set(ids)))
                 gone, come = held - set(ids), (set(ids) - held) & ours
                 if gone or come:
                     place = linked[source_id][0]
@@ -140,6 +147,37 @@ class DriftScale:
         }
         owners = self._stores.links.owners(self._parts.job.id, reference.kind, sorted(unknown)) if unknown else {}
         return frozenset(target_id for target_id, owner in owners.items() if owner[0] == self._parts.job.id)
+
+    def _off(
+        self, reference: CompiledReference, shown: _Shown, confirmed: Mapping[tuple[str, str], Mapping[str, str]]
+    ) -> frozenset[str]:
+        """Returns those of the ends no longer shown who are switched off: some applications take them out of groups,
+        and would do so again each time they are put back."""
+        missing = {
+            end
+            for source_id, ids in shown.items()
+            for end, target_id in confirmed.get((source_id, reference.attribute), {}).items()
+            if target_id not in ids
+        }
+        rules = self._parts.rules.kinds.get(reference.kind)
+        if not missing or rules is None:
+            return frozenset()
+        signs = [mapping.attribute for mapping in rules.values if mapping.is_life_sign]
+        links = self._stores.links.links(self._parts.job.id, reference.kind, sorted(missing))
+        return frozenset(
+            link.target_id
+            for link in links.values()
+            if any(str(link.acknowledged.sent.get(name)).lower() == "false" for name in signs)
+        )
+
+
+def _in_our_spelling(ids: tuple[str, ...], held: frozenset[str], ours: frozenset[str]) -> tuple[str, ...]:
+    """Returns ids as the target gave them when it made the objects.
+
+    Lenient: some databases write a GUID in capitals here and in small letters there.
+    """
+    spelled = {target_id.casefold(): target_id for target_id in held}
+    return tuple(each if each in ours else spelled.get(each.casefold(), each) for each in ids)
 
 
 def _weighed(
