@@ -118,6 +118,14 @@ def test_a_bar_leads_to_the_entries_of_its_stretch_of_time(house: House, job: St
     assert unescape(re.findall(r'<td class="number"><a href="([^"]+)">1</a>', page)[0]) == series["create"]["links"][at]
 
 
+def test_each_step_of_an_entry_has_an_address(house: House, job: Started, visit: Visit) -> None:
+    log(house, job, 1)
+    page = visit.text("/logs/entry-1?cycle=cycle-1&change=change-1")
+    (to,) = re.findall(r'class="trail-name"><a href="([^"]+)"', page)
+    assert to.endswith("#step-1") and 'id="step-1"' in page
+    assert 'id="step-1"' in visit.text(unescape(to).partition("#")[0])
+
+
 @pytest.mark.parametrize("between", ["x", "2026-05-04T08:00:00Z", "2026-05-04T08:00:00Z/later", "1/2/3"])
 def test_a_stretch_of_time_that_is_none_is_refused(visit: Visit, between: str) -> None:
     answer = visit.get(f"/logs?between={between}")

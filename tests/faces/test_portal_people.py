@@ -151,6 +151,11 @@ def test_the_audit_log_shows_who_changed_what(house: House, job: Started, visit:
     assert "Update user" not in visit.text("/audit?category=ApplicationManagement")
     assert "Update user" in visit.text(f"/audit?target={user}&search=update")
     assert "Nothing fits these filters" in visit.text("/audit?search=zzz")
+    newest = house.stores.audit.search(after=None, limit=1)[0][0]
+    alone = visit.text(f"/audit?entry={newest.id}")
+    assert alone.count("audit-line") == 1
+    assert "<details open>" in alone
+    assert visit.get("/audit?entry=none").status_code == 404
     assert Visit(house).get("/audit").status_code == 303
 
 

@@ -174,6 +174,33 @@ def test_no_action_that_somebody_may_do_fails_on_an_empty_form(tmp_path_factory:
     assert {rule: status for rule, status in answers.items() if status >= 500 or status == 403} == {}
 
 
+# Parts of pages, files, and ways to and from an application: no page to go to.
+NO_PLACES = {
+    "/find",
+    "/oauth2/callback",
+    "/logs/download",
+    "/applications/<sp>/live",
+    "/applications/<sp>/manifest.json",
+    "/applications/<sp>/mappings/schema.json",
+    "/applications/<sp>/provisioning/authorize",
+    # Of a source alone: tests/faces/test_portal_sources.py.
+    "/applications/<sp>/source",
+}
+
+
+def test_the_palette_leads_to_every_page(place: Place, visitors: Callable[[Role], Visit]) -> None:
+    visit = visitors(Role.GLOBAL_ADMINISTRATOR)
+    there = f"http://localhost/applications/{place.ids['sp']}"
+    # Each letter of the alphabet finds the pages that have it in their names.
+    found = {
+        to
+        for letter in "aeiou"
+        for to in re.findall(r'href="([^"]+)"', visit.get(f"/find?q={letter}", HX_Current_URL=there).text)
+    }
+    pages = {rule for rule, _, _ in PAGES if "<" not in rule.replace("<sp>", "")} - NO_PLACES
+    assert {rule for rule in pages if place.path(rule) not in found} == set()
+
+
 def test_no_answer_shows_a_secret_or_takes_a_name_for_markup_and_all_forbid_scripts_and_frames(
     place: Place, visitors: Callable[[Role], Visit]
 ) -> None:

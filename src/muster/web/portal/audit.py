@@ -20,7 +20,7 @@ CATEGORIES = {
 
 
 def show() -> Any:
-    """GET /audit"""
+    """GET /audit: what fits the filters, or the one entry that an address names."""
     wanted, category, target = text("search"), choice("category", CATEGORIES), text("target")
     folded = (wanted or "").casefold()
 
@@ -32,11 +32,15 @@ def show() -> Any:
             and any(folded in each.casefold() for each in texts)
         )
 
-    after = place()
-    entries, following = logs.audits(desk(), fits, after, ROWS)
+    after, entry = place(), text("entry")
+    if entry is None:
+        entries, following = logs.audits(desk(), fits, after, ROWS)
+    else:
+        entries, following = [logs.find_audit(desk(), entry)], None
     return flask.render_template(
         "audit/list.html",
         entries=entries,
+        entry=entry,
         search=wanted,
         category=category,
         categories=CATEGORIES,

@@ -51,6 +51,9 @@ def _pages(wanted: str) -> Iterator[Found]:
     may = flask.g.me.may
     lines = [Found(name=name, about=gettext("Page"), to=to, icon=icon) for to, name, icon in places()]
     lines.append(Found(name=gettext("My account"), about=gettext("Page"), to="/account", icon="user-cog"))
+    if may(Permission.READ_CONFIGURATION):
+        name = gettext("Identity provider")
+        lines.append(Found(name=name, about=gettext("Page"), to="/identity-provider", icon="shield-check"))
     if may(Permission.READ_DIRECTORY):
         deleted = address("users", state="deleted")
         lines.append(Found(name=gettext("Deleted users"), about=gettext("Page"), to=deleted, icon="trash"))

@@ -135,7 +135,11 @@ class Shelf:
                 ]
             found += [(name, self.to(*parts), icon) for name, parts, icon in deeper]
         if not self.is_own and not self.is_source:
-            found.append((gettext("Manifest"), self.to("manifest"), "file-code"))
+            found += [
+                (gettext("Add user/group"), self.to("users-and-groups", "add"), "user-plus"),
+                (gettext("OpenID Connect"), self.to("single-sign-on", "openid-connect"), "key"),
+                (gettext("Manifest"), self.to("manifest"), "file-code"),
+            ]
         return tuple(found)
 
 
