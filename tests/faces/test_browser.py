@@ -346,7 +346,13 @@ PAGES = (
     "{app}/single-sign-on",
     "{app}/single-sign-on/openid-connect",
     "/users",
-    "{app}/single-sign-on",
+    "{person}",
+    "{person}/edit",
+    "{person}/sign-in",
+    "{person}/why/{sp}",
+    "{app}/on-demand?object={id}",
+    "{cycle}",
+    "{entry}",
     "{app}/mappings/0/attributes/title",
     "{app}/mappings/versions/1",
     "/account",
@@ -354,7 +360,9 @@ PAGES = (
     "/sources/new",
     "/sources/new/ldap",
     "/sources/new/folder",
-    "/sign-ins",
+    "/sources/new/active-directory",
+    "/sources/new/microsoft-graph",
+    "/applications/new/{template}",
     "/users/new",
     "/users?state=deleted",
     "/groups",
@@ -364,6 +372,24 @@ PAGES = (
 )
 
 
+def _places(company: Company) -> dict[str, str]:
+    """Pages of single things: somebody who is provisioned, a cycle, an entry of the log, a template of the gallery."""
+    api, sp = company.api, company.facts["sp"]
+    job = api.get(f"/servicePrincipals/{sp}/synchronization/jobs")["value"][0]["id"]
+    cycle = api.get(f"/servicePrincipals/{sp}/synchronization/jobs/{job}/cycles?$top=1")["value"][0]["id"]
+    person = api.get("/users/p001@example.com")["id"]
+    entry = api.get("/auditLogs/provisioning?$top=1")["value"][0]["id"]
+    template = api.get(f"/servicePrincipals/{sp}")["applicationTemplateId"]
+    return {
+        "sp": sp,
+        "id": person,
+        "person": f"/users/{person}",
+        "cycle": f"{company.app}/cycles/{cycle}",
+        "entry": f"/logs/{entry}",
+        "template": template,
+    }
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_every_page_is_accessible_and_fits_in_both_themes(company: Company, theme: str, width: int) -> None:
@@ -371,8 +397,9 @@ def test_every_page_is_accessible_and_fits_in_both_themes(company: Company, them
     portal.theme(theme)
     portal.size(width, 800)
     wrong: dict[str, Any] = {}
+    places = _places(company)
     for page in PAGES:
-        portal.go(page.format(app=company.app))
+        portal.go(page.format(app=company.app, **places))
         found = portal.violations()
         if page != "/nowhere":
             found += portal.complaints()
