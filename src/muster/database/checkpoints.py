@@ -16,13 +16,14 @@ logger = logging.getLogger(__name__)
 
 DUE_AFTER_ROWS = 3_000  # 20 MB of log, as a row is one page and a half
 COPIES_BESIDE = 2  # the second takes what came during the first, and leaves little to do while writers wait
+LONG_PAGES = 8_000  # 32 MB; it is kept in a file of 64 at most
 # What the writers' connection copies itself where no thread comes to it: 80 MB of log.
 FALLBACK_PAGES = 20_000
 
 
 class Checkpoints:
-    """Copies after every so many changed rows: most of it while writers go on, the rest between two of them, so that
-    the next begins the log anew and it does not grow."""
+    """Copies after every so many changed rows while writers go on; when they never pause and the log has become long,
+    the rest between two of them, so that it does not grow."""
 
     def __init__(self, engine: Engine, writers: threading.Lock, *, due_after_rows: int = DUE_AFTER_ROWS) -> None:
         self._engine = engine
@@ -50,20 +51,22 @@ class Checkpoints:
         while self._is_due.wait() and not self._is_ended:
             self._is_due.clear()
             try:
-                for _ in range(COPIES_BESIDE):
-                    self._copy()
-                with self._writers:
-                    self._copy()
+                pages = max(self._copy() for _ in range(COPIES_BESIDE))
+                if pages > LONG_PAGES:
+                    with self._writers:
+                        self._copy()
             except (SQLAlchemyError, sqlite3.Error):
                 # Nothing is lost: it stays in the log, until the next time or the fallback.
                 logger.exception("the write-ahead log could not be copied into the database")
 
-    def _copy(self) -> None:
-        """Copies what no reader needs in the log. Source: SQLite, PRAGMA wal_checkpoint, PASSIVE: waits for nobody."""
+    def _copy(self) -> int:
+        """How many pages the log has; copies those that no reader needs there. When all are copied the next writer
+        begins the log anew. Source: SQLite, PRAGMA wal_checkpoint, PASSIVE: waits for nobody."""
         pooled = self._engine.raw_connection()
         try:
             with closing(pooled.cursor()) as cursor:  # outside any transaction
                 cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                cursor.fetchall()
+                ((_, pages, _),) = cursor.fetchall()
+                return int(pages)
         finally:
             pooled.close()
