@@ -1,13 +1,20 @@
 """The LDAP client without a server: filters, names, entries, and messages that are cut, wrong or hostile."""
 
 import random
+import socket
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from contract.played_servers import Authority
 from muster.model.directory import ObjectKind
-from muster.model.failures import SchemaRefused
+from muster.model.failures import SchemaRefused, SystemUnreachable
 from muster.sources.ldap.ber import Malformed, integer, octets, read_header, read_integer, wrap
+from muster.sources.ldap.connecting import encrypt, tls_context
 from muster.sources.ldap.controls import read_page_cookie, read_sync_end, read_sync_info, read_sync_state
 from muster.sources.ldap.entries import ACTIVE_DIRECTORY, OPEN_LDAP, EntryReader
 from muster.sources.ldap.filters import FilterInvalid, all_of, has_value, is_present, read_filter
@@ -248,3 +255,48 @@ def test_settings_show_no_password() -> None:
 
 def test_filters_joined_hold_both() -> None:
     assert all_of((is_present("a"), is_present("b"))) == bytes.fromhex("a006870161870162")
+
+
+def test_of_several_languages_what_is_said_for_all_counts_and_what_is_no_text_is_in_base64() -> None:
+    reader = EntryReader(OPEN_LDAP, ObjectKind.USER)
+    given = {
+        "cn;lang-nl": [b"Anna"],
+        "CN": [b"Ann", b"Annie"],
+        "cn;lang-en": [b"Anne"],
+        "title;lang-nl": [b"Chef"],
+        "description": [b"\xff\xfe"],
+        "l": [b"a\0b"],
+        "entryUUID": [b"U1"],
+    }
+    for _ in range(2):
+        entry = reader.read(FoundEntry(dn="cn=Ann", attributes=given))
+        assert entry is not None and entry.source_id == "u1"
+        shown = {name: entry.attributes[name] for name in ("cn", "title", "description", "l")}
+        assert shown == {"cn": "Ann", "title": "Chef", "description": "//4=", "l": "YQBi"}
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "said", "remedy"),
+    [
+        (("127.0.0.1",), -1, "expired", "Renew the certificate"),
+        (("ldap.example.com",), 1, "mismatch|not valid for", "a name or an address that stands in its certificate"),
+    ],
+)
+def test_a_certificate_that_is_not_taken_is_told_with_what_to_do(
+    tmp_path: Path, names: tuple[str, ...], days: int, said: str, remedy: str
+) -> None:
+    authority = Authority(tmp_path)
+    context = authority.server_context(authority.issue("ldap", names=names, days=days))
+    ours, theirs = socket.socketpair()
+
+    def shake() -> None:
+        with suppress(OSError):
+            context.wrap_socket(theirs, server_side=True)
+
+    server = threading.Thread(target=shake)
+    server.start()
+    ours.settimeout(timedelta(minutes=1).total_seconds())
+    with pytest.raises(SystemUnreachable, match=said) as caught:
+        encrypt(tls_context(authority.pem.decode()), ours, "127.0.0.1", "ldaps://127.0.0.1")
+    server.join(60)
+    assert remedy in caught.value.remedy

@@ -14,6 +14,15 @@ from muster.transport.certificates import CertificateInvalid, read_certificates
 from muster.transport.guard import AddressGuard, CheckedTarget
 
 _PORTS = {"ldap": 389, "ldaps": 636}
+_UNKNOWN_AUTHORITY = "Enter the certificate of the authority that signed the server's among those to trust."
+_NAME_REMEDY = "Enter the server by a name or an address that stands in its certificate."
+# Source: OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH.
+_CERTIFICATE_REMEDIES = {
+    9: "Set the clocks of both machines, or renew the certificate at the server.",
+    10: "Renew the certificate at the server.",
+    62: _NAME_REMEDY,
+    64: _NAME_REMEDY,
+}
 
 
 class Encryption(StrEnum):
@@ -95,7 +104,7 @@ def encrypt(context: ssl.SSLContext, plain: socket.socket, host: str, origin: st
         return context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        remedy = "Enter the certificate of the authority that signed the server's, or the name that stands in it."
+        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, _UNKNOWN_AUTHORITY)
         raise SystemUnreachable(
             f"The certificate of {origin} is not trusted: {error.verify_message}.", remedy=remedy
         ) from None
