@@ -311,6 +311,18 @@ def test_a_test_of_the_connection_says_what_was_found(tmp_path: Path) -> None:
         assert f"people below {PEOPLE}" in said and "2 groups" in said and "syncrepl" in said
 
 
+def test_a_branch_that_was_moved_gives_its_people_their_new_names_once_a_day(tmp_path: Path) -> None:
+    with played_slapd(tmp_path / "slapd", STAFF, session_log=True) as server:
+        known = see(server)
+        eve = known.read().find("eve")
+        server.change(f"dn: ou=nested,{PEOPLE}\nchangetype: modrdn\nnewrdn: ou=moved\ndeleteoldrdn: 1\n")
+        # Content synchronization tells of the branch and of nobody in it.
+        assert known.read().find("eve").source_id == eve.source_id
+        known.clock.advance(timedelta(hours=25))
+        moved = known.read().find("eve")
+        assert (moved.source_id, moved.attributes["dn"]) == (eve.source_id, f"uid=eve,ou=moved,{PEOPLE}")
+
+
 def test_what_time_does_not_tell_is_read_again_once_a_day(tmp_path: Path) -> None:
     clock = StillClock(NOW)
     with played_slapd(tmp_path / "slapd", STAFF, synchronizes=False) as server:

@@ -30,7 +30,8 @@ from muster.sources.ldap.session import LdapSession, open_session
 from muster.sources.ldap.settings import LdapSettings, Method
 from muster.transport.guard import AddressGuard
 
-# What a mark does not tell (a branch that was moved as a whole) is found by reading everything this often.
+# What no way of telling changes tells (a branch that was moved as a whole gives its people other DNs) is found by
+# reading everything this often.
 WHOLE_EVERY = timedelta(hours=24)
 # A mark tells who was changed and never who is gone: everybody is counted through this often.
 LIST_EVERY = timedelta(minutes=5)
@@ -43,7 +44,6 @@ _ROOT_MORE = ("defaultNamingContext", "vendorName", "dnsHostName")
 _STAMP = "%Y%m%d%H%M%SZ"
 _NEVER = "19700101000000Z"
 _PROBED = 3
-_MARKED = (Method.USN, Method.TIMESTAMP)
 
 
 class LdapReader:
@@ -131,7 +131,8 @@ class LdapReader:
                 yield from pages
                 cookies = {kind: _packed(cookie) for kind, cookie in keep.items()}
                 # A server that gives no cookie knows no changes.
-                following = {"cookies": cookies} if len(cookies) == len(self._branches) else None
+                is_placed = len(cookies) == len(self._branches)
+                following = {"cookies": cookies, **self._rounds(state)} if is_placed else None
             case Method.USN:
                 following = {
                     "invocation": root.invocation,
@@ -160,7 +161,7 @@ class LdapReader:
                     yield from reading.read_everything(report)
                 else:
                     report.ending = Ending.CHANGES
-                following = {"cookie": _packed(cookie)}
+                following = {"cookie": _packed(cookie), **self._rounds(state)}
             case _:
                 yield from reading.read_everything(report)
         yield self._last_page(report, method, root, following)
@@ -185,6 +186,7 @@ class LdapReader:
             state: Mapping[str, Any] = orjson.loads(cursor)
             is_ours = state["asked"] == self._asked(root)
             kept = Method(state["method"])
+            whole_at = None if AGAIN in state else datetime.fromisoformat(state["whole_at"])
         except (ValueError, KeyError, TypeError):
             raise CursorExpired("The place where the last read ended cannot be read.") from None
         if self._settings.method is Method.AUTO and kept is Method.TIMESTAMP:
@@ -196,11 +198,7 @@ class LdapReader:
             or (kept is Method.USN and state.get("invocation", root.invocation) != root.invocation)
         ):
             raise CursorExpired("The server, its bases or the way it is read are others than at the last read.")
-        if (
-            kept in _MARKED
-            and AGAIN not in state
-            and datetime.fromisoformat(state["whole_at"]) + WHOLE_EVERY <= self._clock.now()
-        ):
+        if whole_at is not None and whole_at + WHOLE_EVERY <= self._clock.now():
             raise CursorExpired("It is time to read everything again.")
         return method, state
 
