@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from waiting import PATIENCE
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 COMMAND = (sys.executable, "-c", "from muster.cli.configuration_manager import app; app()")
 
@@ -93,7 +95,7 @@ def configuration_manager(folder: Path, *options: str) -> Iterator[PlayedManager
         yield PlayedManager(url=found.group(), folder=folder, process=process)
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(PATIENCE)
         if process.stdout is not None:
             process.stdout.close()
         log.close()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from played_installation import eventually
+from waiting import PATIENCE, eventually
 
 TOKEN = "foreign-token"
 SCIMMY_PROGRAM = Path(__file__).parent / "live" / "scimmy_server.mjs"
@@ -120,7 +120,7 @@ def _served(command: list[str], path: str) -> Iterator[Foreign]:
         yield foreign
     finally:
         popen.terminate()
-        popen.wait(20)
+        popen.wait(PATIENCE)
 
 
 @dataclass(kw_only=True)

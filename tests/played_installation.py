@@ -23,7 +23,7 @@ import psutil
 from muster.cli.api import HttpApi, query
 from muster.cli.main import main
 from played_configuration_manager import PlayedCustomer
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 MUSTER = (sys.executable, "-m", "muster")
@@ -114,7 +114,7 @@ def worker(folder: Path, database: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         popen.terminate()
         with suppress(subprocess.TimeoutExpired):
-            popen.wait(20)
+            popen.wait(PATIENCE)
         popen.kill()
 
 
@@ -143,7 +143,7 @@ def service(
         yield PlayedService(folder=folder, url=url, popen=popen, token=token)
     finally:
         popen.terminate()
-        popen.wait(20)
+        popen.wait(PATIENCE)
 
 
 @dataclass(kw_only=True)

@@ -20,7 +20,7 @@ import pytest
 from contract.played_servers import Authority
 from muster.bootstrap.folder import StartRefused, is_folder_taken, probe_port, take_folder
 from muster.bootstrap.processes import web_plan
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 TESTS = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent / "src")))}
@@ -35,7 +35,7 @@ class Running:
     everyone: list[psutil.Process]
 
     def ask(self) -> dict[str, Any]:
-        with urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as response:
+        with urlopen(f"http://127.0.0.1:{self.port}/", timeout=PATIENCE) as response:
             answer: dict[str, Any] = orjson.loads(response.read())
         return answer
 
@@ -91,7 +91,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield _start
     for running in started:
         running.popen.terminate()
-        running.popen.wait(timeout=10)
+        running.popen.wait(PATIENCE)
         if running.popen.stdout is not None:
             running.popen.stdout.close()
 
@@ -108,7 +108,7 @@ def test_a_party_with_a_certificate_serves_https(start: Start, tmp_path: Path) -
     identity.write_bytes(authority.issue("muster", names=("127.0.0.1",)))
     running = start(identity=identity)
     context = ssl.create_default_context(cadata=authority.pem.decode())
-    with urlopen(f"https://127.0.0.1:{running.port}/", timeout=5, context=context) as response:
+    with urlopen(f"https://127.0.0.1:{running.port}/", timeout=PATIENCE, context=context) as response:
         assert orjson.loads(response.read())["mark"] == "first"
 
 
@@ -116,7 +116,7 @@ def test_a_party_with_a_certificate_serves_https(start: Start, tmp_path: Path) -
 def test_a_stop_is_orderly(start: Start, number: signal.Signals) -> None:
     running = start()
     running.popen.send_signal(number)
-    assert running.popen.wait(timeout=20) == 0
+    assert running.popen.wait(PATIENCE) == 0
     assert (running.folder / "engine.stopped").exists()
     assert not [process for process in running.everyone if _alive(process)]
     take_folder(running.folder, purpose="test").release()
@@ -128,7 +128,7 @@ def test_what_will_not_stop_is_killed(start: Start) -> None:
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.2)
         running.popen.terminate()
-        assert running.popen.wait(timeout=20) == 0
+        assert running.popen.wait(PATIENCE) == 0
     assert not [process for process in running.everyone if _alive(process)]
 
 
@@ -182,7 +182,7 @@ def _answers(running: Running) -> bool:
 
 def test_a_child_that_keeps_ending_ends_the_party_with_an_error(start: Start) -> None:
     running = start(behaviour="ends-at-once")
-    assert running.popen.wait(timeout=30) == 1
+    assert running.popen.wait(PATIENCE) == 1
     assert (running.folder / "engine.starts").read_text().count("start") == 6
     assert not [process for process in running.everyone if _alive(process)]
 
@@ -191,13 +191,13 @@ def test_a_child_that_keeps_ending_ends_the_party_with_an_error(start: Start) ->
 def test_a_child_that_cannot_start_ends_the_party_at_once(start: Start, mark: str, behaviour: str) -> None:
     running = start(mark=mark, behaviour=behaviour)
     assert running.port == 0
-    assert running.popen.wait(timeout=10) == 1
+    assert running.popen.wait(PATIENCE) == 1
 
 
 def test_a_second_start_on_the_folder_is_refused_and_names_the_first(start: Start) -> None:
     running = start()
     second = subprocess.run(
-        _command(running.folder, 0, "second", "well"), env=ENVIRONMENT, capture_output=True, text=True, timeout=20
+        _command(running.folder, 0, "second", "well"), env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert second.returncode == 1
     assert second.stderr.strip().count("\n") == 0
@@ -211,7 +211,7 @@ def test_a_second_start_on_the_port_is_refused(start: Start, tmp_path: Path) -> 
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert second.returncode == 1
     assert f"127.0.0.1:{running.port} is in use by another process" in second.stderr

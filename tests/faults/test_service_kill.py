@@ -26,7 +26,7 @@ from played_installation import (
     service,
     users_at,
 )
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PEOPLE = 200
@@ -98,7 +98,7 @@ def cycle_held_at(scene: Scene, name: str, write: int, *, late: bool = False) ->
         secrets = {"BaseAddress": gate.url, "SecretToken": customer.token, "SyncAll": "true"}
         application = add_application(scene.service.api, "Custom", **secrets)
         application.start()
-        assert gate.holding.wait(90), application.cycles()
+        assert gate.holding.wait(2 * PATIENCE), application.cycles()
         yield Cycle(application=application, customer=customer, gate=gate)
 
 
@@ -150,7 +150,7 @@ def test_after_kill_9_of_the_supervisor_amid_the_initial_cycle_the_next_start_en
     with cycle_held_at(scene, "supervisor", AMID_CREATION) as cycle:
         everyone = scene.service.everyone()
         scene.service.process("supervisor").kill()
-        scene.service.popen.wait(20)
+        scene.service.popen.wait(PATIENCE)
         assert eventually(lambda: not any(is_alive(process) for process in everyone)), "orphans"
         # A killed process lets go of its files when the last of its threads has ended.
         assert eventually(lambda: not is_folder_taken(scene.service.folder))
@@ -161,7 +161,7 @@ def test_after_kill_9_of_the_supervisor_amid_the_initial_cycle_the_next_start_en
             assert len(everyone) == 3
             cycle.application.pause()
             again.popen.terminate()
-            assert again.popen.wait(20) == 0
+            assert again.popen.wait(PATIENCE) == 0
             assert not [process for process in everyone if is_alive(process)]
             assert eventually(lambda: not is_folder_taken(scene.service.folder))
             assert probe_port("127.0.0.1", scene.service.port) == scene.service.port

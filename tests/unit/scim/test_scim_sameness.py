@@ -1,6 +1,6 @@
 """Elements found by what makes them one: as comparing each with each would, and in a time that grows with the list."""
 
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -63,13 +63,13 @@ def test_removing_finds_what_comparing_each_with_each_finds(lists: tuple[list[An
 def test_twenty_thousand_values_are_merged_and_removed_in_a_moment(has_type: bool) -> None:
     kind = {"type": "work"} if has_type else {}
     elements = [{"value": f"{number}@example.com", **kind} for number in range(20_000)]
-    began = perf_counter()
+    began = process_time()
     merged = Elements(elements)
     for element in elements:
         merged.merge(element)
     assert len(merged.listed) == 20_000
     assert without(merged.listed, elements) == []
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5
 
 
 def test_a_value_that_is_no_text_or_number_gets_a_type_like_any_other() -> None:
@@ -107,6 +107,6 @@ def test_a_patch_of_twenty_thousand_values_takes_no_more_than_a_moment(operation
     }
     rules = ReadingRules()
     operations = read_operations({"schemas": [PATCH_URN], "Operations": [operation]}, GENERIC_USER_TYPE, rules)
-    began = perf_counter()
+    began = process_time()
     apply_operations(document, operations, GENERIC_USER_TYPE, rules)
-    assert perf_counter() - began < 8
+    assert process_time() - began < 8
