@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from played_commands import command
 from waiting import PATIENCE
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -63,9 +64,10 @@ class PlayedManager:
     def customer(self, name: str, *, profile: str = "generic", sites: tuple[str, ...] = ()) -> PlayedCustomer:
         """A new customer."""
         chosen = [argument for site in sites for argument in ("--site", site)]
-        made = self.run("customer", "create", name, "--profile", profile, *chosen, "--json")
-        assert made.returncode == 0, made.stderr
-        shown = json.loads(made.stdout)
+        asked = ("customer", "create", name, "--profile", profile, *chosen, "--data", self.folder, "--json")
+        made = command("configuration-manager", *asked)
+        assert made.status == 0, made.err
+        shown = made.json
         return PlayedCustomer(name=shown["customer"], url=shown["url"], token=shown["token"])
 
 

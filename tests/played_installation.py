@@ -1,7 +1,6 @@
 """Both parties for a test: the real commands as real processes, real HTTP on free ports, folders of their own."""
 
 import csv
-import io
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,11 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import orjson
 import psutil
 
 from muster.cli.api import HttpApi, query
-from muster.cli.main import main
+from played_commands import command
 from played_configuration_manager import PlayedCustomer
 from waiting import PATIENCE, eventually
 
@@ -30,35 +28,6 @@ MUSTER = (sys.executable, "-m", "muster")
 START_WITHIN_SECONDS = 60
 #: How many requests the engine sends to a target side by side.
 AT_ONCE = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.out.strip().splitlines()[-1])
-
-
-def command(*arguments: object) -> Done:
-    """A command of muster, carried out in this process: a second faster than in one of its own."""
-    out, err = io.StringIO(), io.StringIO()
-    status: object = 0
-    before, sys.argv = sys.argv, ["muster", *(str(argument) for argument in arguments)]
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            main()
-    except SystemExit as end:
-        status = end.code
-    finally:
-        sys.argv = before
-    assert isinstance(status, int | None)
-    return Done(status=status or 0, out=out.getvalue(), err=err.getvalue())
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -13,7 +13,7 @@ from muster.bootstrap.house import open_house
 from muster.model.directory import ObjectKind
 from muster.ports.directory import DirectoryQuery, ObjectWrite
 from muster.settings import load_settings
-from played_installation import Done, command
+from played_commands import Done, command
 
 PEOPLE = """userPrincipalName,displayName,mail,department
 ada@l.example,Ada Long,ada@l.example,Sales
