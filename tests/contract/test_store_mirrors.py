@@ -207,7 +207,7 @@ def test_groups_among_members_stand_apart_whenever_they_become_known(mirror: Mir
     told = mirror.since(before, GROUP)["new"].references
     assert told == {"members": ("id-ada",), "memberGroups": ("later",)}
     mirror.changes(group("new"))
-    assert mirror.one("new", GROUP).references == {"members": ()}
+    assert mirror.one("new", GROUP).references == {"members": (), "memberGroups": ()}
 
 
 def test_members_come_and_go_one_by_one(mirror: Mirror) -> None:
@@ -217,9 +217,9 @@ def test_members_come_and_go_one_by_one(mirror: Mirror) -> None:
     people = [person(name) for name in ("ada", "bob", "carl")]
     mirror.whole(*people, group(references={"members": ("id-ada", "id-bob")}))
     mirror.changes(group(added={"members": ("id-carl",)}, removed={"members": ("id-ada",)}))
-    assert mirror.since(1, GROUP)["g"].references == {"members": ("id-bob", "id-carl")}
+    assert mirror.since(1, GROUP)["g"].references["members"] == ("id-bob", "id-carl")
     mirror.whole(*people, group(references={"members": ("id-bob",)}))
-    assert mirror.one("g", GROUP).references == {"members": ("id-bob",)}
+    assert mirror.one("g", GROUP).references == {"members": ("id-bob",), "memberGroups": ()}
 
 
 def test_a_read_that_is_cut_off_goes_on_where_it_was(mirror: Mirror) -> None:

@@ -69,6 +69,12 @@ def test_people_are_made_changed_and_given_managers(tmp_path: Path) -> None:
         send(changed)
         assert eventually(lambda: users()["ada"]["jobTitle"] == "Chief")
         assert users()["ada"]["accountEnabled"] is True
+        # So does the manager, whom another one of the upload may have; known of an earlier upload, they are found.
+        assert has_manager(api, users()["ada"]["id"])
+        send(person("ben", **extension), person("ada", title="Head"))
+        assert eventually(lambda: users()["ada"]["jobTitle"] == "Head" and "ben" in users())
+        assert eventually(lambda: has_manager(api, users()["ben"]["id"]))
+        assert has_manager(api, users()["ada"]["id"])
         send(person("ada", active=False))
         assert eventually(lambda: users()["ada"]["accountEnabled"] is False)
         told = api.get(f"/auditLogs/provisioning?$filter=jobId%20eq%20'{job_id}'")["value"]

@@ -41,6 +41,21 @@ def test_snapshots_hire_change_and_let_go(installation: FolderSource) -> None:
     assert installation.users()["10"]["id"] == before
 
 
+def test_a_file_without_the_column_leaves_managers_as_they_are(installation: FolderSource) -> None:
+    installation.connect()
+    installation.start()
+    installation.put("01.csv", HEAD + "".join(PEOPLE.values()))
+    installation.run()
+    rows = [f"{number},p{number}@lantaarn.example,Person {number}\n" for number in PEOPLE]
+    installation.put("02.csv", "employeeId,userPrincipalName,displayName\n" + "".join(rows))
+    installation.run()
+    users = installation.users()
+    assert users["2"]["manager"]["id"] == users["1"]["id"]
+    installation.put("03.csv", HEAD + "".join(row.replace("Sales,1\n", "Sales,\n") for row in PEOPLE.values()))
+    installation.run()
+    assert installation.users()["2"]["manager"] is None
+
+
 def test_half_a_file_removes_nobody_and_says_why(installation: FolderSource) -> None:
     installation.connect()
     installation.start()

@@ -78,8 +78,16 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
             retry_after=_WAIT,
         )
     people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
-    rows = _with_managers(desk, people)
-    return import_file(desk, "bulkUpload.json", json.dumps({"users": rows}).encode())
+    rows = _named(desk, people)
+    # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
+    with_manager = [row for row in rows if "manager" in row]
+    without = [row for row in rows if "manager" not in row]
+    works = [
+        import_file(desk, "bulkUpload.json", json.dumps({"users": part}).encode())
+        for part in (without, with_manager)
+        if part
+    ]
+    return works[-1]
 
 
 def _operations(document: Mapping[str, Any]) -> Sequence[Any]:
@@ -133,11 +141,11 @@ def _person(number: int, operation: Any) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _with_managers(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with principal names in the place of external ids that say who is meant. Raises: Refused."""
-    given = {
-        row["employeeId"]: row["userPrincipalName"] for row in people if {"employeeId", "userPrincipalName"} <= set(row)
-    }
+def _named(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with principal names for those of whom only the external id is given. Raises: Refused.
+
+    A manager stays an external id: by it people are known to the import, of whichever upload they are.
+    """
     rows = []
     for number, row in enumerate(people, 1):
         whole = dict(row)
@@ -148,9 +156,6 @@ def _with_managers(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[st
                     f"Operation {number}: nobody has the externalId “{whole['employeeId']}”: give a userName."
                 )
             whole["userPrincipalName"] = name
-        if "manager" in whole:
-            manager = whole["manager"]
-            whole["manager"] = given.get(manager) or _principal_name(desk, manager) or manager
         rows.append(whole)
     return rows
 

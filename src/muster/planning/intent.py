@@ -121,12 +121,18 @@ def _given_up(change: Change, verdict: Verdict, failure: MappingFailed) -> Inten
 
 
 def _references(change: Change, rules: KindRules) -> tuple[WantedReference, ...]:
+    """Returns what is wanted of the references that the change speaks of; the others stay as they are."""
+    given = change.references
     return tuple(
-        [_wanted(reference, change.references.get(reference.source_attribute)) for reference in rules.references]
+        [
+            _wanted(reference, given[reference.source_attribute])
+            for reference in rules.references
+            if reference.source_attribute in given
+        ]
     )
 
 
-def _wanted(reference: CompiledReference, ids: tuple[str, ...] | None) -> WantedReference:
+def _wanted(reference: CompiledReference, ids: tuple[str, ...]) -> WantedReference:
     if not ids:
         return reference.nobody
     return WantedReference(

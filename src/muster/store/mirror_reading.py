@@ -80,8 +80,9 @@ def _as_given(
 ) -> Mapping[str, tuple[str, ...]]:
     """Returns what an entry speaks of; groups among members stand apart, and no group is within itself."""
     given = {name: tuple(dict.fromkeys(held.get(name, ()))) for name in spoken}
-    if MEMBER_GROUPS in held:
-        given[MEMBER_GROUPS] = tuple(each for each in dict.fromkeys(held[MEMBER_GROUPS]) if each != source_id)
+    if MEMBERS in spoken or MEMBER_GROUPS in held:
+        groups = dict.fromkeys(held.get(MEMBER_GROUPS, ()))
+        given[MEMBER_GROUPS] = tuple(each for each in groups if each != source_id)
     return given
 
 

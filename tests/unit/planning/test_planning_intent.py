@@ -210,8 +210,10 @@ def test_references_name_the_kind_of_their_other_end() -> None:
     assert staff.references == (
         WantedReference(attribute="members", kind=ObjectKind.USER, multivalued=True, source_ids=()),
     )
-    nobody = intend(person(), compiled((*USER_ROWS, MANAGER)))
+    nobody = intend(person(references={"manager": ()}), compiled((*USER_ROWS, MANAGER)))
     assert nobody.references[0].source_ids == ()
+    # What a source says nothing of stays as it is.
+    assert intend(person(references={}), compiled((*USER_ROWS, MANAGER))).references == ()
 
 
 def test_expressions_can_name_what_is_computed_and_what_is_referred_to() -> None:

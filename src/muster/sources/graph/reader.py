@@ -179,8 +179,8 @@ def _entry(kind: ObjectKind, source_id: str, item: Mapping[str, Any], *, is_firs
     gone: dict[str, tuple[str, ...]] = {}
     if kind is ObjectKind.USER:
         manager = _manager(item)
-        if manager is not None:
-            references["manager"] = manager
+        if manager is not None or not is_partial:
+            references["manager"] = manager or ()
     else:
         came, went = _members(item)
         if is_partial:
