@@ -82,10 +82,10 @@ def test_recipients_are_kept_and_a_test_says_what_came_of_it(house: House, visit
 
 
 def test_the_language_of_mails_is_kept_and_shown(house: House, visit: Visit) -> None:
-    assert '<option value="en" selected>English' in visit.text("/notifications")
+    assert '<option value="en" lang="en" selected>English' in visit.text("/notifications")
     assert visit.post("/notifications", part="language", language="nl").status_code == 303
     assert house.store.notification_settings.get().language is Language.DUTCH
-    assert '<option value="nl" selected>Nederlands' in visit.text("/notifications")
+    assert '<option value="nl" lang="nl" selected>Nederlands' in visit.text("/notifications")
     assert visit.post("/notifications", part="language", language="xx").status_code == 400
 
 
