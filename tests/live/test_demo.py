@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from played_commands import Done
 from played_configuration_manager import PlayedCustomer, configuration_manager
 from played_installation import (
     ENVIRONMENT,
     MUSTER,
-    Done,
     PlayedApplication,
     PlayedService,
     between,
