@@ -214,7 +214,7 @@ def test_adopted_accounts_are_promoted_one_by_one_or_all_at_once(house: House, v
     assert visit.post(path, do="promote", source="s-1").status_code == 303
     assert 'value="s-1"' not in visit.text(f"{path}?state=adopted")
     assert visit.post(path, do="promote-all").status_code == 303
-    assert "No account is like that" in visit.text(f"{path}?state=adopted")
+    assert "No account matches" in visit.text(f"{path}?state=adopted")
 
 
 def test_reconciliation_is_set_up_and_asked_for(house: House, visit: Visit, full: Started) -> None:

@@ -27,8 +27,11 @@ STATES = {
 }
 STANDINGS = {
     Standing.LOCAL.value: (marked("Local"), marked("Nobody of the directory matches them.")),
-    Standing.UNASSIGNED.value: (marked("Unassigned"), marked("Somebody matches them, who is not in scope.")),
-    Standing.ASSIGNED.value: (marked("Assigned"), marked("Somebody in scope matches; the log says what hinders.")),
+    Standing.UNASSIGNED.value: (marked("Unassigned"), marked("Somebody matches who is not in scope.")),
+    Standing.ASSIGNED.value: (
+        marked("Assigned"),
+        marked("Somebody in scope matches; the log says what stands in the way."),
+    ),
 }
 DRIFT = {
     DriftAction.CORRECT.value: marked("Correct: send the directory's value again"),

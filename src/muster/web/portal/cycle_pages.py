@@ -17,7 +17,7 @@ FACTS = (
     ("writes", marked("Of these writes"), True),
     ("references", marked("Managers and members set"), False),
     ("failed_references", marked("References that failed"), False),
-    ("throttled", marked("Told to wait"), True),
+    ("throttled", marked("Asked to wait"), True),
     ("drifted", marked("Changed at the application"), False),
 )
 

@@ -62,7 +62,7 @@ def remove(sp: str) -> Any:
     found = find_shelf(sp)
     try:
         if field("confirm") != found.application.display_name:
-            raise bad_request(gettext("The name does not fit: write the application's name to remove it."))
+            raise bad_request(gettext("The name does not match: write the application's name to remove it."))
         registry.remove_application(desk(), found.sp)
     except Refused as refused:
         return show_properties(sp, refused), 400

@@ -157,7 +157,7 @@ def remove(sp: str) -> Any:
     found = find_shelf(sp)
     try:
         if field("confirm") != found.application.display_name:
-            raise bad_request(gettext("The name does not fit: write the source's name to remove it."))
+            raise bad_request(gettext("The name does not match: write the source's name to remove it."))
         registry.remove_source(desk(), found.sp, Leaving(chosen("people", Leaving)))
     except Refused as refused:
         return show_source(sp, refused), 400
