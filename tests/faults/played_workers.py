@@ -105,6 +105,8 @@ def scene_on(server: PlayedServer, folder: Path, people: int) -> Iterator[Scene]
             file = people_csv(folder / "people.csv", people, managers=False)
             imported = command("import", file, "--data", running.folder, "--json")
             assert imported.json["counters"]["created"] == people, imported.err
+            # Customers are made in this process, too, and by the other party, whose database is another.
+            patch.delenv("MUSTER_DATABASE")
             yield Scene(server=server, manager=manager, service=running, database=url, people=people)
 
 
