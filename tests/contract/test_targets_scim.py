@@ -875,6 +875,18 @@ def test_requests_keep_to_the_rate_of_the_dialect() -> None:
     assert timedelta(seconds=2.9) <= clock.now() - EPOCH <= timedelta(seconds=29 / 9.5)
 
 
+def test_at_a_low_rate_nobody_takes_their_turn_for_a_pause() -> None:
+    clock = StillClock()
+    pace = Pace(clock, 20 / 60, at_once=32)
+    passed: list[bool] = []
+    threads = [Thread(target=lambda: (pace.wait(), passed.append(True))) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(passed) == 32
+
+
 def test_threads_share_one_pause_and_one_rate() -> None:
     clock = StillClock()
     pace = Pace(clock, 2)

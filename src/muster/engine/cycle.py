@@ -378,12 +378,14 @@ class CycleEngine:
 
     def _rest(self, cycle_id: str, rest: Resting) -> None:
         """Notes until when the target wants to be left alone; whoever looks for cycles that are due goes on then."""
-        run = self._runs.get(cycle_id)
-        if run is not None:
-            place, options = run.move(position=run.cycle.position), rested(run.cycle, rest.until, PAGE)
-            # It has come no further.
-            run.commit(replace(place, options=options, progressed_at=run.cycle.progressed_at))
-        self._release(cycle_id)
+        try:
+            run = self._runs.get(cycle_id)
+            if run is not None:
+                place, options = run.move(position=run.cycle.position), rested(run.cycle, rest.until, PAGE)
+                # It has come no further.
+                run.commit(replace(place, options=options, progressed_at=run.cycle.progressed_at))
+        finally:
+            self._release(cycle_id)
 
     def _release(self, cycle_id: str) -> Run | None:
         run = self._runs.pop(cycle_id, None)

@@ -122,7 +122,9 @@ class Pace:
                 now = self._clock.now()
                 held_until = self._held_until(now)
                 at = self._take(now) if held_until is None else held_until
-            if at - now > longest:
+                # At a low rate those who wait for their turns wait for each other: that is no pause.
+                turns = timedelta(0) if self._rate is None else self._under_way * _every(self._rate * _USED)
+            if at - now > longest + turns:
                 raise Resting(at)
             if at > now:
                 self._clock.sleep(at - now)
