@@ -88,7 +88,7 @@ def test_properties_are_saved_and_an_application_is_removed_only_by_its_name(
     assert kept is not None
     assert (kept.display_name, kept.is_enabled, kept.accepts_default_access) == ("Telephony", False, True)
     refused(visit.post(path, name=""), "displayName takes")
-    refused(visit.post(f"/applications/{sp}/remove", confirm="8x8"), "The name does not fit")
+    refused(visit.post(f"/applications/{sp}/remove", confirm="8x8"), "The name does not match")
     assert visit.post(f"/applications/{sp}/remove", confirm="Telephony").status_code == 303
     assert house.stores.applications.get(sp) is None
 

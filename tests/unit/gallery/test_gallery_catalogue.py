@@ -216,7 +216,7 @@ def test_the_file_import_maps_columns_one_to_one_adds_and_updates_and_never_remo
     assert page is not None
     schema = read_schema(page.schema_document())
     for mapping, references in zip(
-        schema.rules[0].object_mappings, ({"manager", "isSoftDeleted"}, {"members"}), strict=True
+        schema.rules[0].object_mappings, ({"manager", "isSoftDeleted"}, {"members", "memberGroups"}), strict=True
     ):
         assert mapping.actions == {ObjectAction.ADD, ObjectAction.UPDATE}
         assert all(item.expression == f"[{item.target_attribute}]" for item in mapping.attribute_mappings)

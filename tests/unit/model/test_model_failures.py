@@ -1,5 +1,7 @@
 """Every failure has a code, a sentence and a remedy; and what the log shows of values."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from muster.model import failures
@@ -10,7 +12,9 @@ from muster.model.failures import (
     JobFailure,
     ObjectFailure,
     ProvisioningFailure,
+    Resting,
     TargetBusy,
+    TargetThrottled,
     ValueRefused,
 )
 from muster.model.log import shown
@@ -29,7 +33,7 @@ from muster.model.values import Attributes, Value
 CLASSES = [
     item
     for item in vars(failures).values()
-    if isinstance(item, type) and issubclass(item, ProvisioningFailure) and item is not AmbiguousMatch
+    if isinstance(item, type) and issubclass(item, ProvisioningFailure) and item not in (AmbiguousMatch, Resting)
 ]
 
 
@@ -56,6 +60,13 @@ def test_trying_again_helps_only_where_nobody_needs_to_act() -> None:
     assert TargetBusy("503").record().retry
     assert not ValueRefused("400").record().retry
     assert FailureRecord(code="c", sentence="s", remedy="r").retry
+
+
+def test_a_target_that_wants_rest_is_a_busy_one_with_an_end() -> None:
+    until = datetime(2026, 5, 4, 9, tzinfo=UTC)
+    record = Resting(until).record()
+    assert "until 2026-05-04 09:00:00 UTC" in record.sentence
+    assert (record.status, record.code, record.retry) == (429, TargetThrottled.code, True)
 
 
 def test_an_ambiguous_match_names_at_most_five_of_them() -> None:
