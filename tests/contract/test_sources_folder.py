@@ -4,7 +4,10 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from fakes.world import StillClock
+from muster.model.directory import ObjectKind
 from muster.sources.folder import FileContent, FolderReader, WatchedFolder
 
 HEAD = "employeeId,userPrincipalName\n"
@@ -32,3 +35,22 @@ def test_a_file_that_takes_another_ones_place_while_that_is_kept_is_read_next(tm
     assert names() == ["bob@x.example"]
     reader.acknowledge("folder")
     assert names() == [] and len(list((tmp_path / "processed").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kinds"),
+    [
+        ("staff.csv", f"{HEAD}1,ada@x.example\n", {ObjectKind.USER}),
+        ("groups.csv", "groupId,displayName,memberId\n", {ObjectKind.GROUP}),
+        ("staff.json", '{"users": []}', {ObjectKind.USER}),
+        ("staff.json", '{"users": [], "groups": []}', set(ObjectKind)),
+        ("staff.ldif", "dn: cn=all,o=x\nobjectClass: groupOfNames\ncn: all\nmember: cn=ada\n", {ObjectKind.GROUP}),
+    ],
+)
+def test_a_snapshot_is_whole_of_the_kinds_it_speaks_of(
+    tmp_path: Path, name: str, text: str, kinds: set[ObjectKind]
+) -> None:
+    folder = WatchedFolder(path=tmp_path, content=FileContent.SNAPSHOT, allowed=(tmp_path,))
+    put(tmp_path / name, text)
+    *_, last = FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC))).read(None)
+    assert set(last.kinds) == kinds

@@ -155,6 +155,21 @@ def test_a_read_that_misses_many_removes_nobody_until_somebody_accepts_it(mirror
     assert mirror.store.accept_missing("job") == 0
 
 
+def test_a_read_that_lacks_all_groups_removes_none_and_one_of_people_says_nothing_of_them(mirror: Mirror) -> None:
+    people = [person(f"p{number}") for number in range(20)]
+    groups = [Entry(kind=GROUP, source_id=name, attributes={"cn": name}, names=(name,)) for name in ("a", "b", "c")]
+    mirror.whole(*people, *groups)
+    state = mirror.whole(*people)
+    assert state.because is not None and "3 of 3 groups are missing" in state.because
+    assert (state.missing, state.groups) == (3, 3) and mirror.since(1, GROUP) == {}
+    state = mirror.whole(*people[1:], kinds=(USER,))
+    assert (state.because, state.missing, state.users, state.groups) == (None, 0, 19, 3)
+    assert mirror.store.accept_missing("job") == 0 and mirror.since(1, GROUP) == {}
+    mirror.whole(*people)
+    assert mirror.store.accept_missing("job") == 3
+    assert {change.lifecycle for change in mirror.since(1, GROUP).values()} == {Lifecycle.SOFT_DELETED}
+
+
 def test_a_read_with_problems_removes_nobody(mirror: Mirror) -> None:
     mirror.whole(person("ada"), person("bob"))
     state = mirror.whole(person("ada"), problems=("Line 3: it is broken.",))

@@ -11,7 +11,7 @@ A read has ended well only if its last page says so (`ending`). A reader that is
 are kept, and the next read goes on from the last cursor that was kept.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -54,7 +54,7 @@ class Ending(StrEnum):
 
     # Everything that changed since the cursor was given, removals by name. Who was not named is as before.
     CHANGES = "changes"
-    # Everybody who is there was named, as an entry or as unchanged: who was not is gone.
+    # Everybody who is there was named, as an entry or as unchanged: who was not, of the kinds it is of, is gone.
     WHOLE = "whole"
     # Everything that could be had, but something was left out (a size limit, a branch that refused): proves no absence.
     PARTIAL = "partial"
@@ -81,6 +81,8 @@ class ReadPage:
     ending: Ending | None = None
     # Of an ending other than WHOLE: why, as a sentence for administrators.
     because: str | None = None
+    # Of the ending WHOLE: what the read was of; of another kind it says nothing.
+    kinds: Collection[ObjectKind] = tuple(ObjectKind)
 
 
 class CursorExpired(JobFailure):

@@ -13,19 +13,20 @@ from typing import TextIO
 from muster.model.counting import number_of
 from muster.model.directory import ObjectKind
 from muster.sources.columns import Role, explain_unknown, find_column
-from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
+from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowProblem, quoted
 
 _DELIMITERS = ",;\t|"
 _REQUIRED = {ObjectKind.USER: "userPrincipalName", ObjectKind.GROUP: "displayName"}
 
 
-def read_csv(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[RawRow | RowProblem]:
+def read_csv(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[ReadRow]:
     """Yields the rows of a file and what is wrong in it. `kind` None: the header tells users from groups.
 
     Raises: FileRefused when the header cannot be used or a limit is passed.
     """
     lines = _Lines(text, limits)
     header = _read_header(lines, kind, limits)
+    yield header.kind
     yield from header.problems
     count = 0
     while (record := _next_record(lines, header, limits)) is not None:

@@ -11,7 +11,7 @@ import io
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +27,7 @@ from muster.sources.csv_rows import read_csv
 from muster.sources.encoding import detect_encoding, open_text
 from muster.sources.json_rows import read_json
 from muster.sources.ldif_rows import read_ldif
-from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, group_id, quoted
+from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowProblem, group_id, quoted
 
 # A file is one change: it has been read, or it has not.
 _SEQ = 1
@@ -62,10 +62,18 @@ class FileSource:
     """Users and groups of one file. Reading is safe from several threads."""
 
     def __init__(
-        self, name: str, users: "_Spool", groups: "_Spool", problems: tuple[RowProblem, ...], notices: tuple[str, ...]
+        self,
+        name: str,
+        users: "_Spool",
+        groups: "_Spool",
+        problems: tuple[RowProblem, ...],
+        notices: tuple[str, ...],
+        kinds: Collection[ObjectKind] = (),
     ) -> None:
         self.name = name
         self.notices = notices
+        # What the file speaks of, be it in an empty list; of another kind it says nothing.
+        self.kinds = frozenset(kinds)
         self._spools = {ObjectKind.USER: users, ObjectKind.GROUP: groups}
         self._problems = problems
 
@@ -237,7 +245,7 @@ def _read(name: str, file: BinaryIO, size: int, kind: ObjectKind | None, limits:
     finally:
         text.detach()
     notices = (*((encoding.notice,) if encoding.notice else ()), *intake.notices)
-    return FileSource(name, intake.users, intake.groups, tuple(intake.problems), notices)
+    return FileSource(name, intake.users, intake.groups, tuple(intake.problems), notices, intake.kinds)
 
 
 class _Intake:
@@ -249,13 +257,17 @@ class _Intake:
         self.groups = _Spool(ObjectKind.GROUP)
         self.problems: list[RowProblem] = []
         self.notices: list[str] = []
+        self.kinds: set[ObjectKind] = set()
         self._untold = 0
         # Per identity: position, line and hash of the row that had it first.
         self._first: dict[tuple[str, str], tuple[int, int, str]] = {}
         self._pending: dict[str, _Entry] = {}
         self._members: dict[str, dict[str, None]] = {}
 
-    def take(self, row: RawRow | RowProblem) -> None:
+    def take(self, row: ReadRow) -> None:
+        if isinstance(row, ObjectKind):
+            self.kinds.add(row)
+            return
         if isinstance(row, RowProblem):
             self._tell(row)
             return

@@ -1,8 +1,9 @@
 """A folder that another system puts files into: each is read once, then moved to `processed` or `failed` beside it.
 
-A file is taken when it has rested for two seconds, oldest name first, one a read. A snapshot lists everybody, so that
-whoever is missing has left (by the rule of completeness); a file of changes adds, updates, and removes whoever it marks
-with isSoftDeleted. A file that cannot be read goes to `failed`, with a text beside it that says why.
+A file is taken when it has rested for two seconds, oldest name first, one a read. A snapshot lists everybody of the
+kinds it speaks of (a file of people says nothing of groups), so that whoever is missing has left, by the rule of
+completeness; a file of changes adds, updates, and removes whoever it marks with isSoftDeleted. A file that cannot be
+read goes to `failed`, with a text beside it that says why.
 """
 
 import fnmatch
@@ -111,7 +112,8 @@ class FolderReader:
                     yield page
             self._done = _Read(file=file, state=state, place=PROCESSED, said=said)
             is_snapshot = self._folder.content is FileContent.SNAPSHOT
-            yield ReadPage(cursor=_CURSOR, ending=Ending.WHOLE if is_snapshot else Ending.CHANGES)
+            ending = Ending.WHOLE if is_snapshot else Ending.CHANGES
+            yield ReadPage(cursor=_CURSOR, ending=ending, kinds=source.kinds)
 
     def _unfinished(self, file: Path) -> ReadPage:
         sentence = f"{file.name} was changed while it was read: nothing of it is taken, and it is read once it rests."

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from muster.model.directory import ObjectKind
 from muster.sources.columns import explain_unknown, find_column
-from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, quoted
+from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowProblem, quoted
 
 _KINDS = {
     "users": ObjectKind.USER,
@@ -27,7 +27,7 @@ class _Twice(dict[str, Any]):
     name = ""
 
 
-def read_json(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[RawRow | RowProblem]:
+def read_json(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[ReadRow]:
     """Yields the objects of a file and what is wrong in it. `kind`: what a bare list holds (None: users).
 
     Raises: FileRefused when the text is no JSON or holds neither users nor groups, or a limit is passed.
@@ -61,7 +61,7 @@ class _Document:
         self._rows = 0
         self._unknown: set[tuple[ObjectKind, str]] = set()
 
-    def read(self, kind: ObjectKind) -> Iterator[RawRow | RowProblem]:
+    def read(self, kind: ObjectKind) -> Iterator[ReadRow]:
         position = self._skip_blanks(0)
         match self._content[position]:
             case "[":
@@ -74,7 +74,7 @@ class _Document:
         if position < len(self._content):
             raise self._fault("nothing is expected after the end", position)
 
-    def _object(self, position: int, kind: ObjectKind) -> Generator[RawRow | RowProblem, None, int]:
+    def _object(self, position: int, kind: ObjectKind) -> Generator[ReadRow, None, int]:
         found = False
         position = self._skip_blanks(position + 1)
         while self._at(position) != "}":
@@ -107,7 +107,8 @@ class _Document:
             raise FileRefused('The file has neither a list "users" nor a list "groups".')
         return position + 1
 
-    def _list(self, position: int, kind: ObjectKind, key: str) -> Generator[RawRow | RowProblem, None, int]:
+    def _list(self, position: int, kind: ObjectKind, key: str) -> Generator[ReadRow, None, int]:
+        yield kind
         position = self._skip_blanks(position + 1)
         index = 0
         while self._at(position) != "]":

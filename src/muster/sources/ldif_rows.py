@@ -16,7 +16,7 @@ from typing import TextIO
 from muster.model.directory import ObjectKind
 from muster.sources.columns import IS_SOFT_DELETED
 from muster.sources.ldap.names import normalised_dn
-from muster.sources.rows import FileLimits, FileRefused, RawRow, RowProblem, group_id, quoted
+from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowProblem, group_id, quoted
 
 _PEOPLE = frozenset({"person", "organizationalperson", "inetorgperson", "user", "posixaccount"})
 _GROUPS = frozenset({"group", "groupofnames", "groupofuniquenames", "posixgroup", "groupofmembers"})
@@ -76,7 +76,7 @@ class _Entry:
         return ObjectKind.USER if classes & _PEOPLE else None
 
 
-def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[RawRow | RowProblem]:
+def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iterator[ReadRow]:
     """Yields the people and groups of a file and what is wrong in it; `kind` alone is read, if it is given.
 
     Raises: FileRefused for a file that is no LDIF, or when a limit is passed.
@@ -95,6 +95,7 @@ def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iter
     names, by_uid = _names(entries)
     wrong = {**_twins(entries), **_nameless(entries)}
     yield from problems
+    yield from (each for each in ObjectKind if kind in (None, each) and any(entry.kind is each for entry in entries))
     for entry in entries:
         found = entry.kind
         if entry.line in wrong:

@@ -47,6 +47,10 @@ class RowProblem:
     kind: ObjectKind = ObjectKind.USER
 
 
+# What a reader of files yields: rows, what is wrong, and once for each kind that the file speaks of that kind.
+ReadRow = RawRow | RowProblem | ObjectKind
+
+
 class FileRefused(JobFailure):
     """The file as a whole cannot be read: nothing of it is imported."""
 

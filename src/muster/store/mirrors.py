@@ -1,6 +1,6 @@
 """Mirrors on SQL: a page of a read is kept in one transaction, and numbered only where something really changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -142,11 +142,13 @@ class SqlMirrors:
         if page.ending is Ending.PARTIAL:
             state = replace(state, is_whole=False, because=page.because or "The source did not give everything.")
         elif page.ending is Ending.WHOLE:
-            missing = _missing(key, state.number)
-            absent = _count(connection, *missing)
+            _touch_others(connection, key, state.number, page.kinds)
+            by_kind = _missing_by_kind(connection, key, state.number)
+            absent = sum(by_kind.values())
+            known = {ObjectKind.USER: state.users, ObjectKind.GROUP: state.groups}
             because = why_absence_is_not_proven(
-                before=max(state.users + state.groups, absent),
-                absent=absent,
+                before={kind: max(count, by_kind.get(kind, 0)) for kind, count in known.items()},
+                absent=by_kind,
                 problems=state.problem_count if state.problem_number == state.number else 0,
                 lost_share=lost_share,
             )
@@ -212,6 +214,20 @@ def _missing(key: int, number: int) -> tuple[sa.ColumnElement[bool], ...]:
         mirror_entries.c.number < number,
         mirror_entries.c.is_removed.is_(False),
     )
+
+
+def _missing_by_kind(connection: Connection, key: int, number: int) -> Mapping[ObjectKind, int]:
+    counted = sa.select(mirror_entries.c.kind, sa.func.count()).where(*_missing(key, number))
+    rows = connection.execute(counted.group_by(mirror_entries.c.kind))
+    return {ObjectKind(kind): int(count) for kind, count in rows}
+
+
+def _touch_others(connection: Connection, key: int, number: int, kinds: Collection[ObjectKind]) -> None:
+    """Has whoever is of another kind than the read was count as named by it."""
+    others = [kind.value for kind in ObjectKind if kind not in kinds]
+    if others:
+        theirs = *_missing(key, number), mirror_entries.c.kind.in_(others)
+        connection.execute(sa.update(mirror_entries).where(*theirs).values(number=number))
 
 
 def _mark_missing(connection: Connection, key: int, number: int, seq: int) -> int:
