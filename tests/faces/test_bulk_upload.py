@@ -15,11 +15,13 @@ from muster.bootstrap.assembly import make_services
 from muster.bootstrap.house import open_house
 from muster.bootstrap.local import open_site
 from muster.cli.api import LocalApi
+from muster.ports.administration import WorkKind
 from muster.settings import load_settings
 from waiting import eventually
 
 SCIM = {"Content-Type": "application/scim+json"}
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+WITH_MANAGER = {ENTERPRISE: {"manager": {"value": "boss"}}}
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
@@ -103,6 +105,31 @@ def test_who_uploads_faster_than_it_is_carried_out_is_told_to_wait(tmp_path: Pat
     house.database.close()
 
 
+def test_an_upload_is_queued_as_a_whole_and_equal_people_count_once(tmp_path: Path, monkeypatch: Any) -> None:
+    house = open_house(load_settings(data=tmp_path), tmp_path)
+    desk = make_services(house).desk(OPERATOR)
+    job = house.store.jobs.get(house.import_job_id())
+    assert job is not None
+    twice = bulk(person("ada"), {**person("ada"), "bulkId": "2"}, person("ben", **WITH_MANAGER))
+    with monkeypatch.context() as broken:
+        kept: list[bytes] = []
+
+        def keep(upload_id: str, file_name: str, content: bytes) -> str:
+            kept.append(content)
+            if len(kept) > 1:
+                raise OSError("No space left on device")
+            return f"{upload_id}-{file_name}"
+
+        broken.setattr(desk.uploads, "keep", keep)
+        with pytest.raises(OSError, match="No space"):
+            bulk_upload.upload(desk, job.service_principal_id, job.id, twice)
+    assert [len(json.loads(content)["users"]) for content in kept] == [1, 1]
+    assert house.store.work.waiting(WorkKind.IMPORT) == 0
+    bulk_upload.upload(desk, job.service_principal_id, job.id, twice)
+    assert house.store.work.waiting(WorkKind.IMPORT) == 2
+    house.database.close()
+
+
 def test_an_outbound_job_takes_no_upload(house: House) -> None:
     sp = house.application()["id"]
     job = house.job(sp)["id"]
@@ -130,6 +157,11 @@ def test_an_outbound_job_takes_no_upload(house: House) -> None:
         (bulk("x"), "Operation 1"),
         (bulk(person("ada"), person("ben"), person("ada")), "operation 1 has the bulkId “ada”, too"),
         (bulk({**person("ada"), "bulkId": 7}), "bulkId must be a text"),
+        (
+            bulk(person("ada", **WITH_MANAGER), {**person("ada"), "bulkId": "2"}),
+            "Operation 2: operation 1 has the userName “ada@lantaarn.example”, too, and differs",
+        ),
+        (bulk(person("ada"), person("ben", externalId="ADA")), "operation 1 has the externalId “ADA”, too"),
         (bulk(person("ada", schemas=["urn:ietf:params:scim:schemas:core:2.0:Group"])), "core:2.0:User"),
         (bulk(person("ada", emails="ada@post.example")), "emails must be a list"),
         (bulk(person("ada", phoneNumbers=["+31"])), "phoneNumbers must be a list"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from muster.administration.desk import Desk
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
-from muster.administration.work import import_file, import_job_id
+from muster.administration.work import import_files, import_job_id
 from muster.model.directory import ObjectKind
 from muster.model.roles import Permission
 from muster.ports.administration import Work, WorkKind
@@ -40,6 +40,8 @@ _PLAIN = {
     "division": f"{ENTERPRISE}/division",
     "companyName": f"{ENTERPRISE}/organization",
 }
+# By which people are known; each stands in an upload once.
+_IDENTITIES = ("userPrincipalName", "employeeId")
 _TYPED = {
     "mail": ("emails", "work", "value"),
     "telephoneNumber": ("phoneNumbers", "work", "value"),
@@ -82,12 +84,8 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
     with_manager = [row for row in rows if "manager" in row]
     without = [row for row in rows if "manager" not in row]
-    works = [
-        import_file(desk, "bulkUpload.json", json.dumps({"users": part}).encode())
-        for part in (without, with_manager)
-        if part
-    ]
-    return works[-1]
+    parts = [json.dumps({"users": part}).encode() for part in (without, with_manager) if part]
+    return import_files(desk, [("bulkUpload.json", part) for part in parts])[-1]
 
 
 def _operations(document: Mapping[str, Any]) -> Sequence[Any]:
@@ -144,9 +142,11 @@ def _person(number: int, operation: Any) -> dict[str, Any]:
 def _named(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with principal names for those of whom only the external id is given. Raises: Refused.
 
-    A manager stays an external id: by it people are known to the import, of whichever upload they are.
+    A manager stays an external id: by it people are known to the import, of whichever upload they are. Whoever stands
+    in it twice is refused, as nobody can tell which is meant; equal ones count once.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    seen: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
     for number, row in enumerate(people, 1):
         whole = dict(row)
         if "userPrincipalName" not in whole:
@@ -156,7 +156,17 @@ def _named(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
                     f"Operation {number}: nobody has the externalId “{whole['employeeId']}”: give a userName."
                 )
             whole["userPrincipalName"] = name
-        rows.append(whole)
+        keys = [(name, str(whole[name]).casefold()) for name in _IDENTITIES if name in whole]
+        earlier = next(((name, *seen[name, value]) for name, value in keys if (name, value) in seen), None)
+        if earlier is None:
+            seen.update(dict.fromkeys(keys, (number, whole)))
+            rows.append(whole)
+        elif earlier[2] != whole:
+            name, first, _ = earlier
+            raise bad_request(
+                f"Operation {number}: operation {first} has the {_PLAIN[name]} “{str(whole[name])[:60]}”, too, and "
+                "differs: nobody can tell which is meant."
+            )
     return rows
 
 

@@ -154,7 +154,18 @@ def ask_for_provisioning(
 
 def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = False) -> Work:
     """Returns the queued import of an uploaded file into the directory, or of its plan only. Raises: Refused."""
+    return import_files(desk, [(file_name, content)], preview=preview)[0]
+
+
+def import_files(desk: Desk, files: Sequence[tuple[str, bytes]], *, preview: bool = False) -> Sequence[Work]:
+    """Returns the queued imports of files by name and content, in their order: all of them or none. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
+    works = [_import_of(desk, file_name, content, preview=preview) for file_name, content in files]
+    desk.stores.work.add(*works)
+    return works
+
+
+def _import_of(desk: Desk, file_name: str, content: bytes, *, preview: bool) -> Work:
     name = file_name.replace("\\", "/").rpartition("/")[2]
     if not name.lower().endswith(IMPORT_SUFFIXES):
         raise bad_request(f"Files named {', '.join('*' + suffix for suffix in IMPORT_SUFFIXES)} can be imported.")
@@ -165,7 +176,7 @@ def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = F
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
     if not preview:
         desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    return _queue(desk, WorkKind.IMPORT, import_job_id(desk), {"file": path, "fileName": name, "preview": preview})
+    return _new(desk, WorkKind.IMPORT, import_job_id(desk), {"file": path, "fileName": name, "preview": preview})
 
 
 def find_work(desk: Desk, work_id: str) -> Work:
@@ -223,7 +234,13 @@ def _job_to_run(desk: Desk, service_principal_id: str, job_id: str) -> Synchroni
 
 
 def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:
-    work = Work(
+    work = _new(desk, kind, job_id, payload)
+    desk.stores.work.add(work)
+    return work
+
+
+def _new(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:
+    return Work(
         id=desk.ids.new_id(),
         kind=kind,
         job_id=job_id,
@@ -233,8 +250,6 @@ def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) 
         asked_at=desk.now(),
         state="queued",
     )
-    desk.stores.work.add(work)
-    return work
 
 
 def _initiator(caller: Caller) -> Initiator:

@@ -43,8 +43,8 @@ class Work:
 class WorkQueue(Protocol):
     """Work for the engine process, one row a request; each is taken by one engine only."""
 
-    def add(self, work: Work) -> None:
-        """Queues a piece of work."""
+    def add(self, *works: Work) -> None:
+        """Queues pieces of work in their order: all of them or none."""
         ...
 
     def get(self, work_id: str) -> Work | None:

@@ -28,19 +28,20 @@ class SqlWorkQueue:
             .limit(1)
         )
 
-    def add(self, work: Work) -> None:
-        """Queues a piece of work."""
+    def add(self, *works: Work) -> None:
+        """Queues pieces of work in their order: all of them or none."""
         with self._database.write() as connection:
-            connection.execute(
-                sa.insert(queue).values(
-                    work_id=work.id,
-                    asked_at=work.asked_at,
-                    kind=work.kind.value,
-                    state=work.state,
-                    work=encode(work),
-                    answer=encode_optional(work.answer),
+            for work in works:
+                connection.execute(
+                    sa.insert(queue).values(
+                        work_id=work.id,
+                        asked_at=work.asked_at,
+                        kind=work.kind.value,
+                        state=work.state,
+                        work=encode(work),
+                        answer=encode_optional(work.answer),
+                    )
                 )
-            )
 
     def get(self, work_id: str) -> Work | None:
         """Returns a piece of work as it stands."""
