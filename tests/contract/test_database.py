@@ -1,6 +1,7 @@
 """The database kit's contract, over SQLite and, where one can be had, PostgreSQL."""
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from muster.database.columns import Instant, Json
@@ -350,6 +351,18 @@ def test_a_database_that_does_not_answer_is_refused_with_a_sentence() -> None:
         migrate(away, "muster.store.migrations")
     assert "hunter2" not in str(refused.value)
     away.close()
+
+
+def test_a_disk_without_room_is_said_to_be_full_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = open_database(tmp_path / "muster.db")
+
+    def full() -> None:
+        raise OperationalError("PRAGMA", None, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr(database, "read", full)
+    with pytest.raises(DatabaseError, match="cannot be opened: the disk of the database cannot be written"):
+        migrate(database, "muster.store.migrations")
+    database.close()
 
 
 def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Checkpoints on a thread of their own: the log is copied into the file without any writer's help, and begins anew."""
 
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from muster.database import checkpoints
 from muster.database.checkpoints import DUE_AFTER_ROWS
 from muster.database.connection import Database, Synchronous, open_database
 from waiting import eventually
@@ -38,6 +41,63 @@ def test_what_was_written_comes_into_the_file_and_the_log_begins_anew(tmp_path: 
         return _pages_in_log(database) < 100
 
     assert eventually(begins_anew)
+    database.close()
+
+
+def test_readers_who_follow_each_other_closely_do_not_keep_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "LONG_PAGES", 10)
+    monkeypatch.setattr(checkpoints, "STARVED_PAGES", 40)
+    database = open_database(tmp_path / "notes.db", checkpoints_apart=True)
+    with database.write() as connection:
+        TABLE.create(connection)
+    ended = threading.Event()
+
+    def read() -> None:  # each begins before the last one ends
+        with ExitStack() as last:
+            while not ended.wait(0.01):
+                following = ExitStack()
+                following.enter_context(database.read()).execute(sa.select(TABLE.c.key).limit(1))
+                last.pop_all().close()
+                last.push(following)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+
+        def begins_anew() -> bool:
+            _write(database, DUE_AFTER_ROWS)
+            _write(database, 1)
+            return _pages_in_log(database) < DUE_AFTER_ROWS // 30
+
+        assert eventually(begins_anew)
+    finally:
+        ended.set()
+        reader.join()
+        database.close()
+
+
+def test_whoever_reads_for_long_is_not_waited_for_time_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(tmp_path / "notes.db")
+    with database.write() as connection:
+        TABLE.create(connection)
+    monkeypatch.setattr(checkpoints, "LIMIT_WAIT_MS", 10)
+    apart = checkpoints.Checkpoints(database._reading, threading.Lock())
+    begun: list[bool] = []
+    begin_anew = apart._begin_anew
+    monkeypatch.setattr(apart, "_begin_anew", lambda: begun.append(begin_anew()) or begun[-1])
+    with database.read() as reader:
+        reader.execute(sa.select(TABLE))
+        _write(database, 10)
+        for pages in (checkpoints.STARVED_PAGES + 1, 2 * checkpoints.STARVED_PAGES, 2 * checkpoints.STARVED_PAGES + 2):
+            apart._copy_between(pages)
+        assert begun == [False, False]
+    apart._copy_between(4 * checkpoints.STARVED_PAGES)
+    assert begun == [False, False, True]
+    apart.close()
     database.close()
 
 

@@ -1,7 +1,9 @@
 """Where the Configuration Manager answers which request: what may take long never on the thread of all sockets."""
 
+import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -11,9 +13,11 @@ from muster.configuration_manager.calls import LIMIT_WAITING, CallLog
 from muster.configuration_manager.customer import PREFIX, SCIM
 from muster.configuration_manager.customers import Profile
 from muster.configuration_manager.lookups import read_lookup
+from muster.configuration_manager.measures import make_measure, make_trouble
 from muster.configuration_manager.writer import Writer
 from muster.http_server.messages import Lane, Request
-from muster.scim.schemas import ENTERPRISE_USER_URN, USER_URN
+from muster.scim.messages import PATCH_URN
+from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_URN
 from waiting import eventually
 
 USER = {
@@ -195,6 +199,66 @@ def test_whoever_is_not_inactive_takes_a_licence(tmp_path: Path) -> None:
             counted.append(site.customers.count_active(customer))
         assert site.ask("acme", "DELETE", f"/Users/{made['id']}", "", headers, None)[0] == 204
         assert [*counted, site.customers.count_active(customer)] == [1, 0, 1, 1, 0]
+
+
+def test_what_a_full_disk_does_not_keep_is_unavailable_and_counted_as_such(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_site(tmp_path) as site:
+        token = _customer(site)
+        with site.database.write() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no more than there are
+        users = [orjson.dumps(USER | {"userName": f"u{number}", "title": "x" * 9_000}) for number in (1, 2)]
+        answers = site.application.answer_together([_request("POST", "/Users", user, token) for user in users])
+        for answer in answers:
+            assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "5")
+            assert "the disk of the database is full" in orjson.loads(answer.body)["detail"]
+        assert site.calls.counted == {503: 2}
+        assert [record.exc_info for record in caplog.records if record.levelname == "ERROR" and record.exc_info] == []
+
+
+def test_metrics_are_told_and_nobody_is_ready_while_the_database_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_site(tmp_path) as site:
+        trouble = make_trouble(site.database)
+        measure = make_measure(site.database, site.calls, None)
+        asked = Request("GET", b"/metrics", {}, b"", ("127.0.0.1", 1), False)
+        assert trouble() is None
+        assert b"muster_customers 0.0" in measure(asked).body
+        assert make_measure(site.database, site.calls, None, behind_proxy=True)(asked).status == 403
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+        assert "is full (0 bytes left)" in (trouble() or "")
+
+        def away(*_: object, **__: object) -> None:
+            raise sqlite3.OperationalError("unable to open database file")
+
+        monkeypatch.setattr(site.database, "read", away)
+        monkeypatch.setattr(site.customers, "find_access", away)
+        assert "cannot be opened" in (trouble() or "")
+        assert measure(asked).status == 200
+        answer = site.application.answer(_request("GET", "/Users/7", token="8x8_any"))
+        assert answer.status == 503
+        assert site.calls.counted == {503: 1}
+        assert b'muster_scim_requests_total{status="503"} 1.0' in measure(asked).body
+
+
+def test_a_patch_of_a_group_under_a_condition_shows_what_it_made(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        headers = {"authorization": f"Bearer {_customer(site)}", "content-type": "application/scim+json"}
+        group = {"schemas": [GROUP_URN], "displayName": "Crew"}
+        _, made, body = site.ask("acme", "POST", "/Groups", "", headers, orjson.dumps(group))
+        patch = {"schemas": [PATCH_URN], "Operations": [{"op": "replace", "path": "displayName", "value": "Crews"}]}
+        status, shown, answer = site.ask(
+            "acme",
+            "PATCH",
+            f"/Groups/{orjson.loads(body)['id']}",
+            "attributes=displayName",
+            {**headers, "if-match": made["etag"]},
+            orjson.dumps(patch),
+        )
+        assert (status, orjson.loads(answer)["displayName"]) == (200, "Crews")
+        assert shown["etag"] != made["etag"]
 
 
 def _customer(site: PlayedSite) -> str:

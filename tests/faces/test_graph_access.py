@@ -1,6 +1,7 @@
 """Who may do what: tokens at the door, roles × calls, limits, and errors in OData's shape."""
 
 import re
+import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -306,3 +307,16 @@ def test_the_probes_answer_without_a_token(house: House) -> None:
     answer = house.call("GET", "/readyz", token=None, version="")
     assert (answer.status, answer.text) == (503, "no engine is running\n")
     assert house.call("GET", "/elsewhere", token=None, version="").status == 404
+
+
+def test_a_full_disk_is_no_fault_and_says_when_to_ask_again(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(house.uploads, "keep", full)
+    answer = house.call("POST", "/imports?fileName=people.csv", raw=b"a,b\n")
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "ServiceUnavailable", "5")
+    assert "the disk of the database is full: make room" in answer.message
+    assert "Traceback" not in caplog.text

@@ -44,6 +44,14 @@ def test_metrics_are_for_this_machine_or_who_bears_the_token(
     assert is_allowed(environ, token) is allowed
 
 
+def test_behind_a_proxy_metrics_are_for_who_bears_the_token_alone() -> None:
+    # nginx's plain proxy_pass adds no header that would tell.
+    here = {"REMOTE_ADDR": "127.0.0.1"}
+    assert not is_allowed(here, None, behind_proxy=True)
+    assert not is_allowed(here, TOKEN, behind_proxy=True)
+    assert is_allowed({**here, "HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}, TOKEN, behind_proxy=True)
+
+
 def test_metrics_tell_the_state_of_every_job(job: Started) -> None:
     text = render(job.house.services).decode()
     found = samples(text)
@@ -65,18 +73,19 @@ def test_a_request_from_elsewhere_is_refused_and_told_how_to_ask(house: House) -
 
 class Lost:
     def send(self, request: HttpRequest, *, deadline: timedelta) -> HttpResponse:
-        raise ConnectionFailed("gone", sent=True)
+        raise ConnectionFailed("gone", sent=True)  # at once, not at the deadline
 
 
 def test_requests_to_a_target_are_counted_by_how_they_ended() -> None:
-    def count(outcome: str) -> float:
-        labels = {"target": "Measured", "method": "GET", "outcome": outcome}
-        return MEASURES.get_sample_value("muster_target_request_seconds_count", labels) or 0.0
+    def told(what: str) -> float:
+        labels = {"target": "Measured", "method": "GET", "outcome": "lost"}
+        return MEASURES.get_sample_value(f"muster_target_request_seconds_{what}", labels) or 0.0
 
     request = HttpRequest(method="GET", url="https://scim.example/Users")
     with pytest.raises(ConnectionFailed):
-        MeasuredTransport(Lost(), "Measured").send(request, deadline=timedelta(seconds=1))
-    assert count("lost") == 1
+        MeasuredTransport(Lost(), "Measured").send(request, deadline=timedelta(days=1))
+    assert told("count") == 1
+    assert told("sum") < timedelta(hours=1).total_seconds(), "the time that it took, not the time that it had"
 
 
 def test_the_configuration_manager_tells_its_readiness_and_its_requests(tmp_path: Path) -> None:

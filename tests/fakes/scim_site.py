@@ -34,6 +34,7 @@ class PlayedSite:
     application: Site
     customers: Customers
     database: Database
+    calls: CallLog
 
     def create_customer(self, name: str, profile: Profile, *, strict: bool = False) -> tuple[Customer, str]:
         """A customer with all `SITES`, and its token."""
@@ -92,6 +93,6 @@ def open_site(folder: Path, *, resource_types: tuple[ResourceType, ...] = GENERI
         resource_types=resource_types,
         cursor_key=b"a key",
     )
-    yield PlayedSite(application=Site(scim), customers=customers, database=database)
+    yield PlayedSite(application=Site(scim), customers=customers, database=database, calls=calls)
     calls.close()
     database.close()

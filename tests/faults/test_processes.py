@@ -64,6 +64,10 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
+def _ignore_ends() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
 Start = Callable[..., Running]
 
 
@@ -71,13 +75,16 @@ Start = Callable[..., Running]
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Running] = []
 
-    def _start(mark: str = "first", behaviour: str = "well", identity: Path | None = None) -> Running:
+    def _start(
+        mark: str = "first", behaviour: str = "well", identity: Path | None = None, *, is_deaf: bool = False
+    ) -> Running:
         popen = subprocess.Popen(
             _command(tmp_path, 0, mark, behaviour, identity),
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=None,
             text=True,
+            preexec_fn=_ignore_ends if is_deaf else None,
         )
         assert popen.stdout is not None
         line = popen.stdout.readline().split()
@@ -150,6 +157,14 @@ def test_kill_9_of_a_child_leaves_no_orphan_and_the_child_comes_back(start: Star
     assert eventually(lambda: not any(_alive(process) for process in ending))
     assert eventually(lambda: _answers(running) and len(running.supervisor.children(recursive=True)) == 2)
     assert _alive(engine_before) is (role != "engine")
+
+
+def test_a_child_comes_back_where_the_signal_of_its_end_does_not_come(start: Start) -> None:
+    running = start(is_deaf=True)
+    victim = running.process("web")
+    victim.kill()
+    assert eventually(lambda: not _alive(victim))
+    assert eventually(lambda: _answers(running) and len(running.supervisor.children(recursive=True)) == 2)
 
 
 LAUNCHER = """

@@ -75,6 +75,7 @@ def make_services(house: House) -> Services:
         trouble=house.engine_trouble,
         public_url=house.settings.public_url,
         metrics_token=house.settings.metrics_token,
+        behind_proxy=house.settings.behind_proxy,
         api_rate=house.settings.api_rate,
         faces=house.faces or own_memory(),
     )

@@ -86,6 +86,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
                 "log_format": settings.log_format,
                 "traces": settings.traces,
                 "metrics_token": settings.metrics_token,
+                "behind_proxy": settings.behind_proxy,
             },
             host=settings.host,
             port=port,

@@ -35,6 +35,7 @@ def create_web(
     log_format: str = "text",
     traces: bool = False,
     metrics_token: str | None = None,
+    behind_proxy: bool = False,
 ) -> Site:
     """The application over an installation whose tables are up to date."""
     start_logging(log_level, log_format)
@@ -71,7 +72,7 @@ def create_web(
         scim,
         console=WsgiFace(console),
         trouble=make_trouble(database),
-        measure=make_measure(database, calls, metrics_token),
+        measure=make_measure(database, calls, metrics_token, behind_proxy=behind_proxy),
     )
 
 

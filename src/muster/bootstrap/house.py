@@ -1,6 +1,5 @@
 """The provisioning service put together: the only place, with its neighbours, that names concrete classes."""
 
-import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,7 @@ from muster.bootstrap.tapping import make_tap
 from muster.bootstrap.uploads import FolderUploads, KeptUploads, SharedUploads
 from muster.bootstrap.views import is_transitive, view_of, with_scope
 from muster.database.connection import Database, Synchronous, open_database
+from muster.database.outage import full_disk_of
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.whatif import compare_rules
@@ -62,8 +62,6 @@ DATABASE_NAME = "muster.db"
 UPLOADS_NAME = "uploads"
 HEARTBEAT_NAME = "engine.alive"
 _SILENT_SECONDS = 30.0
-# With less than this left no page of a cycle can be written.
-_ROOM_BYTES = 1_048_576
 _PREPARED_WITHIN = timedelta(minutes=1)
 
 
@@ -130,11 +128,9 @@ class House:
             if self.executors.living():
                 return None
             return "no engine has shown life for half a minute: start muster serve or muster worker on this database"
-        free_bytes = shutil.disk_usage(self.folder).free
-        if free_bytes < _ROOM_BYTES:
-            return (
-                f"the disk of {self.folder} is full ({free_bytes:,} bytes left): make room, and all goes on by itself"
-            )
+        full = full_disk_of(self.folder)
+        if full is not None:
+            return full
         try:
             silent_for = time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime
         except FileNotFoundError:

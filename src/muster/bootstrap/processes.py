@@ -43,7 +43,7 @@ MAX_RESTARTS = 5
 RESTARTS_WITHIN_SECONDS = 60.0
 STOP_WITHIN = timedelta(seconds=5)
 FIRST_PAUSE = timedelta(milliseconds=250)
-_READINESS_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 _COLLECT_AT = (50_000, 20, 50)  # Python's own: 700 objects more than before, 10, 10
@@ -220,6 +220,7 @@ class _Place:
     lifeline: int = -1
     status: int = -1
     announced: bool = False
+    silent: bool = False  # its pipe has ended, as it will in a moment
     ready: bool = False
     was_ready: bool = False
     start_at: float = 0.0
@@ -287,7 +288,7 @@ class _Supervisor:
         plan = {"name": place.plan.name, "target": place.plan.target, "arguments": dict(place.plan.arguments)}
         with suppress(BrokenPipeError):
             os.write(place.lifeline, json.dumps(plan).encode() + b"\n")
-        place.announced = place.ready = False
+        place.announced = place.silent = place.ready = False
         self._selector.register(place.status, selectors.EVENT_READ, place)
         logger.info("%s started as process %d", place.plan.name, place.process.pid)
 
@@ -321,6 +322,7 @@ class _Supervisor:
         os.close(place.status)
         os.close(place.lifeline)
         place.process = None
+        place.silent = False
 
     def _check_readiness(self, place: _Place) -> None:
         if place.process is None or place.ready or not place.announced:
@@ -331,8 +333,9 @@ class _Supervisor:
     def _wait(self, now: float) -> bool:
         """Whether a signal to stop came; waits for that, for a child's word or end, or for the next start."""
         starts = [place.start_at - now for place in self._places if place.process is None]
-        opening = any(place.announced and not place.ready for place in self._places)
-        limits = [*starts, *([_READINESS_POLL_SECONDS] if opening else [])]
+        # The signal of a child's end may not come, where whoever started this process keeps it from it.
+        changing = any(place.silent or (place.announced and not place.ready) for place in self._places)
+        limits = [*starts, *([_POLL_SECONDS] if changing else [])]
         for key, _ in self._selector.select(max(0.0, min(limits)) if limits else None):
             content = os.read(key.fd, 4096)
             if key.fd == self._wake:
@@ -340,6 +343,7 @@ class _Supervisor:
                     return True
             elif not content:
                 self._selector.unregister(key.fd)
+                key.data.silent = True
             else:
                 key.data.announced = True
         return False

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -19,6 +19,7 @@ from muster.configuration_manager.statements import bound_type
 from muster.configuration_manager.tables import calls, tokens
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database
+from muster.database.outage import outage_of
 from muster.database.statements import Prepared
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class CallLog:
         # Since the start of this process: calls, and how long their answers took, by status.
         self.counted: dict[int, int] = {}
         self.took_us: dict[int, int] = {}
+        self._counting = threading.Lock()
         self._thread = threading.Thread(target=self._write_all, name="call-log", daemon=True)
         self._thread.start()
 
@@ -113,8 +115,15 @@ class CallLog:
             with self._drained:
                 self._drained.wait_for(lambda: len(self._waiting) <= LIMIT_WAITING, LIMIT_WAIT_SECONDS)
 
+    def count(self, answered: Iterable[tuple[int, int]]) -> None:
+        """Counts answers that were given: status and microseconds of each. Calls that are added are counted anyway."""
+        with self._counting:
+            for status, took_us in answered:
+                self.counted[status] = self.counted.get(status, 0) + 1
+                self.took_us[status] = self.took_us.get(status, 0) + took_us
+
     def write(self, batch: Sequence[ScimCall], connection: Connection) -> None:
-        """Writes calls in a transaction that is open, which keeps them."""
+        """Writes calls in a transaction that is open, which keeps them; who commits it counts them."""
         for call in batch:
             self._last_use[call.access.token_key] = call.at
         self._insert(batch, connection)
@@ -166,6 +175,7 @@ class CallLog:
         last_use, self._last_use = self._last_use, {}
         last_use.update((call.access.token_key, call.at) for call in batch)
         self._since_cut += len(batch)
+        self.count((call.status, call.duration_us) for call in batch)
 
         def work(connection: Connection) -> None:
             self._insert(batch, connection)
@@ -177,18 +187,17 @@ class CallLog:
         try:
             self._writer.run(work)
             self._since_cut %= CUT_AFTER_CALLS
-        except Exception:
+        except Exception as error:
             # The answers were given: a call that cannot be logged must not end the log of the others.
-            logger.exception("%d SCIM calls could not be logged", len(batch))
+            outage = outage_of(error)
+            known = None if outage is None else f": {outage}"
+            logger.error("%d SCIM calls could not be logged%s", len(batch), known or "", exc_info=known is None)
 
     def _insert(self, batch: Sequence[ScimCall], connection: Connection) -> None:
         encode = self._encode_at
         plain, whole = [], []
         for call in batch:
-            status = call.status
-            self.counted[status] = self.counted.get(status, 0) + 1
-            self.took_us[status] = self.took_us.get(status, 0) + call.duration_us
-            if status < 400 and call.method in READ_METHODS:
+            if call.status < 400 and call.method in READ_METHODS:
                 plain.append(_plain_row(call, encode(call.at)))
             else:
                 whole.append(_row(call, encode(call.at)))

@@ -22,12 +22,14 @@ from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
 from muster.configuration_manager.rate import Allowance, RateMeter
 from muster.configuration_manager.resources import ResourceChange, ResourceStore, SqlRepository
 from muster.configuration_manager.writer import Writer
+from muster.database.outage import outage_of
 from muster.http_server.messages import Answer, Lane, Request
 from muster.scim.errors import (
     Forbidden,
     InternalError,
     ResourceNotFound,
     ScimError,
+    ServiceUnavailable,
     TooManyRequests,
     Unauthorized,
 )
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # The request headers that SCIM reads.
 HEADERS = tuple((name.encode(), name) for name in ("content-type", "accept", "if-match", "if-none-match"))
+RETRY_AFTER_SECONDS = 5  # while the database is away or full
 LIMIT_SHARED_BYTES = 65_536  # of a write that shares a commit with others
 
 
@@ -115,6 +118,8 @@ class ScimFace:
         performed = self._perform(request)
         if performed.call is not None:
             self._calls.add(performed.call)
+        else:
+            self._count_faults([performed])
         return self._written(performed)
 
     def answer_together(self, requests: Sequence[Request]) -> list[Answer]:
@@ -127,10 +132,18 @@ class ScimFace:
 
         try:
             performed = self._writer.share(perform)
-        except Exception:
-            logger.exception("%d SCIM requests could not be kept", len(requests))
-            performed = [_Performed(_fault(), {}, None) for _ in requests]
+        except Exception as error:
+            fault = _fault(error, f"{len(requests)} SCIM requests could not be kept")
+            performed = [_Performed(fault, {}, None) for _ in requests]
+        # Not before the commit: what could not be kept was answered otherwise.
+        self._calls.count((each.call.status, each.call.duration_us) for each in performed if each.call is not None)
+        self._count_faults(performed)
         return [self._written(each) for each in performed]
+
+    def _count_faults(self, performed: Sequence[_Performed]) -> None:
+        """Counts those of which there is no call to count: nobody could look up whose they are, or none was kept."""
+        statuses = (each.answered.status for each in performed if each.call is None)
+        self._calls.count((status, 0) for status in statuses if status >= 500)
 
     def _look_up(self, request: Request) -> Answer | None:
         """The answer to a plain look-up that finds somebody. None for all else, refusals among it: `_perform` says
@@ -206,9 +219,8 @@ class ScimFace:
                 changes = served.repository.take_changes()
         except ScimError as refused:
             answered = answer_error(refused)
-        except Exception:
-            logger.exception("a SCIM request failed", extra={"method": method, "path": rest})
-            answered = _fault()
+        except Exception as error:
+            answered = _fault(error, "a SCIM request failed", method=method, path=rest)
         if access is None:
             return _Performed(answered, extra, None)
         call = ScimCall(
@@ -353,5 +365,14 @@ def _split_path(path: str) -> tuple[str, str | None]:
     return name, None if at or not found or (rest and not rest.startswith("/")) else rest
 
 
-def _fault() -> ScimResponse:
-    return answer_error(InternalError("This is a fault of the service, not of the request. Try again later."))
+def _fault(error: Exception, what: str, **of: object) -> ScimResponse:
+    """The answer to a request that failed by no fault of its own, after its line in the log: with a traceback unless
+    it passes by itself."""
+    outage = outage_of(error)
+    if outage is None:
+        logger.error("%s", what, extra=of, exc_info=error)
+        return answer_error(InternalError("This is a fault of the service, not of the request. Try again later."))
+    logger.error("%s: %s", what, outage, extra=of)
+    return answer_error(
+        ServiceUnavailable(f"This cannot be done now: {outage}.", retry_after_seconds=RETRY_AFTER_SECONDS)
+    )

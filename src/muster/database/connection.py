@@ -90,6 +90,11 @@ class Database:
         return self._url.render_as_string(hide_password=False)
 
     @property
+    def folder(self) -> Path | None:
+        """Where SQLite's file lies; None for a server's database."""
+        return Path(str(self._url.database)).parent if self._one_writer else None
+
+    @property
     def dialect(self) -> Dialect:
         """SQLAlchemy's dialect, for compiling statements."""
         return self._writing.dialect

@@ -8,6 +8,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from muster.database.connection import Database, DatabaseError, serialize
+from muster.database.outage import outage_of
 
 VERSION_TABLE = "muster_schema_version"
 
@@ -70,5 +71,8 @@ def is_empty(database: Database) -> bool:
 
 
 def _said(error: DBAPIError) -> str:
+    outage = outage_of(error)
+    if outage is not None:
+        return outage
     said = str(error.orig).strip().splitlines()
     return said[0] if said else "it said nothing"

@@ -1,7 +1,9 @@
 """What an error of the database means: whether it passes by itself, and the sentence to say of it."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -11,6 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 _PASSING_CLASSES = ("08", "57P", "53")
 _PASSING_STATES = frozenset({"40001", "40P01", "25006"})
 _DISK_FULL = "53100"
+# With less than this left nothing can be written that is worth it.
+_ROOM_BYTES = 1_048_576
 # What SQLite says; its codes are not told apart by every version of Python.
 _PASSING_SENTENCES = {
     "database or disk is full": "the disk of the database is full: make room on it, and work goes on by itself",
@@ -35,6 +39,14 @@ def outage_of(error: BaseException) -> str | None:
         if found is not None:
             return found
     return None
+
+
+def full_disk_of(folder: Path) -> str | None:
+    """Returns a sentence while the disk that the folder is on has no room to write, None while it has."""
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes >= _ROOM_BYTES:
+        return None
+    return f"the disk of {folder} is full ({free_bytes:,} bytes left): make room, and all goes on by itself"
 
 
 def _sentence(error: BaseException | None) -> str | None:

@@ -155,16 +155,21 @@ class ResourceEndpoint:
 
     def _get(self, request: ScimRequest, resource_id: str) -> ScimResponse:
         names = self._shown_names(request)
-        with_members = self._has_members and wants(self.type, "members", *names)
-        stored = self._repository.get(self.type.name, resource_id, with_members=with_members)
-        if stored is None:
-            raise self._not_found(resource_id)
+        stored = self._find(resource_id, names)
         asked, held = (read_etags(request.headers.get(name)) for name in ("if-match", "if-none-match"))
         if asked is not None and not _is_named(stored, asked):
             raise PreconditionFailed(_OTHER_VERSION)
         if held is not None and _is_named(stored, held):
             return answer_without_body(304, ETag=etag(stored.version))
         return self._answer(200, stored, request.base_url, self._compile(*names))
+
+    def _find(self, resource_id: str, names: tuple[tuple[str, ...], tuple[str, ...]]) -> StoredResource:
+        """The resource, with its members if these names show them. Raises: ResourceNotFound."""
+        with_members = self._has_members and wants(self.type, "members", *names)
+        stored = self._repository.get(self.type.name, resource_id, with_members=with_members)
+        if stored is None:
+            raise self._not_found(resource_id)
+        return stored
 
     def _read(self, request: ScimRequest) -> Document:
         """The resource that was sent. Raises: ScimError."""
@@ -247,7 +252,8 @@ class ResourceEndpoint:
         if names == ((), ()):
             # A group may be large: the client asks for it if it wants it (RFC 7644 §3.5.2 allows either).
             return answer_without_body(204, ETag=etag(stored.version))
-        return self._get(request, resource_id)
+        # The condition held for what was there before: it is not asked again of what was written.
+        return self._answer(200, self._find(resource_id, names), request.base_url, project)
 
     def _delete(self, request: ScimRequest, resource_id: str) -> ScimResponse:
         version = self._asked_version(request, resource_id)

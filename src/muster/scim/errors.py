@@ -159,6 +159,19 @@ class NotImplementedByServer(ScimError):
     status = 501
 
 
+class ServiceUnavailable(ScimError):
+    """What is kept cannot be read or written now; the same request may succeed later."""
+
+    status = 503
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
 def unauthorized_body() -> bytes:
     """The body of a 401 answer, for the caller that checks the token before the server is asked."""
     return orjson.dumps(

@@ -1,5 +1,6 @@
 """Requests to targets, counted, timed and traced: how many, how they ended, how long they took."""
 
+import time
 from datetime import timedelta
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
@@ -19,10 +20,11 @@ class MeasuredTransport:
     def send(self, request: HttpRequest, *, deadline: timedelta) -> HttpResponse:
         """The answer of the transport. Raises what that raises."""
         with span("request", target=self._target, method=request.method, object_id=concerned() or "") as told:
+            began = time.monotonic()
             try:
                 response = self._inner.send(request, deadline=deadline)
             except ExchangeFailed:
-                measure_request(self._target, request.method, "lost", deadline)
+                measure_request(self._target, request.method, "lost", timedelta(seconds=time.monotonic() - began))
                 raise
             told.note(status=response.status)
             measure_request(self._target, request.method, f"{response.status // 100}xx", response.elapsed)

@@ -10,7 +10,16 @@ from typing import Any
 
 from muster.administration.desk import Desk
 from muster.administration.inbound.repository import InboundRepository
-from muster.scim.errors import InternalError, InvalidSyntax, PayloadTooLarge, ScimError, TooManyRequests, Unauthorized
+from muster.database.outage import outage_of
+from muster.scim.errors import (
+    InternalError,
+    InvalidSyntax,
+    PayloadTooLarge,
+    ScimError,
+    ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
+)
 from muster.scim.messages import MEDIA_TYPE, ScimRequest, ScimResponse, answer_error
 from muster.scim.profile import ServerProfile
 from muster.scim.query import read_query
@@ -104,9 +113,8 @@ def make_inbound(services: Services) -> Callable[[dict[str, Any], StartResponse]
             answered = respond(environ)
         except ScimError as refused:
             answered = answer_error(refused)
-        except Exception:
-            logger.exception("an inbound SCIM request failed", extra={"method": environ.get("REQUEST_METHOD")})
-            answered = answer_error(InternalError("This is a fault of the service, not of the request."))
+        except Exception as error:
+            answered = _fault(error, environ)
         headers = [
             *answered.headers.items(),
             ("Content-Length", str(len(answered.body))),
@@ -135,3 +143,13 @@ def _read_body(environ: dict[str, Any], limit_bytes: int) -> bytes:
         raise PayloadTooLarge(f"The body has {length:,} bytes; the limit is {limit_bytes:,}.")
     body: bytes = environ["wsgi.input"].read(length)
     return body
+
+
+def _fault(error: Exception, environ: dict[str, Any]) -> ScimResponse:
+    method = environ.get("REQUEST_METHOD")
+    outage = outage_of(error)
+    if outage is None:
+        logger.error("an inbound SCIM request failed", extra={"method": method}, exc_info=error)
+        return answer_error(InternalError("This is a fault of the service, not of the request."))
+    logger.error("an inbound SCIM request failed: %s", outage, extra={"method": method})
+    return answer_error(ServiceUnavailable(f"This cannot be done now: {outage}.", retry_after_seconds=5))

@@ -1,6 +1,7 @@
 """`/metrics`: the state of every job in Prometheus' text format, read from the store when somebody asks.
 
-Requests from this machine itself are answered; others need the token that the operator has set (MUSTER_METRICS_TOKEN).
+Requests from this machine itself are answered; others, and all behind a proxy, need the token that the operator has set
+(MUSTER_METRICS_TOKEN).
 """
 
 import ipaddress
@@ -26,12 +27,15 @@ _DAY = timedelta(days=1)
 _LABELS = ("application", "job")
 
 
-def is_allowed(environ: dict[str, Any], token: str | None) -> bool:
-    """Whether a request may read metrics: it bears the token, or comes from this machine by no proxy."""
+def is_allowed(environ: dict[str, Any], token: str | None, *, behind_proxy: bool = False) -> bool:
+    """Whether a request may read metrics: it bears the token, or comes from this machine by no proxy.
+
+    Behind a proxy whoever asks seems to be this machine, and not every proxy says that it is one.
+    """
     presented = str(environ.get("HTTP_AUTHORIZATION", ""))
     if token is not None and presented.startswith("Bearer "):
         return is_token(presented.removeprefix("Bearer "), hash_token(token))
-    if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
+    if behind_proxy or "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
         return False
     try:
         return ipaddress.ip_address(str(environ.get("REMOTE_ADDR", ""))).is_loopback

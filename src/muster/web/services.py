@@ -32,6 +32,7 @@ class Services:
     public_url: str | None = None
     # What others than this machine itself present to read metrics; None: they do not.
     metrics_token: str | None = None
+    behind_proxy: bool = False
     # Requests to the API that a caller may send a second in the long run; 0: any number.
     api_rate: float = 0
     # Of an installation with several web processes all of them have the same.

@@ -119,7 +119,7 @@ def _metrics(services: Services) -> WsgiApp:
     """The installation's state for Prometheus."""
 
     def measure(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not is_allowed(environ, services.metrics_token):
+        if not is_allowed(environ, services.metrics_token, behind_proxy=services.behind_proxy):
             sentence = "Metrics are read from this machine, or with the token that MUSTER_METRICS_TOKEN sets.\n"
             return _text(start_response, "403 Forbidden", sentence)
         body = render(services)

@@ -13,6 +13,7 @@ from muster.scim.errors import (
     MethodNotAllowed,
     PayloadTooLarge,
     ScimError,
+    ServiceUnavailable,
     TooManyRequests,
     Unauthorized,
     UniquenessConflict,
@@ -93,6 +94,7 @@ def test_an_error_is_answered_with_its_status_type_and_headers() -> None:
     }
     assert answer_error(MethodNotAllowed("No.", allowed=("GET", "PUT"))).headers["Allow"] == "GET, PUT"
     assert answer_error(TooManyRequests("Slow down.", retry_after_seconds=3)).headers["Retry-After"] == "3"
+    assert answer_error(ServiceUnavailable("Away.", retry_after_seconds=5)).headers["Retry-After"] == "5"
     assert answer_error(Unauthorized("Who?")).headers["WWW-Authenticate"].startswith("Bearer")
     assert json.loads(unauthorized_body())["status"] == "401"
 

@@ -7,7 +7,10 @@ import falcon
 import orjson
 
 from muster.administration.refusals import RefusalKind, Refused
+from muster.database.outage import outage_of
 from muster.web.access import Unauthenticated
+
+_RETRY_AFTER = "5"  # seconds, while the database is away or full
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +81,13 @@ def on_http_error(request: falcon.Request, response: falcon.Response, error: fal
 
 
 def on_our_fault(request: falcon.Request, response: falcon.Response, error: Exception, _: Any) -> None:
-    """Answers an exception nobody expected; the traceback is logged under the request's id."""
+    """Answers an exception nobody expected, its traceback logged under the request's id; or an outage, which passes."""
+    outage = outage_of(error)
+    if outage is not None:
+        logger.error("request %s failed: %s", request.context.request_id, outage)
+        response.set_header("Retry-After", _RETRY_AFTER)
+        write_error(request, response, 503, "ServiceUnavailable", f"This cannot be done now: {outage}.")
+        return
     logger.error("request %s failed", request.context.request_id, exc_info=error)
     write_error(
         request,
