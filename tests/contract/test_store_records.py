@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fakes.company import NOW, Company, id_of
+from fakes.company import NOW, Company, cycle_of, id_of
 from fakes.store import store_on
 from muster.database.connection import Database
 from muster.model.directory import ObjectKind
@@ -247,6 +247,32 @@ def test_of_a_kind_that_is_spared_nothing_is_taken_and_what_waits_is_counted(sto
     assert store.work.take("engine", spared=WorkKind.IMPORT) is None
     taken = store.work.take("engine")
     assert taken is not None and taken.id == "file" and store.work.waiting(WorkKind.IMPORT) == 1
+
+
+def test_imports_of_several_engines_follow_each_other(store: Store) -> None:
+    for name, kind in (("file", WorkKind.IMPORT), ("more", WorkKind.IMPORT), ("cycle", WorkKind.RUN_CYCLE)):
+        store.work.add(replace(_work(name), kind=kind))
+    taken = [store.work.take(engine) for engine in ("one", "two", "two")]
+    assert [each and each.id for each in taken] == ["file", "cycle", None]
+    store.work.finish("file", "done", {})
+    taken = [store.work.take("two")]
+    assert [each and each.id for each in taken] == ["more"]
+
+
+def test_an_import_that_has_not_begun_is_queued_again_once(store: Store) -> None:
+    Company(store).found()
+    work = replace(_work("file"), kind=WorkKind.IMPORT, payload={"file": "uploads/1.csv"})
+    store.work.add(work)
+    store.work.take("dead")
+    assert store.work.abandon({"code": "Interrupted"}, ["dead"]) == 0
+    found = store.work.take("living")
+    assert found is not None and (found.id, found.payload["file"]) == ("file", "uploads/1.csv")
+    assert store.work.abandon({"code": "Interrupted"}) == 1 and store.work.take("living") is None
+    # Of this one a cycle has begun: it goes on, and nobody waits for it any more.
+    store.work.add(replace(work, id="begun"))
+    store.work.take("dead")
+    store.cycles.begin(replace(cycle_of("c", "job", CycleKind.INCREMENTAL), options={"file": "uploads/1.csv"}))
+    assert store.work.abandon({"code": "Interrupted"}) == 1
 
 
 def test_each_piece_of_work_is_taken_by_one_engine_only(store: Store, store_database: Database) -> None:

@@ -56,7 +56,8 @@ class WorkQueue(Protocol):
         ...
 
     def take(self, engine_id: str, *, spared: WorkKind | None = None) -> Work | None:
-        """Marks the oldest queued piece as running here and returns it; none of a kind that is `spared`."""
+        """Marks the oldest queued piece as running here and returns it; none of a kind that is `spared`, and no import
+        while another engine is at one: they follow each other in the order in which they came."""
         ...
 
     def finish(self, work_id: str, state: str, answer: Mapping[str, Any]) -> None:
@@ -69,7 +70,9 @@ class WorkQueue(Protocol):
 
     def abandon(self, answer: Mapping[str, Any], engine_ids: Collection[str] | None = None) -> int:
         """Ends as failed whatever these engines were at, and returns how many that were; without them all that is
-        running, for an engine that is surely alone."""
+        running, for an engine that is surely alone.
+
+        An import of which no cycle has begun is queued again, once: nothing of it was done."""
         ...
 
 

@@ -5,16 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
-from muster.database.connection import Database
+from muster.database.connection import Database, serialize
 from muster.ports.administration import Work, WorkKind
 from muster.store.encoding import decode, encode, encode_optional, frozen_attributes
+from muster.store.tables import cycles, jobs
 from muster.store.tables import work as queue
 
 _QUEUED = "queued"
 _RUNNING = "running"
 _FAILED = "failed"
+# In the payload of what was queued again: what ends its engine each time would else come back for ever.
+_AGAIN = "again"
+# Imports follow each other: that of a piece which was running just now is among the last.
+_CYCLES_LOOKED_AT = 100
 
 
 class SqlWorkQueue:
@@ -24,7 +29,7 @@ class SqlWorkQueue:
         self._database = database
         self._any_queued = database.prepare(
             sa.select(queue.c.key)
-            .where(queue.c.state == sa.bindparam("state"), queue.c.kind != sa.bindparam("spared"))
+            .where(*_to_take(sa.bindparam("engine_id", type_=sa.Text), sa.bindparam("spared", type_=sa.Text)))
             .limit(1)
         )
 
@@ -56,23 +61,21 @@ class SqlWorkQueue:
             return int(connection.execute(sa.select(sa.func.count()).select_from(queue).where(*of_kind)).scalar_one())
 
     def take(self, engine_id: str, *, spared: WorkKind | None = None) -> Work | None:
-        """Marks the oldest queued piece as running here and returns it; none of a kind that is `spared`."""
+        """Marks the oldest queued piece as running here and returns it; none of a kind that is `spared`, and no import
+        while another engine is at one."""
         left = spared.value if spared is not None else ""
-        if self._any_queued.fetch_one({"state": _QUEUED, "spared": left}) is None:
+        if self._any_queued.fetch_one({"engine_id": engine_id, "spared": left}) is None:
             # Asked many times a second: looking does not wait for other writers.
             return None
         with self._database.write() as connection:
+            # One after the other, or two engines would each see that nobody is at an import.
+            serialize(connection, "work")
             oldest = (
-                sa.select(queue.c.key)
-                .where(queue.c.state == _QUEUED, queue.c.kind != left)
-                .order_by(queue.c.key)
-                .limit(1)
-                # On PostgreSQL engines pass by what another one is taking.
-                .with_for_update(skip_locked=True)
-            ).scalar_subquery()
+                sa.select(queue.c.key).where(*_to_take(sa.literal(engine_id), sa.literal(left))).order_by(queue.c.key)
+            ).limit(1)
             row = connection.execute(
                 sa.update(queue)
-                .where(queue.c.key == oldest)
+                .where(queue.c.key == oldest.scalar_subquery())
                 .values(state=_RUNNING, engine_id=engine_id)
                 .returning(queue)
             ).first()
@@ -95,12 +98,45 @@ class SqlWorkQueue:
 
     def abandon(self, answer: Mapping[str, Any], engine_ids: Collection[str] | None = None) -> int:
         """Ends as failed whatever these engines were at, and returns how many that were; without them all that is
-        running, for an engine that is surely alone."""
-        statement = sa.update(queue).where(queue.c.state == _RUNNING)
+        running, for an engine that is surely alone. An import of which no cycle has begun is queued again, once."""
+        theirs = [queue.c.state == _RUNNING]
         if engine_ids is not None:
-            statement = statement.where(queue.c.engine_id.in_(engine_ids))
+            theirs.append(queue.c.engine_id.in_(engine_ids))
         with self._database.write() as connection:
-            return connection.execute(statement.values(state=_FAILED, answer=encode(answer))).rowcount
+            imports = sa.select(queue).where(*theirs, queue.c.kind == WorkKind.IMPORT.value)
+            for row in connection.execute(imports).all():
+                work = decode(row.work, Work)
+                if not work.payload.get(_AGAIN) and not _has_begun(connection, work):
+                    again = replace(work, payload={**work.payload, _AGAIN: True})
+                    values = {"state": _QUEUED, "engine_id": None, "work": encode(again)}
+                    connection.execute(sa.update(queue).where(queue.c.key == row.key).values(values))
+            failed = sa.update(queue).where(*theirs).values(state=_FAILED, answer=encode(answer))
+            return connection.execute(failed).rowcount
+
+
+def _to_take(engine_id: sa.ColumnElement[str], spared: sa.ColumnElement[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    others = queue.alias("others")
+    is_at_import = sa.exists().where(
+        others.c.state == _RUNNING, others.c.kind == WorkKind.IMPORT.value, others.c.engine_id != engine_id
+    )
+    return (
+        queue.c.state == _QUEUED,
+        queue.c.kind != spared,
+        sa.or_(queue.c.kind != WorkKind.IMPORT.value, sa.not_(is_at_import)),
+    )
+
+
+def _has_begun(connection: Connection, work: Work) -> bool:
+    """Whether a cycle has taken up an import's file: it goes on by itself."""
+    latest = (
+        sa.select(cycles.c.options)
+        .join(jobs, jobs.c.key == cycles.c.job_key)
+        .where(jobs.c.job_id == work.job_id)
+        .order_by(cycles.c.key.desc())
+        .limit(_CYCLES_LOOKED_AT)
+    )
+    options = (decode(found, dict[str, str]) for found in connection.scalars(latest))
+    return any(each.get("file") == work.payload.get("file") for each in options)
 
 
 def _work(row: Row[Any]) -> Work:
