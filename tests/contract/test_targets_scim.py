@@ -726,6 +726,10 @@ def test_within_the_same_service_a_request_is_sent_on_as_it_is(status: int, loca
         # It may have been carried out.
         (302, "/scim/v2/Users/1/", "/scim/v2/Users/1/"),
         (303, "/scim/v2/Users/1/", "/scim/v2/Users/1/"),
+        # What is there would answer for what was meant, and lets through what it does not understand.
+        (307, "/maintenance", "/maintenance"),
+        (308, "/scim/v2/Users/2", "/scim/v2/Users/2"),
+        (301, "/", "/"),
     ],
 )
 def test_nothing_is_sent_on_to_another_service_nor_what_may_have_been_done(

@@ -47,14 +47,13 @@ def dropped() -> Dropped:
 
 
 @pytest.fixture
-def answer(trip: Trip, dropped: Dropped) -> Callable[[WorkKind], Work]:
-    """Returns the answered work of a daemon that does one piece."""
+def daemon(trip: Trip, dropped: Dropped) -> Daemon:
     engine = trip.new_engine()
 
     def told(run_id: str, _job_id: str, trace: str) -> None:
         engine.crashed(cycle_of(run_id), trace.strip().splitlines()[-1])
 
-    daemon = Daemon(
+    return Daemon(
         engine=engine,
         planner=trip.planner,
         control=trip.control,
@@ -71,6 +70,11 @@ def answer(trip: Trip, dropped: Dropped) -> Callable[[WorkKind], Work]:
         clock=trip.clock,
         ids=CountingIds(),
     )
+
+
+@pytest.fixture
+def answer(trip: Trip, daemon: Daemon) -> Callable[[WorkKind], Work]:
+    """Returns the answered work of a daemon that does one piece."""
 
     def ask(kind: WorkKind) -> Work:
         work = Work(
@@ -171,3 +175,14 @@ def test_the_log_of_a_cycle_names_who_asked_for_it_and_nobody_where_it_was_due(
     trip.hire("Bob")
     trip.run()
     assert trip.log()[0].initiator is None
+
+
+def test_the_next_import_is_taken_although_the_file_of_the_last_could_not_be_dropped(
+    daemon: Daemon, answer: Callable[[WorkKind], Work], dropped: Dropped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: str) -> None:
+        raise PermissionError("the folder is read-only")
+
+    monkeypatch.setattr(dropped, "drop", refuse)
+    assert answer(WorkKind.IMPORT).state == "failed"
+    assert daemon._spared is None  # no kind of work is passed over

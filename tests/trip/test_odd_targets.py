@@ -12,6 +12,7 @@ import pytest
 from playing import JOB, Trip, WatchedTransport
 
 from fakes.odd_service import MANNERS, OddService
+from muster.engine.parts import RECONCILE
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.job import LEARNED, Cycle, CycleState
 from muster.model.operation import LinkState
@@ -247,3 +248,92 @@ def test_accounts_that_are_made_some_time_after_they_were_accepted_are_ours_in_t
     assert [link and link.state for link in links] == [LinkState.MANAGED] * len(NAMES)
     assert trip.members() == trip.ids_of(*NAMES[:6])
     check_rest(trip)
+
+
+class KeepsReferencesItsOwnWay(OddService):
+    """Takes every reference, and shows it otherwise or drops it without a word."""
+
+    way = ""
+
+    def _name_of(self, target_id: object) -> object:
+        user = self.kept["Users"].get(str(target_id))
+        return target_id if user is None else user["userName"]
+
+    def _shown(self, kind: str, kept: dict[str, Any], *, in_list: bool = False) -> dict[str, Any]:
+        shown = super()._shown(kind, kept, in_list=in_list)
+        manager = (shown.get(ENTERPRISE) or {}).get("manager")
+        if self.way == "managers by name" and manager:
+            manager["value"] = self._name_of(manager["value"])
+        members = shown.get("members") or []
+        if self.way == "members by name" and members:
+            shown["members"] = [{"value": self._name_of(item["value"])} for item in members]
+        if self.way == "three members" and members:
+            shown["members"] = members[:3]
+        return shown
+
+    def _keep(self, kind: str, target_id: str, document: dict[str, Any]) -> None:
+        if self.way == "one manager dropped" and str(document.get("userName")).startswith("bob"):
+            (document.get(ENTERPRISE) or {}).pop("manager", None)
+        if self.way == "one member dropped" and document.get("members"):
+            bob = {str(user["id"]) for user in self.kept["Users"].values() if user["userName"].startswith("bob")}
+            document["members"] = [item for item in document["members"] if str(item["value"]) not in bob]
+        super()._keep(kind, target_id, document)
+
+
+def reconcile(trip: OddTrip) -> Cycle:
+    cycle = trip.engine.begin(JOB, RECONCILE)
+    assert cycle is not None
+    while trip.engine.advance(cycle.id):
+        pass
+    ended = trip.store.cycles.get(cycle.id)
+    assert ended is not None
+    return ended
+
+
+@pytest.mark.parametrize("way", ["restart", "reconciliation"])
+@pytest.mark.parametrize(
+    "manner", ["managers by name", "one manager dropped", "members by name", "one member dropped", "three members"]
+)
+def test_references_that_are_not_kept_as_sent_are_sent_again_once_and_not_in_every_pass(
+    tmp_path: Path, manner: str, way: str
+) -> None:
+    trip = OddTrip(tmp_path, dialect=Dialect())
+    trip.odd = KeepsReferencesItsOwnWay()
+    trip.odd.way = manner
+    trip.transport = WatchedTransport(trip.odd)
+    trip.found_company()
+    trip.run()
+
+    def again() -> int:
+        trip.transport.forget()
+        if way == "restart":
+            trip.full()
+        else:
+            reconcile(trip)
+        return len(trip.transport.writes)
+
+    assert again() > 0
+    assert [again(), again()] == [0, 0]
+    # Something else is wanted: that is sent, and what is shown of it is looked at anew.
+    trip.set_manager(trip.people["Bob"], trip.people["Eve"])
+    trip.store.directory.change_members(trip.crew, add=[trip.people["Gus"]], remove=[trip.people["Dan"]])
+    trip.run()
+    assert {write.split("/")[1] for write in trip.transport.writes} == {"Users", "Groups"}
+    again()
+    assert [again(), again()] == [0, 0]
+    assert not trip.failures()
+
+
+def test_a_member_taken_out_by_hand_again_and_again_is_put_back_each_time(tmp_path: Path) -> None:
+    trip = OddTrip(tmp_path, dialect=Dialect())
+    trip.found_company()
+    trip.run()
+    for _ in range(2):
+        group = next(iter(trip.odd.kept["Groups"].values()))
+        group["members"] = [item for item in group["members"] if str(item["value"]) not in trip.ids_of("Bob")]
+        trip.full()
+        assert trip.members() == trip.ids_of(*NAMES[:6])
+        # A pass has seen it as it should be: whoever takes them out after that is somebody.
+        trip.full()
+        trip.full()
+        assert trip.transport.writes == []

@@ -309,8 +309,9 @@ class Daemon:
         try:
             return self._import(work)
         finally:
-            self._uploads.drop(str(work.payload["file"]))
+            # First: whatever becomes of the file, the next import is taken.
             self._spared = None
+            self._uploads.drop(str(work.payload["file"]))
 
     def _import(self, work: Work) -> Mapping[str, Any]:
         if work.payload.get("preview"):

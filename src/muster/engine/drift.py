@@ -1,5 +1,6 @@
 """What was changed at the target: values and references, weighed as the job wants it or put right."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
@@ -16,6 +17,7 @@ from muster.model.operation import (
     TargetObject,
     Verb,
 )
+from muster.model.values import canonical_json
 from muster.planning.decision import Describe
 from muster.planning.drift import DriftAction, DriftPolicy, weigh_drift
 from muster.planning.rules import CompiledReference, KindRules
@@ -116,9 +118,15 @@ class DriftScale:
                 held = known.get((source_id, reference.attribute), frozenset())
                 ids = (*ids, *sorted((held & off) - set(ids)))
                 gone, come = held - set(ids), (set(ids) - held) & ours
-                if gone or come:
-                    place = linked[source_id][0]
-                    operations[place] = _weighed(operations[place], reference, ids, held, policy)
+                place, target = linked[source_id]
+                mark = _mark(ids, held) if gone or come else None
+                if mark == _known_mark(target, reference):
+                    # All is as it should be, or as the target made of it again what it had made of it before.
+                    continue
+                if mark is None:
+                    operations[place] = _marked(operations[place], target, reference, ids, None)
+                else:
+                    operations[place] = _weighed(operations[place], target, reference, ids, held, policy)
 
     def _shown(self, kind: ObjectKind, reference: CompiledReference, targets: Mapping[str, TargetObject]) -> _Shown:
         found: _Shown = {}
@@ -180,8 +188,47 @@ def _in_our_spelling(ids: tuple[str, ...], held: frozenset[str], ours: frozenset
     return tuple(each if each in ours else spelled.get(each.casefold(), each) for each in ids)
 
 
+def _mark(ids: Sequence[str], held: frozenset[str]) -> str:
+    """Returns a digest of what a target shows of a reference attribute, and of what it has confirmed of it."""
+    return hashlib.blake2b(canonical_json([sorted(ids), sorted(held)]), digest_size=12).hexdigest()
+
+
+def _marks_of(target: TargetObject) -> Mapping[str, str]:
+    return {} if target.link is None else target.link.acknowledged.repeated
+
+
+def _place_of(reference: CompiledReference) -> str:
+    return f"{reference.attribute} {reference.kind.value}"
+
+
+def _known_mark(target: TargetObject, reference: CompiledReference) -> str | None:
+    return _marks_of(target).get(_place_of(reference))
+
+
+def _marked(
+    operation: Operation, target: TargetObject, reference: CompiledReference, ids: tuple[str, ...], mark: str | None
+) -> Operation:
+    """Returns the operation that writes down what the target shows, and for what references are sent again.
+
+    If it shows the same right after that, it does not keep them, or shows them in its own way: they are left then, or
+    each full pass would send them.
+    """
+    shown = ShownReferences(
+        attribute=reference.attribute, kind=reference.kind, multivalued=reference.multivalued, target_ids=ids
+    )
+    # Of whoever is left as they are, nothing else is noted.
+    before = operation.acknowledged
+    if operation.kind is OperationKind.SKIP and target.link is not None:
+        before = target.link.acknowledged
+    marks = {name: known for name, known in operation.acknowledged.repeated.items() if name != _place_of(reference)}
+    if mark is not None:
+        marks[_place_of(reference)] = mark
+    return replace(operation, shown=(*operation.shown, shown), acknowledged=replace(before, repeated=marks))
+
+
 def _weighed(
     operation: Operation,
+    target: TargetObject,
     reference: CompiledReference,
     ids: tuple[str, ...],
     held: frozenset[str],
@@ -192,10 +239,7 @@ def _weighed(
         return operation
     named = operation if policy is None else replace(operation, drifted=(*operation.drifted, reference.attribute))
     if action is DriftAction.CORRECT:
-        again = ShownReferences(
-            attribute=reference.attribute, kind=reference.kind, multivalued=reference.multivalued, target_ids=ids
-        )
-        return replace(named, shown=(*operation.shown, again))
+        return _marked(named, target, reference, ids, _mark(ids, held))
     if operation.kind is not OperationKind.SKIP:
         return named
     change = AttributeChange(

@@ -80,7 +80,9 @@ class Journal:
                 escrow=due,
                 clear_escrow=due is None,
             )
-        link = None if outcome.status is _SKIPPED else _link_after(outcome)
+        # With what is shown of references goes what they are sent again for.
+        is_as_before = outcome.status is _SKIPPED and not operation.shown
+        link = None if is_as_before else _link_after(outcome)
         return Settlement(
             kind=kind,
             source_id=source_id,
@@ -98,13 +100,13 @@ class Journal:
         """Whether an object is as it should be, nobody asked for it by name, and nothing of it waits."""
         return operation.skip_reason is _REDUNDANT and cycle.kind is not _ON_DEMAND and operation.waits_since is None
 
-    @staticmethod
-    def rest(operation: Operation) -> Settlement:
+    def rest(self, operation: Operation) -> Settlement:
         """Returns what is written of an object that is at rest: it waits for nothing any more."""
         return Settlement(
             kind=operation.object_kind,
             source_id=operation.source_id,
             clear_escrow=True,
+            link=_link_after(self.decided(operation)) if operation.shown else None,
             wanted=operation.references,
             shown=operation.shown,
         )

@@ -161,11 +161,13 @@ class Acknowledged:
     """What the target last confirmed, limited to mapped attributes.
 
     `sent` is what we wrote; `seen` holds only those that the target gave back otherwise (it rewrote or dropped them),
-    so that such an attribute never causes an endless update.
+    so that such an attribute never causes an endless update. `repeated` does the same for references: a digest of what
+    the target showed of them when they were sent again for it, by attribute.
     """
 
     sent: Attributes = field(default_factory=dict)
     seen: Attributes = field(default_factory=dict)
+    repeated: Mapping[str, str] = field(default_factory=dict)
 
 
 @quickly_made

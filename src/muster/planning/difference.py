@@ -94,7 +94,7 @@ def acknowledge(
             for name in {**before.seen, **sent}
             if not are_equal(merged.get(name), shown.get(name), definitions.definitions.get(name))
         }
-    return Acknowledged(sent=merged, seen=seen)
+    return Acknowledged(sent=merged, seen=seen, repeated=before.repeated)
 
 
 def take_over(
@@ -122,7 +122,7 @@ def take_over(
             seen.pop(name, None)
         elif now is not None and name not in before.seen:
             sent[name] = now
-    return Acknowledged(sent=sent, seen=seen)
+    return Acknowledged(sent=sent, seen=seen, repeated=before.repeated)
 
 
 def are_equal(one: Value, other: Value, definition: AttributeDefinition | None) -> bool:

@@ -115,4 +115,4 @@ def _unchanged(after: Acknowledged, before: Acknowledged, names: set[str]) -> Ac
     seen = {name: value for name, value in after.seen.items() if name not in names}
     sent |= {name: before.sent[name] for name in names if name in before.sent}
     seen |= {name: before.seen[name] for name in names if name in before.seen}
-    return Acknowledged(sent=sent, seen=seen)
+    return Acknowledged(sent=sent, seen=seen, repeated=before.repeated)

@@ -14,6 +14,7 @@ from muster.model.job import (
     SynchronizationJob,
 )
 from muster.model.operation import Operation
+from muster.planning.progress import rests_until
 from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms, no_progress_after
 
 # Source: a job that has been in quarantine for more than four weeks is disabled.
@@ -96,8 +97,13 @@ def reason_of(failure: JobFailure) -> QuarantineReason:
 
 
 def standstill(job: SynchronizationJob, cycle: Cycle, at: datetime) -> datetime | None:
-    """Returns since when a running cycle has not come further, once that is longer than the job's terms; else None."""
+    """Returns since when a running cycle has not come further, once that is longer than the job's terms; else None.
+
+    The pause that its application asked for is no standstill: it counts from the end of that.
+    """
     if cycle.state is not CycleState.RUNNING or job.schedule_state is not ScheduleState.ACTIVE:
         return None
+    rested = rests_until(cycle)
     since = cycle.progressed_at or cycle.began_at
+    since = since if rested is None else max(since, rested)
     return since if at - since >= no_progress_after(job.settings) else None

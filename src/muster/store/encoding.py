@@ -90,7 +90,9 @@ def decode_hold(document: bytes) -> Hold:
 
 def _frozen_acknowledged(value: Acknowledged) -> Acknowledged:
     sent, seen = frozen_attributes(value.sent), frozen_attributes(value.seen)
-    return value if sent is value.sent and seen is value.seen else Acknowledged(sent=sent, seen=seen)
+    if sent is value.sent and seen is value.seen:
+        return value
+    return Acknowledged(sent=sent, seen=seen, repeated=value.repeated)
 
 
 def _frozen_operation(operation: Operation) -> Operation:

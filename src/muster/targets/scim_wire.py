@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import Interrupted, TargetThrottled
@@ -125,8 +125,8 @@ class ScimWire:
 def _moved_to(sent: HttpRequest, response: HttpResponse) -> str | None:
     """Returns where a request is to go instead within the same service, such as `/Users/` for `/Users`.
 
-    None for anything else: credentials and people's data go to no other host, and a change that is answered with 302
-    or 303 may have been carried out.
+    None for anything else: credentials and people's data go to no other host, a change that is answered with 302 or 303
+    may have been carried out, and a page of maintenance or somebody else's account would answer for what was meant.
     """
     followed = _FOLLOWED if sent.method != "GET" else _FOLLOWED_BY_READS
     location = response.headers.get("location", "")
@@ -134,9 +134,15 @@ def _moved_to(sent: HttpRequest, response: HttpResponse) -> str | None:
         return None
     try:
         there = urljoin(sent.url, location)
-        return urldefrag(there).url if _origin(there) == _origin(sent.url) else None
+        is_the_same = _origin(there) == _origin(sent.url) and _name(there) == _name(sent.url)
+        return urldefrag(there).url if is_the_same else None
     except ValueError:
         return None
+
+
+def _name(url: str) -> str:
+    """Returns what a URL ends in: the id of an object, or the name of a collection."""
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]).casefold()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -14,6 +14,7 @@ from muster.model.failures import (
     TooManyDeletes,
 )
 from muster.model.job import (
+    RESTS_UNTIL,
     Counters,
     Cycle,
     CycleKind,
@@ -224,6 +225,10 @@ MINUTE = timedelta(minutes=1)
         (replace(CYCLE, progressed_at=AT + 5 * MINUTE), {}, 19, None),
         (replace(CYCLE, progressed_at=AT + 5 * MINUTE), {}, 20, AT + 5 * MINUTE),
         (replace(CYCLE, state=CycleState.SUCCEEDED), {}, 99, None),
+        # The application wants to be left alone.
+        (replace(CYCLE, options={RESTS_UNTIL: (AT + 60 * MINUTE).isoformat()}), {}, 74, None),
+        (replace(CYCLE, options={RESTS_UNTIL: (AT + 60 * MINUTE).isoformat()}), {}, 75, AT + 60 * MINUTE),
+        (replace(CYCLE, options={RESTS_UNTIL: (AT - MINUTE).isoformat()}), {}, 15, AT),
     ],
 )
 def test_a_cycle_stands_still_when_it_has_not_come_further_for_long(
