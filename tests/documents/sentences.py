@@ -17,7 +17,7 @@ from muster.targets.conformance import reading, searching, writing
 from muster.ui.sentences import COMPOSED
 
 ROOMS = ("administration", "engine", "planning", "model", "expression", "sources", "targets", "transport", "gallery")
-ROOMS += ("notifications",)
+ROOMS += ("notifications", "bootstrap")
 # What no page shows: faces of programs, files of commands, letters, measures.
 ELSEWHERE = (
     "administration/bulk_upload.py",
@@ -26,6 +26,10 @@ ELSEWHERE = (
     "administration/delta.py",
     "administration/inbound/",
     "administration/openid",
+    "bootstrap/installation.py",
+    "bootstrap/local.py",
+    "bootstrap/rotation.py",
+    "bootstrap/upkeep.py",
     "gallery/page.py",
     "model/configuration.py",
     "model/configuration_sign_on.py",

@@ -9,6 +9,7 @@ import pytest
 from documents.reading import SOURCE, modules
 from muster.ui.language import COOKIE, told
 from muster.ui.sentences import COMPOSED
+from muster.ui.wording import as_sentence
 
 _PLACE = re.compile(r"%\(\w+\)s")
 
@@ -29,6 +30,14 @@ def written() -> str:
 def test_each_word_of_a_sentence_that_is_put_together_stands_in_the_code(sentence: str, written: str) -> None:
     for word in _PLACE.sub(" ", sentence).split():
         assert word.strip("(),:.'") in written, word
+
+
+@pytest.mark.parametrize(
+    ("clause", "sentence"),
+    [("write a name", "Write a name."), ("userName is needed", "userName is needed."), ("", ".")],
+)
+def test_a_clause_becomes_a_sentence_and_an_attribute_keeps_its_name(clause: str, sentence: str) -> None:
+    assert as_sentence(clause) == sentence
 
 
 def in_dutch(sentence: str) -> str:
@@ -72,6 +81,19 @@ def in_dutch(sentence: str) -> str:
         ("Without a token: 401", "Zonder token: 401"),
         ("filters on externalId failed", "filters op externalId mislukten"),
         ("The API token “Nightly job”", "Het API-token “Nightly job”"),
+        (
+            "https://a.eu cannot be reached: refused (os error 111). Correct the Tenant URL.",
+            "https://a.eu is niet te bereiken: refused (os error 111). Verbeter de tenant-URL.",
+        ),
+        ("8x8 has no Tenant URL.", "8x8 heeft geen tenant-URL."),
+        (
+            "Deleted user “x” does not exist, or one of its queried reference-property objects is not present.",
+            "Verwijderde gebruiker “x” bestaat niet, of iets waarnaar het verwijst is er niet.",
+        ),
+        (
+            "The application refuses creating a user (HTTP 400): bad",
+            "De toepassing weigert het aanmaken van een gebruiker (HTTP 400): bad",
+        ),
         ("Nobody has translated this yet.", "Nobody has translated this yet."),
         ("", ""),
     ],

@@ -6,6 +6,7 @@ is, unless it is a sentence again. What fits none is shown in English. `make cat
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -192,6 +193,11 @@ COMPOSED: tuple[str, ...] = (
     "Administrator",
     "Other",
     "Role",
+    "Deleted user",
+    "Deleted group",
+    "Audit entry",
+    "Log entry",
+    "Service principal",
     "ReadOnly",
     "WriteOnly",
     "ReadWrite",
@@ -222,9 +228,15 @@ def _told(spoken: Language, sentence: str, depth: int) -> str:
     doubtful = ""
     for pattern in patterns:
         if pattern.piece in sentence and (found := pattern.fits.fullmatch(sentence)) is not None:
+            taken = found.groupdict()
+            if depth and any(". " in value for value in taken.values()):
+                # A sentence that is known as it stands was taken for the end of a reason before it.
+                for first, rest in _ends(sentence):
+                    if rest in whole:
+                        return f"{_told(spoken, first, depth - 1)} {whole[rest]}"
             places = {
                 name: _told(spoken, value, depth - 1) if depth and name not in _NAMES else value
-                for name, value in found.groupdict().items()
+                for name, value in taken.items()
             }
             if not any(". " in value for name, value in places.items() if name in _NAMES):
                 return pattern.said % places
@@ -237,7 +249,20 @@ def _told(spoken: Language, sentence: str, depth: int) -> str:
         if (shown := _told(spoken, first, 0)) != first:
             return f"{shown if depth == 1 else _told(spoken, first, depth - 1)} {_told(spoken, rest, depth - 1)}"
         stop = sentence.find(". ", stop + 1)
+    if not doubtful and depth:
+        # What comes first is somebody else's words, such as a target's detail: what follows it may be known.
+        for first, rest in _ends(sentence):
+            if (shown := _told(spoken, rest, 0)) != rest:
+                return f"{_told(spoken, first, depth - 1)} {shown}"
     return doubtful or sentence
+
+
+def _ends(sentence: str) -> Iterator[tuple[str, str]]:
+    """Splits before the last sentence, before the last two, and so on."""
+    stop = sentence.rfind(". ")
+    while stop > 0:
+        yield sentence[: stop + 1], sentence[stop + 2 :]
+        stop = sentence.rfind(". ", 0, stop)
 
 
 @cache

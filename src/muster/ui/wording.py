@@ -9,6 +9,8 @@ from muster.ui.language import gettext, ngettext, number_text
 
 _DASH = Markup("&ndash;")
 _SEAMS = re.compile(r"(?<=[@.:;\]])(?=[^\W\d])|(?<=[a-z])(?=[A-Z])")
+# What is no word of a sentence: camel case, a path or an URN.
+_NAME_OF_CODE = re.compile(r"[a-z]+([A-Z]|[.:]\w)")
 
 
 def number(value: float | None) -> str:
@@ -94,7 +96,9 @@ def without(sentence: str, name: str) -> str:
 
 def as_sentence(clause: str) -> str:
     """Returns a clause, as commands end a line with it, as a sentence that stands for itself."""
-    return f"{clause[:1].upper()}{clause[1:]}."
+    # A word such as userName or urn:… is a name, and is written as it is.
+    is_name = bool(_NAME_OF_CODE.match(clause))
+    return f"{clause if is_name else clause[:1].upper() + clause[1:]}."
 
 
 def _coarse(seconds: int) -> str:
