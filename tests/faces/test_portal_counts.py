@@ -2,7 +2,8 @@
 
 import json
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -12,10 +13,12 @@ from faces.portal_visit import Visit
 from faces.test_graph_logs import REFUSED, log
 from muster.model.directory import ObjectKind
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
-from muster.model.log import LogStatus
+from muster.model.log import LogStatus, ProvisioningAction, SkipReason
 from muster.model.operation import Acknowledged, Link, LinkState
 from muster.model.roles import Role
+from muster.model.wire import WireExchange
 from muster.ports.cycles import Settlement
+from muster.web.portal.logs import between, stretch
 
 
 @pytest.fixture
@@ -136,7 +139,81 @@ def test_the_facts_of_a_cycle_lead_to_requests_or_entries(house: House, job: Sta
     job.cycle(counters=Counters(expected=4, evaluated=4, unchanged=3, requests=7, references=2))
     app = f"/applications/{job.sp}"
     page = visit.text(f"{app}/cycles/cycle-1")
-    assert f'<a href="{app}/provisioning/requests">7</a>' in page
+    # Nobody has kept its requests, and who was right already has no entry: there is no list of either.
+    assert "<dt>Requests</dt><dd>7</dd>" in page
+    assert re.search(r"<span [^>]*>[^\n]*Unchanged <b>3</b></span>", page)
     assert f'<a href="{app}/logs?cycle=cycle-1">2</a>' in page
-    # Who was right already has no entry: the link leads to all accounts.
-    assert re.search(rf'<a href="{app}/provisioning/accounts"[^>]*>[^\n]*Unchanged', page)
+    house.store.wire.record(
+        WireExchange(
+            at=house.clock.at,
+            job_id=job.id,
+            source_id="ada",
+            method="GET",
+            url="https://scim.example.com/Users",
+            request_body=None,
+            status=200,
+            response_body="{}",
+            elapsed=timedelta(0),
+        )
+    )
+    assert f'<a href="{app}/provisioning/requests">7</a>' in visit.text(f"{app}/cycles/cycle-1")
+
+
+def test_what_is_held_and_what_is_skipped_lead_to_lists_of_their_own(house: House, job: Started, visit: Visit) -> None:
+    job.cycle(counters=Counters(expected=3, evaluated=3, held=2, skipped=1))
+    held, removed, left = "Ada Held", "Bob Staged", "Cleo Left"
+    log(house, job, 1, source_name=held, status=LogStatus.SKIPPED, reason="Waits.")
+    staged = ProvisioningAction.STAGED_DELETE
+    log(house, job, 2, source_name=removed, status=LogStatus.SKIPPED, action=staged, reason="Waits.")
+    why = SkipReason.NOT_ASSIGNED
+    log(house, job, 3, source_name=left, status=LogStatus.SKIPPED, action=ProvisioningAction.OTHER, skip_reason=why)
+    page = visit.text(f"/applications/{job.sp}/cycles/cycle-1")
+    for word, names in (("Held", {held, removed}), ("Skipped", {left})):
+        (to,) = re.findall(rf'<a href="([^"]+)"><i [^>]*></i>{word} <b>', page)
+        shown = visit.text(unescape(to))
+        assert {name for name in (held, removed, left) if f"<bdi>{name}</bdi>" in shown} == names
+        assert f'" selected>{word}<' in shown
+        written = visit.get(unescape(to).replace(f"/applications/{job.sp}/logs", "/logs/download") + "&format=csv").text
+        assert {name for name in (held, removed, left) if name in written} == names
+
+
+def test_a_common_failure_leads_to_its_entries(house: House, job: Started, visit: Visit) -> None:
+    job.cycle(counters=Counters(expected=2, evaluated=2, failed=2, requests=2, writes=2))
+    log(house, job, 1, source_name="Ada", status=LogStatus.FAILURE, failure=REFUSED)
+    log(house, job, 2, source_name="Bob", status=LogStatus.FAILURE, failure=replace(REFUSED, code="MissingValues"))
+    house.clock.at += timedelta(minutes=10)
+    for path in ("/insights", f"/applications/{job.sp}/insights"):
+        page = visit.text(path)
+        (to,) = [each for each in re.findall(r'row-side"><a href="([^"]+)">1</a>', page) if "MissingValues" in each]
+        shown = visit.text(unescape(to))
+        assert "<bdi>Bob</bdi>" in shown and "<bdi>Ada</bdi>" not in shown
+        assert '<input type="hidden" name="code" value="MissingValues">' in shown
+        # No list of cycles has just those of this time.
+        assert "cycle</a>" not in page
+
+
+def test_a_stretch_of_time_keeps_its_microseconds() -> None:
+    at = datetime(2026, 5, 4, 8, 0, 0, 250_000, tzinfo=UTC)
+    end = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+    assert stretch(between(at, end)) == (at, end)
+
+
+def test_a_reader_of_logs_sees_no_link_to_what_is_not_theirs(house: House, job: Started) -> None:
+    job.cycle(counters=Counters(expected=1, evaluated=1, created=1))
+    log(house, job, 1)
+    reader = Visit(house, Role.REPORTS_READER)
+    for path in ("/logs/entry-1?cycle=cycle-1&change=change-1", "/insights"):
+        page = reader.text(path)
+        assert 'href="/users' not in page and 'href="/applications' not in page
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "hidden"),
+    [
+        (Role.GLOBAL_READER, "/applications/{sp}/mappings/schema", "Show what would change"),
+        (Role.USER_ADMINISTRATOR, "/users/{user}/sign-in", 'href="/sign-ins'),
+    ],
+)
+def test_what_a_role_may_not_is_not_offered(house: House, job: Started, role: Role, path: str, hidden: str) -> None:
+    to = path.format(sp=job.sp, user=house.user("ada")["id"])
+    assert hidden not in Visit(house, role).text(to)

@@ -134,6 +134,8 @@ def test_what_is_held_is_decided_by_cause_and_one_by_one(house: House, held: Sta
     assert visit.post(path, do="approve", cause=keys[0]).headers["Location"].endswith("said=approved")
     left, _ = house.stores.holds.list(held.id, HoldFilter(), 10, None)
     assert len(left) == 1
+    again = visit.post(path, do="approve", cause=keys[0])
+    assert (again.status_code, "look at the list again" in again.text) == (409, True)
     assert visit.post(path, do="reject", hold=left[0].id).status_code == 303
     rejected, _ = house.stores.holds.list(held.id, HoldFilter(states=(HoldState.REJECTED,)), 10, None)
     assert [each.id for each in rejected] == [left[0].id]

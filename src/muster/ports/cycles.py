@@ -327,6 +327,8 @@ class LogQuery:
     status: str | None = None
     # Of a failure or a skip.
     error_code: str | None = None
+    # Among what is skipped: what waits for a decision (true), or what has a reason to be left alone (false).
+    held: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
     ascending: bool = False

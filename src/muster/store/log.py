@@ -122,6 +122,10 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
         conditions.append(sa.text(LOGGED_FAILURES))  # type: ignore[arg-type]  # a condition, in the index's words
     if query.action in (ProvisioningAction.DELETE.value, ProvisioningAction.DISABLE.value):
         conditions.append(sa.text(LOGGED_REMOVALS))  # type: ignore[arg-type]  # the same
+    if query.held is not None:
+        # What is held was not skipped by a rule: its entry has no reason of one.
+        conditions.append(log.c.status == LogStatus.SKIPPED.value)
+        conditions.append(log.c.error_code.is_(None) if query.held else log.c.error_code.is_not(None))
     if query.among is not None:
         conditions.append(log.c.service_principal_id.in_(sorted(query.among)))
     if query.identity:

@@ -4,7 +4,7 @@ from typing import Any
 
 import flask
 
-from muster.administration import jobs, work
+from muster.administration import jobs, wire_log, work
 from muster.model.job import Cycle, CycleState
 from muster.ui.language import marked
 from muster.web.portal.cycles import view_cycle
@@ -27,7 +27,9 @@ def show_cycle(sp: str, cycle_id: str) -> Any:
     found = find_shelf(sp)
     cycle = jobs.find_cycle(desk(), found.sp, found.job.id, cycle_id)
     view = view_cycle(cycle, flask.g.now, found.sp)
-    requests = found.to("provisioning", "requests") if found.has_accounts else view.log
+    # Requests are only kept while the wire log is on: without any there is no list of what was counted.
+    is_kept = found.has_accounts and bool(wire_log.wire_exchanges(desk(), found.sp, found.job.id, None, 1))
+    requests = found.to("provisioning", "requests") if is_kept else None
     return show(
         "applications/cycle.html",
         found,

@@ -53,7 +53,7 @@ _OUTCOMES: tuple[tuple[str, str, str, tuple[str | None, str] | None], ...] = (
     ("deleted", marked("Deleted"), "delete", ("delete", "success")),
     ("unchanged", marked("Unchanged"), "same", None),
     ("skipped", marked("Skipped"), "skip", (None, "skipped")),
-    ("held", marked("Held"), "held", ("stagedDelete", "skipped")),
+    ("held", marked("Held"), "held", (None, "held")),
     ("failed", marked("Failed"), "fail", (None, "failure")),
 )
 

@@ -30,7 +30,7 @@ SAID = {
     "enabled": marked("The account is enabled."),
     "deleted": marked("Deleted. It can be restored for 30 days."),
     "purged": marked("Deleted for good."),
-    "approved": marked("Approved. It is sent in a moment."),
+    "approved": marked("Approved. The next cycle carries it out."),
     "rejected": marked("Rejected. It is not sent."),
     "signed-out": marked("Signed out wherever they were signed in."),
     "applied": marked("The plan is being applied."),

@@ -34,6 +34,9 @@ STATUSES = {
     LogStatus.FAILURE.value: (marked("Failure"), "bad"),
     LogStatus.SKIPPED.value: (marked("Skipped"), "idle"),
 }
+# What the log is filtered by: an operation that is held is no skip to who looks for it.
+HELD = "held"
+ASKED_STATUSES = {**STATUSES, HELD: (marked("Held"), "warn")}
 ACTIONS = {
     ProvisioningAction.CREATE.value: (marked("Create"), "plus"),
     ProvisioningAction.UPDATE.value: (marked("Update"), "pencil"),
@@ -73,6 +76,8 @@ class Filters:
     application: str | None
     cycle: str | None
     source: str | None
+    # Why something failed or was skipped, as its code.
+    code: str | None
     # A stretch of time, as `between` writes it.
     between: str | None
     # The page they belong to.
@@ -88,6 +93,7 @@ class Filters:
             "application": self.application if self.parts == ("logs",) else None,
             "cycle": self.cycle,
             "source": self.source,
+            "code": self.code,
             "between": self.between,
         }
         return address(*self.parts, **{**query, **changes})
@@ -105,13 +111,14 @@ class Filters:
             application=self.application,
             cycle=self.cycle,
             source=self.source,
+            code=self.code,
             between=self.between,
         )
 
     @property
     def are_set(self) -> bool:
         """Whether anything narrows the log."""
-        return any((self.search, self.status, self.action, self.span, self.cycle, self.source, self.between))
+        return any((self.search, self.status, self.action, self.span, self.cycle, self.source, self.code, self.between))
 
 
 def show() -> Any:
@@ -133,10 +140,13 @@ def show_entry(entry_id: str) -> Any:
     entry = next((each for each in found if each.id == entry_id), None)
     if entry is None:
         raise not_found("Log entry", entry_id)
+    me = flask.g.me
     return flask.render_template(
         "logs/panel.html" if is_fragment_wanted() else "logs/entry.html",
         entry=entry,
         application=applications_by_id().get(entry.service_principal_id),
+        may_read_directory=me.may(Permission.READ_DIRECTORY),
+        may_read_application=me.may_on(Permission.READ_CONFIGURATION, entry.service_principal_id),
         remedy=remedy_of(entry),
         statuses=STATUSES,
         actions=ACTIONS,
@@ -197,6 +207,7 @@ def _show(filters: Filters, shelf: Shelf | None) -> Any:
         applications=applications_by_id(),
         spans=SPANS,
         statuses=STATUSES,
+        asked_statuses=ASKED_STATUSES,
         actions=ACTIONS,
         entry_address=entry_address,
     )
@@ -204,7 +215,7 @@ def _show(filters: Filters, shelf: Shelf | None) -> Any:
 
 def between(since: datetime, until: datetime) -> str:
     """Returns a stretch of time as addresses carry it."""
-    return "/".join(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (since, until))
+    return "/".join(f"{at.astimezone(UTC).replace(tzinfo=None).isoformat()}Z" for at in (since, until))
 
 
 def stretch(between: str | None) -> tuple[datetime, datetime] | None:
@@ -212,10 +223,16 @@ def stretch(between: str | None) -> tuple[datetime, datetime] | None:
     if between is None:
         return None
     try:
-        since, until = (datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for at in between.split("/"))
+        since, until = (_instant(at) for at in between.split("/"))
     except ValueError:
-        raise bad_request("“between” takes two instants, such as 2026-05-04T08:00:00Z/2026-05-04T09:00:00Z.") from None
+        example = "2026-05-04T08:00:00Z/2026-05-04T09:00:00Z"
+        raise bad_request(gettext("“between” takes two instants, such as %(example)s.", example=example)) from None
     return since, until
+
+
+def _instant(at: str) -> datetime:
+    form = "%Y-%m-%dT%H:%M:%S.%fZ" if "." in at else "%Y-%m-%dT%H:%M:%SZ"
+    return datetime.strptime(at, form).replace(tzinfo=UTC)
 
 
 def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
@@ -228,7 +245,10 @@ def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
         source_id=filters.source,
         identity=filters.search,
         action=filters.action,
-        status=filters.status,
+        error_code=filters.code,
+        # Held operations are logged as skipped: here the two are told apart.
+        status=LogStatus.SKIPPED.value if filters.status == HELD else filters.status,
+        held={HELD: True, LogStatus.SKIPPED.value: False}.get(filters.status or ""),
         since=since,
         until=until,
         after=after,
@@ -239,12 +259,13 @@ def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
 def _read_filters(parts: tuple[str, ...], application: str | None) -> Filters:
     return Filters(
         search=text("search"),
-        status=choice("status", STATUSES),
+        status=choice("status", ASKED_STATUSES),
         action=choice("action", ACTIONS),
         span=choice("span", SPANS),
         application=application,
         cycle=text("cycle"),
         source=text("source"),
+        code=text("code"),
         between=text("between"),
         parts=parts,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import flask
 
 from muster.administration import holds, work
-from muster.administration.refusals import bad_request
+from muster.administration.refusals import bad_request, conflict
 from muster.model.hold import HoldFilter
 from muster.model.job import Plan
 from muster.model.operation import Operation, OperationKind
@@ -194,7 +194,11 @@ def decide(sp: str) -> Any:
     else:
         raise bad_request(gettext("Nothing is picked: tick operations, or decide a whole cause."))
     act = holds.approve if verdict == "approve" else holds.reject
-    act(desk(), found.sp, found.job.id, wanted)
+    decided = act(desk(), found.sp, found.job.id, wanted)
+    if not decided.count:
+        raise conflict(
+            gettext("That was decided since, or has changed: look at the list again."), code="HeldOperationChanged"
+        )
     return done(found.to("held"), "approved" if verdict == "approve" else "rejected")
 
 
