@@ -30,16 +30,23 @@ LISTED_HERE = {
     "web/portal/templates/mappings/schema.html": ("differences",),
     "web/portal/templates/plans/operations.html": ("each.changes",),
     "web/portal/templates/plans/plan.html": ("plan.irreversible", "plan.held"),
+    # What is held without a cause of its own is among the rows below.
+    "web/portal/templates/plans/held.html": ("each.count",),
     "web/portal/templates/provisioning/requests.html": ("exchanges",),
     "web/portal/templates/sources/source.html": ("mirror.problem_count",),
 }
 # Numbers that count nothing which has a page: rates, settings, what is only kept as a number, and rules not saved yet.
 COUNT_NOTHING_SHOWN = {
     "ui/templates/factor.html": ("factor.codes_left",),
-    "web/portal/templates/applications/cycle.html": ("view.rate",),
+    # Requests are only there to be read while the wire log keeps them.
+    "web/portal/templates/applications/cycle.html": ("view.rate", "value | number"),
     "web/portal/templates/applications/live.html": ("cycle.rate",),
+    # No list has just the cycles of a stretch of time.
+    "web/portal/templates/insights/page.html": ("found.cycles", "bucket.cycles"),
     "web/portal/templates/mappings/consequences.html": ("made.considered", "made.requests", "made.objects"),
     "web/portal/templates/mappings/scope_count.html": ("count.inside + count.outside",),
+    # What is held without a cause of its own has no list of its own.
+    "web/portal/templates/plans/list.html": ("each.count",),
     "web/portal/templates/provisioning/certificate.html": ("presented.chain",),
     "web/portal/templates/provisioning/safeguards.html": ("rolling_count",),
     "web/portal/templates/sources/source.html": ("mirror.missing",),
