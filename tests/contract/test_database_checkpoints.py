@@ -47,35 +47,36 @@ def test_what_was_written_comes_into_the_file_and_the_log_begins_anew(tmp_path: 
 def test_readers_who_follow_each_other_closely_do_not_keep_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "LONG_PAGES", 10)
-    monkeypatch.setattr(checkpoints, "STARVED_PAGES", 40)
-    database = open_database(tmp_path / "notes.db", checkpoints_apart=True)
+    monkeypatch.setattr(checkpoints, "LIMIT_WAIT_MS", 60_000)
+    database = open_database(tmp_path / "notes.db")
     with database.write() as connection:
         TABLE.create(connection)
-    ended = threading.Event()
+    apart = checkpoints.Checkpoints(database._reading, threading.Lock())
 
-    def read() -> None:  # each begins before the last one ends
-        with ExitStack() as last:
-            while not ended.wait(0.01):
-                following = ExitStack()
-                following.enter_context(database.read()).execute(sa.select(TABLE.c.key).limit(1))
-                last.pop_all().close()
-                last.push(following)
+    def begin_reading() -> ExitStack:
+        reading = ExitStack()
+        reading.enter_context(database.read()).execute(sa.select(TABLE.c.key).limit(1)).all()
+        return reading
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
+    reading = begin_reading()
+    _write(database, 2_000)
+    copying = threading.Thread(target=apart._copy_between, args=(checkpoints.STARVED_PAGES + 1,))
+    copying.start()
+    copying.join(0.1)  # it waits for the first of them
 
-        def begins_anew() -> bool:
-            _write(database, DUE_AFTER_ROWS)
-            _write(database, 1)
-            return _pages_in_log(database) < DUE_AFTER_ROWS // 30
+    def is_copied() -> bool:
+        nonlocal reading
+        following = begin_reading()
+        reading.close()
+        reading = following
+        return not copying.is_alive()
 
-        assert eventually(begins_anew)
-    finally:
-        ended.set()
-        reader.join()
-        database.close()
+    assert eventually(is_copied)
+    reading.close()
+    _write(database, 1)
+    assert _pages_in_log(database) < 10
+    apart.close()
+    database.close()
 
 
 def test_whoever_reads_for_long_is_not_waited_for_time_and_again(

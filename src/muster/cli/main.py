@@ -171,3 +171,12 @@ def main() -> None:
     except Failed as failure:
         fail(str(failure))
         sys.exit(failure.exit_status)
+    except Exception as error:
+        # A command may find the database away or its disk full at any statement.
+        from muster.database.outage import outage_of
+
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        fail(outage)
+        sys.exit(1)

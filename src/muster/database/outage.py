@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -50,7 +49,11 @@ def full_disk_of(folder: Path) -> str | None:
 
 
 def _sentence(error: BaseException | None) -> str | None:
-    if isinstance(error, psycopg.Error):
+    if type(error).__module__.partition(".")[0] == "psycopg":
+        import psycopg  # the driver is loaded already, and nowhere but where it is used
+
+        if not isinstance(error, psycopg.Error):
+            return None
         state = error.sqlstate
         if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return "the database cannot be reached: look if it runs; work goes on by itself"
