@@ -769,6 +769,29 @@ def test_a_version_that_is_demanded_and_never_shown_is_a_failure_of_the_object(l
         target_on(transport).delete(USER, "1")
 
 
+@pytest.mark.parametrize("demand", [412, 428])
+def test_a_whole_resource_that_somebody_else_changed_meanwhile_is_formed_anew(demand: int) -> None:
+    first = reply(200, {"id": "42", "userName": "ada", "title": "Clerk"}, headers={"etag": '"1"'})
+    theirs = reply(200, {"id": "42", "userName": "ada", "title": "Clerk", "nickName": "Ace", "meta": {"version": "2"}})
+    transport = ScriptedTransport([reply(501), first, reply(demand), first, reply(412), theirs, reply(204)])
+    target_on(transport).update(USER, "42", [replaced("title", "Chief")])
+    assert [each.method for each in transport.sent] == ["PATCH", "GET", "PUT", "GET", "PUT", "GET", "PUT"]
+    assert [each.headers.get("If-Match") for each in transport.sent if each.method == "PUT"] == [None, '"1"', "2"]
+    last = transport.bodies()[-1]
+    assert (last["title"], last["nickName"]) == ("Chief", "Ace")
+
+
+@pytest.mark.parametrize(("headers", "looks"), [({"etag": '"1"'}, 4), ({}, 1)])
+def test_a_whole_resource_whose_version_is_refused_again_and_again_is_a_failure_of_the_object(
+    headers: dict[str, str], looks: int
+) -> None:
+    shown = reply(200, {"id": "42", "userName": "ada"}, headers=headers)
+    transport = ScriptedTransport([reply(501), *([shown, reply(412)] * looks)])
+    with pytest.raises(ValueRefused, match="HTTP 412"):
+        target_on(transport).update(USER, "42", [replaced("title", "Chief")])
+    assert len(transport.sent) == 1 + 2 * looks
+
+
 # ---------------------------------------------------------------- 429 and the pace
 
 

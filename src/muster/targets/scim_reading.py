@@ -45,6 +45,7 @@ from muster.targets.scim_failures import (
 )
 from muster.targets.scim_schemas import propose_attributes
 from muster.targets.scim_session import ScimSession, expect_ok, named
+from muster.targets.scim_versions import version_in
 
 _Read = TypeVar("_Read")
 
@@ -250,12 +251,20 @@ class ScimReader:
 
     def read_document(self, kind: ObjectKind, target_id: str, *, with_members: bool = False) -> dict[str, Any] | None:
         """Returns an object as the application writes it, or None on 404 and 410."""
+        found = self.read_version(kind, target_id, with_members=with_members)
+        return None if found is None else found[0]
+
+    def read_version(
+        self, kind: ObjectKind, target_id: str, *, with_members: bool = False
+    ) -> tuple[dict[str, Any], str | None] | None:
+        """Returns an object as the application writes it, and the version that this is; None on 404 and 410."""
         errand = self._session.errand(Purpose.READ, named(kind, target_id))
 
-        def read(response: HttpResponse) -> dict[str, Any] | None:
+        def read(response: HttpResponse) -> tuple[dict[str, Any], str | None] | None:
             if response.status in (404, 410):
                 return None
-            return read_resource(expect_ok(errand)(response).body)
+            document = read_resource(expect_ok(errand)(response).body)
+            return document, version_in(response, document)
 
         request = form_read(kind.value, target_id, self._session.dialect, with_members=with_members)
         return self._ask(request, errand, read)

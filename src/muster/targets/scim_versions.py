@@ -1,6 +1,8 @@
 """Changes at an application that demands to be told which version is changed (If-Match), as it turns out."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from muster.model.exchange import HttpResponse
 from muster.scim.client import AnswerUnreadable, ClientRequest, read_document
@@ -9,9 +11,9 @@ from muster.targets.scim_failures import Errand, Purpose
 from muster.targets.scim_session import ScimSession
 
 # Precondition Failed and Precondition Required: the second is for those who named none, and some say the first.
-_DEMANDS = (412, 428)
+DEMANDS = (412, 428)
 # Somebody else may change the object between the look and the change.
-_TRIES = 3
+TRIES = 3
 
 
 class Versions:
@@ -29,13 +31,21 @@ class Versions:
         if self._is_demanded:
             request = replace(request, if_match=self._version(request.path))
         response = self._session.wire.send(request, errand)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             # What is refused so has not been carried out.
-            version = self._version(request.path) if response.status in _DEMANDS else None
+            version = self._version(request.path) if response.status in DEMANDS else None
             if version is None:
                 break
             self._is_demanded = True
             response = self._session.wire.send(replace(request, if_match=version), errand)
+        return response
+
+    def send_formed(self, request: ClientRequest, version: str | None, errand: Errand) -> HttpResponse:
+        """Returns the answer to what was formed from a document of that version, sent once. Raises as `send`."""
+        if self._is_demanded:
+            request = replace(request, if_match=version)
+        response = self._session.wire.send(request, errand)
+        self._is_demanded |= response.status in DEMANDS and version is not None
         return response
 
     def _version(self, path: str) -> str | None:
@@ -45,7 +55,13 @@ class Versions:
         if response.status != 200:
             return None
         try:
-            version = get_member(get_member(read_document(response.body), "meta") or {}, "version")
-        except (AnswerUnreadable, AttributeError):
-            version = None
-        return response.headers.get("etag") or (version if isinstance(version, str) and version else None)
+            return version_in(response, read_document(response.body))
+        except AnswerUnreadable:
+            return version_in(response, {})
+
+
+def version_in(response: HttpResponse, document: Mapping[str, Any]) -> str | None:
+    """Returns the version of an object as an answer with it says; None if it has none."""
+    meta = get_member(document, "meta")
+    version = get_member(meta, "version") if isinstance(meta, Mapping) else None
+    return response.headers.get("etag") or (version if isinstance(version, str) and version else None)

@@ -29,7 +29,7 @@ from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of
 from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession, named
 from muster.targets.scim_silence import SILENT_TRIES, absent_in, known_by, says_nothing, switches_off
-from muster.targets.scim_versions import Versions
+from muster.targets.scim_versions import DEMANDS, TRIES, Versions
 
 # How a service may answer a PATCH that it does not know; the first two leave no doubt.
 _NO_PATCH = (405, 501, 400, 403, 404, 415)
@@ -212,9 +212,15 @@ class ScimWriter:
         return _Update(kind=kind, target_id=target_id, operations=operations, errand=errand)
 
     def _put(self, update: _Update) -> Written:
-        current = self._current(update, with_members=True)
-        body = form_put_body(update.kind.value, current, update.operations, self._session.dialect)
-        return self._confirmed(update, self._change(update, body))
+        # What somebody else changes meanwhile would be undone: then all is formed anew.
+        for _ in range(1 + TRIES):
+            current, version = self._current_version(update, with_members=True)
+            body = form_put_body(update.kind.value, current, update.operations, self._session.dialect)
+            request = form_change(update.kind.value, update.target_id, body, self._session.dialect)
+            response = self._versions.send_formed(request, version, update.errand)
+            if version is None or response.status not in DEMANDS:
+                break
+        return self._confirmed(update, response)
 
     def _put_instead(self, update: _Update, refusal: HttpResponse) -> Written:
         """Writes the whole resource where PATCH seems to be unknown; what PUT refuses too, PATCH was refused for."""
@@ -278,7 +284,10 @@ class ScimWriter:
         return self._confirmed(update, response)
 
     def _current(self, update: _Update, *, with_members: bool) -> dict[str, Any]:
-        current = self._reader.read_document(update.kind, update.target_id, with_members=with_members)
+        return self._current_version(update, with_members=with_members)[0]
+
+    def _current_version(self, update: _Update, *, with_members: bool) -> tuple[dict[str, Any], str | None]:
+        current = self._reader.read_version(update.kind, update.target_id, with_members=with_members)
         if current is None:
             raise TargetObjectGone(f"The application no longer has {named(update.kind, update.target_id)}.", status=404)
         return current
