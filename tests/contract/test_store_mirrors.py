@@ -225,6 +225,22 @@ def test_groups_among_members_stand_apart_whenever_they_become_known(mirror: Mir
     assert mirror.one("new", GROUP).references == {"members": (), "memberGroups": ()}
 
 
+def test_a_group_that_is_called_as_a_person_takes_no_place_of_theirs(mirror: Mirror) -> None:
+    ada = Entry(kind=USER, source_id="1001", attributes={"cn": "ada"}, names=("1001", "ada@x.example"))
+    bob = Entry(kind=USER, source_id="1002", attributes={}, names=("1002",), references={"manager": ("1001",)})
+    club = Entry(kind=GROUP, source_id="group:1001", attributes={"cn": "1001"}, names=("group:1001", "1001"))
+    staff = Entry(kind=GROUP, source_id="g", attributes={}, names=("g",), references={"members": ("1001",)})
+    # In one page, in a page of their own, and again.
+    mirror.read(ReadPage(entries=(club, ada, bob)), ReadPage(entries=(club, staff), ending=Ending.WHOLE))
+    mirror.whole(ada, bob, staff, club)
+    assert mirror.one("1002").references == {"manager": ("1001",)}
+    assert mirror.one("g", GROUP).references == {"members": ("1001",), "memberGroups": ()}
+    # Once the person has left, the name is free.
+    mirror.changes(removed=("1001",))
+    mirror.changes(club)
+    assert mirror.one("g", GROUP).references == {"members": (), "memberGroups": ("group:1001",)}
+
+
 def test_members_come_and_go_one_by_one(mirror: Mirror) -> None:
     def group(**more: Any) -> Entry:
         return Entry(kind=GROUP, source_id="g", attributes={"cn": "Staff"}, **more)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
+from muster.model.directory import ObjectKind
 from muster.model.mirror import MirrorState
 from muster.model.operation import Acknowledged
 from muster.model.values import canonical_json
@@ -54,6 +55,7 @@ class _Written:
     changed: list[dict[str, Any]]
     touched: list[dict[str, Any]]
     names: dict[str, int]
+    group_names: dict[str, int]
     added: list[dict[str, Any]]
     removed: list[dict[str, Any]]
 
@@ -73,7 +75,7 @@ def keep_page(
         return _keep_one_by_one(connection, statements, job_key, page, state, began_seq=began_seq)
     seq = state.seq + 1
     known = _known(connection, job_key, [entry.source_id for entry in page.entries])
-    written = _Written(new=[], changed=[], touched=[], names={}, added=[], removed=[])
+    written = _Written(new=[], changed=[], touched=[], names={}, group_names={}, added=[], removed=[])
     next_key = int(connection.execute(sa.select(sa.func.max(mirror_entries.c.key))).scalar() or 0) + 1
     held = _held_references(connection, page.entries, known)
     for entry in page.entries:
@@ -89,9 +91,10 @@ def keep_page(
     statements.unrefer.execute_many(written.removed, on=connection)
     statements.refer.execute_many(written.added, on=connection)
     changed = bool(written.new or written.changed)
+    names = _people_first(connection, job_key, written)
     # Before anything has been read nobody holds a name, and nobody was read without.
-    held_names = _held_names(connection, job_key, written.names) if began_seq else {}
-    named = _name(connection, statements, job_key, written.names, held_names)
+    held_names = _held_names(connection, job_key, names) if began_seq else {}
+    named = _name(connection, statements, job_key, names, held_names)
     if named and began_seq:
         changed |= _touch_owners(connection, job_key, named, began_seq, seq)
     if _remove(connection, job_key, page.removed, seq):
@@ -212,6 +215,28 @@ def _change(
     )
 
 
+def _people_first(connection: Connection, job_key: int, written: _Written) -> Mapping[str, int]:
+    """Returns the names of a page; those of groups that mean a person stay that person's, as within a file."""
+    if not written.group_names:
+        return written.names
+    of_people: set[str] = set()
+    for piece in pieces(written.group_names):
+        of_people.update(
+            connection.scalars(
+                sa.select(mirror_names.c.name)
+                .join(mirror_entries, mirror_entries.c.key == mirror_names.c.entry_key)
+                .where(
+                    mirror_names.c.job_key == job_key,
+                    mirror_names.c.name.in_(piece),
+                    mirror_entries.c.kind == ObjectKind.USER.value,
+                    mirror_entries.c.is_removed.is_(False),
+                )
+            )
+        )
+    free = {name: key for name, key in written.group_names.items() if name not in of_people}
+    return {**free, **written.names}
+
+
 def _held_names(connection: Connection, job_key: int, names: Iterable[str]) -> dict[str, int]:
     """Returns which entries names mean, of those that mean one."""
     held: dict[str, int] = {}
@@ -308,8 +333,9 @@ def _touch_unchanged(connection: Connection, job_key: int, source_ids: Sequence[
 
 
 def _call(written: _Written, entry: Entry, key: int) -> None:
+    names = written.names if entry.kind is ObjectKind.USER else written.group_names
     for name in entry.names:
-        written.names[name.casefold()] = key
+        names[name.casefold()] = key
 
 
 def _refer(written: _Written, job_key: int, owner_key: int, references: Iterable[_Reference]) -> None:
