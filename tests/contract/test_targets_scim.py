@@ -207,7 +207,8 @@ def test_each_refusing_answer_is_named_by_what_to_do_next(
     assert said is not None and said in str(raised.value)
     if isinstance(raised.value, ProvisioningFailure):
         assert raised.value.code == code
-        assert raised.value.remedy
+        # What to do follows it as a sentence of its own.
+        assert raised.value.remedy and str(raised.value).endswith((".", "!", "?"))
         if failure is not TargetBusy and answer.status != 200:
             assert raised.value.status == answer.status
 

@@ -69,6 +69,15 @@ def test_a_preview_of_nothing_but_wrong_rows_does_not_say_that_all_is_well(folde
     assert "Nothing to do" not in capsys.readouterr().out
 
 
+def test_a_problem_of_an_import_names_whom_it_is_about(folder: Path, capsys: Any) -> None:
+    file = folder / "people.csv"
+    file.write_text("employeeId,userPrincipalName,displayName,manager\n7,ada@lantaarn.example,Ada Long,7\n")
+    with pytest.raises(Failed, match="1 entry was not imported"):
+        import_(file, data=folder, as_json=True)
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert problem.startswith("Ada Long (7): Nobody can be their own manager. Correct the row")
+
+
 def test_people_of_an_ldif_file_are_imported_with_groups_within_groups(folder: Path, capsys: Any) -> None:
     file = folder / "staff.ldif"
     file.write_text(

@@ -59,7 +59,7 @@ def import_(
 def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
     """Prints what an import would do, and the rows it would leave out. Raises: Failed if there are any."""
     wrong = [item for item in made["operations"] if item["kind"] == "fail"]
-    problems = [_sentence(item["failure"] or item) for item in wrong]
+    problems = [_problem(item["sourceId"], item["sourceName"], item["failure"] or item) for item in wrong]
     if as_json:
         print_json({**made, "problems": problems})
     else:
@@ -92,8 +92,12 @@ def _print_problems(problems: list[str]) -> None:
         out.print(f"  … and {len(problems) - _SHOWN_PROBLEMS} more (--json shows all).")
 
 
-def _sentence(failure: dict[str, Any]) -> str:
-    return f"{failure.get('reason', '')} {failure.get('recommendedAction', '')}".strip()
+def _problem(source_id: str, name: str, failure: dict[str, Any]) -> str:
+    """Returns a sentence that names whom it is about; one about a row, which is nobody yet, names the line itself."""
+    said = f"{failure.get('reason', '')} {failure.get('recommendedAction', '')}".strip()
+    if not source_id:
+        return said
+    return f"{name} ({source_id}): {said}" if name and name != source_id else f"{source_id}: {said}"
 
 
 def _plan(api: Api, answer: dict[str, Any]) -> dict[str, Any]:
@@ -107,5 +111,6 @@ def _problems(api: Api, cycle_id: str) -> list[str]:
     for row in rows:
         information = row["provisioningStatusInfo"].get("errorInformation") or {}
         if row["provisioningStatusInfo"]["status"] == "failure":
-            found.append(_sentence(information))
+            source = row["sourceIdentity"]
+            found.append(_problem(source["id"], source["displayName"], information))
     return found

@@ -84,11 +84,12 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
     """Returns what a refusing answer (3xx, 4xx but 429, 5xx) means."""
     status, purpose = response.status, errand.purpose
     scim_type, detail = read_error(response.body)
-    said = f": {hide(detail, errand)}" if detail else "."
+    # What to do follows it as a sentence of its own.
+    said = _ended(f": {hide(detail, errand)}") if detail else "."
     what = f"{errand.subject} (HTTP {status}{f', {scim_type}' if scim_type else ''}){said}"
     match status:
         case 401:
-            sentence = f"The application does not accept the {errand.credential}{_plain(said)}"
+            sentence = f"The application does not accept the {errand.credential}{said}"
             return CredentialsRefused(sentence, status=status, remedy=_remedy_of(errand))
         case 403 if purpose.concerns_job:
             sentence = f"The application refuses this {errand.credential} access to {what}"
@@ -147,9 +148,9 @@ def failure_without_answer(error: ExchangeFailed, errand: Errand) -> Provisionin
     if errand.purpose.writes:
         return UnknownOutcome(f"No answer came to {_VERBS[errand.purpose]} {errand.subject}: {reason}")
     if isinstance(error, ResponseTooLarge):
-        return TargetBusy(f"The answer about {errand.subject} is too long: {reason}", code=INCOMPATIBLE)
+        return TargetBusy(f"The answer about {errand.subject} is too long: {_ended(reason)}", code=INCOMPATIBLE)
     code = "Timeout" if isinstance(error, TransportTimeout) else "WebExceptionProtocolError"
-    return TargetBusy(f"No answer came about {errand.subject}: {reason}", code=code)
+    return TargetBusy(f"No answer came about {errand.subject}: {_ended(reason)}", code=code)
 
 
 def failure_of_content(reason: str, status: int, errand: Errand) -> ProvisioningFailure:
@@ -199,8 +200,10 @@ def _busy(sentence: str, status: int, code: str | None = None) -> TargetBusy:
     return TargetBusy(sentence, status=status, code=code)
 
 
-def _plain(said: str) -> str:
-    return said if said.endswith((".", "!", "?")) else f"{said}."
+def _ended(said: str) -> str:
+    """Returns a text of others as the end of a sentence."""
+    said = said.rstrip()
+    return said if said.endswith((".", "!", "?", "…")) else f"{said}."
 
 
 def _place_of(location: str) -> str:
