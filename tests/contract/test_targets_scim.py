@@ -770,6 +770,21 @@ def test_a_version_that_is_demanded_and_never_shown_is_a_failure_of_the_object(l
         target_on(transport).delete(USER, "1")
 
 
+def test_the_version_of_a_group_is_looked_up_without_its_members_unless_that_is_another() -> None:
+    part, whole = reply(200, {"id": "1"}, headers={"etag": '"p"'}), reply(200, {"id": "1"}, headers={"etag": '"w"'})
+    transport = ScriptedTransport([reply(428), whole, reply(204), part, reply(412), whole, reply(204)])
+    target = target_on(transport)
+    for name in ("Crew", "Team"):
+        target.update(GROUP, "1", [replaced("displayName", name)])
+    assert [each.url.partition("?")[2] for each in transport.sent if each.method == "GET"] == [
+        "",
+        "excludedAttributes=members",
+        "",
+    ]
+    versions = [each.headers.get("If-Match") for each in transport.sent if each.method == "PATCH"]
+    assert versions == [None, '"w"', '"p"', '"w"']
+
+
 @pytest.mark.parametrize("demand", [412, 428])
 def test_a_whole_resource_that_somebody_else_changed_meanwhile_is_formed_anew(demand: int) -> None:
     first = reply(200, {"id": "42", "userName": "ada", "title": "Clerk"}, headers={"etag": '"1"'})

@@ -15,6 +15,8 @@ DEMANDS = (412, 428)
 # Somebody else may change the object between the look and the change.
 TRIES = 3
 
+Query = tuple[tuple[str, str], ...]
+
 
 class Versions:
     """Sends changes, with the version of the object once the application has demanded that."""
@@ -29,7 +31,8 @@ class Versions:
         Source: RFC 7644 §3.14; RFC 6585 §3.
         """
         if self._is_demanded:
-            request = replace(request, if_match=self._version(request.path))
+            # A group may have a hundred thousand members. Where the version is another without them, it is refused.
+            request = replace(request, if_match=self._version(request.path, self._without_members(request.path)))
         response = self._session.wire.send(request, errand)
         for _ in range(TRIES):
             # What is refused so has not been carried out.
@@ -48,10 +51,15 @@ class Versions:
         self._is_demanded |= response.status in DEMANDS and version is not None
         return response
 
-    def _version(self, path: str) -> str | None:
+    def _without_members(self, path: str) -> Query:
+        dialect = self._session.dialect
+        is_group = path.startswith(f"{dialect.paths.get('Group', '/Groups')}/")
+        return (("excludedAttributes", "members"),) if is_group and dialect.excludes_members else ()
+
+    def _version(self, path: str, query: Query = ()) -> str | None:
         """Returns the version of the object at a path; None if it is gone, or has none."""
         errand = self._session.errand(Purpose.READ, path)
-        response = self._session.wire.send(ClientRequest(method="GET", path=path), errand)
+        response = self._session.wire.send(ClientRequest(method="GET", path=path, query=query), errand)
         if response.status != 200:
             return None
         try:
