@@ -1,5 +1,6 @@
 """The command `muster`: what there is, and where it is loaded from once it is asked for."""
 
+import errno
 import gc
 import logging
 import sys
@@ -175,7 +176,8 @@ def main() -> None:
         # A command may find the database away or its disk full at any statement.
         from muster.database.outage import outage_of
 
-        outage = outage_of(error)
+        is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        outage = "the disk is full: make room on it" if is_full else outage_of(error)
         if outage is None:
             raise
         fail(outage)
