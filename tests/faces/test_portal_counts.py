@@ -51,6 +51,7 @@ def test_users_and_groups_that_are_linked_lead_to_those_of_their_kind(house: Hou
         page = visit.text(to)
         assert f"Known as {shown}" in page and f"Known as {hidden}" not in page
         assert f"{app}/provisioning/accounts?state=managed&amp;kind={kind}" in page
+        assert f'<a href="{to}" aria-current="true">All</a>' in page
     assert visit.get(f"{app}/provisioning/accounts?kind=Dog").status_code == 400
 
 

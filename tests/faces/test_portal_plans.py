@@ -8,7 +8,7 @@ import pytest
 
 from faces.house import House, Started
 from faces.portal_visit import Visit
-from faces.test_graph_holds import held
+from faces.test_graph_holds import SALES, held, hold
 from faces.test_graph_plans import keep_plan
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
@@ -142,6 +142,23 @@ def test_what_is_held_is_decided_by_cause_and_one_by_one(house: House, held: Sta
     assert "Nothing is held" in visit.text(path)
     assert visit.post(path, do="approve").status_code == 400
     assert visit.post(path, do="wait", cause=keys[0]).status_code == 400
+
+
+def test_what_is_held_without_a_cause_leads_to_no_list_of_all(house: House, held: Started, visit: Visit) -> None:
+    alone = replace(hold("dee", SALES), cause=None)
+    settlement = Settlement(kind=alone.kind, source_id=alone.source_id, hold=alone)
+    cycle = house.stores.cycles.running(held.id)
+    assert cycle is not None
+    house.stores.cycles.settle(cycle, [settlement])
+    app = f"/applications/{held.sp}"
+    assert 'class="held-count" href' in visit.text(f"{app}/held")
+    assert f'class="held-count" href="{app}/held"' not in visit.text(f"{app}/held")
+    assert f'<a href="{app}/held">1</a>' not in visit.text(f"{app}/plans")
+
+
+def test_addresses_for_notices_are_taken_however_they_are_separated(job: Started, visit: Visit) -> None:
+    page = visit.text(f"/applications/{job.sp}/provisioning")
+    assert 'name="email" type="text" inputmode="email"' in page
 
 
 def test_a_reader_decides_and_applies_nothing(house: House, held: Started) -> None:

@@ -9,6 +9,8 @@ from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryAttrib
 from muster.model.values import Attributes, Value
 
 TEXT_LIMIT = 1_024
+# Source: Microsoft Graph, displayName of user and group.
+NAME_LIMIT = 256
 VALUES_LIMIT = 250
 
 
@@ -81,14 +83,14 @@ def _single(attribute: DirectoryAttribute, value: Any) -> tuple[str | None, Valu
         case AttributeType.DATE_TIME:
             return _instant(value)
         case _:
-            return _text(value)
+            return _text(value, NAME_LIMIT if attribute.name == "displayName" else TEXT_LIMIT)
 
 
-def _text(value: Any) -> tuple[str | None, Value]:
+def _text(value: Any, limit: int) -> tuple[str | None, Value]:
     if not isinstance(value, str):
         return "takes a text", None
-    if len(value) > TEXT_LIMIT:
-        return f"takes at most {TEXT_LIMIT} characters", None
+    if len(value) > limit:
+        return f"takes at most {limit} characters", None
     if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
         return "holds a control character", None
     return None, value
