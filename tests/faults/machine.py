@@ -28,7 +28,7 @@ from muster.engine.parts import RECONCILE, JobParts
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest
 from muster.model.failures import ProvisioningFailure
-from muster.model.job import Cycle, CycleState, ScheduleState
+from muster.model.job import Cycle, CycleKind, CycleState, ScheduleState
 from muster.model.schema_document import read_schema
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.health import QuarantineTerms
@@ -289,6 +289,8 @@ class Machine(Company):
         struck = self.strikes
         sent: list[HttpRequest] = []
         found: Cycle | None = None
+        left = [each for each in self.store.cycles.history(JOB, 9) if each.state is CycleState.RUNNING]
+        is_left = any(each.kind is CycleKind.ON_DEMAND for each in left)
         while True:
             process, first = self.process, len(self.process.sent)
             try:
@@ -315,7 +317,8 @@ class Machine(Company):
         assert repeated[True] <= (self.strikes - struck) * a_batch, f"sent again without need: {writes}"
         found = None if found is None else self.store.cycles.get(found.id)
         if self._schedule is not ScheduleState.ACTIVE:
-            assert found is None or not writes or "plan" in found.options, "a paused job writes"
+            # What was asked for on demand is brought to its end, whatever the schedule, if its process died.
+            assert found is None or not writes or is_left or "plan" in found.options, "a paused job writes"
         if found is not None and found.state is not CycleState.RUNNING:
             check_log(self, found)
         return found, sent
