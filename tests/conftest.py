@@ -1,12 +1,16 @@
-"""What every folder of tests may ask for: one PostgreSQL server a run."""
+"""What every folder of tests may ask for: one PostgreSQL server a run, and the spans that are told."""
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fakes.store import Place, use_place
 from played_postgres import NO_POSTGRES, PlayedServer, postgres_server
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,3 +53,16 @@ def place(request: pytest.FixtureRequest, server: PlayedServer | None) -> Iterat
         pytest.skip(NO_POSTGRES)
     with use_place(Place(server)):
         yield where
+
+
+@pytest.fixture
+def spans() -> "Iterator[InMemorySpanExporter]":
+    """What is told to OpenTelemetry during a test; loaded for those that ask."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from muster.telemetry.traces import start_traces, stop_traces
+
+    exporter = InMemorySpanExporter()
+    start_traces("muster", exporter)
+    yield exporter
+    stop_traces()

@@ -18,15 +18,7 @@ from muster.bootstrap.telling import refuse_without_traces
 from muster.settings import load_settings
 from muster.telemetry.ids import bound, known_ids
 from muster.telemetry.logs import JsonFormatter, start_logging
-from muster.telemetry.traces import check_traces, span, start_traces, stop_traces
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    start_traces("muster", exporter)
-    yield exporter
-    stop_traces()
+from muster.telemetry.traces import check_traces, span
 
 
 @pytest.fixture

@@ -84,19 +84,22 @@ def test_a_disable_is_told_back_to_the_change_and_to_who_made_it(house: House, j
     assert rows == {"title": shown["history"][1]["activityDateTime"], "nickName": None}
 
 
-def test_somebody_who_waits_for_a_retry_is_told_when(house: House, job: Started) -> None:
-    ada = house.user("ada")
-    failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
+def waiting_for_a_retry(house: House, person_id: str) -> Escrow:
+    """Four times in vain so far, and again in six hours."""
     at = house.clock.now()
-    waiting = Escrow(
-        source_id=ada["id"],
+    return Escrow(
+        source_id=person_id,
         kind="User",
-        failure=failure,
+        failure=FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True),
         attempts=4,
         first_failed_at=at,
         next_attempt_at=at + timedelta(hours=6),
     )
-    settle(house, job, Settlement(kind=USER, source_id=ada["id"], escrow=waiting))
+
+
+def test_somebody_who_waits_for_a_retry_is_told_when(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    settle(house, job, Settlement(kind=USER, source_id=ada["id"], escrow=waiting_for_a_retry(house, ada["id"])))
     outlook = explained(house, job, ada["id"])["outlook"]
     assert (outlook["state"], outlook["nextAttempt"]["attempts"]) == ("waitsForRetry", 4)
     assert outlook["expectedDateTime"] == outlook["nextAttempt"]["dateTime"]
@@ -136,18 +139,12 @@ def test_somebody_whose_operation_is_held_is_told_so_on_the_page_too(house: Hous
 
 def test_a_page_says_what_failed_and_when_it_is_tried_again(house: House, job: Started) -> None:
     ada = house.user("ada")
-    failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
-    at = house.clock.now()
-    waiting = Escrow(
-        source_id=ada["id"],
-        kind="User",
-        failure=failure,
-        attempts=4,
-        first_failed_at=at,
-        next_attempt_at=at + timedelta(hours=6),
-    )
     created = entry(house, job, ada["id"], ProvisioningAction.CREATE, reason="Ada was created.")
-    settle(house, job, Settlement(kind=USER, source_id=ada["id"], escrow=waiting, entry=created))
+    settle(
+        house,
+        job,
+        Settlement(kind=USER, source_id=ada["id"], escrow=waiting_for_a_retry(house, ada["id"]), entry=created),
+    )
     visit = Visit(house, Role.GLOBAL_READER)
     why = visit.text(f"/users/{ada['id']}/why/{job.sp}")
     for told in ("Failed 4 times", "The name is taken.", "Free it.", "in 6 hours", f"/logs/{created.id}"):

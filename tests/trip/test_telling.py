@@ -18,7 +18,6 @@ from muster.model.exchange import HttpRequest, HttpResponse
 from muster.targets.measured import MeasuredTransport
 from muster.telemetry.logs import JsonFormatter
 from muster.telemetry.measures import MEASURES
-from muster.telemetry.traces import start_traces, stop_traces
 
 
 @pytest.fixture
@@ -26,14 +25,6 @@ def trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trip:
     trip = Trip(tmp_path)
     monkeypatch.setattr("muster.store.changes._now", trip.clock.now)
     return trip
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    start_traces("muster", exporter)
-    yield exporter
-    stop_traces()
 
 
 @pytest.fixture
