@@ -81,8 +81,6 @@ MANNERS = {
     "ids are long": "more than a thousand characters",
     "answers begin with a BOM": "as text editors write files",
     "names told twice": "the old value first",
-    "moved with a slash, 308": "whoever asks for /Users is sent to /Users/",
-    "moved with a slash, 301": "likewise, by an absolute address",
     "lists show ids only": "attributes come with the resource alone",
     "lists show names only": "id, userName, displayName and active",
     "the total is minus one": "nobody has counted",
@@ -124,11 +122,6 @@ class OddService:
     def send(self, request: HttpRequest, *, deadline: timedelta) -> HttpResponse:
         parts = urlsplit(request.url)
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        moved = next((manner for manner in self.manners if manner.startswith("moved")), None)
-        if moved is not None and not parts.path.endswith("/"):
-            where = f"{parts.path}/" + (f"?{parts.query}" if parts.query else "")
-            origin = "" if "308" in moved else "https://SCIM.example:443"
-            return _response(int(moved[-3:]), {"location": f"{origin}{where}"}, b"<html>Moved</html>")
         path = parts.path.removeprefix(self.root).strip("/")
         kind, _, raw_id = path.partition("/")
         body = self._understood(json.loads(request.body)) if request.body else {}

@@ -79,7 +79,6 @@ TOGETHER = (
     ("wants excludedAttributes not", "members at most two, 413", "errors are web pages", "PATCH is 204"),
     ("lists show names only", "filters are 501", "PATCH answers as it was", "If-Match demanded, 412"),
     (
-        "moved with a slash, 308",
         "If-Match demanded, 428",
         "PATCH is 405",
         "ids are awkward",

@@ -30,6 +30,10 @@ INCOMPATIBLE = "SystemForCrossDomainIdentityManagementServiceIncompatible"
 SEVERAL_ENTRIES = "SystemForCrossDomainIdentityManagementMultipleEntriesInResponse"
 
 _ADDRESS_REMEDY = "Check the Tenant URL: it must end where /Users begins, as the application shows it."
+_MOVED_REMEDY = (
+    "Enter the address it leads to as Tenant URL, if that is the application's. "
+    "An application that sends /Users on to /Users/ must answer at /Users itself."
+)
 _INCOMPATIBLE_REMEDY = (
     "Check that the Tenant URL leads to the SCIM service itself, "
     "and that no sign-in page or proxy answers in its place."
@@ -110,8 +114,7 @@ def failure_of(response: HttpResponse, errand: Errand) -> ProvisioningFailure:
         case _ if 300 <= status < 400:
             where = _place_of(response.headers.get("location", ""))
             sentence = f"{errand.address} sends on to {hide(where, errand)} (HTTP {status}), which is not followed."
-            remedy = "Enter the address it leads to as Tenant URL, if that is the application's."
-            return SystemUnreachable(sentence, status=status, remedy=remedy)
+            return SystemUnreachable(sentence, status=status, remedy=_MOVED_REMEDY)
         case _ if status >= 500 and status not in (501, 505):
             sentence = f"The application has a problem of its own with {what}"
             return SystemUnreachable(sentence, status=status) if purpose.concerns_job else _busy(sentence, status)

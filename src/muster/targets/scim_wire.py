@@ -2,9 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import Interrupted, TargetThrottled
@@ -16,11 +14,6 @@ from muster.targets.scim_failures import Errand, Purpose, failure_without_answer
 from muster.targets.stopping import StoppableClock
 
 REFUSALS_PER_REQUEST = 20
-# Where a request that was not carried out is to go (RFC 9110 §15.4).
-_FOLLOWED = frozenset({301, 307, 308})
-_FOLLOWED_BY_READS = _FOLLOWED | {302, 303}
-_MOST_MOVES = 3
-_PORTS = {"https": 443, "http": 80}
 # Somebody looks on, or all jobs wait.
 _PROBE_WAITS = timedelta(seconds=5)
 # The target has too much to do, rather than a fault.
@@ -71,7 +64,7 @@ class ScimWire:
         """
         presented = self._authorization.headers()
         sent = self._http(request, errand, presented)
-        pause, is_renewed, moves = timedelta(), False, 0
+        pause, is_renewed = timedelta(), False
         for _ in range(REFUSALS_PER_REQUEST):
             self._clock.check()
             try:
@@ -92,11 +85,6 @@ class ScimWire:
                 pause = self._pace.refuse(response.headers)
                 continue
             self._pace.note(response.headers, response.elapsed, is_busy=response.status in _BUSY)
-            moved_to = _moved_to(sent, response) if moves < _MOST_MOVES else None
-            if moved_to is not None:
-                moves += 1
-                sent = replace(sent, url=moved_to)
-                continue
             if response.status == 401 and not is_renewed and self._authorization.renew(presented):
                 # A token may end, or be taken back, before its time. What was refused has not been carried out.
                 is_renewed = True
@@ -120,31 +108,3 @@ class ScimWire:
         if request.if_match is not None:
             headers["If-Match"] = request.if_match
         return HttpRequest(method=request.method, url=form_url(self._address, request), headers=headers, body=body)
-
-
-def _moved_to(sent: HttpRequest, response: HttpResponse) -> str | None:
-    """Returns where a request is to go instead within the same service, such as `/Users/` for `/Users`.
-
-    None for anything else: credentials and people's data go to no other host, a change that is answered with 302 or 303
-    may have been carried out, and a page of maintenance or somebody else's account would answer for what was meant.
-    """
-    followed = _FOLLOWED if sent.method != "GET" else _FOLLOWED_BY_READS
-    location = response.headers.get("location", "")
-    if response.status not in followed or not location:
-        return None
-    try:
-        there = urljoin(sent.url, location)
-        is_the_same = _origin(there) == _origin(sent.url) and _name(there) == _name(sent.url)
-        return urldefrag(there).url if is_the_same else None
-    except ValueError:
-        return None
-
-
-def _name(url: str) -> str:
-    """Returns what a URL ends in: the id of an object, or the name of a collection."""
-    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]).casefold()
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
