@@ -65,6 +65,12 @@ def sentences() -> dict[str, str]:
         # A filter's operators alone are no words of a language.
         titles = [title for _name, _area, title, *_ in probes.ROWS if len(title.split()) > 1]
         found.update(dict.fromkeys(titles, "targets/conformance/"))
+    for name in ("reading", "searching", "session", "report"):
+        path = SOURCE / "targets" / "conformance" / f"{name}.py"
+        for text in _evidence(ast.parse(path.read_text(encoding="utf-8"))):
+            found.setdefault(text, path.relative_to(SOURCE).as_posix())
+    for text in _saml_forms():
+        found.setdefault(text, "saml/")
     for page in sorted((SOURCE / "gallery" / "pages").glob("*.json")):
         for text in _page_texts(json.loads(page.read_text(encoding="utf-8"))):
             found.setdefault(text, page.relative_to(SOURCE).as_posix())
@@ -102,6 +108,44 @@ def _refusals(tree: ast.AST) -> Iterator[str]:
                 yield _pattern(words)
             elif isinstance(words, ast.Constant):
                 yield str(words.value)
+
+
+# What could not be tried is not shown.
+_FINDINGS = ("passed", "failed", "judged")
+# What is seen of a form that takes a certificate or metadata; a response that is refused is told to the log alone.
+_SAML_FORMS = ("certificate", "metadata", "no-xml", "document-type", "too-large", "no-text")
+
+
+def _evidence(tree: ast.AST) -> Iterator[str]:
+    """What a finding rests on: the texts of its last argument, and how an answer is shown."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FINDINGS:
+            yield from _told_texts(node.args[-1])
+        elif isinstance(node, ast.FunctionDef) and node.name == "shown":
+            yield from (text for each in node.body[1:] for text in _told_texts(each))
+
+
+def _told_texts(within: ast.AST) -> Iterator[str]:
+    """The texts of an expression that are words: no arguments of calls, no parts of a pattern."""
+    if isinstance(within, ast.JoinedStr):
+        yield _pattern(within)
+    elif isinstance(within, ast.Constant) and isinstance(within.value, str) and " " in within.value.strip(", "):
+        yield within.value
+    elif isinstance(within, ast.Compare | ast.Call | ast.comprehension):
+        return
+    for each in () if isinstance(within, ast.JoinedStr) else ast.iter_child_nodes(within):
+        yield from _told_texts(each)
+
+
+def _saml_forms() -> Iterator[str]:
+    """Why a certificate or metadata that somebody enters is refused."""
+    for path in sorted((SOURCE / "saml").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "SamlRefused"):
+                continue
+            code, sentence = node.args[:2]
+            if isinstance(code, ast.Constant) and code.value in _SAML_FORMS:
+                yield _pattern(sentence) if isinstance(sentence, ast.JoinedStr) else str(ast.literal_eval(sentence))
 
 
 def _pattern(text: ast.JoinedStr) -> str:

@@ -7,7 +7,7 @@ import flask
 import pytest
 
 from documents.reading import SOURCE, modules
-from muster.ui.language import COOKIE, told
+from muster.ui.language import COOKIE, told, told_clause
 from muster.ui.sentences import COMPOSED
 from muster.ui.wording import as_sentence
 
@@ -94,6 +94,12 @@ def in_dutch(sentence: str) -> str:
             "The application refuses creating a user (HTTP 400): bad",
             "De toepassing weigert het aanmaken van een gebruiker (HTTP 400): bad",
         ),
+        ("no SCIM error body: HTTP 404, text/html, 9 bytes", "geen SCIM-foutmelding: HTTP 404, text/html, 9 bytes"),
+        ("an account shows a password", "een account toont een wachtwoord"),
+        (
+            "HTTP 200, totalResults 3, 1 shown, scimType None",
+            "HTTP 200, totalResults 3, 1 getoond, scimType None",
+        ),
         ("Nobody has translated this yet.", "Nobody has translated this yet."),
         ("", ""),
     ],
@@ -101,6 +107,27 @@ def in_dutch(sentence: str) -> str:
 def test_a_sentence_is_told_in_dutch_with_what_stands_in_its_places(sentence: str, dutch: str) -> None:
     assert in_dutch(sentence) == dutch
     assert told(sentence) == sentence
+
+
+def test_every_kind_of_target_of_the_audit_log_has_a_dutch_name() -> None:
+    kinds = set()
+    for path in (SOURCE / "administration").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.keyword):
+                continue
+            first = node.value.elts[0] if isinstance(node.value, ast.Tuple) and node.value.elts else node.value
+            if (node.arg == "target" and isinstance(node.value, ast.Tuple)) or node.arg in ("target_type", "type"):
+                kinds |= {first.value} if isinstance(first, ast.Constant) else set()
+    assert {"SynchronizationJob", "ServicePrincipal", "Group", "User"} <= kinds
+    assert {kind for kind in kinds if in_dutch(kind) == kind} == set()
+
+
+@pytest.mark.parametrize("clause", ["That is a private key: keep it to yourself, and give the certificate alone"])
+def test_a_sentence_without_its_stop_is_a_clause_that_is_known(clause: str) -> None:
+    app = flask.Flask(__name__)
+    with app.test_request_context("/", headers={"Cookie": f"{COOKIE}=nl"}):
+        assert told_clause(clause) == "Dat is een privésleutel: houd hem voor u en geef alleen het certificaat"
+        assert told_clause("nobody has translated this yet") == "nobody has translated this yet"
 
 
 def test_a_hostile_name_takes_no_time_and_changes_nothing() -> None:

@@ -28,7 +28,7 @@ from muster.scim.schemas import USER_8X8_URN
 from muster.sealing import hash_token, is_token
 from muster.ui.brake import Brake, Pressure
 from muster.ui.frame import came_from
-from muster.ui.language import gettext, speak, told
+from muster.ui.language import gettext, speak, told_clause
 from muster.ui.wording import as_sentence
 
 COOKIE = "console_session"
@@ -122,7 +122,7 @@ def make_console(
 
     @app.errorhandler(ConsoleRefusal)
     def refused(error: ConsoleRefusal) -> Any:
-        text = as_sentence(told(str(error)))
+        text = as_sentence(told_clause(str(error)))
         return _page("message.html", 400, title=gettext("That cannot be done"), text=text, back=came_from())
 
     def signed_in(view: View) -> View:
@@ -188,7 +188,7 @@ def make_console(
         try:
             administrators.create_administrator(name, password, now=_now())
         except ConsoleRefusal as error:
-            return _page("set_up.html", 400, refusal=as_sentence(told(str(error))), name=name)
+            return _page("set_up.html", 400, refusal=as_sentence(told_clause(str(error))), name=name)
         secret = administrators.sign_in(name, password, now=_now()) or ""
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
 

@@ -15,7 +15,7 @@ from muster.saml.bindings import RESPONSE, read_post
 from muster.saml.metadata import ServiceProvider, write_service_provider
 from muster.saml.names import SamlRefused
 from muster.ui.brake import Brake, Pressure
-from muster.ui.language import gettext, told
+from muster.ui.language import gettext, told_clause
 from muster.ui.sessions import is_same
 from muster.ui.wording import as_sentence
 
@@ -191,7 +191,7 @@ def add_sign_on_pages(
                 takes_unasked="unasked" in form,
             )
         except ConsoleRefusal as error:
-            return settings_page(customer, 400, refusal=as_sentence(told(str(error))), form=flask.request.form)
+            return settings_page(customer, 400, refusal=as_sentence(told_clause(str(error))), form=flask.request.form)
         return flask.redirect(f"/customers/{customer.name}/sign-on", 303)
 
     @app.post("/customers/<customer>/sign-on/remove")

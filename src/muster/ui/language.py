@@ -52,6 +52,12 @@ def told(sentence: str) -> str:
     return told_in(language(), sentence)
 
 
+def told_clause(clause: str) -> str:
+    """Returns a clause, as commands end a line with it, in the reader's language: known as such or as a sentence."""
+    shown = told(clause)
+    return told(f"{clause}.").removesuffix(".") if shown == clause else shown
+
+
 def number_text(value: float) -> str:
     """Returns a number with the reader's marks for thousands and decimals."""
     return Speech(language()).number(value)

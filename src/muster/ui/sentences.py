@@ -128,6 +128,8 @@ COMPOSED: tuple[str, ...] = (
     "The answer about %(what)s is too long: %(reason)s",
     "%(address)s does not answer like a SCIM service. %(reason)s",
     "Secret Token",
+    "an identity provider",
+    "a service provider",
     "%(count)s user",
     "%(count)s users",
     "%(count)s group",
@@ -189,6 +191,10 @@ COMPOSED: tuple[str, ...] = (
     "failure",
     "Application",
     "ServicePrincipal",
+    "SynchronizationJob",
+    "ApiToken",
+    "File",
+    "Installation",
     "Policy",
     "Administrator",
     "Other",
@@ -201,6 +207,7 @@ COMPOSED: tuple[str, ...] = (
     "ReadOnly",
     "WriteOnly",
     "ReadWrite",
+    "a password has at most %(characters)s characters",
 )
 
 

@@ -208,7 +208,8 @@ def _meta_is_whole(session: Session) -> Finding:
 def _no_password(session: Session) -> Finding:
     if session.sample is None:
         return skipped(NOBODY)
-    return judged(get_member(session.sample, "password") is None, "a password is never shown")
+    is_shown = get_member(session.sample, "password") is not None
+    return judged(not is_shown, "an account shows a password" if is_shown else "no password is shown")
 
 
 def _reads_one(session: Session) -> Finding:

@@ -179,7 +179,8 @@ def _group_schema(session: Session) -> Finding:
     if not session.has_groups or not session.schemas:
         return skipped("Groups or schemas are not offered.")
     return judged(
-        CORE_GROUP in session.schemas, "the group schema is published" if CORE_GROUP in session.schemas else "it is not"
+        CORE_GROUP in session.schemas,
+        "the group schema is published" if CORE_GROUP in session.schemas else "the group schema is not published",
     )
 
 

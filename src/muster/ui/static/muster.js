@@ -64,14 +64,35 @@
     if (event.target === panel || event.target.closest("[data-close]")) panel.close();
   });
 
-  // Tabs that do not all fit: the one that is shown is in view, and the edge says that there are more.
-  for (const tabs of document.querySelectorAll(".tabs")) {
-    const tellMore = () => tabs.toggleAttribute("data-more", tabs.scrollLeft + tabs.clientWidth < tabs.scrollWidth - 4);
-    const shown = tabs.querySelector("[aria-current]");
-    if (shown) tabs.scrollLeft = shown.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - shown.offsetWidth) / 2;
-    tellMore();
-    tabs.addEventListener("scroll", tellMore, { passive: true });
-    addEventListener("resize", tellMore);
+  // Tabs that do not all fit go into a menu at the end, the last ones first; the one that is shown stays.
+  for (const tabs of document.querySelectorAll(".tabs:has(.tabs-more)")) {
+    const line = tabs.querySelector(".tabs-line"), more = tabs.querySelector(".tabs-more"), menu = more.lastElementChild;
+    const all = [...line.children];
+    const fit = () => {
+      const focused = document.activeElement;
+      line.append(...all);
+      more.hidden = true;
+      while (line.scrollWidth > line.clientWidth) {
+        const last = [...line.children].findLast((each) => !each.hasAttribute("aria-current"));
+        if (!last) break;
+        more.hidden = false;
+        menu.prepend(last);
+      }
+      if (document.activeElement !== focused) focused.focus();
+    };
+    fit();
+    new ResizeObserver(fit).observe(tabs);
+    const close = () => { more.open = false; };
+    more.addEventListener("focusout", ({ relatedTarget }) => { if (relatedTarget && !more.contains(relatedTarget)) close(); });
+    document.addEventListener("click", ({ target }) => { if (!more.contains(target)) close(); });
+    more.addEventListener("keydown", (event) => {
+      const links = [...menu.children], step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") { close(); more.firstElementChild.focus(); }
+      if (!step) return;
+      event.preventDefault();
+      more.open = true;
+      (links[links.indexOf(document.activeElement) + step] ?? more.firstElementChild).focus();
+    });
   }
 
   // The palette: Ctrl-K or Cmd-K, arrows, Enter.
