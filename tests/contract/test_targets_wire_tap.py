@@ -16,6 +16,7 @@ from muster.ports.wire import concerning
 from muster.store import wire as store_wire
 from muster.store.open import Store
 from muster.targets.wire_tap import BODY_CHARACTERS, TappedTransport, leaf_name
+from muster.telemetry.ids import bound
 
 REDACTED = ('emails[type eq "work"].value', "urn:example:1.0:User:badgeNumber", "name.familyName", "nickName")
 TOKEN = "s3cret-token"
@@ -56,13 +57,13 @@ def tapped(tmp_path: Path) -> Tapped:
 
 
 def test_an_exchange_is_kept_with_whom_it_was_about(tapped: Tapped) -> None:
-    with concerning("ada"):
+    with concerning("ada"), bound(cycle_id="cycle-1"):
         tapped.send(reply(201, {"id": "1"}), {"userName": "ada"})
     tapped.send(reply(200, {}))
     second, first = tapped.kept()
-    assert (first.source_id, first.method, first.status) == ("ada", "POST", 201)
+    assert (first.source_id, first.cycle_id, first.method, first.status) == ("ada", "cycle-1", "POST", 201)
     assert (first.request_body, first.response_body) == ('{"userName": "ada"}', '{"id": "1"}')
-    assert second.source_id is None
+    assert (second.source_id, second.cycle_id) == (None, None)
     assert tapped.kept("ada") == [first]
 
 

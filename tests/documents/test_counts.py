@@ -39,7 +39,7 @@ LISTED_HERE = {
 COUNT_NOTHING_SHOWN = {
     "ui/templates/factor.html": ("factor.codes_left",),
     # Requests are only there to be read while the wire log keeps them.
-    "web/portal/templates/applications/cycle.html": ("view.rate", "value | number"),
+    "web/portal/templates/applications/cycle.html": ("view.rate", "each.count | number"),
     "web/portal/templates/applications/live.html": ("cycle.rate",),
     # No list has just the cycles of a stretch of time.
     "web/portal/templates/insights/page.html": ("found.cycles", "bucket.cycles"),

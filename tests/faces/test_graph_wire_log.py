@@ -43,12 +43,15 @@ def test_exchanges_are_shown_newest_first_and_by_object(house: House, job: Start
                 status=200,
                 response_body="{}",
                 elapsed=timedelta(milliseconds=7),
+                cycle_id=f"cycle-{number}",
             )
         )
     everything = house.call("GET", f"{job.path}/wireLog").body["value"]
     assert [each["sentDateTime"][-4:-1] for each in everything] == [":02", ":01", ":00"]
     assert everything[0]["durationInMilliseconds"] == 7
     assert len(house.call("GET", f"{job.path}/wireLog?sourceId=ada").body["value"]) == 2
+    (first,) = house.call("GET", f"{job.path}/wireLog?cycleId=cycle-0").body["value"]
+    assert (first["cycleId"], first["sourceId"]) == ("cycle-0", "ada")
 
 
 def test_who_may_read_configuration_reads_it_and_does_not_switch_it(house: House, job: Started) -> None:

@@ -137,27 +137,37 @@ def test_a_stretch_of_time_that_is_none_is_refused(visit: Visit, between: str) -
 
 
 def test_the_facts_of_a_cycle_lead_to_requests_or_entries(house: House, job: Started, visit: Visit) -> None:
-    job.cycle(counters=Counters(expected=4, evaluated=4, unchanged=3, requests=7, references=2))
+    job.cycle(counters=Counters(expected=4, evaluated=4, unchanged=3, requests=7, writes=1, references=2, throttled=1))
     app = f"/applications/{job.sp}"
     page = visit.text(f"{app}/cycles/cycle-1")
     # Nobody has kept its requests, and who was right already has no entry: there is no list of either.
-    assert "<dt>Requests</dt><dd>7</dd>" in page
+    assert '<dt>Requests</dt><dd><span title="Requests are only kept while the wire log is on; it has 0 of' in page
     assert re.search(r"<span [^>]*>[^\n]*Unchanged <b>3</b></span>", page)
     assert f'<a href="{app}/logs?cycle=cycle-1">2</a>' in page
-    house.store.wire.record(
-        WireExchange(
-            at=house.clock.at,
-            job_id=job.id,
-            source_id="ada",
-            method="GET",
-            url="https://scim.example.com/Users",
-            request_body=None,
-            status=200,
-            response_body="{}",
-            elapsed=timedelta(0),
-        )
+    exchange = WireExchange(
+        at=house.clock.at,
+        job_id=job.id,
+        source_id="ada",
+        method="GET",
+        url="https://scim.example.com/Users",
+        request_body=None,
+        status=200,
+        response_body="{}",
+        elapsed=timedelta(0),
+        cycle_id="cycle-1",
     )
-    assert f'<a href="{app}/provisioning/requests">7</a>' in visit.text(f"{app}/cycles/cycle-1")
+    for number in range(7):
+        method, status = ("PATCH", 429) if number == 6 else ("GET", 200)
+        house.store.wire.record(replace(exchange, method=method, status=status))
+    house.store.wire.record(replace(exchange, cycle_id=None))
+    page = visit.text(f"{app}/cycles/cycle-1")
+    for name, count, list_of in (("Requests", 7, ""), ("Of these writes", 1, "&amp;result=writes")):
+        to = f"{app}/provisioning/requests?cycle=cycle-1{list_of}"
+        assert f'<dt>{name}</dt><dd><a href="{to}">{count}</a></dd>' in page
+        assert visit.text(unescape(to)).count('<li class="audit-line"') == count
+    waits = f"{app}/provisioning/requests?cycle=cycle-1&amp;result=waits"
+    assert f'<dt>Asked to wait</dt><dd><a href="{waits}">1</a></dd>' in page
+    assert visit.text(f"{app}/provisioning/requests").count('<li class="audit-line"') == 8
 
 
 def test_what_is_held_and_what_is_skipped_lead_to_lists_of_their_own(house: House, job: Started, visit: Visit) -> None:

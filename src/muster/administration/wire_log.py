@@ -8,7 +8,7 @@ from muster.administration.desk import Desk
 from muster.administration.jobs import CATEGORY, find_job
 from muster.administration.refusals import bad_request
 from muster.model.roles import Permission
-from muster.model.wire import WIRE_LOG_UNTIL_SETTING, WireExchange
+from muster.model.wire import WIRE_LOG_UNTIL_SETTING, WireExchange, WireKind
 
 LONGEST = timedelta(hours=24)
 
@@ -42,8 +42,24 @@ def wire_log_until(desk: Desk, service_principal_id: str, job_id: str) -> dateti
 
 
 def wire_exchanges(
-    desk: Desk, service_principal_id: str, job_id: str, source_id: str | None, limit: int
+    desk: Desk,
+    service_principal_id: str,
+    job_id: str,
+    source_id: str | None,
+    limit: int,
+    *,
+    cycle_id: str | None = None,
+    kind: WireKind | None = None,
 ) -> Sequence[WireExchange]:
-    """Returns the newest exchanges of a job, or those about one object of it. Raises: Refused."""
+    """Returns the newest exchanges of a job, or those about one object or of one cycle of it. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    return desk.stores.wire.recent(find_job(desk, service_principal_id, job_id).id, source_id, limit)
+    found = find_job(desk, service_principal_id, job_id)
+    return desk.stores.wire.recent(found.id, source_id, limit, cycle_id=cycle_id, kind=kind)
+
+
+def exchanges_kept(
+    desk: Desk, service_principal_id: str, job_id: str, cycle_id: str, kind: WireKind | None = None
+) -> int:
+    """Returns how many exchanges of a cycle are kept. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    return desk.stores.wire.count(find_job(desk, service_principal_id, job_id).id, cycle_id, kind)

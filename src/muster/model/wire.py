@@ -2,9 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 # A job's setting (ours): until this instant its requests are kept.
 WIRE_LOG_UNTIL_SETTING = "WireLogUntil"
+
+
+class WireKind(StrEnum):
+    """Exchanges of one kind."""
+
+    # No answer, or one that refuses.
+    FAILED = "failed"
+    # What may change something there.
+    WRITES = "writes"
+    # The application asked to wait (429).
+    WAITS = "waits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +34,5 @@ class WireExchange:
     response_body: str | None
     elapsed: timedelta
     trouble: str | None = None
+    # The cycle that it was sent in; None: a test of the connection, a preview.
+    cycle_id: str | None = None

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from muster.model.wire import WireExchange
+from muster.model.wire import WireExchange, WireKind
 
 _CONCERNED: ContextVar[str | None] = ContextVar("concerned", default=None)
 
@@ -17,8 +17,20 @@ class WireLog(Protocol):
         """Keeps an exchange; the oldest of the job goes once there are too many."""
         ...
 
-    def recent(self, job_id: str, source_id: str | None, limit: int) -> Sequence[WireExchange]:
-        """Returns exchanges of a job, or of one object of it, newest first."""
+    def recent(
+        self,
+        job_id: str,
+        source_id: str | None,
+        limit: int,
+        *,
+        cycle_id: str | None = None,
+        kind: WireKind | None = None,
+    ) -> Sequence[WireExchange]:
+        """Returns exchanges of a job, or of one object or cycle of it, newest first."""
+        ...
+
+    def count(self, job_id: str, cycle_id: str, kind: WireKind | None = None) -> int:
+        """Returns how many exchanges of a cycle are kept."""
         ...
 
 

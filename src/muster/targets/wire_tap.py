@@ -17,6 +17,7 @@ from muster.model.wire import WireExchange
 from muster.ports.transport import Transport
 from muster.ports.wire import WireLog, concerned
 from muster.ports.world import Clock
+from muster.telemetry.ids import known_ids
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class TappedTransport:
             response_body=None if response is None else self._text(response.body),
             elapsed=self._clock.now() - began_at,
             trouble=None if trouble is None else self._without_secrets(trouble),
+            cycle_id=known_ids().get("cycle_id"),
         )
         try:
             self._log.record(exchange)

@@ -41,7 +41,10 @@ _QUERIES: dict[tuple[str, str], tuple[tuple[str, bool, str], ...]] = {
     ("GET", f"{_JOB}/explain"): (("user", True, "Id or principal name."),),
     ("GET", f"{_JOB}/links"): (("state", False, "seen, adopted, managed or released."),),
     ("GET", f"{_JOB}/discoveredAccounts"): (("standing", False, "local, unassigned or assigned."),),
-    ("GET", f"{_JOB}/wireLog"): (("sourceId", False, "Of this object only."),),
+    ("GET", f"{_JOB}/wireLog"): (
+        ("sourceId", False, "Of this object only."),
+        ("cycleId", False, "Of this cycle only."),
+    ),
     ("GET", f"{_JOB}/heldOperations"): _HELD,
     ("GET", f"{_JOB}/heldOperations/causes"): _HELD,
     ("GET", "/configuration"): (("name", False, "Of this application only."),),

@@ -389,6 +389,7 @@ OURS: dict[str, Schema] = {
         {
             "sentDateTime": INSTANT,
             "sourceId": MAYBE,
+            "cycleId": MAYBE,
             **texts("method", "url"),
             "requestBody": MAYBE,
             "status": _MAYBE_COUNT,

@@ -9,9 +9,10 @@ from muster.web.graph.render import instant
 
 
 def list_exchanges(call: Call) -> Answer:
-    """GET …/jobs/{job}/wireLog?sourceId=…"""
+    """GET …/jobs/{job}/wireLog?sourceId=…&cycleId=…"""
     sp, limit = application_of(call).service_principal_id, call.options().limit
-    found = wire_log.wire_exchanges(call.desk, sp, call.parts["job"], call.query.get("sourceId"), limit)
+    source, cycle = call.query.get("sourceId"), call.query.get("cycleId")
+    found = wire_log.wire_exchanges(call.desk, sp, call.parts["job"], source, limit, cycle_id=cycle)
     return call.collection("wireLog", found, _shown)
 
 
@@ -28,6 +29,7 @@ def _shown(found: WireExchange) -> Document:
     return {
         "sentDateTime": instant(found.at),
         "sourceId": found.source_id,
+        "cycleId": found.cycle_id,
         "method": found.method,
         "url": found.url,
         "requestBody": found.request_body,

@@ -1,25 +1,40 @@
 """One cycle: what it did and how long it took; and the way back, as a plan that is looked at before it is applied."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import flask
 
 from muster.administration import jobs, wire_log, work
 from muster.model.job import Cycle, CycleState
-from muster.ui.language import marked
+from muster.model.wire import WireKind
+from muster.ui.language import gettext, marked, number_text
 from muster.web.portal.cycles import view_cycle
 from muster.web.portal.paths import desk
-from muster.web.portal.shelves import find_shelf, show
+from muster.web.portal.shelves import Shelf, find_shelf, show
 
-# Counters of a cycle that are no outcome of an object, in words, and whether the wire log has what they count.
+# Counters of a cycle that are no outcome of an object, in words.
 FACTS = (
-    ("requests", marked("Requests"), True),
-    ("writes", marked("Of these writes"), True),
-    ("references", marked("Managers and members set"), False),
-    ("failed_references", marked("References that failed"), False),
-    ("throttled", marked("Asked to wait"), True),
-    ("drifted", marked("Changed at the application"), False),
+    ("requests", marked("Requests")),
+    ("writes", marked("Of these writes")),
+    ("references", marked("Managers and members set")),
+    ("failed_references", marked("References that failed")),
+    ("throttled", marked("Asked to wait")),
+    ("drifted", marked("Changed at the application")),
 )
+# Those that the wire log has, as far as it was on.
+_ON_WIRE: Mapping[str, WireKind | None] = {"requests": None, "writes": WireKind.WRITES, "throttled": WireKind.WAITS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A counter of a cycle. `to`: the list of just what it counts, if there is one; else `why` there is none."""
+
+    name: str
+    count: int
+    to: str | None = None
+    why: str = ""
 
 
 def show_cycle(sp: str, cycle_id: str) -> Any:
@@ -27,18 +42,11 @@ def show_cycle(sp: str, cycle_id: str) -> Any:
     found = find_shelf(sp)
     cycle = jobs.find_cycle(desk(), found.sp, found.job.id, cycle_id)
     view = view_cycle(cycle, flask.g.now, found.sp)
-    # Requests are only kept while the wire log is on: without any there is no list of what was counted.
-    is_kept = found.has_accounts and bool(wire_log.wire_exchanges(desk(), found.sp, found.job.id, None, 1))
-    requests = found.to("provisioning", "requests") if is_kept else None
     return show(
         "applications/cycle.html",
         found,
         view=view,
-        facts=[
-            (name, count, requests if is_on_wire else view.log)
-            for key, name, is_on_wire in FACTS
-            if (count := getattr(cycle.counters, key))
-        ],
+        facts=[_fact(found, cycle, key, name, view.log) for key, name in FACTS if getattr(cycle.counters, key)],
         can_go_back=_can_go_back(cycle),
     )
 
@@ -48,6 +56,21 @@ def roll_back(sp: str, cycle_id: str) -> Any:
     found = find_shelf(sp)
     asked = work.ask_for_rollback(desk(), found.sp, found.job.id, cycle_id)
     return flask.redirect(found.to("plans", "making", asked.id), 303)
+
+
+def _fact(found: Shelf, cycle: Cycle, key: str, name: str, log: str) -> Fact:
+    count: int = getattr(cycle.counters, key)
+    if key not in _ON_WIRE:
+        return Fact(name=name, count=count, to=log)
+    if not found.has_accounts:
+        return Fact(name=name, count=count)
+    kind = _ON_WIRE[key]
+    kept = wire_log.exchanges_kept(desk(), found.sp, found.job.id, cycle.id, kind)
+    if kept == count:
+        result = None if kind is None else kind.value
+        return Fact(name=name, count=count, to=found.to("provisioning", "requests", cycle=cycle.id, result=result))
+    why = gettext("Requests are only kept while the wire log is on; it has %(kept)s of these.", kept=number_text(kept))
+    return Fact(name=name, count=count, why=why)
 
 
 def _can_go_back(cycle: Cycle) -> bool:

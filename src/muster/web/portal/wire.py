@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from muster.administration import wire_log
+from muster.model.wire import WireKind
 from muster.ui.language import marked
 from muster.web.portal.forms import chosen, done
 from muster.web.portal.paths import choice, desk, text
@@ -16,23 +17,28 @@ SPANS = {
     "480": marked("8 hours"),
     "1440": marked("24 hours"),
 }
-RESULTS = {"failed": marked("Failed ones")}
+RESULTS = {
+    WireKind.FAILED.value: marked("Failed ones"),
+    WireKind.WRITES.value: marked("Writes"),
+    WireKind.WAITS.value: marked("Asked to wait"),
+}
 
 
 def show_requests(sp: str) -> Any:
     """GET /applications/<sp>/provisioning/requests"""
     found = find_shelf(sp)
-    source, result = text("source"), choice("result", RESULTS)
-    exchanges = wire_log.wire_exchanges(desk(), found.sp, found.job.id, source, ROWS)
-    shown = [each for each in exchanges if result is None or each.status is None or each.status >= 400]
+    source, cycle, result = text("source"), text("cycle"), choice("result", RESULTS)
+    kind = None if result is None else WireKind(result)
+    shown = wire_log.wire_exchanges(desk(), found.sp, found.job.id, source, ROWS, cycle_id=cycle, kind=kind)
     return show(
         "provisioning/requests.html",
         found,
         until=wire_log.wire_log_until(desk(), found.sp, found.job.id),
         exchanges=shown,
-        is_kept=bool(exchanges),
-        rows=ROWS,
+        is_kept=bool(shown or wire_log.wire_exchanges(desk(), found.sp, found.job.id, None, 1)),
+        kept=wire_log.exchanges_kept(desk(), found.sp, found.job.id, cycle, kind) if cycle else len(shown),
         source=source,
+        cycle=cycle,
         result=result,
         results=RESULTS,
         spans=SPANS,
