@@ -288,3 +288,18 @@ def test_a_leaver_whose_late_account_was_found_by_a_read_that_was_not_whole_is_d
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch)
         play(steps, "bulk")
+
+
+def test_the_account_of_somebody_who_is_gone_for_good_goes_to_whoever_has_their_name_now() -> None:
+    steps = [
+        ("assign", 5668, 775, 6817),
+        ("fault", 9595, 8101, 1790),
+        ("plan and apply", 6921, 1428, 7673),
+        ("purge", 5983, 1244, 1421),
+        ("fault", 503, 8781, 1089),
+        ("hire", 8665, 4060, 656),
+        ("change actions", 4947, 4469, 8727),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, "8x8")

@@ -14,15 +14,15 @@ between any two statements and taken up again where it was:
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from muster.engine.census import list_page
 from muster.engine.closing import close_failed, close_finished
-from muster.engine.decide import Decision
 from muster.engine.discovery import discover
+from muster.engine.due import carry_due, carry_freed
 from muster.engine.gate import release_removals
 from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_everything, reconciles
 from muster.engine.resting import page_within, rested
@@ -40,7 +40,6 @@ from muster.model.job import (
     CycleKind,
     CyclePhase,
     CycleState,
-    Escrow,
     QuarantineReason,
     ScheduleState,
     SynchronizationJob,
@@ -245,10 +244,10 @@ class CycleEngine:
             case CyclePhase.USERS | CyclePhase.GROUPS as phase:
                 self._carry_page(run, _KINDS[phase], latest)
             case CyclePhase.RETRIES:
-                self._carry_due(run, latest)
+                carry_due(run, self._stores, self._clock, latest)
             case CyclePhase.REMOVALS:
                 if not release_removals(run, self._stores, self._clock) and not run.send_batch(REMOVAL_WAVE):
-                    run.commit(run.move(phase=CyclePhase.REFERENCES))
+                    carry_freed(run, self._stores, self._clock, latest)
             case CyclePhase.REFERENCES:
                 send_references(run, self._stores, self._ids)
             case CyclePhase.DISCOVERY:
@@ -274,23 +273,6 @@ class CycleEngine:
         is_shared = self._sharing is not None and is_shareable(run.cycle, run.parts) and self._sharing.others_live()
         place = replace(place, complete=complete)
         run.stage(decisions, place, problems=problems, is_shared=is_shared, latest=latest)
-
-    def _carry_due(self, run: Run, latest: int) -> None:
-        """Tries again those in escrow whose time has come."""
-        limit = page_within(run.cycle, PAGE)
-        due = self._stores.links.due_escrows(run.cycle.job_id, self._clock.now(), limit, run.cycle.position)
-        run.escrows = {escrow.source_id: escrow for escrow in due}
-        # Who is to be removed by this very cycle has been decided and waits for its wave: not twice.
-        removed = run.staged_removals() if due else frozenset()
-        open_ends = [escrow for escrow in due if (escrow.kind, escrow.source_id) not in removed]
-        decisions = [decision for kind in run.parts.rules.kinds for decision in self._decide_due(run, kind, open_ends)]
-        done = len(due) < limit
-        place = run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id)
-        run.stage(decisions, place, latest=latest)
-
-    def _decide_due(self, run: Run, kind: ObjectKind, due: Sequence[Escrow]) -> list[Decision]:
-        found = (run.parts.source.read_one(kind, escrow.source_id) for escrow in due if escrow.kind == kind.value)
-        return run.decider.decide(run.cycle, kind, [change for change in found if change is not None])
 
     # ------------------------------------------------------------ cycles in hand
 

@@ -17,12 +17,13 @@ from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
 from muster.planning.intent import form_intent
+from muster.planning.matching import hand_over, is_gone, retire
 from muster.planning.policy import Approval
 from muster.planning.precedence import without
 from muster.planning.protection import delay_deletion, protect
 from muster.planning.rules import KindRules
 from muster.planning.trace import is_worth_logging, steps_of
-from muster.ports.source import EvidentSource, Window
+from muster.ports.source import EvidentSource, RefreshedSource, Window
 from muster.ports.world import Clock, Ids
 
 # Besides a reconciliation, which has its own way: cycles that compare with what the target says.
@@ -37,6 +38,13 @@ class Decision:
     intent: Intent
     target: TargetObject
     operation: Operation
+    # Drops the link of somebody who is gone for good, and whose account this one takes over.
+    retires: Operation | None = None
+
+    @property
+    def waits_for_another(self) -> bool:
+        """Whether it takes an account over as soon as that is taken away from somebody who is gone for good."""
+        return self.operation.kind is OperationKind.FAIL and self.target.is_to_come
 
 
 class Finder(Protocol):
@@ -64,6 +72,8 @@ class Decider:
         self._scale = DriftScale(parts, stores, lookup)
         self._clock = clock
         self._ids = ids
+        # Our directory has a recycle bin, sources outside have none.
+        self._restores = not isinstance(parts.source, RefreshedSource)
 
     def decide(
         self,
@@ -79,7 +89,7 @@ class Decider:
         rules, terms = self._rules(kind), self._parts.terms
         surroundings = environment(self._parts.job, self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
-        targets = self._lookup.find(cycle, kind, intents, tried or {})
+        targets, retired = self._handed_over(kind, self._lookup.find(cycle, kind, intents, tried or {}))
         intents = self._own_affair(kind, intents, targets)
         describe = self._describer(is_asked_for=cycle.kind is CycleKind.ON_DEMAND)
         operations = [
@@ -93,10 +103,51 @@ class Decider:
             is_full = cycle.kind is not CycleKind.ON_DEMAND
             self._scale.correct_references(kind, rules, targets, operations, lists=is_full)
         self._guard(cycle, kind, intents, targets, operations, describe)
+        if retired:
+            # Of somebody who is gone for good nothing else is written in the same breath.
+            places = {operation.source_id: place for place, operation in enumerate(operations)}
+            for taker, last in list(retired.items()):
+                if last.source_id in places:
+                    operations[places[last.source_id]] = retired.pop(taker)
         return [
-            Decision(intent=intent, target=target, operation=operation)
-            for intent, target, operation in zip(intents, targets, operations, strict=True)
+            Decision(intent=intent, target=target, operation=operation, retires=retired.get(place))
+            for place, (intent, target, operation) in enumerate(zip(intents, targets, operations, strict=True))
         ]
+
+    def is_gone(self, change: Change) -> bool:
+        """Whether nobody can come back as this object."""
+        return is_gone(change, is_restorable=self._restores)
+
+    def _handed_over(
+        self, kind: ObjectKind, targets: list[TargetObject]
+    ) -> tuple[list[TargetObject], dict[int, Operation]]:
+        """Gives accounts of those who are gone for good, and have nothing more to lose, to whoever matches them now.
+
+        Returns the targets, and by place what drops the link of the one before. Nobody who is held, protected or may
+        come back loses an account to another.
+        """
+        taken = [(place, target.taken) for place, target in enumerate(targets) if target.taken is not None]
+        if not taken:
+            return targets, {}
+        rules, terms = self._rules(kind), self._parts.terms
+        surroundings = environment(self._parts.job, self._clock, self._ids)
+        links = self._stores.links.links(self._parts.job.id, kind, [item.by_source_id for _, item in taken])
+        targets, retired, given = list(targets), dict[int, Operation](), set[str]()
+        for place, item in taken:
+            holder, link = self._parts.source.read_one(kind, item.by_source_id), links.get(item.by_source_id)
+            if holder is None or link is None or link.source_id in given:
+                continue
+            left: Operation | None = None
+            if self.is_gone(holder):
+                # What the target says now counts: somebody may have switched it on again.
+                here = TargetObject(link=link, resource=item.resource, exists=True)
+                intent = form_intent(holder, rules, terms, surroundings)
+                left = plan_operation(intent, here, rules, terms, change_id=self._ids.new_id())
+            targets[place] = hand_over(targets[place], holder, left)
+            if left is not None and targets[place].exists:
+                given.add(link.source_id)
+                retired[place] = retire(left)
+        return targets, retired
 
     def _own_affair(self, kind: ObjectKind, intents: list[Intent], targets: Sequence[TargetObject]) -> list[Intent]:
         """Takes out of intents what somebody else supplies whose word counts for more."""

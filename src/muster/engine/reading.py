@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from muster.engine.decide import Decider
+from muster.engine.decide import Decider, Decision
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobParts, reads_everything
@@ -79,7 +79,7 @@ class _Reader:
             while True:
                 page = parts.source.read(kind, window, after, PAGE)
                 seen.update((kind, change.source_id) for change in page.changes)
-                self._keep(kind, [each.operation for each in decider.decide(self._cycle, kind, page.changes)])
+                self._keep(kind, decider.decide(self._cycle, kind, page.changes))
                 self._keep_problems(kind, page.problems)
                 after = page.next_after
                 if after is None:
@@ -96,11 +96,13 @@ class _Reader:
             for kind in self._parts.rules.kinds:
                 ids = [each.source_id for each in due if each.kind == kind.value and (kind, each.source_id) not in seen]
                 found = [change for each in ids if (change := self._parts.source.read_one(kind, each)) is not None]
-                self._keep(kind, [each.operation for each in decider.decide(self._cycle, kind, found)])
+                self._keep(kind, decider.decide(self._cycle, kind, found))
 
-    def _keep(self, kind: ObjectKind, operations: Sequence[Operation]) -> None:
+    def _keep(self, kind: ObjectKind, decisions: Sequence[Decision]) -> None:
+        operations = [each.retires for each in decisions if each.retires is not None]
+        operations += [each.operation for each in decisions]
         counted = tally(self.counters, [self._journal.decided(item) for item in operations])
-        self.counters = replace(counted, evaluated=counted.evaluated + len(operations))
+        self.counters = replace(counted, evaluated=counted.evaluated + len(decisions))
         self.decided += [item for item in operations if item.kind is not OperationKind.SKIP]
         self.skipped += [item for item in operations if item.kind is OperationKind.SKIP]
         self.references += self._changed_references(kind, operations)

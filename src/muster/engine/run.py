@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from muster.engine.apply import INTERRUPTED, Answer, Sender, Unsettled, failed
 from muster.engine.decide import Decider, Decision
+from muster.engine.handing import freeing, put_off, quiet_operations, waiting_settlement
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
@@ -138,7 +139,10 @@ class Run:
             for decision in decisions
             if decision.operation.kind.writes and decision.operation.change_id not in held
         ]
-        quiet = [item.operation for item in decisions if not item.operation.kind.writes]
+        # What was to be taken away from them is another's now.
+        self.set_aside({each.retires.source_id for each in decisions if each.retires is not None})
+        waiting = put_off(decisions, self.cycle)
+        quiet = quiet_operations(decisions, waiting)
         # Most of a pass: nothing is sent and nothing is told of them.
         at_rest: list[Operation] = []
         settled: list[Outcome] = []
@@ -159,19 +163,23 @@ class Run:
         counters = counted_held(counters, [item for item, _ in held.values()])
         counters = replace(
             counters,
-            evaluated=counters.evaluated + len(decisions),
+            evaluated=counters.evaluated + len(decisions) - len(waiting),
             unchanged=counters.unchanged + len(at_rest),
             failed=counters.failed + len(problems),
             drifted=counters.drifted + sum(bool(decision.operation.drifted) for decision in decisions),
         )
+        cycle = replace(cycle, counters=counters)
+        if waiting or any(self.decider.is_gone(each.intent.change) for each in decisions):
+            cycle = freeing(cycle)
         with self.together() if joined else nullcontext():
             first = self.commit(
-                replace(cycle, counters=counters),
+                cycle,
                 [*(NewOperation(operation=operation, wave=wave, state=state) for operation in staged), *later],
                 [
                     *(self.settlement(outcome) for outcome in settled),
                     *map(self.journal.rest, at_rest),
                     *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
+                    *(waiting_settlement(each.operation, self.escrows, self.clock) for each in waiting),
                     *problems,
                 ],
             )
@@ -189,11 +197,6 @@ class Run:
             item.operation.change_id: (item, holds.get((item.operation.object_kind, item.operation.source_id)))
             for item in verdict.held
         }
-
-    def staged_removals(self) -> frozenset[tuple[str, str]]:
-        """Returns kind and source id of everybody whose removal waits for its wave."""
-        staged = self._stores.cycles.staged(self.cycle.id, StagedState.RELEASED, REMOVAL_WAVE, REMOVALS_LIMIT)
-        return frozenset((item.operation.object_kind.value, item.operation.source_id) for item in staged)
 
     def settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:
         """Returns what is written of an outcome; `number`: of the staged operation that it ends."""
@@ -370,6 +373,8 @@ class Run:
         decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id, tried)
         if decision is None:
             return self.left_open(item)
+        if decision.retires is not None:
+            self.settle([(None, self.journal.decided(decision.retires))])
         # The same change of the same object: the log and whoever asked find it under one id.
         again = replace(decision.operation, change_id=operation.change_id)
         if again.kind is OperationKind.FAIL and again.failure is not None:

@@ -198,6 +198,16 @@ class TargetResource:
 
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An object at the target that matches one source object and is linked to another of the same job."""
+
+    by_source_id: str
+    resource: TargetResource
+    matched_by: str
+
+
+@quickly_made
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetObject:
     """What is known of the object at the target when the operation is decided.
 
@@ -212,6 +222,10 @@ class TargetObject:
     failure: FailureRecord | None = None
     # Under these a creation was sent whose outcome nobody knows.
     tried: tuple[MatchingValue, ...] = ()
+    # Besides a failure: the object that was found, and the source object of this job that it is linked to.
+    taken: Taken | None = None
+    # It is handed over once it has been taken away from somebody who is gone for good.
+    is_to_come: bool = False
 
     @property
     def target_id(self) -> str | None:

@@ -1,9 +1,23 @@
 """Which object at the target is the person's: by link, or by matching attribute; never the first of several."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import AmbiguousMatch, LinkedElsewhere
-from muster.model.operation import Intent, MatchingValue, Presence, TargetObject, TargetResource
+from muster.model.log import SkipReason
+from muster.model.operation import (
+    Change,
+    Intent,
+    LinkState,
+    MatchingValue,
+    Operation,
+    OperationKind,
+    Presence,
+    Taken,
+    TargetObject,
+    TargetResource,
+)
 
 
 def needs_lookup(intent: Intent) -> bool:
@@ -35,13 +49,69 @@ def choose(
     owner = owners.get(ids[0])
     if owner is None or owner == (job_id, intent.change.source_id):
         return TargetObject(resource=candidates[0], exists=True, matched_by=matching.attribute)
-    if owner[1] != intent.change.source_id:
-        taken = LinkedElsewhere(
-            f"The account {ids[0]} at the target, found by {matching.attribute} = “{matching.shown}”, "
-            f"belongs to another directory object ({owner[1]}, job {owner[0]})."
-        )
-    else:
-        taken = LinkedElsewhere(
+    if owner[1] == intent.change.source_id:
+        elsewhere = LinkedElsewhere(
             f"The account {ids[0]} at the target is managed for {intent.change.display_name} by job {owner[0]}."
         )
-    return TargetObject(failure=taken.record())
+        return TargetObject(failure=elsewhere.record())
+    another = LinkedElsewhere(
+        f"The account {ids[0]} at the target, found by {matching.attribute} = “{matching.shown}”, "
+        f"belongs to another directory object ({owner[1]}, job {owner[0]})."
+    )
+    taken = Taken(by_source_id=owner[1], resource=candidates[0], matched_by=matching.attribute)
+    return TargetObject(failure=another.record(), taken=taken if owner[0] == job_id else None)
+
+
+def is_gone(change: Change, *, is_restorable: bool) -> bool:
+    """Whether nobody can come back as this object; `is_restorable`: the source has a recycle bin."""
+    return change.lifecycle is Lifecycle.HARD_DELETED or (
+        change.lifecycle is Lifecycle.SOFT_DELETED and not is_restorable
+    )
+
+
+def hand_over(target: TargetObject, holder: Change, left: Operation | None) -> TargetObject:
+    """Returns a taken object as one that its finder may have, or with a failure that says what it waits for.
+
+    Whoever comes after somebody who is gone for good takes the account once everything is taken away from it.
+
+    Args:
+        holder: whom the object is linked to.
+        left: what is still to be done about a holder who is gone for good; None: the holder is not.
+    """
+    taken = target.taken
+    if taken is None:
+        return target
+    if left is not None and is_carried_out(left):
+        return TargetObject(resource=taken.resource, exists=True, matched_by=taken.matched_by)
+    account, name = taken.resource.target_id, holder.display_name
+    if left is not None:
+        failure = LinkedElsewhere(
+            f"The account {account} at the target was that of {name}, who is gone for good, "
+            "and waits to be taken away from them.",
+            remedy="Nothing to do: it is handed over once that is done. If the removal is held, approve or reject it; "
+            "if no removal is to come, delete the object connection.",
+        )
+    elif holder.lifecycle is Lifecycle.SOFT_DELETED:
+        failure = LinkedElsewhere(
+            f"The account {account} at the target belongs to {name}, who is deleted and can still be restored.",
+            remedy="Restore them if this is the same person; otherwise delete them permanently: then the account is "
+            "handed over.",
+        )
+    else:
+        return target
+    return TargetObject(failure=failure.record(), taken=taken, is_to_come=left is not None)
+
+
+def retire(left: Operation) -> Operation:
+    """Returns what drops the link of somebody who is gone for good, from what would be done about them now."""
+    reason = f"{left.reason} The account goes to whoever has its name now, so the link is dropped and nothing is sent."
+    nothing = replace(left, kind=OperationKind.LINK, skip_reason=None, changes=(), steps=())
+    return replace(nothing, reason=reason, link_state=None, owned=None, references=(), shown=())
+
+
+def is_carried_out(left: Operation) -> bool:
+    """Whether what would be done now about somebody who is gone says that nothing is left to take away."""
+    if left.kind is OperationKind.SKIP and left.skip_reason is SkipReason.NOT_MANAGED:
+        # A group that was there before us stays as it is.
+        return left.object_kind is ObjectKind.GROUP and left.owned is not LinkState.MANAGED
+    return left.kind is OperationKind.LINK or left.skip_reason is SkipReason.REDUNDANT_EXPORT

@@ -218,6 +218,10 @@ class LinkStore(Protocol):
         """Returns failed objects whose next attempt is due, by source id."""
         ...
 
+    def escrows_of(self, job_id: str, code: str, limit: int, after: str | None) -> Sequence[Escrow]:
+        """Returns objects that failed with a code, due or not, by source id."""
+        ...
+
     def escrow(self, job_id: str, kind: ObjectKind, source_id: str) -> Escrow | None:
         """Returns one failed object's place in the ladder."""
         ...

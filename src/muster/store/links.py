@@ -209,10 +209,15 @@ class SqlLinks:
 
     def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
         """Returns failed objects whose next attempt is due, by source id."""
+        return self._escrows(job_id, escrows.c.next_attempt_at <= at, limit, after)
+
+    def escrows_of(self, job_id: str, code: str, limit: int, after: str | None) -> Sequence[Escrow]:
+        """Returns objects that failed with a code, due or not, by source id."""
+        return self._escrows(job_id, escrows.c.code == code, limit, after)
+
+    def _escrows(self, job_id: str, asked: sa.ColumnElement[bool], limit: int, after: str | None) -> Sequence[Escrow]:
         with self._database.read() as connection:
-            statement = sa.select(escrows).where(
-                escrows.c.job_key == job_key(connection, job_id), escrows.c.next_attempt_at <= at
-            )
+            statement = sa.select(escrows).where(escrows.c.job_key == job_key(connection, job_id), asked)
             if after is not None:
                 statement = statement.where(escrows.c.source_id > after)
             rows = connection.execute(statement.order_by(escrows.c.source_id, escrows.c.kind).limit(limit)).all()

@@ -1,12 +1,16 @@
 """Whose object at the target it is."""
 
+from dataclasses import replace
+
 import pytest
 
-from muster.model.directory import Lifecycle
-from muster.model.operation import Intent, MatchingValue
+from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.log import SkipReason
+from muster.model.operation import Intent, LinkState, MatchingValue, Operation, OperationKind, TargetObject
+from muster.model.rules import ObjectAction
 from muster.planning.intent import form_intent
-from muster.planning.matching import choose, needs_lookup
-from unit.planning.making import ENVIRONMENT, TERMS, compiled, intend, person, resource, row
+from muster.planning.matching import choose, hand_over, is_carried_out, is_gone, needs_lookup, retire
+from unit.planning.making import ENVIRONMENT, TERMS, compiled, intend, link, linked, person, plan, resource, row
 
 ADA = MatchingValue(attribute="userName", value="ada@example.com")
 HIDDEN = MatchingValue(attribute="userName", value="hunter2", redacted=True)
@@ -90,3 +94,94 @@ def test_a_redacted_matching_value_shows_in_no_failure() -> None:
         assert found.failure is not None
         assert "hunter2" not in found.failure.sentence
         assert "[Redact]" in found.failure.sentence
+
+
+BOB = ("job-1", "s-bob")
+
+
+def taken() -> TargetObject:
+    found = choose(ADA, (resource(),), {"t-1": BOB}, intend(person()), "job-1")
+    assert found is not None
+    assert found.taken is not None
+    assert (found.taken.by_source_id, found.taken.matched_by) == ("s-bob", "userName")
+    return found
+
+
+def test_what_another_job_has_is_nothing_that_could_be_handed_over() -> None:
+    found = choose(ADA, (resource(),), {"t-1": ("job-2", "s-bob")}, intend(person()), "job-1")
+    assert found is not None
+    assert found.taken is None
+    assert hand_over(found, person(), None) is found
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "is_restorable", "expected"),
+    [
+        (Lifecycle.PRESENT, False, False),
+        (Lifecycle.SOFT_DELETED, True, False),
+        (Lifecycle.SOFT_DELETED, False, True),
+        (Lifecycle.HARD_DELETED, True, True),
+    ],
+)
+def test_who_can_be_restored_is_not_gone(lifecycle: Lifecycle, is_restorable: bool, expected: bool) -> None:
+    assert is_gone(person(lifecycle), is_restorable=is_restorable) is expected
+
+
+def test_somebody_who_is_there_keeps_the_account() -> None:
+    before = taken()
+    assert hand_over(before, person(), None) is before
+
+
+def test_somebody_who_can_be_restored_keeps_the_account_and_the_failure_says_what_to_do() -> None:
+    after = hand_over(taken(), person(Lifecycle.SOFT_DELETED), None)
+    assert after.failure is not None
+    assert "can still be restored" in after.failure.sentence
+    assert (after.exists, after.is_to_come) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        plan(person(Lifecycle.HARD_DELETED), linked(link())),
+        plan(person(Lifecycle.HARD_DELETED), linked(link(LinkState.ADOPTED))),
+        plan(person(Lifecycle.HARD_DELETED), linked(link()), terms=replace(TERMS, never_removes=True)),
+        plan(
+            person(Lifecycle.HARD_DELETED),
+            linked(link(LinkState.ADOPTED)),
+            compiled(actions=frozenset({ObjectAction.ADD})),
+        ),
+    ],
+    ids=["to be deleted", "to be switched off", "never removed", "not switched off"],
+)
+def test_an_account_that_is_still_to_be_taken_away_is_to_come(left: Operation) -> None:
+    after = hand_over(taken(), person(Lifecycle.HARD_DELETED), left)
+    assert after.failure is not None
+    assert "waits to be taken away" in after.failure.sentence
+    assert (after.exists, after.is_to_come) == (False, True)
+
+
+@pytest.mark.parametrize("state", [LinkState.RELEASED, LinkState.SEEN])
+def test_an_account_that_was_taken_away_is_handed_over_and_its_link_dropped(state: LinkState) -> None:
+    left = plan(person(Lifecycle.HARD_DELETED), linked(link(state)))
+    after = hand_over(taken(), person(Lifecycle.HARD_DELETED), left)
+    assert (after.exists, after.target_id, after.matched_by, after.link) == (True, "t-1", "userName", None)
+    dropped = retire(left)
+    assert (dropped.kind, dropped.link_state, dropped.owned, dropped.skip_reason) == (
+        OperationKind.LINK,
+        None,
+        None,
+        None,
+    )
+    assert "The account goes to whoever has its name now" in dropped.reason
+
+
+def test_a_group_that_was_there_before_us_is_handed_over_and_one_of_ours_is_deleted_first() -> None:
+    nothing = replace(plan(person(Lifecycle.HARD_DELETED), linked(link())), kind=OperationKind.SKIP)
+    group = replace(nothing, object_kind=ObjectKind.GROUP, skip_reason=SkipReason.NOT_MANAGED)
+    assert is_carried_out(replace(group, owned=LinkState.ADOPTED))
+    assert not is_carried_out(replace(group, owned=LinkState.MANAGED))
+
+
+def test_who_was_switched_off_already_has_nothing_more_to_lose() -> None:
+    nothing = replace(plan(person(Lifecycle.HARD_DELETED), linked(link())), kind=OperationKind.SKIP)
+    assert is_carried_out(replace(nothing, skip_reason=SkipReason.REDUNDANT_EXPORT))
