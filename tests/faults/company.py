@@ -49,7 +49,7 @@ def empty_store() -> Store:
     database, first = _kept(place_in_use())
     with database.write() as connection:
         for table in reversed(first):
-            connection.execute(sa.delete(table))
+            connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - our own tables
         for table, rows in first.items():
             if rows:
                 connection.execute(sa.insert(table), rows)

@@ -1,10 +1,12 @@
 """Which objects of the directory bear on a job, and which of them changed for it: queries of object keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import CTE, ColumnElement, CompoundSelect, Select
+from sqlalchemy import CTE, BindParameter, ColumnElement, CompoundSelect, Select
 
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.ports.source import Window
@@ -12,18 +14,34 @@ from muster.store.changes import Cause
 from muster.store.directory_reach import reach
 from muster.store.tables import assignments, changes, links, memberships, objects
 
+# A key, or the parameter that stands for one.
+Key = int | BindParameter[int]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A window as statements name it: after (exclusive) to until (inclusive)."""
+
+    after: BindParameter[int]
+    until: BindParameter[int]
+
+
+def parameters_of(application: int, job: int, window: Window | None) -> Mapping[str, int]:
+    """Returns what the statements of `select_keys` are executed with; the keys are 0 for what is not kept."""
+    bounds = {} if window is None else {"after": window.after, "until": window.until}
+    return {"application": application, "job": job, **bounds}
+
+
+@lru_cache(maxsize=64)
 def select_keys(
-    application: int,
-    job: int,
-    *,
-    sync_all: bool,
-    kind: ObjectKind,
-    window: Window | None,
-    transitive: bool = False,
-    named_groups: Sequence[str] = (),
+    *, sync_all: bool, kind: ObjectKind, in_window: bool, transitive: bool, named_groups: tuple[str, ...]
 ) -> Select[Any]:
-    """Returns the keys of what a read gives, in order; `named_groups`: ids of groups that scoping filters name."""
+    """Returns the keys of what a read gives, in order; `named_groups`: ids of groups that scoping filters name.
+
+    Each due check asks, of the few shapes that there are: a statement is made once, for `parameters_of` any job.
+    """
+    application, job = _parameter("application"), _parameter("job")
+    window = Stretch(after=_parameter("after"), until=_parameter("until")) if in_window else None
     reached = _reached_members(application) if transitive and kind is ObjectKind.USER and not sync_all else None
     query = sa.select(objects.c.key).order_by(objects.c.key)
     if window is None:
@@ -55,7 +73,11 @@ def select_keys(
     return query.where(sa.or_(*bearing))
 
 
-def _changed_users(application: int, job: int, window: Window, *, sync_all: bool) -> CompoundSelect[Any]:
+def _parameter(name: str) -> BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger())
+
+
+def _changed_users(application: Key, job: Key, window: Stretch, *, sync_all: bool) -> CompoundSelect[Any]:
     assigned_then = _principals_reassigned(application, window)
     eligibility = _causes(window, Cause.ELIGIBILITY)
     everyone = _present(window, Cause.APPLICATION, changes.c.application_key == application)
@@ -84,7 +106,7 @@ def _changed_users(application: int, job: int, window: Window, *, sync_all: bool
     )
 
 
-def reached_groups(application: int) -> CTE:
+def reached_groups(application: Key) -> CTE:
     """Returns pairs (`root`, `group_key`): an assigned group that counts, and each group within it, itself too."""
     groups = objects.alias()
     return reach(
@@ -99,12 +121,12 @@ def reached_groups(application: int) -> CTE:
     )
 
 
-def _reached_members(application: int) -> Select[Any]:
+def _reached_members(application: Key) -> Select[Any]:
     reached = reached_groups(application)
     return sa.select(memberships.c.member_key).join(reached, reached.c.group_key == memberships.c.group_key)
 
 
-def _moved_deep_within(application: int, job: int, window: Window) -> list[Select[Any]]:
+def _moved_deep_within(application: Key, job: Key, window: Stretch) -> list[Select[Any]]:
     """Who came into a group within an assigned one; and all concerned, where a whole group came or went.
 
     Wherever a way to an assigned group was broken, its highest broken place is an assignment, a group that no longer
@@ -131,7 +153,7 @@ def _moved_deep_within(application: int, job: int, window: Window) -> list[Selec
     ]
 
 
-def _moved_among_named(window: Window, group_ids: Sequence[str], *, transitive: bool) -> list[Select[Any]]:
+def _moved_among_named(window: Stretch, group_ids: Sequence[str], *, transitive: bool) -> list[Select[Any]]:
     """Who came into a group that a scoping filter names, or left it; all in it, where it was deleted or restored.
 
     At any depth: everybody in a group that came, went, was deleted or restored, whatever holds it. Wherever a way to a
@@ -161,7 +183,7 @@ def _moved_among_named(window: Window, group_ids: Sequence[str], *, transitive: 
     ]
 
 
-def _changed_groups(application: int, job: int, window: Window, *, sync_all: bool) -> CompoundSelect[Any]:
+def _changed_groups(application: Key, job: Key, window: Stretch, *, sync_all: bool) -> CompoundSelect[Any]:
     everyone = _present(window, Cause.APPLICATION, changes.c.application_key == application)
     everyone_concerned: list[Select[Any]] = (
         [_all(ObjectKind.GROUP).where(everyone)]
@@ -180,15 +202,15 @@ def _changed_groups(application: int, job: int, window: Window, *, sync_all: boo
     )
 
 
-def _causes(window: Window, cause: Cause, of: sa.FromClause = changes) -> ColumnElement[bool]:
+def _causes(window: Stretch, cause: Cause, of: sa.FromClause = changes) -> ColumnElement[bool]:
     return sa.and_(of.c.seq > window.after, of.c.seq <= window.until, of.c.cause == cause.value)
 
 
-def _present(window: Window, cause: Cause, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _present(window: Stretch, cause: Cause, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return sa.exists(sa.select(changes.c.seq).where(_causes(window, cause), condition))
 
 
-def _own(kind: ObjectKind, window: Window) -> Select[Any]:
+def _own(kind: ObjectKind, window: Stretch) -> Select[Any]:
     changed = objects.alias()
     return sa.select(changed.c.key).where(
         changed.c.kind == kind.value, changed.c.seq > window.after, changed.c.seq <= window.until
@@ -200,7 +222,7 @@ def _all(kind: ObjectKind) -> Select[Any]:
     return sa.select(everything.c.key).where(everything.c.kind == kind.value)
 
 
-def _principals_reassigned(application: int, window: Window) -> Select[Any]:
+def _principals_reassigned(application: Key, window: Stretch) -> Select[Any]:
     given = changes.alias()
     return sa.select(given.c.object_key).where(
         given.c.seq > window.after,
@@ -210,11 +232,11 @@ def _principals_reassigned(application: int, window: Window) -> Select[Any]:
     )
 
 
-def _assigned(application: int) -> Select[Any]:
+def _assigned(application: Key) -> Select[Any]:
     return sa.select(assignments.c.principal_key).where(assignments.c.application_key == application)
 
 
-def _members_of_assigned(application: int) -> Select[Any]:
+def _members_of_assigned(application: Key) -> Select[Any]:
     groups = objects.alias("groups")
     return (
         sa.select(memberships.c.member_key)
@@ -229,23 +251,23 @@ def _members_of_assigned(application: int) -> Select[Any]:
     )
 
 
-def _entitled(application: int, kind: ObjectKind) -> list[Select[Any]]:
+def _entitled(application: Key, kind: ObjectKind) -> list[Select[Any]]:
     assigned = [_assigned(application)]
     return assigned if kind is ObjectKind.GROUP else [*assigned, _members_of_assigned(application)]
 
 
-def _linked(job: int) -> Select[Any]:
+def _linked(job: Key) -> Select[Any]:
     return sa.select(links.c.source_key).where(
         links.c.job_key == job, links.c.source_key.is_not(None), links.c.target_id.is_not(None)
     )
 
 
-def _is_assigned(application: int, key: ColumnElement[Any]) -> ColumnElement[bool]:
+def _is_assigned(application: Key, key: ColumnElement[Any]) -> ColumnElement[bool]:
     given = assignments.alias()
     return sa.exists(sa.select(given.c.key).where(given.c.application_key == application, given.c.principal_key == key))
 
 
-def _is_member_of_assigned(application: int) -> ColumnElement[bool]:
+def _is_member_of_assigned(application: Key) -> ColumnElement[bool]:
     # Not a join: from the object to its few groups, never from all that is assigned.
     groups = objects.alias("groups")
     counts = sa.exists(
@@ -262,5 +284,5 @@ def _is_member_of_assigned(application: int) -> ColumnElement[bool]:
     )
 
 
-def _is_linked(job: int) -> ColumnElement[bool]:
+def _is_linked(job: Key) -> ColumnElement[bool]:
     return sa.exists(_linked(job).where(links.c.source_key == objects.c.key))

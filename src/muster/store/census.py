@@ -133,10 +133,13 @@ class SqlCensus:
 
 
 def _cycle_key(connection: Connection, cycle_id: str) -> int:
-    key = connection.execute(sa.select(cycles.c.key).where(cycles.c.cycle_id == cycle_id)).scalar()
+    key = connection.execute(_KEY_BY_ID, {"id": cycle_id}).scalar()
     if key is None:
         raise LookupError(f"there is no cycle {cycle_id}")
     return int(key)
+
+
+_KEY_BY_ID = sa.select(cycles.c.key).where(cycles.c.cycle_id == sa.bindparam("id"))
 
 
 def _folded_values(value: Any) -> Iterator[str]:

@@ -105,4 +105,7 @@ def marked_at(connection: Connection, seqs: Sequence[int]) -> dict[int, datetime
 
 def latest(connection: Connection) -> int:
     """Returns the last number that is committed."""
-    return int(connection.execute(sa.select(feed.c.seq)).scalar_one())
+    return int(connection.execute(_LATEST).scalar_one())
+
+
+_LATEST = sa.select(feed.c.seq)

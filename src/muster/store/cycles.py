@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from muster.database.connection import Database, is_unique_violation
 from muster.model.failures import FailureRecord, Fenced
@@ -220,8 +222,8 @@ class SqlCycles:
             if cycle.kind is not CycleKind.ROLLBACK:
                 self._settlements.write(connection, held.key, held.job_key, _perhaps_made(connection, held.key, cycle))
             # What an administrator has yet to decide stands among the holds.
-            for table in (census, census_values, staged, part_counts):
-                connection.execute(sa.delete(table).where(table.c.cycle_key == held.key))
+            for deletion in _WORK_OF_CYCLE:
+                connection.execute(deletion, {"cycle": held.key})
 
 
 def _perhaps_made(connection: Connection, key: int, cycle: Cycle) -> list[Settlement]:
@@ -258,15 +260,22 @@ def _perhaps_made(connection: Connection, key: int, cycle: Cycle) -> list[Settle
 
 def hold_cycle(connection: Connection, cycle: Cycle, **values: Any) -> Row[Any]:
     """Returns the cycle's keys, held for this transaction and with new values. Raises Fenced."""
-    row = connection.execute(
-        sa.update(cycles)
-        .where(cycles.c.cycle_id == cycle.id, cycles.c.epoch == cycle.epoch)
-        .values(**{"epoch": cycle.epoch, **values})
-        .returning(cycles.c.key, cycles.c.job_key, cycles.c.generation)
-    ).first()
+    changed = {"epoch": cycle.epoch, **values}
+    row = connection.execute(_hold(tuple(changed)), {"held_id": cycle.id, "held_epoch": cycle.epoch, **changed}).first()
     if row is None:
         raise Fenced(f"another process has taken over the cycle {cycle.id}")
     return row
+
+
+@cache
+def _hold(names: tuple[str, ...]) -> ReturningUpdate[Any]:
+    """Part of every commit of a cycle: made once for each set of columns."""
+    return (
+        sa.update(cycles)
+        .where(cycles.c.cycle_id == sa.bindparam("held_id"), cycles.c.epoch == sa.bindparam("held_epoch"))
+        .values({name: sa.bindparam(name, type_=cycles.c[name].type) for name in names})
+        .returning(cycles.c.key, cycles.c.job_key, cycles.c.generation)
+    )
 
 
 def _progress(cycle: Cycle) -> dict[str, Any]:
@@ -288,6 +297,13 @@ def select_cycles() -> sa.Select[Any]:
 
 # Asked before every piece of a cycle: made once.
 _CYCLE_BY_ID = select_cycles().where(cycles.c.cycle_id == sa.bindparam("id"))
+
+
+# What a cycle needs no longer once it has ended.
+_WORK_OF_CYCLE = [
+    sa.delete(table).where(table.c.cycle_key == sa.bindparam("cycle"))
+    for table in (census, census_values, staged, part_counts)
+]
 
 
 def cycle_from(row: Row[Any]) -> Cycle:

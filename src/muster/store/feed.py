@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from muster.model.operation import Change
 from muster.model.rules import MEMBER_OF
 from muster.ports.directory import JobView
 from muster.ports.source import Window
-from muster.store.bearing import reached_groups, select_keys
+from muster.store.bearing import parameters_of, reached_groups, select_keys
 from muster.store.changes import latest, marked_at
 from muster.store.directory import find_row
 from muster.store.directory_reach import groups_among
@@ -63,8 +64,10 @@ class SqlDirectoryFeed:
     def count(self, view: JobView, kind: ObjectKind, window: Window | None) -> int:
         """Returns how many objects `read` will give in all pages."""
         with self._database.read() as connection:
-            keys = _keys_query(connection, view, kind, window).subquery()
-            return int(connection.execute(sa.select(sa.func.count()).select_from(keys)).scalar_one())
+            found = connection.execute(
+                _count_of(_select_keys(view, kind, window)), _parameters(connection, view, window)
+            )
+            return int(found.scalar_one())
 
     def read(
         self, view: JobView, kind: ObjectKind, window: Window | None, after: str | None, limit: int
@@ -113,7 +116,8 @@ class SqlDirectoryFeed:
             kept = None if is_first else self._keys.get(read)
         if kept is not None:
             return kept
-        found = array("q", connection.execute(_keys_query(connection, *read)).scalars())
+        view, _, window = read
+        found = array("q", connection.execute(_select_keys(*read), _parameters(connection, view, window)).scalars())
         with self._lock:
             self._keys[read] = found
             while len(self._keys) > _READS_KEPT:
@@ -121,26 +125,34 @@ class SqlDirectoryFeed:
         return found
 
 
-def _keys_query(connection: Connection, view: JobView, kind: ObjectKind, window: Window | None) -> Select[Any]:
-    application, job = _scope(connection, view)
+def _select_keys(view: JobView, kind: ObjectKind, window: Window | None) -> Select[Any]:
     return select_keys(
-        application,
-        job,
         sync_all=view.sync_all,
         kind=kind,
-        window=window,
+        in_window=window is not None,
         transitive=view.transitive,
-        named_groups=view.named_groups,
+        named_groups=tuple(view.named_groups),
     )
+
+
+@lru_cache(maxsize=64)
+def _count_of(keys: Select[Any]) -> Select[int]:
+    return sa.select(sa.func.count()).select_from(keys.subquery())
+
+
+def _parameters(connection: Connection, view: JobView, window: Window | None) -> Mapping[str, int]:
+    return parameters_of(*_scope(connection, view), window)
 
 
 def _scope(connection: Connection, view: JobView) -> tuple[int, int]:
     """Returns the keys of the view's application and job; 0, which nothing has, for one that is not kept."""
-    application = connection.execute(
-        sa.select(applications.c.key).where(applications.c.service_principal_id == view.service_principal_id)
-    ).scalar()
-    job = connection.execute(sa.select(jobs.c.key).where(jobs.c.job_id == view.job_id)).scalar()
+    application = connection.execute(_APPLICATION_BY_ID, {"id": view.service_principal_id}).scalar()
+    job = connection.execute(_JOB_BY_ID, {"id": view.job_id}).scalar()
     return int(application or 0), int(job or 0)
+
+
+_APPLICATION_BY_ID = sa.select(applications.c.key).where(applications.c.service_principal_id == sa.bindparam("id"))
+_JOB_BY_ID = sa.select(jobs.c.key).where(jobs.c.job_id == sa.bindparam("id"))
 
 
 # What a change is made of: a pass reads a million of these rows, and reads nothing that it has no use for.

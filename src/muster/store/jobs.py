@@ -169,10 +169,14 @@ def _application_name(connection: Connection, job_key: int) -> str | None:
 
 def job_key(connection: Connection, job_id: str) -> int:
     """Returns a job's key. Raises LookupError."""
-    key = connection.execute(sa.select(jobs.c.key).where(jobs.c.job_id == job_id)).scalar()
+    key = connection.execute(_KEY_BY_ID, {"id": job_id}).scalar()
     if key is None:
         raise LookupError(f"there is no job {job_id}")
     return int(key)
+
+
+# Asked with nearly everything that is asked of a job: made once.
+_KEY_BY_ID = sa.select(jobs.c.key).where(jobs.c.job_id == sa.bindparam("id"))
 
 
 def _save_schema(
