@@ -1,4 +1,4 @@
-"""One process of the service that can be killed between any two of its acts, and the next one that takes over."""
+"""One process of the service that can be killed or hang between any two of its acts, and the next that takes over."""
 
 from __future__ import annotations
 
@@ -41,21 +41,24 @@ class Killed(BaseException):
 
 @dataclass(slots=True)
 class Reaper:
-    """Kills at the n-th boundary from now."""
+    """Kills at the n-th boundary from now, or has the process hang there."""
 
     countdown: int | None = None
+    hangs: bool = False
     struck: Counter[str] = field(default_factory=Counter)
 
-    def pass_by(self, boundary: str) -> None:
-        """Raises Killed when its time has come."""
+    def pass_by(self, boundary: str) -> bool:
+        """Returns whether the process hangs here. Raises Killed when its time has come."""
         if self.countdown is None:
-            return
+            return False
         if self.countdown > 0:
             self.countdown -= 1
-            return
+            return False
         self.countdown = None
-        self.struck[boundary] += 1
-        raise Killed
+        self.struck[f"hung {boundary}" if self.hangs else boundary] += 1
+        if not self.hangs:
+            raise Killed
+        return True
 
 
 @dataclass(slots=True)
@@ -71,6 +74,8 @@ class Process:
 
     def __init__(self, trip: Any, storm: Storm, reaper: Reaper, trouble: SourceTrouble) -> None:
         self.is_dead = False
+        # Whether it was away for so long that others may have taken it for dead, as its own clock tells it.
+        self.was_away = False
         self.sent: list[HttpRequest] = []
         self._trip, self._storm, self._reaper, self._trouble = trip, storm, reaper, trouble
         stores = trip.stores
@@ -85,7 +90,7 @@ class Process:
             log=stores.log,
             notifier=stores.notifier,
         )
-        self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids)
+        self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids, is_overtaken=lambda: self.was_away)
         self.planner = Planner(kept, self._open_job, trip.clock, trip.ids)
         self.control = Control(self.engine, kept, self._open_job, trip.clock, trip.ids)
 
@@ -102,10 +107,13 @@ class Process:
         if self.is_dead:
             raise Killed
         try:
-            self._reaper.pass_by(boundary)
+            hangs = self._reaper.pass_by(boundary)
         except Killed:
             self.is_dead = True
             raise
+        if hangs:
+            self.was_away = True
+            self._trip.take_over()
 
     def _open_job(self, job_id: str, _options: Mapping[str, str]) -> JobParts:
         parts = self._trip.open_parts(job_id, self)

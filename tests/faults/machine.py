@@ -95,6 +95,8 @@ class Machine(Company):
         self.tally = Tally()
         self._compiled: dict[str, Any] = {}
         self._names = 0
+        # What others sent while a process hung.
+        self._sent_meanwhile: list[HttpRequest] = []
         self._schedule = ScheduleState.ACTIVE
         self.process = self._new_process()
         self.strangers = [self.account(f"stranger{number}@other.example") for number in range(2)]
@@ -193,7 +195,17 @@ class Machine(Company):
         self.storm.armed.append(Armed(fault, operations[two % len(operations)], three % 3))
 
     def arm_kill(self, one: int, two: int, three: int) -> None:
-        self.reaper.countdown = one % 60
+        self.reaper.countdown, self.reaper.hangs = one % 60, False
+
+    def arm_hang(self, one: int, two: int, three: int) -> None:
+        self.reaper.countdown, self.reaper.hangs = one % 60, True
+
+    def take_over(self) -> None:
+        """Another process takes a hung one for dead and does what there is to do; then the hung one goes on."""
+        self.clock.advance(timedelta(minutes=1))
+        self._bury()
+        _, sent = self.run_cycle()
+        self._sent_meanwhile += sent
 
     def break_source(self, one: int, two: int, three: int) -> None:
         self.trouble.breaks_off = True
@@ -288,6 +300,7 @@ class Machine(Company):
         self.storm.remember()
         struck = self.strikes
         sent: list[HttpRequest] = []
+        self._sent_meanwhile.clear()
         found: Cycle | None = None
         left = [each for each in self.store.cycles.history(JOB, 9) if each.state is CycleState.RUNNING]
         is_left = any(each.kind is CycleKind.ON_DEMAND for each in left)
@@ -304,6 +317,8 @@ class Machine(Company):
                 self._bury()
             finally:
                 sent += process.sent[first:]
+        sent += self._sent_meanwhile
+        self._sent_meanwhile.clear()
         self.storm.arrive()
         self.tally.cycles += 1
         parts = [part for each in sent for part in parts_of(each) if part.method != "GET"]
@@ -412,6 +427,7 @@ STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
     "switch firewall": Machine.switch_firewall,
     "fault": Machine.arm,
     "kill": Machine.arm_kill,
+    "hang": Machine.arm_hang,
     "break source": Machine.break_source,
     "doubt source": Machine.doubt_source,
     "pause": Machine.pause,

@@ -14,8 +14,9 @@ EVERYWHERE = {
     "hire": 4, "rename": 3, "change": 6, "clear": 1, "block": 2, "unblock": 2, "assign": 3, "unassign": 3,
     "set manager": 2, "clear manager": 1, "soft-delete": 2, "restore": 2, "purge": 1,
     "change filter": 1, "change mapping": 1, "change flow": 1, "change actions": 1, "switch scope": 1,
-    "switch firewall": 1, "fault": 16, "kill": 4, "break source": 1, "doubt source": 1, "pause": 1, "resume": 2,
-    "wait": 2, "restart": 1, "cycle": 9, "part of cycle": 3, "reconcile": 2, "on demand": 2, "plan and apply": 2,
+    "switch firewall": 1, "fault": 16, "kill": 4, "hang": 3, "break source": 1, "doubt source": 1, "pause": 1,
+    "resume": 2, "wait": 2, "restart": 1, "cycle": 9, "part of cycle": 3, "reconcile": 2, "on demand": 2,
+    "plan and apply": 2,
 }  # fmt: skip
 WITH_GROUPS = {
     "found": 1, "join": 4, "leave": 2, "rename group": 1, "assign group": 1, "unassign group": 1, "delete group": 1,

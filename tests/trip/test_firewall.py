@@ -119,6 +119,19 @@ def test_an_approval_is_for_what_was_shown_and_nothing_else(groups: Trip) -> Non
     assert groups.link(ada) is None
 
 
+def test_whoever_changes_after_the_approval_is_asked_about_again(trip: Trip) -> None:
+    ada = trip.hire("Ada", jobTitle="Clerk")
+    trip.run()
+    trip.approval = Approval.ALL
+    trip.edit(ada, jobTitle="Lead")
+    trip.run()
+    assert trip.approve() == 1
+    trip.edit(ada, jobTitle="Chief")
+    trip.run()
+    assert (trip.transport.writes, [hold.state for hold in trip.holds()]) == ([], [HoldState.HELD])
+    assert trip.at_target()["ada@lantaarn.example"]["title"] == "Clerk"
+
+
 def test_who_came_back_is_no_longer_held(trip: Trip) -> None:
     ada, _ = leave(trip, "Ada", "Bob")
     trip.assign(ada)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from playing import JOB, Trip
 
 from muster.model.directory import ObjectKind
+from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.log import SkipReason
 from muster.model.operation import LinkState
 
@@ -35,6 +37,26 @@ def members_at(trip: Trip, name: str) -> set[str]:
 
 def ids(trip: Trip, *people: str) -> set[str]:
     return {link.target_id for person in people if (link := trip.link(person)) is not None}
+
+
+def test_members_that_an_application_refused_are_sent_again(trip: Trip) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    crew = trip.found("Crew", [ada])
+    trip.run()
+
+    def refuse(request: HttpRequest, _: Any) -> HttpResponse | None:
+        if request.method != "PATCH":
+            return None
+        return HttpResponse(status=400, headers={}, body=b"{}", elapsed=timedelta())
+
+    trip.transport.fault = refuse
+    trip.store.directory.change_members(crew, add=[bob], remove=[])
+    trip.run()
+    assert members_at(trip, "Crew") == ids(trip, ada)
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(minutes=41))
+    trip.run()
+    assert members_at(trip, "Crew") == ids(trip, ada, bob)
 
 
 def test_many_changes_of_one_group_are_one_request_a_chunk_and_cost_what_changed(trip: Trip) -> None:
