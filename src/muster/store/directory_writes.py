@@ -1,6 +1,5 @@
 """A batch of writes to the directory: judged one after the other, written together in a few statements."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
+from muster.database.guids import new_guid
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.values import Value, frozen
 from muster.model.values import content_hash as hash_content
@@ -252,9 +252,7 @@ class DirectoryBatch:
         return found
 
     def _new(self, write: ObjectWrite) -> Draft:
-        draft = Draft(
-            key=self._next_key, object_id=write.object_id or str(uuid.uuid4()), kind=write.kind, created_at=self._at
-        )
+        draft = Draft(key=self._next_key, object_id=write.object_id or new_guid(), kind=write.kind, created_at=self._at)
         self._next_key += 1
         return draft
 

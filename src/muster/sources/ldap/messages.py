@@ -42,6 +42,7 @@ class Scope(IntEnum):
     SUBTREE = 2
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """A control of a request or an answer."""
