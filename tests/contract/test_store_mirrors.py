@@ -1,7 +1,7 @@
 """The contract of mirrors: what a source gave, numbered where it really changed, and who is gone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +31,11 @@ def person(name: str, **attributes: Any) -> Entry:
         names=(f"id-{name}", f"CN={name},OU=People"),
         references={} if manager is None else {"manager": tuple(f"cn={one},ou=people" for one in manager.split())},
     )
+
+
+def group(name: str, *members: str) -> Entry:
+    named = tuple(f"cn={one},ou=people" for one in members)
+    return Entry(kind=GROUP, source_id=f"id-{name}", attributes={"cn": name}, references={"members": named})
 
 
 @dataclass
@@ -117,6 +122,52 @@ def test_whoever_refers_to_somebody_who_comes_later_is_read_again(mirror: Mirror
     mirror.changes(person("ada"), cursor="2")
     changed = mirror.since(before)
     assert set(changed) == {"id-ada", "id-bob"} and changed["id-bob"].references == {"manager": ("id-ada",)}
+
+
+def test_the_names_of_kept_people_stay_theirs_when_a_restored_server_calls_everybody_otherwise(mirror: Mirror) -> None:
+    staff = [person(f"p{number}", manager="p0") for number in range(20)]
+    mirror.whole(*staff, group("all", "p1", "p2"))
+    before = mirror.source.latest()
+    others = [replace(entry, source_id=f"new-{entry.source_id}") for entry in (*staff, group("all", "p1", "p2"))]
+    state = mirror.whole(*others)
+    assert not state.is_whole and state.missing == 21
+    assert mirror.one("id-all", GROUP).references["members"] == ("id-p1", "id-p2")
+    assert mirror.one("id-p5").references == {"manager": ("id-p0",)}
+    # Whoever came says whom they mean, too: those who are linked.
+    assert mirror.one("new-id-p5").references == {"manager": ("id-p0",)}
+    assert "id-p5" not in mirror.since(before)
+    # A change of one of them says no more of those before than the whole read did.
+    mirror.changes(replace(person("p1", mail="p1@x.example"), source_id="new-id-p1"))
+    assert mirror.one("id-all", GROUP).references["members"] == ("id-p1", "id-p2")
+    # Once those before are known to be gone, the names are the others'.
+    assert mirror.store.accept_missing("job") == 21
+    assert mirror.one("new-id-all", GROUP).references["members"] == ("new-id-p1", "new-id-p2")
+    assert mirror.one("new-id-p5").references == {"manager": ("new-id-p0",)}
+
+
+def test_names_that_were_claimed_stay_with_whoever_comes_back_with_them(mirror: Mirror) -> None:
+    staff = [person(f"p{number}", manager="p0") for number in range(20)]
+    mirror.whole(*staff)
+    mirror.whole(*(replace(entry, source_id=f"new-{entry.source_id}") for entry in staff))
+    mirror.whole(*staff)
+    mirror.store.accept_missing("job")
+    assert mirror.one("cn=p3,ou=people").source_id == "id-p3"
+    assert mirror.one("id-p5").references == {"manager": ("id-p0",)}
+
+
+def test_a_name_goes_to_another_within_the_read_that_calls_its_bearer_otherwise(mirror: Mirror) -> None:
+    mirror.whole(person("bob", manager="ada"), person("ada"))
+    after = replace(person("ada"), source_id="id-second")
+    moved = Entry(kind=USER, source_id="id-ada", attributes={}, names=("cn=ada long,ou=people",))
+    # In this order: the name is still borne when the other is read.
+    mirror.read(
+        ReadPage(entries=(after,), cursor="1"),
+        ReadPage(entries=(moved, person("bob", manager="ada")), ending=Ending.WHOLE),
+    )
+    assert mirror.one("id-bob").references == {"manager": ("id-second",)}
+    # By changes alone: nothing is said of whoever bore the name, who was moved with a whole branch.
+    mirror.changes(replace(person("ada"), source_id="id-third"))
+    assert mirror.one("id-bob").references == {"manager": ("id-third",)}
 
 
 def test_somebody_who_is_renamed_is_still_found_by_the_old_name(mirror: Mirror) -> None:

@@ -16,6 +16,7 @@ from muster.model.operation import Acknowledged
 from muster.model.values import canonical_json
 from muster.ports.reader import Entry, ReadPage
 from muster.store.encoding import encode
+from muster.store.mirror_naming import CLAIM, NameWriter, touch_owners
 from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references, mirrors
 from muster.store.rows import pieces
 from muster.store.tables import links
@@ -35,7 +36,7 @@ class MirrorStatements:
             sa.update(mirror_entries).where(at_key).values({name: given[name] for name in changed})
         )
         self.touch = database.prepare(sa.update(mirror_entries).where(at_key).values(number=sa.bindparam("number")))
-        self.name = database.prepare_upsert(mirror_names, keys=("job_key", "name"))
+        self.names = NameWriter(database)
         self.refer = database.prepare_upsert(mirror_references, keys=("owner_key", "attribute", "name"), update=())
         self.unrefer = database.prepare(
             sa.delete(mirror_references).where(
@@ -92,11 +93,9 @@ def keep_page(
     statements.refer.execute_many(written.added, on=connection)
     changed = bool(written.new or written.changed)
     names = _people_first(connection, job_key, written)
-    # Before anything has been read nobody holds a name, and nobody was read without.
-    held_names = _held_names(connection, job_key, names) if began_seq else {}
-    named = _name(connection, statements, job_key, names, held_names)
+    named = statements.names.keep(connection, job_key, names, number=state.number, is_first=not began_seq)
     if named and began_seq:
-        changed |= _touch_owners(connection, job_key, named, began_seq, seq)
+        changed |= touch_owners(connection, job_key, named, began_seq, seq)
     if _remove(connection, job_key, page.removed, seq):
         changed = True
         hand_over(connection, job_key, seq)
@@ -145,7 +144,7 @@ def _held_references(
     for piece in pieces(owners):
         rows = connection.execute(
             sa.select(mirror_references.c.owner_key, mirror_references.c.attribute, mirror_references.c.name).where(
-                mirror_references.c.owner_key.in_(piece)
+                mirror_references.c.owner_key.in_(piece), mirror_references.c.attribute != CLAIM
             )
         )
         for owner, attribute, name in rows:
@@ -235,50 +234,6 @@ def _people_first(connection: Connection, job_key: int, written: _Written) -> Ma
         )
     free = {name: key for name, key in written.group_names.items() if name not in of_people}
     return {**free, **written.names}
-
-
-def _held_names(connection: Connection, job_key: int, names: Iterable[str]) -> dict[str, int]:
-    """Returns which entries names mean, of those that mean one."""
-    held: dict[str, int] = {}
-    for piece in pieces(names):
-        rows = connection.execute(
-            sa.select(mirror_names.c.name, mirror_names.c.entry_key).where(
-                mirror_names.c.job_key == job_key, mirror_names.c.name.in_(piece)
-            )
-        )
-        held.update((name, key) for name, key in rows)
-    return held
-
-
-def _name(
-    connection: Connection,
-    statements: MirrorStatements,
-    job_key: int,
-    names: Mapping[str, int],
-    held: Mapping[str, int],
-) -> list[str]:
-    """Writes names; returns those that are new or mean another entry now."""
-    # In the order of their index, so that neighbours are written together.
-    new = sorted(name for name, key in names.items() if held.get(name) != key)
-    statements.name.execute_many(
-        [{"job_key": job_key, "name": name, "entry_key": names[name]} for name in new], on=connection
-    )
-    return new
-
-
-def _touch_owners(connection: Connection, job_key: int, names: Sequence[str], began_seq: int, seq: int) -> bool:
-    """Numbers anew whoever refers to a name that means somebody now, and may have been read without."""
-    touched = 0
-    for piece in pieces(names):
-        owners = sa.select(mirror_references.c.owner_key).where(
-            mirror_references.c.job_key == job_key, mirror_references.c.name.in_(piece)
-        )
-        touched += connection.execute(
-            sa.update(mirror_entries)
-            .where(mirror_entries.c.key.in_(owners), mirror_entries.c.seq <= began_seq)
-            .values(seq=seq)
-        ).rowcount
-    return touched > 0
 
 
 def hand_over(connection: Connection, job_key: int, seq: int) -> None:

@@ -11,6 +11,7 @@ from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.ports.source import Window
 from muster.store.encoding import frozen_attributes
+from muster.store.mirror_naming import CLAIM
 from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references
 from muster.store.rows import pieces
 
@@ -114,7 +115,7 @@ def _references(connection: Connection, job_key: int, owner_keys: Sequence[int])
                 sa.and_(mirror_names.c.job_key == job_key, mirror_names.c.name == mirror_references.c.name),
             )
             .outerjoin(mirror_entries, mirror_entries.c.key == mirror_names.c.entry_key)
-            .where(mirror_references.c.owner_key.in_(piece))
+            .where(mirror_references.c.owner_key.in_(piece), mirror_references.c.attribute != CLAIM)
             .order_by(mirror_references.c.owner_key, mirror_references.c.attribute, mirror_references.c.name)
         )
         for owner, attribute, name, source_id, kind in rows:

@@ -98,6 +98,7 @@ class SqlMirrors:
             seq = known.seq + 1
             gone = _mark_missing(connection, key, known.full_number, seq)
             state = replace(_counted(connection, key, known), seq=seq, missing=0, is_whole=True, because=None)
+            state = self._settle_names(connection, key, state, began_seq=known.seq, ending=Ending.WHOLE)
             self._write(connection, key, state, began_seq=row.began_seq)
         return gone
 
@@ -163,9 +164,25 @@ class SqlMirrors:
             if absent and because is None:
                 state = replace(state, seq=state.seq + 1)
                 _mark_missing(connection, key, state.number, state.seq)
+        state = self._settle_names(connection, key, state, began_seq=began_seq, ending=page.ending)
         if state.seq != began_seq:
             state = _counted(connection, key, state)
         return replace(state, is_resumable=False, read_at=at, reading_at=None)
+
+    def _settle_names(
+        self, connection: Connection, key: int, state: MirrorState, *, began_seq: int, ending: Ending | None
+    ) -> MirrorState:
+        """Settles whom names mean. What a read of changes does not speak of, it leaves to be found at the next of all;
+        but as long as somebody is missing unproven, nobody's name goes to another."""
+        moved = self._statements.names.settle(
+            connection,
+            key,
+            number=state.number,
+            began_seq=began_seq,
+            seq=state.seq + 1,
+            passes_on=ending is Ending.CHANGES and state.because is None,
+        )
+        return replace(state, seq=state.seq + 1) if moved else state
 
     def _write(self, connection: Connection, key: int, state: MirrorState, *, began_seq: int) -> None:
         row: Mapping[str, Any] = {
