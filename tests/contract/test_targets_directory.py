@@ -120,6 +120,14 @@ def test_a_person_whom_a_source_has_no_more_goes_into_the_recycle_bin_and_comes_
         ({"accountEnabled": "perhaps"}, "UnprocessableEntity", "perhaps"),
         ({"city": ("a", "b")}, "SchemaPropertyCanOnlyAcceptValue", "city"),
         ({"userPrincipalName": None}, "UnprocessableEntity", "userPrincipalName"),
+        (
+            {"displayName": "a" * 300},
+            "UnprocessableEntity",
+            "displayName takes at most 256 characters; this one has 300",
+        ),
+        ({"department": "Sa\0les"}, "UnprocessableEntity", "department holds a control character"),
+        ({"otherMails": ("a",) * 251}, "UnprocessableEntity", "otherMails takes at most 250 values; this one has 251"),
+        ({"otherMails": ("a" * 1_025,)}, "UnprocessableEntity", "otherMails takes at most 1,024 characters"),
     ],
 )
 def test_a_value_that_the_directory_cannot_hold_is_refused(

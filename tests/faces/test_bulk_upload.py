@@ -79,13 +79,19 @@ def test_people_are_made_changed_and_given_managers(tmp_path: Path) -> None:
         assert has_manager(api, users()["ada"]["id"])
         send(person("ada", active=False))
         assert eventually(lambda: users()["ada"]["accountEnabled"] is False)
+        # A manager whom no upload has named, but the directory knows: written as nobody else writes it.
+        chief = {"displayName": "Chief", "userPrincipalName": "chief@lantaarn.example", "employeeId": "C-1"}
+        api.call("POST", "/users", {**chief, "accountEnabled": True})
+        send(person("dot", **{ENTERPRISE: {"manager": {"value": "c-1"}}}))
+        assert eventually(lambda: "dot" in users() and has_manager(api, users()["dot"]["id"], "Chief"))
+        assert users()["C-1"]["displayName"] == "Chief"
         told = api.get(f"/auditLogs/provisioning?$filter=jobId%20eq%20'{job_id}'")["value"]
         assert {each["provisioningAction"] for each in told} >= {"create", "update"}
 
 
-def has_manager(api: LocalApi, user_id: str) -> bool:
+def has_manager(api: LocalApi, user_id: str, name: str = "The Boss") -> bool:
     shown = api.get(f"/users/{user_id}?$expand=manager")
-    return bool(shown["manager"]) and shown["manager"]["displayName"] == "The Boss"
+    return bool(shown["manager"]) and shown["manager"]["displayName"] == name
 
 
 def test_who_uploads_faster_than_it_is_carried_out_is_told_to_wait(tmp_path: Path, monkeypatch: Any) -> None:

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from muster.administration.refusals import bad_request
-from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryAttribute, ObjectKind
+from muster.model.directory import (
+    ATTRIBUTES_OF,
+    VALUES_LIMIT,
+    AttributeType,
+    DirectoryAttribute,
+    ObjectKind,
+    why_text_is_refused,
+)
 from muster.model.values import Attributes, Value
-
-TEXT_LIMIT = 1_024
-# Source: Microsoft Graph, displayName of user and group.
-NAME_LIMIT = 256
-VALUES_LIMIT = 250
 
 
 def checked(kind: ObjectKind, attributes: Mapping[str, Any]) -> Attributes:
@@ -83,17 +85,10 @@ def _single(attribute: DirectoryAttribute, value: Any) -> tuple[str | None, Valu
         case AttributeType.DATE_TIME:
             return _instant(value)
         case _:
-            return _text(value, NAME_LIMIT if attribute.name == "displayName" else TEXT_LIMIT)
-
-
-def _text(value: Any, limit: int) -> tuple[str | None, Value]:
-    if not isinstance(value, str):
-        return "takes a text", None
-    if len(value) > limit:
-        return f"takes at most {limit} characters", None
-    if any(ord(character) < 32 and character not in "\t\n\r" for character in value):
-        return "holds a control character", None
-    return None, value
+            if not isinstance(value, str):
+                return "takes a text", None
+            problem = why_text_is_refused(attribute.name, value)
+            return problem, None if problem else value
 
 
 def _instant(value: Any) -> tuple[str | None, Value]:

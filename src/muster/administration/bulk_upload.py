@@ -11,7 +11,7 @@ from typing import Any
 from muster.administration.desk import Desk
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
 from muster.administration.work import import_files, import_job_id
-from muster.model.directory import ObjectKind
+from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.roles import Permission
 from muster.ports.administration import Work, WorkKind
 from muster.ports.directory import DirectoryQuery
@@ -81,6 +81,7 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
         )
     people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
     rows = _named(desk, people)
+    rows += _managers_met(desk, job_id, rows)
     # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
     with_manager = [row for row in rows if "manager" in row]
     without = [row for row in rows if "manager" not in row]
@@ -170,10 +171,34 @@ def _named(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
     return rows
 
 
+def _managers_met(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for managers whom the directory has from elsewhere, so that the import knows who is meant.
+
+    They say nothing but who that is. In `rows` the managers' external ids become as the directory writes them.
+    """
+    named = {str(row["employeeId"]) for row in rows if "employeeId" in row}
+    principals = {str(row["userPrincipalName"]).casefold() for row in rows}
+    asked = sorted({str(row["manager"]) for row in rows if "manager" in row} - named)
+    linked = desk.stores.links.links(job_id, ObjectKind.USER, asked)
+    met: dict[str, dict[str, Any]] = {}
+    for employee_id in asked:
+        found = None if employee_id in linked else _with_employee_id(desk, employee_id)
+        if found is not None and str(found.attributes["userPrincipalName"]).casefold() not in principals:
+            met[employee_id] = {name: found.attributes[name] for name in _IDENTITIES}
+    for row in rows:
+        if str(row.get("manager")) in met:
+            row["manager"] = met[str(row["manager"])]["employeeId"]
+    return list({row["employeeId"]: row for row in met.values() if row["employeeId"] not in named}.values())
+
+
 def _principal_name(desk: Desk, employee_id: str) -> str | None:
+    found = _with_employee_id(desk, employee_id)
+    return None if found is None else str(found.attributes.get("userPrincipalName"))
+
+
+def _with_employee_id(desk: Desk, employee_id: str) -> DirectoryObject | None:
     query = DirectoryQuery(kind=ObjectKind.USER, comparisons=(("employeeId", "eq", employee_id),), limit=1)
-    found = desk.stores.directory.search(query).objects
-    return str(found[0].attributes.get("userPrincipalName")) if found else None
+    return next(iter(desk.stores.directory.search(query).objects), None)
 
 
 def _manager(value: Any) -> Any:

@@ -122,3 +122,20 @@ def original_principal_name(name: str) -> str:
     local = name[:marker]
     alias, underscore, domain = local.rpartition("_")
     return f"{alias}@{domain}" if underscore else local
+
+
+TEXT_LIMIT = 1_024
+VALUES_LIMIT = 250
+# Source: Microsoft Graph, displayName of user and group, userPrincipalName.
+_TEXT_LIMITS = {"displayName": 256, "userPrincipalName": 113}
+
+
+def why_text_is_refused(name: str, text: str) -> str | None:
+    """Returns what is wrong with a text for an attribute, as the end of a sentence; None: the directory takes it."""
+    limit = _TEXT_LIMITS.get(name, TEXT_LIMIT)
+    if len(text) > limit:
+        return f"takes at most {limit:,} characters"
+    # Nearly all texts are printable; of the others most hold a line's end.
+    if not text.isprintable() and any(ord(character) < 32 and character not in "\t\n\r" for character in text):
+        return "holds a control character"
+    return None

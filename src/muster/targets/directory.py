@@ -7,11 +7,13 @@ from muster.model.directory import (
     ATTRIBUTES_OF,
     MEMBER_GROUPS,
     MEMBERS,
+    VALUES_LIMIT,
     AttributeType,
     DirectoryAttribute,
     DirectoryObject,
     Lifecycle,
     ObjectKind,
+    why_text_is_refused,
 )
 from muster.model.failures import Conflict, ObjectFailure, TargetObjectGone, ValueRefused
 from muster.model.operation import (
@@ -258,12 +260,29 @@ def _checked(kind: ObjectKind, known: Mapping[str, DirectoryAttribute], name: st
     if value is None or value == "" or value == ():
         return None
     if attribute.multivalued:
-        return tuple(str(item) for item in value) if isinstance(value, tuple | list) else (str(value),)
+        texts = tuple(str(item) for item in value) if isinstance(value, tuple | list) else (str(value),)
+        if len(texts) > VALUES_LIMIT:
+            raise _refused(name, f"takes at most {VALUES_LIMIT} values", f"has {len(texts):,}")
+        for text in texts:
+            _text(name, text)
+        return texts
     if attribute.type is AttributeType.BOOLEAN:
         return _boolean(name, value)
     if isinstance(value, tuple | list | dict):
         raise ValueRefused(f"{name} takes one value.", code="SchemaPropertyCanOnlyAcceptValue", remedy=_REMEDY)
-    return str(value)
+    return _text(name, str(value))
+
+
+def _text(name: str, text: str) -> str:
+    """Returns a text as the directory takes it from whoever writes to it."""
+    problem = why_text_is_refused(name, text)
+    if problem is not None:
+        raise _refused(name, problem, f"has {len(text):,}" if "at most" in problem else "")
+    return text
+
+
+def _refused(name: str, problem: str, found: str) -> ValueRefused:
+    return ValueRefused(f"{name} {problem}{f'; this one {found}' if found else ''}.", remedy=_REMEDY)
 
 
 def _boolean(name: str, value: Any) -> bool:

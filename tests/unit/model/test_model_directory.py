@@ -9,6 +9,7 @@ from muster.model.directory import (
     Lifecycle,
     ObjectKind,
     original_principal_name,
+    why_text_is_refused,
 )
 from muster.model.values import Attributes
 
@@ -56,3 +57,19 @@ def test_attributes_are_named_once_and_computed_ones_are_not_stored() -> None:
         "officeLocation",
     )
     assert [name for name, attribute in users.items() if not attribute.writable] == ["objectId"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("displayName", "a" * 256, None),
+        ("displayName", "a" * 257, "takes at most 256 characters"),
+        ("userPrincipalName", "a" * 114, "takes at most 113 characters"),
+        ("department", "a" * 1_024, None),
+        ("department", "a" * 1_025, "takes at most 1,024 characters"),
+        ("streetAddress", "Long Street 1\r\n\tBack door", None),
+        ("department", "Sa\0les", "holds a control character"),
+    ],
+)
+def test_a_text_is_taken_within_its_limits(name: str, text: str, why: str | None) -> None:
+    assert why_text_is_refused(name, text) == why
