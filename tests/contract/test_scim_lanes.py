@@ -263,3 +263,19 @@ def test_a_patch_of_a_group_under_a_condition_shows_what_it_made(tmp_path: Path)
 
 def _customer(site: PlayedSite) -> str:
     return site.create_customer("acme", Profile.GENERIC)[1]
+
+
+def test_what_one_token_may_is_not_lent_to_another_request_of_the_same_commit(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        token = _customer(site)
+        _, others = site.create_customer("globex", Profile.GENERIC)
+        bodies = [orjson.dumps({**USER, "userName": f"ada{number}"}) for number in range(4)]
+        sent = [
+            _request("POST", "/Users", bodies[0], token),
+            _request("POST", "/Users", bodies[1], token + "x"),
+            _request("POST", "/Users", bodies[2], others),
+            _request("POST", "/Users", bodies[3], token),
+        ]
+        elsewhere = sent[0]._replace(target=sent[0].target.replace(b"acme", b"globex"))
+        answers = site.application.answer_together([*sent, elsewhere])
+        assert [answer.status for answer in answers] == [201, 401, 403, 201, 403]

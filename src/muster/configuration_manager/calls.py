@@ -248,8 +248,8 @@ def _row(call: ScimCall, at: object) -> tuple[object, ...]:
     is_read = call.method in READ_METHODS
     before = after = b""
     if call.changes:
-        before = b"\n".join(change.before for change in call.changes if change.before is not None)
-        after = b"\n".join(change.after for change in call.changes if change.after is not None)
+        before = b"\n".join([change.before for change in call.changes if change.before is not None])
+        after = b"\n".join([change.after for change in call.changes if change.after is not None])
     # The answer to a change is the resource after it.
     answer = b"" if is_read or call.changes else call.answer
     return (

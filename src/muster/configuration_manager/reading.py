@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster.configuration_manager import queries
-from muster.configuration_manager.documents import read_row
+from muster.configuration_manager.documents import read_row, read_rows
 from muster.configuration_manager.membership import Membership
 from muster.configuration_manager.statements import READ_COLUMNS, Statements, is_provisioned
 from muster.configuration_manager.tables import resources
@@ -116,7 +116,7 @@ class ResourceReader:
             with self._database.read() as connection:
                 found = self._load(rows, type_name, connection, with_members=query.with_members)
         else:
-            found = [read_row(row) for row in rows]
+            found = read_rows(rows)
         return ResourcePage(total=len(found), resources=found)
 
     def _read_page(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
@@ -129,7 +129,7 @@ class ResourceReader:
         rows = self._reads.page.fetch_all(limits)
         if not rows or rows[0][TOTAL] is None or any(row[4] for row in rows):
             return None
-        return ResourcePage(total=rows[0][TOTAL], resources=[read_row(row) for row in rows])
+        return ResourcePage(total=rows[0][TOTAL], resources=read_rows(rows))
 
     def _search(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
         bound = query.filter

@@ -10,13 +10,7 @@ import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from muster.configuration_manager.documents import (
-    read_row,
-    whole_milliseconds,
-    with_relations,
-    write_document,
-    written,
-)
+from muster.configuration_manager.documents import Moment, moment_of, read_row, with_relations, write_document
 from muster.configuration_manager.reading import GROUP, USER, ResourceReader, Row
 from muster.configuration_manager.statements import Statements, prepare_statements
 from muster.configuration_manager.tables import resources
@@ -115,6 +109,7 @@ class SqlRepository(ResourceReader):
         }
         self._changes = threading.local()
         self._encode_instant = store.database.encoder_of(resources.c.modified_at)
+        self._last_moment: Moment | None = None
 
     def take_changes(self) -> list[ResourceChange]:
         """What the calling thread changed since it last asked."""
@@ -123,11 +118,10 @@ class SqlRepository(ResourceReader):
 
     def insert(self, type_name: str, document: Document) -> StoredResource:
         """The stored resource; assigns id and meta."""
-        now = whole_milliseconds(self._now())
+        now = self._moment()
         wanted = document.get("members")
         kept = self._kept(document, self._new_id())
-        body = write_document(kept, type_name, created=written(now), modified_at=now, revision=1)
-        at = self._encode_instant(now)
+        body = write_document(kept, type_name, created=now.written, modified=now.written, revision=1)
         values = (
             self._customer_key,
             type_name,
@@ -136,8 +130,8 @@ class SqlRepository(ResourceReader):
             self._unique_scope,
             *self._looked_up(type_name, kept),
             self._by_hand,
-            at,
-            at,
+            now.stored,
+            now.stored,
             body,
         )
 
@@ -235,21 +229,27 @@ class SqlRepository(ResourceReader):
 
     def _update(self, row: Row, type_name: str, present: Document, following: Document, connection: Connection) -> Row:
         """Writes the next document and returns the row as it is then."""
-        now = whole_milliseconds(self._now())
+        now = self._moment()
         revision = row[2] + 1
         kept = self._kept(following, row[1])
         created = present["meta"]["created"]
-        body = write_document(kept, type_name, created=created, modified_at=now, revision=revision)
-        at = self._encode_instant(now)
+        body = write_document(kept, type_name, created=created, modified=now.written, revision=revision)
         if _same_looked_up(kept, present, self._unique.get(type_name)):
-            self._run.update_content.execute_values((revision, at, body, row[0]), on=connection)
+            self._run.update_content.execute_values((revision, now.stored, body, row[0]), on=connection)
         else:
             looked_up = self._looked_up(type_name, kept)
-            self._run.update.execute_values((revision, *looked_up, at, body, row[0]), on=connection)
+            self._run.update.execute_values((revision, *looked_up, now.stored, body, row[0]), on=connection)
             step = _licences_of(kept) - _licences_of(present)
             if step:
                 self._count_up(type_name, 0, step, connection)
         return (row[0], row[1], revision, body, row[4])
+
+    def _moment(self) -> Moment:
+        """The present millisecond: writes that share a commit mostly share it too, and it is formed once."""
+        now, moment = self._now(), self._last_moment
+        if moment is None or not moment.begins <= now < moment.ends:
+            moment = self._last_moment = moment_of(now, self._encode_instant)
+        return moment
 
     def _count_up(self, type_name: str, change: int, active: int, connection: Connection) -> None:
         """Keeps the numbers. Raises: LicenceLimitReached."""

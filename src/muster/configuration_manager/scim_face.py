@@ -48,6 +48,9 @@ HEADERS = tuple((name.encode(), name) for name in ("content-type", "accept", "if
 RETRY_AFTER_SECONDS = 5  # while the database is away or full
 LIMIT_SHARED_BYTES = 65_536  # of a write that shares a commit with others
 
+# By what stood in the header, and by the name of the customer in the address.
+_Held = dict[tuple[bytes, str], Access]
+
 
 def _nobody(_: str) -> bool:
     return False
@@ -115,7 +118,7 @@ class ScimFace:
         looked_up = self._look_up(request)
         if looked_up is not None:
             return looked_up
-        performed = self._perform(request)
+        performed = self._perform(request, {})
         if performed.call is not None:
             self._calls.add(performed.call)
         else:
@@ -126,7 +129,9 @@ class ScimFace:
         """The answers to writes, which are kept in one commit; each is refused alone."""
 
         def perform(connection: Connection) -> list[_Performed]:
-            performed = [self._perform(request) for request in requests]
+            # Nobody else writes while this is under way: what a token is, is looked up once.
+            held: _Held = {}
+            performed = [self._perform(request, held) for request in requests]
             self._calls.write([each.call for each in performed if each.call is not None], connection)
             return performed
 
@@ -182,7 +187,8 @@ class ScimFace:
             headers.append(("Content-Type", MEDIA_TYPE))
         return Answer(answered.status, headers, answered.body)
 
-    def _perform(self, request: Request) -> _Performed:
+    def _perform(self, request: Request, held: _Held) -> _Performed:
+        """The request answered; `held` are accesses that count, and gets what is looked up."""
         started = time.perf_counter_ns()
         at = datetime.now(UTC)
         access: Access | None = None
@@ -196,7 +202,10 @@ class ScimFace:
         try:
             if rest is None:
                 raise ResourceNotFound(f"There is no such endpoint: SCIM is at {PREFIX}{{customer}}/{SCIM}.")
-            access = self._authenticate(request.header(b"authorization") or "", name, at)
+            named = headers.get(b"authorization", b""), name
+            access = held.get(named)
+            if access is None:
+                access = held[named] = self._authenticate(named[0].decode("latin-1"), name, at)
             customer = access.customer
             if customer.settings.rate_limit is not None:
                 extra = self._take_turn(access, customer.settings.rate_limit)

@@ -315,17 +315,11 @@ class ResourceEndpoint:
         )
 
     def _write_all(self, resources: Sequence[StoredResource], base_url: str, project: Projection | None) -> list[bytes]:
-        """The JSON of resources on a list: what `_write` says, without a call for each that is shown as stored."""
-        if project is not None:
+        """The JSON of resources on a list: what `_write` says, without a call for each if all are shown as stored."""
+        if project is not None or self._references.may_concern(b"".join([stored.body for stored in resources])):
             return [self._write_listed(stored, base_url, project) for stored in resources]
-        may_concern = self._references.may_concern
         before = b',"location":' + orjson.dumps(self._location(base_url, ""))[:-1]
-        return [
-            self._write_listed(stored, base_url, None)
-            if may_concern(stored.body)
-            else b'%b%b%b"}}' % (stored.body[:-2], before, stored.id.encode())
-            for stored in resources
-        ]
+        return [b'%b%b%b"}}' % (stored.body[:-2], before, stored.id.encode()) for stored in resources]
 
     def _write_listed(self, stored: StoredResource, base_url: str, project: Projection | None) -> bytes:
         return self._write(stored, self._location(base_url, stored.id), base_url, project)
