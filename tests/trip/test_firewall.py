@@ -18,6 +18,7 @@ from muster.model.notice import NoticeKind
 from muster.model.operation import LinkState, OperationKind
 from muster.planning.policy import Approval, Limit, RemovalKind, RemovalThreshold
 from muster.planning.protection import Protections
+from muster.ports.cycles import LogQuery
 
 FEW = RemovalThreshold(count=1)
 LATER = timedelta(hours=25)
@@ -99,7 +100,9 @@ def test_what_was_rejected_is_asked_again_only_when_the_person_changes(trip: Tri
     trip.store.jobs.set_watermark(JOB, None)
     cycle = trip.run()
     assert cycle is not None
-    assert (cycle.counters.held, cycle.counters.skipped, trip.transport.writes) == (0, 2, [])
+    counted = cycle.counters
+    # The decision stands: they are as they were, and the log has nothing new to tell of them.
+    assert (counted.held, counted.skipped, counted.unchanged, trip.transport.writes) == (0, 0, 2, [])
     assert quarantined(trip) is None
     trip.edit(ada, jobTitle="Lead")
     trip.run()
@@ -499,3 +502,18 @@ def test_a_group_waits_out_its_grace_too(groups: Trip) -> None:
     groups.clock.advance(timedelta(days=1))
     groups.run()
     assert groups.at_target("Groups") == {}
+
+
+def test_what_is_held_again_as_before_is_not_counted_again(trip: Trip) -> None:
+    """A cycle's number of held operations is that of its log entries; what waits is counted where it is decided."""
+    leave(trip, "Ada", "Bob")
+    (first, *_) = trip.store.cycles.history(JOB, 1)
+    for held in (first.counters.held, 0):
+        entries = trip.store.log.search(LogQuery(job_id=JOB, cycle_id=first.id, held=True, limit=100))[0]
+        assert (first.counters.held, len(entries)) == (held, held)
+        trip.store.jobs.set_watermark(JOB, None)
+        again = trip.run()
+        assert again is not None
+        assert again.counters.unchanged == 2
+        first = again
+    assert len(trip.holds()) == 2

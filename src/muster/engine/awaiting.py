@@ -17,6 +17,7 @@ _PAGE = 500
 def ask_for_approval(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock) -> None:
     """Keeps what waits for approval as a plan and tells of it, once a cycle, however often this is called for it."""
     if not cycle.counters.held:
+        # Nothing new: whoever decides was told.
         return
     waiting = HoldFilter(code=HoldCode.APPROVAL)
     groups = stores.holds.groups(cycle.job_id, waiting)

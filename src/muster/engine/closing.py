@@ -8,7 +8,7 @@ from muster.engine.quarantining import change_quarantine
 from muster.engine.telling import tell_ended
 from muster.model.counting import number_of
 from muster.model.failures import JobFailure, TooManyDeletes
-from muster.model.hold import HoldCode, HoldFilter
+from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import LEARNED, Cycle, CyclePhase, CycleState, SynchronizationJob
 from muster.model.values import canonical_json
 from muster.planning.health import quarantine, reason_of, verdict_of_cycle
@@ -75,10 +75,13 @@ def _failure_of(cycle: Cycle, parts: JobParts, stores: EngineStores) -> JobFailu
         return TooManyDeletes(
             f"{number_of(count, 'removal is', 'removals are')} held: more than the job's thresholds allow.{why}"
         )
-    if cycle.counters.held and not cycle.complete:
-        return TooManyDeletes(
-            f"{number_of(cycle.counters.held, 'removal is', 'removals are')} held: the source could not be read whole."
-        )
+    if not cycle.complete:
+        unread = HoldFilter(states=(HoldState.WAITING,), code=HoldCode.INCOMPLETE_READ)
+        count = sum(group.count for group in stores.holds.groups(cycle.job_id, unread))
+        if count:
+            return TooManyDeletes(
+                f"{number_of(count, 'removal is', 'removals are')} held: the source could not be read whole."
+            )
     if verdict_of_cycle(cycle.counters, parts.quarantine_terms) is not None:
         counters = cycle.counters
         return JobFailure(

@@ -126,13 +126,13 @@ def _settle_held(
     holds: Mapping[tuple[ObjectKind, str], Hold],
     numbers: Mapping[str, int],
 ) -> None:
-    """Writes down what is held and counts it; what an administrator has rejected counts as skipped."""
+    """Writes down what is held and counts it."""
     settlements: list[Settlement] = []
     for item in held:
         operation = item.operation
         known = holds.get((operation.object_kind, operation.source_id))
         settlements.append(run.holding.settlement(item, run.cycle, known, number=numbers.get(operation.change_id)))
-    cycle = replace(run.cycle, counters=counted_held(run.cycle.counters, held))
+    cycle = replace(run.cycle, counters=counted_held(run.cycle.counters, settlements))
     stores.cycles.settle(cycle, settlements)
     run.cycle = cycle
 

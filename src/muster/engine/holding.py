@@ -135,7 +135,13 @@ def find_holds(
     return found
 
 
-def counted_held(counters: Counters, held: Sequence[HeldOperation]) -> Counters:
-    """Returns the counters with held operations added; what an administrator has rejected counts as skipped."""
-    rejected = sum(item.hold_code is HoldCode.REJECTED for item in held)
-    return replace(counters, held=counters.held + len(held) - rejected, skipped=counters.skipped + rejected)
+def counted_held(counters: Counters, settlements: Sequence[Settlement]) -> Counters:
+    """Returns the counters with held operations added, as `Holding` settles them.
+
+    Held is what the log tells of: what was held as before, or was rejected, is as it was. Everything that waits is
+    counted where it is decided.
+    """
+    held = sum(each.entry is not None for each in settlements)
+    # A reference is no object of its own.
+    as_before = sum(each.entry is None and not (each.hold and each.hold.attribute) for each in settlements)
+    return replace(counters, held=counters.held + held, unchanged=counters.unchanged + as_before)

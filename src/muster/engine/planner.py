@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from muster.engine.closing import UNSTAGED
 from muster.engine.gate import population_of, removals_lately
-from muster.engine.holding import Holding, find_holds
+from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.reading import Reading, read_world
@@ -132,15 +132,16 @@ class Planner:
         sent = [item for item in plan.operations if item.kind.writes and item.kind is not OperationKind.REFER]
         staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
         settled = [journal.decided(item) for item in (*plan.operations, *reading.skipped) if not item.kind.writes]
-        cycle = replace(cycle, counters=tally(cycle.counters, settled))
         settlements = [journal.settlement(outcome, cycle) for outcome in settled]
         holding = Holding(parts, self._clock, self._ids)
         held = [item for item in plan.held if item.operation.removes]
         holds = find_holds(self._stores, plan.job_id, [item.operation for item in held])
-        settlements += [
+        waiting = [
             holding.settlement(item, cycle, holds.get((item.operation.object_kind, item.operation.source_id)))
             for item in held
         ]
+        settlements += waiting
+        cycle = replace(cycle, counters=counted_held(tally(cycle.counters, settled), waiting))
         self._stores.cycles.stage(cycle, staged, settlements)
         return cycle
 
@@ -208,7 +209,7 @@ class Planner:
             window_after=plan.window_after,
             window_until=reading.window_until,
             epoch=1,
-            counters=Counters(expected=len(plan.operations), held=len(held)),
+            counters=Counters(expected=len(plan.operations)),
             began_at=self._clock.now(),
             options={"removals": "held" if held else "released", "plan": plan.hash},
             complete=reading.complete,

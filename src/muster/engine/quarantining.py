@@ -4,7 +4,7 @@ from datetime import datetime
 
 from muster.engine.awaiting import held_causes
 from muster.engine.parts import EngineStores
-from muster.model.hold import HoldCode
+from muster.model.hold import HoldCode, HoldFilter
 from muster.model.job import Cycle, Quarantine, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.model.notice import Cause
 from muster.model.roles import Caller, CallerKind
@@ -27,7 +27,10 @@ def change_quarantine(
         stores.jobs.set_quarantine(job.id, after)
         return
     causes = _causes(stores, job, after)
-    notice = notice_of_quarantine(job, after, at=at, cycle_id=cycle.id, causes=causes, held=cycle.counters.held)
+    # What waits, however many cycles ago it was held; after a read that was not whole nothing waits for a decision.
+    waiting = stores.holds.groups(job.id, HoldFilter(code=HoldCode.TOO_MANY))
+    held = sum(group.count for group in waiting) or cycle.counters.held
+    notice = notice_of_quarantine(job, after, at=at, cycle_id=cycle.id, causes=causes, held=held)
     entry = None
     if notice is not None:
         entry = _entry(job, cycle.id, at, _shown(job.quarantine), _shown(after))

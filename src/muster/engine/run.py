@@ -17,7 +17,6 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.engine.telling import measure_leavers
 from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
-from muster.model.hold import HeldOperation, Hold
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
 from muster.model.operation import LinkState, Operation, OperationKind, Outcome
 from muster.planning.plan import operation_hash
@@ -133,7 +132,7 @@ class Run:
         them (see engine/sharing.py). Raises JobFailure.
         """
         asks = self.parts.approval is Approval.ALL and not is_approved
-        held = self._held([each.operation for each in decisions]) if asks else {}
+        held = self._held([each.operation for each in decisions], cycle) if asks else {}
         writing = [
             decision.operation
             for decision in decisions
@@ -159,8 +158,7 @@ class Run:
         # The intent before the call, in the same commit: see `send_batch`. What is one transaction needs none.
         state = StagedState.SENDING if at_once else StagedState.RELEASED
         staged = () if joined else main
-        counters = tally(cycle.counters, settled)
-        counters = counted_held(counters, [item for item, _ in held.values()])
+        counters = counted_held(tally(cycle.counters, settled), list(held.values()))
         counters = replace(
             counters,
             evaluated=counters.evaluated + len(decisions) - len(waiting),
@@ -176,9 +174,9 @@ class Run:
                 cycle,
                 [*(NewOperation(operation=operation, wave=wave, state=state) for operation in staged), *later],
                 [
-                    *(self.settlement(outcome) for outcome in settled),
+                    *map(self.settlement, settled),
                     *map(self.journal.rest, at_rest),
-                    *(self.holding.settlement(item, self.cycle, known) for item, known in held.values()),
+                    *held.values(),
                     *(waiting_settlement(each.operation, self.escrows, self.clock) for each in waiting),
                     *problems,
                 ],
@@ -188,14 +186,16 @@ class Run:
             if main and at_once:
                 self._send([(None, each) for each in main] if joined else list(enumerate(main, first)))
 
-    def _held(self, operations: Sequence[Operation]) -> dict[str, tuple[HeldOperation, Hold | None]]:
-        """Returns by change id what waits for approval, with what was held before; removals have their own gate."""
+    def _held(self, operations: Sequence[Operation], cycle: Cycle) -> dict[str, Settlement]:
+        """Returns by change id what is written of what waits for approval; removals have their own gate."""
         writing = [each for each in operations if each.kind.writes and not each.removes]
         holds = find_holds(self._stores, self.cycle.job_id, writing)
         verdict = gate(writing, tripped={}, read_complete=True, holds=holds, approval=self.parts.approval)
         return {
-            item.operation.change_id: (item, holds.get((item.operation.object_kind, item.operation.source_id)))
-            for item in verdict.held
+            each.operation.change_id: self.holding.settlement(
+                each, cycle, holds.get((each.operation.object_kind, each.operation.source_id))
+            )
+            for each in verdict.held
         }
 
     def settlement(self, outcome: Outcome, number: int | None = None) -> Settlement:

@@ -126,11 +126,11 @@ def send_references(
     parts_held = {(item.operation.source_id, item.operation.changes[0].attribute) for item, _ in held}
     if held:
         counters = run.move(position=run.cycle.position).counters
-        counted = counted_held(counters, [item for item, _ in held])
         settlements = [
             run.holding.settlement(item, run.cycle, known, attribute=item.operation.changes[0].attribute)
             for item, known in held
         ]
+        counted = counted_held(counters, settlements)
         run.commit(replace(run.move(position=run.cycle.position), counters=counted), (), settlements)
     if found:
         with run.together():
