@@ -49,6 +49,15 @@ COUNT_NOTHING_SHOWN = {
     "web/portal/templates/plans/list.html": ("each.count",),
     "web/portal/templates/provisioning/certificate.html": ("presented.chain",),
     "web/portal/templates/provisioning/safeguards.html": ("rolling_count",),
+    "web/portal/templates/provisioning/weighed.html": (
+        "made.removals",
+        "made.held",
+        "made.writes_held",
+        "made.protected",
+        "made.spared",
+        "made.waiting",
+        "made.considered",
+    ),
     "web/portal/templates/sources/source.html": ("mirror.missing",),
 }
 # Text that is written as a number; `ngettext` without one only chooses a word.

@@ -26,7 +26,7 @@ from muster.model.failures import CredentialsRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.notice import JobAudience, NotificationSettings
 from muster.model.roles import Role
-from muster.model.whatif import OtherScope, Transition, WhatIf, WhatIfLine
+from muster.model.whatif import OtherScope, Transition, Weighed, WhatIf, WhatIfLine
 from muster.notifications.courier import Courier
 from muster.notifications.mail import Mailer
 from muster.notifications.office import Office
@@ -134,6 +134,7 @@ class House:
         self.probed: list[str] = []
         self.examine: Callable[[str], Mapping[str, Any]] = lambda _: {}
         self.tried: list[tuple[Any, OtherScope, int]] = []
+        self.weighed: list[tuple[dict[str, str], dict[str, object]]] = []
         self.make_target: type[ProbedTarget] = ProbedTarget
         self.trouble: str | None = None
         self.exchange_code: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda _given: {}
@@ -227,6 +228,20 @@ class House:
         self.tried.append((document, scope, limit))
         line = WhatIfLine(transition=Transition.CHANGES, attribute="title", count=2, sentence="2 change title")
         return WhatIf(job_id=job_id, considered=3, affected=2, summary=(line,), objects=(), held=(), requests=2)
+
+    def weigh(self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object]) -> Weighed:
+        self.weighed.append((dict(settings), dict(notification)))
+        return Weighed(
+            considered=40,
+            is_partial=False,
+            removals=30,
+            held=12,
+            reasons=("The job asks for approval of every removal.",),
+            protected=37,
+            spared=2,
+            waiting=1,
+            writes_held=0,
+        )
 
     def explain(self, job_id: str, user: str) -> Mapping[str, Any]:
         if user == "unreachable":

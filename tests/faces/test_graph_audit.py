@@ -37,6 +37,7 @@ CHANGES_NOTHING = {
     ("POST", f"{SCHEMA}/parseExpression"): "tries",
     ("POST", f"{SCHEMA}/validate"): "tries",
     ("POST", f"{JOB}/whatIf"): "tries",
+    ("POST", f"{JOB}/safeguards/whatIf"): "tries",
     ("POST", f"{SP}/singleSignOn/test"): "tries",
     ("POST", f"{JOB}/plans"): "asks for a plan, which changes nothing",
     ("POST", f"{JOB}/cycles/{{cycle}}/rollback"): "asks for a plan, which changes nothing",

@@ -101,6 +101,16 @@ def ids(house: House, job: Started, query: str = "") -> list[str]:
     return [item["id"] for item in house.call("GET", f"{job.path}/heldOperations{query}").body["value"]]
 
 
+def test_safeguards_that_are_not_saved_are_weighed(house: House, job: Started) -> None:
+    answer = house.call("POST", f"{job.path}/safeguards/whatIf", {"settings": {"ProtectedUsers": "ceo@*"}})
+    assert (answer.body["removals"], answer.body["held"], answer.body["protected"]) == (30, 12, 37)
+    assert house.weighed == [({"ProtectedUsers": "ceo@*"}, {})]
+    for wrong in ({"Nothing": "1"}, {"DeleteGracePeriod": "soon"}, {"ProtectedUsers": 1}):
+        assert house.call("POST", f"{job.path}/safeguards/whatIf", {"settings": wrong}).status == 400
+    reader = house.token_for(Role.REPORTS_READER)
+    assert house.call("POST", f"{job.path}/safeguards/whatIf", {}, token=reader).status == 403
+
+
 def test_what_is_held_is_shown_with_reason_cause_and_values(house: House, held: Started) -> None:
     shown = house.call("GET", f"{held.path}/heldOperations").body["value"][0]
     assert (shown["state"], shown["code"], shown["reason"], shown["decidedBy"]) == (

@@ -1,6 +1,7 @@
 """What a change of rules would do is said before it is saved, in every place where rules are changed."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -92,6 +93,33 @@ def test_leaving_accounts_alone_says_what_becomes_of_them_on_both_pages(
     assert review(visit, safeguards).text == ""
     skips = OtherScope(skip_out_of_scope_deletions=True)
     assert [tried[:2] for tried in house.tried] == [(None, skips), (None, skips)]
+
+
+def test_safeguards_say_what_they_would_hold_before_they_are_saved(house: House, visit: Visit, job: Started) -> None:
+    path = f"/applications/{job.sp}/provisioning"
+    page = visit.text(f"{path}/safeguards")
+    given = dict(re.findall(r'<input class="form-control"[^>]* name="(\w+)"[^>]* value="([^"]*)"', page))
+    given |= {"Approval": "none", "DeleteThresholdEnabled": "on"}
+    assert visit.post(f"{path}/safeguards/weigh", **given).text == ""
+    shown = visit.post(f"{path}/safeguards/weigh", **{**given, "ProtectedUsers": "ceo@*\nboard@*"}).text
+    assert house.weighed == [({"ProtectedUsers": "ceo@*\nboard@*"}, {})]
+    assert "would hold 12 of the 30 accounts" in shown
+    assert "37 people and groups are protected. 2 of them would else" in shown
+    assert "approval of every removal" in shown
+    wrong = visit.post(f"{path}/safeguards/weigh", **{**given, "DeleteGracePeriod": "soon"})
+    assert (wrong.status_code, "is no duration" in wrong.text) == (200, True)
+
+
+def test_another_threshold_says_what_it_would_hold(house: House, visit: Visit, job: Started) -> None:
+    path = f"/applications/{job.sp}/provisioning/weigh"
+    assert visit.post(path, guards_deletions="on", threshold="500").text == ""
+    assert "would hold 12 of the 30" in visit.post(path, guards_deletions="on", threshold="5").text
+    assert visit.post(path).text != ""
+    assert house.weighed == [
+        ({}, {"DeleteThresholdEnabled": True, "DeleteThresholdValue": 5}),
+        ({}, {"DeleteThresholdEnabled": False}),
+    ]
+    assert "is a whole number" in visit.post(path, guards_deletions="on", threshold="many").text
 
 
 def test_default_access_says_what_it_would_do_before_it_entitles(house: House, visit: Visit, job: Started) -> None:

@@ -44,7 +44,7 @@ ACTION_NEEDS: tuple[tuple[str, Permission], ...] = (
     (r"/account/.*", OWN),
     (r"/notifications.*|/identity-provider.*", INSTALLATION),
     (r"/import|/users.*|/groups.*", EDIT),
-    (r".*/(scope|try)", READ),
+    (r".*/(scope|try|weigh)", READ),
     (
         r".*/(start|pause|restart|rollback|reconcile|held|apply|plans|on-demand|read|accept)|.*/provisioning/accounts",
         RUN,

@@ -14,6 +14,8 @@ import pytest
 from playing import APP, JOB, Trip
 
 from muster.bootstrap.house import House, open_house
+from muster.engine import weighing
+from muster.engine.weighing import weigh_safeguards
 from muster.engine.whatif import compare_rules
 from muster.gallery.catalogue import find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication
@@ -24,7 +26,7 @@ from muster.model.operation import OperationKind
 from muster.model.schema_document import read_schema
 from muster.model.whatif import OtherScope, Transition, WhatIf
 from muster.planning.comparison import in_words
-from muster.planning.policy import RemovalThreshold
+from muster.planning.policy import Approval, RemovalThreshold
 from muster.planning.protection import Protections
 from muster.planning.rules import compile_rules
 from muster.ports.directory import DirectoryQuery, ObjectWrite
@@ -136,6 +138,41 @@ def test_leaving_alone_whoever_is_out_says_what_becomes_of_those_who_are(trip: T
     ]
 
 
+def weigh(trip: Trip, **safeguards: Any) -> Any:
+    parts = replace(trip.open_job(JOB, {}), target=UntouchedTarget(Capabilities()), **safeguards)
+    return weigh_safeguards(parts, trip.stores, trip.clock, trip.ids)
+
+
+def test_safeguards_say_what_they_would_let_through_and_write_nothing(trip: Trip, tmp_path: Path) -> None:
+    people = sorted(trip.store.directory.search(trip.everybody()).objects, key=lambda each: each.display_name)
+    for person in people[:2]:
+        trip.unassign(person.object_id)
+    before = digest(tmp_path)
+    let = weigh(trip)
+    assert (let.considered, let.removals, let.held, let.protected, let.reasons) == (3, 2, 0, 0, ())
+    held = weigh(trip, threshold=RemovalThreshold(count=1))
+    assert (held.removals, held.held) == (2, 2)
+    assert held.reasons == (
+        "This cycle would disable or delete 2 accounts; the job's accidental-deletion threshold is 1.",
+    )
+    kept = weigh(trip, threshold=RemovalThreshold(count=1), protections=Protections(users=("ada@*", "cy@*")))
+    assert (kept.removals, kept.held, kept.protected, kept.spared) == (1, 0, 2, 1)
+    assert weigh(trip, approval=Approval.REMOVALS).held == 2
+    everything = weigh(trip, approval=Approval.ALL)
+    assert (everything.held, everything.writes_held) == (2, 0)
+    trip.edit(people[2].object_id, surname="Changed")
+    before = digest(tmp_path)
+    assert weigh(trip, approval=Approval.ALL).writes_held == 1
+    assert (digest(tmp_path), trip.transport.requests) == (before, [])
+
+
+def test_only_so_many_are_looked_at(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weighing, "PAGE", 2)
+    parts = replace(trip.open_job(JOB, {}), target=UntouchedTarget(Capabilities()))
+    found = weigh_safeguards(parts, trip.stores, trip.clock, trip.ids, looked_at=2)
+    assert (found.considered, found.is_partial) == (2, True)
+
+
 def test_what_waits_to_be_sent_anyway_is_no_difference(trip: Trip) -> None:
     for person in trip.store.directory.search(trip.everybody()).objects:
         trip.edit(person.object_id, surname="Changed")
@@ -227,6 +264,13 @@ def test_a_wider_scope_is_tried_without_credentials_and_leaves_every_row_as_it_w
     assert [one.source_name for one in found.objects] == ["bob"]
     nothing = house.what_if(JOB, None, OtherScope(), 10)
     assert (in_words(nothing.summary), nothing.considered) == ("nothing changes", 1)
+
+
+def test_safeguards_that_are_not_saved_are_weighed_without_credentials(house: House, tmp_path: Path) -> None:
+    before = digest(tmp_path)
+    found = house.weigh(JOB, {"ProtectedUsers": "ada@*\nbob@*"}, {"DeleteThresholdValue": 0})
+    assert digest(tmp_path) == before
+    assert (found.considered, found.removals, found.protected) == (1, 0, 1)
 
 
 def test_a_saved_switch_for_those_out_of_scope_is_no_other_scope(house: House) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,6 +138,13 @@ def what_if(
         )
     if document is not None:
         document = _checked(desk, job, document, desk.stores.jobs.schema(job.id).document)
+    with trying():
+        return desk.engine_room.what_if(job.id, document, scope, max(0, min(limit, WHAT_IF_OBJECTS)))
+
+
+@contextmanager
+def trying() -> Iterator[None]:
+    """Lets one at a time look at everybody. Raises: Refused, for whoever comes meanwhile and for what fails."""
     if not _TRYING.acquire(blocking=False):
         raise Refused(
             RefusalKind.TOO_MANY,
@@ -145,7 +153,7 @@ def what_if(
             retry_after=timedelta(seconds=5),
         )
     try:
-        return desk.engine_room.what_if(job.id, document, scope, max(0, min(limit, WHAT_IF_OBJECTS)))
+        yield
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
     finally:

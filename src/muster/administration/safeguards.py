@@ -8,10 +8,12 @@ from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job, set_settings
 from muster.administration.refusals import bad_request
+from muster.administration.rules import trying
 from muster.model.application import SecretKey
 from muster.model.roles import Permission
+from muster.model.whatif import Weighed
 from muster.planning.notices import read_notification_settings
-from muster.planning.safeguards import SETTINGS, Safeguards, read_safeguards
+from muster.planning.safeguards import SETTINGS, Safeguards, find_safeguard_problems, read_safeguards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,39 @@ def safeguards_of(desk: Desk, service_principal_id: str, job_id: str) -> ShownSa
     )
 
 
+def weigh_safeguards(
+    desk: Desk,
+    service_principal_id: str,
+    job_id: str,
+    settings: Mapping[str, str],
+    notification: Mapping[str, object] | None = None,
+) -> Weighed:
+    """Returns what safeguards that are not saved would let through now; nothing is saved, sent or asked.
+
+    Args:
+        settings: over the saved ones; "" is a setting taken back.
+        notification: the same of the notification settings (`DeleteThresholdEnabled`, `DeleteThresholdValue`).
+    Raises: Refused, naming what cannot be used.
+    """
+    desk.require(Permission.READ_CONFIGURATION)
+    # A pattern of one's own shows whether somebody is there.
+    desk.require(Permission.READ_DIRECTORY)
+    job = find_job(desk, service_principal_id, job_id)
+    require_managed(desk, find_application(desk, job.service_principal_id))
+    _require_known(settings)
+    problems = find_safeguard_problems(settings)
+    if problems:
+        raise bad_request(" ".join(problems), code="InvalidJobSetting")
+    with trying():
+        return desk.engine_room.weigh(job.id, settings, notification or {})
+
+
+def _require_known(settings: Mapping[str, str]) -> None:
+    unknown = [name[:60] for name in settings if name not in SETTINGS]
+    if unknown:
+        raise bad_request(f"There is no safeguard {', '.join(unknown)}; there are {', '.join(SETTINGS)}.")
+
+
 def set_safeguards(
     desk: Desk,
     service_principal_id: str,
@@ -50,9 +85,7 @@ def set_safeguards(
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
     require_managed(desk, application)
-    unknown = [name[:60] for name in settings if name not in SETTINGS]
-    if unknown:
-        raise bad_request(f"There is no safeguard {', '.join(unknown)}; there are {', '.join(SETTINGS)}.")
+    _require_known(settings)
     if settings:
         set_settings(desk, application.service_principal_id, job_id, settings)
     if skip_out_of_scope_deletions is not None:

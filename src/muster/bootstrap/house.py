@@ -12,7 +12,7 @@ from typing import Any
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
-from muster.bootstrap.job_parts import governed_parts
+from muster.bootstrap.job_parts import governed_parts, safeguarded, untouched_target
 from muster.bootstrap.keys import keys_of
 from muster.bootstrap.machine import SystemClock, SystemIds
 from muster.bootstrap.rule_shelf import RuleShelf
@@ -24,6 +24,7 @@ from muster.database.connection import Database, Synchronous, open_database
 from muster.database.outage import full_disk_of
 from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
+from muster.engine.weighing import weigh_safeguards
 from muster.engine.whatif import compare_rules
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication, SecretKey
@@ -33,7 +34,7 @@ from muster.model.failures import SchemaRefused
 from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
-from muster.model.whatif import OtherScope, WhatIf
+from muster.model.whatif import OtherScope, Weighed, WhatIf
 from muster.planning.checks import find_role_problems
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
@@ -41,7 +42,7 @@ from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import JobRules
 from muster.planning.terms import QuarantineTerms
 from muster.ports.source import Source
-from muster.ports.target import Capabilities, Target
+from muster.ports.target import Target
 from muster.runs.executors import Executors
 from muster.scim.dialect import overlay
 from muster.sealing import Sealer, SealingKey
@@ -55,7 +56,6 @@ from muster.store.open import Store, open_store, prepare_tables
 from muster.store.sessions import SqlShelf
 from muster.targets.directory import DirectoryTarget
 from muster.targets.scim import ScimTarget
-from muster.targets.untouched import UntouchedTarget
 from muster.ui.sessions import FaceMemory
 
 DATABASE_NAME = "muster.db"
@@ -241,10 +241,7 @@ class House:
         other_source = source
         if other_job is not job:
             other_source = self._directory_source(other_job, kinds, sync_all=widest, named_groups=named)
-        dialect = overlay(page.dialect, application.dialect)
-        target = UntouchedTarget(
-            Capabilities(members_per_request=dialect.members_per_request, can_delete=dialect.can_delete)
-        )
+        target = untouched_target(page, application)
         before = self._outbound(job, application, rules, source, target, sync_all=saved)
         after = self._outbound(other_job, other_application, others, other_source, target, sync_all=wanted)
         if scope.skip_out_of_scope_deletions is not None:
@@ -253,6 +250,24 @@ class House:
         widest_source = source if is_transitive(job) else other_source
         stores = self.engine_stores()
         return compare_rules(before, after, stores, self.clock, self.ids, limit=limit, source=widest_source)
+
+    def weigh(self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object]) -> Weighed:
+        """Returns what other safeguards would let through. Writes nothing, asks nobody. Raises: JobFailure."""
+        job = self._job(job_id)
+        application = self._application(job.service_principal_id)
+        kept = read_schema(self.store.jobs.schema(job_id).document)
+        _, rules, _ = self.rules.compile(kept)
+        secrets = self.store.secrets.get(application.service_principal_id)
+        page = self._page(application)
+        if page.is_source:
+            parts = self.sources.untouched(job, application, page, kept, rules)
+        else:
+            sync_all = secrets.get(SecretKey.SYNC_ALL, "").lower() == "true"
+            source = self._directory_source(job, rules.kinds, sync_all=sync_all, named_groups=rules.named_groups)
+            target = untouched_target(page, application)
+            parts = self._outbound(job, application, rules, source, target, sync_all=sync_all)
+        guarded = safeguarded(parts, {**job.settings, **settings}, secrets, notification)
+        return weigh_safeguards(guarded, self.engine_stores(), self.clock, self.ids)
 
     def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> Target:
         """Returns the target of an application with given or saved credentials. Raises: JobFailure."""

@@ -1,9 +1,11 @@
 """The parts of a job as its settings and secrets govern them: one reading of both for every kind of job."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from muster.engine.parts import JobParts
-from muster.model.application import SecretKey
+from muster.gallery.catalogue import GalleryPage
+from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.job import SynchronizationJob
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
@@ -12,7 +14,30 @@ from muster.planning.rules import JobRules
 from muster.planning.safeguards import read_safeguards
 from muster.planning.terms import drift_policy, quarantine_terms, retry_terms
 from muster.ports.source import Source
-from muster.ports.target import Target
+from muster.ports.target import Capabilities, Target
+from muster.scim.dialect import overlay
+from muster.targets.untouched import UntouchedTarget
+
+
+def untouched_target(page: GalleryPage, application: EnterpriseApplication) -> Target:
+    """Returns a target that can what the application can, and is not asked."""
+    dialect = overlay(page.dialect, application.dialect)
+    return UntouchedTarget(Capabilities(members_per_request=dialect.members_per_request, can_delete=dialect.can_delete))
+
+
+def safeguarded(
+    parts: JobParts, settings: Mapping[str, str], secrets: Mapping[str, str], notification: Mapping[str, object]
+) -> JobParts:
+    """Returns parts with the safeguards that other settings say; `notification` goes over what secrets hold of it."""
+    kept = read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+    found = read_safeguards(settings, {**kept, **notification})
+    return replace(
+        parts,
+        threshold=found.threshold,
+        approval=found.approval,
+        protections=found.protections,
+        delete_grace=found.delete_grace,
+    )
 
 
 def governed_parts(

@@ -65,7 +65,7 @@ def compare_rules(
     widest = source or after.source
     finder = LinkedOnly(stores, before.job.id)
     old, new = (Decider(parts, stores, finder, clock, ids) for parts in (before, after))
-    trial = _Trial(old, new, _thought(before, clock, ids))
+    trial = _Trial(old, new, thought_cycle(before, clock, ids))
     summary, told = Summary(), list[Affected]()
     considered = affected = requests = 0
     removed: dict[RemovalKind, int] = {}
@@ -168,7 +168,7 @@ class _Trial:
         return [None if each is None else Decided(intent=each.intent, operation=each.operation) for each in made]
 
 
-def _thought(parts: JobParts, clock: Clock, ids: Ids) -> Cycle:
+def thought_cycle(parts: JobParts, clock: Clock, ids: Ids) -> Cycle:
     """Returns the cycle that the decisions are made for; it is never stored."""
     return Cycle(
         id=ids.new_id(),

@@ -77,3 +77,23 @@ class WhatIf:
     held: tuple[str, ...] = ()
     # Requests that the difference needs.
     requests: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What other safeguards would let through now, if everybody was looked at. Nothing was written or asked."""
+
+    considered: int
+    # Whether there are more objects than were looked at: what is counted is then the least.
+    is_partial: bool
+    # Accounts and groups that a full pass would disable or delete, those held of them, and why.
+    removals: int
+    held: int
+    reasons: tuple[str, ...]
+    # People and groups that nobody takes anything from, and those of them who would else lose something now.
+    protected: int
+    spared: int
+    # Deletions that wait out their grace.
+    waiting: int
+    # Whatever else a full pass would write and hold for approval.
+    writes_held: int

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from muster.model.certificates import PresentedCertificate
-from muster.model.whatif import OtherScope, WhatIf
+from muster.model.whatif import OtherScope, Weighed, WhatIf
 from muster.ports.target import Target
 
 
@@ -37,4 +37,8 @@ class EngineRoom(Protocol):
 
         `limit`: how many objects are told one by one.
         """
+        ...
+
+    def weigh(self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object]) -> Weighed:
+        """Returns what other safeguards would let through: job settings, and notification settings, over the saved."""
         ...

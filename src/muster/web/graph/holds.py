@@ -56,12 +56,36 @@ def get_safeguards(call: Call) -> Answer:
     return call.entity("safeguards", _safeguards(safeguards.safeguards_of(call.desk, sp, call.parts["job"])))
 
 
-def change_safeguards(call: Call) -> Answer:
-    """PATCH …/jobs/{job}/safeguards: {"settings": {"Approval": "removals"}, "skipOutOfScopeDeletions": true}."""
-    sp, fields = application_of(call).service_principal_id, call.fields()
+def weigh_safeguards(call: Call) -> Answer:
+    """POST …/jobs/{job}/safeguards/whatIf: {"settings": {"ProtectedUsers": "ceo@*"}}; nothing is written."""
+    sp = application_of(call).service_principal_id
+    found = safeguards.weigh_safeguards(call.desk, sp, call.parts["job"], _settings(call.fields()))
+    return Answer(
+        document={
+            "considered": found.considered,
+            "isPartial": found.is_partial,
+            "removals": found.removals,
+            "held": found.held,
+            "heldReasons": list(found.reasons),
+            "protected": found.protected,
+            "spared": found.spared,
+            "waiting": found.waiting,
+            "writesHeld": found.writes_held,
+        }
+    )
+
+
+def _settings(fields: Document) -> dict[str, str]:
     settings = fields.get("settings") or {}
     if not isinstance(settings, dict) or any(not isinstance(value, str) for value in settings.values()):
         raise bad_request('settings takes texts by name: {"settings": {"Approval": "removals"}}.')
+    return settings
+
+
+def change_safeguards(call: Call) -> Answer:
+    """PATCH …/jobs/{job}/safeguards: {"settings": {"Approval": "removals"}, "skipOutOfScopeDeletions": true}."""
+    sp, fields = application_of(call).service_principal_id, call.fields()
+    settings = _settings(fields)
     skips = flag_of(fields, "skipOutOfScopeDeletions")
     if not settings and skips is None:
         raise bad_request("Give settings, or skipOutOfScopeDeletions, or both.")

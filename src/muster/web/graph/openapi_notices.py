@@ -1,4 +1,4 @@
-"""What bodies and answers about notifications look like: JSON schemas by name."""
+"""What bodies and answers about notifications and the wire log look like: JSON schemas by name."""
 
 from muster.model.language import Language
 from muster.model.notice import Channel, DeliveryState, MailSecurity, NoticeKind
@@ -84,4 +84,19 @@ NOTICES: dict[str, Schema] = {
             ),
         }
     ),
+    "wireExchange": whole(
+        {
+            "sentDateTime": INSTANT,
+            "sourceId": MAYBE,
+            "cycleId": MAYBE,
+            **texts("method", "url"),
+            "requestBody": MAYBE,
+            "status": {"type": ["integer", "null"]},
+            "responseBody": MAYBE,
+            "durationInMilliseconds": COUNT,
+            "trouble": MAYBE,
+        }
+    ),
+    "wireLogWrite": thing({"minutes": {"type": "integer", "minimum": 0, "maximum": 1440}}, "minutes"),
+    "wireLog": whole({"untilDateTime": MAYBE_INSTANT}),
 }

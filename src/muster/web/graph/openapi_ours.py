@@ -293,6 +293,14 @@ OURS: dict[str, Schema] = {
             "settings": mapped(TEXT),
         }
     ),
+    "safeguardsWanted": thing({"settings": mapped(TEXT)}),
+    "safeguardsWeighed": whole(
+        {
+            **dict.fromkeys(("considered", "removals", "held", "protected", "spared", "waiting", "writesHeld"), COUNT),
+            "isPartial": FLAG,
+            "heldReasons": listed(TEXT),
+        }
+    ),
     "safeguardsWrite": thing({"settings": mapped(TEXT), "skipOutOfScopeDeletions": FLAG}),
     "link": whole(
         {
@@ -385,21 +393,6 @@ OURS: dict[str, Schema] = {
             "trustable": or_null(_CERTIFICATE),
         }
     ),
-    "wireExchange": whole(
-        {
-            "sentDateTime": INSTANT,
-            "sourceId": MAYBE,
-            "cycleId": MAYBE,
-            **texts("method", "url"),
-            "requestBody": MAYBE,
-            "status": _MAYBE_COUNT,
-            "responseBody": MAYBE,
-            "durationInMilliseconds": COUNT,
-            "trouble": MAYBE,
-        }
-    ),
-    "wireLogWrite": thing({"minutes": {"type": "integer", "minimum": 0, "maximum": 1440}}, "minutes"),
-    "wireLog": whole({"untilDateTime": MAYBE_INSTANT}),
     **NOTICES,
     **SOURCES,
     # ------------------------------------------------------------ configuration as code

@@ -253,6 +253,7 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("POST", f"{_JOB}/heldOperations/reject", _RUN, holds.reject_held),
     ("GET", f"{_JOB}/safeguards", _READ, holds.get_safeguards),
     ("PATCH", f"{_JOB}/safeguards", _WRITE, holds.change_safeguards),
+    ("POST", f"{_JOB}/safeguards/whatIf", _READ, holds.weigh_safeguards),
     ("GET", f"{_JOB}/cycles", _READ, plans.list_cycles),
     ("POST", f"{_JOB}/cycles", _RUN, plans.run_cycle),
     ("GET", f"{_JOB}/reconciliation", _READ, reconciliation.get_reconciliation),

@@ -156,6 +156,8 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/provisioning", "save_provisioning", provisioning.save),
     (f"{_APP}/provisioning/safeguards", "save_safeguards", safeguards.save_safeguards),
     (f"{_APP}/provisioning/safeguards/scope", "try_leavers", safeguards.try_leavers),
+    (f"{_APP}/provisioning/safeguards/weigh", "weigh_safeguards", safeguards.weigh),
+    (f"{_APP}/provisioning/weigh", "weigh_threshold", provisioning.weigh),
     (f"{_APP}/provisioning/accounts", "promote", accounts.promote),
     (f"{_APP}/provisioning/accounts/settings", "save_reconciliation", accounts.save_reconciliation),
     (f"{_APP}/provisioning/reconcile", "reconcile", accounts.reconcile),

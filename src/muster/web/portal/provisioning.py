@@ -28,6 +28,7 @@ from muster.web.portal.credentials import (
 )
 from muster.web.portal.forms import chosen, done, field, is_ticked
 from muster.web.portal.paths import desk, text
+from muster.web.portal.safeguards import weighed
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
 SCOPES = {
@@ -124,6 +125,18 @@ def try_scope(sp: str) -> Any:
     return "" if scope.is_saved else consequences(found, None, scope)
 
 
+def weigh(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/weigh: what another threshold would let through, below it."""
+    found = find_shelf(sp)
+    before, guards, threshold = _saved(found), is_ticked("guards_deletions"), field("threshold")
+    if guards and not (threshold.isascii() and threshold.isdigit()):
+        refusal = bad_request(gettext("The threshold of removals is a whole number."))
+        return flask.render_template("provisioning/weighed.html", refusal=refusal)
+    if (guards, threshold) == (before.guards_deletions, before.threshold):
+        return ""
+    return weighed(found, {}, _guarding(guards, threshold))
+
+
 # ---------------------------------------------------------------- saving
 
 
@@ -157,15 +170,13 @@ def _save(found: Shelf, given: Settings) -> str:
 
 def _pairs(shown: Mapping[str, str], way_in: Mapping[str, str], given: Settings) -> dict[str, str]:
     """All secrets as they are to be kept: what the form does not know stays as it is (masked: kept)."""
-    notification = {
+    if given.guards_deletions and not (given.threshold.isascii() and given.threshold.isdigit()):
+        raise bad_request(gettext("The threshold of removals is a whole number."))
+    notification: dict[str, Any] = {
         "Enabled": given.sends_mail,
         "Recipients": given.email,
-        "DeleteThresholdEnabled": given.guards_deletions,
+        **_guarding(given.guards_deletions, given.threshold),
     }
-    if given.guards_deletions:
-        if not given.threshold.isascii() or not given.threshold.isdigit():
-            raise bad_request(gettext("The threshold of removals is a whole number."))
-        notification["DeleteThresholdValue"] = int(given.threshold)
     if (given.sends_mail or given.sends_digest) and not given.email:
         raise bad_request(gettext("Enter the address that failures are mailed to, or untick the box."))
     before = _notification(shown)
@@ -178,6 +189,11 @@ def _pairs(shown: Mapping[str, str], way_in: Mapping[str, str], given: Settings)
         SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS: "true" if given.skips_leavers else "false",
         SecretKey.SYNC_NOTIFICATION_SETTINGS: json.dumps({**before, **notification}),
     }
+
+
+def _guarding(guards: bool, threshold: str) -> dict[str, Any]:
+    """What the notification settings say of accidental deletions; switched off, the number stays as it was."""
+    return {"DeleteThresholdEnabled": guards, **({"DeleteThresholdValue": int(threshold)} if guards else {})}
 
 
 def _interval(minutes: str) -> timedelta:

@@ -8,7 +8,7 @@ import flask
 from muster.administration import safeguards
 from muster.administration.refusals import Refused
 from muster.model.durations import write_duration
-from muster.model.whatif import OtherScope
+from muster.model.whatif import OtherScope, Weighed
 from muster.planning.policy import Approval, Limit
 from muster.planning.safeguards import (
     APPROVAL,
@@ -31,7 +31,7 @@ from muster.ui.language import marked
 from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked, refused_page
 from muster.web.portal.paths import desk
-from muster.web.portal.shelves import find_shelf, show
+from muster.web.portal.shelves import Shelf, find_shelf, show
 
 KINDS = {
     "DisableThreshold": marked("Accounts disabled"),
@@ -103,6 +103,29 @@ def try_leavers(sp: str) -> Any:
     if skips is held.skip_out_of_scope_deletions:
         return ""
     return consequences(found, None, OtherScope(skip_out_of_scope_deletions=skips))
+
+
+def weigh(sp: str) -> Any:
+    """POST /applications/<sp>/provisioning/safeguards/weigh: what these settings would let through, before Save."""
+    found = find_shelf(sp)
+    shown = _values(safeguards.safeguards_of(desk(), found.sp, found.job.id).safeguards)
+    changes = {name: value for name, value in _filled().items() if value != shown[name]}
+    return weighed(found, changes, guards=any(field(name, PATTERN_CHARACTERS) for name in PROTECTED))
+
+
+def weighed(
+    found: Shelf, settings: Mapping[str, str], notification: Mapping[str, object] | None = None, *, guards: bool = False
+) -> str:
+    """Returns the part of a page that says what safeguards would let through. `guards`: whether they protect people."""
+    if not settings and not notification:
+        return ""
+    made: Weighed | None = None
+    refusal: Refused | None = None
+    try:
+        made = safeguards.weigh_safeguards(desk(), found.sp, found.job.id, settings, notification)
+    except Refused as refused:
+        refusal = refused
+    return flask.render_template("provisioning/weighed.html", made=made, refusal=refusal, guards=guards)
 
 
 def _values(held: Safeguards) -> dict[str, str]:

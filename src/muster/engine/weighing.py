@@ -1,0 +1,94 @@
+"""What safeguards let through: everybody is decided about as by a full pass, the gate is asked, nothing is written."""
+
+from collections.abc import Mapping, Sequence
+
+from muster.engine.decide import Decider
+from muster.engine.gate import population_of, removals_lately
+from muster.engine.holding import find_holds
+from muster.engine.parts import EngineStores, JobParts
+from muster.engine.whatif import PAGE, LinkedOnly, thought_cycle
+from muster.model.directory import ObjectKind
+from muster.model.hold import Hold
+from muster.model.log import SkipReason
+from muster.model.operation import Change, Operation
+from muster.model.whatif import Weighed
+from muster.planning.policy import Approval, RemovalKind, count_removals, decides, gate, removal_verdicts
+from muster.ports.source import EvidentSource
+from muster.ports.world import Clock, Ids
+
+# So many are looked at, whatever the directory's size: somebody waits at a form.
+LOOKED_AT = 200_000
+
+
+def weigh_safeguards(
+    parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, *, looked_at: int = LOOKED_AT
+) -> Weighed:
+    """Returns what the safeguards of `parts` would let through now."""
+    decider = Decider(parts, stores, LinkedOnly(stores, parts.job.id), clock, ids)
+    cycle = thought_cycle(parts, clock, ids)
+    removing: list[Operation] = []
+    holds: dict[tuple[ObjectKind, str], Hold] = {}
+    considered = protected = spared = waiting = writes = 0
+    is_partial = False
+    for kind in parts.rules.kinds:
+        position: str | None = None
+        while not is_partial:
+            page = parts.source.read(kind, None, position, PAGE)
+            considered += len(page.changes)
+            protected += _protected(parts, kind, page.changes)
+            operations = [decision.operation for decision in decider.decide(cycle, kind, page.changes)]
+            spared += sum(each.skip_reason is SkipReason.PROTECTED for each in operations)
+            waiting += sum(each.waits_until is not None for each in operations)
+            taken = [each for each in operations if each.removes]
+            writes += sum(each.kind.writes for each in operations) - len(taken)
+            removing += taken
+            holds |= find_holds(stores, parts.job.id, taken)
+            position = page.next_after
+            if position is None:
+                break
+            is_partial = considered >= looked_at
+    verdict = gate(
+        removing,
+        tripped=_verdicts(parts, stores, clock, removing, holds),
+        read_complete=True,
+        holds=holds,
+        approval=parts.approval,
+    )
+    return Weighed(
+        considered=considered,
+        is_partial=is_partial,
+        removals=len(removing),
+        held=len(verdict.held),
+        reasons=tuple(dict.fromkeys(each.reason for each in verdict.held)),
+        protected=protected,
+        spared=spared,
+        waiting=waiting,
+        writes_held=writes if parts.approval is Approval.ALL else 0,
+    )
+
+
+def _verdicts(
+    parts: JobParts,
+    stores: EngineStores,
+    clock: Clock,
+    removing: Sequence[Operation],
+    holds: Mapping[tuple[ObjectKind, str], Hold],
+) -> Mapping[RemovalKind, str]:
+    # What an administrator has decided does not count.
+    open_ones = [
+        each
+        for each in removing
+        if (hold := holds.get((each.object_kind, each.source_id))) is None or not decides(hold, each)
+    ]
+    lately = removals_lately(stores, parts.job.id, clock)
+    return removal_verdicts(count_removals(open_ones), population_of(stores, parts.job.id), lately, parts.threshold)
+
+
+def _protected(parts: JobParts, kind: ObjectKind, changes: Sequence[Change]) -> int:
+    protections = parts.protections
+    if not protections:
+        return 0
+    groups: Mapping[str, Sequence[tuple[str, str]]] = {}
+    if kind is ObjectKind.USER and protections.groups and isinstance(parts.source, EvidentSource):
+        groups = parts.source.groups_of([change.source_id for change in changes])
+    return sum(protections.reason(change, groups.get(change.source_id, ())) is not None for change in changes)
