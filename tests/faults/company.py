@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -31,8 +32,8 @@ ACTIONS = ("Add", "Update", "Delete")
 
 
 @functools.cache
-def _kept(_place: Place | None) -> tuple[Database, Mapping[sa.Table, Sequence[Any]]]:
-    """One database for all schedules of a process at a place, and what its tables hold when it is new."""
+def _kept(_place: Place | None, _process: int) -> tuple[Database, Mapping[sa.Table, Sequence[Any]]]:
+    """One database for all schedules of a process at a place, with what its tables hold when new; not its parent's."""
     folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = fresh_database(folder)
@@ -46,7 +47,7 @@ def _kept(_place: Place | None) -> tuple[Database, Mapping[sa.Table, Sequence[An
 
 def empty_store() -> Store:
     """Returns the store as it is when it is new."""
-    database, first = _kept(place_in_use())
+    database, first = _kept(place_in_use(), os.getpid())
     with database.write() as connection:
         for table in reversed(first):
             connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - our own tables

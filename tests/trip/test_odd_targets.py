@@ -336,3 +336,14 @@ def test_a_member_taken_out_by_hand_again_and_again_is_put_back_each_time(tmp_pa
         trip.full()
         trip.full()
         assert trip.transport.writes == []
+
+
+def test_members_whom_an_application_takes_out_while_they_are_off_are_not_put_back_meanwhile(tmp_path: Path) -> None:
+    trip = OddTrip(tmp_path, "members who are off drop out", dialect=Dialect())
+    trip.found_company()
+    trip.run()
+    trip.edit(trip.people["Bob"], accountEnabled=False)
+    trip.run()
+    assert trip.members() == trip.ids_of(*NAMES[:6]) - trip.ids_of("Bob")
+    trip.full()
+    assert trip.transport.writes == []
