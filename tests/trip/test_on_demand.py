@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from playing import JOB, Trip
 
 from muster.engine.control import NobodyFound, previewed
 from muster.model.directory import ObjectKind
-from muster.model.log import Initiator, InitiatorType
+from muster.model.exchange import HttpResponse
+from muster.model.failures import Resting
+from muster.model.job import CycleState
+from muster.model.log import Initiator, InitiatorType, LogStatus
 from muster.model.operation import OperationKind
 from muster.store.tables import METADATA
 
@@ -102,3 +106,34 @@ def test_the_log_names_who_asked(trip: Trip) -> None:
     while trip.engine.advance(cycle.id):
         pass
     assert trip.log()[0].initiator == ann
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whom_the_application_has_no_time_for_is_in_the_log_and_tried_after_the_pause(trip: Trip, method: str) -> None:
+    trip.run()
+    ada = trip.hire("Ada")
+    busy = HttpResponse(status=429, headers={"retry-after": "1800"}, body=b"", elapsed=timedelta())
+    trip.transport.fault = lambda request, _: busy if request.method == method else None
+    ann = Initiator(type=InitiatorType.USER, id="ann", display_name="Ann")
+    with pytest.raises(Resting):
+        trip.control.provision_on_demand(JOB, USER, ada, initiator=ann)
+    (entry,) = trip.log(ada)
+    assert (entry.status, entry.initiator) == (LogStatus.FAILURE, ann)
+    assert entry.failure is not None
+    assert (entry.failure.code, entry.failure.status) == ("TooManyRequests", 429)
+    until = trip.clock.now() + timedelta(minutes=30)
+    assert f"{until:%Y-%m-%d %H:%M}" in entry.failure.sentence
+    waiting = trip.store.links.escrow(JOB, USER, ada)
+    assert waiting is not None
+    assert abs(waiting.next_attempt_at - until) < timedelta(minutes=1)
+    (asked, *_) = trip.store.cycles.history(JOB, 1)
+    assert (asked.state, asked.counters.failed, asked.counters.throttled) == (CycleState.FAILED, 1, 1)
+    if method == "GET":
+        with pytest.raises(Resting):
+            trip.control.provision_on_demand(JOB, USER, ada, preview=True)
+    assert len(trip.log(ada)) == 1
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(hours=3))
+    trip.run()
+    assert trip.link(ada) is not None
+    assert trip.store.links.escrow(JOB, USER, ada) is None

@@ -7,17 +7,20 @@ from typing import Any
 
 from muster.engine.cycle import PAGE, CycleEngine
 from muster.engine.decide import Decider, Decision
+from muster.engine.journal import tally
 from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.run import MAIN_WAVE, Run
 from muster.engine.waves import send_references
 from muster.model.directory import ObjectKind
-from muster.model.failures import JobFailure, ObjectFailure, SchemaRefused
+from muster.model.failures import JobFailure, ObjectFailure, Resting, SchemaRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.log import Initiator, LogStatus
 from muster.model.operation import Change, Operation, OperationKind
 from muster.planning.trace import action_of, modified_properties
 from muster.ports.world import Clock, Ids
+
+_ASK_AGAIN = "Ask again then, or leave it to the first cycle after that: it tries again."
 
 
 class NobodyFound(ObjectFailure):
@@ -73,14 +76,23 @@ class Control:
                 # A cycle's own operation may be waiting for another engine, or be under way there.
                 self._engine.withdraw(job_id, {change.source_id, *(member.source_id for member in members)})
             matching = parts.rules.kinds[kind].matching
-            parts.target.probe(matching[0].attribute if matching else "userName")
             cycle = self._new_cycle(job_id, initiator)
+            try:
+                parts.target.probe(matching[0].attribute if matching else "userName")
+            except Resting as rest:
+                if not preview:
+                    self._stores.cycles.begin(cycle)
+                    self._rest(Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True), change, rest)
+                raise
             if preview:
                 return self._preview(cycle, parts, members, change)
             self._stores.cycles.begin(cycle)
             run = Run(cycle, parts, self._stores, self._clock, self._ids, is_new=True)
             try:
                 done = self._do(run, members, change)
+            except Resting as rest:
+                self._rest(run, change, rest)
+                raise
             except JobFailure as failure:
                 self._close(run, failure)
                 raise
@@ -88,6 +100,31 @@ class Control:
                 run.close()
             self._close(run, None)
             return replace(done, cycle=run.cycle)
+
+    def _rest(self, run: Run, change: Change, rest: Resting) -> None:
+        """Logs whom the application had no time for; the first cycle after the pause that it asks for tries again."""
+        failure = replace(rest.record(), remedy=_ASK_AGAIN, retry=True)
+        operation = Operation(
+            change_id=self._ids.new_id(),
+            kind=OperationKind.FAIL,
+            object_kind=change.kind,
+            source_id=change.source_id,
+            source_name=change.display_name,
+            reason=rest.sentence,
+            failure=failure,
+            source_seq=change.seq,
+        )
+        before = self._stores.links.escrow(run.cycle.job_id, change.kind, change.source_id)
+        outcome = run.journal.decided(operation)
+        settlement = run.journal.settlement(outcome, run.cycle, escrow=before)
+        due = settlement.escrow
+        if due is not None:
+            tried = due.tried if before is None else before.tried
+            settlement = replace(settlement, escrow=replace(due, next_attempt_at=rest.until, tried=tried))
+        counted = replace(run.cycle, counters=tally(run.cycle.counters, [outcome]))
+        self._stores.cycles.settle(counted, [settlement])
+        run.cycle = counted
+        self._close(run, rest)
 
     def _change(self, parts: JobParts, kind: ObjectKind, name: str) -> Change:
         if kind not in parts.rules.kinds:
