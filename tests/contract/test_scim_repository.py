@@ -458,6 +458,17 @@ def test_a_user_shows_its_groups(repository: Repository) -> None:
     assert repository.change("User", ada.id, _setting(title="x")).document["groups"] == found.document["groups"]
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_page_of_everybody_shows_the_groups_of_whoever_is_in_one(repository: Repository, place: int) -> None:
+    people = [repository.insert("User", _user(name)) for name in ("ada", "bob", "eve")]
+    assert all("groups" not in found.document for found in repository.query("User", ResourceQuery(limit=9)).resources)
+    group = repository.insert("Group", _group("Sales", people[place].id))
+    found = repository.query("User", ResourceQuery(limit=9))
+    shown = [_ids(each.document.get("groups", [])) for each in found.resources]
+    assert shown == [{group.id} if at == place else set() for at in range(3)]
+    assert found.total == 3
+
+
 # Queries
 
 PEOPLE: tuple[Document, ...] = (

@@ -26,7 +26,7 @@ GROUP = "Group"
 USER = "User"
 SCAN_ROWS = 500
 REST_ROWS = 20_000
-TOTAL = len(READ_COLUMNS)  # where a row of a page holds it
+TOTAL = len(READ_COLUMNS) - 1  # where a row of a page holds it
 
 # Comparisons with `eq` that one prepared statement answers.
 _LOOKUPS: Mapping[queries.Name, str] = {
@@ -59,6 +59,7 @@ class ResourceReader:
         self._base_url = base_url
         self._locations = {name: f"{base_url}{resource_type.endpoint}/" for name, resource_type in self._types.items()}
         self._references = {name: References(each, resource_types) for name, each in self._types.items()}
+        self._members_between = statements.members_between
         self._membership = Membership(statements, customer_key, self._locations)
 
     def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
@@ -127,7 +128,11 @@ class ResourceReader:
             return None
         limits = self._named(type_name, p_limit=query.limit, p_offset=query.start_index - 1)
         rows = self._reads.page.fetch_all(limits)
-        if not rows or rows[0][TOTAL] is None or any(row[4] for row in rows):
+        if not rows or rows[0][TOTAL] is None:
+            return None
+        # Asked of each row it would take a tenth of the time. A member of another customer leads the longer way.
+        ((has_members,),) = self._members_between.fetch_values((rows[0][0], rows[-1][0]))
+        if has_members:
             return None
         return ResourcePage(total=rows[0][TOTAL], resources=read_rows(rows))
 

@@ -64,7 +64,7 @@ _OF_TYPE = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingStatements:
     """What is asked of all resources, or of those alone that an identity provider made. A row of `page` ends with the
-    total."""
+    total, and says of nobody whether they are a member: `members_between` says it of all of them."""
 
     by_id: Prepared
     by_id_for_update: Prepared
@@ -89,6 +89,7 @@ class Statements:
     remove_member: Prepared
     clear_members: Prepared
     groups: Prepared
+    members_between: Prepared
 
 
 def prepare_statements(database: Database) -> Statements:
@@ -134,6 +135,9 @@ def prepare_statements(database: Database) -> Statements:
             .where(members.c.member_key == sa.bindparam("p_member_key"))
             .order_by(members.c.group_key)
         ),
+        members_between=database.prepare(
+            sa.select(sa.exists().where(members.c.member_key.between(sa.bindparam("p_first"), sa.bindparam("p_last"))))
+        ).in_order(("p_first", "p_last")),
     )
 
 
@@ -180,7 +184,7 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
             for name in ("unique_name", "external_id", "display_name", "resource_id")
         },
         page=database.prepare(
-            sa.select(*READ_COLUMNS, total.scalar_subquery())
+            sa.select(*READ_COLUMNS[:-1], total.scalar_subquery())
             .where(*scope)
             .order_by(resources.c.key)
             .limit(sa.bindparam("p_limit"))

@@ -56,7 +56,7 @@ def read_operations(body: Any, resource_type: ResourceType, rules: ReadingRules)
 
 
 def _check_message_schema(schemas: Any, *, strict: bool) -> None:
-    if schemas is None and not strict:
+    if schemas == [PATCH_URN] or (schemas is None and not strict):
         return
     if not isinstance(schemas, list) or not any(isinstance(u, str) and u.lower() == PATCH_URN.lower() for u in schemas):
         raise InvalidSyntax(f"schemas of the message must hold {PATCH_URN}.")

@@ -204,6 +204,8 @@ def _answer_documents(documents: list[dict[str, Any]]) -> ScimResponse:
 
 def _check_media_type(content_type: str | None, *, strict: bool) -> None:
     """Raises: UnsupportedMediaType. Source: RFC 7644 §3.8."""
+    if content_type in _MEDIA_TYPES:
+        return
     media_type = _media_type(content_type or "")
     if media_type in _MEDIA_TYPES or (not strict and (media_type in _TOLERATED_TYPES or media_type.endswith("+json"))):
         return
