@@ -92,6 +92,7 @@ MANNERS = {
     "members come and go unseen": "groups never show them",
     "meta and externalId are dropped": "and schemas, too",
     "wants excludedAttributes not": "400 for a parameter that it does not know",
+    "everybody is made switched off": "whatever was asked for, and is switched on by a second request",
 }
 _SINGLE = re.compile(r"^(?P<attribute>[\w.:-]+)(?:\[(?P<marks>[^\]]*)\](?:\.(?P<inner>\w+))?)?$")
 _COMPARISON = re.compile(r'([\w.:\[\]" ]+?) eq ("(?:[^"\\]|\\.)*"|true|false)\s*$', re.S)
@@ -302,6 +303,8 @@ class OddService:
         if self.has("ids are long"):
             target_id = f"{'long/' * 220}{self.made}"
         self._check_members(body)
+        if kind == "Users" and self.has("everybody is made switched off"):
+            body = {**body, "active": False}
         self._keep(kind, str(target_id), {**body, "id": target_id})
         where = f"{self.root}/{kind}/{quote(str(target_id), safe='')}"
         shown = self._shown(kind, self.kept[kind][str(target_id)])

@@ -15,6 +15,7 @@ from fakes.odd_service import MANNERS, OddService
 from muster.engine.parts import RECONCILE
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.job import LEARNED, Cycle, CycleState
+from muster.model.log import ProvisioningAction
 from muster.model.operation import LinkState
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect
 
@@ -347,3 +348,53 @@ def test_members_whom_an_application_takes_out_while_they_are_off_are_not_put_ba
     assert trip.members() == trip.ids_of(*NAMES[:6]) - trip.ids_of("Bob")
     trip.full()
     assert trip.transport.writes == []
+
+
+def sentences(trip: OddTrip, person: str) -> list[str]:
+    (made, *_) = reversed(trip.log(trip.people[person]))
+    assert made.action is ProvisioningAction.CREATE
+    return [step.description for step in made.steps]
+
+
+def test_who_is_made_switched_off_is_switched_on_by_the_same_operation(tmp_path: Path) -> None:
+    trip = OddTrip(tmp_path, "everybody is made switched off", dialect=ENTRA)
+    trip.found_company()
+    trip.run()
+    assert all(trip.account_of(name)["active"] for name in NAMES)
+    assert any("which a second request has put right" in each for each in sentences(trip, "Ada"))
+    trip.full()
+    assert trip.transport.writes == []
+
+
+def test_who_stays_switched_off_is_not_switched_on_again_and_again(tmp_path: Path) -> None:
+    trip = OddTrip(tmp_path, "everybody is made switched off", dialect=ENTRA)
+    trip.found_company()
+
+    def unmoved(request: HttpRequest, _: Any) -> HttpResponse | None:
+        if request.method != "PATCH" or "/Users/" not in request.url:
+            return None
+        return trip.odd.send(replace(request, method="GET", body=None), deadline=timedelta(seconds=9))
+
+    trip.transport.fault = unmoved
+    trip.run()
+    assert any("a second request did not change that" in each for each in sentences(trip, "Ada"))
+    trip.full()
+    trip.full()
+    # References, which this application does not keep either, are not what is asked here.
+    assert not [each for each in trip.transport.requests if b'"active"' in (each.body or b"")]
+
+
+def test_who_cannot_be_switched_on_at_once_is_so_by_the_next_full_pass(tmp_path: Path) -> None:
+    trip = OddTrip(tmp_path, "everybody is made switched off", dialect=ENTRA)
+    trip.found_company()
+    busy = HttpResponse(status=500, headers={}, body=b"", elapsed=timedelta())
+    trip.transport.fault = lambda request, _: busy if request.method == "PATCH" else None
+    trip.run()
+    assert any("failed" in each for each in sentences(trip, "Ada"))
+    assert not trip.account_of("Ada")["active"]
+    trip.transport.fault = None
+    trip.full()
+    assert all(trip.account_of(name)["active"] for name in NAMES)
+    link = trip.link(trip.people["Ada"])
+    assert link is not None
+    assert link.state is LinkState.MANAGED

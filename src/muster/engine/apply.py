@@ -4,16 +4,16 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import Conflict, FailureRecord, JobFailure, ObjectFailure, TargetObjectGone
 from muster.model.log import LogStatus
-from muster.model.operation import Acknowledged, Operation, OperationKind, Outcome
-from muster.planning.difference import acknowledge
-from muster.planning.trace import export_step
+from muster.model.operation import Acknowledged, Operation, OperationKind, Outcome, Verb
+from muster.planning.difference import acknowledge, are_equal
+from muster.planning.trace import export_step, noted_step
 from muster.ports.target import BatchTarget, BulkTarget, UnknownOutcome, WriteResult, Written, values_of
 from muster.ports.wire import concerning
 from muster.ports.world import Clock
@@ -123,6 +123,10 @@ class Sender:
             results: Sequence[WriteResult | None] = target.write_together(operations)
         else:
             results = [self._call(operation) for operation in operations]
+        results = [
+            self._switched(operation, result) if operation.kind is OperationKind.CREATE else result
+            for operation, result in zip(operations, results, strict=True)
+        ]
         duration = (self._clock.now() - began_at) / len(operations)
         return [
             self._answer(operation, result, duration) for operation, result in zip(operations, results, strict=True)
@@ -174,6 +178,46 @@ class Sender:
             return trouble
         return None
 
+    def _switched(self, operation: Operation, result: WriteResult | None) -> WriteResult | None:
+        """Switches an account, once, as was asked for, where the application has made it otherwise and says so.
+
+        Lenient: some make everybody switched off, and leave it to a second request to switch them on.
+        """
+        rules = self._parts.rules.kinds.get(operation.object_kind)
+        if rules is None or not isinstance(result, Written) or result.resource is None:
+            return result
+        signs = {item.attribute for item in rules.values if item.is_life_sign}
+        made = result.resource.attributes
+        wrong = tuple(
+            replace(change, verb=Verb.REPLACE, old=made[change.attribute])
+            for change in operation.changes
+            if change.attribute in signs
+            and isinstance(change.new, bool)
+            and made.get(change.attribute) is not None
+            and not are_equal(change.new, made[change.attribute], rules.definitions.get(change.attribute))
+        )
+        if not wrong:
+            return result
+        names = ", ".join(change.attribute for change in wrong)
+        try:
+            with concerning(operation.source_id):
+                again = self._parts.target.update(operation.object_kind, result.target_id, wrong)
+        except (ObjectFailure, JobFailure, UnknownOutcome) as trouble:
+            # The account is there. What is not noted as shown is put right by the next pass that looks.
+            shown = {name: value for name, value in made.items() if name not in {each.attribute for each in wrong}}
+            note = f"It was made with another {names}; the request that was to put this right failed: {trouble}"
+            return replace(result, resource=replace(result.resource, attributes=shown), note=note)
+        shown = {**made, **{change.attribute: change.new for change in wrong}}
+        if again.resource is not None:
+            shown = {**shown, **{each: value for each, value in again.resource.attributes.items() if each in signs}}
+        kept = all(
+            are_equal(change.new, shown[change.attribute], rules.definitions.get(change.attribute)) for change in wrong
+        )
+        note = f"It was made with another {names}, which a second request has put right."
+        if not kept:
+            note = f"It was made with another {names}, and a second request did not change that: not sent again."
+        return replace(result, resource=replace(result.resource, attributes=shown), note=note)
+
     def _succeeded(
         self,
         operation: Operation,
@@ -183,6 +227,9 @@ class Sender:
     ) -> Outcome:
         target_id = written.target_id if written is not None else operation.target_id
         step = export_step(operation, self._parts.rules, target_id=target_id)
+        steps = () if step is None else (step,)
+        if written is not None and written.note is not None:
+            steps = (*steps, noted_step(written.note))
         return Outcome(
             operation=operation,
             status=LogStatus.SUCCESS,
@@ -190,7 +237,7 @@ class Sender:
             duration=duration,
             target_id=target_id,
             acknowledged=self.acknowledged(operation, written),
-            steps=() if step is None else (step,),
+            steps=steps,
         )
 
     def _failed(self, operation: Operation, failure: ObjectFailure) -> Outcome:

@@ -123,6 +123,11 @@ def export_step(
     )
 
 
+def noted_step(sentence: str) -> Step:
+    """Returns the step that tells what was odd about a request that was confirmed."""
+    return _step("EntryExportUpdate", StepType.EXPORT, LogStatus.SUCCESS, sentence)
+
+
 def action_of(operation: Operation) -> ProvisioningAction:
     """Returns what the log calls an operation."""
     return _ACTIONS.get(operation.kind, ProvisioningAction.OTHER)

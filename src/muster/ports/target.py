@@ -46,6 +46,8 @@ class Written:
 
     target_id: str
     resource: TargetResource | None = None
+    # What the log tells besides: a sentence.
+    note: str | None = None
 
 
 class UnknownOutcome(Exception):

@@ -16,6 +16,7 @@ from muster.planning.trace import (
     is_worth_logging,
     log_entry,
     modified_properties,
+    noted_step,
     steps_of,
 )
 from unit.planning.making import (
@@ -313,3 +314,8 @@ def test_an_unchanged_object_is_only_counted() -> None:
     assert all(worth.values())
     assert is_worth_logging(plan(person(grants=())).skip_reason)
     assert not is_worth_logging(SKIP.skip_reason)
+
+
+def test_what_was_odd_about_a_confirmed_request_is_a_step_of_its_own() -> None:
+    step = noted_step("It was made switched off.")
+    assert (step.status, step.description) == (LogStatus.SUCCESS, "It was made switched off.")
