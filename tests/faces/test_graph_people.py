@@ -54,7 +54,7 @@ def test_clearing_a_property_leaves_the_others(house: House) -> None:
         ({"userPrincipalName": "two words@example.com"}, "alias@domain"),
         ({"accountEnabled": "yes"}, "takes true or false"),
         ({"department": 7}, "department takes a text"),
-        ({"department": "x" * 2_000}, "at most 1024"),
+        ({"department": "x" * 2_000}, "at most 1,024"),
         ({"displayName": "x" * 257}, "at most 256"),
         ({"department": "a\u0000b"}, "control character"),
         ({"otherMails": "a@b.example"}, "takes a list"),

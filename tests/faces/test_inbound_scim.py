@@ -176,8 +176,15 @@ def test_groups_and_members(played: tuple[Client, LocalApi]) -> None:
     assert client.ask("POST", "/Groups", {"schemas": [GROUP], "displayName": "SALES"})[0] == 409
     unknown = {"op": "add", "path": "members", "value": [{"value": "nobody"}]}
     assert client.patch(path, unknown)[0] == 400
+    assert client.patch(path, {"op": "add", "path": "members", "value": [{"value": ada}]})[0] == 204
     assert client.ask("PUT", path, {"schemas": [GROUP], "displayName": "Sales", "members": []})[0] == 200
     assert api.get(f"/groups/{group['id']}/members")["value"] == []
+    # However many go, it is one change; whoever is no member is passed over.
+    latest = api.get("/auditLogs/directoryAudits?$top=1")["value"][0]
+    assert latest["activityDisplayName"] == "Remove member from group"
+    gone = {each["oldValue"] for each in latest["targetResources"][0]["modifiedProperties"]}
+    assert gone == {ada, bob}
+    assert client.patch(path, {"op": "remove", "path": f'members[value eq "{ada}"]'})[0] == 204
     assert client.ask("DELETE", path)[0] == 204 and client.ask("GET", path)[0] == 404
 
 

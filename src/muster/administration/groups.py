@@ -126,11 +126,29 @@ def remove_member(desk: Desk, group_id: str, member_id: str) -> None:
     desk.note("Remove member from group", CATEGORY, target=_target(group), changes=(("members", member_id, None),))
 
 
+def remove_members(desk: Desk, group_id: str, member_ids: Sequence[str]) -> int:
+    """Returns how many were removed; those who are none are passed over. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    group = _present(desk, group_id)
+    within = desk.stores.directory.groups_among([group.object_id], member_ids)
+    going = [member_id for member_id in dict.fromkeys(member_ids) if within.get(member_id)]
+    if not going:
+        return 0
+    claim(desk, group, _attributes_of(desk, going))
+    desk.stores.directory.change_members(group.object_id, add=(), remove=going)
+    changes = tuple(("members", member_id, None) for member_id in going)
+    desk.note("Remove member from group", CATEGORY, target=_target(group), changes=changes)
+    return len(going)
+
+
 def _check_members(desk: Desk, member_ids: Sequence[str]) -> None:
     if len(member_ids) > MEMBERS_A_CALL:
         raise bad_request(f"At most {MEMBERS_A_CALL} members can be added in one call.")
+    # Members are named by id: a principal name is no reference.
+    found = desk.stores.directory.by_ids(member_ids)
+    there = {each.object_id for each in found if each.lifecycle is Lifecycle.PRESENT}
     for member_id in member_ids:
-        if not any(_is_there(desk, kind, member_id) for kind in (ObjectKind.USER, ObjectKind.GROUP)):
+        if member_id not in there:
             raise not_found("Member", member_id)
 
 
@@ -138,12 +156,6 @@ def _attributes_of(desk: Desk, member_ids: Sequence[str]) -> set[str]:
     """Returns which references members are: people, or groups within the group."""
     kinds = {each.kind for each in desk.stores.directory.by_ids(member_ids)}
     return {MEMBER_GROUPS if kind is ObjectKind.GROUP else MEMBERS for kind in kinds}
-
-
-def _is_there(desk: Desk, kind: ObjectKind, object_id: str) -> bool:
-    found = desk.stores.directory.get(kind, object_id)
-    # Members are named by id: a principal name is no reference.
-    return found is not None and found.object_id == object_id and found.lifecycle is Lifecycle.PRESENT
 
 
 def _move(desk: Desk, group_id: str, destination: Lifecycle, activity: str) -> DirectoryObject:

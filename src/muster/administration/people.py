@@ -185,8 +185,8 @@ def write_one(desk: Desk, write: ObjectWrite) -> DirectoryObject:
 
 def write_refusal(refused: WriteRefused) -> Refused:
     """Returns the refusal for a write that the directory did not take."""
-    sentence = f"{refused.sentence} {refused.remedy}".strip()
-    return bad_request(sentence, details=[(refused.code, refused.sentence)])
+    said = f"{refused.sentence[:1].upper()}{refused.sentence[1:]}".rstrip(".") + "."
+    return bad_request(f"{said} {refused.remedy}".strip(), details=[(refused.code, said)])
 
 
 def changes_of(before: Attributes, after: Attributes) -> tuple[Change, ...]:

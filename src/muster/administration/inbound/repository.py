@@ -291,12 +291,10 @@ class InboundRepository:
         if change.clear:
             removed += [str(member["value"]) for member in self._members(group_id)]
         keep = set(added)
+        going = [member_id for member_id in dict.fromkeys(removed) if member_id not in keep]
         done = 0
-        known = {each.object_id for each in people.by_ids(desk, removed)}
-        for member_id in dict.fromkeys(removed):
-            if member_id in known and member_id not in keep and _is_member(desk, group_id, member_id):
-                groups.remove_member(desk, group_id, member_id)
-                done += 1
+        for start in range(0, len(going), groups.MEMBERS_A_CALL):
+            done += groups.remove_members(desk, group_id, going[start : start + groups.MEMBERS_A_CALL])
         for start in range(0, len(added), groups.MEMBERS_A_CALL):
             done += groups.add_members(desk, group_id, added[start : start + groups.MEMBERS_A_CALL])
         return done > 0
@@ -337,10 +335,6 @@ def _known(desk: Desk, manager: str | None) -> str | None:
     if manager is not None and desk.stores.directory.get(ObjectKind.USER, manager) is None:
         raise InvalidValue(f"manager.value: there is no User with the id {manager[:80]!r}. Create the manager first.")
     return manager
-
-
-def _is_member(desk: Desk, group_id: str, member_id: str) -> bool:
-    return any(each.object_id == group_id for each in desk.stores.directory.groups_of(member_id))
 
 
 def _difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> MembersChange:
