@@ -83,6 +83,11 @@ def checked(browser: Browser) -> None:
     assert browser.complaints() == [], browser.driver.current_url
 
 
+def has_focus(browser: Browser, text: str) -> None:
+    """What was pressed has the focus again once its answer is there: whoever goes by keys goes on from there."""
+    assert eventually(lambda: browser.driver.switch_to.active_element.text == text)
+
+
 # The steps of the story, in their order.
 
 
@@ -137,7 +142,8 @@ def the_application_is_added_from_the_gallery(company: Company) -> None:
 def people_are_assigned_and_default_access_is_warned_of(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/users-and-groups")
-    portal.press("Add user/group")
+    # The first one is added by the same key as those that follow.
+    portal.all("body")[0].send_keys("n")
     for number in range(4):
         portal.fill(search=f"Person {number}")
         portal.click(".offers label", f"Person {number}")
@@ -158,6 +164,7 @@ def credentials_are_tested_and_saved_and_the_status_is_switched_on(company: Comp
     portal.fill(url=company.facts["url"], secret="wrong")
     portal.press("Test Connection")
     portal.see("#tested .refusal", "InvalidCredentials")
+    has_focus(portal, "Test Connection")
     portal.fill(secret=company.facts["token"], email="it@example.com")
     portal.press("Test Connection")
     portal.see("#tested .good-line")
@@ -190,6 +197,8 @@ def a_scoping_filter_counts_people_before_it_is_saved(company: Company) -> None:
     portal = company.portal
     portal.go(f"{company.app}/mappings/0/scope")
     portal.press("Add scoping filter")
+    portal.see("[name='attribute-0-0']")
+    has_focus(portal, "Add scoping filter")
     portal.fill(**{"attribute-0-0": "surname"})
     portal.fill(**{"operator-0-0": "STARTS_WITH"})
     portal.fill(**{"value-0-0": "Number"})

@@ -54,6 +54,26 @@
     setTimeout(() => said.remove(), 6500);
   }
 
+  // Whoever goes by keys stays where they were when what had the focus is exchanged, or was switched off for a moment.
+  let held = null;
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    const at = document.activeElement;
+    if (at && at !== document.body && (detail.elt.contains(at) || detail.target?.contains(at))) held = at;
+  });
+  const twinOf = (gone, within) => {
+    const names = gone.id ? ["id"] : ["name", "href", ...(gone.localName === "button" ? ["value"] : [])];
+    const known = names.filter((name) => gone.hasAttribute(name)).map((name) => `[${name}="${CSS.escape(gone.getAttribute(name))}"]`);
+    return (known.length && within.querySelector(gone.localName + known.join(""))) || within.querySelector("input:not([type=hidden]), select, button, a");
+  };
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    // Once it is in its place, and switched on again.
+    setTimeout(() => {
+      const within = document.getElementById(detail.target?.id) ?? document.getElementById("main");
+      if (held && document.activeElement === document.body) (held.isConnected ? held : twinOf(held, within))?.focus({ preventScroll: true });
+      held = null;
+    }, 40);
+  });
+
   // The panel beside a list: a dialog, so that Escape, focus and screen readers work as everywhere.
   const panel = document.getElementById("panel");
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
