@@ -55,6 +55,17 @@ def find_application(api: Api, name: str) -> Named:
     )
 
 
+def find_group(api: Api, name: str) -> str:
+    """Returns the id of the group of a display name or id. Raises: Failed."""
+    quoted = name.replace("'", "''")
+    found = api.get("/groups" + query(filter=f"displayName eq '{quoted}' or id eq '{quoted}'"))["value"]
+    if not found:
+        raise Failed(f"There is no group “{name}”: name one by its display name or its id.")
+    if len(found) > 1:
+        raise Failed(f"{len(found)} groups are called “{name}”: name one by id ({', '.join(g['id'] for g in found)}).")
+    return str(found[0]["id"])
+
+
 def find_planned(api: Api, name: str) -> Named:
     """Returns the application as `find_application`. Raises: Failed, also for the built-in file import."""
     found = find_application(api, name)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from muster.cli.api import Api, query, segment
-from muster.cli.applications import Named, await_work, find_application, find_planned, newest_cycle
+from muster.cli.applications import Named, await_work, find_application, find_group, find_planned, newest_cycle
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.progress import watch_cycle
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
@@ -174,7 +174,7 @@ def provision(
     with open_api(data, url, token) as api:
         application = find_application(api, app)
         kind = "Group" if group else "User"
-        object_id = api.get(f"/{kind.lower()}s/{segment(user)}")["id"]
+        object_id = find_group(api, user) if group else api.get(f"/users/{segment(user)}")["id"]
         rule = api.get(f"{application.job_path}/schema")["synchronizationRules"][0]["id"]
         subject: dict[str, Any] = {"objectId": object_id, "objectTypeName": kind}
         if members:
