@@ -158,10 +158,11 @@ def measure(people: int, folder: Path) -> Size:
 
 
 def plan(served: PlayedService, application: PlayedApplication) -> int:
-    """Plans the next cycle and returns how many operations that are."""
-    done = command("plan", application.service_principal_id, "--url", served.url, "--token", served.token, "--json")
+    """Plans the next cycle and returns how many accounts it would make."""
+    done = command("plan", application.service_principal_id, "--url", served.url, "--token", served.token)
     assert done.status == 0, done.err
-    return int(done.json["counters"]["created"])
+    made = served.api.get(f"{application.job}/plans" + query(top=1))["value"][0]
+    return int(made["counters"]["created"])
 
 
 def cycle(application: PlayedApplication, begin: Callable[[], None] | None = None) -> int:

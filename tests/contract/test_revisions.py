@@ -24,6 +24,7 @@ from muster.bootstrap.upkeep import Party
 from muster.database.connection import Database, open_database
 from muster.database.migration import VERSION_TABLE, migrate
 from muster.model.directory import ObjectKind
+from muster.model.job import PlanPart
 from muster.ports.cycles import LogQuery
 from muster.ports.directory import ObjectWrite
 from muster.settings import Settings
@@ -154,7 +155,7 @@ def test_what_it_holds_is_read_and_written_as_before(kept: Kept) -> None:
         assert store.links.count_links(job.id) >= 2
         assert store.links.count_escrows(job.id) == 1
         (plan,) = store.plans.list(job.id, 10)[0]
-        assert plan.operations
+        assert store.plans.operations(plan.id, PlanPart.SENT, 10)
         before = store.feed.latest()
         write = ObjectWrite(kind=ObjectKind.USER, object_id=None, attributes=NEW, is_new=True)
         store.directory.write([write], datetime.now(UTC))

@@ -14,12 +14,13 @@ from muster.database.connection import Database
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, HoldCode
-from muster.model.job import Counters, CycleKind, Plan
+from muster.model.job import Counters, CycleKind, Plan, PlannedOperation, PlanPart
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.model.roles import Caller, Role
 from muster.ports.administration import ApiToken, AuditEntry, Work, WorkKind
 from muster.ports.cycles import LogQuery, Settlement
+from muster.store import plans as stored_plans
 from muster.store.open import Store, prepare_tables
 
 ADMIN = Caller(id="1", display_name="Ann", roles=frozenset({Role.GLOBAL_ADMINISTRATOR, Role.GLOBAL_READER}))
@@ -135,23 +136,24 @@ def test_the_log_outlives_its_application(logged: Store) -> None:
     assert len(logged.log.search(LogQuery(job_id="job"))[0]) == 3
 
 
+OPERATION = Operation(
+    change_id="c",
+    kind=OperationKind.UPDATE,
+    object_kind=ObjectKind.USER,
+    source_id="1",
+    source_name="Ann",
+    reason="r",
+    changes=(AttributeChange(attribute="a", verb=Verb.REPLACE, old=("x",), new=({"y": (1,)},)),),
+)
+HELD = HeldOperation(operation=OPERATION, hold_code=HoldCode.TOO_MANY, reason="too many")
+
+
 def _plan(plan_id: str, digest: str, job_id: str = "job") -> Plan:
-    operation = Operation(
-        change_id="c",
-        kind=OperationKind.UPDATE,
-        object_kind=ObjectKind.USER,
-        source_id="1",
-        source_name="Ann",
-        reason="r",
-        changes=(AttributeChange(attribute="a", verb=Verb.REPLACE, old=("x",), new=({"y": (1,)},)),),
-    )
     return Plan(
         id=plan_id,
         job_id=job_id,
         hash=digest,
         made_at=NOW,
-        operations=(operation,),
-        held=(HeldOperation(operation=operation, hold_code=HoldCode.TOO_MANY, reason="too many"),),
         counters=Counters(updated=1),
         requests=1,
         duration=timedelta(seconds=0.5),
@@ -159,16 +161,83 @@ def _plan(plan_id: str, digest: str, job_id: str = "job") -> Plan:
 
 
 def test_a_plan_comes_back_as_it_was_kept(store: Store) -> None:
-    plan = _plan("p1", "abcdef0123456789")
-    store.plans.add(plan)
+    plan = store.plans.add(_plan("p1", "abcdef0123456789"), [OPERATION], [HELD])
+    assert (plan.operation_count, plan.held_count) == (1, 1)
     for name in ("p1", "abcdef0123456789", "abcdef01", "ABCDEF01"):
         assert store.plans.get(name) == plan
     for name in ("abcdef0", "abcdef02", "p2"):
         assert store.plans.get(name) is None
+    assert store.plans.operations("p1", PlanPart.SENT, 5) == [PlannedOperation(number=1, operation=OPERATION)]
+    assert store.plans.operations("p1", PlanPart.HELD, 5) == [
+        PlannedOperation(
+            number=2, operation=OPERATION, part=PlanPart.HELD, hold_code=HoldCode.TOO_MANY, reason="too many"
+        )
+    ]
     store.plans.mark_applied("p1", NOW)
     assert store.plans.get("p1") == replace(plan, applied_at=NOW)
     with pytest.raises(LookupError):
         store.plans.mark_applied("p2", NOW)
+    with pytest.raises(LookupError):
+        store.plans.put("p2", [PlannedOperation(number=1, operation=OPERATION)])
+
+
+def test_a_plan_is_seen_once_it_is_finished_and_gone_once_it_is_dropped(store: Store) -> None:
+    store.plans.begin("p", "job", NOW)
+    store.plans.put("p", [_planned(1), _planned(2, OperationKind.DISABLE), _planned(3, part=PlanPart.PASSED)])
+    assert (store.plans.get("p"), store.plans.list("job", 5)) == (None, ([], None))
+    (disable,) = store.plans.at("p", [2])
+    held = replace(disable, part=PlanPart.HELD, hold_code=HoldCode.TOO_MANY, reason="too many")
+    store.plans.hold("p", [held])
+    assert store.plans.of_objects("p", ["1", "2", "3"]) == [_planned(1), held]
+    assert [each.number for each in store.plans.operations("p", PlanPart.PASSED, 5)] == [3]
+    store.plans.finish(_plan("p", "a" * 32))
+    assert store.plans.get("p") == _plan("p", "a" * 32)
+    store.plans.discard("p")
+    assert store.plans.get("p") is None
+    assert store.plans.operations("p", PlanPart.SENT, 5) == []
+    store.plans.discard("p")
+
+
+def test_what_was_begun_a_day_before_and_never_finished_goes_with_the_next_plan(store: Store) -> None:
+    for plan_id, ago in (("old", 25), ("young", 23)):
+        store.plans.begin(plan_id, "job", NOW - timedelta(hours=ago))
+        store.plans.put(plan_id, [_planned(1)])
+    store.plans.begin("new", "job", NOW)
+    left = [each for each in ("old", "young") if store.plans.operations(each, PlanPart.SENT, 5)]
+    assert left == ["young"]
+
+
+def test_a_plan_is_summed_up_by_kind_and_by_cause_the_largest_first(store: Store, monkeypatch: Any) -> None:
+    monkeypatch.setattr(stored_plans, "GROUPS_TOLD", 2)
+    reasons = ["rare", "often", "often", "seldom", "seldom", "other"]
+    store.plans.begin("p", "job", NOW)
+    store.plans.put("p", [_planned(number, reason=f"Ann {reason}") for number, reason in enumerate(reasons, 1)])
+    store.plans.put("p", [_planned(number, part=PlanPart.PASSED) for number in (7, 8)])
+    sums = store.plans.sum_up("p")
+    assert [(each.kind, each.object_kind, each.count) for each in sums.tallies] == [
+        (OperationKind.UPDATE, ObjectKind.USER, 6)
+    ]
+    often, seldom, others = sums.groups
+    assert (often.key, often.count, often.sentence, often.name) == ("often", 2, "Ann often", "Ann")
+    assert (seldom.key, others.key, others.count) == ("seldom", "", 2)
+    read = store.plans.operations
+    assert [each.number for each in read("p", PlanPart.SENT, 5, group=often)] == [2, 3]
+    assert [each.number for each in read("p", PlanPart.SENT, 5, 2, group=often)] == [3]
+    assert [each.number for each in read("p", PlanPart.SENT, 9, group=others)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_long_plan_is_dropped_piece_by_piece(store: Store, monkeypatch: Any) -> None:
+    monkeypatch.setattr(stored_plans, "CUT_AT_ONCE", 2)
+    store.plans.add(_plan("p", "a" * 32), [OPERATION] * 5)
+    store.plans.discard("p")
+    assert store.plans.operations("p", PlanPart.SENT, 9) == []
+
+
+def _planned(
+    number: int, kind: OperationKind = OperationKind.UPDATE, *, part: PlanPart = PlanPart.SENT, reason: str = "r"
+) -> PlannedOperation:
+    operation = replace(OPERATION, source_id=str(number), kind=kind, reason=reason)
+    return PlannedOperation(number=number, operation=operation, part=part)
 
 
 def test_the_beginning_of_two_hashes_names_no_plan_and_the_newest_of_one_hash_counts(store: Store) -> None:

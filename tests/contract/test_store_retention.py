@@ -83,8 +83,6 @@ def test_old_audit_entries_plans_and_finished_work_go(store: Store) -> None:
             job_id="job",
             hash="0" * 64,
             made_at=NOW,
-            operations=(),
-            held=(),
             counters=Counters(),
             requests=0,
             duration=timedelta(0),

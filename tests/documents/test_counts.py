@@ -29,7 +29,7 @@ LISTED_HERE = {
     "web/portal/templates/mappings/attributes.html": ("listed",),
     "web/portal/templates/mappings/schema.html": ("differences",),
     "web/portal/templates/plans/operations.html": ("each.changes",),
-    "web/portal/templates/plans/plan.html": ("plan.irreversible", "plan.held"),
+    "web/portal/templates/plans/plan.html": ("plan.irreversible", "plan.held_count"),
     # What is held without a cause of its own is among the rows below.
     "web/portal/templates/plans/held.html": ("each.count",),
     "web/portal/templates/provisioning/requests.html": ("exchanges",),

@@ -297,15 +297,14 @@ def waiting(house: House, held: Started) -> str:
         job_id=held.id,
         hash="0123456789abcdef",
         made_at=house.clock.at,
-        operations=(),
-        held=tuple(HeldOperation(operation=each, hold_code=HoldCode.APPROVAL, reason="asks") for each in operations),
         counters=Counters(held=3),
         requests=3,
         duration=timedelta(seconds=1),
         kind=PlanKind.APPROVAL,
         cycle_id="cycle-1",
     )
-    house.stores.plans.add(plan)
+    asked = [HeldOperation(operation=each, hold_code=HoldCode.APPROVAL, reason="asks") for each in operations]
+    house.stores.plans.add(plan, held=asked)
     house.stores.jobs.set_schedule(held.id, ScheduleState.ACTIVE)
     return f"{held.path}/plans/01234567"
 

@@ -26,46 +26,47 @@ from muster.model.operation import AttributeChange, Operation, OperationKind, Ve
 from muster.model.roles import Role
 from muster.model.whatif import OtherScope
 from muster.ports.cycles import Settlement
+from muster.web.graph.plans import FIRST_OPERATIONS
 
 HOUR = timedelta(hours=1)
 
 
+UPDATE = Operation(
+    change_id="c1",
+    kind=OperationKind.UPDATE,
+    object_kind=ObjectKind.USER,
+    source_id="s1",
+    source_name="ada@example.com",
+    reason="title differs",
+    target_id="t1",
+    changes=(
+        AttributeChange(attribute="title", verb=Verb.REPLACE, old="Clerk", new="Chief"),
+        AttributeChange(attribute="locale", verb=Verb.ADD, old=None, new="secret", redacted=True),
+    ),
+)
+SKIP = Operation(
+    change_id="c2",
+    kind=OperationKind.SKIP,
+    object_kind=ObjectKind.USER,
+    source_id="s2",
+    source_name="bob@example.com",
+    reason="not assigned",
+    skip_reason=SkipReason.NOT_ASSIGNED,
+)
+HELD = HeldOperation(operation=UPDATE, hold_code=HoldCode.TOO_MANY, reason="too many")
+
+
 def keep_plan(house: House, job: Started) -> Plan:
-    update = Operation(
-        change_id="c1",
-        kind=OperationKind.UPDATE,
-        object_kind=ObjectKind.USER,
-        source_id="s1",
-        source_name="ada@example.com",
-        reason="title differs",
-        target_id="t1",
-        changes=(
-            AttributeChange(attribute="title", verb=Verb.REPLACE, old="Clerk", new="Chief"),
-            AttributeChange(attribute="locale", verb=Verb.ADD, old=None, new="secret", redacted=True),
-        ),
-    )
-    skip = Operation(
-        change_id="c2",
-        kind=OperationKind.SKIP,
-        object_kind=ObjectKind.USER,
-        source_id="s2",
-        source_name="bob@example.com",
-        reason="not assigned",
-        skip_reason=SkipReason.NOT_ASSIGNED,
-    )
     plan = Plan(
         id="plan-1",
         job_id=job.id,
         hash="abcdef0123456789",
         made_at=house.clock.at,
-        operations=(update, skip),
-        held=(HeldOperation(operation=update, hold_code=HoldCode.TOO_MANY, reason="too many"),),
         counters=Counters(updated=1, skipped=1),
         requests=2,
         duration=timedelta(seconds=90),
     )
-    house.stores.plans.add(plan)
-    return plan
+    return house.stores.plans.add(plan, [UPDATE, SKIP], [HELD])
 
 
 def test_a_plan_is_asked_for_and_shown(house: House, job: Started) -> None:
@@ -92,6 +93,26 @@ def test_a_plan_is_asked_for_and_shown(house: House, job: Started) -> None:
     assert shown["operations"][0]["changes"][1]["newValue"] == "[Redact]"
     assert shown["operations"][1]["skipReason"] == "NotAssigned"
     assert shown["held"][0]["holdReason"] == "too many"
+
+
+def test_a_long_plan_is_read_page_by_page(house: House, job: Started) -> None:
+    many = [replace(UPDATE, source_id=f"s-{number}", change_id=f"c-{number}") for number in range(1_003)]
+    held = [replace(HELD, operation=each) for each in many]
+    house.stores.plans.add(replace(keep_plan(house, job), id="long", hash="feedface" * 4), many, held)
+    shown = house.call("GET", f"{job.path}/plans/long").body
+    assert (shown["operationCount"], shown["heldCount"], len(shown["operations"])) == (1_003, 1_003, FIRST_OPERATIONS)
+    assert [(each["kind"], each["held"], each["key"], each["count"]) for each in shown["groups"]] == [
+        ("update", True, "StagedDelete", 1_003),
+        ("update", False, "title differs", 1_003),
+    ]
+    for name in ("operations", "held"):
+        rest = house.call("GET", shown[f"{name}@odata.nextLink"].partition("/v1.0")[2]).body
+        found = [each["sourceId"] for each in (*shown[name], *rest["value"])]
+        assert found == [each.source_id for each in many]
+        assert "@odata.nextLink" not in rest
+    first = house.call("GET", f"{job.path}/plans/long/operations?$top=2").body
+    second = house.call("GET", first["@odata.nextLink"].partition("/v1.0")[2]).body
+    assert [each["sourceId"] for each in (*first["value"], *second["value"])] == ["s-0", "s-1", "s-2", "s-3"]
 
 
 def test_with_a_plan_it_is_told_how_many_failed_and_wait(house: House, job: Started) -> None:
@@ -265,7 +286,7 @@ def test_a_running_cycle_is_not_taken_back(house: House, job: Started) -> None:
 def test_applying_a_rollback_pauses_the_job_and_the_audit_log_says_so(house: House, job: Started) -> None:
     left = Irreversible(source_id="s1", source_name="ada", attribute=None, reason="it was deleted")
     plan = replace(keep_plan(house, job), id="p2", hash="feedbeef" * 4, kind=PlanKind.ROLLBACK, cycle_id="cycle-1")
-    house.stores.plans.add(replace(plan, irreversible=(left,)))
+    house.stores.plans.add(replace(plan, irreversible=(left,)), [UPDATE])
     shown = house.call("GET", f"{job.path}/plans/p2").body
     assert (shown["kind"], shown["cycleId"]) == ("rollback", "cycle-1")
     assert shown["irreversible"] == [

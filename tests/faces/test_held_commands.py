@@ -183,6 +183,7 @@ def _made(count: int, kind: str = "cycle", operations: tuple[dict[str, Any], ...
         "hash": "abcd",
         "kind": kind,
         "operations": list(operations),
+        "operationCount": len(operations),
         "held": [],
         "irreversible": [],
         "counters": dict.fromkeys(names, 0),
@@ -206,7 +207,7 @@ UPDATE = {"kind": "update", "sourceName": "Ada", "changes": [], "reason": "chang
     ],
 )
 def test_an_empty_plan_says_whether_all_is_well(made: dict[str, Any], said: str, capsys: Any) -> None:
-    show_plan(made, "8x8", as_json=False)
+    show_plan(made, "8x8")
     shown = " ".join(capsys.readouterr().out.split())
     assert said in shown
     assert ("Nothing to do" in shown) == (made["failedWaiting"]["count"] == 0)

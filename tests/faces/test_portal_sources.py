@@ -111,13 +111,11 @@ def test_a_plan_of_a_source_is_summed_up_in_people_in_the_readers_language(
         job_id=job.id,
         hash="0" * 32,
         made_at=house.clock.now(),
-        operations=operations,
-        held=(),
         counters=Counters(),
         requests=15,
         duration=timedelta(seconds=1),
     )
-    house.stores.plans.add(plan)
+    house.stores.plans.add(plan, operations)
     assert "12 hires, 3 leavers, 1 conflict" in visit.text(f"{source}/plans/plan-1")
     visit.get("/language/nl?next=/")
     assert "12 nieuwe medewerkers, 3 vertrekkers, 1 conflict" in visit.text(f"{source}/plans/plan-1")

@@ -23,9 +23,18 @@ from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, Enterpri
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.hold import Hold, HoldFilter, HoldState
-from muster.model.job import DEFAULT_INTERVAL, Cycle, CycleState, ScheduleState, SynchronizationJob
+from muster.model.job import (
+    DEFAULT_INTERVAL,
+    Cycle,
+    CycleState,
+    Plan,
+    PlannedOperation,
+    PlanPart,
+    ScheduleState,
+    SynchronizationJob,
+)
 from muster.model.log import LogEntry
-from muster.model.operation import Link
+from muster.model.operation import Link, Operation
 from muster.model.schema_document import read_schema
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.health import QuarantineTerms
@@ -252,6 +261,14 @@ class Trip:
     def holds(self, **wanted: Any) -> list[Hold]:
         """Returns what is held."""
         return list(self.store.holds.list(JOB, HoldFilter(**wanted), 1000, None)[0])
+
+    def planned(self, plan: Plan) -> list[Operation]:
+        """Returns what of a plan may go."""
+        return [each.operation for each in self.store.plans.operations(plan.id, PlanPart.SENT, 1000)]
+
+    def held_in(self, plan: Plan) -> list[PlannedOperation]:
+        """Returns what a plan holds."""
+        return list(self.store.plans.operations(plan.id, PlanPart.HELD, 1000))
 
     def link(self, person: str, kind: ObjectKind = ObjectKind.USER) -> Link | None:
         return self.store.links.links(JOB, kind, [person]).get(person)

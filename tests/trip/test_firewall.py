@@ -355,15 +355,15 @@ def test_a_cycle_that_waits_for_approval_waits_as_a_plan_and_is_told_of_once(tri
     cycle = trip.run()
     assert cycle is not None
     ((plan,), _) = trip.store.plans.list(JOB, 5)
-    assert (plan.kind, plan.cycle_id, plan.operations) == (PlanKind.APPROVAL, cycle.id, ())
-    assert [item.operation.kind for item in plan.held] == [OperationKind.CREATE] * 2
+    assert (plan.kind, plan.cycle_id, trip.planned(plan)) == (PlanKind.APPROVAL, cycle.id, [])
+    assert [item.operation.kind for item in trip.held_in(plan)] == [OperationKind.CREATE] * 2
     assert (plan.counters.created, plan.requests) == (2, 2)
-    assert {item.operation.change_id for item in plan.held} == {hold.id for hold in trip.holds()}
+    assert {item.operation.change_id for item in trip.held_in(plan)} == {hold.id for hold in trip.holds()}
     told = [each for each in trip.store.outbox.unaddressed(9) if each.kind is NoticeKind.APPROVAL_AWAITED]
     assert [(each.count, each.causes[0].sentence) for each in told] == [(2, "assigned to the application.")]
     trip.store.jobs.set_watermark(JOB, None)
     trip.run()
-    assert {item.operation.change_id for item in plan.held} == {hold.id for hold in trip.holds()}
+    assert {item.operation.change_id for item in trip.held_in(plan)} == {hold.id for hold in trip.holds()}
 
 
 def test_a_job_that_asks_for_approval_of_removals_lets_everything_else_go(groups: Trip) -> None:
@@ -432,8 +432,8 @@ def test_protected_accounts_are_shown_in_a_plan(trip: Trip) -> None:
     trip.protections = Protections(users=("ada@*",))
     trip.unassign(ada)
     plan = trip.planner.make(JOB)
-    assert plan.operations == ()
-    assert [item.hold_code for item in plan.held] == [HoldCode.PROTECTED]
+    assert trip.planned(plan) == []
+    assert [item.hold_code for item in trip.held_in(plan)] == [HoldCode.PROTECTED]
     cycle = trip.planner.apply(plan.hash)
     while trip.engine.advance(cycle.id):
         pass

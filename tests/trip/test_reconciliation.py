@@ -301,7 +301,7 @@ def test_a_pass_that_compares_with_the_target_puts_references_right_too(trip: Tr
         trip.store.jobs.set_watermark(JOB, None)
         if way == "plan":
             plan = trip.planner.make(JOB)
-            assert sorted(each.source_name for each in plan.operations) == ["Ada Tester", "Crew"]
+            assert sorted(each.source_name for each in trip.planned(plan)) == ["Ada Tester", "Crew"]
             cycle = trip.planner.apply(plan.id)
             while trip.engine.advance(cycle.id):
                 pass

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playing import JOB, Trip
 
+from muster.engine import drafting, reading
+from muster.engine.planner import PlanRefused
 from muster.model.directory import ObjectKind
 from muster.model.job import CycleKind, CyclePhase, CycleState, QuarantineReason, StagedState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason, StepType
@@ -365,7 +367,7 @@ def test_a_plan_writes_nothing_and_is_applied_exactly(trip: Trip) -> None:
     trip.hire("Ada")
     plan = trip.planner.make(JOB)
     assert trip.transport.writes == []
-    assert [operation.kind.value for operation in plan.operations] == ["create"]
+    assert [operation.kind.value for operation in trip.planned(plan)] == ["create"]
     cycle = trip.planner.apply(plan.hash)
     while trip.engine.advance(cycle.id):
         pass
@@ -493,3 +495,22 @@ def test_what_was_decided_before_somebody_left_is_not_sent_after(trip: Trip, mon
         pass
     assert len(trip.transport.writes) == len(set(trip.transport.writes)) == 2
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+
+
+def test_a_plan_of_many_pages_is_applied_as_it_was_read(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (drafting, reading):
+        monkeypatch.setattr(module, "PAGE", 2)
+    names = [f"P{number}" for number in range(5)]
+    trip.found("Crew", [trip.hire(name) for name in names])
+    first, second = trip.planner.make(JOB), trip.planner.make(JOB)
+    # Equal worlds have equal hashes, however often they are read.
+    assert first.hash == second.hash
+    assert (first.operation_count, first.counters.created, first.requests) == (5, 5, 5)
+    cycle = trip.planner.apply(first.id)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert len(trip.at_target()) == 5
+    # What was read to compare is gone; the two plans are left.
+    assert [each.id for each in trip.store.plans.list(JOB, 10)[0]] == [second.id, first.id]
+    with pytest.raises(PlanRefused, match="The world has moved"):
+        trip.planner.apply(second.id)

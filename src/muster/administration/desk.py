@@ -11,7 +11,7 @@ from muster.model.roles import Caller, Permission
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
-from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
+from muster.ports.cycles import CycleStore, DiscoveryStore, LinkStore, LogStore
 from muster.ports.directory import DirectoryStore
 from muster.ports.engine_room import EngineRoom
 from muster.ports.federation import IdentityProviderStore, RelyingParty
@@ -21,6 +21,7 @@ from muster.ports.measures import MeasureStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import Notifications
 from muster.ports.openid import OpenIdStore
+from muster.ports.plans import PlanStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore

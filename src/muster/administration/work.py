@@ -12,7 +12,17 @@ from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
 from muster.model.hold import Hold, HoldFilter, HoldState
-from muster.model.job import CycleKind, CycleState, Plan, PlanKind, ScheduleState, SynchronizationJob
+from muster.model.job import (
+    CycleKind,
+    CycleState,
+    Plan,
+    PlanGroup,
+    PlanKind,
+    PlannedOperation,
+    PlanPart,
+    ScheduleState,
+    SynchronizationJob,
+)
 from muster.model.log import Initiator, InitiatorType
 from muster.model.roles import Caller, CallerKind, Permission
 from muster.model.schema_document import read_schema
@@ -72,9 +82,10 @@ def _approve_plan(desk: Desk, service_principal_id: str, job_id: str, plan: Plan
     job = find_job(desk, service_principal_id, job_id)
     if job.schedule_state is not ScheduleState.ACTIVE:
         raise conflict("The job is not started: start provisioning, then apply the plan.")
-    ids = [item.operation.change_id for item in plan.held]
+    names = _held_in(desk, plan)
+    ids = list(names)
     states = {hold.id: hold.state for hold in _holds(desk, job.id, ids)}
-    moved = [item.operation.source_name for item in plan.held if item.operation.change_id not in states]
+    moved = [name for change_id, name in names.items() if change_id not in states]
     if moved:
         more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
         raise conflict(
@@ -89,6 +100,16 @@ def _approve_plan(desk: Desk, service_principal_id: str, job_id: str, plan: Plan
     desk.stores.plans.mark_applied(plan.id, desk.now())
     desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash))
     return _queue(desk, WorkKind.RUN_CYCLE, job.id, {"hash": plan.hash})
+
+
+def _held_in(desk: Desk, plan: Plan) -> Mapping[str, str]:
+    """Returns change id -> name of what a plan holds."""
+    found: dict[str, str] = {}
+    after = 0
+    while page := desk.stores.plans.operations(plan.id, PlanPart.HELD, DECIDED_AT_ONCE, after):
+        found.update((each.operation.change_id, each.operation.source_name) for each in page)
+        after = page[-1].number
+    return found
 
 
 def _holds(desk: Desk, job_id: str, ids: Sequence[str]) -> Iterator[Hold]:
@@ -199,6 +220,16 @@ def find_plan(desk: Desk, service_principal_id: str, job_id: str, name: str) -> 
     if plan is None or plan.job_id != job.id:
         raise not_found("Plan", name)
     return plan
+
+
+def planned(
+    desk: Desk, plan: Plan, part: PlanPart, limit: int, after: int = 0, *, group: PlanGroup | None = None
+) -> tuple[Sequence[PlannedOperation], int | None]:
+    """Returns a page of a plan's operations (of one of its groups), and the number to go on after. Raises: Refused."""
+    desk.require(Permission.READ_CONFIGURATION)
+    found = desk.stores.plans.operations(plan.id, part, limit + 1, after, group=group)
+    page = found[:limit]
+    return page, page[-1].number if len(found) > limit else None
 
 
 def failed_that_wait(desk: Desk, plan: Plan) -> tuple[int, datetime | None]:

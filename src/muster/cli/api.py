@@ -82,6 +82,13 @@ class Api(ABC):
             link = document.get("@odata.nextLink")
             following = None if link is None else _relative(link)
 
+    def items(self, document: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
+        """Returns the items of a collection within a document: those that are there, then the rest, page by page."""
+        yield from document[name]
+        link = document.get(f"{name}@odata.nextLink")
+        if link is not None:
+            yield from self.pages(_relative(link))
+
     @abstractmethod
     def exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Sends one request and returns status and body."""

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from muster.cli.api import Api, segment
 from muster.cli.applications import await_work
 from muster.cli.console import Failed, err, out, print_json, table
-from muster.cli.provisioning import show_plan
+from muster.cli.provisioning import print_plan, show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
 from muster.model.counting import number_of
 
@@ -40,7 +40,7 @@ def import_(
             made = _plan(api, answer)
             if missing := answer.get("managersNotFound"):
                 made["managersNotFound"] = missing
-            _show_preview(made, file.name, as_json=as_json)
+            _show_preview(api, made, file.name, as_json=as_json)
             return
         counters = answer.get("counters") or {}
         problems = _problems(api, str(answer.get("cycleId"))) if counters.get("failed") else []
@@ -56,17 +56,19 @@ def import_(
         raise Failed(f"{said} not imported from {file.name}; the others were.")
 
 
-def _show_preview(made: dict[str, Any], name: str, *, as_json: bool) -> None:
+def _show_preview(api: Api, made: dict[str, Any], name: str, *, as_json: bool) -> None:
     """Prints what an import would do, and the rows it would leave out. Raises: Failed if there are any."""
-    wrong = [item for item in made["operations"] if item["kind"] == "fail"]
+    failed = made["counters"]["failed"]
+    wrong = [item for item in api.items(made, "operations") if item["kind"] == "fail"] if failed else []
     problems = [_problem(item["sourceId"], item["sourceName"], item["failure"] or item) for item in wrong]
     if as_json:
-        print_json({**made, "problems": problems})
+        print_plan(api, made, problems=problems)
     else:
         _print_problems(problems)
         right = [item for item in made["operations"] if item["kind"] != "fail"]
         # Rows of an earlier file that failed are not tried again by themselves.
-        show_plan({**made, "operations": right, "failedWaiting": {"count": 0}}, name, as_json=False)
+        count = made["operationCount"] - len(wrong)
+        show_plan({**made, "operations": right, "operationCount": count, "failedWaiting": {"count": 0}}, name)
         out.print(f"[bold]{escape(made['summary'])}[/bold]")
         _print_missing(made)
     if problems:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from muster.cli.api import Api, query, segment
 from muster.cli.applications import Named, await_work, find_application
 from muster.cli.console import Failed, out, print_json, table
-from muster.cli.provisioning import AppArgument, reach, show_plan
+from muster.cli.provisioning import AppArgument, print_plan, reach, show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
 
 _SHOWN = 40
@@ -145,8 +145,11 @@ def rollback(
         work = api.post(f"{application.job_path}/cycles/{segment(cycle_id)}/rollback")
         answer = await_work(api, work)
         made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
-    show_plan(made, application.display_name, as_json=as_json)
-    if not as_json and made["operations"]:
+        if as_json:
+            print_plan(api, made)
+            return
+    show_plan(made, application.display_name)
+    if made["operations"]:
         print(f"Take it back with: muster apply {made['hash'][:12]}{reach(data, url)}")
         print("The job is paused then: else its next cycle would do again what is taken back.")
 

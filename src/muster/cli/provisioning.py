@@ -48,24 +48,37 @@ def plan(
         with err.status(f"Planning {application.display_name} …"):
             answer = await_work(api, api.post(f"{application.job_path}/plans"))
         made = api.get(f"{application.job_path}/plans/{segment(answer['hash'])}")
-    show_plan(made, application.display_name, as_json=as_json)
-    if not as_json and (made["operations"] or made["kind"] == "approval"):
+        if as_json:
+            print_plan(api, made)
+            return
+    show_plan(made, application.display_name)
+    if made["operations"] or made["kind"] == "approval":
         print(f"Apply exactly this with: muster apply {made['hash'][:12]}{reach(data, url)}")
 
 
-def show_plan(made: dict[str, Any], name: str, *, as_json: bool) -> None:
+def print_plan(api: Api, made: dict[str, Any], **more: Any) -> None:
+    """Prints a plan as one JSON document in one line, its operations page by page: there may be a million."""
+    lists = ("operations", "held")
+    head = {name: value for name, value in made.items() if "@odata" not in name and name not in lists}
+    print(json.dumps({**head, **more}, ensure_ascii=False, default=str).removesuffix("}"), end="")
+    for name in lists:
+        print(f', "{name}": [', end="")
+        for number, item in enumerate(api.items(made, name)):
+            print(", " * (number > 0) + json.dumps(item, ensure_ascii=False), end="")
+        print("]", end="")
+    print("}", flush=True)
+
+
+def show_plan(made: dict[str, Any], name: str) -> None:
     """Prints a plan: who, what and why, what is held, and what it costs."""
-    if as_json:
-        print_json(made)
-        return
     operations = [item for item in made["operations"] if item["kind"] not in ("skip",)]
     rows = [
         [item["kind"], item["sourceName"], _changes(item), item["reason"]] for item in operations[:_SHOWN_OPERATIONS]
     ]
     if rows:
         out.print(table(f"Plan for {name}", ["Action", "Who", "What", "Why"], rows))
-    if len(operations) > _SHOWN_OPERATIONS:
-        out.print(f"… and {len(operations) - _SHOWN_OPERATIONS} more (--json shows all).")
+    if made["operationCount"] > len(rows) > 0:
+        out.print(f"… and {made['operationCount'] - len(rows)} more (--json shows all).")
     for item in made["held"][:_SHOWN_OPERATIONS]:
         why = f" (because: {item['cause']['sentence']})" if item["cause"] else ""
         held = f"{item['kind']} {item['sourceName']}: {item['holdReason']}{why}"

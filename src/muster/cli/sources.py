@@ -13,7 +13,7 @@ from rich.markup import escape
 from muster.cli.api import Api, segment
 from muster.cli.applications import await_work
 from muster.cli.console import Failed, Misused, err, out, print_json, table
-from muster.cli.provisioning import reach, show_plan
+from muster.cli.provisioning import print_plan, reach, show_plan
 from muster.cli.reach import DataOption, JsonOption, TokenOption, UrlOption, open_api
 from muster.model.counting import number_of
 
@@ -186,10 +186,10 @@ def preview(
             answer = await_work(found.api, found.api.post(f"{found.job_path}/plans"))
         made = found.api.get(f"{found.job_path}/plans/{segment(answer['hash'])}")
         mirror = found.api.get(f"{found.job_path}/mirror")
-    if as_json:
-        print_json({**made, "mirror": mirror})
-        return
-    show_plan(made, found.name, as_json=False)
+        if as_json:
+            print_plan(found.api, made, mirror=mirror)
+            return
+    show_plan(made, found.name)
     for sentence in (*mirror["problems"][:_SHOWN_PROBLEMS], mirror["incompleteBecause"]):
         if sentence:
             out.print(f"[yellow]{escape(sentence)}[/yellow]")

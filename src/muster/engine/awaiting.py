@@ -4,7 +4,7 @@ from muster.engine.parts import EngineStores, JobParts
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldFilter
 from muster.model.job import Counters, Cycle, Plan, PlanKind
 from muster.model.notice import Cause
-from muster.model.operation import OperationKind
+from muster.model.operation import Operation, OperationKind
 from muster.planning.notices import CAUSES_SHOWN, notice_of_approval
 from muster.planning.plan import plan_hash, requests_needed, time_needed
 from muster.ports.world import Clock
@@ -25,7 +25,11 @@ def ask_for_approval(cycle: Cycle, parts: JobParts, stores: EngineStores, clock:
     if not count:
         return
     if count <= OPERATIONS_LIMIT and stores.plans.get(_plan_id(cycle)) is None:
-        stores.plans.add(_plan(cycle, parts, clock, _holds(stores, cycle.job_id, waiting)))
+        held = [
+            HeldOperation(operation=each.operation, hold_code=each.code, reason=each.reason)
+            for each in _holds(stores, cycle.job_id, waiting)
+        ]
+        stores.plans.add(_plan(cycle, parts, clock, [item.operation for item in held]), held=held)
     causes = held_causes(stores, cycle.job_id, HoldCode.APPROVAL)
     stores.notifier.notify(notice_of_approval(parts.job, count, causes, clock.now(), cycle.id))
 
@@ -58,9 +62,7 @@ def _holds(stores: EngineStores, job_id: str, wanted: HoldFilter) -> list[Hold]:
             return found
 
 
-def _plan(cycle: Cycle, parts: JobParts, clock: Clock, holds: list[Hold]) -> Plan:
-    held = tuple(HeldOperation(operation=each.operation, hold_code=each.code, reason=each.reason) for each in holds)
-    operations = [item.operation for item in held]
+def _plan(cycle: Cycle, parts: JobParts, clock: Clock, operations: list[Operation]) -> Plan:
     kinds = [operation.kind for operation in operations]
     requests = requests_needed(operations, members_per_request=parts.target.capabilities.members_per_request)
     return Plan(
@@ -68,8 +70,6 @@ def _plan(cycle: Cycle, parts: JobParts, clock: Clock, holds: list[Hold]) -> Pla
         job_id=cycle.job_id,
         hash=plan_hash((), operations),
         made_at=clock.now(),
-        operations=(),
-        held=held,
         counters=Counters(
             evaluated=cycle.counters.evaluated,
             created=kinds.count(OperationKind.CREATE),
@@ -77,7 +77,7 @@ def _plan(cycle: Cycle, parts: JobParts, clock: Clock, holds: list[Hold]) -> Pla
             disabled=kinds.count(OperationKind.DISABLE),
             deleted=kinds.count(OperationKind.DELETE),
             references=kinds.count(OperationKind.REFER),
-            held=len(held),
+            held=len(operations),
         ),
         requests=requests,
         duration=time_needed(requests, parts.target.capabilities.requests_per_second),

@@ -11,14 +11,14 @@ from typing import Any
 
 from muster.engine.control import Control, previewed
 from muster.engine.cycle import CycleEngine
+from muster.engine.drafting import MANAGER, find_missing_managers
 from muster.engine.parts import RECONCILE, EngineStores, asked_by, reconciles
 from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.engine.stopping import is_stopped
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure, Resting
-from muster.model.job import Cycle, CycleState, Plan, ScheduleState, SynchronizationJob
-from muster.model.operation import OperationKind
+from muster.model.job import Cycle, CycleState, ScheduleState, SynchronizationJob
 from muster.planning.progress import rests_until
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
 from muster.ports.applications import ApplicationStore
@@ -38,7 +38,6 @@ _SAY_EVERY_ROUNDS = 60
 
 # Of managers whom a file names and nobody has seen.
 _NAMES_SHOWN = 20
-_MANAGER = "manager"
 
 
 _INTERRUPTED = {
@@ -323,7 +322,7 @@ class Daemon:
                 "jobId": plan.job_id,
                 "servicePrincipalId": job.service_principal_id if job is not None else None,
                 "counters": asdict(plan.counters),
-                **_not_found(self._managers_to_miss(plan)),
+                **_not_found(find_missing_managers(self._stores, plan.id, plan.job_id)),
             }
         cycle = self._begin_import({"file": str(work.payload["file"]), **asked_by(work.initiator)})
         if cycle is None:
@@ -335,22 +334,7 @@ class Daemon:
                 remedy=failure.remedy if failure else "Check the file.",
             )
         answer = self._carry_out(cycle)
-        return {**answer, **_not_found(self._stores.links.missing_ends(self._import_job_id, _MANAGER))}
-
-    def _managers_to_miss(self, plan: Plan) -> Sequence[str]:
-        """Returns whom people of the file, or of one before it, have as their manager and nobody will have seen."""
-        wanted = {
-            source_id
-            for operation in plan.operations
-            for reference in operation.references
-            if reference.attribute == _MANAGER
-            for source_id in reference.source_ids
-        }
-        wanted.update(self._stores.links.missing_ends(plan.job_id, _MANAGER))
-        come = {operation.source_id for operation in plan.operations if operation.kind is not OperationKind.FAIL}
-        open_ones = sorted(wanted - come)
-        known = self._stores.links.links(plan.job_id, ObjectKind.USER, open_ones)
-        return [source_id for source_id in open_ones if source_id not in known]
+        return {**answer, **_not_found(self._stores.links.missing_ends(self._import_job_id, MANAGER))}
 
     def _begin_import(self, options: Mapping[str, str]) -> Cycle | None:
         """Begins an import once those before it have ended; one that a dead process left is ended first."""

@@ -16,9 +16,10 @@ from muster.planning.protection import Protections
 from muster.planning.rules import JobRules
 from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTerms
 from muster.ports.applications import JobStore
-from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
+from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore
 from muster.ports.holds import HoldStore
 from muster.ports.notifier import Notifier
+from muster.ports.plans import PlanStore
 from muster.ports.source import Source
 from muster.ports.supplies import Authority
 from muster.ports.target import Target

@@ -1,9 +1,12 @@
 """Plans: a cycle read and decided whole, nothing sent; and the applying of exactly that."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import chain
 
 from muster.engine.closing import UNSTAGED
+from muster.engine.drafting import Draft, drafting, planned_counters, planned_pages
 from muster.engine.gate import population_of, removals_lately
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
@@ -11,20 +14,29 @@ from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.reading import Reading, read_world
 from muster.engine.rollback import plan_rollback
 from muster.engine.run import MAIN_WAVE
-from muster.model.directory import ObjectKind
 from muster.model.failures import Fenced, ProvisioningFailure
-from muster.model.hold import HeldOperation, Hold, HoldCode
-from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, Plan, PlanKind
-from muster.model.log import Initiator, SkipReason
+from muster.model.hold import HeldOperation, HoldCode
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    Plan,
+    PlanKind,
+    PlannedOperation,
+    PlanPart,
+)
+from muster.model.log import Initiator
 from muster.model.operation import Operation, OperationKind
-from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, time_needed
-from muster.planning.policy import RemovalKind, count_removals, decides, gate, removal_verdicts
+from muster.planning.plan import difference_of_plans, time_needed
+from muster.planning.policy import RemovalKind, removal_verdicts
 from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.source import RefreshedSource
 from muster.ports.world import Clock, Ids
 
-_LEFT = {SkipReason.PROTECTED: HoldCode.PROTECTED, SkipReason.GRACE_PERIOD: HoldCode.GRACE}
 _DIFFERENCES_SHOWN = 10
+_DIFFERENCES_COUNTED = 1_000
 
 
 class PlanRefused(ProvisioningFailure):
@@ -48,14 +60,17 @@ class Planner:
         parts = self._open_job(job_id, options or {})
         if isinstance(parts.source, RefreshedSource):
             parts.source.refresh()
-        plan = self._plan(parts, self._read(parts, options or {}))
-        self._stores.plans.add(plan)
+        with self._draft(parts, is_kept=True) as draft:
+            plan = self._plan(parts, self._read(parts, options or {}, draft), draft)
+            self._stores.plans.finish(plan)
         return plan
 
     def make_rollback(self, job_id: str, cycle_id: str) -> Plan:
         """Returns a stored plan that takes back what a cycle has done. Raises JobFailure, RollbackRefused."""
-        plan = plan_rollback(self._open_job(job_id, {}), self._stores, self._clock, self._ids, cycle_id)
-        self._stores.plans.add(plan)
+        parts = self._open_job(job_id, {})
+        with self._draft(parts, is_kept=True) as draft:
+            plan = self._plan_rollback(parts, cycle_id, draft)
+            self._stores.plans.finish(plan)
         return plan
 
     def apply(self, name: str, initiator: Initiator | None = None) -> Cycle:
@@ -73,19 +88,25 @@ class Planner:
                 "A cycle of this job is running.", remedy="Wait for its end, or pause the job, then plan again."
             )
         parts = self._open_job(plan.job_id, {})
-        if plan.kind is PlanKind.ROLLBACK:
-            _check_unmoved(plan, plan_rollback(parts, self._stores, self._clock, self._ids, plan.cycle_id or ""))
-            taking_back = _asked(self._rollback_cycle(plan, parts.source.latest()), initiator)
-            return self._begin(plan, taking_back, lambda cycle: self._stage_rollback(cycle, plan))
-        reading = self._read(parts, {})
-        _check_unmoved(plan, self._plan(parts, reading))
-        cycle = _asked(self._cycle_of(plan, reading), initiator)
-        return self._begin(plan, cycle, lambda cycle: self._stage(cycle, plan, reading, parts))
+        # The world as it is now, as another plan that nobody sees.
+        with self._draft(parts, is_kept=False) as now:
+            if plan.kind is PlanKind.ROLLBACK:
+                self._check_unmoved(plan, self._plan_rollback(parts, plan.cycle_id or "", now))
+                taking_back = _asked(self._rollback_cycle(plan, parts.source.latest()), initiator)
+                return self._begin(plan, taking_back, lambda cycle: self._stage_rollback(cycle, plan))
+            reading = self._read(parts, {}, now)
+            self._check_unmoved(plan, self._plan(parts, reading, now))
+            cycle = _asked(self._cycle_of(plan, reading), initiator)
+            return self._begin(plan, cycle, lambda cycle: self._stage(cycle, plan, now.id, parts))
 
     def _begin(self, plan: Plan, cycle: Cycle, stage: Callable[[Cycle], Cycle]) -> Cycle:
         try:
-            self._stores.cycles.begin(replace(cycle, options={**cycle.options, UNSTAGED: "true"}))
-            cycle = stage(cycle)
+            options = cycle.options
+            unstaged = replace(cycle, options={**options, UNSTAGED: "true"})
+            self._stores.cycles.begin(unstaged)
+            cycle = replace(stage(unstaged), options=options)
+            # From here on the cycle is carried out; before, one that dies has done nothing.
+            self._stores.cycles.stage(cycle, (), ())
         except Fenced as fenced:
             raise PlanRefused(
                 "Another cycle of this job has just begun.", remedy="Wait for its end, then plan again."
@@ -95,14 +116,14 @@ class Planner:
 
     def _stage_rollback(self, cycle: Cycle, plan: Plan) -> Cycle:
         """Stages what takes values back. References are wanted as they were: the second wave sends the difference."""
-        sent = [item for item in plan.operations if item.kind is not OperationKind.REFER]
-        staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
-        settlements = [
-            Settlement(kind=item.object_kind, source_id=item.source_id, wanted=item.references, shown=item.shown)
-            for item in plan.operations
-            if item.kind is OperationKind.REFER
-        ]
-        self._stores.cycles.stage(cycle, staged, settlements)
+        for page in planned_pages(self._stores.plans, plan.id, PlanPart.SENT):
+            operations = [each.operation for each in page]
+            settlements = [
+                Settlement(kind=item.object_kind, source_id=item.source_id, wanted=item.references, shown=item.shown)
+                for item in operations
+                if item.kind is OperationKind.REFER
+            ]
+            self._stores.cycles.stage(cycle, _staged(operations), settlements)
         return cycle
 
     def _rollback_cycle(self, plan: Plan, until: int) -> Cycle:
@@ -117,78 +138,71 @@ class Planner:
             window_after=until,
             window_until=until,
             epoch=1,
-            counters=Counters(expected=len(plan.operations)),
+            counters=Counters(expected=plan.operation_count),
             began_at=self._clock.now(),
             options={"removals": "released", "plan": plan.hash, "rollback": plan.cycle_id or ""},
         )
 
-    def _read(self, parts: JobParts, options: Mapping[str, str]) -> Reading:
-        return read_world(parts, self._stores, self._clock, self._ids, options)
+    def _draft(self, parts: JobParts, *, is_kept: bool) -> AbstractContextManager[Draft]:
+        return drafting(parts, self._stores, self._clock, self._ids, is_kept=is_kept)
 
-    def _stage(self, cycle: Cycle, plan: Plan, reading: Reading, parts: JobParts) -> Cycle:
-        """Stages what the plan sends and settles what it does not, as a cycle does with its pages."""
-        journal = Journal(parts, self._clock, self._ids)
-        # Read just now and the same but for ids: these are what the plan showed. References follow by themselves.
-        sent = [item for item in plan.operations if item.kind.writes and item.kind is not OperationKind.REFER]
-        staged = [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
-        settled = [journal.decided(item) for item in (*plan.operations, *reading.skipped) if not item.kind.writes]
-        settlements = [journal.settlement(outcome, cycle) for outcome in settled]
+    def _read(self, parts: JobParts, options: Mapping[str, str], draft: Draft) -> Reading:
+        return read_world(parts, self._stores, self._clock, self._ids, options, draft)
+
+    def _plan_rollback(self, parts: JobParts, cycle_id: str, draft: Draft) -> Plan:
+        return plan_rollback(parts, self._stores, self._clock, self._ids, cycle_id, draft)
+
+    def _stage(self, cycle: Cycle, plan: Plan, now_id: str, parts: JobParts) -> Cycle:
+        """Stages what the plan sends and settles what it does not, as a cycle does with its pages.
+
+        `now_id`: the draft that was read just now, which is the same but for ids: it has what is passed over.
+        """
+        stores, journal = self._stores, Journal(parts, self._clock, self._ids)
+        for page in chain(
+            planned_pages(stores.plans, plan.id, PlanPart.SENT), planned_pages(stores.plans, now_id, PlanPart.PASSED)
+        ):
+            operations = [each.operation for each in page]
+            settled = [journal.decided(item) for item in operations if not item.kind.writes]
+            cycle = replace(cycle, counters=tally(cycle.counters, settled))
+            # References follow by themselves.
+            settlements = [journal.settlement(outcome, cycle) for outcome in settled]
+            stores.cycles.stage(cycle, _staged(operations), settlements)
         holding = Holding(parts, self._clock, self._ids)
-        held = [item for item in plan.held if item.operation.removes]
-        holds = find_holds(self._stores, plan.job_id, [item.operation for item in held])
-        waiting = [
-            holding.settlement(item, cycle, holds.get((item.operation.object_kind, item.operation.source_id)))
-            for item in held
-        ]
-        settlements += waiting
-        cycle = replace(cycle, counters=counted_held(tally(cycle.counters, settled), waiting))
-        self._stores.cycles.stage(cycle, staged, settlements)
+        for page in planned_pages(stores.plans, plan.id, PlanPart.HELD):
+            held = [_as_held(each) for each in page if each.operation.removes]
+            holds = find_holds(stores, plan.job_id, [item.operation for item in held])
+            waiting = [
+                holding.settlement(item, cycle, holds.get((item.operation.object_kind, item.operation.source_id)))
+                for item in held
+            ]
+            cycle = replace(cycle, counters=counted_held(cycle.counters, waiting))
+            stores.cycles.stage(cycle, (), waiting)
         return cycle
 
-    def _plan(self, parts: JobParts, reading: Reading) -> Plan:
-        operations = [*reading.operations, *reading.references]
+    def _plan(self, parts: JobParts, reading: Reading, draft: Draft) -> Plan:
         forced = parts.job.settings.get("ForceDeletes") == "true"
-        holds = find_holds(self._stores, parts.job.id, [each for each in operations if each.removes])
-        verdict = gate(
-            operations,
-            tripped={} if forced else self._tripped(parts, reading, holds),
+        draft.gate(
+            {} if forced else self._tripped(parts, draft.removed),
             read_complete=reading.complete,
-            holds=holds,
             forced=forced,
             counts_anew=reading.is_full,
         )
-        # What is left alone is shown with what is held: whoever reads the plan looks for these people.
-        left = [
-            HeldOperation(operation=item, hold_code=_LEFT[item.skip_reason], reason=item.reason)
-            for item in reading.skipped
-            if item.skip_reason in _LEFT
-        ]
-        requests = requests_needed(verdict.released, members_per_request=parts.target.capabilities.members_per_request)
+        sums = draft.sum_up()
         return Plan(
-            id=self._ids.new_id(),
+            id=draft.id,
             job_id=parts.job.id,
-            hash=plan_hash(verdict.released, [held.operation for held in verdict.held]),
+            hash=draft.hash,
             made_at=self._clock.now(),
-            operations=verdict.released,
-            held=(*verdict.held, *left),
-            counters=planned_counters(reading.counters, verdict.released, len(verdict.held)),
-            requests=requests,
-            duration=time_needed(requests, parts.target.capabilities.requests_per_second),
+            counters=planned_counters(reading.counters, sums, draft.held),
+            requests=draft.requests,
+            duration=time_needed(draft.requests, parts.target.capabilities.requests_per_second),
             window_after=reading.window_after,
             window_until=reading.window_until,
+            sums=sums,
         )
 
-    def _tripped(
-        self, parts: JobParts, reading: Reading, holds: Mapping[tuple[ObjectKind, str], Hold]
-    ) -> Mapping[RemovalKind, str]:
+    def _tripped(self, parts: JobParts, counted: Mapping[RemovalKind, int]) -> Mapping[RemovalKind, str]:
         """Returns by kind why removals would be held."""
-        counted = count_removals(
-            [
-                each
-                for each in (*reading.operations, *reading.references)
-                if (hold := holds.get((each.object_kind, each.source_id))) is None or not decides(hold, each)
-            ]
-        )
         if not counted:
             return {}
         members = self._stores.links.count_members(parts.job.id) if RemovalKind.MEMBER_REMOVAL in counted else 0
@@ -197,8 +211,34 @@ class Planner:
             counted, population, removals_lately(self._stores, parts.job.id, self._clock), parts.threshold
         )
 
+    def _check_unmoved(self, plan: Plan, now: Plan) -> None:
+        """Raises PlanRefused, telling the difference, when the world has moved since the plan was made."""
+        if now.hash == plan.hash:
+            return
+        differences = self._differences(plan.id, now.id)
+        shown = "; ".join(differences[:_DIFFERENCES_SHOWN])
+        if len(differences) > _DIFFERENCES_SHOWN:
+            least = "at least " if len(differences) >= _DIFFERENCES_COUNTED else ""
+            shown += f"; and {least}{len(differences) - _DIFFERENCES_SHOWN} more"
+        raise PlanRefused(f"The world has moved since the plan was made: {shown or 'held operations differ'}.")
+
+    def _differences(self, *plan_ids: str) -> Sequence[str]:
+        """Returns what may go in one of two plans and not in the other, up to as many as are counted."""
+        found: dict[str, None] = {}
+        for plan_id in plan_ids:
+            for page in planned_pages(self._stores.plans, plan_id, PlanPart.SENT):
+                ids = [each.operation.source_id for each in page]
+                before, after = (
+                    [each.operation for each in self._stores.plans.of_objects(one, ids) if each.part is PlanPart.SENT]
+                    for one in plan_ids
+                )
+                found.update(dict.fromkeys(difference_of_plans(before, after)))
+                if len(found) >= _DIFFERENCES_COUNTED:
+                    return list(found)[:_DIFFERENCES_COUNTED]
+        return list(found)
+
     def _cycle_of(self, plan: Plan, reading: Reading) -> Cycle:
-        held = [item for item in plan.held if item.operation.removes]
+        held = plan.sums.count(PlanPart.HELD, OperationKind.DISABLE, OperationKind.DELETE)
         return Cycle(
             id=self._ids.new_id(),
             job_id=plan.job_id,
@@ -209,7 +249,7 @@ class Planner:
             window_after=plan.window_after,
             window_until=reading.window_until,
             epoch=1,
-            counters=Counters(expected=len(plan.operations)),
+            counters=Counters(expected=plan.operation_count),
             began_at=self._clock.now(),
             options={"removals": "held" if held else "released", "plan": plan.hash},
             complete=reading.complete,
@@ -220,26 +260,11 @@ def _asked(cycle: Cycle, initiator: Initiator | None) -> Cycle:
     return replace(cycle, options={**cycle.options, **asked_by(initiator)})
 
 
-def _check_unmoved(plan: Plan, now: Plan) -> None:
-    """Raises PlanRefused, telling the difference, when the world has moved since the plan was made."""
-    if now.hash == plan.hash:
-        return
-    differences = difference_of_plans(plan.operations, now.operations)
-    shown = "; ".join(differences[:_DIFFERENCES_SHOWN])
-    if len(differences) > _DIFFERENCES_SHOWN:
-        shown += f"; and {len(differences) - _DIFFERENCES_SHOWN} more"
-    raise PlanRefused(f"The world has moved since the plan was made: {shown or 'held operations differ'}.")
+def _staged(operations: Sequence[Operation]) -> list[NewOperation]:
+    sent = [item for item in operations if item.kind.writes and item.kind is not OperationKind.REFER]
+    return [NewOperation(operation=item, wave=MAIN_WAVE) for item in sent]
 
 
-def planned_counters(counters: Counters, released: Sequence[Operation], held: int) -> Counters:
-    """Returns the counters of a plan: what would be created, updated … if it were applied now."""
-    kinds = [operation.kind for operation in released]
-    return replace(
-        counters,
-        created=kinds.count(OperationKind.CREATE),
-        updated=kinds.count(OperationKind.UPDATE),
-        disabled=kinds.count(OperationKind.DISABLE),
-        deleted=kinds.count(OperationKind.DELETE),
-        references=kinds.count(OperationKind.REFER),
-        held=held,
-    )
+def _as_held(planned: PlannedOperation) -> HeldOperation:
+    code = planned.hold_code or HoldCode.TOO_MANY
+    return HeldOperation(operation=planned.operation, hold_code=code, reason=planned.reason)

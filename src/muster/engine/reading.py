@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from muster.engine.decide import Decider, Decision
+from muster.engine.drafting import PAGE, Draft
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobParts, reads_everything
@@ -16,18 +17,11 @@ from muster.planning.references import plan_references
 from muster.ports.source import Window
 from muster.ports.world import Clock, Ids
 
-PAGE = 500
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one reading of the world decided."""
+    """What one reading of the world came to; its operations are in the draft."""
 
-    operations: tuple[Operation, ...]
-    # Nothing is sent for these, but their references may have changed.
-    skipped: tuple[Operation, ...]
-    # Managers and members of accounts that are there already: they follow in the second wave.
-    references: tuple[Operation, ...]
     counters: Counters
     window_after: int
     window_until: int
@@ -35,18 +29,17 @@ class Reading:
     is_full: bool
 
 
-def read_world(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, options: Mapping[str, str]) -> Reading:
-    """Returns what the next cycle would decide about everybody whom it would read."""
+def read_world(
+    parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, options: Mapping[str, str], draft: Draft
+) -> Reading:
+    """Fills the draft with what the next cycle would decide about everybody whom it would read."""
     until = parts.source.latest()
     is_full = reads_everything(parts.job, options)
     window = None if is_full else Window(after=parts.job.watermark or 0, until=until)
-    reader = _Reader(parts, stores, clock, ids, _thought(parts, window, until, options, clock, ids))
+    reader = _Reader(parts, stores, clock, ids, _thought(parts, window, until, options, clock, ids), draft)
     with ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="plan") as pool:
         complete = reader.read(Decider(parts, stores, Lookup(stores, parts, pool), clock, ids), window)
     return Reading(
-        operations=tuple(reader.decided),
-        skipped=tuple(reader.skipped),
-        references=tuple(reader.references),
         counters=replace(reader.counters, requests=parts.target.requests_made()),
         window_after=0 if window is None else window.after,
         window_until=until,
@@ -56,13 +49,13 @@ def read_world(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, op
 
 
 class _Reader:
-    """Reads page by page and keeps what is decided."""
+    """Reads page by page and gives the draft what is decided."""
 
-    def __init__(self, parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, cycle: Cycle) -> None:
-        self.decided: list[Operation] = []
-        self.skipped: list[Operation] = []
-        self.references: list[Operation] = []
+    def __init__(
+        self, parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, cycle: Cycle, draft: Draft
+    ) -> None:
         self.counters = Counters()
+        self._draft = draft
         self._parts = parts
         self._stores = stores
         self._clock = clock
@@ -73,29 +66,36 @@ class _Reader:
     def read(self, decider: Decider, window: Window | None) -> bool:
         """Decides about everybody; returns whether the source was read whole."""
         parts, complete = self._parts, True
-        seen: set[tuple[ObjectKind, str]] = set()
+        # Who failed, or was approved, and is due: those who were not met on the way are decided about at the end.
+        due = self._find_due()
         for kind in parts.rules.kinds:
             after: str | None = None
             while True:
                 page = parts.source.read(kind, window, after, PAGE)
-                seen.update((kind, change.source_id) for change in page.changes)
+                due.difference_update((kind, change.source_id) for change in page.changes)
                 self._keep(kind, decider.decide(self._cycle, kind, page.changes))
                 self._keep_problems(kind, page.problems)
                 after = page.next_after
                 if after is None:
                     break
             complete = complete and parts.source.is_complete()
-        self._read_due(decider, seen)
+        self._read_due(decider, due)
         return complete
 
-    def _read_due(self, decider: Decider, seen: set[tuple[ObjectKind, str]]) -> None:
-        """Decides about those who failed, or were approved, and are due."""
+    def _find_due(self) -> set[tuple[ObjectKind, str]]:
+        found: set[tuple[ObjectKind, str]] = set()
         after: str | None = None
         while due := self._stores.links.due_escrows(self._parts.job.id, self._clock.now(), PAGE, after):
             after = due[-1].source_id
-            for kind in self._parts.rules.kinds:
-                ids = [each.source_id for each in due if each.kind == kind.value and (kind, each.source_id) not in seen]
-                found = [change for each in ids if (change := self._parts.source.read_one(kind, each)) is not None]
+            found.update((ObjectKind(each.kind), each.source_id) for each in due)
+        return found
+
+    def _read_due(self, decider: Decider, due: set[tuple[ObjectKind, str]]) -> None:
+        for kind in self._parts.rules.kinds:
+            ids = sorted(source_id for each, source_id in due if each is kind)
+            for start in range(0, len(ids), PAGE):
+                changes = (self._parts.source.read_one(kind, each) for each in ids[start : start + PAGE])
+                found = [change for change in changes if change is not None]
                 self._keep(kind, decider.decide(self._cycle, kind, found))
 
     def _keep(self, kind: ObjectKind, decisions: Sequence[Decision]) -> None:
@@ -103,13 +103,13 @@ class _Reader:
         operations += [each.operation for each in decisions]
         counted = tally(self.counters, [self._journal.decided(item) for item in operations])
         self.counters = replace(counted, evaluated=counted.evaluated + len(decisions))
-        self.decided += [item for item in operations if item.kind is not OperationKind.SKIP]
-        self.skipped += [item for item in operations if item.kind is OperationKind.SKIP]
-        self.references += self._changed_references(kind, operations)
+        decided = [item for item in operations if item.kind is not OperationKind.SKIP]
+        passed = [item for item in operations if item.kind is OperationKind.SKIP]
+        self._draft.keep([*decided, *self._changed_references(kind, operations)], passed)
 
     def _keep_problems(self, kind: ObjectKind, sentences: Sequence[str]) -> None:
         """Keeps what the source could not give: as in a cycle it counts as failed, and is nobody who was evaluated."""
-        self.decided += [self._journal.planned_problem(sentence, kind) for sentence in sentences]
+        self._draft.keep([self._journal.planned_problem(sentence, kind) for sentence in sentences])
         self.counters = replace(self.counters, failed=self.counters.failed + len(sentences))
 
     def _changed_references(self, kind: ObjectKind, operations: Sequence[Operation]) -> list[Operation]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from muster.engine.drafting import Draft, planned_counters
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
@@ -10,7 +11,7 @@ from muster.model.failures import ProvisioningFailure
 from muster.model.job import Counters, Cycle, CycleState, Irreversible, Plan, PlanKind
 from muster.model.log import LogEntry
 from muster.model.operation import Link, Operation, WantedReference
-from muster.planning.plan import plan_hash, requests_needed, time_needed
+from muster.planning.plan import time_needed
 from muster.planning.references import plan_references
 from muster.planning.rollback import History, read_histories, undo
 from muster.ports.cycles import LogQuery
@@ -27,20 +28,20 @@ class RollbackRefused(ProvisioningFailure):
     remedy = "List the cycles of the job, and name one that has ended."
 
 
-def plan_rollback(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, cycle_id: str) -> Plan:
-    """Returns the plan that takes back a cycle, not stored yet. Raises: RollbackRefused."""
+def plan_rollback(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, cycle_id: str, draft: Draft) -> Plan:
+    """Returns the plan that takes back a cycle, its operations in the draft. Raises: RollbackRefused."""
     cycle = _find_cycle(parts, stores, cycle_id)
     references = {
         kind: frozenset(item.attribute for item in rules.references) for kind, rules in parts.rules.kinds.items()
     }
     histories = read_histories(_read_entries(stores, parts.job.id, cycle), references)
-    operations: list[Operation] = []
-    followers: list[Operation] = []
     irreversible: list[Irreversible] = []
     for kind in ObjectKind:
         of_kind = [history for history in histories if history.kind is kind]
         for start in range(0, len(of_kind), PAGE):
             page = of_kind[start : start + PAGE]
+            operations: list[Operation] = []
+            followers: list[Operation] = []
             links = stores.links.links(parts.job.id, kind, [history.source_id for history in page])
             for history in page:
                 undone = undo(
@@ -58,28 +59,21 @@ def plan_rollback(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids,
                     followers += _references_back(
                         parts, stores, ids, history, links.get(history.source_id), irreversible
                     )
-    everything = (*operations, *followers)
-    requests = requests_needed(everything, members_per_request=parts.target.capabilities.members_per_request)
-    kinds = [operation.kind.value for operation in everything]
+            draft.keep([*operations, *followers])
+    draft.let_go()
+    sums = draft.sum_up()
     return Plan(
-        id=ids.new_id(),
+        id=draft.id,
         job_id=parts.job.id,
-        hash=plan_hash(everything, []),
+        hash=draft.hash,
         made_at=clock.now(),
-        operations=everything,
-        held=(),
-        counters=Counters(
-            evaluated=len(histories),
-            updated=kinds.count("update"),
-            disabled=kinds.count("disable"),
-            deleted=kinds.count("delete"),
-            references=len(followers),
-        ),
-        requests=requests,
-        duration=time_needed(requests, parts.target.capabilities.requests_per_second),
+        counters=planned_counters(Counters(evaluated=len(histories)), sums, 0),
+        requests=draft.requests,
+        duration=time_needed(draft.requests, parts.target.capabilities.requests_per_second),
         kind=PlanKind.ROLLBACK,
         cycle_id=cycle_id,
         irreversible=tuple(irreversible),
+        sums=sums,
     )
 
 

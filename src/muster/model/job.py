@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.hold import HeldOperation
-from muster.model.operation import MatchingValue, Operation
+from muster.model.hold import HoldCode
+from muster.model.operation import MatchingValue, Operation, OperationKind
 
 DEFAULT_INTERVAL = timedelta(minutes=40)
 # A job's setting (ours): members of groups within assigned groups count, at any depth.
@@ -285,16 +286,82 @@ class Irreversible:
     reason: str
 
 
+class PlanPart(StrEnum):
+    """What becomes of an operation of a plan."""
+
+    # It may go.
+    SENT = "sent"
+    # It is held, or left alone, and is shown with the reason.
+    HELD = "held"
+    # Nothing is sent and nothing is shown: written down once the plan is applied.
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOperation:
+    """An operation of a plan, in the order in which it was decided (`number`, from 1); held ones with their reason."""
+
+    number: int
+    operation: Operation
+    part: PlanPart = PlanPart.SENT
+    hold_code: HoldCode | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTally:
+    """How many operations of a plan are of one sort."""
+
+    part: PlanPart
+    kind: OperationKind
+    object_kind: ObjectKind
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanGroup:
+    """Operations of a plan of one kind and one cause; held ones: held for one reason. `key`: see `group_key`.
+
+    Sentence and name are those of the first; the name is empty where the sentence is of no single object.
+    """
+
+    part: PlanPart
+    kind: OperationKind
+    key: str
+    count: int
+    sentence: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSums:
+    """What a plan does, in numbers: all of it, and the largest groups."""
+
+    tallies: tuple[PlanTally, ...] = ()
+    groups: tuple[PlanGroup, ...] = ()
+
+    def count(self, part: PlanPart, *kinds: OperationKind, object_kind: ObjectKind | None = None) -> int:
+        """Returns how many operations are of a part, of these kinds (none: of any)."""
+        return sum(
+            each.count
+            for each in self.tallies
+            if each.part is part
+            and (not kinds or each.kind in kinds)
+            and (object_kind is None or each.object_kind is object_kind)
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A stored plan: what a cycle would do. `hash` covers what every operation does, in order."""
+    """The head of a stored plan: what a cycle would do. `hash` covers what every operation does, in order.
+
+    Its operations are read from the store page by page: there may be millions.
+    """
 
     id: str
     job_id: str
     hash: str
     made_at: datetime
-    operations: tuple[Operation, ...]
-    held: tuple[HeldOperation, ...]
     counters: Counters
     # Requests it needs and how long they take at the application's rate.
     requests: int
@@ -307,3 +374,14 @@ class Plan:
     # Of a rollback: the cycle that it takes back, and what it cannot.
     cycle_id: str | None = None
     irreversible: tuple[Irreversible, ...] = ()
+    sums: PlanSums = field(default_factory=PlanSums)
+
+    @property
+    def operation_count(self) -> int:
+        """How many operations may go."""
+        return self.sums.count(PlanPart.SENT)
+
+    @property
+    def held_count(self) -> int:
+        """How many are held, or left alone for a reason that whoever reads the plan looks for."""
+        return self.sums.count(PlanPart.HELD)

@@ -1,21 +1,69 @@
-"""What makes a plan: its hash, and the requests and minutes it needs."""
+"""What makes a plan: its hash, its groups, and the requests and minutes it needs."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from muster.model.directory import ObjectKind
+from muster.model.job import PlanGroup, PlannedOperation, PlanPart, PlanSums
 from muster.model.log import shown
 from muster.model.operation import AttributeChange, Operation, OperationKind
-from muster.model.values import content_hash
+from muster.model.values import canonical_json, content_hash
 
 # So many attributes of one object are told in a sentence.
 _NAMES_TOLD = 3
+_KEY_LENGTH = 200
 
 
-def plan_hash(operations: Sequence[Operation], held: Sequence[Operation]) -> str:
-    """Returns the hash of what the operations do, in order; ids and sentences of this one reading stay out of it."""
-    return content_hash([[_essence(item) for item in operations], [_essence(item) for item in held]])
+class PlanHash:
+    """The hash of what the operations of a plan do, in the order in which they are added.
+
+    Ids and sentences of one reading stay out of it.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def add(self, operation: Operation, *, is_held: bool = False) -> None:
+        """Takes in one operation."""
+        # The canonical form holds no line end: where one operation ends is never in doubt.
+        self._digest.update((b"-" if is_held else b"+") + canonical_json(_essence(operation)) + b"\n")
+
+    @property
+    def digits(self) -> str:
+        """The hash of what was added so far: 32 hex digits."""
+        return self._digest.hexdigest()
+
+
+def plan_hash(operations: Iterable[Operation], held: Iterable[Operation]) -> str:
+    """Returns the hash of operations that may go and of those that are held."""
+    made = PlanHash()
+    for operation in operations:
+        made.add(operation)
+    for operation in held:
+        made.add(operation, is_held=True)
+    return made.digits
+
+
+def group_key(operation: Operation) -> str:
+    """Returns what operations of one cause have in common: its key, else the reason without the name before it."""
+    if operation.cause is not None:
+        return operation.cause.key
+    # Reasons begin with the name: without it those of a company are a few, and with it one each.
+    return operation.reason.removeprefix(f"{operation.source_name} ")[:_KEY_LENGTH]
+
+
+def group_of(part: PlanPart, key: str, count: int, first: PlannedOperation) -> PlanGroup:
+    """Returns a group of a plan's operations, told by its first."""
+    operation = first.operation
+    if part is PlanPart.HELD:
+        sentence, name = first.reason, ""
+    elif operation.cause is not None:
+        sentence, name = operation.cause.sentence, ""
+    else:
+        sentence, name = operation.reason, operation.source_name
+    return PlanGroup(part=part, kind=operation.kind, key=key, count=count, sentence=sentence, name=name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +78,26 @@ class PeoplePlanned:
     held: int
 
 
-def count_people(operations: Sequence[Operation], held: Sequence[Operation] = ()) -> PeoplePlanned:
+def count_people(sums: PlanSums) -> PeoplePlanned:
     """Returns what a plan of a source does to people and groups."""
-    people = [item for item in (*operations, *held) if item.object_kind is ObjectKind.USER]
+    both = (PlanPart.SENT, PlanPart.HELD)
+
+    def people(*kinds: OperationKind, parts: Sequence[PlanPart] = both) -> int:
+        return sum(sums.count(part, *kinds, object_kind=ObjectKind.USER) for part in parts)
+
     return PeoplePlanned(
-        hires=sum(item.kind is OperationKind.CREATE for item in people),
-        changes=sum(item.kind is OperationKind.UPDATE for item in people),
-        leavers=sum(item.removes for item in people),
-        groups=sum(item.object_kind is ObjectKind.GROUP for item in operations),
-        conflicts=sum(item.kind is OperationKind.FAIL for item in operations),
-        held=sum(item.removes for item in held),
+        hires=people(OperationKind.CREATE),
+        changes=people(OperationKind.UPDATE),
+        leavers=people(OperationKind.DISABLE, OperationKind.DELETE),
+        groups=sums.count(PlanPart.SENT, object_kind=ObjectKind.GROUP),
+        conflicts=sums.count(PlanPart.SENT, OperationKind.FAIL),
+        held=sums.count(PlanPart.HELD, OperationKind.DISABLE, OperationKind.DELETE),
     )
 
 
-def summary_of(operations: Sequence[Operation], held: Sequence[Operation] = ()) -> str:
+def summary_of(sums: PlanSums) -> str:
     """Returns what a plan of a source does to people, as a sentence: “12 hires, 3 leavers, 1 conflict”."""
-    counted = count_people(operations, held)
+    counted = count_people(sums)
     counts = (
         (counted.hires, "hire", "hires"),
         (counted.changes, "change", "changes"),
@@ -88,9 +140,12 @@ def time_needed(requests: int, requests_per_second: float | None) -> timedelta:
 
 
 def difference_of_plans(planned: Sequence[Operation], now: Sequence[Operation]) -> tuple[str, ...]:
-    """Returns sentences that tell what differs between an approved plan and the world as it is now."""
-    before = {(item.object_kind, item.source_id): item for item in planned}
-    after = {(item.object_kind, item.source_id): item for item in now}
+    """Returns sentences that tell what differs between an approved plan and the world as it is now.
+
+    Parts of two plans are compared if either holds all operations of the objects of the other.
+    """
+    before = {_place(item): item for item in planned}
+    after = {_place(item): item for item in now}
     sentences = []
     for key, item in before.items():
         other = after.get(key)
@@ -102,6 +157,17 @@ def difference_of_plans(planned: Sequence[Operation], now: Sequence[Operation]) 
         f"{item.source_name}: {item.kind.value} has come up since" for key, item in after.items() if key not in before
     ]
     return tuple(sentences)
+
+
+def _place(operation: Operation) -> tuple[object, ...]:
+    """Returns what a plan has one operation of: an object, and each of its references; a row that cannot be read."""
+    said = operation.reason if not operation.source_id else ""
+    return (
+        operation.object_kind,
+        operation.source_id,
+        said,
+        *(item.attribute for item in operation.references if operation.kind is OperationKind.REFER),
+    )
 
 
 def _what_differs(planned: Operation, now: Operation) -> str:

@@ -1,4 +1,4 @@
-"""The engine's own store: cycles, staged operations, links, references, census, escrows, plans."""
+"""The engine's own store: cycles, staged operations, links, references, census, escrows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,13 @@ from typing import Protocol
 from muster.model.directory import ObjectKind
 from muster.model.discovery import DiscoveredAccount, Standing
 from muster.model.hold import Hold
-from muster.model.job import Counters, Cycle, Escrow, Plan, StagedOperation, StagedState
+from muster.model.job import (
+    Counters,
+    Cycle,
+    Escrow,
+    StagedOperation,
+    StagedState,
+)
 from muster.model.log import LogEntry
 from muster.model.notice import Cause
 from muster.model.operation import (
@@ -354,24 +360,4 @@ class LogStore(Protocol):
     def causes(self, job_id: str, since: datetime, until: datetime, limit: int) -> Sequence[Cause]:
         """Returns why objects failed within a span of time (until exclusive), the most frequent first, each with the
         newest of them as its example."""
-        ...
-
-
-class PlanStore(Protocol):
-    """Stored plans."""
-
-    def add(self, plan: Plan) -> None:
-        """Keeps a plan."""
-        ...
-
-    def get(self, name: str) -> Plan | None:
-        """Returns a plan by id, hash or a beginning of the hash (8 digits or more) that only one plan has."""
-        ...
-
-    def list(self, job_id: str, limit: int, after: str | None = None) -> tuple[Sequence[Plan], str | None]:
-        """Returns the job's plans, newest first, and the key to go on after."""
-        ...
-
-    def mark_applied(self, plan_id: str, at: datetime) -> None:
-        """Notes that a plan was applied."""
         ...

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from muster.store.access_tables import METADATA
+from muster.store.plan_tables import METADATA
 from muster.store.tables import reference_to
 
 __all__ = ["METADATA", "census", "census_values", "discovered"]

@@ -73,13 +73,8 @@ def decode_resource(document: bytes) -> TargetResource:
 
 
 def decode_plan(document: bytes) -> Plan:
-    """Returns a plan."""
-    plan = _PLAN.decode(document)
-    return replace(
-        plan,
-        operations=tuple(_frozen_operation(operation) for operation in plan.operations),
-        held=tuple(replace(item, operation=_frozen_operation(item.operation)) for item in plan.held),
-    )
+    """Returns the head of a plan."""
+    return _PLAN.decode(document)
 
 
 def decode_hold(document: bytes) -> Hold:

@@ -10,7 +10,7 @@ from muster.database.migration import migrate
 from muster.ports.administration import AccessStore, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
-from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore, PlanStore
+from muster.ports.cycles import CensusStore, CycleStore, DiscoveryStore, LinkStore, LogStore
 from muster.ports.directory import DirectoryFeed, DirectoryStore
 from muster.ports.federation import IdentityProviderStore
 from muster.ports.holds import HoldStore
@@ -19,6 +19,7 @@ from muster.ports.measures import MeasureStore
 from muster.ports.mirror import MirrorStore
 from muster.ports.notifier import NotificationSettingsStore, Outbox
 from muster.ports.openid import OpenIdStore
+from muster.ports.plans import PlanStore
 from muster.ports.retention import RecordStore
 from muster.ports.sharing import ShareStore
 from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog

@@ -9,8 +9,10 @@ from muster.model.job import CycleState, StagedState
 from muster.model.notice import DeliveryState
 from muster.ports.retention import Kept
 from muster.store.operator_tables import deliveries, feed_marks, notices, wire
+from muster.store.plan_tables import plans
+from muster.store.plans import CUT_AT_ONCE, cut_operations
 from muster.store.sign_in_tables import sign_ins
-from muster.store.tables import audit, cycles, log, plans, staged, work
+from muster.store.tables import audit, cycles, log, staged, work
 
 _ENDED_WORK = ("done", "failed")
 _OPEN = sa.exists().where(
@@ -51,5 +53,10 @@ class SqlRecords:
         if not keys:
             return 0
         with self._database.write() as connection:
+            if kind is Kept.PLANS:
+                # What hangs on them goes first, as many at once as others can wait for.
+                for each in keys:
+                    if (cut := cut_operations(connection, each)) == CUT_AT_ONCE:
+                        return cut
             dropped = sa.delete(table).where(key.in_(sa.bindparam("keys", expanding=True)), is_over)
             return connection.execute(dropped, {"keys": keys}).rowcount

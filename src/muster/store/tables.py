@@ -323,7 +323,7 @@ holds = sa.Table(
     sa.Index("holds_in_order", "job_key", "state", "key"),
 )
 
-# ---------------------------------------------------------------- log, plans, work, audit
+# ---------------------------------------------------------------- log, work, audit
 
 # No foreign keys: the log outlives jobs and applications.
 log = sa.Table(
@@ -364,19 +364,6 @@ for _index, _found_by, _rare in (
     ("log_removals", (log.c.key,), LOGGED_REMOVALS.replace("log.", "")),
 ):
     sa.Index(_index, *_found_by, sqlite_where=sa.text(_rare), postgresql_where=sa.text(_rare))
-
-plans = sa.Table(
-    "plans",
-    METADATA,
-    sa.Column("key", Key, primary_key=True),
-    sa.Column("plan_id", sa.Text, nullable=False, unique=True),
-    sa.Column("job_id", sa.Text, nullable=False),
-    sa.Column("hash", Folded, nullable=False, index=True),
-    sa.Column("made_at", Instant, nullable=False, index=True),
-    sa.Column("applied_at", Instant),
-    sa.Column("plan", sa.LargeBinary, nullable=False),
-    sa.Index("plans_of_job", "job_id", "key"),
-)
 
 work = sa.Table(
     "work",

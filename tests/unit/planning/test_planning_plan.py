@@ -1,14 +1,25 @@
 """What a plan's hash covers, what a plan costs, and how two plans differ."""
 
+from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
+from muster.model.job import Counters, Plan, PlannedOperation, PlanPart, PlanSums, PlanTally
 from muster.model.operation import LinkState, Operation, OperationKind, Verb, WantedReference
 from muster.model.values import Value
-from muster.planning.plan import difference_of_plans, plan_hash, requests_needed, summary_of, time_needed
+from muster.planning.plan import (
+    difference_of_plans,
+    group_key,
+    group_of,
+    plan_hash,
+    requests_needed,
+    summary_of,
+    time_needed,
+)
 from muster.planning.references import plan_references
 from unit.planning.making import NOBODY, link, linked, person, plan
 
@@ -168,4 +179,69 @@ def test_a_difference_in_no_value_is_one_of_the_account_or_of_references() -> No
 def test_a_plan_of_a_source_is_summed_up_in_people(
     operations: tuple[Operation, ...], held: tuple[Operation, ...], said: str
 ) -> None:
-    assert summary_of(operations, held) == said
+    counted = Counter(
+        (part, each.kind, each.object_kind)
+        for part, several in ((PlanPart.SENT, operations), (PlanPart.HELD, held))
+        for each in several
+    )
+    tallies = (
+        PlanTally(part=part, kind=kind, object_kind=object_kind, count=count)
+        for (part, kind, object_kind), count in counted.items()
+    )
+    assert summary_of(PlanSums(tallies=tuple(tallies))) == said
+
+
+def test_a_plan_counts_what_may_go_and_what_is_held() -> None:
+    tally = PlanTally(part=PlanPart.SENT, kind=OperationKind.CREATE, object_kind=ObjectKind.USER, count=2)
+    sums = PlanSums(tallies=(tally, replace(tally, part=PlanPart.HELD, count=1), replace(tally, part=PlanPart.PASSED)))
+    made = Plan(
+        id="p",
+        job_id="j",
+        hash="h",
+        made_at=datetime(2026, 1, 5, tzinfo=UTC),
+        counters=Counters(),
+        requests=2,
+        duration=timedelta(0),
+        sums=sums,
+    )
+    assert (made.operation_count, made.held_count) == (2, 1)
+
+
+CAUSE = Cause(kind=CauseKind.UNASSIGNED, sentence="the role was taken away")
+
+
+def test_operations_of_one_cause_belong_together_and_else_those_of_one_reason() -> None:
+    ada = replace(CREATE, cause=None, reason=f"{CREATE.source_name} is new")
+    bob = replace(ada, source_name="Bob", reason="Bob is new")
+    assert group_key(ada) == group_key(bob) == "is new"
+    assert group_key(replace(ada, cause=CAUSE)) == "unassigned"
+    assert len(group_key(replace(ada, reason="x" * 999))) == 200
+
+
+def test_a_group_is_told_by_its_first_operation() -> None:
+    ada = PlannedOperation(number=1, operation=replace(CREATE, cause=None, reason="Ada is new", source_name="Ada"))
+    told = group_of(PlanPart.SENT, "is new", 3, ada)
+    assert (told.kind, told.key, told.count, told.sentence, told.name) == (
+        OperationKind.CREATE,
+        "is new",
+        3,
+        "Ada is new",
+        "Ada",
+    )
+    caused = group_of(PlanPart.SENT, "unassigned", 3, replace(ada, operation=replace(ada.operation, cause=CAUSE)))
+    assert (caused.sentence, caused.name) == ("the role was taken away", "")
+    held = group_of(PlanPart.HELD, "StagedDelete", 3, replace(ada, part=PlanPart.HELD, reason="too many"))
+    assert (held.sentence, held.name) == ("too many", "")
+
+
+def test_a_person_and_each_reference_of_theirs_are_compared_apart() -> None:
+    refer = replace(UPDATE, kind=OperationKind.REFER, references=(BOSS,))
+    team = replace(refer, references=(replace(BOSS, attribute="members"),))
+    assert difference_of_plans([UPDATE, refer, team], [UPDATE, refer, team]) == ()
+    (told,) = difference_of_plans([UPDATE, refer, team], [UPDATE, refer])
+    assert told == f"{team.source_name}: refer is no longer needed"
+
+
+def test_rows_that_cannot_be_read_are_compared_by_what_is_wrong_with_them() -> None:
+    rows = [replace(CREATE, kind=OperationKind.FAIL, source_id="", reason=reason) for reason in ("one", "two")]
+    assert len(difference_of_plans(rows, rows[:1])) == 1

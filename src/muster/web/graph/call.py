@@ -115,9 +115,14 @@ class Call:
             )
 
     def _next_link(self, next_after: str) -> str:
-        parts = urlsplit(self.url)
-        kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "$skiptoken"]
-        return urlunsplit(parts._replace(query=urlencode([*kept, ("$skiptoken", skip_token(next_after, parts.path))])))
+        return link_after(self.url, next_after)
+
+
+def link_after(url: str, next_after: str) -> str:
+    """Returns the address of the rest of a collection."""
+    parts = urlsplit(url)
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "$skiptoken"]
+    return urlunsplit(parts._replace(query=urlencode([*kept, ("$skiptoken", skip_token(next_after, parts.path))])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

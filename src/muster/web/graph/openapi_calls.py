@@ -232,6 +232,8 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("GET", f"{_JOB}/plans"): "planSummary[]",
     ("POST", f"{_JOB}/plans"): "202:work",
     ("GET", f"{_JOB}/plans/{{plan}}"): "plan",
+    ("GET", f"{_JOB}/plans/{{plan}}/operations"): "operation[]",
+    ("GET", f"{_JOB}/plans/{{plan}}/held"): "heldInPlan[]",
     ("POST", f"{_JOB}/plans/{{plan}}/apply"): "202:work",
     ("POST", f"{_JOB}/whatIf"): "200:whatIf",
     ("GET", f"{_JOB}/cycles"): "cycle[]",

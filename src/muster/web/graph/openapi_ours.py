@@ -4,8 +4,8 @@ from muster.model.cause import CauseKind
 from muster.model.directory import ObjectKind
 from muster.model.discovery import Standing
 from muster.model.hold import HoldCode, HoldState
-from muster.model.job import Counters, CycleKind, CyclePhase, CycleState, PlanKind
-from muster.model.operation import LinkState, OperationKind, Presence, Verb
+from muster.model.job import Counters, CycleKind, CyclePhase, CycleState
+from muster.model.operation import LinkState, OperationKind, Presence
 from muster.model.whatif import Transition
 from muster.planning.drift import DriftAction
 from muster.planning.policy import Approval
@@ -13,6 +13,7 @@ from muster.ports.administration import WorkKind
 from muster.scim.dialect import Dialect
 from muster.web.graph import render_jobs
 from muster.web.graph.openapi_notices import NOTICES
+from muster.web.graph.openapi_plans import CHANGE, PLANS
 from muster.web.graph.openapi_shapes import (
     ANY,
     COUNT,
@@ -35,33 +36,7 @@ from muster.web.graph.openapi_sources import SOURCES
 
 _KIND = one_of(ObjectKind)
 _MAYBE_COUNT: Schema = {"type": ["integer", "null"]}
-_CHANGE = whole({"displayName": TEXT, "verb": one_of(Verb), "oldValue": MAYBE, "newValue": MAYBE})
 _DIFFERENCE = whole({"path": TEXT, "oldValue": ANY, "newValue": ANY})
-_OPERATION: Schema = {
-    "changeId": TEXT,
-    "kind": one_of(OperationKind),
-    "objectType": _KIND,
-    **texts("sourceId", "sourceName"),
-    "targetId": MAYBE,
-    "targetName": MAYBE,
-    "reason": TEXT,
-    "cause": or_null(named("cause")),
-    "skipReason": MAYBE,
-    "failure": or_null(named("failure")),
-    "changes": listed(_CHANGE),
-}
-_PLAN: Schema = {
-    **texts("id", "hash", "jobId"),
-    "madeDateTime": INSTANT,
-    "appliedDateTime": MAYBE_INSTANT,
-    "counters": named("counters"),
-    "requests": COUNT,
-    "duration": TEXT,
-    "kind": one_of(PlanKind),
-    "cycleId": MAYBE,
-    "operationCount": COUNT,
-    "heldCount": COUNT,
-}
 _WHAT_IF: Schema = {
     "jobId": TEXT,
     "considered": COUNT,
@@ -80,7 +55,7 @@ _WHAT_IF: Schema = {
                 "after": MAYBE,
                 "reason": TEXT,
                 "cause": or_null(named("cause")),
-                "changes": listed(_CHANGE),
+                "changes": listed(CHANGE),
             }
         )
     ),
@@ -144,18 +119,7 @@ OURS: dict[str, Schema] = {
         }
     ),
     "cycleWanted": thing({"kind": {"const": CycleKind.RECONCILIATION.value}}),
-    "operation": whole(_OPERATION),
-    "planSummary": whole(_PLAN),
-    "plan": whole(
-        {
-            **_PLAN,
-            "summary": TEXT,
-            "operations": listed(named("operation")),
-            "held": listed(whole({**_OPERATION, "holdCode": one_of(HoldCode), "holdReason": TEXT})),
-            "irreversible": listed(whole({**texts("sourceId", "sourceName", "reason"), "attribute": MAYBE})),
-            "failedWaiting": whole({"count": COUNT, "nextAttemptDateTime": MAYBE_INSTANT}),
-        }
-    ),
+    **PLANS,
     "whatIfWanted": thing(
         {
             "schema": {"type": "object"},

@@ -1,21 +1,26 @@
 """Ours beside Graph's: plans, cycles, explain, imports, work."""
 
+from collections.abc import Callable
+
 from muster.administration import explaining, jobs, rules, work
 from muster.administration.refusals import bad_request
-from muster.model.job import CycleKind
+from muster.model.job import CycleKind, Plan, PlannedOperation, PlanPart
 from muster.model.whatif import OtherScope
 from muster.ports.administration import Work
 from muster.web.graph import render_jobs
 from muster.web.graph.applications import application_of
-from muster.web.graph.call import Answer, Call, flag_of, text_of
+from muster.web.graph.call import Answer, Call, Document, flag_of, link_after, text_of
 from muster.web.graph.render import instant
+
+# A plan is shown with so many of its operations, and a link to the others.
+FIRST_OPERATIONS = 1_000
 
 
 def list_plans(call: Call) -> Answer:
     """GET …/jobs/{job}/plans: newest first, without their operations."""
     sp, options = application_of(call).service_principal_id, call.options()
     found, after = work.plans(call.desk, sp, call.parts["job"], options.limit, options.after)
-    return call.collection("plans", found, lambda plan: render_jobs.plan(plan, whole=False), next_after=after)
+    return call.collection("plans", found, render_jobs.plan, next_after=after)
 
 
 def make_plan(call: Call) -> Answer:
@@ -25,13 +30,51 @@ def make_plan(call: Call) -> Answer:
 
 
 def get_plan(call: Call) -> Answer:
-    """GET …/jobs/{job}/plans/{plan}, by id, hash or the beginning of one."""
-    sp = application_of(call).service_principal_id
-    found = work.find_plan(call.desk, sp, call.parts["job"], call.parts["plan"])
+    """GET …/jobs/{job}/plans/{plan}, by id, hash or the beginning of one; with the first of its operations."""
+    found = _plan(call)
     # What failed is in no plan until it is due.
     count, due = work.failed_that_wait(call.desk, found)
-    waiting = {"count": count, "nextAttemptDateTime": instant(due)}
-    return call.entity("plans", {**render_jobs.plan(found), "failedWaiting": waiting})
+    document = {
+        **render_jobs.plan(found),
+        **render_jobs.plan_in_words(found),
+        **_first(call, found, "operations", PlanPart.SENT, render_jobs.planned),
+        **_first(call, found, "held", PlanPart.HELD, render_jobs.held),
+        "failedWaiting": {"count": count, "nextAttemptDateTime": instant(due)},
+    }
+    return call.entity("plans", document)
+
+
+def list_planned(call: Call) -> Answer:
+    """GET …/jobs/{job}/plans/{plan}/operations: what may go, in its order."""
+    return _part(call, PlanPart.SENT, render_jobs.planned)
+
+
+def list_held(call: Call) -> Answer:
+    """GET …/jobs/{job}/plans/{plan}/held: what is held, in its order."""
+    return _part(call, PlanPart.HELD, render_jobs.held)
+
+
+def _plan(call: Call) -> Plan:
+    sp = application_of(call).service_principal_id
+    return work.find_plan(call.desk, sp, call.parts["job"], call.parts["plan"])
+
+
+def _part(call: Call, part: PlanPart, render: Callable[[PlannedOperation], Document]) -> Answer:
+    options = call.options()
+    after = int(options.after) if options.after is not None and options.after.isdecimal() else 0
+    found, following = work.planned(call.desk, _plan(call), part, options.limit, after)
+    return call.collection("plans/operations", found, render, next_after=None if following is None else str(following))
+
+
+def _first(
+    call: Call, plan: Plan, name: str, part: PlanPart, render: Callable[[PlannedOperation], Document]
+) -> Document:
+    """Returns the first operations of a part, and where the others are."""
+    found, following = work.planned(call.desk, plan, part, FIRST_OPERATIONS)
+    sp, job = call.parts["sp"], plan.job_id
+    address = f"{call.root}/servicePrincipals/{sp}/synchronization/jobs/{job}/plans/{plan.id}/{name}"
+    link = None if following is None else link_after(address, str(following))
+    return {name: [render(each) for each in found], f"{name}@odata.nextLink": link}
 
 
 def apply_plan(call: Call) -> Answer:

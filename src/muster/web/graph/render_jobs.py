@@ -9,8 +9,7 @@ from muster.model.credentials import AuthenticationType
 from muster.model.directory import ObjectKind
 from muster.model.durations import write_duration
 from muster.model.failures import FailureRecord
-from muster.model.hold import HeldOperation
-from muster.model.job import Counters, Cycle, CycleState, Plan, Quarantine
+from muster.model.job import Counters, Cycle, CycleState, Plan, PlannedOperation, PlanPart, Quarantine
 from muster.model.log import shown
 from muster.model.operation import AttributeChange, Operation
 from muster.model.whatif import WhatIf
@@ -190,9 +189,9 @@ def failure(found: FailureRecord | None) -> Document | None:
     }
 
 
-def plan(found: Plan, *, whole: bool = True) -> Document:
-    """Returns a plan (ours), its operations too if it is to be shown whole."""
-    document: Document = {
+def plan(found: Plan) -> Document:
+    """Returns the head of a plan (ours)."""
+    return {
         "id": found.id,
         "hash": found.hash,
         "jobId": found.job_id,
@@ -203,14 +202,26 @@ def plan(found: Plan, *, whole: bool = True) -> Document:
         "duration": write_duration(found.duration),
         "kind": found.kind.value,
         "cycleId": found.cycle_id,
-        "operationCount": len(found.operations),
-        "heldCount": len(found.held),
+        "operationCount": found.operation_count,
+        "heldCount": found.held_count,
     }
-    if whole:
-        document["summary"] = summary_of(found.operations, [each.operation for each in found.held])
-        document["operations"] = [operation(each) for each in found.operations]
-        document["held"] = [held(each) for each in found.held]
-        document["irreversible"] = [
+
+
+def plan_in_words(found: Plan) -> Document:
+    """Returns what a plan does in a sentence, by group, and what it cannot take back."""
+    return {
+        "summary": summary_of(found.sums),
+        "groups": [
+            {
+                "kind": each.kind.value,
+                "held": each.part is PlanPart.HELD,
+                "key": each.key,
+                "count": each.count,
+                "sentence": each.sentence,
+            }
+            for each in found.sums.groups
+        ],
+        "irreversible": [
             {
                 "sourceId": each.source_id,
                 "sourceName": each.source_name,
@@ -218,13 +229,19 @@ def plan(found: Plan, *, whole: bool = True) -> Document:
                 "reason": each.reason,
             }
             for each in found.irreversible
-        ]
-    return document
+        ],
+    }
 
 
-def held(found: HeldOperation) -> Document:
+def planned(found: PlannedOperation) -> Document:
+    """Returns an operation of a plan that may go."""
+    return operation(found.operation)
+
+
+def held(found: PlannedOperation) -> Document:
     """Returns an operation of a plan that may not go yet, and why."""
-    return {**operation(found.operation), "holdCode": found.hold_code.value, "holdReason": found.reason}
+    code = None if found.hold_code is None else found.hold_code.value
+    return {**operation(found.operation), "holdCode": code, "holdReason": found.reason}
 
 
 def cause(found: Cause | None) -> Document | None:

@@ -244,6 +244,8 @@ _TABLE: tuple[tuple[str, str, Permission, Handler], ...] = (
     ("GET", f"{_JOB}/plans", _READ, plans.list_plans),
     ("POST", f"{_JOB}/plans", _RUN, plans.make_plan),
     ("GET", f"{_JOB}/plans/{{plan}}", _READ, plans.get_plan),
+    ("GET", f"{_JOB}/plans/{{plan}}/operations", _READ, plans.list_planned),
+    ("GET", f"{_JOB}/plans/{{plan}}/held", _READ, plans.list_held),
     ("POST", f"{_JOB}/plans/{{plan}}/apply", _RUN, plans.apply_plan),
     ("POST", f"{_JOB}/whatIf", _READ, plans.what_if),
     ("POST", f"{_JOB}/cycles/{{cycle}}/rollback", _RUN, plans.roll_back),

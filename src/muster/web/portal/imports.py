@@ -1,13 +1,12 @@
 """Import of people from a file: looked at first, as a plan; then carried out."""
 
-from collections import Counter
 from typing import Any
 
 import flask
 
 from muster.administration import work
 from muster.administration.refusals import Refused, bad_request
-from muster.model.job import Plan
+from muster.model.job import Plan, PlanGroup, PlanPart
 from muster.model.operation import Operation, OperationKind
 from muster.model.roles import Permission
 from muster.ports.administration import Work, WorkKind
@@ -66,14 +65,20 @@ def _values(asked: Work) -> dict[str, Any]:
         "counters": answer.get("counters") or {},
         "cycle_id": answer.get("cycleId"),
         "missing": answer.get("managersNotFound"),
-        "kinds": Counter(each.kind.value for each in plan.operations) if plan else {},
-        "wrong": [each for each in plan.operations if each.kind is OperationKind.FAIL][:SHOWN] if plan else [],
-        "shown": [each for each in plan.operations if _is_shown(each)][:SHOWN] if plan else [],
+        "kinds": _counts(plan) if plan else {},
+        "wrong": _first(plan, OperationKind.FAIL) if plan else [],
+        "shown": (_first(plan, OperationKind.CREATE) + _first(plan, OperationKind.UPDATE))[:SHOWN] if plan else [],
     }
 
 
-def _is_shown(operation: Operation) -> bool:
-    return operation.kind in (OperationKind.CREATE, OperationKind.UPDATE)
+def _counts(plan: Plan) -> dict[str, int]:
+    counts = ((kind.value, plan.sums.count(PlanPart.SENT, kind)) for kind in OperationKind)
+    return {name: count for name, count in counts if count}
+
+
+def _first(plan: Plan, kind: OperationKind) -> list[Operation]:
+    every = PlanGroup(part=PlanPart.SENT, kind=kind, key="", count=0, sentence="")
+    return [each.operation for each in work.planned(desk(), plan, PlanPart.SENT, SHOWN, group=every)[0]]
 
 
 def _plan(asked: Work) -> Plan | None:

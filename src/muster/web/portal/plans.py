@@ -1,6 +1,5 @@
 """Plans of a job, and what is held: read by cause, approved, rejected, applied exactly as read."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,12 @@ import flask
 from muster.administration import holds, work
 from muster.administration.refusals import bad_request, conflict
 from muster.model.hold import HoldFilter
-from muster.model.job import Plan
+from muster.model.job import Plan, PlanGroup, PlanPart
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import count_people
 from muster.ports.administration import WorkKind
 from muster.ui.frame import is_fragment_wanted, live
 from muster.ui.language import gettext, marked, ngettext
-from muster.ui.wording import without
 from muster.web.portal.forms import chosen, done, field, fields
 from muster.web.portal.paths import choice, desk, place, text
 from muster.web.portal.shelves import find_shelf, show
@@ -25,7 +23,8 @@ ROWS = 20
 HELD_ROWS = 50
 # Of one cause, so many operations are shown at once.
 SHOWN = 25
-SHOWN_ALONE = 500
+SHOWN_ALONE = 200
+_REMOVING = (OperationKind.DISABLE, OperationKind.DELETE)
 
 KINDS = {
     OperationKind.CREATE: (marked("Create"), "create", "plus"),
@@ -49,19 +48,11 @@ CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Operations of a plan of one kind and one cause."""
+    """A group of a plan with some of its operations, and the number to go on after."""
 
-    kind: OperationKind
-    key: str
-    sentence: str
-    # That the sentence begins with, if it is of one object.
-    name: str
+    of: PlanGroup
     operations: Sequence[Operation]
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.operations)
+    following: int | None
 
 
 def show_plans(sp: str) -> Any:
@@ -113,22 +104,19 @@ def show_plan(sp: str, plan_id: str) -> Any:
     """GET /applications/<sp>/plans/<plan_id>"""
     found = find_shelf(sp)
     plan = work.find_plan(desk(), found.sp, found.job.id, plan_id)
-    cause, kind = text("cause"), choice("kind", [each.value for each in KINDS])
-    groups = [
-        group
-        for group in _groups(plan, with_skips=kind == OperationKind.SKIP.value)
-        if cause in (None, f"{group.kind.value} {group.key}") and kind in (None, group.kind.value)
-    ]
+    cause, kind, after = text("cause"), choice("kind", [each.value for each in KINDS]), place()
+    begin = int(after) if after is not None and after.isdecimal() else 0
     return show(
         "plans/plan.html",
         found,
         plan=plan,
         summary=sum_up(plan) if found.is_source and plan.cycle_id is None else None,
         failed=work.failed_that_wait(desk(), plan),
-        groups=groups,
+        groups=_groups(plan, PlanPart.SENT, cause, kind, begin),
+        held=_groups(plan, PlanPart.HELD, None, None, 0) if cause is kind is None else [],
         cause=cause,
         kind=kind,
-        limit=SHOWN if cause is kind is None else SHOWN_ALONE,
+        is_first=begin == 0,
         kinds=KINDS,
         codes=CODES,
         totals=[(kind, count) for kind, count in _totals(plan) if count],
@@ -137,7 +125,7 @@ def show_plan(sp: str, plan_id: str) -> Any:
 
 def sum_up(plan: Plan) -> str:
     """Returns what a plan of a source, or of a file, does to people: “12 hires, 3 leavers, 1 conflict”."""
-    counted = count_people(plan.operations, [item.operation for item in plan.held])
+    counted = count_people(plan.sums)
     told = [
         words
         for count, words in (
@@ -202,31 +190,28 @@ def decide(sp: str) -> Any:
     return done(found.to("held"), "approved" if verdict == "approve" else "rejected")
 
 
-def _groups(plan: Plan, *, with_skips: bool) -> list[Group]:
-    """The operations that do something, by kind and cause: the largest groups first, removals before all."""
-    gathered: dict[tuple[OperationKind, str], list[Operation]] = defaultdict(list)
-    for operation in plan.operations:
-        if with_skips or operation.kind is not OperationKind.SKIP:
-            cause = operation.cause
-            # Reasons begin with the name: without it those of a company are a few, and with it one each.
-            key = without(operation.reason, operation.source_name) if cause is None else cause.key
-            gathered[operation.kind, key].append(operation)
-    groups = [
-        Group(
-            kind=kind,
-            key=key,
-            sentence=found[0].reason if found[0].cause is None else found[0].cause.sentence,
-            name=found[0].source_name if found[0].cause is None else "",
-            operations=found,
-        )
-        for (kind, key), found in gathered.items()
+def _groups(plan: Plan, part: PlanPart, cause: str | None, kind: str | None, after: int) -> list[Group]:
+    """The groups of a part that are asked for, each with its first operations: removals before all, the largest first.
+
+    A group alone is shown page by page.
+    """
+    alone = cause is not None or kind is not None
+    chosen = [
+        each
+        for each in plan.sums.groups
+        if each.part is part
+        and cause in (None, f"{each.kind.value} {each.key}")
+        and kind in (None, each.kind.value)
+        and (each.kind is not OperationKind.SKIP or alone or part is PlanPart.HELD)
     ]
-    groups.sort(key=lambda group: (not group.operations[0].removes, -group.count))
-    return groups
+    chosen.sort(key=lambda each: (each.kind not in _REMOVING, -each.count))
+    found = []
+    for group in chosen:
+        limit = SHOWN if cause is None else SHOWN_ALONE
+        page, following = work.planned(desk(), plan, part, limit, after if cause is not None else 0, group=group)
+        found.append(Group(of=group, operations=[each.operation for each in page], following=following))
+    return found
 
 
 def _totals(plan: Plan) -> list[tuple[OperationKind, int]]:
-    counts: dict[OperationKind, int] = defaultdict(int)
-    for operation in plan.operations:
-        counts[operation.kind] += 1
-    return [(kind, counts[kind]) for kind in KINDS]
+    return [(kind, plan.sums.count(PlanPart.SENT, kind)) for kind in KINDS]
