@@ -33,9 +33,9 @@ LOAD_REQUESTS = 60_000  # more than any server answers in a slice of a second
 DONE = """
 done = function(summary, latency)
   local taken = {}
-  for i = 1, #latency do local us, count = latency(i); taken[i] = us .. "," .. count end
-  io.write(string.format('\\n{"requests": %d, "seconds": %f, "bad": %d, "taken_us": [[%s]]}',
-    summary.requests, summary.duration / 1e6, summary.errors.status, table.concat(taken, "],[")))
+  for i = 1, #latency do local us, count = latency(i); taken[i] = "[" .. us .. "," .. count .. "]" end
+  io.write(string.format('\\n{"requests": %d, "seconds": %f, "bad": %d, "taken_us": [%s]}',
+    summary.requests, summary.duration / 1e6, summary.errors.status, table.concat(taken, ",")))
 end"""
 PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER_URN = "urn:ietf:params:scim:schemas:core:2.0:User"
