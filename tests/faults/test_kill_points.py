@@ -1,5 +1,6 @@
 """Kill -9 at every boundary of a cycle, before and after each commit and each request: everyone exactly once.
 
+So it is where a process hangs there, is taken for dead, and goes on once another has done its work.
 `make test` kills at every seventeenth boundary, `make faults` at each of them, shared out among the cores.
 """
 
@@ -23,6 +24,7 @@ EVERY = os.environ.get("MUSTER_KILL_POINTS") == "all"
 CORES = os.cpu_count() or 1
 AT_LEAST = 200
 AN_END = 1_000
+HUNG = ", hung"
 
 BEFORE: list[Step] = [
     *(("hire", number, number, 1) for number in range(4, 9)),
@@ -87,16 +89,18 @@ def plan(machine: Machine, kill: Callable[[], None]) -> None:
 CYCLES = {"initial": initial, "incremental": incremental, "reconciliation": reconciliation, "plan and apply": plan}
 # The same with several operations in one request.
 CYCLES |= {"initial in bulk": initial, "incremental in bulk": incremental}
+# The same where the process hangs rather than dies.
+CYCLES |= {f"{name}{HUNG}": play for name, play in CYCLES.items()}
 
 
-def kill_at(play: Callable[[Machine, Callable[[], None]], None], boundary: int, page: str = "scim") -> Counter[str]:
+def kill_at(name: str, boundary: int) -> Counter[str]:
     """Plays up to the n-th boundary, kills there, lets the next process go on, and checks the end."""
-    machine = Machine(page)
+    machine = Machine("bulk" if "in bulk" in name else "scim")
 
     def kill() -> None:
-        machine.reaper.countdown = boundary
+        machine.reaper.countdown, machine.reaper.hangs = boundary, name.endswith(HUNG)
 
-    play(machine, kill)
+    CYCLES[name](machine, kill)
     struck = machine.reaper.struck.copy()
     machine.reaper.countdown = None
     machine.settle()
@@ -117,7 +121,7 @@ def kill_at_some(name: str, boundaries: range) -> Counter[str]:
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch)
         for boundary in boundaries:
-            here = kill_at(CYCLES[name], boundary, "bulk" if name.endswith("in bulk") else "scim")
+            here = kill_at(name, boundary)
             if not here:
                 break
             struck += here
