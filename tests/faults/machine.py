@@ -46,6 +46,7 @@ Step = tuple[str, int, int, int]
 
 OFFLINE = (ScheduleState.PAUSED, ScheduleState.DISABLED)
 LONG = timedelta(hours=25)
+ACCOUNTS_LIMIT = 3
 
 
 def small_pages(patch: pytest.MonkeyPatch) -> None:
@@ -101,6 +102,9 @@ class Machine(Company):
         self.process = self._new_process()
         self.strangers = [self.account(f"stranger{number}@other.example") for number in range(2)]
         self._strangers = self._documents_of_strangers()
+        # Accounts that wait for whoever gets their name: as they were, until they are somebody's.
+        self._waiting: dict[str, Any] = {}
+        self._found: set[str] = set()
         for number in range(4):
             self.do(("hire", number, number % 2, 0))
         if page == "scim":
@@ -182,7 +186,27 @@ class Machine(Company):
                 if count > 1 and value != "none"
             ]
             assert not twice, f"two accounts have the {attribute} {twice}"
-        check_links(self)
+        linked = check_links(self)
+        kept = self.service.repository._documents["User"]
+        for target_id in self._found - self.storm.deleted:
+            assert target_id in kept, f"{target_id} was deleted, and we have not made it"
+        # Whoever has the name may be on the way to it.
+        names = {person.name for person in self.wanted.people.values()}
+        taken = [each for each, document in self._waiting.items() if each in linked or document["userName"] in names]
+        for target_id in taken:
+            del self._waiting[target_id]
+        for target_id, document in self._waiting.items():
+            assert target_id in self.storm.deleted or kept[target_id] == document, f"{target_id} was changed"
+
+    def add_account(self, one: int, two: int, three: int) -> None:
+        """An account that is there before the person: whoever is hired under its name, or gets it, has a use for it."""
+        if len(self._found) >= ACCOUNTS_LIMIT:
+            return
+        name = self._fresh_name(one)
+        self.wanted.names.add(name)
+        target_id = self.account(name)
+        self._found.add(target_id)
+        self._waiting[target_id] = dict(self.service.repository._documents["User"][target_id])
 
     def _documents_of_strangers(self) -> list[Any]:
         kept = self.service.repository._documents["User"]
@@ -432,6 +456,7 @@ STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
     "change actions": Machine.change_actions,
     "switch scope": Machine.switch_scope,
     "switch firewall": Machine.switch_firewall,
+    "account": Machine.add_account,
     "fault": Machine.arm,
     "kill": Machine.arm_kill,
     "hang": Machine.arm_hang,

@@ -92,12 +92,13 @@ class Wanted:
         return group.life is Lifecycle.PRESENT and (self.sync_all or group.assigned)
 
 
-def check_links(machine: Any) -> None:
-    """No two people share an account."""
+def check_links(machine: Any) -> set[str]:
+    """No two people share an account; returns the ids of those that are somebody's."""
     ids = list(machine.wanted.people)
     links = machine.store.links.links(JOB, ObjectKind.USER, ids)
     shared = [target for target, count in Counter(link.target_id for link in links.values()).items() if count > 1]
     assert not shared, f"an account is linked twice: {[link for link in links.values() if link.target_id in shared]}"
+    return {link.target_id for link in links.values()}
 
 
 def check_log(machine: Any, cycle: Cycle) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -29,6 +30,7 @@ BULK = ("bulk",)
 # Which fault can strike which request.
 APPLICABLE: dict[str, tuple[str, ...]] = {
     "busy": READS + WRITES + BULK,
+    "busy for hours": READS + WRITES + BULK,
     "server error": READS + WRITES + BULK,
     "refused token": READS + WRITES + BULK,
     "web page": READS + WRITES + BULK,
@@ -77,6 +79,8 @@ class Storm:
     late: list[Send] = field(default_factory=list)
     before: Snapshot | None = None
     pages: dict[str, HttpResponse] = field(default_factory=dict)
+    # Ids of what others deleted.
+    deleted: set[str] = field(default_factory=set)
 
     def send(self, request: HttpRequest, send: Send) -> HttpResponse:
         """Returns what the caller sees of a request."""
@@ -221,6 +225,11 @@ def _busy(_: _Exchange) -> HttpResponse:
     return _answer(429, retry_after="3")
 
 
+def _busy_for_hours(exchange: _Exchange) -> HttpResponse:
+    until = exchange.storm.clock.now() + timedelta(hours=2)
+    return _answer(429, retry_after=format_datetime(until, usegmt=True))
+
+
 def _server_error(_: _Exchange) -> HttpResponse:
     return _answer(503, b"busy")
 
@@ -302,6 +311,7 @@ def _created_meanwhile(exchange: _Exchange) -> HttpResponse:
 
 def _deleted_meanwhile(exchange: _Exchange) -> HttpResponse:
     exchange.storm.service.repository.delete(*exchange.place)
+    exchange.storm.deleted.add(exchange.place[1])
     return exchange.send()
 
 
@@ -339,6 +349,7 @@ def _ask_bulk(exchange: _Exchange, operations: list[Any]) -> HttpResponse:
 
 _STRIKES: Mapping[str, Callable[[_Exchange], HttpResponse]] = {
     "busy": _busy,
+    "busy for hours": _busy_for_hours,
     "server error": _server_error,
     "refused token": _refused_token,
     "web page": _web_page,
