@@ -146,8 +146,9 @@ def test_what_the_mappings_name_is_asked_for_and_nothing_else() -> None:
     [
         reply(410, {"error": {"code": "resyncRequired", "message": "Resync."}}),
         reply(400, {"error": {"code": "syncStateNotFound", "message": "The sync state is gone."}}),
+        reply(400, {"error": {"code": "SyncStateNotFound", "message": "The sync state root folder is not found."}}),
     ],
-    ids=["410", "400"],
+    ids=["410", "400", "400-as-graph-spells-it"],
 )
 def test_a_link_that_graph_no_longer_knows_has_everything_read_again(gone: Any) -> None:
     cursor = Played(USERS_1, USERS_2, GROUPS).read()[-1].cursor

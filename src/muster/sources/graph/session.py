@@ -23,7 +23,8 @@ LONGEST_WAIT = timedelta(minutes=5)
 LONGEST_WAITS = timedelta(minutes=30)
 _ATTEMPTS = 4
 _BUSY = frozenset({500, 502, 503, 504})
-_EXPIRED = frozenset({"resyncRequired", "syncStateNotFound", "syncStateInvalid", "Directory_ExpiredPageToken"})
+# In lower case: Graph itself writes SyncStateNotFound, too.
+_EXPIRED = frozenset({"resyncrequired", "syncstatenotfound", "syncstateinvalid", "directory_expiredpagetoken"})
 _PERMISSIONS = (
     "Grant the application permissions User.Read.All and Group.Read.All, with an administrator's consent; then "
     "test the connection."
@@ -108,7 +109,7 @@ class GraphSession:
     def _failure(self, response: HttpResponse) -> JobFailure:
         code, message = _error_of(response.body)
         said = f" (HTTP {response.status}{f', {code}' if code else ''}{f': {message[:300]}' if message else ''})"
-        if response.status == 410 or code in _EXPIRED:
+        if response.status == 410 or code.casefold() in _EXPIRED:
             return CursorExpired(f"{self._origin} no longer knows where the last read ended{said}.")
         if response.status == 401:
             return CredentialsRefused(f"{self._origin} does not accept the access token{said}.", status=401)
