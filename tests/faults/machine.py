@@ -27,7 +27,7 @@ from faults.strikes import APPLICABLE, LIES, Armed, Storm, is_switching_off, ope
 from muster.engine.parts import RECONCILE, JobParts
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest
-from muster.model.failures import ProvisioningFailure
+from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleKind, CycleState, ScheduleState
 from muster.model.schema_document import read_schema
 from muster.planning.entitlement import EntitlementRules
@@ -346,6 +346,9 @@ class Machine(Company):
                 break
             except Killed:
                 self._bury()
+            except Fenced:
+                # Whoever had hung has begun one meanwhile: as the daemon does, that is gone on with.
+                assert self.store.cycles.running(JOB) is not None
             finally:
                 sent += process.sent[first:]
         sent += self._sent_meanwhile

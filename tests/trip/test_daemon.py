@@ -186,3 +186,21 @@ def test_the_next_import_is_taken_although_the_file_of_the_last_could_not_be_dro
     monkeypatch.setattr(dropped, "drop", refuse)
     assert answer(WorkKind.IMPORT).state == "failed"
     assert daemon._spared is None  # no kind of work is passed over
+
+
+def test_a_cycle_that_somebody_else_has_just_begun_is_the_one_that_was_asked_for(
+    trip: Trip, daemon: Daemon, answer: Callable[[WorkKind], Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip.hire("Ada")
+    begin = daemon._engine.begin
+
+    def late(job_id: str, options: Any = None) -> Any:
+        assert trip.engine.begin(job_id) is not None
+        return begin(job_id, options)
+
+    monkeypatch.setattr(daemon._engine, "begin", late)
+    found = answer(WorkKind.RUN_CYCLE)
+    (cycle, *_) = trip.store.cycles.history(JOB, 1)
+    assert found.answer is not None
+    assert (found.answer["cycleId"], cycle.state) == (cycle.id, CycleState.SUCCEEDED)
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is True

@@ -14,12 +14,12 @@ from muster.engine.cycle import CycleEngine
 from muster.engine.drafting import MANAGER, find_missing_managers
 from muster.engine.parts import RECONCILE, EngineStores, asked_by, reconciles
 from muster.engine.planner import Planner
+from muster.engine.resting import do_not_wait_for
 from muster.engine.schedule import Schedule
 from muster.engine.stopping import is_stopped
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
-from muster.model.failures import Fenced, ProvisioningFailure, Resting
+from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleState, ScheduleState, SynchronizationJob
-from muster.planning.progress import rests_until
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
 from muster.ports.applications import ApplicationStore
 from muster.ports.directory import DirectoryStore
@@ -277,7 +277,11 @@ class Daemon:
         if reconciles(work.payload):
             return self._carry_out(self._begin_reconciliation(work))
         running = self._stores.cycles.running(work.job_id)
-        cycle = running or self._engine.begin(work.job_id, asked_by(work.initiator))
+        try:
+            cycle = running or self._engine.begin(work.job_id, asked_by(work.initiator))
+        except Fenced:
+            # Somebody else has just begun one: it is what was asked for.
+            cycle = running = self._stores.cycles.running(work.job_id)
         if cycle is None:
             return {"cycleId": None}
         if running is None or work.job_id not in self._runs.active():
@@ -289,7 +293,7 @@ class Daemon:
         job_id, options = work.job_id, {**RECONCILE, **asked_by(work.initiator)}
         while True:
             while (running := self._stores.cycles.running(job_id)) is not None:
-                self._do_not_wait_for(running)
+                do_not_wait_for(running, self._clock.now())
                 if is_stopped(self._stores, running):
                     raise ProvisioningFailure(
                         "The job was paused.", code="JobNotStarted", remedy="Start provisioning, then ask again."
@@ -364,12 +368,6 @@ class Daemon:
         """Returns a new run id: it names one try at a cycle, so that a cycle taken up again is another run."""
         return f"{cycle.id}.{self._ids.new_id()[:8]}"
 
-    def _do_not_wait_for(self, cycle: Cycle) -> None:
-        """Raises Resting where a cycle waits for the end of a long pause: nobody else would get a thread meanwhile."""
-        until = rests_until(cycle)
-        if until is not None and until > self._clock.now():
-            raise Resting(until)
-
     def _await(self, cycle: Cycle) -> Mapping[str, Any]:
         """Waits for the end of a cycle; the answer names it, its counters are read from it.
 
@@ -380,7 +378,7 @@ class Daemon:
                 # A paused job's cycle waits for its start, perhaps for days; nobody waits for it here.
                 now = None
                 break
-            self._do_not_wait_for(now)
+            do_not_wait_for(now, self._clock.now())
             self._clock.sleep(_TICK)
         if now is not None and now.state is CycleState.FAILED and now.failure is not None:
             failure = now.failure

@@ -6,6 +6,7 @@ What it waits for stands with the cycle, so that it outlives the process and eve
 from collections.abc import Mapping
 from datetime import datetime
 
+from muster.model.failures import Resting
 from muster.model.job import RESTS_UNTIL, Cycle
 from muster.planning.progress import rests_until
 
@@ -34,3 +35,10 @@ def rests(cycle: Cycle, at: datetime) -> bool:
     """Whether a cycle waits for the end of such a pause."""
     until = rests_until(cycle)
     return until is not None and at < until
+
+
+def do_not_wait_for(cycle: Cycle, at: datetime) -> None:
+    """Raises Resting where a cycle waits for the end of a long pause: nobody else would get a thread meanwhile."""
+    until = rests_until(cycle)
+    if until is not None and until > at:
+        raise Resting(until)
