@@ -1,11 +1,13 @@
 """What the pages show, whom they show it to, and that nothing in them is taken for markup or told that is secret."""
 
 import re
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from faces.house import GOOD_TOKEN, House, Started
 from faces.portal_visit import Visit
@@ -361,3 +363,20 @@ def test_help_loads_no_web_framework() -> None:
 
 def _fields(value: object) -> dict[str, object]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/users"])
+def test_a_database_that_is_away_has_a_page_that_says_so(
+    house: House, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
+
+    def away(*_given: object) -> None:
+        raise OperationalError("SELECT", None, sqlite3.OperationalError("unable to open database file"))
+
+    monkeypatch.setattr(type(house.stores.access), "administrator", away)
+    answer = visit.get(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "The database cannot be reached now" in answer.text
+    assert "SELECT" not in answer.text
+    assert "De database is nu niet bereikbaar" in visit.get(path, Accept_Language="nl").text

@@ -80,7 +80,7 @@ def make_face(name: str, templates: Path) -> flask.Flask:
     speak(app)
     app.add_url_rule(f"{ASSETS}/<path:name>", "asset", _serve_asset)
     app.after_request(_protect)
-    app.register_error_handler(HTTPException, _show_http_error)
+    app.register_error_handler(HTTPException, show_http_error)
     return app
 
 
@@ -125,7 +125,8 @@ def came_from() -> str | None:
     return "/" + sent.path.lstrip("/") + (f"?{sent.query}" if sent.query else "")
 
 
-def _show_http_error(error: HTTPException) -> Any:
+def show_http_error(error: HTTPException) -> Any:
+    """Returns the page of an error of HTTP."""
     if error.code is None or error.code < 400:
         return error
     title, text = _SENTENCES.get(error.code, (marked("That did not work"), marked("Go back and try again.")))

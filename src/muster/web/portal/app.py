@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import flask
+from werkzeug.exceptions import InternalServerError
 
 from muster.administration.refusals import RefusalKind, Refused
+from muster.database.outage import outage_of
 from muster.model.roles import Permission
 from muster.ui.brake import Attempts
-from muster.ui.frame import came_from, make_face, message
+from muster.ui.frame import came_from, make_face, message, show_http_error
 from muster.ui.language import gettext, marked, told
 from muster.web.portal import (
     account,
@@ -239,6 +241,7 @@ def make_portal(
     for rule, endpoint, view in ACTIONS:
         app.add_url_rule(rule, endpoint, at_the_door(rule, view), methods=["POST"])
     app.register_error_handler(Refused, _show_refusal)
+    app.register_error_handler(InternalServerError, _show_fault)
     app.jinja_env.globals.update(address=address)
     app.context_processor(_known_to_all)
     return app
@@ -267,6 +270,16 @@ def _known_to_all() -> dict[str, Any]:
 
 def _may_nothing(_permission: Permission) -> bool:
     return False
+
+
+def _show_fault(fault: InternalServerError) -> Any:
+    """What nobody foresaw, or the database is away: that passes, and nothing of the request was kept."""
+    original = fault.original_exception
+    if original is None or outage_of(original) is None:
+        return show_http_error(fault)
+    text = gettext("Nothing of this was kept. Try again in a moment; if it stays, look at the service's log.")
+    page, status = message(503, gettext("The database cannot be reached now"), text, back=came_from())
+    return page, status, {"Retry-After": "5"}
 
 
 def _show_refusal(refused: Refused) -> Any:
