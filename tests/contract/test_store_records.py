@@ -76,6 +76,9 @@ QUERIES = [
     (LogQuery(source_id=id_of("n3")), [3]),
     (LogQuery(action="disable"), [3]),
     (LogQuery(status="failure"), [2]),
+    (LogQuery(source_name="NÄME 1"), [1]),
+    (LogQuery(source_name="Näme"), []),
+    (LogQuery(source_name="Näme 1", service_principal_id="another"), []),
     (LogQuery(identity="NÄME 1"), [1]),
     (LogQuery(identity="T2"), [2]),
     (LogQuery(identity="50%"), [4]),
@@ -101,6 +104,8 @@ def test_the_log_is_searched_newest_first(logged: Store, query: LogQuery, expect
         (LogQuery(service_principal_id="sp"), "log_of_application"),
         (LogQuery(cycle_id="cycle"), "log_of_cycle"),
         (LogQuery(source_id="source"), "source_id"),
+        (LogQuery(source_name="Näme 1"), "log_of_name"),
+        (LogQuery(source_name="Näme 1", service_principal_id="sp"), "log_of_name"),
     ],
 )
 def test_what_is_rare_among_a_million_lines_is_found_by_an_index(

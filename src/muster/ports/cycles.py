@@ -331,6 +331,8 @@ class LogQuery:
     # Only entries of these applications: those that a caller may see. None: of all.
     among: frozenset[str] | None = None
     source_id: str | None = None
+    # The whole name of the source object, without case.
+    source_name: str | None = None
     # A part of source or target name or id, without case.
     identity: str | None = None
     action: str | None = None

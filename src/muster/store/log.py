@@ -26,6 +26,9 @@ _EXACT = (
 )
 
 
+_APPLICATION = "service_principal_id"
+
+
 class SqlLog:
     """The LogStore on SQL."""
 
@@ -102,18 +105,23 @@ def log_row(entry: LogEntry) -> dict[str, Any]:
         "action": entry.action.value,
         "status": entry.status.value,
         "error_code": error_code(entry),
+        "source_name": entry.source_name.casefold(),
         "identity": "\n".join(part.casefold() for part in identity if part),
         "entry": encode(entry),
     }
 
 
 def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[bool]]:
+    # Beside a name the application is hidden from the planner, which would go through all lines of it.
+    columns = (
+        dict(log.c) if query.source_name is None else {**log.c, _APPLICATION: sa.func.coalesce(log.c[_APPLICATION], "")}
+    )
     conditions: list[ColumnElement[bool]] = [
-        log.c[name] == getattr(query, name) for name in _EXACT if getattr(query, name) is not None
+        columns[name] == getattr(query, name) for name in _EXACT if getattr(query, name) is not None
     ]
     if query.entry_id is not None:
         conditions.append(log.c.id_number == id_number(query.entry_id))
-    elif query.service_principal_id is None and query.source_id is None:
+    elif query.service_principal_id is None and query.source_id is None and query.source_name is None:
         # The index is by application: a job or a cycle that is still there says which one.
         application = _application_of(connection, query)
         if application is not None:
@@ -128,6 +136,8 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
         conditions.append(log.c.error_code.is_(None) if query.held else log.c.error_code.is_not(None))
     if query.among is not None:
         conditions.append(log.c.service_principal_id.in_(sorted(query.among)))
+    if query.source_name is not None:
+        conditions.append(log.c.source_name == query.source_name.casefold())
     if query.identity:
         conditions.append(log.c.identity.contains(query.identity.casefold(), autoescape=True))
     if query.since is not None:

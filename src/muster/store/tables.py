@@ -342,12 +342,15 @@ log = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     # Why it failed or was skipped.
     sa.Column("error_code", sa.Text),
+    # Folded, for a search by the whole name.
+    sa.Column("source_name", Folded, nullable=False),
     # Names and ids of both sides, folded, for a search by a part.
     sa.Column("identity", sa.Text, nullable=False),
     sa.Column("entry", sa.LargeBinary, nullable=False),
     sa.Index("log_of_application", "service_principal_id", "key"),
     sa.Index("log_of_cycle", "cycle_id", "key"),
     sa.Index("log_in_time", "at", "key"),
+    sa.Index("log_of_name", "source_name", "key"),
 )
 # What is rare among a million lines is found without reading them, if a search says it in these very words.
 LOGGED_FAILURES = "log.status = 'failure'"

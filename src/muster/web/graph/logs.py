@@ -80,8 +80,9 @@ _EXACT = {
     "provisioningStatusInfo/status": "status",
     "provisioningStatusInfo/errorInformation/errorCode": "error_code",
 }
-# What the store finds by a part, without case.
-_IDENTITIES = frozenset({"sourceIdentity/displayName", "targetIdentity/displayName", "targetIdentity/id"})
+# What the store finds as a whole, and by a part, without case.
+_NAME = "sourceIdentity/displayName"
+_IDENTITIES = frozenset({_NAME, "targetIdentity/displayName", "targetIdentity/id"})
 
 
 def export_provisioning(call: Call) -> Answer:
@@ -218,6 +219,8 @@ def _pushed(query: LogQuery, comparison: Comparison) -> tuple[LogQuery, bool] | 
     # Microsoft's own sample: contains(tolower(servicePrincipal/id), '…').
     if path in _EXACT and path != "id" and operator is Operator.CONTAINS and len(value) == _GUID_CHARACTERS:
         return _set(query, _EXACT[path], value.lower(), is_exact=True)
+    if path == _NAME and operator is Operator.EQUALS:
+        return _set(query, "source_name", value, is_exact=False)
     if path in _IDENTITIES and operator in (Operator.EQUALS, Operator.CONTAINS, Operator.STARTS, Operator.ENDS):
         return _set(query, "identity", value, is_exact=False)
     return None
