@@ -123,6 +123,7 @@ class Planner:
                 for item in operations
                 if item.kind is OperationKind.REFER
             ]
+            cycle = replace(cycle, progressed_at=self._clock.now())
             self._stores.cycles.stage(cycle, _staged(operations), settlements)
         return cycle
 
@@ -163,7 +164,7 @@ class Planner:
         ):
             operations = [each.operation for each in page]
             settled = [journal.decided(item) for item in operations if not item.kind.writes]
-            cycle = replace(cycle, counters=tally(cycle.counters, settled))
+            cycle = replace(cycle, counters=tally(cycle.counters, settled), progressed_at=self._clock.now())
             # References follow by themselves.
             settlements = [journal.settlement(outcome, cycle) for outcome in settled]
             stores.cycles.stage(cycle, _staged(operations), settlements)
@@ -175,7 +176,8 @@ class Planner:
                 holding.settlement(item, cycle, holds.get((item.operation.object_kind, item.operation.source_id)))
                 for item in held
             ]
-            cycle = replace(cycle, counters=counted_held(cycle.counters, waiting))
+            counters = counted_held(cycle.counters, waiting)
+            cycle = replace(cycle, counters=counters, progressed_at=self._clock.now())
             stores.cycles.stage(cycle, (), waiting)
         return cycle
 
