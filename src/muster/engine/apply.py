@@ -9,9 +9,17 @@ from datetime import timedelta
 
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
-from muster.model.failures import Conflict, FailureRecord, JobFailure, ObjectFailure, TargetObjectGone
+from muster.model.failures import (
+    Conflict,
+    FailureRecord,
+    JobFailure,
+    ObjectFailure,
+    OperationRefused,
+    TargetObjectGone,
+    ValueRefused,
+)
 from muster.model.log import LogStatus
-from muster.model.operation import Acknowledged, Operation, OperationKind, Outcome, Verb
+from muster.model.operation import Acknowledged, AttributeChange, Operation, OperationKind, Outcome, Verb
 from muster.planning.difference import acknowledge, are_equal
 from muster.planning.trace import export_step, noted_step
 from muster.ports.target import BatchTarget, BulkTarget, UnknownOutcome, WriteResult, Written, values_of
@@ -110,7 +118,7 @@ class Sender:
         for operation in operations:
             answer = answers.get(operation.change_id)
             if isinstance(answer, ObjectFailure):
-                outcomes.append(self._failed(operation, answer))
+                outcomes.append(self._refused(operation, answer))
             else:
                 outcomes.append(self._succeeded(operation, answer, duration=duration))
         return outcomes
@@ -150,8 +158,41 @@ class Sender:
             case ObjectFailure():
                 if self._is_undeletable(operation):
                     return Unsettled(operation=operation, failure=result.record(), is_undeletable=True)
-                return self._failed(operation, result)
+                return self._refused(operation, result)
         return self._succeeded(operation, result, duration=duration)
+
+    def _refused(self, operation: Operation, failure: ObjectFailure) -> Answer:
+        """Returns the failure; where it came with a change that takes access away, that change is sent by itself first.
+
+        Whoever has left must not keep access because of a telephone number that the target does not take.
+        """
+        alone = self._taking_access(operation) if isinstance(failure, ValueRefused | OperationRefused) else ()
+        if not alone or len(alone) == len(operation.changes):
+            return self._failed(operation, failure)
+        by_itself = replace(operation, changes=alone)
+        result = self._call(by_itself)
+        if isinstance(result, UnknownOutcome):
+            return Unsettled(operation=operation, failure=failure.record())
+        if isinstance(result, ObjectFailure | JobFailure):
+            return self._failed(operation, failure)
+        names = ", ".join(change.attribute for change in alone)
+        note = f"Only {names} was changed, by a request of its own: access is taken away in any case."
+        outcome = self._failed(operation, failure)
+        acknowledged = self.acknowledged(by_itself, result)
+        return replace(outcome, acknowledged=acknowledged, steps=(*outcome.steps, noted_step(note)))
+
+    def _taking_access(self, operation: Operation) -> tuple[AttributeChange, ...]:
+        rules = self._parts.rules.kinds.get(operation.object_kind)
+        if rules is None or operation.kind not in (OperationKind.UPDATE, OperationKind.DISABLE):
+            return ()
+        signs: set[str] = set()
+        if operation.kind is OperationKind.DISABLE:
+            signs = {item.attribute for item in rules.values if item.is_life_sign}
+        return tuple(
+            change
+            for change in operation.changes
+            if change.attribute in signs or (change.attribute in _SWITCHES and str(change.new).lower() == "false")
+        )
 
     def _is_undeletable(self, operation: Operation) -> bool:
         """Whether a deletion was refused because the target deletes no accounts, but can switch them off."""
@@ -253,6 +294,8 @@ class Sender:
         return acknowledge(operation.acknowledged, sent, shown, rules)
 
 
+# What lets somebody in: at SCIM applications, and in our own directory.
+_SWITCHES = ("active", "accountEnabled")
 _PROJECTED = (OperationKind.CREATE, OperationKind.UPDATE, OperationKind.DISABLE)
 
 

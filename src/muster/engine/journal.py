@@ -59,12 +59,13 @@ class Journal:
             waiting = next_escrow(
                 operation, outcome.failure, escrow, outcome.at, self._parts.job.interval, self._parts.retry_terms
             )
+            # Of some failed operations a part was carried out: the switch that takes access away.
+            link = None if outcome.acknowledged is None else _link_after(outcome)
+            left = Settlement(kind=kind, source_id=source_id, number=number, link=link, entry=entry)
             if waiting is None:
                 # It is looked at again when it changes, and in the next full pass.
-                last = None if entry is None else given_up(entry)
-                return Settlement(kind=kind, source_id=source_id, number=number, clear_escrow=True, entry=last)
-            waiting = replace(waiting, tried=_tried(outcome))
-            return Settlement(kind=kind, source_id=source_id, number=number, escrow=waiting, entry=entry)
+                return replace(left, clear_escrow=True, entry=None if entry is None else given_up(entry))
+            return replace(left, escrow=replace(waiting, tried=_tried(outcome)))
         if operation.kind is _REFER:
             return Settlement(kind=kind, source_id=source_id, number=number, entry=entry)
         standing = standing_hold(operation, cycle, outcome.at)
@@ -171,7 +172,7 @@ class Journal:
             status=status,
             at=self._clock.now(),
             target_id=operation.target_id,
-            acknowledged=operation.acknowledged,
+            acknowledged=None if status is _FAILURE else operation.acknowledged,
             failure=operation.failure,
         )
 

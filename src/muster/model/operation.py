@@ -357,6 +357,7 @@ class Outcome:
     at: datetime
     duration: timedelta = timedelta(0)
     target_id: str | None = None
+    # Of a failed operation: what the target took of it all the same, with what it had.
     acknowledged: Acknowledged | None = None
     # True: the target no longer has the object; the link is dropped and the object planned anew.
     gone: bool = False
