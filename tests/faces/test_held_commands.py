@@ -14,7 +14,7 @@ from muster.cli.provisioning import plan, show_plan
 from muster.gallery.catalogue import find
 from muster.model.application import EnterpriseApplication
 from muster.model.cause import Cause, CauseKind
-from muster.model.directory import ObjectKind
+from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.hold import Hold, HoldCode
 from muster.model.job import (
     DEFAULT_INTERVAL,
@@ -28,6 +28,7 @@ from muster.model.job import (
 )
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.ports.cycles import Settlement
+from muster.ports.directory import ObjectWrite
 from muster.settings import load_settings
 
 AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -146,7 +147,9 @@ def test_people_are_decided_by_name_a_cause_as_one(folder: Path, capsys: Any) ->
         ({"users": ["Ada Long"], "everything": True}, "Say which"),
         ({"users": ["Nobody"]}, "Nothing is held of “Nobody”"),
         ({"users": ["Ada"]}, "“Ada” is several: Ada Long, Ada Short"),
+        ({"users": ["nobody@x.example"]}, "Nobody is called “nobody@x.example”"),
         ({"kind": "nonsense"}, "kind takes one of"),
+        ({"cause": "groupDeleted:g2"}, "Nothing is held for that"),
     ],
 )
 def test_a_decision_that_is_not_clear_is_refused_in_a_sentence(
@@ -155,6 +158,24 @@ def test_a_decision_that_is_not_clear_is_refused_in_a_sentence(
     with pytest.raises(Failed, match=answer):
         approve("8x8", data=folder, **said)
     assert len(waiting(folder, capsys)) == 3
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_somebody_is_decided_by_their_principal_name(folder: Path, capsys: Any, is_deleted: bool) -> None:
+    house = open_house(load_settings(data=folder), folder)
+    ada = ObjectWrite(
+        kind=ObjectKind.USER,
+        object_id="id of Ada Long",
+        attributes={"userPrincipalName": "ada.long@lantaarn.example", "displayName": "Ada Long"},
+        is_new=True,
+    )
+    house.store.directory.write([ada], AT)
+    if is_deleted:
+        house.store.directory.set_lifecycle(ObjectKind.USER, "id of Ada Long", Lifecycle.SOFT_DELETED, AT)
+    house.database.close()
+    approve("8x8", ["ada.long@lantaarn.example"], data=folder, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"approved": 1, "undecided": 2}
+    assert waiting(folder, capsys, "approved") == ["Ada Long"]
 
 
 def test_an_application_without_plans_says_what_to_do(folder: Path, capsys: Any) -> None:

@@ -173,6 +173,7 @@ def follow(
 SAID = {
     "muster source accept HR": "Nobody is missing from the last read of everybody",
     "muster approve 8x8 ada@lantaarn.example": "Nothing is held of “ada@lantaarn.example”",
+    "muster approve 8x8 --cause signInBlocked": "Nothing is held for that",
 }
 #: What is typed while nothing runs: upkeep, and the servers of commands.md, each on a copy of its own.
 AT_REST = re.compile(r"muster (configuration-manager )?(restore|migrate|secrets rotate|serve|worker)\b")

@@ -180,15 +180,24 @@ def _decide(
         body: dict[str, Any] = {"ids": [hold for user in users for hold in _held_of(api, path, user, action)]}
     else:
         body = {"all": True} if everything else {"filter": chosen}
-    return dict(api.post(f"{path}/{action}", body))
+    answer = dict(api.post(f"{path}/{action}", body))
+    if chosen and not any(answer[word] for word in ("approved", "rejected") if word in answer):
+        raise Failed("Nothing is held for that: muster held shows the causes and kinds.")
+    return answer
 
 
 def _held_of(api: Api, path: str, name: str, action: str) -> list[str]:
-    """Returns the ids of what is held of those who bear a name. Raises: Failed when it is nobody, or several people."""
-    found: list[dict[str, Any]] = []
-    for state in ("held", "rejected" if action == "approve" else "approved"):
-        found += api.pages(f"{path}{_options({'state': state, 'search': name})}")
-    exact = [item for item in found if name in (item["operation"]["sourceName"], item["operation"]["sourceId"])]
+    """Returns the ids of what is held of those who bear a name, a principal name or an object id.
+
+    Raises: Failed when it is nobody, or several people.
+    """
+    known = name
+    found = _search_held(api, path, known, action)
+    if not found and "@" in name:
+        # What is held knows display names and ids.
+        known = _id_of(api, name)
+        found = _search_held(api, path, known, action)
+    exact = [item for item in found if known in (item["operation"]["sourceName"], item["operation"]["sourceId"])]
     people = exact or found
     if not people:
         raise Failed(f"Nothing is held of “{name}”: see muster held.")
@@ -196,6 +205,22 @@ def _held_of(api: Api, path: str, name: str, action: str) -> list[str]:
         names = ", ".join(sorted({item["operation"]["sourceName"] for item in people})[:5])
         raise Failed(f"“{name}” is several: {names}. Name one in full.")
     return [item["id"] for item in people]
+
+
+def _search_held(api: Api, path: str, name: str, action: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for state in ("held", "rejected" if action == "approve" else "approved"):
+        found += api.pages(f"{path}{_options({'state': state, 'search': name})}")
+    return found
+
+
+def _id_of(api: Api, principal_name: str) -> str:
+    """Returns the object id of somebody, in the recycle bin too. Raises: Failed."""
+    asked = query(filter=f"userPrincipalName eq '{principal_name.replace(chr(39), 2 * chr(39))}'", top=1)
+    for place in ("/users", "/directory/deletedItems/microsoft.graph.user"):
+        for found in api.get(f"{place}{asked}")["value"]:
+            return str(found["id"])
+    raise Failed(f"Nobody is called “{principal_name}”: see muster held for who is held.")
 
 
 def _report(answer: dict[str, Any], word: str, *, as_json: bool) -> None:

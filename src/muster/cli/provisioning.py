@@ -206,7 +206,9 @@ def provision(
         entries = api.get(f"/auditLogs/provisioning{options}")["value"] if change_id else []
     if not entries:
         details = status.get("details") or {}
-        raise Failed(f"{user} was not provisioned: {details.get('errorMessage') or details.get('errorCode')}")
+        why = details.get("errorMessage") or details.get("errorCode")
+        remedy = (done.get("statusInfo") or {}).get("recommendedAction") if isinstance(done, dict) else None
+        raise Failed(f"{user} was not provisioned: {why}{f' {remedy}' if remedy else ''}")
     entry = entries[0]
     if as_json:
         print_json(entry)
