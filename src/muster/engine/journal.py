@@ -90,6 +90,7 @@ class Journal:
             number=number,
             link=link,
             unlink=link is None and outcome.status is not _SKIPPED,
+            hands_over=operation.hands_over,
             entry=entry,
             clear_escrow=True,
             wanted=operation.references,

@@ -141,15 +141,24 @@ def forget_references(connection: Connection, job_key: int, replaced: Sequence[t
     connection.execute(sa.update(references).where(at_owner).values(acknowledged=None, open_job_key=job_key), owners)
 
 
-def reopen_references(connection: Connection, job_key: int, replaced: Sequence[tuple[int, str | None]]) -> None:
-    """Opens references to objects whose target was replaced; those to unlinked ones wait for the next link."""
+def reopen_references(
+    connection: Connection,
+    job_key: int,
+    replaced: Sequence[tuple[int, str | None]],
+    handed_over: Set[int] = frozenset(),
+) -> None:
+    """Opens references to objects whose target was replaced; those to unlinked ones wait for the next link.
+
+    `handed_over`: keys of those unlinked whose target object is there and another's now. What points to it is not
+    forgotten: it is to be taken away.
+    """
     at_other = sa.and_(references.c.other_key == sa.bindparam("at_key"), references.c.wanted)
-    unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None]
+    unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None and key not in handed_over]
     if unlinked:
         connection.execute(
             sa.update(references).where(at_other).values(acknowledged=None, open_job_key=job_key), unlinked
         )
-    moved = [{"at_key": key} for key, target_id in replaced if target_id is not None]
+    moved = [{"at_key": key} for key, target_id in replaced if target_id is not None or key in handed_over]
     if moved:
         connection.execute(sa.update(references).where(at_other).values(open_job_key=job_key), moved)
 
