@@ -50,8 +50,8 @@ def in_dutch(sentence: str) -> str:
     ("sentence", "dutch"),
     [
         (
-            "Sign-in of Ada % Long is blocked in the directory.",
-            "Aanmelden van Ada % Long is in de adreslijst geblokkeerd.",
+            "Ada % Long is blocked from sign-in in the directory.",
+            "Ada % Long is in de adreslijst geblokkeerd voor aanmelden.",
         ),
         (
             "Received User 'Ada' change of type (Update) from Muster.",
@@ -62,8 +62,8 @@ def in_dutch(sentence: str) -> str:
             "Ada is in de adreslijst verwijderd en kan 30 dagen lang worden hersteld. Er is geen account gekoppeld.",
         ),
         (
-            "Sign-in of Grace St. John is blocked in the directory.",
-            "Aanmelden van Grace St. John is in de adreslijst geblokkeerd.",
+            "Grace St. John is blocked from sign-in in the directory.",
+            "Grace St. John is in de adreslijst geblokkeerd voor aanmelden.",
         ),
         (
             "User 'Ada' will be disabled in 8x8. Ada was permanently deleted from the directory.",

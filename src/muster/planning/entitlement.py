@@ -88,7 +88,7 @@ def decide_entitlement(change: Change, rules: EntitlementRules, scope: CompiledF
     if not active and not rules.carries_inactive:
         return Verdict(
             presence=Presence.PRESENT_IF_LINKED,
-            reason=f"Sign-in of {name} is blocked in the directory.",
+            reason=f"{name} is blocked from sign-in in the directory.",
             skip_reason=SkipReason.INACTIVE_AT_SOURCE,
             details=details,
         )

@@ -100,7 +100,7 @@ VIA_GROUP = RoleGrant(
                 "assign another role."
             ),
         ),
-        (BLOCKED, ASSIGNED, "Sign-in of Ada Lovelace is blocked in the directory."),
+        (BLOCKED, ASSIGNED, "Ada Lovelace is blocked from sign-in in the directory."),
     ],
 )
 def test_the_reason_says_how_somebody_came_in_or_why_not(

@@ -218,6 +218,13 @@ def test_operations_of_one_cause_belong_together_and_else_those_of_one_reason() 
     assert len(group_key(replace(ada, reason="x" * 999))) == 200
 
 
+def test_those_whose_sign_in_is_blocked_belong_together() -> None:
+    names = ("Ada Lovelace", "Bob Stone")
+    skipped = [plan(person(displayName=name, accountEnabled=False), NOBODY) for name in names]
+    assert [each.source_name for each in skipped] == list(names)
+    assert {group_key(each) for each in skipped} == {"is blocked from sign-in in the directory."}
+
+
 def test_a_group_is_told_by_its_first_operation() -> None:
     ada = PlannedOperation(number=1, operation=replace(CREATE, cause=None, reason="Ada is new", source_name="Ada"))
     told = group_of(PlanPart.SENT, "is new", 3, ada)

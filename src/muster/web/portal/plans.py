@@ -24,6 +24,8 @@ HELD_ROWS = 50
 # Of one cause, so many operations are shown at once.
 SHOWN = 25
 SHOWN_ALONE = 200
+# So many causes are on one page: where each object fails for a reason of its own, there is one each.
+CAUSES = 50
 _REMOVING = (OperationKind.DISABLE, OperationKind.DELETE)
 
 KINDS = {
@@ -106,14 +108,16 @@ def show_plan(sp: str, plan_id: str) -> Any:
     plan = work.find_plan(desk(), found.sp, found.job.id, plan_id)
     cause, kind, after = text("cause"), choice("kind", [each.value for each in KINDS]), place()
     begin = int(after) if after is not None and after.isdecimal() else 0
+    groups, more = _groups(plan, PlanPart.SENT, cause, kind, begin)
     return show(
         "plans/plan.html",
         found,
         plan=plan,
         summary=sum_up(plan) if found.is_source and plan.cycle_id is None else None,
         failed=work.failed_that_wait(desk(), plan),
-        groups=_groups(plan, PlanPart.SENT, cause, kind, begin),
-        held=_groups(plan, PlanPart.HELD, None, None, 0) if cause is kind is None else [],
+        groups=groups,
+        more=more,
+        held=_groups(plan, PlanPart.HELD, None, None, 0)[0] if cause is kind is None and begin == 0 else [],
         cause=cause,
         kind=kind,
         is_first=begin == 0,
@@ -190,10 +194,12 @@ def decide(sp: str) -> Any:
     return done(found.to("held"), "approved" if verdict == "approve" else "rejected")
 
 
-def _groups(plan: Plan, part: PlanPart, cause: str | None, kind: str | None, after: int) -> list[Group]:
-    """The groups of a part that are asked for, each with its first operations: removals before all, the largest first.
+def _groups(
+    plan: Plan, part: PlanPart, cause: str | None, kind: str | None, after: int
+) -> tuple[list[Group], int | None]:
+    """A page of the groups of a part that are asked for, and the number to go on after; removals, then the largest.
 
-    A group alone is shown page by page.
+    Each has its first operations. Of a group alone the operations are shown page by page.
     """
     alone = cause is not None or kind is not None
     chosen = [
@@ -206,11 +212,12 @@ def _groups(plan: Plan, part: PlanPart, cause: str | None, kind: str | None, aft
     ]
     chosen.sort(key=lambda each: (each.kind not in _REMOVING, -each.count))
     found = []
-    for group in chosen:
+    skipped = 0 if cause is not None else after
+    for group in chosen[skipped : skipped + CAUSES]:
         limit = SHOWN if cause is None else SHOWN_ALONE
         page, following = work.planned(desk(), plan, part, limit, after if cause is not None else 0, group=group)
         found.append(Group(of=group, operations=[each.operation for each in page], following=following))
-    return found
+    return found, skipped + CAUSES if len(chosen) > skipped + CAUSES else None
 
 
 def _totals(plan: Plan) -> list[tuple[OperationKind, int]]:
