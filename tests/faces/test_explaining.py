@@ -150,7 +150,20 @@ def test_a_page_says_what_failed_and_when_it_is_tried_again(house: House, job: S
     for told in ("Failed 4 times", "The name is taken.", "Free it.", "in 6 hours", f"/logs/{created.id}"):
         assert told in why
     house.call("POST", f"{job.path}/pause")
-    assert "Provisioning is paused" in visit.text(f"/users/{ada['id']}/why/{job.sp}")
+    why = visit.text(f"/users/{ada['id']}/why/{job.sp}")
+    assert "Provisioning is paused" in why
+    assert "provisioning on demand and an applied plan do" in why
+
+
+def test_what_happened_leads_to_its_entry_however_old_it_is(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    created = entry(house, job, ada["id"], ProvisioningAction.CREATE, reason="Ada was created.")
+    others = [entry(house, job, f"u-{n}", ProvisioningAction.CREATE) for n in range(101)]
+    settle(house, job, *(Settlement(kind=USER, source_id=each.source_id, entry=each) for each in (created, *others)))
+    visit = Visit(house, Role.GLOBAL_READER)
+    to = f"/logs/{created.id}"
+    assert f'href="{to}"' in visit.text(f"/users/{ada['id']}/why/{job.sp}")
+    assert "Ada was created." in visit.text(to)
 
 
 def test_in_a_cycle_those_before_are_counted_and_the_end_is_expected(house: House, job: Started) -> None:

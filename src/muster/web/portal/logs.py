@@ -8,7 +8,7 @@ from typing import Any
 import flask
 
 from muster.administration import logs
-from muster.administration.refusals import bad_request, not_found
+from muster.administration.refusals import bad_request
 from muster.model.application import EnterpriseApplication
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
 from muster.model.roles import Permission
@@ -133,13 +133,8 @@ def show_for_application(sp: str) -> Any:
 
 
 def show_entry(entry_id: str) -> Any:
-    """GET /logs/<entry_id>?cycle=…&change=…: a page, or the panel beside the list."""
-    # The log is searched by cycle and change, which together are a handful of entries.
-    query = LogQuery(cycle_id=text("cycle"), change_id=text("change"), limit=100)
-    found, _ = logs.provisioning(desk(), query)
-    entry = next((each for each in found if each.id == entry_id), None)
-    if entry is None:
-        raise not_found("Log entry", entry_id)
+    """GET /logs/<entry_id>: a page, or the panel beside the list."""
+    entry = logs.find_entry(desk(), entry_id)
     me = flask.g.me
     return flask.render_template(
         "logs/panel.html" if is_fragment_wanted() else "logs/entry.html",
@@ -190,7 +185,7 @@ def remedy_of(entry: LogEntry) -> str | None:
 
 def entry_address(entry: LogEntry) -> str:
     """Returns the address of an entry."""
-    return address("logs", entry.id, cycle=entry.cycle_id, change=entry.change_id)
+    return address("logs", entry.id)
 
 
 def _show(filters: Filters, shelf: Shelf | None) -> Any:

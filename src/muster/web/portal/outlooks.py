@@ -70,7 +70,9 @@ def view_outlook(explained: Mapping[str, Any], found: Shelf) -> Outlook:
                 tone="idle",
                 icon="player-pause",
                 title=gettext("Provisioning is paused") if is_paused else gettext("Provisioning is not started"),
-                sentence=gettext("Nothing is sent until it is started."),
+                sentence=gettext(
+                    "No cycle sends anything until it is started; provisioning on demand and an applied plan do."
+                ),
                 to=found.to(),
                 link=gettext("Overview"),
             )
