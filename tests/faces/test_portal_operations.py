@@ -16,6 +16,8 @@ from muster.model.roles import Role
 from muster.model.wire import WireExchange
 from muster.ports.administration import WorkKind
 from muster.ports.cycles import Settlement
+from muster.ui.language import COOKIE
+from muster.web.portal.safeguards import LABELS
 
 HOSTILE = "<script>alert('x')</script>\"'&"
 USUAL = {
@@ -202,10 +204,22 @@ def test_a_safeguard_that_is_wrong_saves_nothing_and_the_form_comes_back(
     house: House, visit: Visit, job: Started, name: str, value: str
 ) -> None:
     before = house.stores.jobs.get(job.id)
-    answer = visit.post(
-        f"/applications/{job.sp}/provisioning/safeguards", **{**USUAL, "ProtectedUsers": "a", name: value}
-    )
-    assert (answer.status_code, name in answer.text, house.stores.jobs.get(job.id) == before) == (400, True, True)
+    path = f"/applications/{job.sp}/provisioning/safeguards"
+    given = {**USUAL, "ProtectedUsers": "a", name: value}
+    answer = visit.post(path, **given)
+    assert (answer.status_code, house.stores.jobs.get(job.id) == before) == (400, True)
+    # The page calls the setting by its label, not as the API does; so does what is said before Save.
+    for page in (answer.text, visit.post(f"{path}/weigh", **given).text):
+        assert f"<p>{LABELS[name]}: “{value}” is no " in page
+
+
+def test_each_safeguard_that_is_wrong_is_named_in_the_language_of_the_page(visit: Visit, job: Started) -> None:
+    visit.client.set_cookie(COOKIE, "nl")
+    given = {**USUAL, "QuarantineTooManyDeletesThreshold": "-1", "DeleteThreshold": "x"}
+    page = visit.post(f"/applications/{job.sp}/provisioning/safeguards", **given).text
+    refusal = page.partition('class="refusal"')[2].partition("</section>")[0]
+    for said in ("Accounts per cyclus: “-1” is geen aantal", "Verwijderde accounts: “x” is geen grens"):
+        assert said in refusal
 
 
 def test_adopted_accounts_are_promoted_one_by_one_or_all_at_once(house: House, visit: Visit, full: Started) -> None:

@@ -18,6 +18,7 @@ from muster.model.operation import OperationKind
 from muster.model.roles import Role
 from muster.ports.cycles import Settlement
 from muster.ui.language import Language, choose
+from muster.web.portal.plans import CAUSES
 
 ADMIN = Role.GLOBAL_ADMINISTRATOR
 # A fixture of the API's tests: three operations held, two of one cause.
@@ -106,6 +107,25 @@ def test_reasons_that_differ_by_the_name_alone_are_one_group(house: House, job: 
     assert "Person 29" in visit.text(everybody[1].replace("&amp;", "&"))
 
 
+def test_many_causes_are_shown_page_by_page(house: House, job: Started, visit: Visit) -> None:
+    kept = keep_plan(house, job)
+    failed = tuple(
+        replace(UPDATE, source_id=f"u-{number}", source_name=f"P{number:02}", reason=f"Reason {number:02}.", cause=None)
+        for number in range(CAUSES + 2)
+    )
+    house.stores.plans.add(replace(kept, id="many", hash="feedface" * 4), failed)
+    path = f"/applications/{job.sp}/plans/many"
+    for query in ("", "?kind=update"):
+        page = visit.text(f"{path}{query}")
+        assert len(re.findall("Reason [0-9]{2}[.]</p>", page)) == CAUSES
+        more = re.search(r'href="([^"]+)" rel="next"', page)
+        assert more is not None
+        rest = visit.text(more[1].replace("&amp;", "&"))
+        assert re.findall("Reason ([0-9]{2})[.]</p>", rest) == [f"{CAUSES}", f"{CAUSES + 1}"]
+        assert 'rel="next"' not in rest
+        assert f'href="{path}{query}">' in rest
+
+
 def test_each_total_of_a_plan_leads_to_what_it_counts(house: House, held: Started, visit: Visit) -> None:
     plan = keep_plan(house, held)
     path = f"/applications/{held.sp}/plans/{plan.id}"
@@ -129,6 +149,8 @@ def test_what_is_held_is_decided_by_cause_and_one_by_one(house: House, held: Sta
     page = visit.text(path)
     keys = re.findall(r'name="cause" value="([^"]+)"', page)
     assert len(keys) == 2
+    assert f'<a href="/applications/{held.sp}/plans" aria-current="page">' in page
+    assert ">Held</h2>" in page
     assert "3 operations wait for a decision" in visit.text(f"/applications/{held.sp}/plans")
     assert visit.post(path, do="approve", cause=keys[0]).headers["Location"].endswith("said=approved")
     left, _ = house.stores.holds.list(held.id, HoldFilter(), 10, None)

@@ -267,7 +267,7 @@
       const kept = Object.assign(document.createElement("input"), { type: "hidden", name: "principal", value: id });
       const label = Object.assign(document.createElement("bdi"), { textContent: name });
       const drop = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
-      drop.setAttribute("aria-label", name);
+      drop.setAttribute("aria-label", picked.dataset.remove.replace("{}", () => name));
       drop.addEventListener("click", () => { item.remove(); settle(); });
       item.append(kept, label, drop);
       return item;

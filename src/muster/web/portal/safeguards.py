@@ -1,5 +1,6 @@
 """What keeps a job from taking away too much: thresholds, approval, protected accounts, grace before a deletion."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ from muster.planning.safeguards import (
     Safeguards,
     show_limit,
 )
-from muster.ui.language import marked
+from muster.ui.language import gettext, marked, told
 from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked, refused_page
 from muster.web.portal.paths import desk
@@ -49,6 +50,21 @@ PROTECTED = {
     PROTECTED_GROUPS: (marked("Members of groups"), marked("Names or ids of groups of the directory. One a line.")),
     PROTECTED_ROLES: (marked("Holders of roles"), marked("App roles of this application. One a line.")),
 }
+# The settings as the page calls them.
+LABELS = {
+    THRESHOLD_ENABLED: marked("Prevent accidental deletion"),
+    THRESHOLD: marked("Accounts a cycle"),
+    SHARE: marked("Share of all accounts"),
+    MINIMUM: marked("Share from so many removals"),
+    POPULATION: marked("… and among so many accounts"),
+    ROLLING: marked("In 24 hours"),
+    **KINDS,
+    APPROVAL: marked("Approval"),
+    GRACE: marked("Grace before a deletion"),
+    **{name: word for name, (word, _hint) in PROTECTED.items()},
+}
+# The API's name of a setting before what is wrong with it.
+_NAMED = re.compile(rf"(?:^|(?<=\. ))({'|'.join(LABELS)}): ")
 PATTERN_CHARACTERS = 50_000
 
 
@@ -65,6 +81,7 @@ def show_safeguards(sp: str, refusal: Refused | None = None) -> Any:
         kinds=KINDS,
         approvals=APPROVALS,
         protected=PROTECTED,
+        labels=LABELS,
         rolling_count=held.safeguards.threshold.rolling_count,
         refusal=refusal,
     )
@@ -91,7 +108,7 @@ def save_safeguards(sp: str) -> Any:
             skip_out_of_scope_deletions=None if skips == before.skip_out_of_scope_deletions else skips,
         )
     except Refused as refused:
-        return refused_page(show_safeguards(sp, refused), refused)
+        return refused_page(show_safeguards(sp, _as_labelled(refused)), refused)
     return done(found.to("provisioning", "safeguards"), "saved")
 
 
@@ -124,8 +141,16 @@ def weighed(
     try:
         made = safeguards.weigh_safeguards(desk(), found.sp, found.job.id, settings, notification)
     except Refused as refused:
-        refusal = refused
+        refusal = _as_labelled(refused)
     return flask.render_template("provisioning/weighed.html", made=made, refusal=refusal, guards=guards)
+
+
+def _as_labelled(refused: Refused) -> Refused:
+    """The refusal with each setting called what the page calls it; the API's own names are its callers'."""
+    first, *rest = _NAMED.split(refused.sentence)
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    problems = [f"{gettext(LABELS[name])}: {told(problem.strip())}" for name, problem in pairs]
+    return Refused(refused.kind, refused.code, " ".join([first, *problems]).strip(), details=refused.details)
 
 
 def _values(held: Safeguards) -> dict[str, str]:

@@ -90,9 +90,14 @@ class Shelf:
             pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
         if not self.is_own and not self.is_source:
             pages += [(gettext("Roles"), ("roles",)), (gettext("Properties"), ("properties",))]
-        here = flask.request.path
+        here, held = flask.request.path, self.to("held")
         return tuple(
-            (name, to, here == to or (bool(parts) and here.startswith(f"{to}/")))
+            (
+                name,
+                to,
+                # What is held is reached through the plans, and has an address beside theirs.
+                here == to or (bool(parts) and here.startswith(f"{to}/")) or (parts == ("plans",) and here == held),
+            )
             for name, parts in pages
             for to in (self.to(*parts),)
         )
