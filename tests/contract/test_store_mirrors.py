@@ -170,6 +170,42 @@ def test_a_name_goes_to_another_within_the_read_that_calls_its_bearer_otherwise(
     assert mirror.one("id-bob").references == {"manager": ("id-third",)}
 
 
+def called(name: str, source_id: str) -> Entry:
+    return replace(person(name), source_id=source_id, names=(source_id, f"CN={name},OU=People"))
+
+
+def test_a_name_that_is_free_goes_to_who_bears_it_now_while_a_read_waits_to_be_accepted(mirror: Mirror) -> None:
+    staff = [person(f"p{number}") for number in range(20)]
+    mirror.whole(*staff, group("all", "p1"), group("law", "p3"))
+    assert mirror.whole(*staff[:10], group("all", "p1"), group("law", "p3")).missing == 10
+    # One delta renames somebody, the next has another with the old name, put into a group and made a manager by it.
+    mirror.changes(called("p1x", "id-p1"))
+    mirror.changes(called("p1", "id-hire"))
+    mirror.changes(group("law", "p3", "p1"), person("p2", manager="p1"))
+    assert set(mirror.one("id-law", GROUP).references["members"]) == {"id-p3", "id-hire"}
+    assert mirror.one("id-p2").references == {"manager": ("id-hire",)}
+    # Of whom nobody has said anything, the name stays.
+    mirror.changes(called("p15", "id-other"), group("tax", "p15"))
+    assert mirror.one("id-tax", GROUP).references["members"] == ("id-p15",)
+
+
+@pytest.mark.parametrize("how", ["reused", "renamed", "anew"])
+def test_who_claims_a_name_and_is_called_otherwise_then_claims_it_no_more(mirror: Mirror, how: str) -> None:
+    mirror.whole(*(person(f"p{number}") for number in range(20)), group("all", "p1"))
+    new = [called(f"p{number}", f"new-{number}") for number in range(20)]
+    mirror.whole(*new, group("all", "p1"))
+    match how:
+        case "reused":
+            mirror.whole(called("p1", "new-0"), called("q1", "new-1"), *new[2:], group("all", "p1"))
+        case "renamed":
+            mirror.whole(new[0], called("q1", "new-1"), *new[2:], group("all", "p1"))
+        case _:
+            mirror.changes(called("p1", "newer-1"), removed=("new-1",))
+    mirror.store.accept_missing("job")
+    members = mirror.one("id-all", GROUP).references["members"]
+    assert members == {"reused": ("new-0",), "anew": ("newer-1",)}.get(how, members) != ("new-1",)
+
+
 def test_somebody_who_is_renamed_is_still_found_by_the_old_name(mirror: Mirror) -> None:
     mirror.whole(person("bob", manager="ada"), person("ada"))
     mirror.changes(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from faces.house import House
-from muster.administration import bulk_upload
+from muster.administration import bulk_upload, people
 from muster.administration.access import OPERATOR
 from muster.administration.refusals import RefusalKind, Refused
 from muster.bootstrap.assembly import make_services
@@ -136,6 +136,30 @@ def test_an_upload_is_queued_as_a_whole_and_equal_people_count_once(tmp_path: Pa
     house.database.close()
 
 
+def test_of_whom_nobody_can_tell_who_is_meant_is_refused(tmp_path: Path) -> None:
+    house = open_house(load_settings(data=tmp_path), tmp_path)
+    desk = make_services(house).desk(OPERATOR)
+    job = house.store.jobs.get(house.import_job_id())
+    assert job is not None
+    for name, number in (("ada", "twice"), ("ben", "twice"), ("cem", "C-1"), ("dot", "D-1")):
+        made = {"displayName": name, "userPrincipalName": f"{name}@lantaarn.example", "employeeId": number}
+        people.create_user(desk, {**made, "accountEnabled": True})
+    nameless = person("twice", active=False)
+    del nameless["data"]["userName"]
+    managed = person("eve", **{ENTERPRISE: {"manager": {"value": "twice"}}})
+    crossed = person("cem", externalId="D-1", active=False)
+    several = "Operation 2: several people have the externalId “twice”"
+    one = "Operation 2: the userName is that of cem, the externalId that of dot"
+    for wrong, says in ((nameless, several), (managed, several), (crossed, one)):
+        with pytest.raises(Refused, match=says):
+            bulk_upload.upload(desk, job.service_principal_id, job.id, bulk(person("fay"), wrong))
+    assert house.store.work.waiting(WorkKind.IMPORT) == 0
+    # Who has another number now, or another name, is one person.
+    corrected, renamed = person("cem", externalId="C-2"), person("dora", externalId="D-1")
+    bulk_upload.upload(desk, job.service_principal_id, job.id, bulk(corrected, renamed))
+    house.database.close()
+
+
 def test_an_outbound_job_takes_no_upload(house: House) -> None:
     sp = house.application()["id"]
     job = house.job(sp)["id"]
@@ -175,6 +199,7 @@ def test_an_outbound_job_takes_no_upload(house: House) -> None:
         (bulk({**person("ada"), "path": "/Groups"}), "/Users"),
         (bulk(person("ada"), {**person("ben"), "data": []}), "Operation 2"),
         (bulk(person("ada", title=["x"])), "title"),
+        (bulk(person("ada"), person("ben", title="x" * 1025)), "Operation 2: title takes at most 1,024 characters"),
         (bulk(person("ada", userName=None, externalId=None)), "userName"),
         (bulk(person("ada", userName=None)), "nobody has"),
     ],

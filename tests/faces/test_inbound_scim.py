@@ -137,6 +137,18 @@ def test_patch_and_put_change_the_directory_and_nothing_else(played: tuple[Clien
     person = api.get(f"/users/{ada['id']}?$expand=manager")
     assert (person["displayName"], person["jobTitle"], person["mail"]) == ("A", None, None)
     assert person.get("manager") is None
+    # Nobody is switched on by what is left out.
+    bare = {"schemas": [USER], "userName": "ada@x.example"}
+    for ask in (
+        lambda: client.ask("PUT", path, bare),
+        lambda: client.patch(path, {"op": "remove", "path": "active"}),
+        lambda: client.patch(path, {"op": "replace", "path": "active", "value": None}),
+    ):
+        status, _ = ask()
+        assert status in (200, 204)
+        assert api.get(f"/users/{ada['id']}")["accountEnabled"] is False
+        assert client.ask("GET", path)[1]["active"] is False
+    assert client.ask("PUT", path, {**bare, "active": True})[1]["active"] is True
 
 
 def test_who_is_deleted_is_restorable_and_comes_back_when_created_anew(played: tuple[Client, LocalApi]) -> None:

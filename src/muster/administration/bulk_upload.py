@@ -11,7 +11,7 @@ from typing import Any
 from muster.administration.desk import Desk
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
 from muster.administration.work import import_files, import_job_id
-from muster.model.directory import DirectoryObject, ObjectKind
+from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind, why_text_is_refused
 from muster.model.roles import Permission
 from muster.ports.administration import Work, WorkKind
 from muster.ports.directory import DirectoryQuery
@@ -80,8 +80,8 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
             retry_after=_WAIT,
         )
     people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
-    rows = _named(desk, people)
-    rows += _managers_met(desk, job_id, rows)
+    rows = _named(desk, job_id, people)
+    rows += _managers_met(desk, job_id, people, rows)
     # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
     with_manager = [row for row in rows if "manager" in row]
     without = [row for row in rows if "manager" not in row]
@@ -135,28 +135,37 @@ def _person(number: int, operation: Any) -> dict[str, Any]:
     wrong = [name for name, value in row.items() if not isinstance(value, str | bool | int | float | None)]
     if wrong:
         raise bad_request(f"Operation {number}: {_PLAIN.get(wrong[0], wrong[0])} must be a text.")
+    for name, value in row.items():
+        problem = why_text_is_refused(name, value) if isinstance(value, str) else None
+        if problem is not None:
+            raise bad_request(f"Operation {number}: {_PLAIN.get(name, name)} {problem}.")
     if row["userPrincipalName"] is None and row["employeeId"] is None:
         raise bad_request(f"Operation {number}: a user needs a userName, or the externalId of one who has it already.")
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _named(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _named(desk: Desk, job_id: str, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with principal names for those of whom only the external id is given. Raises: Refused.
 
     A manager stays an external id: by it people are known to the import, of whichever upload they are. Whoever stands
-    in it twice is refused, as nobody can tell which is meant; equal ones count once.
+    in it twice is refused, as nobody can tell which is meant; equal ones count once. So is whoever has the name of one
+    person and the external id of another, unless the import knows them: then it gives them another name.
     """
+    given = sorted({str(row["employeeId"]) for row in people if "employeeId" in row})
+    linked = desk.stores.links.links(job_id, ObjectKind.USER, given)
     rows: list[dict[str, Any]] = []
     seen: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
     for number, row in enumerate(people, 1):
         whole = dict(row)
         if "userPrincipalName" not in whole:
-            name = _principal_name(desk, whole["employeeId"])
+            name = _principal_name(desk, number, whole["employeeId"])
             if name is None:
                 raise bad_request(
                     f"Operation {number}: nobody has the externalId “{whole['employeeId']}”: give a userName."
                 )
             whole["userPrincipalName"] = name
+        elif "employeeId" in whole and str(whole["employeeId"]) not in linked:
+            _check_that_one_is_meant(desk, number, str(whole["userPrincipalName"]), str(whole["employeeId"]))
         keys = [(name, str(whole[name]).casefold()) for name in _IDENTITIES if name in whole]
         earlier = next(((name, *seen[name, value]) for name, value in keys if (name, value) in seen), None)
         if earlier is None:
@@ -171,18 +180,33 @@ def _named(desk: Desk, people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
     return rows
 
 
-def _managers_met(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _check_that_one_is_meant(desk: Desk, number: int, principal_name: str, employee_id: str) -> None:
+    named = desk.stores.directory.get(ObjectKind.USER, principal_name)
+    if named is None or named.lifecycle is Lifecycle.HARD_DELETED or named.attributes.get("employeeId") == employee_id:
+        return
+    numbered = _with_employee_id(desk, number, employee_id)
+    if numbered is not None and numbered.object_id != named.object_id:
+        raise bad_request(
+            f"Operation {number}: the userName is that of {named.display_name}, the externalId that of "
+            f"{numbered.display_name}: nobody can tell which is meant."
+        )
+
+
+def _managers_met(
+    desk: Desk, job_id: str, people: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Rows for managers whom the directory has from elsewhere, so that the import knows who is meant.
 
     They say nothing but who that is. In `rows` the managers' external ids become as the directory writes them.
     """
     named = {str(row["employeeId"]) for row in rows if "employeeId" in row}
+    asking = {str(row["manager"]): number for number, row in reversed([*enumerate(people, 1)]) if "manager" in row}
     principals = {str(row["userPrincipalName"]).casefold() for row in rows}
-    asked = sorted({str(row["manager"]) for row in rows if "manager" in row} - named)
+    asked = sorted(asking.keys() - named)
     linked = desk.stores.links.links(job_id, ObjectKind.USER, asked)
     met: dict[str, dict[str, Any]] = {}
     for employee_id in asked:
-        found = None if employee_id in linked else _with_employee_id(desk, employee_id)
+        found = None if employee_id in linked else _with_employee_id(desk, asking[employee_id], employee_id)
         if found is not None and str(found.attributes["userPrincipalName"]).casefold() not in principals:
             met[employee_id] = {name: found.attributes[name] for name in _IDENTITIES}
     for row in rows:
@@ -191,14 +215,20 @@ def _managers_met(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> li
     return list({row["employeeId"]: row for row in met.values() if row["employeeId"] not in named}.values())
 
 
-def _principal_name(desk: Desk, employee_id: str) -> str | None:
-    found = _with_employee_id(desk, employee_id)
+def _principal_name(desk: Desk, number: int, employee_id: str) -> str | None:
+    found = _with_employee_id(desk, number, employee_id)
     return None if found is None else str(found.attributes.get("userPrincipalName"))
 
 
-def _with_employee_id(desk: Desk, employee_id: str) -> DirectoryObject | None:
-    query = DirectoryQuery(kind=ObjectKind.USER, comparisons=(("employeeId", "eq", employee_id),), limit=1)
-    return next(iter(desk.stores.directory.search(query).objects), None)
+def _with_employee_id(desk: Desk, number: int, employee_id: str) -> DirectoryObject | None:
+    query = DirectoryQuery(kind=ObjectKind.USER, comparisons=(("employeeId", "eq", employee_id),), limit=2)
+    found = desk.stores.directory.search(query).objects
+    if len(found) > 1:
+        raise bad_request(
+            f"Operation {number}: several people have the externalId “{employee_id[:60]}”: nobody can tell which is "
+            "meant."
+        )
+    return found[0] if found else None
 
 
 def _manager(value: Any) -> Any:

@@ -44,10 +44,11 @@ class NameWriter:
         claims = [
             {"owner_key": names[name], "attribute": CLAIM, "name": name, "job_key": job_key} for name in sorted(waiting)
         ]
-        self._claim.execute_many(claims, on=connection)
-        if len(others) < len(names) and _has_claims(connection, job_key):
-            # They were read by these names: nobody else has them.
+        if not is_first and _has_claims(connection, job_key):
+            # They were read by these names: nobody else has them, and what they claimed by others they claim no more.
             _drop_claims(connection, job_key, [name for name in names if name not in waiting])
+            _drop_claims_of(connection, job_key, set(names.values()))
+        self._claim.execute_many(claims, on=connection)
         return new
 
     def settle(
@@ -78,14 +79,15 @@ class NameWriter:
         ).all()
         if not rows:
             return False
-        void = [row.name for row in rows if row.is_owner_removed]
+        void = {row.owner_key for row in rows if row.is_owner_removed}
         given = {
             row.name: row.owner_key
             for row in rows
             if not row.is_owner_removed and (passes_on or not _is_held(row, number))
         }
         self._write(connection, job_key, given)
-        _drop_claims(connection, job_key, [*void, *given])
+        _drop_claims(connection, job_key, list(given))
+        _drop_claims_of(connection, job_key, void)
         return touch_owners(connection, job_key, list(given), began_seq, seq)
 
     def _write(self, connection: Connection, job_key: int, names: Mapping[str, int]) -> None:
@@ -136,4 +138,10 @@ def _has_claims(connection: Connection, job_key: int) -> bool:
 def _drop_claims(connection: Connection, job_key: int, names: Sequence[str]) -> None:
     for piece in pieces(names):
         claimed = mirror_references.c.job_key == job_key, _IS_CLAIM, mirror_references.c.name.in_(piece)
+        connection.execute(sa.delete(mirror_references).where(*claimed))
+
+
+def _drop_claims_of(connection: Connection, job_key: int, owner_keys: Iterable[int]) -> None:
+    for piece in pieces(owner_keys):
+        claimed = mirror_references.c.job_key == job_key, _IS_CLAIM, mirror_references.c.owner_key.in_(piece)
         connection.execute(sa.delete(mirror_references).where(*claimed))

@@ -177,7 +177,8 @@ class SqlMirrors:
         moved = self._statements.names.settle(
             connection,
             key,
-            number=state.number,
+            # Whoever the last read of everybody named is there, and bears an old name at the most.
+            number=state.full_number if ending is Ending.CHANGES else state.number,
             began_seq=began_seq,
             seq=state.seq + 1,
             passes_on=ending is Ending.CHANGES and state.because is None,

@@ -122,6 +122,9 @@ class InboundRepository:
             present = self._document(found, with_members=with_members)
             following = transform(present)
             is_changed = following is not present
+            if kind is ObjectKind.USER and following.get("active") is None:
+                # Nobody is switched on by what is left out.
+                following = {**following, "active": present.get("active", True)}
             if is_changed and kind is ObjectKind.USER:
                 _change_user(desk, found.object, present, following)
             elif is_changed:
