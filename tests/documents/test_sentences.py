@@ -78,6 +78,8 @@ def in_dutch(sentence: str) -> str:
             "Ada is actief en toegewezen (als lid van User) met de rol User.",
         ),
         ("Add API token", "API-token toegevoegd"),
+        ("no longer in the group 8x8 licensed", "niet meer in de groep 8x8 licensed"),
+        ("the group Sales was deleted", "de groep Sales is verwijderd"),
         ("Without a token: 401", "Zonder token: 401"),
         ("filters on externalId failed", "filters op externalId mislukten"),
         ("The API token “Nightly job”", "Het API-token “Nightly job”"),

@@ -380,3 +380,9 @@ def test_a_database_that_is_away_has_a_page_that_says_so(
     assert "The database cannot be reached now" in answer.text
     assert "SELECT" not in answer.text
     assert "De database is nu niet bereikbaar" in visit.get(path, Accept_Language="nl").text
+
+
+def test_what_takes_a_picked_person_away_again_says_so(job: Started, visit: Visit) -> None:
+    page = visit.text(f"/applications/{job.sp}/users-and-groups/add")
+    # The name comes in place of the braces once somebody is picked.
+    assert 'data-remove="Remove {}"' in page
