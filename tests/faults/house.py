@@ -91,7 +91,7 @@ class Process:
             notifier=stores.notifier,
         )
         self.engine = CycleEngine(kept, self._open_job, trip.clock, trip.ids, is_overtaken=lambda: self.was_away)
-        self.planner = Planner(kept, self._open_job, trip.clock, trip.ids)
+        self.planner = Planner(kept, self._open_job, trip.clock, trip.ids, alone=self.engine.lock)
         self.control = Control(self.engine, kept, self._open_job, trip.clock, trip.ids)
 
     def send(self, request: HttpRequest, *, deadline: Any) -> HttpResponse:

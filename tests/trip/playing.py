@@ -87,7 +87,7 @@ class Trip:
         )
         self._add_application()
         self.engine = self.new_engine()
-        self.planner = Planner(self.stores, self.open_job, self.clock, self.ids)
+        self.planner = Planner(self.stores, self.open_job, self.clock, self.ids, alone=self.engine.lock)
         self.control = Control(self.engine, self.stores, self.open_job, self.clock, self.ids)
 
     def open_store(self, folder: Path) -> Store:

@@ -11,7 +11,6 @@ import pytest
 from playing import JOB, Trip
 
 from fakes.world import CountingIds
-from muster.engine.closing import STAGED_WITHIN
 from muster.engine.daemon import Daemon, cycle_of
 from muster.engine.schedule import Schedule
 from muster.model.exchange import HttpResponse
@@ -205,41 +204,3 @@ def test_a_cycle_that_somebody_else_has_just_begun_is_the_one_that_was_asked_for
     assert found.answer is not None
     assert (found.answer["cycleId"], cycle.state) == (cycle.id, CycleState.SUCCEEDED)
     assert trip.at_target()["ada@lantaarn.example"]["active"] is True
-
-
-def test_a_plan_that_is_being_staged_is_taken_up_by_nobody_until_a_minute_of_silence(trip: Trip) -> None:
-    trip.hire("Ada")
-    plan = trip.planner.make(JOB)
-    schedule, met = Schedule(trip.stores, trip.clock, trip.store.feed.latest), []
-    stage = trip.store.cycles.stage
-
-    def look(*given: Any) -> int:
-        met.append([running for _, running in schedule.due()])
-        return stage(*given)
-
-    trip.store.cycles.stage = look
-    cycle = trip.planner.apply(plan.id)
-    trip.store.cycles.stage = stage
-    assert len(met) > 1
-    assert not any(met)
-    assert [running.id for _, running in schedule.due() if running is not None] == [cycle.id]
-
-
-def test_a_plan_that_died_while_it_was_staged_is_ended_after_a_minute(trip: Trip) -> None:
-    trip.hire("Ada")
-    stage = trip.store.cycles.stage
-
-    def die(*_: Any) -> int:
-        raise KeyboardInterrupt
-
-    plan = trip.planner.make(JOB)
-    trip.store.cycles.stage = die
-    with pytest.raises(KeyboardInterrupt):
-        trip.planner.apply(plan.id)
-    trip.store.cycles.stage = stage
-    left = trip.store.cycles.running(JOB)
-    assert left is not None
-    schedule = Schedule(trip.stores, trip.clock, trip.store.feed.latest)
-    assert schedule.due() == []
-    trip.clock.advance(STAGED_WITHIN)
-    assert [running.id for _, running in schedule.due() if running is not None] == [left.id]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playing import JOB, Trip
 
 from muster.engine import drafting, reading
-from muster.engine.planner import PlanRefused
+from muster.engine.planner import Planner, PlanRefused
 from muster.model.directory import ObjectKind
 from muster.model.job import CycleKind, CyclePhase, CycleState, QuarantineReason, StagedState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason, StepType
@@ -495,6 +498,82 @@ def test_what_was_decided_before_somebody_left_is_not_sent_after(trip: Trip, mon
         pass
     assert len(trip.transport.writes) == len(set(trip.transport.writes)) == 2
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+
+
+def test_nobody_carries_a_plan_on_while_it_is_staged(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (drafting, reading):
+        monkeypatch.setattr(module, "PAGE", 2)
+    for number in range(5):
+        trip.hire(f"P{number}")
+    held: list[str] = []
+    seen: list[list[str]] = []
+    stage = trip.store.cycles.stage
+
+    @contextmanager
+    def alone(job_id: str) -> Iterator[None]:
+        held.append(job_id)
+        yield
+        held.clear()
+
+    def look(*given: Any) -> int:
+        seen.append(list(held))
+        return stage(*given)
+
+    monkeypatch.setattr(trip.store.cycles, "stage", look)
+    planner = Planner(trip.stores, trip.open_job, trip.clock, trip.ids, alone=alone)
+    planner.apply(planner.make(JOB).id)
+    assert len(seen) > 2
+    assert all(jobs == [JOB] for jobs in seen)
+
+
+@pytest.mark.parametrize("is_rollback", [False, True], ids=["a plan", "a rollback"])
+def test_nothing_is_sent_of_a_plan_whose_process_died_while_it_was_staged_and_it_is_applied_whole_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_rollback: bool
+) -> None:
+    trip = Trip(tmp_path, page="scim")
+    for module in (drafting, reading):
+        monkeypatch.setattr(module, "PAGE", 2)
+    people = [trip.hire(f"P{number}") for number in range(5)]
+    if is_rollback:
+        boss = trip.hire("Boss")
+        trip.run()
+        for person in people:
+            trip.edit(person, department="Sales")
+            trip.set_manager(person, boss)
+        wrong = trip.run()
+        assert wrong is not None
+        plan = trip.planner.make_rollback(JOB, wrong.id)
+    else:
+        plan = trip.planner.make(JOB)
+    before, stage = trip.at_target(), trip.store.cycles.stage
+    staged: list[Any] = []
+
+    def die(*given: Any) -> int:
+        staged.append(given)
+        # Between the pages; those of references that a rollback sets back are its last.
+        if len(staged) == (5 if is_rollback else 3):
+            raise KeyboardInterrupt
+        return stage(*given)
+
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(trip.store.cycles, "stage", die)
+        trip.planner.apply(plan.id)
+    left = trip.store.cycles.running(JOB)
+    assert left is not None
+    trip.transport.forget()
+    engine = trip.new_engine()
+    while engine.advance(left.id):
+        pass
+    ended = trip.store.cycles.get(left.id)
+    assert ended is not None
+    assert (ended.state, trip.transport.writes, trip.at_target()) == (CycleState.STOPPED, [], before)
+    cycle = trip.planner.apply(plan.id)
+    while engine.advance(cycle.id):
+        pass
+    done = trip.store.cycles.get(cycle.id)
+    assert done is not None
+    assert done.state is CycleState.SUCCEEDED
+    assert len(trip.transport.writes) >= 5
 
 
 def test_a_plan_of_many_pages_is_applied_as_it_was_read(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:

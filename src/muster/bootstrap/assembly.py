@@ -147,7 +147,7 @@ def make_daemon(
     stores = house.engine_stores()
     return Daemon(
         engine=engine,
-        planner=Planner(stores, house.open_job, house.clock, house.ids),
+        planner=Planner(stores, house.open_job, house.clock, house.ids, alone=engine.lock),
         control=Control(engine, stores, house.open_job, house.clock, house.ids),
         schedule=Schedule(stores, house.clock, house.store.feed.latest, house.sources.read_every),
         stores=stores,

@@ -1,7 +1,6 @@
 """The end of a cycle: verdict, quarantine, watermark."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from muster.engine.awaiting import ask_for_approval
 from muster.engine.parts import EngineStores, JobParts
@@ -18,13 +17,6 @@ from muster.ports.world import Clock
 
 # A plan's cycle whose operations are not staged yet: one that dies like that has done nothing.
 UNSTAGED = "unstaged"
-# Each page of it is staged within this time, or whoever stages it is dead.
-STAGED_WITHIN = timedelta(minutes=1)
-
-
-def is_being_staged(cycle: Cycle, now: datetime) -> bool:
-    """Whether a plan's operations are just being written down, page by page: nobody takes the cycle up meanwhile."""
-    return UNSTAGED in cycle.options and now - (cycle.progressed_at or cycle.began_at) < STAGED_WITHIN
 
 
 def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: Clock) -> Cycle:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from muster.engine.census import list_page
-from muster.engine.closing import close_failed, close_finished
+from muster.engine.closing import UNSTAGED, close_failed, close_finished
 from muster.engine.discovery import discover
 from muster.engine.due import carry_due, carry_freed
 from muster.engine.gate import release_removals
@@ -203,6 +203,11 @@ class CycleEngine:
     def _advance(self, known: Cycle) -> bool:
         run = self._held(known)
         if is_stopped(self._stores, run.cycle):
+            self._release(known.id)
+            return False
+        if UNSTAGED in run.cycle.options:
+            # Whoever staged it has died on the way: nothing of half a plan is sent.
+            run.cycle = close_finished(run.move(), run.parts, self._stores, self._clock)
             self._release(known.id)
             return False
         latest = run.parts.source.latest()

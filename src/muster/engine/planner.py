@@ -10,7 +10,7 @@ from muster.engine.drafting import Draft, drafting, planned_counters, planned_pa
 from muster.engine.gate import population_of, removals_lately
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
-from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
+from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.reading import Reading, read_world
 from muster.engine.rollback import plan_rollback
 from muster.engine.run import MAIN_WAVE
@@ -49,7 +49,9 @@ class PlanRefused(ProvisioningFailure):
 class Planner:
     """Makes and applies plans."""
 
-    def __init__(self, stores: EngineStores, open_job: JobOpener, clock: Clock, ids: Ids) -> None:
+    def __init__(self, stores: EngineStores, open_job: JobOpener, clock: Clock, ids: Ids, *, alone: Alone) -> None:
+        """`alone`: holds a job while a plan of it is staged: nobody carries on meanwhile (see CycleEngine.lock)."""
+        self._alone = alone
         self._stores = stores
         self._open_job = open_job
         self._clock = clock
@@ -102,11 +104,12 @@ class Planner:
     def _begin(self, plan: Plan, cycle: Cycle, stage: Callable[[Cycle], Cycle]) -> Cycle:
         try:
             options = cycle.options
-            unstaged = replace(cycle, options={**options, UNSTAGED: "true"})
-            self._stores.cycles.begin(unstaged)
-            cycle = replace(stage(unstaged), options=options)
-            # From here on the cycle is carried out; before, one that dies has done nothing.
-            self._stores.cycles.stage(cycle, (), ())
+            with self._alone(plan.job_id):
+                unstaged = replace(cycle, options={**options, UNSTAGED: "true"})
+                self._stores.cycles.begin(unstaged)
+                cycle = replace(stage(unstaged), options=options)
+                # From here on the cycle is carried out; before, one that dies has done nothing.
+                self._stores.cycles.stage(cycle, (), ())
         except Fenced as fenced:
             raise PlanRefused(
                 "Another cycle of this job has just begun.", remedy="Wait for its end, then plan again."
@@ -123,7 +126,6 @@ class Planner:
                 for item in operations
                 if item.kind is OperationKind.REFER
             ]
-            cycle = replace(cycle, progressed_at=self._clock.now())
             self._stores.cycles.stage(cycle, _staged(operations), settlements)
         return cycle
 
@@ -164,7 +166,7 @@ class Planner:
         ):
             operations = [each.operation for each in page]
             settled = [journal.decided(item) for item in operations if not item.kind.writes]
-            cycle = replace(cycle, counters=tally(cycle.counters, settled), progressed_at=self._clock.now())
+            cycle = replace(cycle, counters=tally(cycle.counters, settled))
             # References follow by themselves.
             settlements = [journal.settlement(outcome, cycle) for outcome in settled]
             stores.cycles.stage(cycle, _staged(operations), settlements)
@@ -176,8 +178,7 @@ class Planner:
                 holding.settlement(item, cycle, holds.get((item.operation.object_kind, item.operation.source_id)))
                 for item in held
             ]
-            counters = counted_held(cycle.counters, waiting)
-            cycle = replace(cycle, counters=counters, progressed_at=self._clock.now())
+            cycle = replace(cycle, counters=counted_held(cycle.counters, waiting))
             stores.cycles.stage(cycle, (), waiting)
         return cycle
 

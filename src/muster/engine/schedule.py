@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from muster.engine.closing import is_being_staged
 from muster.engine.parts import EngineStores
 from muster.engine.resting import rests
 from muster.engine.stopping import is_asked_for
@@ -73,7 +72,7 @@ class Schedule:
             is_active = job.schedule_state is ScheduleState.ACTIVE
             running = self._stores.cycles.running(job.id)
             if running is not None and (is_active or is_asked_for(running)):
-                if not rests(running, now) and not is_being_staged(running, now):
+                if not rests(running, now):
                     found.append((job, running))
             elif is_active and running is None and self._is_due(job, now, latest, quiet):
                 found.append((job, None))
