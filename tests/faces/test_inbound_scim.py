@@ -161,6 +161,36 @@ def test_who_is_deleted_is_restorable_and_comes_back_when_created_anew(played: t
     assert back["id"] == ada["id"] and api.get(f"/users/{ada['id']}")["displayName"] == "Ada Again"
 
 
+def test_who_comes_with_the_name_of_somebody_who_left_but_another_number_is_somebody_else(
+    played: tuple[Client, LocalApi],
+) -> None:
+    client, api = played
+    ada = client.make("ada@x.example", **{ENTERPRISE: {"employeeNumber": "A-1"}})
+    client.ask("DELETE", f"/Users/{ada['id']}")
+    other = {"schemas": [USER], "userName": "ada@x.example", ENTERPRISE: {"employeeNumber": "A-2"}}
+    status, said = client.ask("POST", "/Users", other)
+    assert (status, said["scimType"]) == (409, "uniqueness")
+    assert "(employeeNumber A-1)" in said["detail"] and "(employeeNumber A-2)" in said["detail"]
+    assert "recycle bin" in said["detail"] and client.ask("GET", f"/Users/{ada['id']}")[0] == 404
+    api.call("DELETE", f"/directory/deletedItems/{ada['id']}")
+    assert client.ask("POST", "/Users", other)[1]["id"] != ada["id"]
+
+
+def test_who_comes_back_as_another_of_the_client_s_people_has_no_password(
+    played: tuple[Client, LocalApi], tmp_path: Path
+) -> None:
+    client, api = played
+    ada = client.make("ada@x.example", externalId="hr-1")
+    profile = {"password": "correct horse battery 7", "forceChangePasswordNextSignIn": False}
+    api.call("PATCH", f"/users/{ada['id']}", {"passwordProfile": profile})
+    for external_id, has_password in (("hr-1", True), ("hr-2", False)):
+        client.ask("DELETE", f"/Users/{ada['id']}")
+        assert client.make("ada@x.example", externalId=external_id)["id"] == ada["id"]
+        with closing(sqlite3.connect(tmp_path / "muster.db")) as database:
+            ((kept,),) = database.execute("SELECT password_hash FROM person_credentials").fetchall()
+        assert (kept is not None) is has_password
+
+
 def test_what_a_client_gave_goes_with_who_is_deleted_for_good(played: tuple[Client, LocalApi], tmp_path: Path) -> None:
     client, api = played
     ada = client.make("ada@x.example", **ADA)

@@ -230,3 +230,29 @@ def test_an_entry_that_comes_back_takes_nothing_from_the_one_in_its_place(tmp_pa
     trip.read(ada="entry-1", bob="entry-9")
     assert trip.person("ada").lifecycle is Lifecycle.PRESENT
     assert (trip.link("entry-1") is None, trip.link("entry-2") is None) == (False, True)
+
+
+@pytest.mark.parametrize("is_at_once", [True, False], ids=["between two reads", "after the old one left"])
+def test_who_has_the_mail_of_somebody_who_left_but_another_number_is_somebody_else(
+    tmp_path: Path, is_at_once: bool
+) -> None:
+    trip = Import(tmp_path)
+    trip.read({"employeeNumber": "1"}, ada="entry-1", bob="entry-9")
+    before = trip.person("ada")
+    if not is_at_once:
+        trip.read({"employeeNumber": "1"}, bob="entry-9")
+    for _ in range(2):
+        trip.read({"employeeNumber": "2"}, ada="entry-2", bob="entry-9")
+        left = trip.person("ada")
+        assert (left.object_id, left.lifecycle) == (before.object_id, Lifecycle.SOFT_DELETED)
+        assert left.attributes["employeeId"] == "1" and trip.link("entry-2") is None
+        trip.clock.advance(LATER)
+    failure = trip.log("entry-2")[0].failure
+    assert failure is not None
+    assert "(employeeId 1) has left" in failure.sentence and "(employeeId 2) would get" in failure.sentence
+    assert "delete the one who left permanently" in failure.remedy
+    # The remedy holds.
+    trip.store.directory.set_lifecycle(ObjectKind.USER, before.object_id, Lifecycle.HARD_DELETED, trip.clock.now())
+    trip.read({"employeeNumber": "2"}, ada="entry-2", bob="entry-9")
+    after = trip.person("ada")
+    assert after.object_id != before.object_id and after.lifecycle is Lifecycle.PRESENT

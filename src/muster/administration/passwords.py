@@ -83,6 +83,17 @@ def remove_password(desk: Desk, name: str) -> None:
     desk.note("Remove user password", people.CATEGORY, target=_target(person))
 
 
+def forget(desk: Desk, name: str) -> None:
+    """Takes password and second factor from somebody who may be another person now. Raises: Refused."""
+    desk.require(Permission.WRITE_DIRECTORY)
+    person = people.find_user(desk, name)
+    kept = desk.stores.credentials.get(person.object_id)
+    if kept is not None and kept.password_hash is not None:
+        remove_password(desk, person.object_id)
+    if desk.stores.second_factors.remove(person.object_id):
+        desk.note("Remove second factor", people.CATEGORY, target=_target(person))
+
+
 def create_link(desk: Desk, name: str) -> tuple[str, datetime]:
     """Returns the token of a link with which the person sets a password, once, and until when. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)

@@ -17,9 +17,9 @@ from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
 from muster.planning.intent import form_intent
-from muster.planning.matching import hand_over, is_gone, retire
+from muster.planning.matching import hand_over, is_gone, keep_apart, retire
 from muster.planning.policy import Approval
-from muster.planning.precedence import without
+from muster.planning.precedence import EXISTENCE, without
 from muster.planning.protection import delay_deletion, protect
 from muster.planning.rules import KindRules
 from muster.planning.trace import is_worth_logging, steps_of
@@ -89,7 +89,12 @@ class Decider:
         rules, terms = self._rules(kind), self._parts.terms
         surroundings = environment(self._parts.job, self._clock, self._ids)
         intents = [form_intent(change, rules, terms, surroundings) for change in changes]
-        targets, retired = self._handed_over(kind, self._lookup.find(cycle, kind, intents, tried or {}))
+        targets = self._lookup.find(cycle, kind, intents, tried or {})
+        for place, target in enumerate(targets):
+            found = target.resource if target.matched_by is not None else None
+            if found is not None and found.attributes.get(EXISTENCE) is True:
+                targets[place] = keep_apart(target, intents[place])
+        targets, retired = self._handed_over(kind, intents, targets)
         intents = self._own_affair(kind, intents, targets)
         describe = self._describer(is_asked_for=cycle.kind is CycleKind.ON_DEMAND)
         operations = [
@@ -119,7 +124,7 @@ class Decider:
         return is_gone(change, is_restorable=self._restores)
 
     def _handed_over(
-        self, kind: ObjectKind, targets: list[TargetObject]
+        self, kind: ObjectKind, intents: Sequence[Intent], targets: list[TargetObject]
     ) -> tuple[list[TargetObject], dict[int, Operation]]:
         """Gives accounts of those who are gone for good, and have nothing more to lose, to whoever matches them now.
 
@@ -138,6 +143,10 @@ class Decider:
             if holder is None or link is None or link.source_id in given:
                 continue
             left: Operation | None = None
+            if self.is_gone(holder) and not self._restores:
+                targets[place] = keep_apart(targets[place], intents[place])
+                if targets[place].taken is None:
+                    continue
             if self.is_gone(holder):
                 # What the target says now counts: somebody may have switched it on again.
                 here = TargetObject(link=link, resource=item.resource, exists=True)

@@ -19,6 +19,9 @@ from muster.model.operation import (
     TargetResource,
 )
 
+# Tells people apart in our directory, whatever they were matched by.
+_NUMBER = "employeeId"
+
 
 def needs_lookup(intent: Intent) -> bool:
     """Whether an object without a link is looked for: only those who are wanted there are ever adopted."""
@@ -100,6 +103,25 @@ def hand_over(target: TargetObject, holder: Change, left: Operation | None) -> T
     else:
         return target
     return TargetObject(failure=failure.record(), taken=taken, is_to_come=left is not None)
+
+
+def keep_apart(target: TargetObject, intent: Intent) -> TargetObject:
+    """Returns a deleted object of our directory that its finder may have, or with a failure: two numbers, two people.
+
+    Nobody gets another's access and password because they have the mail address of somebody who left.
+    """
+    found = target.resource if target.taken is None else target.taken.resource
+    before = None if found is None else found.attributes.get(_NUMBER)
+    now = next((value.value for value in intent.values if value.attribute == _NUMBER), None)
+    if found is None or not before or not now or str(before).casefold() == str(now).casefold():
+        return target
+    failure = LinkedElsewhere(
+        f"{found.display_name} (employeeId {before}) has left, and {intent.change.display_name} (employeeId {now}) "
+        f"would get their account {found.target_id}.",
+        remedy="If these are two people, delete the one who left permanently, in the recycle bin: then a new account "
+        "is made. If it is one, correct the employeeId in the source.",
+    )
+    return TargetObject(failure=failure.record(), tried=target.tried)
 
 
 def retire(left: Operation) -> Operation:

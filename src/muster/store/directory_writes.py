@@ -268,7 +268,9 @@ class DirectoryBatch:
                 return _refused(
                     "ObjectConflict",
                     f"another user ({'a deleted one, ' if deleted else ''}{holder}) has the userPrincipalName {name}",
-                    "Restore that user or delete it for good." if deleted else "Choose another userPrincipalName.",
+                    "Restore that user or delete it for good."
+                    if deleted
+                    else "Choose another userPrincipalName; if that user has just left, delete it for good.",
                 )
         if write.manager_id:
             manager = self._drafts.get(write.manager_id)

@@ -6,10 +6,18 @@ import pytest
 
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.log import SkipReason
-from muster.model.operation import Intent, LinkState, MatchingValue, Operation, OperationKind, TargetObject
+from muster.model.operation import (
+    Intent,
+    LinkState,
+    MappedValue,
+    MatchingValue,
+    Operation,
+    OperationKind,
+    TargetObject,
+)
 from muster.model.rules import ObjectAction
 from muster.planning.intent import form_intent
-from muster.planning.matching import choose, hand_over, is_carried_out, is_gone, needs_lookup, retire
+from muster.planning.matching import choose, hand_over, is_carried_out, is_gone, keep_apart, needs_lookup, retire
 from unit.planning.making import ENVIRONMENT, TERMS, compiled, intend, link, linked, person, plan, resource, row
 
 ADA = MatchingValue(attribute="userName", value="ada@example.com")
@@ -185,3 +193,27 @@ def test_a_group_that_was_there_before_us_is_handed_over_and_one_of_ours_is_dele
 def test_who_was_switched_off_already_has_nothing_more_to_lose() -> None:
     nothing = replace(plan(person(Lifecycle.HARD_DELETED), linked(link())), kind=OperationKind.SKIP)
     assert is_carried_out(replace(nothing, skip_reason=SkipReason.REDUNDANT_EXPORT))
+
+
+def numbered(number: str | None) -> Intent:
+    intent = intend(person())
+    return replace(intent, values=() if number is None else (MappedValue(attribute="employeeId", value=number),))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "are_two"),
+    [("A-1", "A-2", True), ("A-1", "a-1", False), ("A-1", None, False), (None, "A-2", False)],
+)
+def test_two_numbers_are_two_people(before: str | None, now: str | None, are_two: bool) -> None:
+    shown = {} if before is None else {"employeeId": before}
+    one = TargetObject(resource=replace(resource(), attributes=shown), exists=True, matched_by="userName")
+    held = taken()
+    assert held.taken is not None
+    other = replace(held, taken=replace(held.taken, resource=replace(held.taken.resource, attributes=shown)))
+    for found in (one, other):
+        after = keep_apart(found, numbered(now))
+        assert (after is not found) is are_two
+        if are_two:
+            assert after.failure is not None and (after.exists, after.taken) == (False, None)
+            assert "(employeeId A-1) has left" in after.failure.sentence
+    assert keep_apart(TargetObject(), numbered(now)) == TargetObject()

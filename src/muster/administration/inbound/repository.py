@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from muster.administration import groups, people
+from muster.administration import groups, passwords, people
 from muster.administration.desk import Desk
 from muster.administration.inbound.documents import kept, read_manager, read_user, show_user
 from muster.administration.refusals import RefusalKind, Refused
@@ -268,7 +268,18 @@ class InboundRepository:
             raise UniquenessConflict(
                 f"userName: there is a User with {str(document['userName'])!r} already. Look it up, or choose another."
             )
+        before, now = there.attributes.get("employeeId"), values.get("employeeId")
+        if before and now and str(before).casefold() != str(now).casefold():
+            raise UniquenessConflict(
+                f"userName: {there.display_name} (employeeNumber {before}) had {str(document['userName'])!r} and left; "
+                f"this is another (employeeNumber {now}). Delete the one who left permanently, in the recycle bin, or "
+                "correct the employeeNumber."
+            )
         back = people.restore_user(desk, there.object_id)
+        place = self._store.get(ObjectKind.USER, back.object_id)
+        record = None if place is None else place.record
+        if record is None or record.external_id != document.get("externalId"):
+            passwords.forget(desk, back.object_id)
         _change_user(desk, back, None, document)
         return back
 
