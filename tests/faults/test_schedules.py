@@ -17,8 +17,8 @@ from faults.strikes import APPLICABLE
 
 SCHEDULES = int(os.environ.get("MUSTER_SCHEDULES", "24"))
 FIRST = int(os.environ.get("MUSTER_FIRST_SCHEDULE", "0"))
-# From so many on, every fault has met every kind of request.
-ENOUGH = 2_000
+# From so many on, every fault has met every kind of request: of 2,000 a deletion met only nine of eleven faults.
+ENOUGH = 10_000
 CHUNK = 10
 CORES = os.cpu_count() or 1
 
