@@ -1,6 +1,7 @@
 """`/metrics` and `/readyz` of both parties."""
 
 import re
+import sqlite3
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -124,6 +125,24 @@ def test_answers_are_measured_by_face_and_never_by_what_the_caller_sent(house: H
     house.call("GET", "/made/up/by/the/caller")
     assert (count("2xx"), count("4xx")) == (before[0] + 1, before[1] + 1)
     assert "made/up" not in render(house.services).decode()
+
+
+def test_while_the_database_is_away_the_probe_says_so_and_own_figures_are_there(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.user()
+
+    def away(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(house.store.measures, "recent", away)
+    shown = render(house.services).decode()
+    assert samples(shown)["muster_engine_up"] == 0
+    assert "muster_web_request_seconds_count" in shown
+    monkeypatch.setattr(type(house), "trouble", property(away), raising=False)
+    answer = house.call("GET", "/readyz", token=None, version="")
+    assert answer.status == 503
+    assert "look at its folder's rights and disk" in answer.text
 
 
 def test_what_engines_measure_is_shown_by_engine_until_they_are_silent(house: House) -> None:

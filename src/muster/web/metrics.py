@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from muster.database.outage import outage_of
 from muster.model.job import Counters, ScheduleState
 from muster.sealing import hash_token, is_token
 from muster.telemetry.measures import Family, join_figures, take_figures
@@ -44,11 +45,29 @@ def is_allowed(environ: dict[str, Any], token: str | None, *, behind_proxy: bool
 
 
 def render(services: Services) -> bytes:
-    """Returns the metrics of the installation."""
+    """Returns the metrics of the installation; while its database is away, those that this process has itself."""
+    try:
+        return _rendered(_Jobs(services), _Figures(services))
+    except Exception as error:
+        if outage_of(error) is None:
+            raise
+        return _rendered(_OwnFigures())
+
+
+def _rendered(*collectors: Collector) -> bytes:
     registry = CollectorRegistry()
-    registry.register(_Jobs(services))
-    registry.register(_Figures(services))
+    for collector in collectors:
+        registry.register(collector)
     return generate_latest(registry)
+
+
+class _OwnFigures(Collector):
+    """What this process has measured itself. No engine works without the database."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the histograms of this process."""
+        yield _engine_up(is_up=False)
+        yield from join_figures({"web": take_figures()})
 
 
 class _Figures(Collector):
@@ -64,6 +83,12 @@ class _Figures(Collector):
         return join_figures({**engines, "web": take_figures()})
 
 
+def _engine_up(*, is_up: bool) -> Metric:
+    gauge = GaugeMetricFamily("muster_engine_up", "Whether an engine works on the installation.")
+    gauge.add_metric([], int(is_up))
+    return gauge
+
+
 class _Jobs(Collector):
     """What the store knows of each job."""
 
@@ -73,9 +98,7 @@ class _Jobs(Collector):
     def collect(self) -> Iterable[Metric]:
         """Returns the gauges."""
         trouble = self._services.trouble()
-        ready = GaugeMetricFamily("muster_engine_up", "Whether an engine works on the installation.")
-        ready.add_metric([], 0 if trouble else 1)
-        yield ready
+        yield _engine_up(is_up=trouble is None)
         yield from self._of_jobs()
 
     def _of_jobs(self) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from muster.database.outage import outage_of
 from muster.telemetry.ids import bound
 from muster.telemetry.measures import measure_answer
 from muster.telemetry.traces import span
@@ -104,10 +105,12 @@ def _readiness(trouble: Callable[[], str | None]) -> WsgiApp:
     def ready(_: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             sentence = trouble()
-        except Exception:
-            # A probe is answered, whatever happens; the traceback is in the log.
-            logger.exception("the readiness check failed")
-            sentence = "the readiness check failed"
+        except Exception as error:
+            # A probe is answered, whatever happens.
+            sentence = outage_of(error)
+            if sentence is None:
+                sentence = "the readiness check failed: the log has the traceback"
+                logger.exception("the readiness check failed")
         if sentence is None:
             return _text(start_response, "200 OK", "ready\n")
         return _text(start_response, "503 Service Unavailable", f"{sentence}\n")
