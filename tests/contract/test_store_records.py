@@ -1,5 +1,6 @@
 """The contract of the log, plans, queued work, the audit log and access."""
 
+import random
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from fakes.company import NOW, Company, cycle_of, id_of
 from fakes.store import store_on
 from muster.database.connection import Database
+from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, HoldCode
@@ -229,6 +231,18 @@ def test_a_plan_is_summed_up_by_kind_and_by_cause_the_largest_first(store: Store
     assert [each.number for each in read("p", PlanPart.SENT, 5, group=often)] == [2, 3]
     assert [each.number for each in read("p", PlanPart.SENT, 5, 2, group=often)] == [3]
     assert [each.number for each in read("p", PlanPart.SENT, 9, group=others)] == [1, 2, 3, 4, 5, 6]
+    told = [often.key, seldom.key]
+    assert [each.number for each in read("p", PlanPart.SENT, 9, group=others, besides=told)] == [1, 6]
+
+
+def test_a_plan_takes_a_cause_of_any_length(store: Store) -> None:
+    # Random: what can be compressed would fit into an index row of PostgreSQL.
+    long = random.Random(1).randbytes(9_000).hex()
+    store.plans.begin("p", "job", NOW)
+    cause = Cause(kind=CauseKind.UNASSIGNED, sentence="s", subject=long)
+    store.plans.put("p", [replace(_planned(1), operation=replace(OPERATION, cause=cause))])
+    (group,) = store.plans.sum_up("p").groups
+    assert [each.number for each in store.plans.operations("p", PlanPart.SENT, 9, group=group)] == [1]
 
 
 def test_a_long_plan_is_dropped_piece_by_piece(store: Store, monkeypatch: Any) -> None:

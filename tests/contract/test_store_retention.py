@@ -9,17 +9,23 @@ from fakes.company import NOW, Company
 from fakes.world import StillClock
 from muster.engine.retention import Sweep
 from muster.model.directory import ObjectKind
-from muster.model.job import Counters, CycleState, Plan
+from muster.model.job import Counters, CycleState, Plan, PlanPart
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.notice import Channel, Notice, NoticeKind
+from muster.model.operation import Operation, OperationKind
 from muster.model.roles import Caller
 from muster.ports.administration import AuditEntry, Work, WorkKind
 from muster.ports.cycles import LogQuery, Settlement
 from muster.ports.notifier import NewDelivery
 from muster.ports.retention import Kept, Retention
+from muster.store import plans as stored_plans
+from muster.store import retention
 from muster.store.open import Store
 
 DAY = timedelta(days=1)
+OPERATION = Operation(
+    change_id="c", kind=OperationKind.UPDATE, object_kind=ObjectKind.USER, source_id="s", source_name="Ann", reason="r"
+)
 
 
 def _entry(number: int) -> LogEntry:
@@ -95,6 +101,21 @@ def test_old_audit_entries_plans_and_finished_work_go(store: Store) -> None:
     store.work.finish("w1", "done", {})
     assert store.records.drop_older(Kept.WORK, NOW + DAY, 10) == 1
     assert store.work.get("w1") is None
+
+
+def test_a_plan_is_seen_by_nobody_once_its_operations_begin_to_go(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_plans, "CUT_AT_ONCE", 2)
+    monkeypatch.setattr(retention, "CUT_AT_ONCE", 2)
+    plan = Plan(
+        id="p", job_id="job", hash="0" * 64, made_at=NOW, counters=Counters(), requests=0, duration=timedelta(0)
+    )
+    store.plans.add(plan, [OPERATION] * 3)
+    assert store.records.drop_older(Kept.PLANS, NOW + DAY, 10) == 2
+    assert (store.plans.get("p"), store.plans.get("0" * 64), store.plans.list("job", 10)[0]) == (None, None, [])
+    assert store.records.drop_older(Kept.PLANS, NOW + DAY, 10) == 1
+    assert store.plans.operations("p", PlanPart.SENT, 9) == []
 
 
 def test_a_notice_stays_until_it_is_told(store: Store) -> None:

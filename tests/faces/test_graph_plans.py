@@ -113,6 +113,8 @@ def test_a_long_plan_is_read_page_by_page(house: House, job: Started) -> None:
     first = house.call("GET", f"{job.path}/plans/long/operations?$top=2").body
     second = house.call("GET", first["@odata.nextLink"].partition("/v1.0")[2]).body
     assert [each["sourceId"] for each in (*first["value"], *second["value"])] == ["s-0", "s-1", "s-2", "s-3"]
+    for name in ("operations", "held"):
+        assert house.call("GET", f"{job.path}/plans/long/{name}?$count=true&$top=1").body["@odata.count"] == 1_003
 
 
 def test_with_a_plan_it_is_told_how_many_failed_and_wait(house: House, job: Started) -> None:

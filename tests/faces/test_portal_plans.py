@@ -17,6 +17,7 @@ from muster.model.job import Escrow
 from muster.model.operation import OperationKind
 from muster.model.roles import Role
 from muster.ports.cycles import Settlement
+from muster.store import plans as stored_plans
 from muster.ui.language import Language, choose
 from muster.web.portal.plans import CAUSES
 
@@ -124,6 +125,24 @@ def test_many_causes_are_shown_page_by_page(house: House, job: Started, visit: V
         assert re.findall("Reason ([0-9]{2})[.]</p>", rest) == [f"{CAUSES}", f"{CAUSES + 1}"]
         assert 'rel="next"' not in rest
         assert f'href="{path}{query}">' in rest
+
+
+def test_the_causes_that_are_not_told_one_by_one_are_shown_together(
+    house: House, job: Started, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_plans, "GROUPS_TOLD", 2)
+    kept = keep_plan(house, job)
+    failed = tuple(
+        replace(UPDATE, source_id=f"u-{number}", source_name=f"P{number}", reason=f"Reason {number}.", cause=None)
+        for number in range(5)
+    )
+    house.stores.plans.add(replace(kept, id="various", hash="feedface" * 4), failed)
+    page = visit.text(f"/applications/{job.sp}/plans/various")
+    # The largest of its kind.
+    link = re.findall(r'class="count" href="([^"]+)"', page)[0]
+    rest = visit.text(link.replace("&amp;", "&"))
+    assert "Various other causes." in rest
+    assert [name for name in ("P0", "P1", "P2", "P3", "P4") if f"{name}<" in rest] == ["P2", "P3", "P4"]
 
 
 def test_each_total_of_a_plan_leads_to_what_it_counts(house: House, held: Started, visit: Visit) -> None:

@@ -227,9 +227,18 @@ def planned(
 ) -> tuple[Sequence[PlannedOperation], int | None]:
     """Returns a page of a plan's operations (of one of its groups), and the number to go on after. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    found = desk.stores.plans.operations(plan.id, part, limit + 1, after, group=group)
+    others = _told_beside(plan, group)
+    found = desk.stores.plans.operations(plan.id, part, limit + 1, after, group=group, besides=others)
     page = found[:limit]
     return page, page[-1].number if len(found) > limit else None
+
+
+def _told_beside(plan: Plan, group: PlanGroup | None) -> Sequence[str]:
+    """Returns the keys of the groups that are told beside the rest of a kind; none for what is no group of the plan."""
+    groups = plan.sums.groups
+    if group is None or group.key or group not in groups:
+        return ()
+    return [each.key for each in groups if each.key and (each.part, each.kind) == (group.part, group.kind)]
 
 
 def failed_that_wait(desk: Desk, plan: Plan) -> tuple[int, datetime | None]:

@@ -102,12 +102,15 @@ class Planner:
             return self._begin(plan, cycle, lambda cycle: self._stage(cycle, plan, now.id, parts))
 
     def _begin(self, plan: Plan, cycle: Cycle, stage: Callable[[Cycle], Cycle]) -> Cycle:
+        name, options = plan.id, cycle.options
         try:
-            options = cycle.options
             with self._alone(plan.job_id):
                 unstaged = replace(cycle, options={**options, UNSTAGED: "true"})
                 self._stores.cycles.begin(unstaged)
                 cycle = replace(stage(unstaged), options=options)
+                if self._stores.plans.get(name) is None:
+                    # Dropped meanwhile for its age: not all of it may have been staged.
+                    raise PlanRefused(f"There is no plan {name}.")
                 # From here on the cycle is carried out; before, one that dies has done nothing.
                 self._stores.cycles.stage(cycle, (), ())
         except Fenced as fenced:

@@ -13,7 +13,9 @@ from muster.model.values import canonical_json, content_hash
 
 # So many attributes of one object are told in a sentence.
 _NAMES_TOLD = 3
-_KEY_LENGTH = 200
+# Of a longer key so much is kept, with a hash of all of it: index rows and addresses of the portal have their limits.
+_KEY_LENGTH = 150
+_HASH_LENGTH = 12
 
 
 class PlanHash:
@@ -47,11 +49,18 @@ def plan_hash(operations: Iterable[Operation], held: Iterable[Operation]) -> str
 
 
 def group_key(operation: Operation) -> str:
-    """Returns what operations of one cause have in common: its key, else the reason without the name before it."""
+    """Returns what operations of one cause have in common: its key, else the reason without the name before it.
+
+    Never empty, without blanks at its end, and of at most 163 characters.
+    """
     if operation.cause is not None:
-        return operation.cause.key
-    # Reasons begin with the name: without it those of a company are a few, and with it one each.
-    return operation.reason.removeprefix(f"{operation.source_name} ")[:_KEY_LENGTH]
+        key = operation.cause.key.rstrip()
+    else:
+        # Reasons begin with the name: without it those of a company are a few, and with it one each.
+        key = operation.reason.removeprefix(f"{operation.source_name} ").rstrip()
+    if len(key) > _KEY_LENGTH:
+        return f"{key[:_KEY_LENGTH]} {content_hash(key)[:_HASH_LENGTH]}"
+    return key or operation.kind.value
 
 
 def group_of(part: PlanPart, key: str, count: int, first: PlannedOperation) -> PlanGroup:

@@ -49,11 +49,18 @@ class PlanStore(Protocol):
         ...
 
     def operations(
-        self, plan_id: str, part: PlanPart, limit: int, after: int = 0, *, group: PlanGroup | None = None
+        self,
+        plan_id: str,
+        part: PlanPart,
+        limit: int,
+        after: int = 0,
+        *,
+        group: PlanGroup | None = None,
+        besides: Sequence[str] = (),
     ) -> Sequence[PlannedOperation]:
         """Returns operations of a plan, finished or not, in order, those with a number after the given one.
 
-        `group`: of this group alone.
+        `group`: of this group alone; of one without a key, of its kind but for the groups with the keys `besides`.
         """
         ...
 

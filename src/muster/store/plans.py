@@ -23,7 +23,8 @@ GROUPS_TOLD = 100
 # So many operations are dropped in one transaction.
 CUT_AT_ONCE = 10_000
 _LEAST_DIGITS = 8
-_UNFINISHED = ""
+# The hash of one that nobody sees: in the making, or being dropped.
+UNFINISHED = ""
 # How long a plan may be in the making before it counts as left by a process that died.
 _PATIENCE = timedelta(days=1)
 _VARIOUS = "Various other causes."
@@ -48,7 +49,7 @@ class SqlPlans:
     def begin(self, plan_id: str, job_id: str, at: datetime) -> None:
         """Begins a plan. What was begun for the job more than a day before and never finished goes."""
         left = sa.select(plans.c.plan_id).where(
-            plans.c.job_id == job_id, plans.c.hash == _UNFINISHED, plans.c.made_at < at - _PATIENCE
+            plans.c.job_id == job_id, plans.c.hash == UNFINISHED, plans.c.made_at < at - _PATIENCE
         )
         with self._database.read() as connection:
             old = connection.execute(left).scalars().all()
@@ -56,7 +57,7 @@ class SqlPlans:
             self.discard(each)
         with self._database.write() as connection:
             connection.execute(
-                sa.insert(plans).values(plan_id=plan_id, job_id=job_id, hash=_UNFINISHED, made_at=at, plan=b"")
+                sa.insert(plans).values(plan_id=plan_id, job_id=job_id, hash=UNFINISHED, made_at=at, plan=b"")
             )
 
     def put(self, plan_id: str, operations: Sequence[PlannedOperation]) -> None:
@@ -186,7 +187,7 @@ class SqlPlans:
         """
         with self._database.read() as connection:
             row = connection.execute(
-                sa.select(plans).where(plans.c.plan_id == name, plans.c.hash != _UNFINISHED)
+                sa.select(plans).where(plans.c.plan_id == name, plans.c.hash != UNFINISHED)
             ).first()
             if row is None and len(name) >= _LEAST_DIGITS:
                 beginning = name.lower()
@@ -201,7 +202,7 @@ class SqlPlans:
 
     def list(self, job_id: str, limit: int, after: str | None = None) -> tuple[Sequence[Plan], str | None]:
         """Returns the job's plans, newest first, and the key to go on after."""
-        statement = sa.select(plans).where(plans.c.job_id == job_id, plans.c.hash != _UNFINISHED)
+        statement = sa.select(plans).where(plans.c.job_id == job_id, plans.c.hash != UNFINISHED)
         if after is not None:
             statement = statement.where(plans.c.key < int(after))
         with self._database.read() as connection:
@@ -210,18 +211,25 @@ class SqlPlans:
         return [_plan(row) for row in page], str(page[-1].key) if len(rows) > limit else None
 
     def operations(
-        self, plan_id: str, part: PlanPart, limit: int, after: int = 0, *, group: PlanGroup | None = None
+        self,
+        plan_id: str,
+        part: PlanPart,
+        limit: int,
+        after: int = 0,
+        *,
+        group: PlanGroup | None = None,
+        besides: Sequence[str] = (),
     ) -> Sequence[PlannedOperation]:
         """Returns operations of a plan, finished or not, in order, those with a number after the given one.
 
-        `group`: of this group alone; of one without a key, of all of its kind.
+        `group`: of this group alone; of one without a key, of its kind but for the groups with the keys `besides`.
         """
         of = plan_operations.c
         statement = sa.select(plan_operations).where(of.part == part.value, of.number > after)
         if group is not None:
             statement = statement.where(of.kind == group.kind.value)
-            if group.key:
-                statement = statement.where(of.group_key == group.key)
+            mine = of.group_key == group.key if group.key else of.group_key.not_in(besides)
+            statement = statement.where(mine)
         return self._read(plan_id, statement.order_by(of.number).limit(limit))
 
     def at(self, plan_id: str, numbers: Sequence[int]) -> Sequence[PlannedOperation]:

@@ -10,7 +10,7 @@ from muster.model.notice import DeliveryState
 from muster.ports.retention import Kept
 from muster.store.operator_tables import deliveries, feed_marks, notices, wire
 from muster.store.plan_tables import plans
-from muster.store.plans import CUT_AT_ONCE, cut_operations
+from muster.store.plans import CUT_AT_ONCE, UNFINISHED, cut_operations
 from muster.store.sign_in_tables import sign_ins
 from muster.store.tables import audit, cycles, log, staged, work
 
@@ -54,7 +54,9 @@ class SqlRecords:
             return 0
         with self._database.write() as connection:
             if kind is Kept.PLANS:
-                # What hangs on them goes first, as many at once as others can wait for.
+                # Nobody sees or applies what is not whole any more.
+                connection.execute(sa.update(plans).where(plans.c.key.in_(keys)).values(hash=UNFINISHED))
+                # What hangs on them goes before them, as many at once as others can wait for.
                 for each in keys:
                     if (cut := cut_operations(connection, each)) == CUT_AT_ONCE:
                         return cut

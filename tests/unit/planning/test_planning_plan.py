@@ -215,7 +215,23 @@ def test_operations_of_one_cause_belong_together_and_else_those_of_one_reason() 
     bob = replace(ada, source_name="Bob", reason="Bob is new")
     assert group_key(ada) == group_key(bob) == "is new"
     assert group_key(replace(ada, cause=CAUSE)) == "unassigned"
-    assert len(group_key(replace(ada, reason="x" * 999))) == 200
+
+
+@pytest.mark.parametrize("is_caused", [False, True])
+def test_a_long_cause_is_one_by_its_beginning_and_a_hash_of_it_all(is_caused: bool) -> None:
+    def key_of(words: str) -> str:
+        cause = replace(CAUSE, subject=words) if is_caused else None
+        return group_key(replace(CREATE, cause=cause, reason=words))
+
+    long, other = key_of("x" * 9_999), key_of("x" * 9_998)
+    assert long != other
+    assert long == key_of("x" * 9_999)
+    assert len(long) == len(other) == 163
+
+
+def test_the_key_of_a_group_is_never_empty_and_has_no_blanks_at_its_end() -> None:
+    assert group_key(replace(CREATE, cause=None, reason="")) == "create"
+    assert group_key(replace(CREATE, cause=None, reason="is new \n")) == "is new"
 
 
 def test_those_whose_sign_in_is_blocked_belong_together() -> None:

@@ -62,8 +62,11 @@ def _plan(call: Call) -> Plan:
 def _part(call: Call, part: PlanPart, render: Callable[[PlannedOperation], Document]) -> Answer:
     options = call.options()
     after = int(options.after) if options.after is not None and options.after.isdecimal() else 0
-    found, following = work.planned(call.desk, _plan(call), part, options.limit, after)
-    return call.collection("plans/operations", found, render, next_after=None if following is None else str(following))
+    plan = _plan(call)
+    found, following = work.planned(call.desk, plan, part, options.limit, after)
+    total = plan.operation_count if part is PlanPart.SENT else plan.held_count
+    following_key = None if following is None else str(following)
+    return call.collection("plans/operations", found, render, next_after=following_key, total=total)
 
 
 def _first(

@@ -206,7 +206,7 @@ def _groups(
         each
         for each in plan.sums.groups
         if each.part is part
-        and cause in (None, f"{each.kind.value} {each.key}")
+        and cause in (None, f"{each.kind.value} {each.key}".rstrip())
         and kind in (None, each.kind.value)
         and (each.kind is not OperationKind.SKIP or alone or part is PlanPart.HELD)
     ]
