@@ -10,7 +10,8 @@ import pytest
 from importing import Import
 from playing import JOB, Trip
 
-from muster.model.exchange import HttpRequest, HttpResponse
+from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
+from muster.model.job import CycleState
 from muster.model.log import LogStatus
 
 NAME = "ada@lantaarn.example"
@@ -52,6 +53,31 @@ def test_who_is_switched_off_loses_access_whatever_else_the_application_refuses(
     trip.run()
     assert trip.at_target()[NAME]["active"] is True
     assert trip.stores.links.count_escrows(JOB) == 0
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost answer", "refused token"])
+def test_a_switch_of_which_nothing_is_known_is_sent_again(trip: Trip, is_lost: bool) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.edit(ada, accountEnabled=False, jobTitle="Dr. No")
+
+    def fail_once(request: HttpRequest, go: object) -> HttpResponse | None:
+        if request.method != "PATCH" or b"Dr. No" in (request.body or b""):
+            return _refuse_doctors(request, go)
+        trip.transport.fault = _refuse_doctors
+        if is_lost:
+            raise ExchangeFailed("the connection was reset", sent=True)
+        return HttpResponse(status=401, headers={}, body=b"", elapsed=timedelta())
+
+    trip.transport.fault = fail_once
+    cycle = trip.run()
+    assert cycle is not None
+    assert (cycle.state is CycleState.FAILED) is not is_lost
+    assert trip.at_target()[NAME]["active"] is True
+    trip.clock.advance(timedelta(hours=25))
+    trip.run()
+    assert trip.at_target()[NAME]["active"] is False
+    assert "Only active was changed" in (trip.log(ada)[0].steps[-1].description or "")
 
 
 def test_nothing_is_sent_by_itself_where_nobody_loses_access(trip: Trip) -> None:

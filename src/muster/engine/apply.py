@@ -53,6 +53,10 @@ class Unsettled:
 Answer = Outcome | Unsettled
 
 
+class _HalfMade(UnknownOutcome):
+    """An account that was made, and is not switched as it should be."""
+
+
 class Sender:
     """Sends a batch with the target's concurrency. The rate budget and Retry-After are the target's own affair."""
 
@@ -118,7 +122,8 @@ class Sender:
         for operation in operations:
             answer = answers.get(operation.change_id)
             if isinstance(answer, ObjectFailure):
-                outcomes.append(self._refused(operation, answer))
+                refused = self._refused(operation, answer)
+                outcomes.append(self._failed(operation, answer) if isinstance(refused, JobFailure) else refused)
             else:
                 outcomes.append(self._succeeded(operation, answer, duration=duration))
         return outcomes
@@ -147,7 +152,7 @@ class Sender:
             case UnknownOutcome():
                 record = FailureRecord(
                     code="Timeout",
-                    sentence=f"The answer was lost: {result}",
+                    sentence=str(result) if isinstance(result, _HalfMade) else f"The answer was lost: {result}",
                     remedy="Nothing to do: the account is looked up before anything is sent again.",
                 )
                 return Unsettled(operation=operation, failure=record)
@@ -161,10 +166,11 @@ class Sender:
                 return self._refused(operation, result)
         return self._succeeded(operation, result, duration=duration)
 
-    def _refused(self, operation: Operation, failure: ObjectFailure) -> Answer:
+    def _refused(self, operation: Operation, failure: ObjectFailure) -> Answer | JobFailure:
         """Returns the failure; where it came with a change that takes access away, that change is sent by itself first.
 
-        Whoever has left must not keep access because of a telephone number that the target does not take.
+        Whoever has left must not keep access because of a telephone number that the target does not take. A JobFailure:
+        the target takes nothing just now, so the whole operation waits.
         """
         alone = self._taking_access(operation) if isinstance(failure, ValueRefused | OperationRefused) else ()
         if not alone or len(alone) == len(operation.changes):
@@ -173,7 +179,9 @@ class Sender:
         result = self._call(by_itself)
         if isinstance(result, UnknownOutcome):
             return Unsettled(operation=operation, failure=failure.record())
-        if isinstance(result, ObjectFailure | JobFailure):
+        if isinstance(result, JobFailure):
+            return result
+        if isinstance(result, ObjectFailure):
             return self._failed(operation, failure)
         names = ", ".join(change.attribute for change in alone)
         note = f"Only {names} was changed, by a request of its own: access is taken away in any case."
@@ -244,10 +252,10 @@ class Sender:
             with concerning(operation.source_id):
                 again = self._parts.target.update(operation.object_kind, result.target_id, wrong)
         except (ObjectFailure, JobFailure, UnknownOutcome) as trouble:
-            # The account is there. What is not noted as shown is put right by the next pass that looks.
-            shown = {name: value for name, value in made.items() if name not in {each.attribute for each in wrong}}
-            note = f"It was made with another {names}; the request that was to put this right failed: {trouble}"
-            return replace(result, resource=replace(result.resource, attributes=shown), note=note)
+            # The account is there, and ours: it is looked up like one whose answer was lost, and switched then.
+            return _HalfMade(
+                f"It was made with another {names}; the request that was to put this right failed: {trouble}"
+            )
         shown = {**made, **{change.attribute: change.new for change in wrong}}
         if again.resource is not None:
             shown = {**shown, **{each: value for each, value in again.resource.attributes.items() if each in signs}}

@@ -1,20 +1,21 @@
 """What administrators ask of the engine: test the connection, provision one person now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from muster.engine.cycle import PAGE, CycleEngine
 from muster.engine.decide import Decider, Decision
+from muster.engine.handing import losing
 from muster.engine.journal import tally
 from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
-from muster.engine.run import MAIN_WAVE, Run
+from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, REMOVALS_LIMIT, Run
 from muster.engine.waves import send_references
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure, ObjectFailure, Resting, SchemaRefused
-from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
+from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedState
 from muster.model.log import Initiator, LogStatus
 from muster.model.operation import Change, Operation, OperationKind
 from muster.planning.trace import action_of, modified_properties
@@ -165,7 +166,17 @@ class Control:
             send_references(run, self._stores, self._ids, is_approved=True, only=only)
         return OnDemand(cycle=run.cycle, operation=main[0].operation, members=tuple(each.operation for each in decided))
 
+    def _set_aside(self, job_id: str, source_ids: Collection[str]) -> None:
+        """Takes back what the running cycle of the job would take away later from those whose account is another's."""
+        running = self._stores.cycles.running(job_id) if source_ids else None
+        if running is None:
+            return
+        staged = self._stores.cycles.staged(running.id, StagedState.RELEASED, REMOVAL_WAVE, REMOVALS_LIMIT)
+        late = [item.number for item in staged if item.operation.source_id in source_ids]
+        self._stores.cycles.mark(running, late, StagedState.REJECTED, "Superseded", "The account went to another.")
+
     def _send(self, run: Run, decisions: Sequence[Decision]) -> None:
+        self._set_aside(run.cycle.job_id, losing(decisions))
         counters = replace(run.cycle.counters, expected=run.cycle.counters.expected + len(decisions))
         run.stage(decisions, replace(run.move(), counters=counters), removal_wave=MAIN_WAVE, is_approved=True)
         while run.send_batch(MAIN_WAVE):

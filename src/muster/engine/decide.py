@@ -9,7 +9,7 @@ from muster.engine.parts import EngineStores, JobParts, environment
 from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
-from muster.model.hold import HoldCode
+from muster.model.hold import HoldCode, HoldState
 from muster.model.job import Cycle, CycleKind
 from muster.model.log import SkipReason, Step
 from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Presence, TargetObject
@@ -17,7 +17,7 @@ from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, plan_operation
 from muster.planning.intent import form_intent
-from muster.planning.matching import hand_over, is_gone, keep_apart, retire
+from muster.planning.matching import hand_over, is_carried_out, is_gone, keep_apart, retire
 from muster.planning.policy import Approval
 from muster.planning.precedence import EXISTENCE, without
 from muster.planning.protection import delay_deletion, protect
@@ -107,13 +107,14 @@ class Decider:
             # Values are compared with what the target says, so are references; whole lists in a full pass only.
             is_full = cycle.kind is not CycleKind.ON_DEMAND
             self._scale.correct_references(kind, rules, targets, operations, lists=is_full)
+        self._scale.take_over(kind, rules, targets, operations, retired)
         self._guard(cycle, kind, intents, targets, operations, describe)
         if retired:
             # Of somebody who is gone for good nothing else is written in the same breath.
             places = {operation.source_id: place for place, operation in enumerate(operations)}
-            for taker, last in list(retired.items()):
+            for last in retired.values():
                 if last.source_id in places:
-                    operations[places[last.source_id]] = retired.pop(taker)
+                    operations[places[last.source_id]] = last
         return [
             Decision(intent=intent, target=target, operation=operation, retires=retired.get(place))
             for place, (intent, target, operation) in enumerate(zip(intents, targets, operations, strict=True))
@@ -152,11 +153,22 @@ class Decider:
                 here = TargetObject(link=link, resource=item.resource, exists=True)
                 intent = form_intent(holder, rules, terms, surroundings)
                 left = plan_operation(intent, here, rules, terms, change_id=self._ids.new_id())
+                if is_carried_out(left) and self._is_kept(kind, holder):
+                    # Switched off at the target by somebody else: that decides nothing here.
+                    left = replace(left, kind=OperationKind.SKIP, skip_reason=SkipReason.PROTECTED)
             targets[place] = hand_over(targets[place], holder, left)
             if left is not None and targets[place].exists:
                 given.add(link.source_id)
                 retired[place] = retire(left)
         return targets, retired
+
+    def _is_kept(self, kind: ObjectKind, holder: Change) -> bool:
+        """Whether somebody is protected, or what is to be taken away from them waits for an administrator."""
+        ids = [holder.source_id]
+        groups = self._groups(kind, ids).get(holder.source_id, ())
+        held = self._stores.holds.find(self._parts.job.id, kind, ids).get((holder.source_id, ""))
+        is_held = held is not None and held.state is not HoldState.APPROVED
+        return is_held or self._parts.protections.reason(holder, groups) is not None
 
     def _own_affair(self, kind: ObjectKind, intents: list[Intent], targets: Sequence[TargetObject]) -> list[Intent]:
         """Takes out of intents what somebody else supplies whose word counts for more."""

@@ -1,7 +1,7 @@
 """What was changed at the target: values and references, weighed as the job wants it or put right."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -85,6 +85,23 @@ class DriftScale:
         references = [each for each in rules.references if lists or not each.multivalued]
         self._weigh_references(kind, references, targets, operations, None)
 
+    def take_over(
+        self,
+        kind: ObjectKind,
+        rules: KindRules,
+        targets: Sequence[TargetObject],
+        operations: list[Operation],
+        places: Collection[int],
+    ) -> None:
+        """Has what objects that are handed over, at these places, hold of the one before be taken away from them."""
+        if not places:
+            return
+        taken = [operations[place] for place in places]
+        targets = [targets[place] for place in places]
+        self._weigh_references(kind, rules.references, targets, taken, None, is_new=True)
+        for place, operation in zip(places, taken, strict=True):
+            operations[place] = operation
+
     def _weigh_references(
         self,
         kind: ObjectKind,
@@ -92,12 +109,15 @@ class DriftScale:
         targets: Sequence[TargetObject],
         operations: list[Operation],
         policy: DriftPolicy | None,
+        *,
+        is_new: bool = False,
     ) -> None:
-        """`policy`: what is done, and named, of what was changed; None: it is put right like anything else."""
+        """`policy`: what is done, and named, of what was changed; None: it is put right like anything else; `is_new`:
+        the objects are not linked yet."""
         linked = {
             operation.source_id: (place, target)
             for place, (operation, target) in enumerate(zip(operations, targets, strict=True))
-            if target.link is not None and target.resource is not None and _stays(operation)
+            if (is_new or target.link is not None) and target.resource is not None and _stays(operation)
         }
         if not linked or not references:
             return

@@ -1,6 +1,6 @@
 """Accounts that go from somebody who is gone for good to whoever has their name now: what a cycle puts off for that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from muster.engine.apply import INTERRUPTED
@@ -23,10 +23,26 @@ def put_off(decisions: Sequence[Decision], cycle: Cycle) -> list[Decision]:
     return [each for each in decisions if each.waits_for_another]
 
 
-def quiet_operations(decisions: Sequence[Decision], waiting: Sequence[Decision]) -> list[Operation]:
-    """Returns the operations for which nothing is sent, first those that drop links; without those that are put off."""
+def losing(decisions: Sequence[Decision], held: Collection[str] = ()) -> set[str]:
+    """Returns the source ids of those whose link is dropped; `held`: as for `quiet_operations`."""
+    return {
+        each.retires.source_id
+        for each in decisions
+        if each.retires is not None and each.operation.change_id not in held
+    }
+
+
+def quiet_operations(
+    decisions: Sequence[Decision], waiting: Sequence[Decision], held: Collection[str]
+) -> list[Operation]:
+    """Returns the operations for which nothing is sent, first those that drop links; without those that are put off.
+
+    `held`: change ids of what waits for an administrator. An account that one of these takes over keeps its link.
+    """
+    quiet = [each.retires for each in decisions if each.retires is not None and each.operation.change_id not in held]
+    # Of who is gone and who comes in one page the link is dropped once.
     ids = {each.operation.change_id for each in waiting}
-    quiet = [each.retires for each in decisions if each.retires is not None]
+    ids |= {each.retires.change_id for each in decisions if each.retires is not None}
     return quiet + [
         each.operation for each in decisions if not each.operation.kind.writes and each.operation.change_id not in ids
     ]

@@ -100,7 +100,9 @@ class _Reader:
 
     def _keep(self, kind: ObjectKind, decisions: Sequence[Decision]) -> None:
         operations = [each.retires for each in decisions if each.retires is not None]
-        operations += [each.operation for each in decisions]
+        # Of who is gone and who comes in one page the link is dropped once.
+        dropping = {operation.change_id for operation in operations}
+        operations += [each.operation for each in decisions if each.operation.change_id not in dropping]
         counted = tally(self.counters, [self._journal.decided(item) for item in operations])
         self.counters = replace(counted, evaluated=counted.evaluated + len(decisions))
         decided = [item for item in operations if item.kind is not OperationKind.SKIP]

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from muster.engine.apply import INTERRUPTED, Answer, Sender, Unsettled, failed
 from muster.engine.decide import Decider, Decision
-from muster.engine.handing import freeing, put_off, quiet_operations, waiting_settlement
+from muster.engine.handing import freeing, losing, put_off, quiet_operations, waiting_settlement
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
@@ -139,9 +139,9 @@ class Run:
             if decision.operation.kind.writes and decision.operation.change_id not in held
         ]
         # What was to be taken away from them is another's now.
-        self.set_aside({each.retires.source_id for each in decisions if each.retires is not None})
+        self.set_aside(losing(decisions, held))
         waiting = put_off(decisions, self.cycle)
-        quiet = quiet_operations(decisions, waiting)
+        quiet = quiet_operations(decisions, waiting, held)
         # Most of a pass: nothing is sent and nothing is told of them.
         at_rest: list[Operation] = []
         settled: list[Outcome] = []
