@@ -3,8 +3,11 @@
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _where(place: str) -> None:
+    """First of all: what makes the store asks where."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # First of all: what makes the store asks where.
-    metafunc.fixturenames.insert(0, "place")
     stores = getattr(metafunc.module, "STORES", ("sqlite", "postgresql"))
     metafunc.parametrize("place", stores, indirect=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playing import JOB, Trip
 
+from fakes.store import place_in_use
 from muster.engine import drafting, reading
 from muster.engine.planner import Planner, PlanRefused
 from muster.model.directory import ObjectKind
@@ -22,6 +23,11 @@ from muster.planning.policy import RemovalThreshold
 @pytest.fixture
 def trip(tmp_path: Path) -> Trip:
     return Trip(tmp_path)
+
+
+def test_a_case_runs_on_the_database_that_it_names(trip: Trip, request: pytest.FixtureRequest) -> None:
+    used = place_in_use()
+    assert (used is not None and used._opened != []) is ("postgresql" in request.node.name)
 
 
 def test_an_initial_cycle_creates_everyone_in_scope_once(trip: Trip) -> None:
