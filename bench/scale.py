@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -32,6 +32,8 @@ from played_installation import PlayedApplication, PlayedService, add_applicatio
 SAMPLE_SECONDS = 0.2
 WITHIN_SECONDS = 4 * 3600.0
 CHANGED = 1_000
+# An upload takes 64 MiB.
+PEOPLE_IN_A_FILE = 150_000
 PAGES = 9
 
 
@@ -54,22 +56,32 @@ class Size:
     steps: list[Measured] = field(default_factory=list)
 
 
-def write_directory(path: Path, people: int, *, changed: int = 0) -> None:
-    """Writes a directory as a JSON file, a line an object; of `changed` people it writes another department."""
+def write_directory(folder: Path, people: int) -> Iterator[Path]:
+    """Writes a directory as JSON files of a size that can be uploaded, a line an object: people first, then groups."""
+    path = folder / "directory.json"
+    for start in range(0, people, PEOPLE_IN_A_FILE):
+        write_objects(
+            path, "users", (person(each, None) for each in range(start, min(people, start + PEOPLE_IN_A_FILE)))
+        )
+        yield path
+    write_objects(path, "groups", (group(each, people) for each in range(max(1, people // 100))))
+    yield path
+
+
+def write_objects(path: Path, kind: str, objects: Iterable[dict[str, Any]]) -> None:
+    """Writes objects of one kind."""
     with path.open("w", encoding="utf-8") as file:
-        file.write('{"users": [\n')
-        for number in range(changed or people):
-            file.write((",\n" if number else "") + json.dumps(person(number, "Moved" if changed else None)))
-        if changed:
-            file.write("\n]}")
-            return
-        file.write('\n], "groups": [\n')
-        for number in range(max(1, people // 100)):
-            chosen = range(people // 2) if number == 0 else range(number * 100, number * 100 + 20)
-            members = [name(each) for each in chosen]
-            group = {"displayName": f"Group {number:06}", "mailNickname": f"group{number:06}", "members": members}
-            file.write((",\n" if number else "") + json.dumps(group))
+        file.write(f'{{"{kind}": [\n')
+        for number, each in enumerate(objects):
+            file.write((",\n" if number else "") + json.dumps(each))
         file.write("\n]}")
+
+
+def group(number: int, people: int) -> dict[str, Any]:
+    """A group of twenty; the first has half of all people."""
+    chosen = range(people // 2) if number == 0 else range(number * 100, number * 100 + 20)
+    members = [name(each) for each in chosen]
+    return {"displayName": f"Group {number:06}", "mailNickname": f"group{number:06}", "members": members}
 
 
 def name(number: int) -> str:
@@ -133,14 +145,17 @@ def measure(people: int, folder: Path) -> Size:
                 f"  {title}: {found.seconds:,.1f} s, engine {found.engine:,.1f} s, {found.memory:,.0f} MB", flush=True
             )
 
-        def load(file: str, changed: int = 0) -> int:
-            path = folder / file
-            write_directory(path, people, changed=changed)
-            done = command("import", path, "--url", served.url, "--token", served.token, "--json")
-            assert done.status == 0, done.err
-            return changed or people
+        def load(files: Iterable[Path]) -> None:
+            for path in files:
+                done = command("import", path, "--url", served.url, "--token", served.token, "--json")
+                assert done.status == 0, done.err
 
-        step("import of everybody and the groups", lambda: load("everybody.json"))
+        def load_changes() -> None:
+            path = folder / "changes.json"
+            write_objects(path, "users", (person(number, "Moved") for number in range(CHANGED)))
+            load([path])
+
+        step("import of everybody and the groups", lambda: load(write_directory(folder, people)))
         application = add_application(
             served.api, "Custom", BaseAddress=customer.url, SecretToken=customer.token, SyncAll="true"
         )
@@ -150,7 +165,7 @@ def measure(people: int, folder: Path) -> Size:
         step("everybody looked at again", lambda: cycle(application, application.restart))
         # Else the cycle of the changes is over before anybody asks how long it took.
         application.pause()
-        step(f"import of {CHANGED:,} changes", lambda: load("changes.json", CHANGED))
+        step(f"import of {CHANGED:,} changes", load_changes)
         step(f"cycle of {CHANGED:,} changes", lambda: cycle(application))
         step("reconciliation", lambda: reconcile(application))
         size.steps += [*calls(served, application)]
