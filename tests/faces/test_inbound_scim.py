@@ -139,16 +139,22 @@ def test_patch_and_put_change_the_directory_and_nothing_else(played: tuple[Clien
     assert person.get("manager") is None
     # Nobody is switched on by what is left out.
     bare = {"schemas": [USER], "userName": "ada@x.example"}
-    for ask in (
-        lambda: client.ask("PUT", path, bare),
-        lambda: client.patch(path, {"op": "remove", "path": "active"}),
-        lambda: client.patch(path, {"op": "replace", "path": "active", "value": None}),
+    for ask, shown in (
+        (lambda: client.ask("PUT", path, bare), False),
+        (lambda: client.patch(path, {"op": "remove", "path": "active"}), None),
+        (lambda: client.patch(path, {"op": "replace", "path": "nickName", "value": "A"}), None),
+        (lambda: client.patch(path, {"op": "replace", "path": "active", "value": None}), None),
+        (lambda: client.ask("PUT", path, bare), False),
     ):
         status, _ = ask()
         assert status in (200, 204)
         assert api.get(f"/users/{ada['id']}")["accountEnabled"] is False
-        assert client.ask("GET", path)[1]["active"] is False
+        assert client.ask("GET", path)[1].get("active") is shown
     assert client.ask("PUT", path, {**bare, "active": True})[1]["active"] is True
+    # Of somebody who is on it goes, and whoever switches them off shows it again.
+    client.patch(path, {"op": "remove", "path": "active"})
+    assert "active" not in client.ask("GET", path)[1]
+    assert api.get(f"/users/{ada['id']}")["accountEnabled"] is True
 
 
 def test_who_is_deleted_is_restorable_and_comes_back_when_created_anew(played: tuple[Client, LocalApi]) -> None:

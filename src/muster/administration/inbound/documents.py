@@ -68,6 +68,7 @@ def show_user(found: DirectoryObject, given: Document) -> Document:
     """
     document = dict(given)
     before = read_user(given)
+    is_hidden = "active" in given and given["active"] is None
     for name, path in PLAIN.items():
         value = found.attributes.get(name)
         if value != before[name]:
@@ -78,7 +79,16 @@ def show_user(found: DirectoryObject, given: Document) -> Document:
             _put_typed(document, *place, value)
     if found.manager_id != read_manager(given):
         _put(document, MANAGER, None if found.manager_id is None else {"value": found.manager_id})
+    if is_hidden:
+        document.pop("active", None)
     return document
+
+
+def hide_active(document: Document) -> Document:
+    """Returns what is kept of a user whose client took `active` away: of somebody who is off it is shown no more."""
+    if document["active"]:
+        return {name: value for name, value in document.items() if name != "active"}
+    return {**document, "active": None}
 
 
 def kept(document: Document) -> Document:

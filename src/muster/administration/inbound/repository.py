@@ -11,7 +11,7 @@ import orjson
 
 from muster.administration import groups, passwords, people
 from muster.administration.desk import Desk
-from muster.administration.inbound.documents import kept, read_manager, read_user, show_user
+from muster.administration.inbound.documents import hide_active, kept, read_manager, read_user, show_user
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Permission
@@ -122,9 +122,12 @@ class InboundRepository:
             present = self._document(found, with_members=with_members)
             following = transform(present)
             is_changed = following is not present
+            is_hidden = False
             if kind is ObjectKind.USER and following.get("active") is None:
-                # Nobody is switched on by what is left out.
-                following = {**following, "active": present.get("active", True)}
+                # Nobody is switched on by what is left out; what a PATCH takes away is shown no more.
+                is_on = found.object.attributes.get("accountEnabled") is not False
+                following = {**following, "active": is_on}
+                is_hidden = not with_members
             if is_changed and kind is ObjectKind.USER:
                 _change_user(desk, found.object, present, following)
             elif is_changed:
@@ -135,7 +138,7 @@ class InboundRepository:
                 is_changed = self._change_members(desk, resource_id, members) or is_changed
             if is_changed:
                 revision = 1 if found.record is None else found.record.revision + 1
-                self._keep(desk, found.object, following, revision)
+                self._keep(desk, found.object, hide_active(following) if is_hidden else following, revision)
         return self._stored(kind, resource_id, with_members=with_members)
 
     def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
