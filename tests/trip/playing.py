@@ -221,6 +221,11 @@ class Trip:
     def hard_delete(self, person: str) -> None:
         self.store.directory.set_lifecycle(ObjectKind.USER, person, Lifecycle.HARD_DELETED, self.clock.now())
 
+    def purge(self, person: str) -> None:
+        """Deletes somebody for good."""
+        self.soft_delete(person)
+        self.hard_delete(person)
+
     def restore(self, person: str) -> None:
         self.store.directory.set_lifecycle(ObjectKind.USER, person, Lifecycle.PRESENT, self.clock.now())
 

@@ -38,11 +38,6 @@ def _pointing(trip: Trip) -> tuple[int, bool]:
     return len(members), manager == account
 
 
-def _purge(trip: Trip, person: str) -> None:
-    trip.soft_delete(person)
-    trip.hard_delete(person)
-
-
 def _settle(trip: Trip) -> None:
     for _ in range(2):
         trip.run()
@@ -56,7 +51,7 @@ def test_a_new_person_has_neither_the_groups_nor_the_reports_of_the_one_before(t
     if way in ("off before", "on demand", "plan"):
         trip.edit(ada, accountEnabled=False)
         trip.run()
-    _purge(trip, ada)
+    trip.purge(ada)
     again = trip.hire("Ada")
     if way == "full":
         trip.store.jobs.set_watermark(JOB, None)
@@ -80,7 +75,7 @@ def test_a_new_person_who_is_wanted_in_the_same_places_is_there(tmp_path: Path, 
     if is_off:
         trip.edit(ada, accountEnabled=False)
         trip.run()
-    _purge(trip, ada)
+    trip.purge(ada)
     again = trip.hire("Ada")
     trip.store.directory.change_members(vault, add=[again], remove=[])
     trip.set_manager(bob, again)

@@ -31,11 +31,6 @@ def hire_first(trip: Trip) -> str:
     return ada
 
 
-def _purge(trip: Trip, person: str) -> None:
-    trip.soft_delete(person)
-    trip.hard_delete(person)
-
-
 def _switch_off(trip: Trip) -> None:
     """Somebody else does so at the application."""
     patch = {
@@ -52,7 +47,7 @@ def _holder(trip: Trip) -> tuple[str, bool]:
 
 def test_what_a_cycle_has_yet_to_take_away_is_not_taken_from_whoever_has_the_account_on_demand(trip: Trip) -> None:
     ada = hire_first(trip)
-    _purge(trip, ada)
+    trip.purge(ada)
     cycle = trip.engine.begin(JOB)
     assert cycle is not None
     while (known := trip.store.cycles.get(cycle.id)) is not None and known.phase is not CyclePhase.REMOVALS:
@@ -75,7 +70,7 @@ def test_an_account_that_is_kept_is_not_handed_over_because_somebody_switched_it
         trip.protections = Protections(users=(ada,))
     else:
         trip.threshold = RemovalThreshold(count=0)
-    _purge(trip, ada)
+    trip.purge(ada)
     trip.run()
     _switch_off(trip)
     again = trip.hire("Ada")
@@ -93,7 +88,7 @@ def test_an_account_that_is_kept_is_not_handed_over_because_somebody_switched_it
 @pytest.mark.parametrize("is_together", [True, False], ids=["one cycle", "off before"])
 def test_a_link_stays_as_long_as_nobody_has_approved_who_takes_the_account_over(trip: Trip, is_together: bool) -> None:
     ada = hire_first(trip)
-    _purge(trip, ada)
+    trip.purge(ada)
     if not is_together:
         trip.run()
     else:

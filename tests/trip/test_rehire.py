@@ -36,11 +36,6 @@ def hire_first(trip: Trip) -> str:
     return ada
 
 
-def purge(trip: Trip, person: str) -> None:
-    trip.soft_delete(person)
-    trip.hard_delete(person)
-
-
 def check_handed_over(trip: Trip, before: str, after: str) -> None:
     """The account is the new person's, switched on, and nothing of the old one leads to it."""
     account = trip.at_target()[NAME]
@@ -60,7 +55,7 @@ def check_handed_over(trip: Trip, before: str, after: str) -> None:
 
 def test_an_account_is_handed_over_by_the_next_cycle(trip: Trip) -> None:
     ada = hire_first(trip)
-    purge(trip, ada)
+    trip.purge(ada)
     trip.run()
     assert trip.at_target()[NAME]["active"] is False
     again = trip.hire("Ada")
@@ -78,7 +73,7 @@ def test_who_is_purged_and_who_comes_may_meet_in_one_cycle(trip: Trip, is_full: 
     if is_off:
         trip.soft_delete(ada)
         trip.run()
-    purge(trip, ada)
+    trip.purge(ada)
     again = trip.hire("Ada")
     if is_full:
         trip.store.jobs.set_watermark(JOB, None)
@@ -108,7 +103,7 @@ def test_who_came_while_the_other_could_be_restored_has_the_account_once_they_ca
 def test_an_account_whose_removal_is_held_is_not_handed_over_before_the_decision(trip: Trip) -> None:
     ada = hire_first(trip)
     trip.threshold = RemovalThreshold(count=0)
-    purge(trip, ada)
+    trip.purge(ada)
     again = trip.hire("Ada")
     cycle = trip.run()
     assert cycle is not None
@@ -126,7 +121,7 @@ def test_an_account_whose_removal_is_held_is_not_handed_over_before_the_decision
 def test_a_protected_account_is_not_handed_over(trip: Trip) -> None:
     ada = hire_first(trip)
     trip.protections = Protections(users=(ada,))
-    purge(trip, ada)
+    trip.purge(ada)
     again = trip.hire("Ada")
     trip.run()
     assert trip.link(again) is None
@@ -147,7 +142,7 @@ def test_nobody_takes_the_account_of_somebody_who_is_there(trip: Trip) -> None:
 
 def test_on_demand_hands_over_too_and_a_preview_does_not(trip: Trip) -> None:
     ada = hire_first(trip)
-    purge(trip, ada)
+    trip.purge(ada)
     trip.run()
     again = trip.hire("Ada")
     control = Control(trip.engine, trip.stores, trip.open_job, trip.clock, trip.ids)
@@ -161,7 +156,7 @@ def test_on_demand_hands_over_too_and_a_preview_does_not(trip: Trip) -> None:
 
 def test_a_plan_that_is_applied_drops_the_link_of_the_one_before(trip: Trip) -> None:
     ada = hire_first(trip)
-    purge(trip, ada)
+    trip.purge(ada)
     trip.run()
     again = trip.hire("Ada")
     cycle = trip.planner.apply(trip.planner.make(JOB).id)
@@ -172,7 +167,7 @@ def test_a_plan_that_is_applied_drops_the_link_of_the_one_before(trip: Trip) -> 
 
 def test_of_two_who_match_the_account_one_has_it(trip: Trip) -> None:
     ada = hire_first(trip)
-    purge(trip, ada)
+    trip.purge(ada)
     trip.run()
     first = trip.hire("Ada")
     trip.run()

@@ -193,9 +193,7 @@ class Sender:
         rules = self._parts.rules.kinds.get(operation.object_kind)
         if rules is None or operation.kind not in (OperationKind.UPDATE, OperationKind.DISABLE):
             return ()
-        signs: set[str] = set()
-        if operation.kind is OperationKind.DISABLE:
-            signs = {item.attribute for item in rules.values if item.is_life_sign}
+        signs = rules.life_signs if operation.kind is OperationKind.DISABLE else frozenset()
         return tuple(
             change
             for change in operation.changes
@@ -235,7 +233,7 @@ class Sender:
         rules = self._parts.rules.kinds.get(operation.object_kind)
         if rules is None or not isinstance(result, Written) or result.resource is None:
             return result
-        signs = {item.attribute for item in rules.values if item.is_life_sign}
+        signs = rules.life_signs
         made = result.resource.attributes
         wrong = tuple(
             replace(change, verb=Verb.REPLACE, old=made[change.attribute])
@@ -248,13 +246,12 @@ class Sender:
         if not wrong:
             return result
         names = ", ".join(change.attribute for change in wrong)
-        try:
-            with concerning(operation.source_id):
-                again = self._parts.target.update(operation.object_kind, result.target_id, wrong)
-        except (ObjectFailure, JobFailure, UnknownOutcome) as trouble:
+        switch = replace(operation, kind=OperationKind.UPDATE, target_id=result.target_id, changes=wrong)
+        again = self._call(switch)
+        if not isinstance(again, Written):
             # The account is there, and ours: it is looked up like one whose answer was lost, and switched then.
             return _HalfMade(
-                f"It was made with another {names}; the request that was to put this right failed: {trouble}"
+                f"It was made with another {names}; the request that was to put this right failed: {again}"
             )
         shown = {**made, **{change.attribute: change.new for change in wrong}}
         if again.resource is not None:

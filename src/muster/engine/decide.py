@@ -144,11 +144,12 @@ class Decider:
             if holder is None or link is None or link.source_id in given:
                 continue
             left: Operation | None = None
-            if self.is_gone(holder) and not self._restores:
+            is_gone_for_good = self.is_gone(holder)
+            if is_gone_for_good and not self._restores:
                 targets[place] = keep_apart(targets[place], intents[place])
                 if targets[place].taken is None:
                     continue
-            if self.is_gone(holder):
+            if is_gone_for_good:
                 # What the target says now counts: somebody may have switched it on again.
                 here = TargetObject(link=link, resource=item.resource, exists=True)
                 intent = form_intent(holder, rules, terms, surroundings)
@@ -165,7 +166,7 @@ class Decider:
     def _is_kept(self, kind: ObjectKind, holder: Change) -> bool:
         """Whether somebody is protected, or what is to be taken away from them waits for an administrator."""
         ids = [holder.source_id]
-        groups = self._groups(kind, ids).get(holder.source_id, ())
+        groups = self.groups_of(kind, ids).get(holder.source_id, ())
         held = self._stores.holds.find(self._parts.job.id, kind, ids).get((holder.source_id, ""))
         is_held = held is not None and held.state is not HoldState.APPROVED
         return is_held or self._parts.protections.reason(holder, groups) is not None
@@ -251,7 +252,7 @@ class Decider:
             **self._evidence(cycle, kind, lost),
             **self._evidence(cycle, kind, filtered, by_filter=True),
         }
-        groups = self._groups(kind, [operations[place].source_id for place in removing])
+        groups = self.groups_of(kind, [operations[place].source_id for place in removing])
         purged = [
             operations[place].source_id
             for place in removing
@@ -326,7 +327,8 @@ class Decider:
         held = self._stores.holds.find(self._parts.job.id, kind, purged)
         return frozenset(source_id for (source_id, _), hold in held.items() if hold.code is HoldCode.PROTECTED)
 
-    def _groups(self, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+    def groups_of(self, kind: ObjectKind, source_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Returns the groups of people, as far as protections name any."""
         source = self._parts.source
         asked = source_ids and kind is ObjectKind.USER and self._parts.protections.groups
         return source.groups_of(source_ids) if asked and isinstance(source, EvidentSource) else {}

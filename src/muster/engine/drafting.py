@@ -13,7 +13,7 @@ from muster.model.job import Counters, PlannedOperation, PlanPart, PlanSums
 from muster.model.log import SkipReason
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import PlanHash, requests_needed
-from muster.planning.policy import RemovalKind, count_removals, decides, gate, removal_kind
+from muster.planning.policy import RemovalKind, count_removals, gate, removal_kind, undecided
 from muster.ports.plans import PlanStore
 from muster.ports.world import Clock, Ids
 
@@ -117,12 +117,7 @@ class Draft:
 
     def _count(self, removing: Sequence[Operation]) -> None:
         holds = find_holds(self._stores, self._parts.job.id, [each for each in removing if each.removes])
-        undecided = [
-            each
-            for each in removing
-            if (hold := holds.get((each.object_kind, each.source_id))) is None or not decides(hold, each)
-        ]
-        for kind, count in count_removals(undecided).items():
+        for kind, count in count_removals(undecided(removing, holds)).items():
             self.removed[kind] = self.removed.get(kind, 0) + count
 
     def _requests(self, operations: Sequence[Operation]) -> int:

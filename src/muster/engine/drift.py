@@ -190,7 +190,7 @@ class DriftScale:
         rules = self._parts.rules.kinds.get(reference.kind)
         if not missing or rules is None:
             return frozenset()
-        signs = [mapping.attribute for mapping in rules.values if mapping.is_life_sign]
+        signs = rules.life_signs
         links = self._stores.links.links(self._parts.job.id, reference.kind, sorted(missing))
         return frozenset(
             link.target_id

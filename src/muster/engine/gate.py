@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from muster.engine.holding import counted_held, find_holds
-from muster.engine.parts import EngineStores
+from muster.engine.parts import EngineStores, JobParts
 from muster.engine.run import REMOVAL_WAVE, Run
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState
@@ -80,10 +80,19 @@ def _verdicts(run: Run, stores: EngineStores, clock: Clock) -> Mapping[RemovalKi
         holds = find_holds(stores, run.cycle.job_id, operations)
         for kind, count in count_removals([each for each in operations if _counts(run, each, holds)]).items():
             counted[kind] = counted.get(kind, 0) + count
+    return verdicts_on(counted, run.parts, stores, clock)
+
+
+def verdicts_on(
+    counted: Mapping[RemovalKind, int], parts: JobParts, stores: EngineStores, clock: Clock
+) -> Mapping[RemovalKind, str]:
+    """Returns, for kinds of removals that are counted over a whole pass, why they are held."""
     if not counted:
         return {}
-    population = population_of(stores, run.cycle.job_id)
-    return removal_verdicts(counted, population, removals_lately(stores, run.cycle.job_id, clock), threshold)
+    job_id = parts.job.id
+    members = stores.links.count_members(job_id) if RemovalKind.MEMBER_REMOVAL in counted else 0
+    population = population_of(stores, job_id, members=members)
+    return removal_verdicts(counted, population, removals_lately(stores, job_id, clock), parts.threshold)
 
 
 def _counts(run: Run, operation: Operation, holds: Mapping[tuple[ObjectKind, str], Hold]) -> bool:

@@ -7,7 +7,7 @@ from itertools import chain
 
 from muster.engine.closing import UNSTAGED
 from muster.engine.drafting import Draft, drafting, planned_counters, planned_pages
-from muster.engine.gate import population_of, removals_lately
+from muster.engine.gate import verdicts_on
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, asked_by
@@ -30,7 +30,6 @@ from muster.model.job import (
 from muster.model.log import Initiator
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import difference_of_plans, time_needed
-from muster.planning.policy import RemovalKind, removal_verdicts
 from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.source import RefreshedSource
 from muster.ports.world import Clock, Ids
@@ -188,7 +187,7 @@ class Planner:
     def _plan(self, parts: JobParts, reading: Reading, draft: Draft) -> Plan:
         forced = parts.job.settings.get("ForceDeletes") == "true"
         draft.gate(
-            {} if forced else self._tripped(parts, draft.removed),
+            {} if forced else verdicts_on(draft.removed, parts, self._stores, self._clock),
             read_complete=reading.complete,
             forced=forced,
             counts_anew=reading.is_full,
@@ -205,16 +204,6 @@ class Planner:
             window_after=reading.window_after,
             window_until=reading.window_until,
             sums=sums,
-        )
-
-    def _tripped(self, parts: JobParts, counted: Mapping[RemovalKind, int]) -> Mapping[RemovalKind, str]:
-        """Returns by kind why removals would be held."""
-        if not counted:
-            return {}
-        members = self._stores.links.count_members(parts.job.id) if RemovalKind.MEMBER_REMOVAL in counted else 0
-        population = population_of(self._stores, parts.job.id, members=members)
-        return removal_verdicts(
-            counted, population, removals_lately(self._stores, parts.job.id, self._clock), parts.threshold
         )
 
     def _check_unmoved(self, plan: Plan, now: Plan) -> None:

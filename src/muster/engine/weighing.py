@@ -1,9 +1,9 @@
 """What safeguards let through: everybody is decided about as by a full pass, the gate is asked, nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from muster.engine.decide import Decider
-from muster.engine.gate import population_of, removals_lately
+from muster.engine.gate import verdicts_on
 from muster.engine.holding import find_holds
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.whatif import PAGE, LinkedOnly, thought_cycle
@@ -12,8 +12,7 @@ from muster.model.hold import Hold
 from muster.model.log import SkipReason
 from muster.model.operation import Change, Operation
 from muster.model.whatif import Weighed
-from muster.planning.policy import Approval, RemovalKind, count_removals, decides, gate, removal_verdicts
-from muster.ports.source import EvidentSource
+from muster.planning.policy import Approval, count_removals, gate, undecided
 from muster.ports.world import Clock, Ids
 
 # So many are looked at, whatever the directory's size: somebody waits at a form.
@@ -35,7 +34,7 @@ def weigh_safeguards(
         while not is_partial:
             page = parts.source.read(kind, None, position, PAGE)
             considered += len(page.changes)
-            protected += _protected(parts, kind, page.changes)
+            protected += _protected(parts, decider, kind, page.changes)
             operations = [decision.operation for decision in decider.decide(cycle, kind, page.changes)]
             spared += sum(each.skip_reason is SkipReason.PROTECTED for each in operations)
             waiting += sum(each.waits_until is not None for each in operations)
@@ -49,7 +48,7 @@ def weigh_safeguards(
             is_partial = considered >= looked_at
     verdict = gate(
         removing,
-        tripped=_verdicts(parts, stores, clock, removing, holds),
+        tripped=verdicts_on(count_removals(undecided(removing, holds)), parts, stores, clock),
         read_complete=True,
         holds=holds,
         approval=parts.approval,
@@ -67,28 +66,9 @@ def weigh_safeguards(
     )
 
 
-def _verdicts(
-    parts: JobParts,
-    stores: EngineStores,
-    clock: Clock,
-    removing: Sequence[Operation],
-    holds: Mapping[tuple[ObjectKind, str], Hold],
-) -> Mapping[RemovalKind, str]:
-    # What an administrator has decided does not count.
-    open_ones = [
-        each
-        for each in removing
-        if (hold := holds.get((each.object_kind, each.source_id))) is None or not decides(hold, each)
-    ]
-    lately = removals_lately(stores, parts.job.id, clock)
-    return removal_verdicts(count_removals(open_ones), population_of(stores, parts.job.id), lately, parts.threshold)
-
-
-def _protected(parts: JobParts, kind: ObjectKind, changes: Sequence[Change]) -> int:
+def _protected(parts: JobParts, decider: Decider, kind: ObjectKind, changes: Sequence[Change]) -> int:
     protections = parts.protections
     if not protections:
         return 0
-    groups: Mapping[str, Sequence[tuple[str, str]]] = {}
-    if kind is ObjectKind.USER and protections.groups and isinstance(parts.source, EvidentSource):
-        groups = parts.source.groups_of([change.source_id for change in changes])
+    groups = decider.groups_of(kind, [change.source_id for change in changes])
     return sum(protections.reason(change, groups.get(change.source_id, ())) is not None for change in changes)

@@ -292,6 +292,15 @@ def decides(hold: Hold, operation: Operation) -> bool:
     return False
 
 
+def undecided(operations: Sequence[Operation], holds: Mapping[tuple[ObjectKind, str], Hold]) -> list[Operation]:
+    """Returns the operations about which no decision of an administrator still holds."""
+    return [
+        each
+        for each in operations
+        if (hold := holds.get((each.object_kind, each.source_id))) is None or not decides(hold, each)
+    ]
+
+
 def threshold_of(settings: Mapping[str, object]) -> RemovalThreshold:
     """Returns the threshold from a job's notification settings (Graph's SyncNotificationSettings).
 

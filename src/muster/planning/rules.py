@@ -137,6 +137,11 @@ class KindRules:
         """Which objects they are for."""
         return self.mapping.kind
 
+    @property
+    def life_signs(self) -> frozenset[str]:
+        """The target attributes that tell whether somebody is let in (mappings of IsSoftDeleted)."""
+        return frozenset(each.attribute for each in self.values if each.is_life_sign)
+
     def does(self, action: ObjectAction) -> bool:
         """Whether a target object action is switched on, and known to the target."""
         return action in self.mapping.actions and (action is not ObjectAction.DELETE or self.target_deletes)
