@@ -397,9 +397,12 @@ def test_pages_follow_each_other_without_gap_or_repetition(
     assert seen == names
 
 
-def test_the_first_page_says_how_many_there_are(searched: Company) -> None:
-    assert searched.store.directory.search(DirectoryQuery(kind=USER, limit=1)).total == 4
-    assert searched.store.directory.search(DirectoryQuery(kind=GROUP)).total == 1
+def test_a_page_says_how_many_there_are_where_that_is_asked(searched: Company) -> None:
+    search = searched.store.directory.search
+    first = search(DirectoryQuery(kind=USER, counted=True, limit=1))
+    assert (first.total, search(DirectoryQuery(kind=GROUP, counted=True)).total) == (4, 1)
+    assert search(DirectoryQuery(kind=USER, counted=True, after=first.next_after)).total == 4
+    assert search(DirectoryQuery(kind=USER, limit=1)).total is None
 
 
 def test_a_search_goes_through_a_directory_of_any_size(company: Company) -> None:

@@ -48,7 +48,7 @@ class DirectoryQuery:
     # displayName or (users) userPrincipalName.
     order_by: str = "displayName"
     descending: bool = False
-    # How many there are in all is wanted even if every object has to be looked at.
+    # How many there are in all is wanted, too: that looks at each of them, a page only at its own.
     counted: bool = False
     after: str | None = None
     limit: int = 100

@@ -46,10 +46,10 @@ def search_objects(connection: Connection, query: DirectoryQuery) -> Found:
     conditions, remaining = _conditions(query)
     order = _ORDERS[query.order_by]
     total = None
-    if query.after is None and not remaining:
-        total = int(connection.execute(sa.select(sa.func.count()).select_from(objects).where(*conditions)).scalar_one())
-    elif query.counted:
+    if query.counted and remaining:
         total = sum(1 for row in _scan(connection, query, order, conditions, None) if _matches(row, remaining))
+    elif query.counted:
+        total = int(connection.execute(sa.select(sa.func.count()).select_from(objects).where(*conditions)).scalar_one())
     found: list[Row[Any]] = []
     for row in _scan(connection, query, order, conditions, query.after, None if remaining else query.limit + 1):
         if _matches(row, remaining):

@@ -92,7 +92,10 @@ class DirectoryTarget:
         """Returns a page of all objects that are not hard-deleted."""
         self._requests += 1
         lifecycles = _LIVING if kind is ObjectKind.USER else (Lifecycle.PRESENT,)
-        page = self._store.search(DirectoryQuery(kind=kind, lifecycles=lifecycles, after=start, limit=PAGE_SIZE))
+        # As of any target, the first page says how many there are: whether listing is worth it hangs on that.
+        is_first = start is None
+        query = DirectoryQuery(kind=kind, lifecycles=lifecycles, counted=is_first, after=start, limit=PAGE_SIZE)
+        page = self._store.search(query)
         return ListedPage(
             resources=tuple(_shown(item) for item in page.objects), next_start=page.next_after, total=page.total
         )

@@ -29,7 +29,15 @@ def show_users() -> Any:
     if (source := text("source")) is not None:
         return _come_from(source, ObjectKind.USER)
     lifecycle = _STATES.get(state or "", Lifecycle.PRESENT)
-    query = DirectoryQuery(kind=ObjectKind.USER, lifecycles=(lifecycle,), search=wanted, after=place(), limit=ROWS)
+    after = place()
+    query = DirectoryQuery(
+        kind=ObjectKind.USER,
+        lifecycles=(lifecycle,),
+        search=wanted,
+        counted=after is None,
+        after=after,
+        limit=ROWS,
+    )
     return flask.render_template(
         "directory/users.html",
         page=people.search(desk(), query),
@@ -83,7 +91,8 @@ def show_groups() -> Any:
     wanted = text("search")
     if (source := text("source")) is not None:
         return _come_from(source, ObjectKind.GROUP)
-    query = DirectoryQuery(kind=ObjectKind.GROUP, search=wanted, after=place(), limit=ROWS)
+    after = place()
+    query = DirectoryQuery(kind=ObjectKind.GROUP, search=wanted, counted=after is None, after=after, limit=ROWS)
     return flask.render_template(
         "directory/groups.html",
         page=people.search(desk(), query),

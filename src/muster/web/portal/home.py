@@ -57,7 +57,7 @@ def show() -> Any:
 
 def _counts() -> list[Figure]:
     def count(kind: ObjectKind, lifecycle: Lifecycle) -> int | None:
-        return people.search(desk(), DirectoryQuery(kind=kind, lifecycles=(lifecycle,), limit=1)).total
+        return people.search(desk(), DirectoryQuery(kind=kind, lifecycles=(lifecycle,), counted=True, limit=1)).total
 
     return [
         (gettext("Users"), count(ObjectKind.USER, Lifecycle.PRESENT), "/users", "users"),
