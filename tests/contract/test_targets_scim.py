@@ -363,7 +363,7 @@ def page_of(*ids: str, total: int | None, **also: Any) -> HttpResponse:
         # The same page again: everybody is asked for at once.
         ([page_of("a", "b", total=3), page_of("a", "b", total=3), page_of("a", "b", "c", total=3)], "ababc", True),
         ([page_of("a", "b", total=3), page_of("a", "b", total=3), page_of("a", "b", total=3)], "abab", False),
-        ([page_of("a", "b", total=20_000), page_of("a", "b", total=20_000)], "abab", False),
+        ([page_of("a", "b", total=20_000), reply(404), page_of("a", "b", total=20_000)], "abab", False),
         ([page_of("a", "b", total=4), page_of(total=4)], "ab", False),
         ([page_of("a", "b", total=4), reply(400)], "ab", False),
         ([page_of(total=5)], "", False),
@@ -373,6 +373,89 @@ def test_a_list_ends_where_it_ends_and_tells_whether_somebody_is_missing(
     answers: list[HttpResponse], ids: str, is_whole: bool
 ) -> None:
     assert read_pages(scripted(*answers)) == (list(ids), is_whole)
+
+
+PAGES_BY_CURSOR = reply(200, {"pagination": {"cursor": True, "index": True}})
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "ids", "is_whole"),
+    [
+        # The end is where no cursor leads on, although somebody has come and the total has fallen meanwhile.
+        (
+            [
+                page_of("a", "b", total=2_000, nextCursor="p 2"),
+                page_of("c", total=1_999, nextCursor="3"),
+                page_of("d", total=4),
+            ],
+            ["cursor", "cursor=p%202", "cursor=3"],
+            "abcd",
+            True,
+        ),
+        # A list that ends before its total is not whole.
+        (
+            [page_of("a", "b", total=2_000, nextCursor="2"), page_of("c", total=2_000)],
+            ["cursor", "cursor=2"],
+            "abc",
+            False,
+        ),
+        # A cursor that is too old, leads back or to nobody: an index goes on.
+        (
+            [
+                page_of("a", "b", total=2_000, nextCursor="2"),
+                reply(400, {"scimType": "expiredCursor"}),
+                page_of("c", total=3),
+                page_of(total=3),
+            ],
+            ["cursor", "cursor=2", "startIndex=3", "startIndex=4"],
+            "abc",
+            False,
+        ),
+        (
+            [
+                page_of("a", "b", total=2_000, nextCursor="2"),
+                page_of("a", "b", total=2_000, nextCursor="2"),
+                page_of(total=2_000),
+            ],
+            ["cursor", "cursor=2", "startIndex=3"],
+            "ab",
+            False,
+        ),
+        (
+            [
+                page_of("a", "b", total=2_000, nextCursor="2"),
+                page_of(total=2_000, nextCursor="3"),
+                page_of(total=2_000),
+            ],
+            ["cursor", "cursor=2", "startIndex=3"],
+            "ab",
+            False,
+        ),
+        # Cursors that are promised and not given, or refused at once.
+        ([page_of("a", "b", total=2_000), page_of(total=2_000)], ["cursor", "startIndex=3"], "ab", False),
+        ([reply(400), page_of(total=2_000)], ["cursor", "startIndex=3"], "ab", False),
+    ],
+)
+def test_a_long_list_is_followed_by_cursors_as_far_as_they_lead(
+    answers: list[HttpResponse], asked: list[str], ids: str, is_whole: bool
+) -> None:
+    transport = ScriptedTransport([page_of("a", "b", total=2_000), PAGES_BY_CURSOR, *answers])
+    assert read_pages(target_on(transport)) == (list(ids), is_whole)
+    assert [sent.url.partition("?")[2].partition("&")[0] for sent in transport.sent[2:]] == asked
+
+
+def test_a_short_list_or_one_without_cursors_is_read_by_its_index() -> None:
+    short = ScriptedTransport([page_of("a", total=1_000), page_of(total=1_000)])
+    assert read_pages(target_on(short)) == (["a"], False)
+    without = ScriptedTransport([page_of("a", total=2_000, nextCursor="2"), reply(404), page_of(total=2_000)])
+    assert read_pages(target_on(without)) == (["a"], False)
+    assert "startIndex=2" in without.sent[2].url
+
+
+def test_a_cursor_that_fails_for_another_reason_fails_the_list() -> None:
+    begun = [page_of("a", total=2_000), PAGES_BY_CURSOR, page_of("a", total=2_000, nextCursor="2"), reply(503)]
+    with pytest.raises(SystemUnreachable):
+        read_pages(scripted(*begun))
 
 
 @pytest.mark.parametrize(

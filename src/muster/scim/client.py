@@ -118,9 +118,15 @@ def form_equality_filter(path: MappingPath, value: str, dialect: Dialect) -> str
     return f"{path.text}{comparison}"
 
 
-def form_listing(kind: str, start_index: int, dialect: Dialect, *, count: int | None = None) -> ClientRequest:
-    """Returns the request for a page of everybody; `start_index` counts from 1, `count` None is the dialect's."""
-    page = (("startIndex", str(start_index)), ("count", str(count or dialect.page_size)))
+def form_listing(
+    kind: str, start_index: int, dialect: Dialect, *, count: int | None = None, cursor: str | None = None
+) -> ClientRequest:
+    """Returns the request for a page of everybody; `start_index` counts from 1, `count` None is the dialect's.
+
+    A `cursor` is asked for instead of an index; an empty one begins the list (RFC 9865 §2.1).
+    """
+    place = ("startIndex", str(start_index)) if cursor is None else ("cursor", cursor)
+    page = (place, ("count", str(count or dialect.page_size)))
     return ClientRequest(method="GET", path=dialect.paths[kind], query=(*_without_members(kind, dialect), *page))
 
 
@@ -159,11 +165,15 @@ def _without_members(kind: str, dialect: Dialect) -> tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAnswer:
-    """A page of resources as documents; `total` counts all pages, None: the service does not say."""
+    """A page of resources as documents; `total` counts all pages, None: the service does not say.
+
+    `next_cursor` asks for the next page, where the service pages by cursors.
+    """
 
     resources: tuple[Mapping[str, Any], ...]
     total: int | None
     start_index: int
+    next_cursor: str | None = None
 
 
 def read_document(body: bytes) -> dict[str, Any]:
@@ -210,7 +220,13 @@ def read_list(body: bytes, *, past_end: bool = False) -> ListAnswer:
     if total and listed is None and not past_end:
         raise AnswerUnreadable(f"The answer counts {total} results and shows none.")
     start = _whole_number(get_member(document, "startIndex"))
-    return ListAnswer(resources=tuple(resources), total=total, start_index=1 if start is None else start)
+    following = get_member(document, "nextCursor")
+    return ListAnswer(
+        resources=tuple(resources),
+        total=total,
+        start_index=1 if start is None else start,
+        next_cursor=following if isinstance(following, str) and following else None,
+    )
 
 
 def read_error(body: bytes) -> tuple[str | None, str | None]:

@@ -1,6 +1,6 @@
 """What a service says of itself in /ServiceProviderConfig, as far as a client acts on it.
 
-Source: RFC 7643 §5.
+Source: RFC 7643 §5, RFC 9865 §4.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Configuration:
     bulk: bool | None = None
     bulk_max_operations: int | None = None
     bulk_max_payload_bytes: int | None = None
+    cursors: bool | None = None
 
 
 def read_configuration(document: Mapping[str, Any]) -> Configuration:
@@ -33,11 +34,12 @@ def read_configuration(document: Mapping[str, Any]) -> Configuration:
         bulk=_flag(document, "bulk"),
         bulk_max_operations=_count(document, "bulk", "maxOperations"),
         bulk_max_payload_bytes=_count(document, "bulk", "maxPayloadSize"),
+        cursors=_flag(document, "pagination", "cursor"),
     )
 
 
-def _flag(document: Mapping[str, Any], name: str) -> bool | None:
-    value = _part(document, name, "supported")
+def _flag(document: Mapping[str, Any], name: str, part: str = "supported") -> bool | None:
+    value = _part(document, name, part)
     return value if isinstance(value, bool) else None
 
 

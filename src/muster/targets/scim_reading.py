@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,7 +21,6 @@ from muster.model.rules import AttributeDefinition
 from muster.ports.target import ListedPage
 from muster.ports.world import Clock
 from muster.scim.client import (
-    AnswerUnreadable,
     ClientRequest,
     ListAnswer,
     form_listing,
@@ -29,20 +28,18 @@ from muster.scim.client import (
     form_read,
     is_match,
     read_document,
-    read_list,
     read_resource,
     resource_id,
 )
 from muster.scim.mapping_paths import MappingPathInvalid, get_member, parse_mapping_path, read_value
-from muster.scim.messages import LIST_URN
 from muster.targets.scim_failures import (
     Errand,
     Purpose,
-    failure_of,
     failure_of_content,
     ignored_filter,
     unsendable,
 )
+from muster.targets.scim_pages import Place, read_page
 from muster.targets.scim_schemas import propose_attributes
 from muster.targets.scim_session import ScimSession, expect_ok, named
 from muster.targets.scim_versions import version_in
@@ -51,6 +48,8 @@ _Read = TypeVar("_Read")
 
 # A page that shows everybody at once, for services that know no second one.
 LARGEST_PAGE = 10_000
+# A list of more is followed by cursors where there are any: to find out costs two requests.
+LONG_LIST = 1_000
 # So many filters in a row that are refused mean all of them.
 REFUSED_FILTERS = 3
 # What nobody is without (RFC 7643 §4): a list that does not show it shows less than there is.
@@ -97,7 +96,7 @@ class ScimReader:
         request = form_lookup(kind, matching_attribute, nobody, session.dialect)
         errand = session.errand(Purpose.PROBE, request.path)
         try:
-            answer = session.ask(request, errand, lambda response: _listed(response, errand))
+            answer = session.ask(request, errand, lambda response: read_page(response, errand))
             if not answer.total and not answer.resources:
                 return
             found = max(answer.total or 0, len(answer.resources))
@@ -153,7 +152,7 @@ class ScimReader:
         except TypeError as error:
             raise unsendable(errand) from error
         try:
-            answer = self._ask(request, errand, lambda response: _listed(response, errand))
+            answer = self._ask(request, errand, lambda response: read_page(response, errand))
         except (ValueRefused, OperationRefused) as refusal:
             return self._find_despite(kind, matching, refusal)
         self._refused_filters = 0
@@ -295,33 +294,64 @@ class ScimReader:
         return self._page(kind, start)[0]
 
     def _page(self, kind: ObjectKind, start: str | None) -> tuple[ListedPage, Sequence[Mapping[str, Any]]]:
-        """Returns a page, and its documents. The key of the next one is `index total id`, the id being its first.
+        """Returns a page, and its documents.
 
         A list ends where the total says, where a page is empty, or where the first page comes again. It is whole unless
-        a total was ever larger than what was shown.
+        a total was ever larger than what was shown. A long one is followed by cursors where the application has them,
+        which show nobody twice and pass over nobody when others come and go: it ends where no cursor leads on.
         """
-        index_text, total_text, first_before = (start or "1 0 ").split(" ", 2)
-        index, total_before = int(index_text), int(total_text)
-        request = form_listing(kind.value, index, self._session.dialect)
+        place = Place.read(start)
+        if place.cursor and (answer := self._follow(kind, place, place.cursor)):
+            return self._shown(kind, place, answer)
+        request = form_listing(kind.value, place.index, self._session.dialect)
         errand = self._session.errand(Purpose.LIST, request.path)
         try:
-            answer = self._ask(request, errand, lambda response: _listed(response, errand, past_end=index > 1))
+            answer = self._ask(request, errand, lambda response: read_page(response, errand, past_end=place.index > 1))
         except ProvisioningFailure as failure:
-            if index == 1 or failure.status not in (400, 404, 416):
+            if place.index == 1 or failure.status not in (400, 404, 416):
                 raise
             # Lenient: some services call a page past the end an error.
-            answer = ListAnswer(resources=(), total=None, start_index=index)
+            answer = ListAnswer(resources=(), total=None, start_index=place.index)
         first = resource_id(answer.resources[0]) if answer.resources else None
-        if first is not None and first == first_before:
+        if first is not None and first == place.first:
             return self._repeated(kind, answer)
-        shown = index - 1 + len(answer.resources)
-        total = max(answer.total or 0, total_before)
-        # A total that is no more than this page may count the page only: then the next one is to be empty.
-        is_clear = answer.total is not None and (answer.total > len(answer.resources) or not shown)
-        ends = not answer.resources or (is_clear and shown >= total)
+        if start is None and (answer.total or 0) > LONG_LIST and self._session.configuration().cursors:
+            by_cursor = self._follow(kind, place, "")
+            if by_cursor is not None and by_cursor.next_cursor:
+                return self._shown(kind, place, by_cursor)
+        return self._shown(kind, place, replace(answer, next_cursor=None))
+
+    def _follow(self, kind: ObjectKind, place: Place, cursor: str) -> ListAnswer | None:
+        """Returns the page that a cursor leads to; None where it leads nowhere, as one that is too old."""
+        request = form_listing(kind.value, place.index, self._session.dialect, cursor=cursor)
+        errand = self._session.errand(Purpose.LIST, request.path)
+        try:
+            answer = self._ask(request, errand, lambda response: read_page(response, errand, past_end=place.index > 1))
+        except ProvisioningFailure as failure:
+            if failure.status not in (400, 404, 410):
+                raise
+            return None
+        if not answer.resources or resource_id(answer.resources[0]) == place.first:
+            return None
+        # Where a cursor led here, that none leads on is the end, whatever is counted.
+        return answer if answer.next_cursor is not None else replace(answer, next_cursor="")
+
+    def _shown(
+        self, kind: ObjectKind, place: Place, answer: ListAnswer
+    ) -> tuple[ListedPage, Sequence[Mapping[str, Any]]]:
+        shown = place.index - 1 + len(answer.resources)
+        if answer.next_cursor is None:
+            total = max(answer.total or 0, place.total)
+            # A total that is no more than this page may count the page only: then the next one is to be empty.
+            is_clear = answer.total is not None and (answer.total > len(answer.resources) or not shown)
+            ends = not answer.resources or (is_clear and shown >= total)
+        else:
+            total, ends = answer.total or 0, not answer.next_cursor
+        first = resource_id(answer.resources[0]) if answer.resources else None
+        following = Place(index=shown + 1, total=total, cursor=answer.next_cursor or "", first=first or "")
         page = ListedPage(
             resources=tuple(self._session.resource(kind, item) for item in answer.resources),
-            next_start=None if ends else f"{shown + 1} {total} {first}",
+            next_start=None if ends else following.write(),
             total=total,
             is_whole=shown >= total,
         )
@@ -333,29 +363,10 @@ class ScimReader:
         if len(documents) < total <= LARGEST_PAGE:
             request = form_listing(kind.value, 1, dialect, count=total)
             errand = self._session.errand(Purpose.LIST, request.path)
-            documents = self._ask(request, errand, lambda response: _listed(response, errand)).resources
+            documents = self._ask(request, errand, lambda response: read_page(response, errand)).resources
         resources = tuple(self._session.resource(kind, item) for item in documents)
         page = ListedPage(resources=resources, next_start=None, total=total, is_whole=len(documents) >= total)
         return page, documents
-
-
-def _listed(response: HttpResponse, errand: Errand, *, past_end: bool = False) -> ListAnswer:
-    if response.status == 404 and _lists_nobody(response.body):
-        # Lenient: some services call an empty list so. That they sent it says that the address is right.
-        return ListAnswer(resources=(), total=0, start_index=1)
-    if response.status != 200:
-        raise failure_of(response, errand)
-    return read_list(response.body, past_end=past_end)
-
-
-def _lists_nobody(body: bytes) -> bool:
-    try:
-        document = read_document(body)
-    except AnswerUnreadable:
-        return False
-    schemas = get_member(document, "schemas")
-    is_list = isinstance(schemas, list) and LIST_URN in schemas
-    return is_list and get_member(document, "totalResults") == 0 and not get_member(document, "Resources")
 
 
 def _matches(document: Mapping[str, Any], matching: MatchingValue) -> bool:
