@@ -12,14 +12,14 @@ from muster.http_server.messages import Request
 # What takes a fraction of a millisecond however many users there are: it is answered where it arrives.
 QUICK = re.compile(
     rb"/udi/customers/[^/?]+/scim/v2/Users(?:/[^/?]+|\?"
-    rb"(?:(?:filter=(?:userName|id)(?:%20|\+)eq(?:%20|\+)(?:%22|\")(?:[^&%\"\\]|%(?!22|5[cC]))*(?:%22|\")"
+    rb"(?:(?:filter=(?:userName|id)(?:%20|\+)eq(?:%20|\+)(?:%22|\")(?:[^&%\"\\]++|%(?!22|5[cC]))*(?:%22|\")"
     rb"|startIndex=\d{1,3}|count=(?:\d{1,2}|100))(?:&|$))+)"
 )
 # Writes that may share a commit: of single users and groups.
 SHARED = re.compile(rb"/udi/customers/[^/?]+/scim/v2/(?:Users|Groups)(?![^?]*/\.search(?:\?|$))")
 _PLAIN = re.compile(
     rb"/udi/customers/([\w.-]+)/scim/v2(/Users(?:/([\w-]{1,64})"
-    rb"|\?filter=(userName|id)(?:%20|\+)eq(?:%20|\+)%22((?:[\w.@-]|%[2-7][\dA-Fa-f])+)%22))"
+    rb"|\?filter=(userName|id)(?:%20|\+)eq(?:%20|\+)%22((?:[\w.@-]++|%[2-7][\dA-Fa-f])+)%22))"
 )
 
 
