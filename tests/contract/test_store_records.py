@@ -85,6 +85,13 @@ QUERIES = [
     (LogQuery(identity="T2"), [2]),
     (LogQuery(identity="50%"), [4]),
     (LogQuery(identity="5_%"), []),
+    (LogQuery(identity="näme", newest=2), [4, 3]),
+    (LogQuery(identity="näme", newest=2, until=NOW + timedelta(minutes=3)), [3, 2]),
+    (LogQuery(identity="näme", newest=2, since=NOW + timedelta(minutes=4)), [4]),
+    # By the whole name everything is looked through.
+    (LogQuery(identity="Näme 1", newest=2), [1]),
+    (LogQuery(identity="Näme 1", newest=2, service_principal_id="another"), []),
+    (LogQuery(identity="Näme 1", newest=2, ascending=True), [1]),
     (LogQuery(since=NOW + timedelta(minutes=2), until=NOW + timedelta(minutes=3)), [3, 2]),
     (LogQuery(limit=2), [4, 3]),
 ]
@@ -94,6 +101,27 @@ QUERIES = [
 def test_the_log_is_searched_newest_first(logged: Store, query: LogQuery, expected: list[int]) -> None:
     found, _ = logged.log.search(query)
     assert [int(entry.id.removeprefix("entry-")) for entry in found] == expected
+
+
+def test_the_newest_and_a_whole_name_before_them_are_one_search(logged: Store) -> None:
+    query = LogQuery(identity="Näme 4", newest=2, limit=1)
+    cycle = logged.cycles.running("job")
+    assert cycle is not None
+    again = [_entry(n, source_name="Näme 4", source_id=id_of("n4")) for n in (5, 6, 7)]
+    settlements = [Settlement(kind=ObjectKind.USER, source_id=each.source_id, entry=each) for each in again]
+    logged.cycles.settle(cycle, settlements)
+    found, after = [], None
+    while True:
+        page, after = logged.log.search(replace(query, after=after))
+        found += [entry.id for entry in page]
+        if after is None:
+            break
+    assert found == ["entry-7", "entry-6", "entry-5", "entry-4"]
+    assert logged.log.count(query) == 4
+    assert [each.id for each in logged.log.search(replace(query, ascending=True, limit=9))[0]] == found[::-1]
+    assert logged.log.leaves_out(query)
+    assert not logged.log.leaves_out(replace(query, since=NOW + timedelta(minutes=6)))
+    assert not logged.log.leaves_out(replace(query, newest=7)) and not logged.log.leaves_out(LogQuery())
 
 
 @pytest.mark.parametrize(

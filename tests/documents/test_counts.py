@@ -37,6 +37,8 @@ LISTED_HERE = {
 }
 # Numbers that count nothing which has a page: rates, settings, what is only kept as a number, and rules not saved yet.
 COUNT_NOTHING_SHOWN = {
+    # How far back a search looks, whatever it finds.
+    "web/portal/templates/logs/list.html": ("newest",),
     "ui/templates/factor.html": ("factor.codes_left",),
     # Requests are only there to be read while the wire log keeps them.
     "web/portal/templates/applications/cycle.html": ("view.rate", "each.count | number"),

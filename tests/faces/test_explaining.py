@@ -10,6 +10,7 @@ import pytest
 
 from faces.house import House, Started
 from faces.portal_visit import Visit
+from faces.portal_visit import explained as explain_as_the_engine
 from muster.administration.explaining import with_path
 from muster.cli.provisioning import show_explanation
 from muster.model.directory import ObjectKind
@@ -82,6 +83,31 @@ def test_a_disable_is_told_back_to_the_change_and_to_who_made_it(house: House, j
     assert [told["action"] for told in shown["history"]] == ["disable", "create"]
     rows = {row["targetAttribute"]: row["lastSentDateTime"] for row in shown["mappings"]}
     assert rows == {"title": shown["history"][1]["activityDateTime"], "nickName": None}
+
+
+def test_who_took_somebody_out_of_a_group_is_told_in_dutch_too(
+    house: House, job: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, sales = house.user("ada"), house.group("Sales")
+    assert (
+        house.call(
+            "POST", f"/groups/{sales['id']}/members/$ref", {"@odata.id": f"/directoryObjects/{ada['id']}"}
+        ).status
+        == 204
+    )
+    house.clock.at += timedelta(minutes=1)
+    assert house.call("DELETE", f"/groups/{sales['id']}/members/{ada['id']}/$ref").status == 204
+    house.clock.at += timedelta(minutes=1)
+    disabled = entry(house, job, ada["id"], ProvisioningAction.DISABLE, reason="no longer assigned to the application")
+    settle(house, job, Settlement(kind=USER, source_id=ada["id"], entry=disabled))
+    visit = Visit(house, Role.GLOBAL_READER)
+    told = explain_as_the_engine(job.id, ada["id"])
+    absent = {**told, "verdict": {**told["verdict"], "presence": "absent"}}
+    monkeypatch.setattr(house, "explain", lambda _job, _user: absent)
+    assert "Remove member from group: Sales" in visit.text(f"/users/{ada['id']}/why/{job.sp}")
+    why = visit.get(f"/users/{ada['id']}/why/{job.sp}", Accept_Language="nl").text
+    assert "Lid uit groep verwijderd: Sales" in why
+    assert "Remove member" not in why
 
 
 def waiting_for_a_retry(house: House, person_id: str) -> Escrow:

@@ -17,6 +17,7 @@ from muster.model.directory import ObjectKind
 from muster.model.job import Counters, CycleKind, CycleState, Quarantine, QuarantineReason, ScheduleState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason
 from muster.model.roles import Caller, Role
+from muster.web.portal import logs as portal_logs
 
 ADMIN = Role.GLOBAL_ADMINISTRATOR
 HOSTILE = "<script>alert('x')</script>\"'&"
@@ -200,6 +201,23 @@ def logged(house: House, job: Started, visit: Visit) -> Visit:
 
 
 NAMES = ("Ada Lovelace", "Bob Stone", "Cleo Day")
+
+
+def test_a_part_of_a_name_is_looked_for_among_the_newest_entries_and_the_page_says_so(
+    logged: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Looked through" not in logged.text("/logs?search=ada")
+    monkeypatch.setattr(portal_logs, "NEWEST", 2)
+    page = logged.text("/logs?search=ada")
+    assert "Ada Lovelace" not in page
+    assert "Looked through the newest 2 entries; narrow by date to look further back." in page
+    assert "De nieuwste 2 regels zijn doorzocht" in logged.get("/logs?search=ada", Accept_Language="nl").text
+    assert "Ada Lovelace" in logged.text("/logs?search=ada+lovelace")
+    assert "Cleo Day" in logged.text("/logs?search=cleo")
+    assert "Ada Lovelace" in logged.get("/logs/download?search=ada").text
+    for narrowed in ("cycle=c-1", "source=u-1"):
+        assert "Looked through" not in logged.text(f"/logs?search=ada&{narrowed}")
+    assert "Looked through" not in logged.text("/logs")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ def provisioning(
     )
 
 
+def leaves_out(desk: Desk, query: LogQuery) -> bool:
+    """Whether a search looks at the newest entries alone, and there are older ones in its dates. Raises: Refused."""
+    return desk.stores.log.leaves_out(_allowed(desk, query))
+
+
 def find_entry(desk: Desk, entry_id: str) -> LogEntry:
     """Returns an entry of the provisioning log. Raises: Refused."""
     found, _ = desk.stores.log.search(_allowed(desk, LogQuery(entry_id=entry_id)))

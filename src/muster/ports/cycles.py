@@ -337,6 +337,8 @@ class LogQuery:
     source_name: str | None = None
     # A part of source or target name or id, without case.
     identity: str | None = None
+    # Looked for among so many of the newest entries, up to `until`; by the whole name of the source object among all.
+    newest: int | None = None
     action: str | None = None
     status: str | None = None
     # Of a failure or a skip.
@@ -359,6 +361,10 @@ class LogStore(Protocol):
 
     def count(self, query: LogQuery) -> int:
         """Returns how many entries there are in all."""
+        ...
+
+    def leaves_out(self, query: LogQuery) -> bool:
+        """Whether there are entries within the query's dates that are older than its newest ones."""
         ...
 
     def causes(self, job_id: str, since: datetime, until: datetime, limit: int) -> Sequence[Cause]:

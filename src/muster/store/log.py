@@ -1,11 +1,12 @@
 """The provisioning log on SQL: written by settlements, read newest first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, Row
 
 from muster.database.connection import Database
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction
@@ -27,6 +28,7 @@ _EXACT = (
 
 
 _APPLICATION = "service_principal_id"
+_WRITTEN_AT_ONCE = 1_000
 
 
 class SqlLog:
@@ -39,11 +41,15 @@ class SqlLog:
         """Returns entries in the query's order, and the key to go on after."""
         key = log.c.key
         with self._database.read() as connection:
-            statement = sa.select(key, log.c.entry).where(*_conditions(connection, query))
-            if query.after is not None:
-                statement = statement.where(key > int(query.after) if query.ascending else key < int(query.after))
-            ordered = statement.order_by(key if query.ascending else key.desc())
-            rows = connection.execute(ordered.limit(query.limit + 1)).all()
+            rows: list[Row[Any, Any]] = []
+            for part in _parts(connection, query):
+                statement = sa.select(key, log.c.entry).where(*part)
+                if query.after is not None:
+                    statement = statement.where(key > int(query.after) if query.ascending else key < int(query.after))
+                ordered = statement.order_by(key if query.ascending else key.desc())
+                rows += connection.execute(ordered.limit(query.limit + 1 - len(rows))).all()
+                if len(rows) > query.limit:
+                    break
         page = rows[: query.limit]
         more = len(rows) > query.limit and page
         return [decode(row.entry, LogEntry) for row in page], str(page[-1].key) if more else None
@@ -51,8 +57,19 @@ class SqlLog:
     def count(self, query: LogQuery) -> int:
         """Returns how many entries there are in all."""
         with self._database.read() as connection:
-            statement = sa.select(sa.func.count()).select_from(log).where(*_conditions(connection, query))
-            return int(connection.execute(statement).scalar_one())
+            counted = sa.select(sa.func.count()).select_from(log)
+            return sum(int(connection.execute(counted.where(*part)).scalar_one()) for part in _parts(connection, query))
+
+    def leaves_out(self, query: LogQuery) -> bool:
+        """Whether there are entries within the query's dates that are older than its newest ones."""
+        if query.newest is None:
+            return False
+        oldest = sa.select(log.c.key).order_by(log.c.at, log.c.key).limit(1)
+        if query.since is not None:
+            oldest = oldest.where(log.c.at >= query.since)
+        with self._database.read() as connection:
+            first = connection.execute(oldest).scalar()
+            return first is not None and first <= _bound(connection, query, query.newest)
 
     def causes(self, job_id: str, since: datetime, until: datetime, limit: int) -> Sequence[Cause]:
         """Returns why objects failed within a span of time (until exclusive), the most frequent first."""
@@ -111,6 +128,29 @@ def log_row(entry: LogEntry) -> dict[str, Any]:
     }
 
 
+def _parts(connection: Connection, query: LogQuery) -> list[list[ColumnElement[bool]]]:
+    """Returns the conditions of the searches that one is made of, in its order: their entries do not overlap."""
+    if query.newest is None or not query.identity:
+        return [_conditions(connection, query)]
+    # A part of a name has no index: of the entries before the newest those of that whole name are found by theirs.
+    bound = _bound(connection, query, query.newest)
+    among_newest = [*_conditions(connection, query), log.c.key > bound]
+    if query.until is not None:
+        # Keys follow the instants but for what several write at once.
+        among_newest.append(log.c.key <= bound + query.newest + query.newest // 10 + _WRITTEN_AT_ONCE)
+    by_name = replace(query, identity=None, newest=None, source_name=query.source_name or query.identity)
+    before = [*_conditions(connection, by_name), log.c.source_name == query.identity.casefold(), log.c.key <= bound]
+    return [before, among_newest] if query.ascending else [among_newest, before]
+
+
+def _bound(connection: Connection, query: LogQuery, newest: int) -> int:
+    """Returns the key after which the newest entries up to the end of a query's dates come."""
+    last = sa.select(log.c.key).order_by(log.c.at.desc(), log.c.key.desc()).limit(1)
+    if query.until is not None:
+        last = last.where(log.c.at <= query.until)
+    return int(connection.execute(last).scalar() or 0) - newest
+
+
 def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[bool]]:
     # Beside a name the application is hidden from the planner, which would go through all lines of it.
     columns = (
@@ -140,10 +180,12 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
         conditions.append(log.c.source_name == query.source_name.casefold())
     if query.identity:
         conditions.append(log.c.identity.contains(query.identity.casefold(), autoescape=True))
+    # Among the newest, which are gone through by their keys, the instant is hidden from the planner, too.
+    at = log.c.at if query.newest is None else sa.func.coalesce(log.c.at, log.c.at)
     if query.since is not None:
-        conditions.append(log.c.at >= query.since)
+        conditions.append(at >= query.since)
     if query.until is not None:
-        conditions.append(log.c.at <= query.until)
+        conditions.append(at <= query.until)
     return conditions
 
 

@@ -1,7 +1,7 @@
 """The provisioning log: filters, lines, and one entry with its steps."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from muster.web.portal.shelves import Shelf, find_shelf
 
 ROWS = 50
 DOWNLOADED = 100_000
+# A part of a name is looked for among so many, unless a cycle or an object narrows the search.
+NEWEST = 100_000
 _PAGE = 500
 SPANS = {
     "1h": (marked("Last hour"), timedelta(hours=1)),
@@ -190,6 +192,8 @@ def entry_address(entry: LogEntry) -> str:
 
 def _show(filters: Filters, shelf: Shelf | None) -> Any:
     query = _query(filters, place(), ROWS)
+    if filters.search and filters.cycle is None and filters.source is None:
+        query = replace(query, newest=NEWEST)
     found, next_after = logs.provisioning(desk(), query)
     return flask.render_template(
         "logs/list.html",
@@ -199,6 +203,7 @@ def _show(filters: Filters, shelf: Shelf | None) -> Any:
         is_first=query.after is None,
         stretch=stretch(filters.between),
         next_after=next_after,
+        newest=NEWEST if next_after is None and logs.leaves_out(desk(), query) else None,
         applications=applications_by_id(),
         spans=SPANS,
         statuses=STATUSES,
