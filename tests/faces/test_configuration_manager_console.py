@@ -214,7 +214,10 @@ def test_a_site_added_in_the_console_is_listed_and_a_second_of_its_name_refused(
     manager.customer("sited", profile="8x8")
     assert administrator.post("/customers/sited/sites", name="Zürich & Bern").status == 303
     assert "Zürich & Bern" in _text(administrator.get("/customers/sited/sites"))
-    assert administrator.post("/customers/sited/sites", name="Zürich & Bern").status == 400
+    again = administrator.post("/customers/sited/sites", name="Zürich & Bern")
+    # On the page itself, with what was entered: it can be corrected there.
+    assert (again.status, 'role="alert"' in _text(again)) == (400, True)
+    assert 'value="Zürich & Bern"' in _text(again)
 
 
 def test_the_call_log_shows_who_asked_what_and_why_it_was_refused(
@@ -236,7 +239,7 @@ def test_the_call_log_shows_an_account_before_and_after(administrator: Visitor, 
     assert eventually(lambda: "PUT" in _text(administrator.get("/customers/before-after/calls")))
     page = _text(administrator.get("/customers/before-after/calls"))
     put = page[page.index("PUT") : page.index("POST")]
-    assert '"title":"Traveller"' in put[put.index("<dt>After") :]
+    assert '"title": "Traveller"' in put[put.index("<dt>After") :]
     assert '"title":"Traveller"' not in put[put.index("<dt>Before") : put.index("<dt>After")]
     assert "identity provider · token" in put
 
@@ -281,6 +284,19 @@ def test_a_user_made_by_hand_is_hidden_from_a_provider_that_sees_its_own_alone(
     assert "Hana Made" in _text(administrator.get("/customers/handmade/users"))
 
 
+def test_a_token_is_removed_after_it_was_asked(administrator: Visitor, manager: PlayedManager) -> None:
+    customer = manager.customer("asked", profile="8x8")
+    prefix = customer.token[:10]
+    page = _text(administrator.get("/customers/asked/identity?show"))
+    found = re.search(r'href="\?remove=([^"]+)"', page)
+    assert found is not None and customer.token.startswith(found[1])
+    asked = _text(administrator.get(f"/customers/asked/identity?remove={found[1]}"))
+    assert "identity provider" in asked and "refused from then on" in asked
+    assert customer.ask("GET", "/Users").status == 200, "asking takes nothing away"
+    assert administrator.post("/customers/asked/tokens/remove", prefix=prefix).status == 303
+    assert customer.ask("GET", "/Users").status == 401
+
+
 def test_another_client_gets_a_token_of_its_own(administrator: Visitor, manager: PlayedManager) -> None:
     manager.customer("clients", profile="8x8")
     made = _text(administrator.post("/customers/clients/tokens", client="reports", **{"as": "other"}))
@@ -296,13 +312,31 @@ def test_a_reader_looks_and_changes_nothing(administrator: Visitor, manager: Pla
     assert manager.run("admin", "create", "reader", *options, given=f"{PASSWORD}\n").returncode == 0
     reader = Visitor(manager.url)
     assert reader.post("/sign-in", name="reader", password=PASSWORD).status == 303
-    assert reader.get("/customers/looked-at/settings").status == 200
+    for place in ("settings", "users", "sites", "identity?show", "sign-on"):
+        shown = reader.get(f"/customers/looked-at/{place}")
+        assert (shown.status, "an administrator can change it" in _text(shown)) == (200, True), place
+        # Nothing to press that would be refused but the search.
+        assert set(re.findall(r"<button[^>]*>([^<]+)</button>", _text(shown))) <= {"Sign out", "Search", "Copy"}, place
     assert reader.post("/customers/looked-at/sites", name="London").status == 403
     assert reader.post("/customers/looked-at/tokens").status == 403
     assert "reader" in _text(administrator.get("/administrators"))
     assert administrator.post("/administrators", name="root", role="reader").status == 400, "the last one"
     assert administrator.post("/administrators", name="reader", role="none").status == 303
     assert reader.get("/").status == 303, "signed out with the role"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status", "said"),
+    [
+        ("/customers", {"name": "x" * 70_000}, 413, "That is too much at once"),
+        ("/language/nl", {}, 405, "That cannot be done here"),
+    ],
+)
+def test_what_http_refuses_is_a_page_too(
+    administrator: Visitor, path: str, fields: dict[str, str], status: int, said: str
+) -> None:
+    answer = administrator.post(path, **fields)
+    assert (answer.status, said in _text(answer), "Configuration Manager" in _text(answer)) == (status, True, True)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/customers/nobody/users", "/setup/wrong", "/udi/x"])

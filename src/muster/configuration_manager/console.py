@@ -8,11 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import flask
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response
 
 from muster.configuration_manager.administrators import LIMIT_NAME_CHARACTERS, Administrators, Role, Session
 from muster.configuration_manager.calls import CallLog
 from muster.configuration_manager.console_drafts import PROVIDERS, Drafts
+from muster.configuration_manager.console_rows import search_filter, shown_instant, shown_json, user_row
 from muster.configuration_manager.console_settings import add_settings_pages, read_user
 from muster.configuration_manager.customer import customer_url
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers, Profile
@@ -21,14 +24,14 @@ from muster.configuration_manager.sign_on import SAML_PATH, SignOns
 from muster.configuration_manager.sign_on_flow import SignOnFlow
 from muster.configuration_manager.sign_on_pages import LIMIT_FORM_BYTES as LIMIT_SIGN_ON_BYTES
 from muster.configuration_manager.sign_on_pages import add_sign_on_pages
+from muster.database.outage import outage_of
 from muster.http_server.wsgi import WsgiApplication
-from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
+from muster.scim.filters import AttributePath
 from muster.scim.repository import Document, ResourceQuery
-from muster.scim.schemas import USER_8X8_URN
 from muster.sealing import hash_token, is_token
 from muster.ui.brake import Brake, Pressure
-from muster.ui.frame import came_from
-from muster.ui.language import gettext, speak, told_clause
+from muster.ui.frame import came_from, http_error_texts
+from muster.ui.language import gettext, ngettext, number_text, speak, told_clause
 from muster.ui.wording import as_sentence
 
 COOKIE = "console_session"
@@ -65,9 +68,9 @@ def make_console(
 ) -> WsgiApplication:
     """The console as a WSGI application."""
     app = flask.Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = LIMIT_FORM_BYTES
+    app.config.update(MAX_CONTENT_LENGTH=LIMIT_FORM_BYTES, PROPAGATE_EXCEPTIONS=False)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters["instant"] = _shown_instant
+    app.jinja_env.filters.update(instant=shown_instant, number=number_text, json=shown_json)
     speak(app)
     is_secure = public_url.startswith("https://")
     brake = Brake()
@@ -82,12 +85,7 @@ def make_console(
             return _check_person(request)
         flask.g.session = administrators.find_session(request.cookies.get(COOKIE, ""), now=_now())
         if request.method == "POST" and not _is_own_form(request, flask.g.session):
-            return _page(
-                "message.html",
-                400,
-                title=gettext("The form is out of date"),
-                text=gettext("Go back, load the page anew and send it again."),
-            )
+            return _outdated()
         session = flask.g.session
         if (
             request.method == "POST"
@@ -95,12 +93,7 @@ def make_console(
             and not _may_change(session)
             and request.path != "/sign-out"
         ):
-            return _page(
-                "message.html",
-                403,
-                title=gettext("You may only look"),
-                text=gettext("An administrator can change this."),
-            )
+            return _message(403, gettext("You may only look"), gettext("An administrator can change this."))
         return None
 
     @app.after_request
@@ -111,19 +104,22 @@ def make_console(
             response.headers["Cache-Control"] = "public, max-age=3600"
         return response
 
-    @app.errorhandler(404)
-    def not_found(_: Exception) -> Any:
-        return _page(
-            "message.html",
-            404,
-            title=gettext("There is no such page"),
-            text=gettext("Follow the links from the start page."),
-        )
+    @app.errorhandler(HTTPException)
+    def failed(error: HTTPException) -> Any:
+        if error.code is None or error.code < 400:
+            return error
+        original = error.original_exception if isinstance(error, InternalServerError) else None
+        if original is not None and outage_of(original) is not None:
+            text = gettext("Nothing of this was kept. Try again in a moment; if it stays, look at the service's log.")
+            answer = flask.make_response(_message(503, gettext("The database cannot be reached now"), text))
+            answer.headers["Retry-After"] = "5"
+            return answer
+        return _message(error.code, *http_error_texts(error.code))
 
     @app.errorhandler(ConsoleRefusal)
     def refused(error: ConsoleRefusal) -> Any:
         text = as_sentence(told_clause(str(error)))
-        return _page("message.html", 400, title=gettext("That cannot be done"), text=text, back=came_from())
+        return _message(400, gettext("That cannot be done"), text)
 
     def signed_in(view: View) -> View:
         @wraps(view)
@@ -151,8 +147,12 @@ def make_console(
         waits = [wait for key, pressure in keys if (wait := brake.wait(key, pressure, now)) is not None]
         if waits:
             seconds = math.ceil(max(waits).total_seconds())
-            refusal = f"Too many failed attempts. Wait {seconds} second{'' if seconds == 1 else 's'} and try again."
-            return _page("sign_in.html", 429, refusal=refusal)
+            refusal = ngettext(
+                "Too many attempts that failed. Wait %(num)s second and try again.",
+                "Too many attempts that failed. Wait %(num)s seconds and try again.",
+                seconds,
+            )
+            return _page("sign_in.html", 429, refusal=refusal, name=name)
         secret = administrators.sign_in(name, password, now=now)
         if secret is None:
             for key, _pressure in keys:
@@ -192,30 +192,34 @@ def make_console(
         secret = administrators.sign_in(name, password, now=_now()) or ""
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
 
-    @app.get("/")
-    @signed_in
-    def show_customers() -> Any:
+    def customers_page(status: int = 200, **values: Any) -> Any:
         rows = [
             (each, repository_of(each).query("User", ResourceQuery(limit=0)).total)
             for each in customers.list_customers()
         ]
-        return _page("customers.html", rows=rows)
+        return _page("customers.html", status, rows=rows, **values)
+
+    @app.get("/")
+    @signed_in
+    def show_customers() -> Any:
+        return customers_page()
 
     @app.post("/customers")
     @signed_in
     def create_customer() -> Any:
         form = flask.request.form
         profile = Profile.GENERIC if form.get("profile") == Profile.GENERIC.value else Profile.EIGHT_BY_EIGHT
-        made = customers.create_customer(form.get("name", "").strip(), profile, now=_now())
+        try:
+            made = customers.create_customer(form.get("name", "").strip(), profile, now=_now())
+        except ConsoleRefusal as error:
+            return customers_page(400, **_entered(error))
         return flask.redirect(f"/customers/{made.name}/identity", 303)
 
-    @app.get("/customers/<customer>/users")
-    @signed_in
-    def show_users(customer: Customer) -> Any:
+    def users_page(customer: Customer, status: int = 200, **values: Any) -> Any:
         wanted = flask.request.args.get("search", "").strip()[:LIMIT_SEARCH_CHARACTERS]
         number = max(1, flask.request.args.get("page", 1, type=int))
         query = ResourceQuery(
-            filter=_search(wanted) if wanted else None,
+            filter=search_filter(wanted) if wanted else None,
             sort_by=AttributePath(attribute="userName"),
             start_index=(number - 1) * PAGE_ROWS + 1,
             limit=PAGE_ROWS,
@@ -223,18 +227,28 @@ def make_console(
         found = repository_of(customer).query("User", query)
         return _page(
             "users.html",
+            status,
             customer=customer,
-            users=[_user_row(each.document) for each in found.resources],
+            users=[user_row(each.document) for each in found.resources],
             total=found.total,
             search=wanted,
             number=number,
             pages=max(1, -(-found.total // PAGE_ROWS)),
+            **values,
         )
+
+    @app.get("/customers/<customer>/users")
+    @signed_in
+    def show_users(customer: Customer) -> Any:
+        return users_page(customer)
 
     @app.post("/customers/<customer>/users")
     @signed_in
     def add_user(customer: Customer) -> Any:
-        add_by_hand(customer, read_user(flask.request.form))
+        try:
+            add_by_hand(customer, read_user(flask.request.form))
+        except ConsoleRefusal as error:
+            return users_page(customer, 400, **_entered(error))
         return flask.redirect(f"/customers/{customer.name}/users", 303)
 
     @app.get("/customers/<customer>/sites")
@@ -245,7 +259,10 @@ def make_console(
     @app.post("/customers/<customer>/sites")
     @signed_in
     def add_site(customer: Customer) -> Any:
-        customers.add_site(customer, flask.request.form.get("name", ""), now=_now())
+        try:
+            customers.add_site(customer, flask.request.form.get("name", ""), now=_now())
+        except ConsoleRefusal as error:
+            return _page("sites.html", 400, customer=customer, sites=customers.list_sites(customer), **_entered(error))
         return flask.redirect(f"/customers/{customer.name}/sites", 303)
 
     def identity_page(customer: Customer, *, is_shown: bool, token: str | None = None, draft: str | None = None) -> Any:
@@ -255,6 +272,7 @@ def make_console(
             customer=customer,
             is_shown=is_shown,
             is_leaving="off" in flask.request.args and bool(kept),
+            leaving=next((each for each in kept if each.prefix == flask.request.args.get("remove")), None),
             url=customer_url(public_url, customer.name),
             token=token,
             draft=draft,
@@ -325,17 +343,36 @@ def _check_person(request: flask.Request) -> Any:
     """Pages of people know no administrator. A response comes as a form of another site; no other form does."""
     flask.g.session = None
     if request.method == "POST" and request.path != SAML_PATH and not _is_own_form(request, None):
-        return _page(
-            "message.html",
-            400,
-            title=gettext("The form is out of date"),
-            text=gettext("Go back, load the page anew and send it again."),
-        )
+        return _outdated()
     return None
 
 
 def _page(template: str, status: int = 200, **values: Any) -> tuple[str, int]:
-    return flask.render_template(template, session=flask.g.get("session"), path=flask.request.path, **values), status
+    session = flask.g.get("session")
+    may_change = session is not None and _may_change(session)
+    known = {
+        "session": session,
+        "may_change": may_change,
+        "status": status,
+        "path": flask.request.path,
+        "sent": MultiDict[str, str](),
+    }
+    return flask.render_template(template, **{**known, **values}), status
+
+
+def _entered(refusal: ConsoleRefusal) -> dict[str, Any]:
+    """What the page of a refused form shows: why, and what was entered, to be corrected."""
+    return {"refusal": as_sentence(told_clause(str(refusal))), "sent": flask.request.form}
+
+
+def _message(status: int, title: str, text: str) -> tuple[str, int]:
+    """The page that says what is wrong; with the way back to the form that was sent."""
+    return _page("message.html", status, title=title, text=text, back=came_from())
+
+
+def _outdated() -> tuple[str, int]:
+    text = gettext("Go back, load the page anew and send it again.")
+    return _message(400, gettext("The form is out of date"), text)
 
 
 def _may_change(session: Session) -> bool:
@@ -364,30 +401,3 @@ def _is_own_form(request: flask.Request, session: Session | None) -> bool:
 def _is_same_text(given: str, wanted: str) -> bool:
     """Whether the texts are the same, in a time that does not tell how much of it is right."""
     return is_token(given, hash_token(wanted))
-
-
-def _search(text: str) -> Or:
-    names = ("userName", "displayName")
-    return Or(
-        filters=tuple(
-            Comparison(attribute=AttributePath(attribute=name), operator=FilterOperator.CONTAINS, value=text)
-            for name in names
-        )
-    )
-
-
-def _user_row(document: Document) -> dict[str, Any]:
-    name = document.get("name") or {}
-    parts = [name.get("givenName"), name.get("familyName")]
-    return {
-        "name": " ".join(part for part in parts if part) or document.get("displayName") or "–",
-        "user_name": document.get("userName"),
-        "title": document.get("title") or "–",
-        "site": (document.get(USER_8X8_URN) or {}).get("site") or "–",
-        "is_active": document.get("active") is not False,
-        "modified": datetime.fromisoformat(document["meta"]["lastModified"]),
-    }
-
-
-def _shown_instant(value: datetime | None) -> str:
-    return "–" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")

@@ -42,13 +42,15 @@ def add_settings_pages(
     @signed_in
     def show_settings(customer: Customer) -> Any:
         clients = sorted({token.client for token in customers.list_tokens(customer)})
-        return page("settings.html", customer=customer, clients=clients, active=customers.count_active(customer))
+        is_saved = "saved" in flask.request.args
+        active = customers.count_active(customer)
+        return page("settings.html", customer=customer, clients=clients, active=active, is_saved=is_saved)
 
     @app.post("/customers/<customer>/settings")
     @signed_in
     def change_settings(customer: Customer) -> Any:
         customers.change_settings(customer, read_settings(customer.settings, flask.request.form))
-        return flask.redirect(f"/customers/{customer.name}/settings", 303)
+        return flask.redirect(f"/customers/{customer.name}/settings?saved", 303)
 
     @app.get("/administrators")
     @signed_in

@@ -164,6 +164,8 @@ def add_sign_on_pages(
             providers=PROVIDERS,
             log=flow.read_log(customer, count=SHOWN_LOG_ROWS),
             now=_now(),
+            is_saved="saved" in flask.request.args,
+            is_leaving="remove" in flask.request.args,
             **values,
         )
 
@@ -192,7 +194,7 @@ def add_sign_on_pages(
             )
         except ConsoleRefusal as error:
             return settings_page(customer, 400, refusal=as_sentence(told_clause(str(error))), form=flask.request.form)
-        return flask.redirect(f"/customers/{customer.name}/sign-on", 303)
+        return flask.redirect(f"/customers/{customer.name}/sign-on?saved", 303)
 
     @app.post("/customers/<customer>/sign-on/remove")
     @signed_in

@@ -129,8 +129,13 @@ def show_http_error(error: HTTPException) -> Any:
     """Returns the page of an error of HTTP."""
     if error.code is None or error.code < 400:
         return error
-    title, text = _SENTENCES.get(error.code, (marked("That did not work"), marked("Go back and try again.")))
-    return message(error.code, gettext(title), gettext(text))
+    return message(error.code, *http_error_texts(error.code))
+
+
+def http_error_texts(code: int) -> tuple[str, str]:
+    """Returns what is wrong and what to do, in the reader's language, by the code of HTTP."""
+    title, text = _SENTENCES.get(code, (marked("That did not work"), marked("Go back and try again.")))
+    return gettext(title), gettext(text)
 
 
 def _protect(response: Response) -> Response:
