@@ -39,6 +39,8 @@ LISTED_HERE = {
 COUNT_NOTHING_SHOWN = {
     # How far back a search looks, whatever it finds.
     "web/portal/templates/logs/list.html": ("newest",),
+    # How long a call took.
+    "configuration_manager/templates/calls.html": ("call.duration_us",),
     "ui/templates/factor.html": ("factor.codes_left",),
     # Requests are only there to be read while the wire log keeps them.
     "web/portal/templates/applications/cycle.html": ("view.rate", "each.count | number"),
