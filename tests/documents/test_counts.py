@@ -18,6 +18,7 @@ TEMPLATES = sorted(
 LISTED_HERE = {
     "configuration_manager/templates/identity.html": ("tokens",),
     "configuration_manager/templates/sites.html": ("sites",),
+    "configuration_manager/templates/users.html": ("total",),
     "web/portal/templates/applications/assignments.html": ("total", "awaited"),
     "web/portal/templates/directory/group.html": ("page.total",),
     "web/portal/templates/directory/groups.html": ("page.total",),
@@ -41,6 +42,8 @@ COUNT_NOTHING_SHOWN = {
     "web/portal/templates/logs/list.html": ("newest",),
     # How long a call took.
     "configuration_manager/templates/calls.html": ("call.duration_us",),
+    # Within the label of a field.
+    "configuration_manager/templates/settings.html": ("active=active",),
     "ui/templates/factor.html": ("factor.codes_left",),
     # Requests are only there to be read while the wire log keeps them.
     "web/portal/templates/applications/cycle.html": ("view.rate", "each.count | number"),
