@@ -171,8 +171,8 @@ def test_a_refused_token_is_renewed_once_and_the_request_sent_again() -> None:
 
 
 def test_a_renewed_token_that_is_refused_too_is_a_refusal() -> None:
-    told = reply(401, {"detail": f"a-2 of {SECRET} is none"})
-    transport = ScriptedTransport([token_reply("a-1"), reply(401), token_reply("a-2"), told])
+    told = reply(401, {"detail": f"access-2 of {SECRET} is none"})
+    transport = ScriptedTransport([token_reply("access-1"), reply(401), token_reply("access-2"), told])
     with pytest.raises(CredentialsRefused, match="does not accept the access token: ••• of ••• is none"):
         target_with(tokens(transport), transport).probe("userName")
     assert transport.script == []

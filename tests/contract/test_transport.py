@@ -331,6 +331,23 @@ def test_a_certificate_that_does_not_verify_is_refused_before_anything_is_sent(
     assert server.requests == []
 
 
+def test_an_https_address_of_an_http_server_is_told_so() -> None:
+    def answer_once() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    server = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=answer_once, daemon=True).start()
+    with (
+        server,
+        pytest.raises(ConnectionFailed, match="does not speak TLS: if it serves http, write http://") as caught,
+    ):
+        _named().send(_get(f"https://scim.example.com:{server.getsockname()[1]}/"), deadline=SECOND)
+    assert not caught.value.sent
+
+
 def test_a_target_that_asks_for_our_certificate_gets_it(
     serve: Serve, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

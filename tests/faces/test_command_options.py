@@ -8,6 +8,7 @@ import typer
 from muster.cli.console import Failed
 from muster.cli.log_export import LogFormat
 from muster.cli.logs import logs
+from muster.cli.main import make_group
 from muster.cli.provisioning import apply, provision
 from muster.cli.reach import open_api
 from muster.web.graph.log_table import Part
@@ -38,3 +39,17 @@ def test_a_part_is_one_of_the_csv(tmp_path: Path, form: LogFormat | None) -> Non
 def test_a_hash_needs_eight_digits(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="97d6 is too short for a plan: give at least 8 digits"):
         apply("97d6", data=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["logs", "8x8", "--status", "foo"], "'foo' is not one of 'success'"),
+        (["logs", "8x8", "--top", "0"], "it must be greater than or equal to 1"),
+        (["token", "create", "x", "--role", "foo"], "'foo' is not one of 'Global Administrator'"),
+    ],
+)
+def test_a_wrong_value_is_told_in_words_for_people(given: list[str], says: str) -> None:
+    with pytest.raises(typer.BadParameter) as caught:
+        make_group()(given, standalone_mode=False)
+    assert caught.value.message.startswith(says)

@@ -594,6 +594,8 @@ def test_a_plan_says_how_many_people_an_assignment_gives_or_takes(installation: 
     [
         ("interval: PT10M", "interval: 40min", "It must be a duration as ISO 8601 writes it: PT40M"),
         ("template: 8x8", "template: 9x9", "Application template “9x9” does not exist"),
+        ("deletionThreshold: 7", "deletionThreshold: many", "A threshold is a whole number from 0, or off."),
+        ("deletionThreshold: 7", "deletionThreshold: -1", "A threshold is a whole number from 0, or off."),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(installation: Path, file: Path, right: str, wrong: str, told: str) -> None:
@@ -603,6 +605,21 @@ def test_what_is_wrong_is_told_with_its_line(installation: Path, file: Path, rig
     refused = _config("plan", file, data=installation)
     assert refused.status == 1
     assert f"{file.name}:{line}:" in refused.err and told in refused.err
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines(installation: Path, file: Path) -> None:
+    file.write_text(FILE.replace("interval: PT10M", "intervall: PT10M").replace("role: Lead", "role: Leader"))
+    refused = _config("plan", file, data=installation)
+    lines = [line for line in refused.err.splitlines() if f"{file.name}:" in line]
+    assert ["no such role" in lines[0], "no such key" in lines[1], len(lines[2:])] == [True, True, 0], refused.err
+
+
+def test_a_threshold_alone_says_nothing_of_notifications(installation: Path, file: Path) -> None:
+    text = "\n".join(("version: 1", "applications:", "  - {name: Bare, template: 8x8, deletionThreshold: 7}", ""))
+    file.write_text(text)
+    places = [each["path"] for each in _config("plan", file, "--json", data=installation).json["differences"]]
+    assert any(place.endswith("deletionThreshold") for place in places)
+    assert not any("notifications" in place for place in places)
 
 
 def test_an_application_that_the_file_does_not_name_is_left_and_named(installation: Path, file: Path) -> None:

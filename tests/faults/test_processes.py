@@ -18,8 +18,10 @@ import psutil
 import pytest
 
 from contract.played_servers import Authority
+from muster.bootstrap import configuration_manager, service
 from muster.bootstrap.folder import StartRefused, is_folder_taken, probe_port, take_folder
 from muster.bootstrap.processes import web_plan
+from muster.settings import load_settings
 from waiting import PATIENCE, eventually
 
 TESTS = Path(__file__).parent.parent
@@ -231,6 +233,14 @@ def test_a_second_start_on_the_port_is_refused(start: Start, tmp_path: Path) -> 
     assert second.returncode == 1
     assert f"127.0.0.1:{running.port} is in use by another process" in second.stderr
     assert running.ask()["mark"] == "first"
+
+
+def test_who_is_refused_for_the_port_is_left_no_new_folder(start: Start, tmp_path: Path) -> None:
+    settings = load_settings(data=tmp_path / "new", port=start().port)
+    for serve in (service.serve, configuration_manager.serve):
+        with pytest.raises(StartRefused, match="is in use by another process"):
+            serve(settings, ready=print)
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_folder_stays_taken_while_any_child_that_inherited_the_lock_lives(tmp_path: Path) -> None:

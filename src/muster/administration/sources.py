@@ -11,10 +11,10 @@ from enum import StrEnum
 from muster.administration.applications import (
     applications,
     find_application,
-    find_page,
     instantiate,
     remove_application,
     require_managed,
+    source_templates,
     template_of,
 )
 from muster.administration.credentials import put_secrets
@@ -22,7 +22,7 @@ from muster.administration.desk import Desk
 from muster.administration.jobs import JobStatus, create_job, find_job, status_of
 from muster.administration.provenance import standings
 from muster.administration.refusals import bad_request, conflict, not_found
-from muster.gallery.catalogue import GalleryPage
+from muster.gallery.catalogue import GalleryPage, find
 from muster.model.application import EnterpriseApplication
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.job import SynchronizationJob
@@ -83,9 +83,12 @@ def find_source(desk: Desk, service_principal_id: str) -> Source:
 
 def add_source(desk: Desk, kind: str, name: str | None, connection: Mapping[str, str]) -> Source:
     """Returns a new source with its job, which is started once its connection was tested. Raises: Refused."""
-    page = find_page(desk, kind)
-    if not page.is_source:
-        raise bad_request(f"{page.display_name} is an application, no source.")
+    page = find(kind)
+    if page is None or not page.is_source:
+        is_application = page is not None and page.is_managed
+        wrong = f"“{kind[:60]}” is an application, no source" if is_application else f"No source is a “{kind[:60]}”"
+        kinds = ", ".join(each.job_template_id for each in source_templates(desk))
+        raise bad_request(f"{wrong}: the kinds are {kinds}.")
     with desk.together():
         application = instantiate(desk, page.id, name)
         create_job(desk, application.service_principal_id, None)

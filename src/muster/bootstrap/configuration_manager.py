@@ -60,6 +60,9 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
     start_logging("warning", settings.log_format)
     refuse_without_traces(settings)
     folder = data_folder(settings)
+    if not folder.exists():
+        # Before it is made: whoever is refused for the port is left no folder behind.
+        probe_port(settings.host, CONFIGURATION_MANAGER_PORT if settings.port is None else settings.port)
     with take_folder(folder, purpose="muster configuration-manager serve") as lock:
         port = probe_port(settings.host, CONFIGURATION_MANAGER_PORT if settings.port is None else settings.port)
         public_url = settings.public_url or _address(settings, port)

@@ -28,6 +28,9 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> int:
         raise StartRefused("--web-only needs --database: engines elsewhere must reach what this process writes")
     refuse_without_traces(settings)
     folder = service_folder(settings)
+    if not folder.exists():
+        # Before it is made: whoever is refused for the port is left no folder behind.
+        probe_port(settings.host, settings.port if settings.port is not None else SERVICE_PORT)
     with take_folder(folder, purpose="muster serve") as lock:
         port = probe_port(settings.host, settings.port if settings.port is not None else SERVICE_PORT)
         scheme = "https" if settings.tls_cert is not None else "http"

@@ -137,7 +137,7 @@ def _asked(api: Api, kept: ConfigurationFile, path: str, body: dict[str, Any]) -
     except ApiError as error:
         if error.code != "InvalidConfiguration":
             raise
-        for item in error.details:
+        for item in sorted(error.details, key=lambda each: kept.line_and_column(each.get("target", ""))):
             err.print(escape(plain(f"{kept.where(item.get('target', ''))}: {item['message']}")), soft_wrap=True)
         raise Failed(f"{kept.path} cannot be applied, and nothing was changed: see above.") from None
     return answer

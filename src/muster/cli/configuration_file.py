@@ -32,10 +32,15 @@ class ConfigurationFile:
 
     def where(self, pointer: str) -> str:
         """Returns file, line, column and path of the entry at a JSON pointer, or of the nearest one around it."""
-        steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+        line, column = self.line_and_column(pointer)
+        shown = "/".join(_steps(pointer))
+        return f"{self.path}:{line}:{column}" + (f" ({shown})" if shown else "")
+
+    def line_and_column(self, pointer: str) -> tuple[int, int]:
+        """Returns where, counted from one, the entry at a JSON pointer stands, or the nearest one around it."""
         node: Any = self.tree
         line, column = node.lc.line, node.lc.col
-        for step in steps:
+        for step in _steps(pointer):
             if isinstance(node, CommentedMap) and step in node:
                 place, node = node.lc.key(step), node[step]
             elif isinstance(node, CommentedSeq) and step.isdecimal() and int(step) < len(node):
@@ -43,8 +48,7 @@ class ConfigurationFile:
             else:
                 break
             line, column = place or (line, column)
-        shown = "/".join(steps)
-        return f"{self.path}:{line + 1}:{column + 1}" + (f" ({shown})" if shown else "")
+        return line + 1, column + 1
 
     def parts_of(self, path: str) -> Iterator[tuple[str, str]]:
         """Yields application and key of the file's part that a difference's path names."""
@@ -55,6 +59,10 @@ class ConfigurationFile:
             elif path.startswith(prefix):
                 key = path.removeprefix(prefix).partition(".")[0].partition("[")[0]
                 yield application["name"], key.removesuffix(" (order)")
+
+
+def _steps(pointer: str) -> list[str]:
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
 def read_file(path: Path) -> ConfigurationFile:
@@ -72,7 +80,9 @@ def read_file(path: Path) -> ConfigurationFile:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
-        raise Failed(f"{path}{place}: {error.problem or 'this is no YAML'}.") from None
+        # What the value of a key is that stands there twice is not repeated: it may be a secret in the wrong place.
+        problem = (error.problem or "this is no YAML").partition(" with value ")[0]
+        raise Failed(f"{path}{place}: {problem}.") from None
     except (YAMLError, ValueError, RecursionError) as error:
         raise Failed(f"{path} is no YAML that can be used: {error}") from None
     if not isinstance(tree, CommentedMap):

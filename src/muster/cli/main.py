@@ -3,6 +3,7 @@
 import errno
 import gc
 import logging
+import re
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -107,6 +108,10 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: command for family in FAMILIES.values() for name, command in family.items()}
 
 
+# How the parser of options begins a sentence.
+_SUBJECT = re.compile(r"^Input should ")
+
+
 class LazyCommand(TyperCommand):
     """A command whose module is loaded when it is run: `muster --help` loads no server and no database."""
 
@@ -117,6 +122,18 @@ class LazyCommand(TyperCommand):
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Returns the context of the real command."""
         return load(self._target).make_context(info_name, args, parent, **extra)
+
+
+class RootGroup(TyperGroup):
+    """All commands. A wrong value is told in our words: the parser's begin as if a program were to read them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _SUBJECT.sub("it must ", error.message.removeprefix("Value error, "))
+            raise
 
 
 def load(target: str) -> Any:
@@ -137,6 +154,7 @@ def make_group() -> TyperGroup:
     """Returns the whole command line."""
     app = typer.Typer(
         name="muster",
+        cls=RootGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

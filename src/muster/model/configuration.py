@@ -4,6 +4,7 @@ What a document does not name stays as it is in the installation. A list that it
 """
 
 import re
+from collections.abc import Set
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,7 @@ _ELSEWHERE = {
     SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS.value: "skipOutOfScopeDeletions",
     SecretKey.SYNC_NOTIFICATION_SETTINGS.value: "notifications and deletionThreshold",
 }
+_UNKNOWN_KEY = "extra_forbidden"
 # How pydantic begins a sentence.
 _SUBJECT = re.compile(r"^(?:Input|String|List|Dictionary|Value) should ")
 
@@ -197,8 +199,9 @@ def _threshold(given: Any) -> Any:
     # Lenient: writers of YAML 1.1 make false of off.
     if given is False:
         return "off"
-    if given is True:
-        raise ValueError("a threshold is a whole number, or off: true says not how many")
+    is_number = isinstance(given, int) and not isinstance(given, bool) and given >= 0
+    if given is not None and given != "off" and not is_number:
+        raise ValueError("a threshold is a whole number from 0, or off")
     return given
 
 
@@ -254,14 +257,37 @@ class Configuration(Part):
 Place = tuple[str | int, ...]
 
 
-def read_configuration(document: object) -> tuple[Configuration | None, tuple[tuple[Place, str], ...]]:
-    """Returns the configuration, or None with all that is wrong with the document: where, and a sentence."""
+Finding = tuple[Place, str]
+
+
+def read_configuration(document: object) -> tuple[Configuration | None, tuple[Finding, ...]]:
+    """Returns the configuration and all that is wrong with the document: where, and a sentence.
+
+    The configuration is there in spite of keys that nobody knows, without them: what else is wrong can be told at once.
+    """
     try:
         return Configuration.model_validate(document), ()
     except ValidationError as error:
         # What a value was is not repeated: it may be a secret in the wrong place.
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        return None, tuple((tuple(item["loc"]), _sentence(item["type"], item["msg"])) for item in found)
+    unknown = {tuple(item["loc"]) for item in found if item["type"] == _UNKNOWN_KEY}
+    findings = tuple((tuple(item["loc"]), _sentence(item["type"], item["msg"])) for item in found)
+    if not unknown:
+        return None, findings
+    # Whatever holds for a part as a whole is looked at once its keys are right.
+    rest = _without(document, unknown)
+    configuration, others = (None, ()) if rest == document else read_configuration(rest)
+    return configuration, tuple(dict.fromkeys((*findings, *others)))
+
+
+def _without(node: Any, unknown: Set[Place], place: Place = ()) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: _without(item, unknown, (*place, key)) for key, item in node.items() if (*place, key) not in unknown
+        }
+    if isinstance(node, list):
+        return [_without(item, unknown, (*place, index)) for index, item in enumerate(node)]
+    return node
 
 
 def write_configuration(configuration: Configuration) -> dict[str, Any]:
@@ -276,7 +302,7 @@ def configuration_schema() -> dict[str, Any]:
 
 
 def _sentence(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
+    if kind == _UNKNOWN_KEY:
         return "There is no such key here."
     if kind == "missing":
         return "This key is required."

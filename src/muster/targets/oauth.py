@@ -10,6 +10,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from muster.model.credentials import ClientAuthentication, OAuthClient
 from muster.model.exchange import AddressRefused, ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import CredentialsRefused, SystemUnreachable
+from muster.model.wire import without_secrets
 from muster.ports.transport import Transport
 from muster.ports.world import Clock
 from muster.scim.client import AnswerUnreadable, read_document, read_error
@@ -133,8 +134,7 @@ def _said(body: bytes, hidden: list[str]) -> str:
         return ""
     texts = [text for text in (code if isinstance(code, str) else None, read_error(body)[1]) if text]
     said = ": ".join(dict.fromkeys(texts))[:300]
-    for value in hidden:
-        said = said.replace(value, "•••")
+    said = without_secrets(said, hidden)
     return f", {said}" if said else ""
 
 

@@ -23,6 +23,7 @@ from muster.model.failures import (
     TargetObjectGone,
     ValueRefused,
 )
+from muster.model.wire import without_secrets
 from muster.ports.target import UnknownOutcome
 from muster.scim.client import read_error
 
@@ -187,9 +188,7 @@ def hide(text: str | None, errand: Errand) -> str:
     shown = text or ""
     for value in errand.redacted:
         shown = shown.replace(value, "[Redact]")
-    for value in errand.secrets():
-        shown = shown.replace(value, "•••")
-    return shown
+    return without_secrets(shown, errand.secrets())
 
 
 def _remedy_of(errand: Errand) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
-from muster.model.wire import WireExchange
+from muster.model.wire import WireExchange, without_secrets
 from muster.ports.transport import Transport
 from muster.ports.wire import WireLog, concerned
 from muster.ports.world import Clock
@@ -138,10 +138,7 @@ class TappedTransport:
         return leaf_name(name) in self._hidden or name.lower() in self._hidden
 
     def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets():
-            if secret:
-                text = text.replace(secret, "•••")
-        return text
+        return without_secrets(text, self._secrets())
 
 
 def leaf_name(path: str) -> str:

@@ -46,6 +46,8 @@ _IDENTIFY = (
     "Enter a client certificate and its key in the credentials, of an authority that the application's owner accepts."
 )
 # What rustls says of certificates, what that means, and what to do.
+# What answers with something else than TLS, such as an HTTP server to an https:// address.
+_NO_TLS = "InvalidContentType"
 _DISTRUST = (
     ("UnknownIssuer", "presents a certificate of an authority that is not trusted here", _TRUST_IT),
     ("CaUsedAsEndEntity", "presents a certificate that is an authority's own, which is not trusted here", _TRUST_IT),
@@ -175,6 +177,10 @@ class HttpTransport:
             for mark, what, remedy in _DISTRUST:
                 if mark in reason:
                     raise TrustFailed(f"{target.origin} {what}", sent=sent, remedy=remedy) from None
+            if _NO_TLS in reason:
+                raise ConnectionFailed(
+                    f"{target.origin} does not speak TLS: if it serves http, write http:// in its address", sent=False
+                ) from None
             sentence = f"{target.origin} {'broke off' if sent else 'cannot be reached'}: {reason}"
             raise ConnectionFailed(sentence, sent=sent, why=sentence if sent else reason) from None
 

@@ -69,7 +69,7 @@ def test_a_threshold_is_off_as_yaml_writes_it(given: object, kept: object) -> No
         (
             {"deletionThreshold": True},
             "deletionThreshold",
-            "A threshold is a whole number, or off: true says not how many.",
+            "A threshold is a whole number from 0, or off.",
         ),
         (
             {"credentials": {"BaseAddress": "https://x.example", "SyncAll": "true"}},
@@ -117,9 +117,21 @@ def test_what_would_count_otherwise_or_not_at_all_is_refused(
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(document: Any, place: Place, sentence: str) -> None:
-    configuration, problems = read_configuration(document)
-    assert configuration is None
+    _, problems = read_configuration(document)
     assert problems == ((place, sentence),)
+
+
+def test_what_is_wrong_beside_an_unknown_key_is_named_as_well() -> None:
+    given = _document(rolls=[], assignments=[{"user": "a", "group": "b"}])
+    configuration, problems = read_configuration(given)
+    assert configuration is None
+    assert {place for place, _ in problems} == {("applications", 0, "rolls"), ("applications", 0, "assignments", 0)}
+
+
+def test_a_document_is_read_without_its_unknown_keys() -> None:
+    configuration, problems = read_configuration(_document(rolls=[], scope="all"))
+    assert configuration is not None and len(problems) == 1
+    assert configuration.applications[0].scope == "all"
 
 
 def test_two_applications_of_one_name_are_refused() -> None:

@@ -29,7 +29,7 @@ from muster.administration.desk import Desk
 from muster.administration.refusals import conflict
 from muster.administration.secrets import MASKED_KEYS
 from muster.model.application import EnterpriseApplication
-from muster.model.configuration import Configuration, Place, write_configuration
+from muster.model.configuration import Configuration, Finding, write_configuration
 from muster.model.directory import ObjectKind
 from muster.model.roles import Permission
 from muster.model.schema_difference import SchemaDifference, find_differences
@@ -53,7 +53,7 @@ class ConfigurationRefused(Exception):
         self.problems = tuple(problems)
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Place, str]]) -> "ConfigurationRefused":
+    def of(cls, found: Sequence[Finding]) -> "ConfigurationRefused":
         """Returns the refusal of a document that cannot be read."""
         return cls([Problem(place=place, sentence=sentence) for place, sentence in found])
 
@@ -76,8 +76,13 @@ class _TakenBack(Exception):
     """Ends a transaction that was made to be compared."""
 
 
-def plan_configuration(desk: Desk, configuration: Configuration, secrets: Secrets) -> ConfigurationPlan:
+def plan_configuration(
+    desk: Desk, configuration: Configuration, secrets: Secrets, found: Sequence[Finding] = ()
+) -> ConfigurationPlan:
     """Returns what applying a configuration would change; changes nothing.
+
+    Args:
+        found: what is already known to be wrong; it is told together with whatever else is.
 
     Raises: Refused; ConfigurationRefused with everything that is wrong.
     """
@@ -87,7 +92,7 @@ def plan_configuration(desk: Desk, configuration: Configuration, secrets: Secret
     consequences: Sequence[Consequence] | None = None
     try:
         with desk.together():
-            plan = _apply(desk, configuration, secrets)
+            plan = _apply(desk, configuration, secrets, found)
             after = standings(desk, names)
             if _are_few(desk):
                 put_back(desk, in_force)
@@ -129,17 +134,22 @@ def _names(configuration: Configuration) -> Sequence[str]:
 
 
 def apply_configuration(
-    desk: Desk, configuration: Configuration, secrets: Secrets, expected: str | None = None
+    desk: Desk,
+    configuration: Configuration,
+    secrets: Secrets,
+    found: Sequence[Finding] = (),
+    expected: str | None = None,
 ) -> ConfigurationPlan:
     """Returns what was changed: all of the configuration is in force, or none of it.
 
     Args:
+        found: as a plan takes it.
         expected: the hash of the plan that was read; None applies whatever there is to do.
     Raises: Refused, also when the plan is no longer what was read; ConfigurationRefused with everything that is wrong.
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     with desk.together():
-        plan = _apply(desk, configuration, secrets)
+        plan = _apply(desk, configuration, secrets, found)
         if expected is not None and plan.hash != expected:
             raise conflict(
                 "The installation has changed since the plan was made: plan again, read it, and apply that.",
@@ -148,10 +158,11 @@ def apply_configuration(
     return plan
 
 
-def _apply(desk: Desk, configuration: Configuration, secrets: Secrets) -> ConfigurationPlan:
+def _apply(desk: Desk, configuration: Configuration, secrets: Secrets, found: Sequence[Finding]) -> ConfigurationPlan:
     names = _names(configuration)
     before, kept = _shown(desk, names), _secrets_of(desk)
-    work = Steps(desk=desk, principals=Principals(desk))
+    problems = [Problem(place=place, sentence=sentence) for place, sentence in found]
+    work = Steps(desk=desk, principals=Principals(desk), problems=problems)
     for index, application in enumerate(configuration.applications):
         work.carry_out(("applications", index), application, secrets.get(application.name, {}))
     if work.problems:

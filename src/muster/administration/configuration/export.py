@@ -80,7 +80,7 @@ def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
             "scope": "all" if is_true(secrets.get(SecretKey.SYNC_ALL)) else "assigned",
             "skipOutOfScopeDeletions": is_true(secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS)),
             "notifications": Notifications(enabled=notices.get("Enabled") is not False, recipients=addresses)
-            if notices
+            if "Enabled" in notices or addresses
             else None,
             "deletionThreshold": threshold,
             "dialect": dict(application.dialect) or None,

@@ -1,5 +1,6 @@
 """Configuration as code (ours): exported, compared with the installation, applied as a whole."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from muster.administration.configuration.apply import (
@@ -12,6 +13,7 @@ from muster.administration.configuration.export import export_configuration
 from muster.administration.refusals import bad_request
 from muster.model.configuration import (
     Configuration,
+    Finding,
     Place,
     configuration_schema,
     read_configuration,
@@ -41,7 +43,8 @@ def plan(call: Call) -> Answer:
     """POST /configuration/plan: what an apply would change; changes nothing."""
     fields = call.fields()
     try:
-        made = plan_configuration(call.desk, _configuration(fields), _secrets(fields))
+        configuration, found = _configuration(fields)
+        made = plan_configuration(call.desk, configuration, _secrets(fields), found)
     except ConfigurationRefused as refused:
         return _refused(refused)
     return Answer(document=_plan(made))
@@ -52,17 +55,18 @@ def apply(call: Call) -> Answer:
     fields = call.fields()
     expected = text_of(fields, "expectedHash", optional=True)
     try:
-        done = apply_configuration(call.desk, _configuration(fields), _secrets(fields), expected)
+        configuration, found = _configuration(fields)
+        done = apply_configuration(call.desk, configuration, _secrets(fields), found, expected)
     except ConfigurationRefused as refused:
         return _refused(refused)
     return Answer(document=_plan(done))
 
 
-def _configuration(fields: Document) -> Configuration:
-    found, problems = read_configuration(fields.get("configuration"))
-    if found is None:
-        raise ConfigurationRefused.of(problems)
-    return found
+def _configuration(fields: Document) -> tuple[Configuration, Sequence[Finding]]:
+    configuration, found = read_configuration(fields.get("configuration"))
+    if configuration is None:
+        raise ConfigurationRefused.of(found)
+    return configuration, found
 
 
 def _secrets(fields: Document) -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """…/jobs/{job}/heldOperations and …/safeguards (ours): what waits for an administrator, and what makes it wait."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -141,7 +141,7 @@ def _selection(call: Call) -> HoldFilter:
 
 def _filter(given: Mapping[str, Any]) -> HoldFilter:
     states = _choice(HoldState, given, "state")
-    kind = _choice(OperationKind, given, "kind")
+    kind = _choice([each for each in OperationKind if each.writes], given, "kind")
     return HoldFilter(
         states=(HoldState.HELD,) if states is None else (states,),
         code=_choice(HoldCode, given, "code"),
@@ -152,13 +152,14 @@ def _filter(given: Mapping[str, Any]) -> HoldFilter:
     )
 
 
-def _choice(choices: type[_Choice], given: Mapping[str, Any], name: str) -> _Choice | None:
+def _choice(choices: Iterable[_Choice], given: Mapping[str, Any], name: str) -> _Choice | None:
     value = given.get(name)
     if not value:
         return None
-    found = next((each for each in choices if each.value.lower() == str(value).lower()), None)
+    known = {each.value.lower(): each for each in choices}
+    found = known.get(str(value).lower())
     if found is None:
-        names = ", ".join(each.value for each in choices)
+        names = ", ".join(each.value for each in known.values())
         raise bad_request(f"{name} takes one of {names}; “{str(value)[:60]}” is none of them.")
     return found
 
