@@ -88,7 +88,7 @@ def test_wrong_usage_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sources.add("folder", "HR", ["Server"], data=folder)
     with pytest.raises(Failed, match="is an application, no source"):
         sources.add("8x8", "HR", data=folder)
-    with pytest.raises(Failed, match=r"No source is a “floder”: the kinds are .*folder"):
+    with pytest.raises(Failed, match=r"no kind of source “floder”: the kinds are .*folder"):
         sources.add("floder", "HR", data=folder)
     with pytest.raises(Failed, match=r"no key of synchronization secrets"):
         sources.add("folder", "HR", ["Sever=hr"], data=folder)

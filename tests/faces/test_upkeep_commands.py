@@ -86,6 +86,9 @@ def test_a_backup_is_taken_while_the_installation_is_written_to_and_comes_back_w
     (other / "secret.key").write_bytes((folder / "secret.key").read_bytes())
     restored = command("restore", tmp_path / "copy.db", "--data", other)
     assert restored.status == 0, restored.err
+    assert "sealing key" not in restored.out
+    keyless = command("restore", tmp_path / "copy.db", "--data", tmp_path / "keyless")
+    assert "put your copy of it there before muster serve" in " ".join(keyless.out.split())
     assert count_people(other) == PEOPLE
     house = open_house(Settings(data=other), other)
     with closing(house.database), house.database.read() as connection:

@@ -85,10 +85,10 @@ def add_source(desk: Desk, kind: str, name: str | None, connection: Mapping[str,
     """Returns a new source with its job, which is started once its connection was tested. Raises: Refused."""
     page = find(kind)
     if page is None or not page.is_source:
-        is_application = page is not None and page.is_managed
-        wrong = f"“{kind[:60]}” is an application, no source" if is_application else f"No source is a “{kind[:60]}”"
         kinds = ", ".join(each.job_template_id for each in source_templates(desk))
-        raise bad_request(f"{wrong}: the kinds are {kinds}.")
+        if page is not None and page.is_managed:
+            raise bad_request(f"{page.display_name} is an application, no source: the kinds are {kinds}.")
+        raise bad_request(f"There is no kind of source “{kind[:60]}”: the kinds are {kinds}.")
     with desk.together():
         application = instantiate(desk, page.id, name)
         create_job(desk, application.service_principal_id, None)

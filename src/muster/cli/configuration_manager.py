@@ -72,8 +72,10 @@ NOBODY = "none"
 @app.command("serve")
 def serve_command(
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. Default 8088.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8088")
+    ] = None,
     data: Data = None,
     database: DatabaseUrl = None,
     public_url: PublicUrl = None,

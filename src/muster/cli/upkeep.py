@@ -20,6 +20,10 @@ CopyArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup."
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Put it in the place of what is there, which is kept beside it.")
 ]
+_KEY_AWAY = (
+    "The sealing key is not in a backup, and not at {path}: put your copy of it there before muster serve, which "
+    "makes a new one otherwise; with that, stored credentials have to be entered again."
+)
 _KEY = "It does not hold the sealing key: keep a copy of {path} elsewhere; without it stored credentials are lost."
 
 
@@ -42,11 +46,16 @@ def backup(file: CopyArgument, data: DataOption = None, as_json: JsonOption = Fa
 def restore(file: CopyArgument, replace: ReplaceOption = False, data: DataOption = None) -> None:
     """Make a backup the installation's database; the service must be stopped."""
     from muster.bootstrap.upkeep import restore as restore_party
+    from muster.sealing import key_path
 
     settings = settings_for(data=data)
     with _refusals():
         _refuse_shared(settings.database)
-        kept = restore_party(_service(settings), file, replaces=replace)
+        party = _service(settings)
+        kept = restore_party(party, file, replaces=replace)
+    key = key_path(party.folder, key_file=settings.key_file)
+    if not key.exists():
+        out.print(_KEY_AWAY.format(path=key))
     out.print("Restored. The next cycle of each job is an initial one: it compares with what the application has now.")
     _tell_kept(kept)
 
