@@ -444,6 +444,34 @@ def test_a_long_list_is_followed_by_cursors_as_far_as_they_lead(
     assert [sent.url.partition("?")[2].partition("&")[0] for sent in transport.sent[2:]] == asked
 
 
+def test_a_list_by_cursors_without_totals_is_as_long_as_its_index_says() -> None:
+    begun = [page_of("a", "b", total=2_000), PAGES_BY_CURSOR, page_of("a", "b", total=None, nextCursor="2")]
+    assert read_pages(scripted(*begun, page_of("c", total=None))) == (["a", "b", "c"], False)
+    # Each page counts itself.
+    assert read_pages(scripted(*begun, page_of("c", total=1))) == (["a", "b", "c"], False)
+
+
+def test_cursors_that_lead_in_a_circle_end_and_prove_nothing() -> None:
+    there = [str(number) for number in range(1_100)]
+    page = [page_of(*there, total=1_500, nextCursor="b"), page_of("x", *there, total=1_500, nextCursor="a")]
+    begun = [page_of("0", total=1_500), PAGES_BY_CURSOR]
+    ids, is_whole = read_pages(scripted(*begun, *page, *page))
+    assert (len(ids), is_whole) == (4_402, False)
+
+
+def test_no_cursor_costs_the_list_where_a_page_by_index_is_there() -> None:
+    begun = [page_of("a", total=2_000), PAGES_BY_CURSOR, reply(503), page_of(total=2_000)]
+    assert read_pages(scripted(*begun)) == (["a"], False)
+
+
+@pytest.mark.parametrize("first", ["a", "a b", ""])
+def test_a_list_goes_on_where_a_key_without_cursor_says(first: str) -> None:
+    transport = ScriptedTransport([page_of("d", total=3)])
+    page = target_on(transport).list_page(USER, f"3 3 {first}")
+    assert (page.next_start, page.is_whole) == (None, True)
+    assert "startIndex=3" in transport.sent[0].url
+
+
 def test_a_short_list_or_one_without_cursors_is_read_by_its_index() -> None:
     short = ScriptedTransport([page_of("a", total=1_000), page_of(total=1_000)])
     assert read_pages(target_on(short)) == (["a"], False)

@@ -9,6 +9,8 @@ from muster.scim.mapping_paths import get_member
 from muster.scim.messages import LIST_URN
 from muster.targets.scim_failures import Errand, failure_of
 
+_WITH_CURSOR = "c "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -25,12 +27,17 @@ class Place:
         """Returns the place that was written as the key of a page; None: the beginning."""
         if start is None:
             return cls()
-        index, total, cursor, first = start.split(" ", 3)
+        index, total, first = start.removeprefix(_WITH_CURSOR).split(" ", 2)
+        cursor = ""
+        if start.startswith(_WITH_CURSOR):
+            cursor, _, first = first.partition(" ")
         return cls(index=int(index), total=int(total), cursor=unquote(cursor), first=first)
 
     def write(self) -> str:
-        """Returns the key of the page that begins here."""
-        return f"{self.index} {self.total} {quote(self.cursor, safe='')} {self.first}"
+        """Returns the key of the page that begins here: `index total id`, or `c index total cursor id`."""
+        if self.cursor:
+            return f"{_WITH_CURSOR}{self.index} {self.total} {quote(self.cursor, safe='')} {self.first}"
+        return f"{self.index} {self.total} {self.first}"
 
 
 def read_page(response: HttpResponse, errand: Errand, *, past_end: bool = False) -> ListAnswer:

@@ -50,6 +50,8 @@ _Read = TypeVar("_Read")
 LARGEST_PAGE = 10_000
 # A list of more is followed by cursors where there are any: to find out costs two requests.
 LONG_LIST = 1_000
+# How a cursor is refused that is too old, too long or unknown.
+_LEADS_NOWHERE = (400, 404, 410, 414, 422, 431, 501)
 # So many filters in a row that are refused mean all of them.
 REFUSED_FILTERS = 3
 # What nobody is without (RFC 7643 §4): a list that does not show it shows less than there is.
@@ -318,7 +320,7 @@ class ScimReader:
         if start is None and (answer.total or 0) > LONG_LIST and self._session.configuration().cursors:
             by_cursor = self._follow(kind, place, "")
             if by_cursor is not None and by_cursor.next_cursor:
-                return self._shown(kind, place, by_cursor)
+                return self._shown(kind, replace(place, total=answer.total or 0), by_cursor)
         return self._shown(kind, place, replace(answer, next_cursor=None))
 
     def _follow(self, kind: ObjectKind, place: Place, cursor: str) -> ListAnswer | None:
@@ -327,8 +329,11 @@ class ScimReader:
         errand = self._session.errand(Purpose.LIST, request.path)
         try:
             answer = self._ask(request, errand, lambda response: read_page(response, errand, past_end=place.index > 1))
+        except Interrupted:
+            raise
         except ProvisioningFailure as failure:
-            if failure.status not in (400, 404, 410):
+            # At the beginning the first page is there already, by its index.
+            if cursor and failure.status not in _LEADS_NOWHERE:
                 raise
             return None
         if not answer.resources or resource_id(answer.resources[0]) == place.first:
@@ -345,15 +350,21 @@ class ScimReader:
             # A total that is no more than this page may count the page only: then the next one is to be empty.
             is_clear = answer.total is not None and (answer.total > len(answer.resources) or not shown)
             ends = not answer.resources or (is_clear and shown >= total)
+            is_whole = shown >= total
         else:
-            total, ends = answer.total or 0, not answer.next_cursor
+            # Cursors need no total (RFC 9865 §2), and one that is no more than this page may count the page only.
+            counted = answer.total or 0
+            total = counted if counted > len(answer.resources) else max(counted, place.total)
+            # Cursors that lead in a circle do not lead on for ever.
+            is_circle = shown > 2 * total + LONG_LIST
+            ends, is_whole = not answer.next_cursor or is_circle, shown >= total and not is_circle
         first = resource_id(answer.resources[0]) if answer.resources else None
         following = Place(index=shown + 1, total=total, cursor=answer.next_cursor or "", first=first or "")
         page = ListedPage(
             resources=tuple(self._session.resource(kind, item) for item in answer.resources),
             next_start=None if ends else following.write(),
             total=total,
-            is_whole=shown >= total,
+            is_whole=is_whole,
         )
         return page, answer.resources
 
