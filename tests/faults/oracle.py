@@ -141,12 +141,18 @@ def hindered_accounts(machine: Any) -> set[str]:
     users = {user["id"]: user for user in machine.service.repository._documents["User"].values()}
     people: dict[str, Person] = machine.wanted.people
     links = machine.store.links.links(JOB, ObjectKind.USER, list(people))
-    return {
-        link.target_id
-        for source_id, link in links.items()
-        # Blocked people, too: their accounts follow the directory.
-        if _is_hindered(machine, people[source_id], users, links)
-    }
+    # Blocked people, too: their accounts follow the directory.
+    hindered = [person for person in people.values() if _is_hindered(machine, person, users, links)]
+    return {account for person in hindered if (account := _account_of(machine, person, users, links)) is not None}
+
+
+def _account_of(machine: Any, person: Person, users: dict[str, Any], links: dict[str, Any]) -> str | None:
+    """Returns the account of a person. One that was made without our knowing, and cannot get the name that it should
+    have by now, is not linked yet."""
+    if person.id in links:
+        return str(links[person.id].target_id)
+    external_id = person.external_id(machine.wanted.page)
+    return next((str(user["id"]) for user in users.values() if user.get("externalId") == external_id), None)
 
 
 def _is_in_conflict(machine: Any, person: Person, users: dict[str, Any], links: dict[str, Any]) -> bool:
@@ -167,8 +173,8 @@ def _is_hindered(machine: Any, person: Person, users: dict[str, Any], links: dic
     owner = others.get(holder["id"])
     if owner is None:
         # A stray account that we did not make (or no longer have) hinders those who have one of their own already.
-        link = links.get(person.id)
-        return link is not None and link.target_id in users and link.target_id != holder["id"]
+        account = _account_of(machine, person, users, links)
+        return account is not None and account in users and account != holder["id"]
     return (
         not machine.wanted.is_wanted(machine.wanted.people[owner]) or machine.wanted.people[owner].name.lower() != name
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from faults.machine import small_pages
+from faults.machine import Step, small_pages
 from faults.schedules import play
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
@@ -303,3 +303,46 @@ def test_the_account_of_somebody_who_is_gone_for_good_goes_to_whoever_has_their_
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch)
         play(steps, "8x8")
+
+
+@pytest.mark.parametrize(
+    ("page", "steps"),
+    [
+        pytest.param(
+            "scim",
+            [
+                ("part of cycle", 3614, 6076, 4296),
+                ("block", 7321, 6269, 3434),
+                ("account", 3128, 8321, 1542),
+                ("rename", 5097, 6938, 7496),
+            ],
+            id="a leaver who gets a name that another account has",
+        ),
+        pytest.param(
+            "8x8",
+            [
+                ("fault", 3712, 5836, 7570),
+                ("cycle", 8173, 3110, 6887),
+                ("account", 6217, 7308, 44),
+                ("rename", 4439, 6520, 3224),
+            ],
+            id="an account that was made late and cannot get the name of today",
+        ),
+        pytest.param(
+            "bulk",
+            [
+                ("fault", 2746, 6563, 8778),
+                ("hire", 1806, 5020, 1022),
+                ("cycle", 2833, 9282, 4306),
+                ("rename", 6358, 9383, 1073),
+                ("soft-delete", 1903, 9858, 1457),
+                ("rename", 9151, 584, 2752),
+            ],
+            id="the same, and the name belonged to a leaver",
+        ),
+    ],
+)
+def test_nobody_keeps_access_or_is_lost_for_a_name_that_another_account_has(page: str, steps: list[Step]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, page)

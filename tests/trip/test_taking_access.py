@@ -101,3 +101,17 @@ def test_an_import_switches_off_whom_it_can_and_names_what_the_directory_refuses
     assert "takes at most 256 characters" in last.failure.sentence
     trip.read(ada="entry-1")
     assert trip.person("ada").attributes["accountEnabled"] is True
+
+
+def test_who_is_switched_off_loses_access_although_another_account_has_their_new_name(tmp_path: Path) -> None:
+    trip = Trip(tmp_path)
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.account("other@lantaarn.example")
+    trip.edit(ada, accountEnabled=False, userPrincipalName="other@lantaarn.example")
+    trip.run()
+    assert trip.at_target()[NAME]["active"] is False
+    last = trip.log(ada)[0]
+    assert last.failure is not None
+    assert last.failure.status == 409
+    assert "Only active was changed" in (last.steps[-1].description or "")

@@ -156,7 +156,7 @@ class Sender:
                     remedy="Nothing to do: the account is looked up before anything is sent again.",
                 )
                 return Unsettled(operation=operation, failure=record)
-            case Conflict():
+            case Conflict() if not self._is_more_than_taking_access(operation):
                 return Unsettled(operation=operation, failure=result.record(), is_conflict=True)
             case TargetObjectGone():
                 return Unsettled(operation=operation, failure=result.record(), is_gone=True)
@@ -169,10 +169,12 @@ class Sender:
     def _refused(self, operation: Operation, failure: ObjectFailure) -> Answer | JobFailure:
         """Returns the failure; where it came with a change that takes access away, that change is sent by itself first.
 
-        Whoever has left must not keep access because of a telephone number that the target does not take. A JobFailure:
-        the target takes nothing just now, so the whole operation waits.
+        Whoever has left must not keep access because of a telephone number that the target does not take, or a name
+        that another account has. A JobFailure: the target takes nothing just now, so the whole operation waits.
         """
-        alone = self._taking_access(operation) if isinstance(failure, ValueRefused | OperationRefused) else ()
+        alone = (
+            self._taking_access(operation) if isinstance(failure, ValueRefused | OperationRefused | Conflict) else ()
+        )
         if not alone or len(alone) == len(operation.changes):
             return self._failed(operation, failure)
         by_itself = replace(operation, changes=alone)
@@ -188,6 +190,9 @@ class Sender:
         outcome = self._failed(operation, failure)
         acknowledged = self.acknowledged(by_itself, result)
         return replace(outcome, acknowledged=acknowledged, steps=(*outcome.steps, noted_step(note)))
+
+    def _is_more_than_taking_access(self, operation: Operation) -> bool:
+        return 0 < len(self._taking_access(operation)) < len(operation.changes)
 
     def _taking_access(self, operation: Operation) -> tuple[AttributeChange, ...]:
         rules = self._parts.rules.kinds.get(operation.object_kind)
