@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from faults.strikes import Storm, operation_of
@@ -141,6 +142,22 @@ class Guarded:
             return answer
 
         return guarded
+
+
+class Versioned:
+    """A transport to an application that takes changes only with the version that they change (RFC 6585 §3)."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def send(self, request: HttpRequest, *, deadline: Any) -> HttpResponse:
+        if request.method in ("PUT", "PATCH", "DELETE") and "If-Match" not in request.headers:
+            return HttpResponse(status=428, headers={}, body=b"", elapsed=timedelta())
+        answer: HttpResponse = self._inner.send(request, deadline=deadline)
+        return answer
 
 
 class TroubledSource:

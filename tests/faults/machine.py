@@ -20,22 +20,25 @@ import muster.engine.cycle
 import muster.engine.run
 import muster.engine.waves
 from fakes.scim_service import TOKEN
+from faults import administrators
 from faults.company import ACTIONS, Company
-from faults.house import Killed, Process, Reaper, SourceTrouble
+from faults.house import Killed, Process, Reaper, SourceTrouble, Versioned
 from faults.oracle import Person, Wanted, check_links, check_log, check_target, hindered_accounts
 from faults.strikes import APPLICABLE, LIES, Armed, Storm, is_switching_off, operation_of, parts_of
 from muster.engine.parts import RECONCILE, JobParts
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest
 from muster.model.failures import Fenced, ProvisioningFailure
+from muster.model.hold import HoldState
 from muster.model.job import Cycle, CycleKind, CycleState, ScheduleState
 from muster.model.schema_document import read_schema
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.health import QuarantineTerms
 from muster.planning.intent import JobTerms
-from muster.planning.policy import RemovalThreshold
+from muster.planning.policy import Approval, RemovalThreshold
 from muster.planning.rules import compile_rules
 from muster.ports.directory import JobView
+from muster.scim.dialect import UpdateMethod
 from muster.sources.directory import DirectorySource
 from muster.targets.authorization import bearer
 from muster.targets.scim import ScimTarget
@@ -82,11 +85,15 @@ class Machine(Company):
     """One company on its way through one schedule."""
 
     def __init__(self, page: str) -> None:
-        """`page`: of the gallery; `bulk` is the page `scim` with several operations in one request."""
-        self.is_bulk = page == "bulk"
-        page = "scim" if self.is_bulk else page
+        """`page`: of the gallery; `bulk` is the page `scim` with several operations in one request, `put` the same with
+        whole resources instead of changes, each with the version that it replaces."""
+        self.is_bulk, self.is_put = page == "bulk", page == "put"
+        page = "scim" if self.is_bulk or self.is_put else page
         super().__init__(Path(), page)
         dialect = replace(self.page.dialect, concurrency=1, page_size=3, bulk=self.is_bulk)
+        if self.is_put:
+            dialect = replace(dialect, update=UpdateMethod.PUT)
+            self.transport: Any = Versioned(self.transport)
         self.page = replace(self.page, dialect=dialect)
         self.page_name = page
         self.wanted = Wanted(page=page)
@@ -149,6 +156,7 @@ class Machine(Company):
                 entitlement=EntitlementRules(sync_all=sync_all, accepts_default_access=self.page.accepts_default_access)
             ),
             threshold=self.threshold,
+            approval=self.approval,
             quarantine_terms=QuarantineTerms(),
             source=DirectorySource(
                 self.store.feed,
@@ -215,8 +223,14 @@ class Machine(Company):
     # ------------------------------------------------------------ disturbances
 
     def arm(self, one: int, two: int, three: int) -> None:
+        never = set() if self.is_bulk else {"bulk"}
+        if self.is_put:
+            # Whatever changes is written whole.
+            never |= {"disable", "member"}
         applicable = {
-            fault: [each for each in several if self.is_bulk or each != "bulk"] for fault, several in APPLICABLE.items()
+            fault: [each for each in several if each not in never]
+            for fault, several in APPLICABLE.items()
+            if self.is_put or fault != "changed meanwhile"
         }
         faults = sorted(fault for fault, several in applicable.items() if several)
         fault = faults[one % len(faults)]
@@ -247,12 +261,23 @@ class Machine(Company):
         if self.store.cycles.running(JOB) is not None:
             return
         self.trouble.is_incomplete = True
+        before = self._active()
         cycle, sent = self.run_cycle()
         self.trouble.is_incomplete = False
         parts = [part for request in sent for part in parts_of(request)]
         removals = [request for request in parts if request.method == "DELETE" or is_switching_off(request)]
         if cycle is not None and cycle.state is not CycleState.RUNNING:
             assert not removals, f"removals after an incomplete read: {removals}"
+            lost = before - self._active() - self.storm.deleted
+            assert not lost, f"accounts lost after an incomplete read: {lost}"
+
+    def _active(self) -> set[str]:
+        """Returns the ids of accounts that are there and switched on."""
+        return {
+            target_id
+            for target_id, user in self.service.repository._documents["User"].items()
+            if user.get("active") is not False
+        }
 
     def pause(self, one: int, two: int, three: int) -> None:
         self._schedule = OFFLINE[one % 2]
@@ -304,9 +329,12 @@ class Machine(Company):
         self.tally.steps["applied"] += 1
         if self.strikes == struck and ended is not None and ended.id == cycle.id:
             writes = [part for each in sent for part in parts_of(each) if part.method != "GET"]
+            if self.is_put:
+                # The first of a cycle, by which it is learned that a version is demanded, is refused.
+                writes = [each for each in writes if each.method == "POST" or "If-Match" in each.headers]
             if not is_new:
                 # Members of groups that are there already are not counted before they are known to be.
-                writes = [each for each in writes if operation_of(each) != "member"]
+                writes = [each for each in writes if operation_of(each) != "member" and not _is_whole_group(each)]
             assert len(writes) <= plan.requests, f"{len(writes)} requests, planned were {plan.requests}"
 
     def _work(self, call: Callable[[Process], Any]) -> Any:
@@ -356,10 +384,12 @@ class Machine(Company):
         self.storm.arrive()
         self.tally.cycles += 1
         parts = [part for each in sent for part in parts_of(each) if part.method != "GET"]
-        told = [(operation_of(each), each.method, each.url, each.body) for each in parts]
+        told = [(operation_of(each), each.method, each.url, each.body, each.headers.get("If-Match")) for each in parts]
         writes = [each[1:] for each in told]
         repeated = Counter(each[0] == "member" for each in told) - Counter(each[0] == "member" for each in set(told))
-        together = muster.engine.run.BATCH if self.is_bulk else 1
+        together = (
+            muster.engine.run.BATCH if self.is_bulk else muster.engine.waves.REFERENCES_A_BATCH if self.is_put else 1
+        )
         assert repeated[False] <= (self._endings - struck) * together, f"sent again without need: {writes}"
         # Setting references again is harmless: those of the batch that a kill has cut off are.
         a_batch = muster.engine.waves.REFERENCES_A_BATCH
@@ -378,7 +408,7 @@ class Machine(Company):
         """Ends all disturbances and checks that the company comes to rest as it should."""
         self.storm.armed.clear()
         self.reaper.countdown = None
-        self.threshold = RemovalThreshold(enabled=False)
+        self.threshold, self.approval = RemovalThreshold(enabled=False), Approval.NONE
         self.resume()
         self._give_again()
         if self.wanted.actions == frozenset(ACTIONS) and not any(fault in LIES for fault, _ in self.storm.struck):
@@ -429,7 +459,7 @@ class Machine(Company):
         for turn in range(12):
             self.clock.advance(LONG)
             # What the firewall held goes once an administrator has looked at it.
-            self.approve()
+            self.approve(states=(HoldState.HELD, HoldState.REJECTED))
             cycle, _ = self.run_cycle()
             self.check()
             if cycle is None or (
@@ -437,6 +467,10 @@ class Machine(Company):
             ):
                 return
         self.wanted.unsettled = {entry.source_id: entry.failure for entry in self.log()[:20] if entry.failure}
+
+
+def _is_whole_group(request: HttpRequest) -> bool:
+    return request.method == "PUT" and "/Groups/" in request.url
 
 
 STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
@@ -474,6 +508,9 @@ STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
     "reconcile": Machine.reconcile,
     "on demand": Machine.provision,
     "plan and apply": Machine.plan_and_apply,
+    "restart scope": administrators.restart,
+    "switch approval": administrators.switch_approval,
+    "decide": administrators.decide,
     "found": Machine.found_one,
     "join": Machine.join,
     "leave": Machine.leave,

@@ -16,7 +16,7 @@ EVERYWHERE = {
     "change filter": 1, "change mapping": 1, "change flow": 1, "change actions": 1, "switch scope": 1,
     "switch firewall": 1, "fault": 16, "kill": 4, "hang": 3, "break source": 1, "doubt source": 1, "pause": 1,
     "resume": 2, "wait": 2, "restart": 1, "cycle": 9, "part of cycle": 3, "reconcile": 2, "on demand": 2,
-    "plan and apply": 2, "account": 2,
+    "plan and apply": 2, "account": 2, "restart scope": 2, "switch approval": 2, "decide": 3,
 }  # fmt: skip
 WITH_GROUPS = {
     "found": 1, "join": 4, "leave": 2, "rename group": 1, "assign group": 1, "unassign group": 1, "delete group": 1,
@@ -24,7 +24,12 @@ WITH_GROUPS = {
 }  # fmt: skip
 # What a schedule goes on with that has not met enough faults.
 STORMY = ("fault", "fault", "fault", "hire", "change", "resume", "restart", "cycle", "cycle", "on demand")
-WEIGHTS = {"8x8": EVERYWHERE, "scim": EVERYWHERE | WITH_GROUPS, "bulk": EVERYWHERE | WITH_GROUPS}
+WEIGHTS = {
+    "8x8": EVERYWHERE,
+    "scim": EVERYWHERE | WITH_GROUPS,
+    "bulk": EVERYWHERE | WITH_GROUPS,
+    "put": EVERYWHERE | WITH_GROUPS,
+}
 
 
 def play_by_chance(seed: int, page: str, tally: Tally) -> list[Step]:

@@ -19,6 +19,7 @@ from trip.playing import ADDRESS
 
 Send = Callable[[], HttpResponse]
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MANAGER = f"{ENTERPRISE}:manager"
 # Attributes that a careless target drops or rewrites; never the life sign.
 FLEETING = {"title": "jobTitle", f"{ENTERPRISE}:department": "department", "name.givenName": "givenName"}
@@ -53,6 +54,7 @@ APPLICABLE: dict[str, tuple[str, ...]] = {
     "rewritten attribute": ("create", "update"),
     "created meanwhile": ("create",),
     "deleted meanwhile": ("read", "update", "disable", "member", "delete"),
+    "changed meanwhile": ("update", "delete"),
 }
 # After these the target is not what it said it was: only a full pass can see it.
 LIES = frozenset({"stale", "deleted meanwhile"})
@@ -216,6 +218,8 @@ class _Exchange:
                 return any(name in _named_values(body_of(self.request)) for name in FLEETING)
             case "created meanwhile":
                 return self.place[0] == "User"
+            case "changed meanwhile":
+                return self.place[0] == "User" and "If-Match" in self.request.headers
             case "deleted meanwhile":
                 return service.repository.get(*self.place) is not None
         return True
@@ -315,6 +319,14 @@ def _deleted_meanwhile(exchange: _Exchange) -> HttpResponse:
     return exchange.send()
 
 
+def _changed_meanwhile(exchange: _Exchange) -> HttpResponse:
+    """Somebody else changes what is ours to leave alone: the version that the sender knows is an old one."""
+    storm, (kind, target_id) = exchange.storm, exchange.place
+    body = {"schemas": [PATCH_URN], "Operations": [{"op": "add", "path": "nickName", "value": f"{storm.clock.now()}"}]}
+    storm.service.ask("PATCH", f"/{kind}s/{target_id}", body)
+    return exchange.send()
+
+
 def _done_in_part(exchange: _Exchange) -> HttpResponse:
     body = body_of(exchange.request)
     _ask_bulk(exchange, body["Operations"][:-1])
@@ -372,6 +384,7 @@ _STRIKES: Mapping[str, Callable[[_Exchange], HttpResponse]] = {
     "rewritten attribute": _rewritten_attribute,
     "created meanwhile": _created_meanwhile,
     "deleted meanwhile": _deleted_meanwhile,
+    "changed meanwhile": _changed_meanwhile,
 }
 
 

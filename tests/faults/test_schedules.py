@@ -45,7 +45,7 @@ def play_some(seeds: range, page: str) -> tuple[Tally, Failed | None]:
 
 
 def test_every_schedule_comes_to_rest_as_directory_and_rules_want_it(capsys: pytest.CaptureFixture[str]) -> None:
-    last = FIRST + SCHEDULES // len(WEIGHTS)
+    last = FIRST + -(-SCHEDULES // len(WEIGHTS))
     chunks = [range(start, min(start + CHUNK, last)) for start in range(FIRST, last, CHUNK)]
     total = Tally()
     with ProcessPoolExecutor(min(CORES, len(chunks)), initializer=prepare) as pool:
