@@ -346,3 +346,32 @@ def test_nobody_keeps_access_or_is_lost_for_a_name_that_another_account_has(page
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch)
         play(steps, page)
+
+
+@pytest.mark.parametrize("is_enabled", [True, False], ids=["switched off meanwhile", "switched on meanwhile"])
+def test_whoever_is_as_before_again_is_asked_about_while_nobody_knows_what_came_of_a_request(
+    trip: Trip, is_enabled: bool
+) -> None:
+    ada = trip.hire("Ada", accountEnabled=True)
+    trip.run()
+    if not is_enabled:
+        trip.edit(ada, accountEnabled=False)
+        trip.run()
+    held: list[Any] = []
+
+    def hold(request: HttpRequest, send: Any) -> HttpResponse | None:
+        if request.method != "PATCH":
+            return None
+        held.append(send)
+        raise TransportTimeout("the deadline passed", sent=True)
+
+    trip.transport.fault = hold
+    trip.edit(ada, accountEnabled=not is_enabled)
+    trip.run()
+    trip.transport.fault = None
+    held[0]()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is not is_enabled
+    trip.edit(ada, accountEnabled=is_enabled)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is is_enabled
+    assert trip.store.links.count_escrows(JOB) == 0

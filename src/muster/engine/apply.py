@@ -26,9 +26,11 @@ from muster.ports.target import BatchTarget, BulkTarget, UnknownOutcome, WriteRe
 from muster.ports.wire import concerning
 from muster.ports.world import Clock
 
+# How it is told that nobody knows what came of a request.
+LOST = "Timeout"
 INTERRUPTED = JobFailure(
     "The service was interrupted while the request was under way.",
-    code="Timeout",
+    code=LOST,
     remedy="Nothing to do: the account was looked up, and the next cycle tries again if it is still needed.",
 ).record()
 
@@ -151,7 +153,7 @@ class Sender:
                 return result
             case UnknownOutcome():
                 record = FailureRecord(
-                    code="Timeout",
+                    code=LOST,
                     sentence=str(result) if isinstance(result, _HalfMade) else f"The answer was lost: {result}",
                     remedy="Nothing to do: the account is looked up before anything is sent again.",
                 )

@@ -6,6 +6,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import TypeVar
 
+from muster.engine.apply import LOST
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import LinkedElsewhere, ObjectFailure
@@ -35,7 +36,7 @@ class Lookup:
     """Finds target objects for a page of intents with as few requests as the cycle's kind allows.
 
     A full pass (initial, plan, on demand) compares with what the target says; an incremental one with the acknowledged
-    projection, and asks the target only about those who are not linked yet or come back.
+    projection, and asks the target only about those who are not linked yet, come back, or of whom an answer was lost.
     """
 
     def __init__(self, stores: EngineStores, parts: JobParts, pool: ThreadPoolExecutor) -> None:
@@ -53,11 +54,15 @@ class Lookup:
         """Returns one target object an intent, in order. `tried`: besides what escrows tell."""
         job_id = self._parts.job.id
         links = self._stores.links.links(job_id, kind, [intent.change.source_id for intent in intents])
+        open_ends: frozenset[str] = frozenset()
+        if links and cycle.kind is _INCREMENTAL:
+            # Of these a request may have arrived since: what the target confirmed before says nothing.
+            open_ends = self._stores.links.failed_with(job_id, kind, list(links), LOST)
         found: dict[int, TargetObject] = {}
         linked: list[tuple[int, Link]] = []
         for number, intent in enumerate(intents):
             link = links.get(intent.change.source_id)
-            if link is not None and self._must_ask(cycle, intent, link):
+            if link is not None and self._must_ask(cycle, intent, link, is_open=link.source_id in open_ends):
                 linked.append((number, link))
             elif link is not None:
                 found[number] = TargetObject(link=link, exists=True)
@@ -91,14 +96,14 @@ class Lookup:
 
         return dict(self._side_by_side(ask, target_ids))
 
-    def _must_ask(self, cycle: Cycle, intent: Intent, link: Link) -> bool:
+    def _must_ask(self, cycle: Cycle, intent: Intent, link: Link, *, is_open: bool) -> bool:
         presence = intent.verdict.presence
         if link.state is _RELEASED:
             # Whoever stays away is not asked about; whoever comes back is, in whatever cycle.
             if presence is Presence.ABSENT or presence is Presence.DISABLED:
                 return False
             return presence is Presence.PRESENT or cycle.kind is not _INCREMENTAL
-        return cycle.kind is not _INCREMENTAL and presence is not Presence.ABSENT
+        return (is_open or cycle.kind is not _INCREMENTAL) and presence is not Presence.ABSENT
 
     def _read_linked(
         self, cycle: Cycle, kind: ObjectKind, linked: Sequence[tuple[int, Link]]

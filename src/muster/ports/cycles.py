@@ -243,6 +243,10 @@ class LinkStore(Protocol):
         """
         ...
 
+    def failed_with(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], code: str) -> frozenset[str]:
+        """Returns which of these objects wait because they failed with a code."""
+        ...
+
     def count_escrows(self, job_id: str) -> int:
         """Returns how many failed objects wait."""
         ...

@@ -273,6 +273,23 @@ class SqlLinks:
                     found[row.source_id] = tuple(dict.fromkeys((*noted, *found.get(row.source_id, ()))))
         return found
 
+    def failed_with(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], code: str) -> frozenset[str]:
+        """Returns which of these objects wait because they failed with a code."""
+        found: set[str] = set()
+        with self._database.read() as connection:
+            job = job_key(connection, job_id)
+            # Mostly nobody waits: then a page costs one look at the key.
+            if connection.execute(sa.select(escrows.c.source_id).where(escrows.c.job_key == job).limit(1)).first():
+                for piece in pieces(source_ids):
+                    statement = sa.select(escrows.c.source_id).where(
+                        escrows.c.job_key == job,
+                        escrows.c.source_id.in_(piece),
+                        escrows.c.kind == kind.value,
+                        escrows.c.code == code,
+                    )
+                    found.update(connection.execute(statement).scalars())
+        return frozenset(found)
+
     def count_escrows(self, job_id: str) -> int:
         """Returns how many failed objects wait."""
         with self._database.read() as connection:
