@@ -846,11 +846,17 @@ def test_a_version_that_is_demanded_is_named_from_then_on_and_looked_up_again_wh
     assert changes == [None, 'W/"1"', "2", 'W/"1"']
 
 
-@pytest.mark.parametrize("look", [reply(404), reply(200, {"id": "1"}), reply(200, raw=b"<html>")])
+@pytest.mark.parametrize("look", [reply(403), reply(200, {"id": "1"}), reply(200, raw=b"<html>")])
 def test_a_version_that_is_demanded_and_never_shown_is_a_failure_of_the_object(look: HttpResponse) -> None:
     transport = ScriptedTransport([reply(412), look])
     with pytest.raises(ValueRefused, match="HTTP 412"):
         target_on(transport).delete(USER, "1")
+
+
+def test_what_is_gone_is_gone_although_its_version_is_demanded_first() -> None:
+    transport = ScriptedTransport([reply(428), reply(404)])
+    target_on(transport).delete(USER, "42")
+    assert [each.method for each in transport.sent] == ["DELETE", "GET"]
 
 
 def test_the_version_of_a_group_is_looked_up_without_its_members_unless_that_is_another() -> None:

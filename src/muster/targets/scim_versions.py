@@ -12,6 +12,7 @@ from muster.targets.scim_session import ScimSession
 
 # Precondition Failed and Precondition Required: the second is for those who named none, and some say the first.
 DEMANDS = (412, 428)
+GONE = 404
 # Somebody else may change the object between the look and the change.
 TRIES = 3
 
@@ -32,11 +33,18 @@ class Versions:
         """
         if self._is_demanded:
             # A group may have a hundred thousand members. Where the version is another without them, it is refused.
-            request = replace(request, if_match=self._version(request.path, self._without_members(request.path)))
+            shown = self._look(request.path, self._without_members(request.path))
+            request = replace(request, if_match=_version_shown(shown))
         response = self._session.wire.send(request, errand)
         for _ in range(TRIES):
+            if response.status not in DEMANDS:
+                break
             # What is refused so has not been carried out.
-            version = self._version(request.path) if response.status in DEMANDS else None
+            shown = self._look(request.path)
+            if shown.status == GONE:
+                # There is no version to name: some ask for one before they look whether there is anything.
+                return shown
+            version = _version_shown(shown)
             if version is None:
                 break
             self._is_demanded = True
@@ -56,16 +64,19 @@ class Versions:
         is_group = path.startswith(f"{dialect.paths.get('Group', '/Groups')}/")
         return (("excludedAttributes", "members"),) if is_group and dialect.excludes_members else ()
 
-    def _version(self, path: str, query: Query = ()) -> str | None:
-        """Returns the version of the object at a path; None if it is gone, or has none."""
+    def _look(self, path: str, query: Query = ()) -> HttpResponse:
         errand = self._session.errand(Purpose.READ, path)
-        response = self._session.wire.send(ClientRequest(method="GET", path=path, query=query), errand)
-        if response.status != 200:
-            return None
-        try:
-            return version_in(response, read_document(response.body))
-        except AnswerUnreadable:
-            return version_in(response, {})
+        return self._session.wire.send(ClientRequest(method="GET", path=path, query=query), errand)
+
+
+def _version_shown(response: HttpResponse) -> str | None:
+    """Returns the version of the object that was asked for; None if it is gone, or has none."""
+    if response.status != 200:
+        return None
+    try:
+        return version_in(response, read_document(response.body))
+    except AnswerUnreadable:
+        return version_in(response, {})
 
 
 def version_in(response: HttpResponse, document: Mapping[str, Any]) -> str | None:
