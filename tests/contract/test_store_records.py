@@ -263,6 +263,22 @@ def test_a_plan_is_summed_up_by_kind_and_by_cause_the_largest_first(store: Store
     assert [each.number for each in read("p", PlanPart.SENT, 9, group=others, besides=told)] == [1, 6]
 
 
+def test_a_plan_that_is_there_stays_as_it_is_and_one_that_cannot_be_added_whole_is_not(
+    store: Store, monkeypatch: Any
+) -> None:
+    def fail(_: str) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.plans, "sum_up", fail)
+        with pytest.raises(KeyboardInterrupt):
+            store.plans.add(_plan("p", "a" * 32), [OPERATION])
+    first = store.plans.add(_plan("p", "b" * 32), [OPERATION], [HELD])
+    assert store.plans.add(_plan("p", "c" * 32)) == first
+    assert store.plans.get("p") == first
+    assert len(store.plans.operations("p", PlanPart.SENT, 9)) == 1
+
+
 def test_a_plan_takes_a_cause_of_any_length(store: Store) -> None:
     # Random: what can be compressed would fit into an index row of PostgreSQL.
     long = random.Random(1).randbytes(9_000).hex()

@@ -375,3 +375,10 @@ def test_whoever_is_as_before_again_is_asked_about_while_nobody_knows_what_came_
     trip.run()
     assert trip.at_target()["ada@lantaarn.example"]["active"] is is_enabled
     assert trip.store.links.count_escrows(JOB) == 0
+
+
+def test_a_process_that_hung_keeps_the_plan_of_what_waits_for_approval_once() -> None:
+    steps = [("switch approval", 6767, 4024, 2921), ("hang", 5448, 7456, 4865), ("reconcile", 1305, 2380, 2307)]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, "scim")

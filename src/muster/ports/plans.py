@@ -37,7 +37,10 @@ class PlanStore(Protocol):
         ...
 
     def add(self, plan: Plan, operations: Sequence[Operation] = (), held: Sequence[HeldOperation] = ()) -> Plan:
-        """Begins, fills and finishes a plan whose operations are few; returns it, summed up."""
+        """Begins, fills and finishes a plan whose operations are few, as a whole or not at all; returns it, summed up.
+
+        One of this id that is there already stays as it is, and is returned.
+        """
         ...
 
     def get(self, name: str) -> Plan | None:

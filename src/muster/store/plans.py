@@ -162,8 +162,10 @@ class SqlPlans:
             return cut_operations(connection, key) == CUT_AT_ONCE
 
     def add(self, plan: Plan, operations: Sequence[Operation] = (), held: Sequence[HeldOperation] = ()) -> Plan:
-        """Begins, fills and finishes a plan whose operations are few; returns it, summed up."""
-        self.begin(plan.id, plan.job_id, plan.made_at)
+        """Begins, fills and finishes a plan whose operations are few, in one transaction; returns it, summed up.
+
+        One of this id that is there already stays as it is: whoever hung, or is not sure, adds it once more.
+        """
         sent = [PlannedOperation(number=number, operation=each) for number, each in enumerate(operations, 1)]
         kept = [
             PlannedOperation(
@@ -175,9 +177,14 @@ class SqlPlans:
             )
             for number, each in enumerate(held, len(sent) + 1)
         ]
-        self.put(plan.id, [*sent, *kept])
-        summed = replace(plan, sums=self.sum_up(plan.id))
-        self.finish(summed)
+        with self._database.together():
+            there = self.get(plan.id)
+            if there is not None:
+                return there
+            self.begin(plan.id, plan.job_id, plan.made_at)
+            self.put(plan.id, [*sent, *kept])
+            summed = replace(plan, sums=self.sum_up(plan.id))
+            self.finish(summed)
         return summed
 
     def get(self, name: str) -> Plan | None:
