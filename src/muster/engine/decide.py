@@ -44,7 +44,7 @@ class Decision:
     @property
     def waits_for_another(self) -> bool:
         """Whether it takes an account over as soon as that is taken away from somebody who is gone for good."""
-        return self.operation.kind is OperationKind.FAIL and self.target.is_to_come
+        return self.target.is_to_come and self.operation.kind is OperationKind.FAIL
 
 
 class Finder(Protocol):

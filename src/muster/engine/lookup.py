@@ -66,6 +66,9 @@ class Lookup:
                 linked.append((number, link))
             elif link is not None:
                 found[number] = TargetObject(link=link, exists=True)
+        if len(found) == len(intents):
+            # Most pages of a pass: everybody is linked, and nobody is asked about.
+            return list(found.values())
         for number, target in self._read_linked(cycle, kind, linked):
             if target.exists or target.failure is not None or not needs_lookup(intents[number]):
                 found[number] = target

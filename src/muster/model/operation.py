@@ -259,6 +259,7 @@ class OperationKind(StrEnum):
         return self in _WRITING
 
 
+_REMOVING = frozenset({OperationKind.DISABLE, OperationKind.DELETE})
 _WRITING = frozenset(
     {OperationKind.CREATE, OperationKind.UPDATE, OperationKind.DISABLE, OperationKind.DELETE, OperationKind.REFER}
 )
@@ -343,7 +344,7 @@ class Operation:
     @property
     def removes(self) -> bool:
         """Whether somebody loses something by it: what the deletion firewall counts."""
-        return self.kind in (OperationKind.DISABLE, OperationKind.DELETE)
+        return self.kind in _REMOVING
 
 
 # ---------------------------------------------------------------- 5. Outcome

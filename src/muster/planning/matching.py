@@ -19,6 +19,8 @@ from muster.model.operation import (
     TargetResource,
 )
 
+# Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
+_IN_BIN, _PURGED = Lifecycle.SOFT_DELETED, Lifecycle.HARD_DELETED
 # Tells people apart in our directory, whatever they were matched by.
 _NUMBER = "employeeId"
 
@@ -67,9 +69,7 @@ def choose(
 
 def is_gone(change: Change, *, is_restorable: bool) -> bool:
     """Whether nobody can come back as this object; `is_restorable`: the source has a recycle bin."""
-    return change.lifecycle is Lifecycle.HARD_DELETED or (
-        change.lifecycle is Lifecycle.SOFT_DELETED and not is_restorable
-    )
+    return change.lifecycle is _PURGED or (change.lifecycle is _IN_BIN and not is_restorable)
 
 
 def hand_over(target: TargetObject, holder: Change, left: Operation | None) -> TargetObject:

@@ -51,7 +51,7 @@ def decode_optional(document: bytes | None, wanted: type[T]) -> T | None:
 
 def frozen_attributes(attributes: Mapping[str, Any]) -> Attributes:
     """Returns attributes with lists as tuples; those that have none as they are."""
-    if _OPEN.isdisjoint(map(type, attributes.values())):
+    if not attributes or _OPEN.isdisjoint(map(type, attributes.values())):
         return attributes
     return {name: frozen(value) if value.__class__ in _OPEN else value for name, value in attributes.items()}
 

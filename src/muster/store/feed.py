@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select
@@ -239,7 +239,7 @@ class _Page:
 
 def _attributes(content: Mapping[str, Any], object_id: str, *, is_user: bool) -> dict[str, Any]:
     # Fresh from the row: nobody else holds it.
-    attributes = dict(frozen_attributes(content))
+    attributes = cast("dict[str, Any]", frozen_attributes(content))
     attributes["objectId"] = object_id
     if is_user:
         raw = attributes.get("userPrincipalName")

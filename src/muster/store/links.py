@@ -74,7 +74,7 @@ class SqlLinks:
             for piece in pieces(source_ids):
                 given = {"job": job, "of_kind": kind.value, "source_ids": as_list(piece)}
                 rows = self._links_of.fetch_all(given, on=connection)
-                found.update((link.source_id, link) for link in map(_link, rows))
+                found.update({row[1]: _link(row) for row in rows})
         return found
 
     def owners(self, job_id: str, kind: ObjectKind, target_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:

@@ -137,6 +137,9 @@ class SettlementWriter:
             reopen_references(connection, job_key, replaced, handed_over)
 
     def _write_escrows(self, connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
+        # Most of a full pass succeeds, where nobody waits: then there is nothing to write or to clear.
+        if all(one.escrow is None for one in settlements) and not _has_escrows(connection, job_key):
+            return
         kept: dict[tuple[str, str], dict[str, Any] | None] = {}
         for settlement in settlements:
             if settlement.escrow is not None:
@@ -146,7 +149,7 @@ class SettlementWriter:
                 kept[settlement.source_id, settlement.kind.value] = None
         self._escrow.execute_many([row for row in kept.values() if row], on=connection)
         cleared = [place for place, row in kept.items() if row is None]
-        if cleared and _has_escrows(connection, job_key):
+        if cleared:
             self._clear_escrow.execute_many(
                 [{"at_job": job_key, "at_source": source_id, "at_kind": kind} for source_id, kind in cleared],
                 on=connection,
