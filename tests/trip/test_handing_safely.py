@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from playing import JOB, Trip
 
 from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.hold import HoldState
 from muster.model.job import CyclePhase
 from muster.planning.policy import Approval, RemovalThreshold
@@ -127,3 +129,49 @@ def test_a_group_that_is_handed_over_has_nobody_of_the_one_before(tmp_path: Path
     trip.store.jobs.set_watermark(JOB, None)
     trip.run()
     assert trip.transport.writes == []
+
+
+class _Killed(BaseException):
+    """The process dies."""
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["lost", "killed"])
+@pytest.mark.parametrize("has_predecessor", [False, True], ids=["found", "handed"])
+def test_whoever_leaves_before_it_is_known_that_they_took_an_account_over_is_switched_off_and_not_deleted(
+    trip: Trip, is_killed: bool, has_predecessor: bool
+) -> None:
+    if has_predecessor:
+        trip.purge(hire_first(trip))
+        trip.run()
+    ada = trip.hire("Ada")
+    sent = False
+
+    def lose(request: HttpRequest, go: Callable[[], HttpResponse]) -> HttpResponse | None:
+        nonlocal sent
+        if request.method == "PATCH" and not sent:
+            sent = True
+            go()
+            if is_killed:
+                raise _Killed
+        if sent:
+            raise TransportTimeout("slow", sent=True)
+        return None
+
+    trip.transport.fault = lose
+    if is_killed:
+        with pytest.raises(_Killed):
+            trip.run()
+    else:
+        trip.run()
+    assert _holder(trip) == (ada, True)
+    trip.transport.fault = None
+    trip.purge(ada)
+    running = trip.store.cycles.running(JOB)
+    trip.engine = trip.new_engine()
+    while running is not None and trip.engine.advance(running.id):
+        pass
+    for _ in range(2):
+        trip.clock.advance(LATER)
+        trip.run()
+    # It was there before: it is nobody's to delete.
+    assert _holder(trip) == (ada, False)

@@ -210,11 +210,9 @@ def _counter_of(outcome: Outcome) -> str:
 
 
 def _tried(outcome: Outcome) -> tuple[MatchingValue, ...]:
-    """Returns the values to look for an account by that we may have made."""
+    """Returns the values to look for an account by that we may have made or taken over."""
     operation = outcome.operation
-    if not outcome.is_open or operation.kind is not OperationKind.CREATE:
-        return operation.tried
-    return tuple(dict.fromkeys((*operation.tried, *operation.matching)))
+    return tuple(dict.fromkeys((*operation.tried, *(operation.tries if outcome.is_open else ()))))
 
 
 def _link_after(outcome: Outcome) -> Link | None:

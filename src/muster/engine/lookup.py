@@ -139,7 +139,7 @@ class Lookup:
         intents: Mapping[int, Intent],
         tried: Mapping[str, tuple[MatchingValue, ...]],
     ) -> Mapping[int, TargetObject]:
-        """Looks for objects whose creation was sent without an answer, by the names of then: what is found is ours.
+        """Looks for objects whose creation, or taking over, was sent without an answer, by the names of then.
 
         Whoever has got another name since, or is no longer wanted, would else leave an account behind.
         """
@@ -156,7 +156,7 @@ class Lookup:
                 target = self._match(cycle, kind, {number: replace(intent, matching=values)}).get(
                     number, TargetObject()
                 )
-                made[number] = replace(target, link=_link_to(target, intent), tried=values)
+                made[number] = replace(target, link=_link_to(target, intent, values), tried=values)
         return made
 
     def _match(self, cycle: Cycle, kind: ObjectKind, unlinked: Mapping[int, Intent]) -> Mapping[int, TargetObject]:
@@ -225,17 +225,17 @@ def has_census(cycle: Cycle) -> bool:
     return cycle.options.get("census") == "complete"
 
 
-def _link_to(target: TargetObject, intent: Intent) -> Link | None:
-    """Returns the link to an object that we have made without knowing it."""
+def _link_to(target: TargetObject, intent: Intent, tried: Sequence[MatchingValue]) -> Link | None:
+    """Returns the link to an object that we have made, or taken over, without knowing it."""
     if target.resource is None:
         return None
-    managed = LinkState.MANAGED
+    state = LinkState.ADOPTED if any(value.was_there for value in tried) else LinkState.MANAGED
     return Link(
         source_id=intent.change.source_id,
         kind=intent.change.kind,
         target_id=target.resource.target_id,
-        state=managed,
-        owned=managed,
+        state=state,
+        owned=state,
         acknowledged=Acknowledged(),
         display_name=intent.change.display_name,
     )

@@ -369,7 +369,7 @@ class Run:
         if self.cycle.kind is CycleKind.ROLLBACK:
             # The rules would undo what is taken back. A change to a value may be sent twice, so it is.
             return self._send_again(operation) if item.is_open and resend else self.left_open(item)
-        tried = operation.matching if operation.kind is OperationKind.CREATE and item.is_open else ()
+        tried = operation.tries if item.is_open else ()
         decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id, tried)
         if decision is None:
             return self.left_open(item)

@@ -4,7 +4,7 @@ Each is decided from the one before it, frozen, and can be stored, shown and com
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -105,6 +105,8 @@ class MatchingValue:
     value: str
     case_exact: bool = False
     redacted: bool = False
+    # Of what was tried: the account that has it was there before.
+    was_there: bool = False
 
     @property
     def shown(self) -> str:
@@ -220,7 +222,7 @@ class TargetObject:
     exists: bool = False
     matched_by: str | None = None
     failure: FailureRecord | None = None
-    # Under these a creation was sent whose outcome nobody knows.
+    # As an operation's.
     tried: tuple[MatchingValue, ...] = ()
     # Besides a failure: the object that was found, and the source object of this job that it is linked to.
     taken: Taken | None = None
@@ -327,8 +329,10 @@ class Operation:
     failure: FailureRecord | None = None
     steps: tuple[Step, ...] = ()
     source_seq: int = 0
-    # Under these a creation was sent before whose outcome nobody knows.
+    # Under these a creation, or a first request to an account that was there, was sent without an answer before.
     tried: tuple[MatchingValue, ...] = ()
+    # The first request to an account that was found: with it, it is taken over.
+    adopts: bool = False
     # What brought it about; only where somebody may have to approve it.
     cause: Cause | None = None
     # A deletion that waits for the end of a grace period: since when, and when it is decided anew.
@@ -345,6 +349,13 @@ class Operation:
     def removes(self) -> bool:
         """Whether somebody loses something by it: what the deletion firewall counts."""
         return self.kind in _REMOVING
+
+    @property
+    def tries(self) -> tuple[MatchingValue, ...]:
+        """The values to look for an account by that is ours if this has arrived, should its answer be lost."""
+        if self.kind is OperationKind.CREATE:
+            return self.matching
+        return tuple(replace(value, was_there=True) for value in self.matching) if self.adopts else ()
 
 
 # ---------------------------------------------------------------- 5. Outcome

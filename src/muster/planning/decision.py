@@ -13,7 +13,7 @@ Source: provisioning-service behaviour, deprovisioning matrix.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from muster.model.directory import ObjectKind
@@ -145,7 +145,8 @@ def _keep(case: _Case) -> Operation:
     changes = differences(intent.values, case.target, case.rules)
     if changes and case.rules.does(ObjectAction.UPDATE):
         kind = OperationKind.DISABLE if _takes_life(intent, changes) else OperationKind.UPDATE
-        return _operation(case, kind, intent.verdict.reason, changes=changes, state=owned, owned=owned)
+        made = _operation(case, kind, intent.verdict.reason, changes=changes, state=owned, owned=owned)
+        return replace(made, adopts=True) if link is None else made
     if link is None or link.state is not owned:
         come = "was found at the target and linked" if link is None else "is managed again"
         and_ = _SWITCHED_OFF if changes else "everything is equal there already."

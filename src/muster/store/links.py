@@ -40,6 +40,8 @@ from muster.store.tables import (
 )
 
 # What waits for a time, or was approved, has not failed.
+# What may have made an account, or taken one over, though nobody knows what came of it.
+_TRYING = (OperationKind.CREATE.value, OperationKind.UPDATE.value, OperationKind.DISABLE.value)
 _FAILED = escrows.c.code.not_in(["Approved", *HoldCode])
 # What `_link` is made from.
 _LINKED = sa.select(
@@ -234,7 +236,7 @@ class SqlLinks:
     def tried(
         self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], cycle_id: str
     ) -> Mapping[str, tuple[MatchingValue, ...]]:
-        """Returns by source id under which values a creation was sent whose outcome nobody knows.
+        """Returns by source id under which values a creation, or a first request, was sent whose outcome nobody knows.
 
         Either it was noted with its failure, or nobody was left to note it: then it is still marked as being sent, in
         another cycle than the asking one.
@@ -251,14 +253,14 @@ class SqlLinks:
                     cycles.c.state == CycleState.RUNNING.value,
                     cycles.c.cycle_id != cycle_id,
                     staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
-                    staged.c.kind == OperationKind.CREATE.value,
+                    staged.c.kind.in_(_TRYING),
                     # What was refused for somebody else's account made none.
                     staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
                 )
             )
             for operation in (decode_operation(row.operation) for row in sending):
-                if operation.object_kind is kind and operation.source_id in wanted:
-                    found[operation.source_id] = (*operation.tried, *operation.matching)
+                if operation.object_kind is kind and operation.source_id in wanted and operation.tries:
+                    found[operation.source_id] = (*operation.tried, *operation.tries)
             for piece in pieces(source_ids):
                 rows = connection.execute(
                     sa.select(escrows.c.source_id, escrows.c.tried).where(
