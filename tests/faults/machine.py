@@ -362,7 +362,8 @@ class Machine(Company):
         self._sent_meanwhile.clear()
         found: Cycle | None = None
         left = [each for each in self.store.cycles.history(JOB, 9) if each.state is CycleState.RUNNING]
-        is_left = any(each.kind is CycleKind.ON_DEMAND for each in left)
+        # What a dead process had asked for on demand is brought to its end, and tried once more by the cycle after it.
+        left_on_demand = sum(each.kind is CycleKind.ON_DEMAND for each in left)
         while True:
             process, first = self.process, len(self.process.sent)
             try:
@@ -390,14 +391,15 @@ class Machine(Company):
         together = (
             muster.engine.run.BATCH if self.is_bulk else muster.engine.waves.REFERENCES_A_BATCH if self.is_put else 1
         )
-        assert repeated[False] <= (self._endings - struck) * together, f"sent again without need: {writes}"
+        allowed = (self._endings - struck) * together + left_on_demand
+        assert repeated[False] <= allowed, f"sent again without need: {writes}"
         # Setting references again is harmless: those of the batch that a kill has cut off are.
         a_batch = muster.engine.waves.REFERENCES_A_BATCH
         assert repeated[True] <= (self._endings - struck) * a_batch, f"sent again without need: {writes}"
         found = None if found is None else self.store.cycles.get(found.id)
         if self._schedule is not ScheduleState.ACTIVE:
             # What was asked for on demand is brought to its end, whatever the schedule, if its process died.
-            assert found is None or not writes or is_left or "plan" in found.options, "a paused job writes"
+            assert found is None or not writes or left_on_demand or "plan" in found.options, "a paused job writes"
         if found is not None and found.state is not CycleState.RUNNING:
             check_log(self, found)
         return found, sent

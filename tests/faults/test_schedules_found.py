@@ -382,3 +382,19 @@ def test_a_process_that_hung_keeps_the_plan_of_what_waits_for_approval_once() ->
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch)
         play(steps, "scim")
+
+
+def test_what_died_on_demand_is_tried_once_more_by_its_recovery_and_once_by_the_cycle_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small_pages(monkeypatch)
+    steps = [
+        ("hire", 5014, 7277, 1924),
+        ("doubt source", 2425, 4733, 371),
+        ("kill", 3089, 6149, 7516),
+        ("account", 290, 3341, 5973),
+        ("on demand", 6904, 5818, 3045),
+        ("rename", 4758, 1222, 9924),
+        ("on demand", 8038, 8201, 4191),
+    ]
+    play(steps, "scim")
