@@ -305,10 +305,8 @@ class ScimReader:
         place = Place.read(start)
         if place.cursor and (answer := self._follow(kind, place, place.cursor)):
             return self._shown(kind, place, answer)
-        request = form_listing(kind.value, place.index, self._session.dialect)
-        errand = self._session.errand(Purpose.LIST, request.path)
         try:
-            answer = self._ask(request, errand, lambda response: read_page(response, errand, past_end=place.index > 1))
+            answer = self._ask_page(kind, place)
         except ProvisioningFailure as failure:
             if place.index == 1 or failure.status not in (400, 404, 416):
                 raise
@@ -323,12 +321,15 @@ class ScimReader:
                 return self._shown(kind, replace(place, total=answer.total or 0), by_cursor)
         return self._shown(kind, place, replace(answer, next_cursor=None))
 
-    def _follow(self, kind: ObjectKind, place: Place, cursor: str) -> ListAnswer | None:
-        """Returns the page that a cursor leads to; None where it leads nowhere, as one that is too old."""
+    def _ask_page(self, kind: ObjectKind, place: Place, cursor: str | None = None) -> ListAnswer:
         request = form_listing(kind.value, place.index, self._session.dialect, cursor=cursor)
         errand = self._session.errand(Purpose.LIST, request.path)
+        return self._ask(request, errand, lambda response: read_page(response, errand, past_end=place.index > 1))
+
+    def _follow(self, kind: ObjectKind, place: Place, cursor: str) -> ListAnswer | None:
+        """Returns the page that a cursor leads to; None where it leads nowhere, as one that is too old."""
         try:
-            answer = self._ask(request, errand, lambda response: read_page(response, errand, past_end=place.index > 1))
+            answer = self._ask_page(kind, place, cursor)
         except Interrupted:
             raise
         except ProvisioningFailure as failure:
