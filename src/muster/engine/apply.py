@@ -158,7 +158,7 @@ class Sender:
                     remedy="Nothing to do: the account is looked up before anything is sent again.",
                 )
                 return Unsettled(operation=operation, failure=record)
-            case Conflict() if not self._is_more_than_taking_access(operation):
+            case Conflict() if not self._access_apart(operation):
                 return Unsettled(operation=operation, failure=result.record(), is_conflict=True)
             case TargetObjectGone():
                 return Unsettled(operation=operation, failure=result.record(), is_gone=True)
@@ -174,10 +174,8 @@ class Sender:
         Whoever has left must not keep access because of a telephone number that the target does not take, or a name
         that another account has. A JobFailure: the target takes nothing just now, so the whole operation waits.
         """
-        alone = (
-            self._taking_access(operation) if isinstance(failure, ValueRefused | OperationRefused | Conflict) else ()
-        )
-        if not alone or len(alone) == len(operation.changes):
+        alone = self._access_apart(operation) if isinstance(failure, ValueRefused | OperationRefused | Conflict) else ()
+        if not alone:
             return self._failed(operation, failure)
         by_itself = replace(operation, changes=alone)
         result = self._call(by_itself)
@@ -193,19 +191,18 @@ class Sender:
         acknowledged = self.acknowledged(by_itself, result)
         return replace(outcome, acknowledged=acknowledged, steps=(*outcome.steps, noted_step(note)))
 
-    def _is_more_than_taking_access(self, operation: Operation) -> bool:
-        return 0 < len(self._taking_access(operation)) < len(operation.changes)
-
-    def _taking_access(self, operation: Operation) -> tuple[AttributeChange, ...]:
+    def _access_apart(self, operation: Operation) -> tuple[AttributeChange, ...]:
+        """Returns the changes that take access away; none where there are no others."""
         rules = self._parts.rules.kinds.get(operation.object_kind)
         if rules is None or operation.kind not in (OperationKind.UPDATE, OperationKind.DISABLE):
             return ()
         signs = rules.life_signs if operation.kind is OperationKind.DISABLE else frozenset()
-        return tuple(
+        taking = tuple(
             change
             for change in operation.changes
             if change.attribute in signs or (change.attribute in _SWITCHES and str(change.new).lower() == "false")
         )
+        return taking if len(taking) < len(operation.changes) else ()
 
     def _is_undeletable(self, operation: Operation) -> bool:
         """Whether a deletion was refused because the target deletes no accounts, but can switch them off."""
