@@ -1,4 +1,4 @@
-"""What administrators do to a running job: restart it, ask for approval, decide what is held."""
+"""What administrators do to a running job: restart it, ask for approval, decide what is held, take a cycle back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any
 
+from faults.strikes import parts_of
 from muster.administration import holds, jobs
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Desk, Stores
 from muster.model.hold import HoldFilter, HoldState
-from muster.model.job import ResetScope
+from muster.model.job import CycleState, ResetScope, ScheduleState
 from muster.planning.policy import Approval
 from trip.playing import APP, JOB
 
@@ -51,3 +52,25 @@ def decide(machine: Any, one: int, two: int, three: int) -> None:
         decided = say(_desk(machine), APP, JOB, HoldFilter(ids=chosen))
         assert decided.count == len(chosen)
         machine.tally.steps[f"decided: {state.value}"] += 1
+
+
+def roll_back(machine: Any, one: int, two: int, three: int) -> None:
+    """Takes a cycle back that has ended, by a plan; nothing more than the plan says is sent."""
+    ended = [each for each in machine.store.cycles.history(JOB, 9) if each.state is not CycleState.RUNNING]
+    if not ended or machine.schedule is not ScheduleState.ACTIVE:
+        return
+    chosen = ended[one % len(ended)].id
+    plan = machine.work(lambda process: process.planner.make_rollback(JOB, chosen))
+    if plan is None:
+        return
+    struck = machine.strikes
+    cycle = machine.work(lambda process: process.planner.apply(plan.id))
+    if cycle is None:
+        return
+    _, sent = machine.run_cycle()
+    machine.tally.steps["rolled back"] += 1
+    if machine.strikes == struck:
+        writes = [part for each in sent for part in parts_of(each) if part.method != "GET"]
+        # Which versions an application demands is learned by its first refusal.
+        allowed = plan.requests + machine.is_put
+        assert len(writes) <= allowed, f"{len(writes)} requests, planned to take back were {plan.requests}"

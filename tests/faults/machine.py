@@ -105,7 +105,7 @@ class Machine(Company):
         self._names = 0
         # What others sent while a process hung.
         self._sent_meanwhile: list[HttpRequest] = []
-        self._schedule = ScheduleState.ACTIVE
+        self.schedule = ScheduleState.ACTIVE
         self.process = self._new_process()
         self.strangers = [self.account(f"stranger{number}@other.example") for number in range(2)]
         self._strangers = self._documents_of_strangers()
@@ -280,12 +280,12 @@ class Machine(Company):
         }
 
     def pause(self, one: int, two: int, three: int) -> None:
-        self._schedule = OFFLINE[one % 2]
-        self.store.jobs.set_schedule(JOB, self._schedule)
+        self.schedule = OFFLINE[one % 2]
+        self.store.jobs.set_schedule(JOB, self.schedule)
 
     def resume(self, one: int = 0, two: int = 0, three: int = 0) -> None:
-        self._schedule = ScheduleState.ACTIVE
-        self.store.jobs.set_schedule(JOB, self._schedule)
+        self.schedule = ScheduleState.ACTIVE
+        self.store.jobs.set_schedule(JOB, self.schedule)
 
     def wait(self, one: int, two: int, three: int) -> None:
         self.clock.advance((timedelta(minutes=40), timedelta(hours=7), LONG)[one % 3])
@@ -299,7 +299,7 @@ class Machine(Company):
         self.run_cycle()
 
     def reconcile(self, one: int, two: int, three: int) -> None:
-        if self._schedule is ScheduleState.ACTIVE:
+        if self.schedule is ScheduleState.ACTIVE:
             self.run_cycle(options=RECONCILE)
 
     def part_of_cycle(self, one: int, two: int, three: int) -> None:
@@ -309,20 +309,20 @@ class Machine(Company):
         kind = ObjectKind.GROUP if self.has_groups and two % 4 == 0 else ObjectKind.USER
         chosen = self._pick_group(one) if kind is ObjectKind.GROUP else self._pick(one)
         if chosen is not None:
-            self._work(lambda process: process.control.provision_on_demand(JOB, kind, chosen.id))
+            self.work(lambda process: process.control.provision_on_demand(JOB, kind, chosen.id))
             self.storm.arrive()
 
     def plan_and_apply(self, one: int, two: int, three: int) -> None:
-        if self._schedule is not ScheduleState.ACTIVE:
+        if self.schedule is not ScheduleState.ACTIVE:
             return
         is_new = self.store.links.count_links(JOB) == 0
-        plan = self._work(lambda process: process.planner.make(JOB))
+        plan = self.work(lambda process: process.planner.make(JOB))
         if plan is None:
             return
         if one % 4 == 0:
             self.change_attribute(two, three, two)
         struck = self.strikes
-        cycle = self._work(lambda process: process.planner.apply(plan.id))
+        cycle = self.work(lambda process: process.planner.apply(plan.id))
         if cycle is None:
             return
         ended, sent = self.run_cycle()
@@ -337,7 +337,7 @@ class Machine(Company):
                 writes = [each for each in writes if operation_of(each) != "member" and not _is_whole_group(each)]
             assert len(writes) <= plan.requests, f"{len(writes)} requests, planned were {plan.requests}"
 
-    def _work(self, call: Callable[[Process], Any]) -> Any:
+    def work(self, call: Callable[[Process], Any]) -> Any:
         """Returns what a process gives; None when it fails or is killed."""
         self.storm.remember()
         try:
@@ -391,13 +391,16 @@ class Machine(Company):
         together = (
             muster.engine.run.BATCH if self.is_bulk else muster.engine.waves.REFERENCES_A_BATCH if self.is_put else 1
         )
+        if found is not None and found.kind is CycleKind.ROLLBACK:
+            # What takes values back is sent anew where a kill cut it off: the rules cannot say what is left of it.
+            together = muster.engine.run.BATCH
         allowed = (self._endings - struck) * together + left_on_demand
         assert repeated[False] <= allowed, f"sent again without need: {writes}"
         # Setting references again is harmless: those of the batch that a kill has cut off are.
         a_batch = muster.engine.waves.REFERENCES_A_BATCH
         assert repeated[True] <= (self._endings - struck) * a_batch, f"sent again without need: {writes}"
         found = None if found is None else self.store.cycles.get(found.id)
-        if self._schedule is not ScheduleState.ACTIVE:
+        if self.schedule is not ScheduleState.ACTIVE:
             # What was asked for on demand is brought to its end, whatever the schedule, if its process died.
             assert found is None or not writes or left_on_demand or "plan" in found.options, "a paused job writes"
         if found is not None and found.state is not CycleState.RUNNING:
@@ -513,6 +516,7 @@ STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
     "restart scope": administrators.restart,
     "switch approval": administrators.switch_approval,
     "decide": administrators.decide,
+    "roll back": administrators.roll_back,
     "found": Machine.found_one,
     "join": Machine.join,
     "leave": Machine.leave,

@@ -16,7 +16,7 @@ EVERYWHERE = {
     "change filter": 1, "change mapping": 1, "change flow": 1, "change actions": 1, "switch scope": 1,
     "switch firewall": 1, "fault": 16, "kill": 4, "hang": 3, "break source": 1, "doubt source": 1, "pause": 1,
     "resume": 2, "wait": 2, "restart": 1, "cycle": 9, "part of cycle": 3, "reconcile": 2, "on demand": 2,
-    "plan and apply": 2, "account": 2, "restart scope": 2, "switch approval": 2, "decide": 3,
+    "plan and apply": 2, "account": 2, "restart scope": 2, "switch approval": 2, "decide": 3, "roll back": 2,
 }  # fmt: skip
 WITH_GROUPS = {
     "found": 1, "join": 4, "leave": 2, "rename group": 1, "assign group": 1, "unassign group": 1, "delete group": 1,

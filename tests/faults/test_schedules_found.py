@@ -290,6 +290,33 @@ def test_a_leaver_whose_late_account_was_found_by_a_read_that_was_not_whole_is_d
         play(steps, "bulk")
 
 
+@pytest.mark.parametrize("page", ["scim", "bulk", "put"])
+def test_whoever_is_purged_after_a_filter_has_switched_them_off_leaves_their_groups(page: str) -> None:
+    steps = [
+        ("cycle", 6162, 1040, 8053),
+        ("change filter", 5310, 1222, 4117),
+        ("cycle", 5128, 3470, 7315),
+        ("purge", 7505, 7318, 4626),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, page)
+
+
+def test_a_rollback_sends_no_removal_of_a_member_that_is_held_and_that_its_plan_did_not_show() -> None:
+    steps = [
+        ("cycle", 1584, 8300, 6547),
+        ("leave", 4703, 3254, 2512),
+        ("switch scope", 8451, 7224, 917),
+        ("doubt source", 1374, 5201, 1791),
+        ("roll back", 1876, 6741, 2544),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        machine = play(steps, "scim")
+    assert machine.tally.steps["rolled back"] == 1
+
+
 def test_the_account_of_somebody_who_is_gone_for_good_goes_to_whoever_has_their_name_now() -> None:
     steps = [
         ("assign", 5668, 775, 6817),

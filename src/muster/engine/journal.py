@@ -90,7 +90,7 @@ class Journal:
             number=number,
             link=link,
             unlink=link is None and outcome.status is not _SKIPPED,
-            hands_over=operation.hands_over,
+            account_stays=operation.account_stays,
             entry=entry,
             clear_escrow=True,
             wanted=operation.references,

@@ -14,7 +14,7 @@ from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, Hold, HoldState
 from muster.model.job import CycleKind, CyclePhase
-from muster.model.operation import Operation, Outcome
+from muster.model.operation import Operation, OperationKind, Outcome
 from muster.planning.policy import Approval, Population, RemovalKind, count_removals, decides, gate, removal_verdicts
 from muster.planning.references import plan_references
 from muster.ports.cycles import OpenReference, ReferenceSettled
@@ -122,7 +122,12 @@ def send_references(
     open_ones, after = stores.links.open_references(run.cycle.job_id, limit, run.cycle.position)
     if only is not None:
         open_ones = [item for item in open_ones if item.source_id in only]
-    found, held = _gated(run, stores, ids, open_ones, is_approved=is_approved)
+    found: Sequence[OpenReference]
+    held: Sequence[tuple[HeldOperation, Hold | None]] = ()
+    if run.cycle.kind is CycleKind.ROLLBACK:
+        found = _taken_back(run, stores, open_ones)
+    else:
+        found, held = _gated(run, stores, ids, open_ones, is_approved=is_approved)
     parts_held = {(item.operation.source_id, item.operation.changes[0].attribute) for item, _ in held}
     if held:
         counters = run.move(position=run.cycle.position).counters
@@ -174,6 +179,23 @@ def _members_verdict(run: Run, stores: EngineStores) -> str | None:
     population = Population(linked=0, members=stores.links.count_members(run.cycle.job_id))
     verdicts = removal_verdicts({RemovalKind.MEMBER_REMOVAL: leaving}, population, 0, run.parts.threshold)
     return verdicts.get(RemovalKind.MEMBER_REMOVAL)
+
+
+def _taken_back(run: Run, stores: EngineStores, found: Sequence[OpenReference]) -> list[OpenReference]:
+    """Returns those of open references that the plan of a rollback shows; others wait for the job's own cycles.
+
+    Such a plan is carried out as it was read and approved, without the gate: so it takes nothing else along, such as a
+    member whose removal is held.
+    """
+    plan = stores.plans.get(run.cycle.options["plan"])
+    planned = () if plan is None else stores.plans.of_objects(plan.id, [item.source_id for item in found])
+    shown = {
+        (each.operation.object_kind, each.operation.source_id, change.attribute)
+        for each in planned
+        if each.operation.kind is OperationKind.REFER
+        for change in each.operation.changes
+    }
+    return [item for item in found if (item.kind, item.source_id, item.attribute) in shown]
 
 
 def _gated(

@@ -340,8 +340,8 @@ class Operation:
     waits_until: datetime | None = None
     # Attributes that somebody changed at the target; only a reconciliation looks for them.
     drifted: tuple[str, ...] = ()
-    # Drops the link of an account that goes to another: what points to it is still to be taken away.
-    hands_over: bool = False
+    # Drops the link of an account that is still there, or goes to another: what points to it is to be taken away.
+    account_stays: bool = False
     # References that were changed there and are to be set again.
     shown: tuple[ShownReferences, ...] = ()
 

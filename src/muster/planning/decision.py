@@ -225,9 +225,10 @@ def _why_nothing_is_deleted(case: _Case) -> str:
 
 
 def _forget(case: _Case) -> Operation:
-    why = "is no longer managed" if case.target.exists else "is no longer there"
+    stays = case.target.exists
+    why = "is no longer managed" if stays else "is no longer there"
     reason = f"{case.intent.verdict.reason} The account {why}, so the link is dropped and nothing is sent."
-    return _operation(case, OperationKind.LINK, reason)
+    return replace(_operation(case, OperationKind.LINK, reason), account_stays=stays)
 
 
 def _takes_life(intent: Intent, changes: Sequence[AttributeChange]) -> bool:

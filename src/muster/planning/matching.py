@@ -128,7 +128,7 @@ def retire(left: Operation) -> Operation:
     """Returns what drops the link of somebody who is gone for good, from what would be done about them now."""
     reason = f"{left.reason} The account goes to whoever has its name now, so the link is dropped and nothing is sent."
     nothing = replace(left, kind=OperationKind.LINK, skip_reason=None, changes=(), steps=())
-    return replace(nothing, reason=reason, link_state=None, owned=None, references=(), shown=(), hands_over=True)
+    return replace(nothing, reason=reason, link_state=None, owned=None, references=(), shown=(), account_stays=True)
 
 
 def is_carried_out(left: Operation) -> bool:

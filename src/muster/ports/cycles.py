@@ -61,8 +61,8 @@ class Settlement:
     state: StagedState = StagedState.DONE
     link: Link | None = None
     unlink: bool = False
-    # The account goes to another: what the target has confirmed of references to it is still there.
-    hands_over: bool = False
+    # The unlinked account is still there, and so is what the target has confirmed of references to it.
+    account_stays: bool = False
     escrow: Escrow | None = None
     clear_escrow: bool = False
     entry: LogEntry | None = None

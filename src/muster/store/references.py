@@ -145,20 +145,20 @@ def reopen_references(
     connection: Connection,
     job_key: int,
     replaced: Sequence[tuple[int, str | None]],
-    handed_over: Set[int] = frozenset(),
+    staying: Set[int] = frozenset(),
 ) -> None:
     """Opens references to objects whose target was replaced; those to unlinked ones wait for the next link.
 
-    `handed_over`: keys of those unlinked whose target object is there and another's now. What points to it is not
+    `staying`: keys of those unlinked whose target object is still there, or another's now. What points to it is not
     forgotten: it is to be taken away.
     """
     at_other = sa.and_(references.c.other_key == sa.bindparam("at_key"), references.c.wanted)
-    unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None and key not in handed_over]
+    unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None and key not in staying]
     if unlinked:
         connection.execute(
             sa.update(references).where(at_other).values(acknowledged=None, open_job_key=job_key), unlinked
         )
-    moved = [{"at_key": key} for key, target_id in replaced if target_id is not None or key in handed_over]
+    moved = [{"at_key": key} for key, target_id in replaced if target_id is not None or key in staying]
     if moved:
         connection.execute(sa.update(references).where(at_other).values(open_job_key=job_key), moved)
 

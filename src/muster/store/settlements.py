@@ -103,13 +103,13 @@ class SettlementWriter:
             # Another process has just met some of them: written as those that were there before.
             anchors.update(find_anchors(connection, job_key, new.keys()))
             new = {}
-        handed_over = {
+        staying = {
             anchors[one.kind, one.source_id].key
             for one in settlements
-            if one.hands_over and (one.kind, one.source_id) in anchors
+            if one.account_stays and (one.kind, one.source_id) in anchors
         }
         known = {place: row for place, row in linked.items() if place not in new}
-        self._update_links(connection, job_key, known, anchors, handed_over)
+        self._update_links(connection, job_key, known, anchors, staying)
         if any(place in others or place in wanting for place in new):
             anchors.update(find_anchors(connection, job_key, (place for place in new if place in others | wanting)))
         self._references.write(connection, job_key, settlements, anchors, frozenset(new))
@@ -120,7 +120,7 @@ class SettlementWriter:
         job_key: int,
         linked: Mapping[Place, Mapping[str, Any]],
         anchors: Anchors,
-        handed_over: Set[int],
+        staying: Set[int],
     ) -> None:
         # Whoever the job has not met has nothing to forget.
         rows = [{"at_key": anchors[place].key, **columns} for place, columns in linked.items() if place in anchors]
@@ -134,7 +134,7 @@ class SettlementWriter:
         if replaced:
             # What another target object held is not what this one holds, and what pointed there points elsewhere.
             forget_references(connection, job_key, replaced)
-            reopen_references(connection, job_key, replaced, handed_over)
+            reopen_references(connection, job_key, replaced, staying)
 
     def _write_escrows(self, connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
         # Most of a full pass succeeds, where nobody waits: then there is nothing to write or to clear.
