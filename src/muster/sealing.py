@@ -26,6 +26,8 @@ KEY_FILE_NAME = "secret.key"
 MAX_PASSWORD_CHARACTERS = 1024
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 8
+# So much of a sealed value names its key.
+SEALED_HEAD_BYTES = len(_VERSION) + _KEY_ID_BYTES
 _NONCE_BYTES = 12
 _TOKEN_BYTES = 32
 # Source: Standard Webhooks.
@@ -76,7 +78,7 @@ class Sealer:
         """The value. Raises SealingError if the key is another, or the value was changed or moved here."""
         if len(sealed) <= _HEADER_BYTES or sealed[:1] != _VERSION:
             raise SealingError(f"the stored value of {field} is not a sealed one")
-        key_id = sealed[1 : 1 + _KEY_ID_BYTES]
+        key_id = key_id_of(sealed)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise SealingError(
@@ -91,11 +93,16 @@ class Sealer:
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether a sealed value was sealed with the key that seals now."""
-        return sealed[1 : 1 + _KEY_ID_BYTES] == self._key.key_id
+        return key_id_of(sealed) == self._key.key_id
 
     def _associated_data(self, key_id: bytes, field: str) -> bytes:
         parts = (_VERSION, key_id, self._tenant.encode(), field.encode())
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def key_id_of(sealed: bytes) -> bytes:
+    """The id of the key that a value was sealed with."""
+    return sealed[1 : 1 + _KEY_ID_BYTES]
 
 
 def load_keys(data_folder: Path, *, key_file: Path | None) -> tuple[SealingKey, ...]:

@@ -224,6 +224,8 @@ REFUSED: list[tuple[int, bytes]] = [
     (400, b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
     (413, b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n"),
     (413, b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1e8480\r\n" + b"x" * 2_000_000 + b"\r\n"),
+    (415, b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"),
+    (415, b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     (414, b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
     (431, b"GET /a HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"),
     (431, b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 101 + b"\r\n"),

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from werkzeug.test import Client
 
-from muster.administration.access import OPERATOR
+from muster.administration.access import OPERATOR, create_token
 from muster.administration.applications import instantiate
 from muster.administration.credentials import put_secrets
+from muster.administration.jobs import create_job
 from muster.administration.openid import roll_keys
+from muster.administration.secrets import MASK
 from muster.administration.signing_certificates import create_certificate
 from muster.bootstrap import rotation
-from muster.bootstrap.assembly import make_services
+from muster.bootstrap.assembly import make_chores, make_engine, make_services
 from muster.bootstrap.folder import StartRefused, take_folder
 from muster.bootstrap.house import House, open_house
 from muster.bootstrap.rotation import rotate_key
@@ -24,8 +27,10 @@ from muster.cli.secrets import app
 from muster.gallery.catalogue import GENERIC_TEMPLATE_ID
 from muster.model.identity_provider import IdentityProvider
 from muster.model.notice import NotificationSettings, Webhook
+from muster.model.roles import Role
 from muster.sealing import KEY_FILE_NAME, SealingError, load_keys, make_key, write_keys
 from muster.settings import Settings
+from muster.web.site import make_site
 
 SECRETS = {"BaseAddress": "https://scim.example.com/v2", "SecretToken": "hush-1", "ClientSecret": "hush-2"}
 SETTINGS = NotificationSettings(webhook=Webhook(url="https://hook.example.com/", secret="hush-3"))
@@ -186,3 +191,52 @@ def test_the_command_says_what_it_did(installation: tuple[Path, str]) -> None:
     told = CliRunner().invoke(app, ["rotate", "--data", str(folder), "--json"])
     assert json.loads(told.output)["resealed"] == SEALED
     assert "hush" not in told.output
+
+
+def test_a_lost_key_is_said_in_a_sentence_and_holds_up_only_what_it_sealed(
+    installation: tuple[Path, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, application = installation
+    with opened(folder) as house:
+        create_job(make_services(house).desk(OPERATOR), application, None)
+    (folder / KEY_FILE_NAME).unlink()
+    with opened(folder) as house:
+        (job,) = house.store.jobs.list(application)
+        house.beat()
+        assert "put the lost key file back and start again" in caplog.text
+        assert "put the lost key file back" in str(house.engine_trouble())
+        assert make_engine(house).begin(job.id) is None
+        (failed,) = house.store.cycles.history(job.id, 1)
+        assert failed.failure is not None
+        assert "sealed with another key" in failed.failure.sentence
+        assert "Put the lost key file back" in failed.failure.remedy
+        make_chores(house, lambda: True).work()
+        services = make_services(house)
+        _, token = create_token(services.desk(OPERATOR), "reader", [Role.GLOBAL_ADMINISTRATOR])
+        api, bearer = Client(make_site(services)), {"Authorization": f"Bearer {token}"}
+        address = f"/v1.0/servicePrincipals/{application}/synchronization/secrets"
+        asked = api.get(address, headers=bearer)
+        assert (asked.status_code, asked.get_json()["error"]["code"]) == (503, "SealingKeyLost")
+        # Part of what is lost cannot be kept; all of it can be set anew.
+        masked = {"value": [{"key": "SecretToken", "value": MASK}]}
+        assert api.put(address, headers=bearer, json=masked).status_code == 503
+        written = {"value": [{"key": key, "value": value} for key, value in SECRETS.items()]}
+        assert api.put(address, headers=bearer, json=written).status_code == 204
+        assert dict(house.store.secrets.get(application)) == SECRETS
+        assert house.engine_trouble() is not None, "other values are still sealed with it"
+    assert "Traceback" not in caplog.text
+
+
+def test_a_lost_key_is_no_trouble_once_nothing_is_sealed_with_it(tmp_path: Path) -> None:
+    folder = tmp_path / "service"
+    with opened(folder) as house:
+        house.store.notification_settings.put(SETTINGS)
+    (folder / KEY_FILE_NAME).unlink()
+    with opened(folder) as house:
+        house.beat()
+        assert house.engine_trouble() is not None
+        house.store.notification_settings.put(SETTINGS)
+        assert house.engine_trouble() is None
+    with opened(folder) as house:
+        house.beat()
+        assert house.engine_trouble() is None

@@ -25,7 +25,7 @@ from played_configuration_manager import PlayedCustomer
 from played_installation import users_at
 from played_ldap import make_certificates
 from played_needs import COMMANDS, Before, find_hash, prepare_commands
-from played_postgres import postgres_server
+from played_postgres import NO_POSTGRES, postgres_server
 from played_reader import Reader, make_reader, serves
 from waiting import eventually
 
@@ -224,6 +224,7 @@ def _type_at_rest(reader: Reader) -> None:
     for name in ("muster", "muster-monday"):  # what was copied while it ran
         assert (reader.home / "backups" / f"{name}.db").exists()
     with postgres_server() as postgres, ExitStack() as stack:
+        assert postgres is not None, NO_POSTGRES  # else what needs a database would be passed over
         logs = []
         for number, line in enumerate(at_rest()):
             party = "configuration-manager" if "configuration-manager" in line else "service"
@@ -233,9 +234,7 @@ def _type_at_rest(reader: Reader) -> None:
             else:
                 shutil.copytree(reader.data / party, folder)
             reader.variables |= {"MUSTER_DATA": str(folder), "MUSTER_PORT": "0"}
-            if _DATABASE in line and postgres is None:
-                continue
-            if "migrate --to" in line and postgres is not None:
+            if "migrate --to" in line:
                 reader.exchanged[_DATABASE] = shlex.quote(postgres.url_of(postgres.create()))
             if _SERVER.search(line):
                 logs.append(stack.enter_context(reader.started(line)))

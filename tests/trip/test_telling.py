@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from playing import APP, JOB, Trip
 
@@ -18,6 +21,7 @@ from muster.model.exchange import HttpRequest, HttpResponse
 from muster.targets.measured import MeasuredTransport
 from muster.telemetry.logs import JsonFormatter
 from muster.telemetry.measures import MEASURES
+from muster.telemetry.traces import start_traces, stop_traces
 
 
 @pytest.fixture
@@ -86,6 +90,51 @@ def test_who_is_found_by_a_full_pass_or_waits_in_escrow_is_measured_as_far_as_it
     trip.run()
     assert trip.at_target()["bob@lantaarn.example"]["active"] is False
     assert waited(900.0) == (counted + 1, within), "the hour in escrow counts"
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The spans that a receiver of OTLP over HTTP is sent while traces are on, as it reads them."""
+    received: list[Any] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent = ExportTraceServiceRequest.FromString(body)
+            received.extend(span for of in sent.resource_spans for kind in of.scope_spans for span in kind.spans)
+            self.send_response(200 if self.path == "/v1/traces" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        start_traces("muster")
+        yield received
+        stop_traces()
+        server.shutdown()
+
+
+def test_a_receiver_of_otlp_gets_the_spans_of_a_cycle_with_their_ids(trip: Trip, collector: list[Any]) -> None:
+    trip.hire("Ada")
+    cycle = trip.run()
+    assert cycle is not None
+    stop_traces()  # what waits is sent
+
+    def told(span: Any) -> dict[str, str]:
+        return {each.key: each.value.string_value for each in span.attributes}
+
+    (root,) = [each for each in collector if each.name == "cycle"]
+    pages = [each for each in collector if each.name == "page"]
+    assert not root.parent_span_id
+    assert told(root)["muster.cycle_id"] == cycle.id
+    assert len(pages) > 3
+    for page in pages:
+        assert (page.trace_id, page.parent_span_id) == (root.trace_id, root.span_id)
+        assert (told(page)["muster.job_id"], told(page)["muster.cycle_id"]) == (JOB, cycle.id)
 
 
 def test_a_cycle_is_one_trace_with_its_pages_and_requests(trip: Trip, spans: InMemorySpanExporter) -> None:

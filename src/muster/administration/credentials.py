@@ -15,6 +15,7 @@ from muster.model.failures import ProvisioningFailure
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.planning.checks import find_role_problems
+from muster.sealing import SealingError
 
 CATEGORY = "ProvisioningManagement"
 # Changing one of these alters who is in scope: everyone is looked at again.
@@ -35,7 +36,7 @@ def put_secrets(desk: Desk, service_principal_id: str, secrets: Mapping[str, str
     """
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    stored = desk.stores.secrets.get(application.service_principal_id)
+    stored = _stored(desk, application.service_principal_id, secrets)
     connection = template_of(desk, application).connection
     if connection:
         require_managed(desk, application)
@@ -127,6 +128,16 @@ def _tried(desk: Desk, service_principal_id: str, credentials: Mapping[str, str]
     elif not tried.get(SecretKey.BASE_ADDRESS):
         raise bad_request("There is no Tenant URL yet: enter it and the secret token.", code="CredentialsMissing")
     return tried
+
+
+def _stored(desk: Desk, service_principal_id: str, given: Mapping[str, str]) -> Mapping[str, str]:
+    """The stored secrets; none while the key that opens them is lost, for a list that keeps none of them."""
+    try:
+        return desk.stores.secrets.get(service_principal_id)
+    except SealingError:
+        if MASK in given.values():
+            raise
+        return {}
 
 
 def check_connection(fields: Sequence[ConnectionField], secrets: Mapping[str, str]) -> None:

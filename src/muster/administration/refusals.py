@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from muster.model.failures import ProvisioningFailure
 from muster.model.roles import PERMISSIONS, Permission
+from muster.sealing import SealingError
 
 
 class RefusalKind(StrEnum):
@@ -71,6 +72,15 @@ def forbidden(permission: Permission) -> Refused:
         "Authorization_RequestDenied",
         f"Insufficient privileges to complete the operation: it needs {permission.value}, "
         f"which these roles have: {roles}.",
+    )
+
+
+def locked(error: SealingError) -> Refused:
+    """Returns the refusal for what needs a stored value that cannot be opened: the sealing key is lost."""
+    return Refused(
+        RefusalKind.NOT_AVAILABLE,
+        "SealingKeyLost",
+        f"This cannot be done: {error}. Put the lost key file back and start the service again.",
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.bootstrap.house import House, open_house
+from muster.bootstrap.keys import told_by
 from muster.bootstrap.notifications import make_office
 from muster.database.connection import Database
 from muster.engine.chores import Chore, Chores
@@ -24,7 +25,6 @@ from muster.engine.sharing import Sharing
 from muster.engine.watch import DIGEST_LOOK_EVERY, WATCH_EVERY, Watch
 from muster.federation.reading import LIMIT_BYTES
 from muster.federation.relying_party import FederationClient
-from muster.model.application import SecretKey
 from muster.model.failures import Fenced
 from muster.planning.notices import audience_of, read_notification_settings
 from muster.ports.retention import Kept, Retention
@@ -171,8 +171,7 @@ def make_chores(house: House, leads: Callable[[], bool]) -> Chores:
     """Returns what the engine process that leads does beside its cycles."""
 
     def wants_digest(service_principal_id: str) -> bool:
-        secrets = house.store.secrets.get(service_principal_id)
-        return audience_of(read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))).digest
+        return audience_of(read_notification_settings(told_by(house.store.secrets, service_principal_id))).digest
 
     watch = Watch(house.engine_stores(), house.store.log, house.store.outbox, wants_digest, house.clock, house.ids)
     expiry = ExpiryWatch(

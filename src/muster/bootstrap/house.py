@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
 from muster.bootstrap.connections import Connections, Profile
 from muster.bootstrap.job_parts import governed_parts, safeguarded, untouched_target
-from muster.bootstrap.keys import keys_of
+from muster.bootstrap.keys import key_trouble, keys_of, unsealed
 from muster.bootstrap.machine import SystemClock, SystemIds
 from muster.bootstrap.rule_shelf import RuleShelf
 from muster.bootstrap.sources import SourceJobs
@@ -45,7 +45,7 @@ from muster.ports.source import Source
 from muster.ports.target import Target
 from muster.runs.executors import Executors
 from muster.scim.dialect import overlay
-from muster.sealing import Sealer, SealingKey
+from muster.sealing import Sealer, SealingKey, key_path
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
@@ -83,6 +83,8 @@ class House:
     executors: Executors | None
     # Of one that several web processes share: their sessions, and what seals the forms of strangers.
     faces: FaceMemory | None
+    # Why stored values cannot be opened, None if they can.
+    key_trouble: Callable[[], str | None]
 
     def stores(self) -> Stores:
         """Returns what administration works with."""
@@ -128,9 +130,9 @@ class House:
             if self.executors.living():
                 return None
             return "no engine has shown life for half a minute: start muster serve or muster worker on this database"
-        full = full_disk_of(self.folder)
-        if full is not None:
-            return full
+        trouble = full_disk_of(self.folder) or self.key_trouble()
+        if trouble is not None:
+            return trouble
         try:
             silent_for = time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime
         except FileNotFoundError:
@@ -188,7 +190,7 @@ class House:
         page = self._page(application)
         if page.is_source:
             return self.sources.parts(job, application, page, schema, rules)
-        credentials = self.store.secrets.get(application.service_principal_id)
+        credentials = unsealed(self.store.secrets, application.service_principal_id)
         sync_all = credentials.get(SecretKey.SYNC_ALL, "false").strip().lower() == "true"
         role_problems = find_role_problems(schema) if sync_all else ()
         if role_problems:
@@ -207,7 +209,7 @@ class House:
         *,
         sync_all: bool,
     ) -> JobParts:
-        credentials = self.store.secrets.get(application.service_principal_id)
+        credentials = unsealed(self.store.secrets, application.service_principal_id)
         entitlement = EntitlementRules(sync_all=sync_all, accepts_default_access=application.accepts_default_access)
         parts = governed_parts(job, rules, credentials, entitlement, source, target)
         everyone = self._directory_source(job, tuple(rules.kinds), sync_all=True, named_groups=rules.named_groups)
@@ -220,7 +222,8 @@ class House:
         kept = read_schema(self.store.jobs.schema(job_id).document)
         _, rules, _ = self.rules.compile(kept)
         others = rules if document is None else self.rules.compile(read_schema(document))[1]
-        saved = self.store.secrets.get(application.service_principal_id).get(SecretKey.SYNC_ALL, "").lower() == "true"
+        kept_secrets = unsealed(self.store.secrets, application.service_principal_id)
+        saved = kept_secrets.get(SecretKey.SYNC_ALL, "").lower() == "true"
         wanted = saved if scope.sync_all is None else scope.sync_all
         page = self._page(application)
         if page.is_source:
@@ -257,7 +260,7 @@ class House:
         application = self._application(job.service_principal_id)
         kept = read_schema(self.store.jobs.schema(job_id).document)
         _, rules, _ = self.rules.compile(kept)
-        secrets = self.store.secrets.get(application.service_principal_id)
+        secrets = unsealed(self.store.secrets, application.service_principal_id)
         page = self._page(application)
         if page.is_source:
             parts = self.sources.untouched(job, application, page, kept, rules)
@@ -272,7 +275,7 @@ class House:
     def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> Target:
         """Returns the target of an application with given or saved credentials. Raises: JobFailure."""
         application = self._application(service_principal_id)
-        found = credentials if credentials is not None else self.store.secrets.get(service_principal_id)
+        found = credentials if credentials is not None else unsealed(self.store.secrets, service_principal_id)
         page = self._page(application)
         if page.is_source:
             return self.sources.probed(application, page, found)
@@ -346,7 +349,7 @@ class House:
         if self._page(application).is_source:
             raise SchemaRefused("A source is not examined: test its connection, or make a plan of it.")
         exchange = partial(self.store.secrets.exchange_tokens, service_principal_id)
-        credentials = self.store.secrets.get(service_principal_id)
+        credentials = unsealed(self.store.secrets, service_principal_id)
         return self.connections.examine(self._profile(application), credentials, exchange).to_document()
 
     def _profile(self, application: EnterpriseApplication) -> Profile:
@@ -392,8 +395,8 @@ def open_house(settings: Settings, folder: Path) -> House:
     database = open_database(location, synchronous=Synchronous(settings.synchronous))
     tenant_id = prepare_tables(database)
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
-        key, *older = keys_of(database, settings, folder)
-    sealer = Sealer(key, tenant=tenant_id, older=tuple(older))
+        keys = keys_of(database, settings, folder)
+    sealer = Sealer(keys[0], tenant=tenant_id, older=keys[1:])
     is_shared = settings.database is not None
     clock, ids = SystemClock(), SystemIds()
     connections, store = Connections(settings, clock, ids), open_store(database, sealer)
@@ -409,7 +412,8 @@ def open_house(settings: Settings, folder: Path) -> House:
         sources=SourceJobs(store, connections, settings, folder, clock, database.together),
         rules=RuleShelf(store.jobs, store.directory),
         executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
-        faces=_faces_on(database, key) if is_shared else None,
+        faces=_faces_on(database, keys[0]) if is_shared else None,
+        key_trouble=partial(key_trouble, database, keys, key_path(folder, key_file=settings.key_file)),
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
         house.prepare()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from muster.bootstrap.house import House
-from muster.model.application import SecretKey
+from muster.bootstrap.keys import told_by
 from muster.model.exchange import AddressRefused, ExchangeFailed
 from muster.model.language import Language
 from muster.model.notice import JobAudience, MailSecurity, MailServer, NotificationSettings, Webhook
@@ -46,8 +46,7 @@ def make_courier(house: House) -> Courier:
         if application is None:
             # Removed meanwhile: those who hear of everything are told all the same.
             return service_principal_id, JobAudience()
-        secrets = house.store.secrets.get(service_principal_id)
-        named = read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
+        named = read_notification_settings(told_by(house.store.secrets, service_principal_id))
         sign_on = house.store.single_sign_on.settings(service_principal_id)
         told = () if sign_on is None else sign_on.notified
         return application.display_name, replace(audience_of(named), expiry=told)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from muster.administration.provenance import standings
 from muster.bootstrap.connections import Connections
 from muster.bootstrap.job_parts import governed_parts
+from muster.bootstrap.keys import unsealed
 from muster.bootstrap.references import resolve_references
 from muster.engine.parts import JobParts
 from muster.gallery.catalogue import GalleryPage, find_inbound
@@ -152,7 +153,7 @@ class SourceJobs:
         rules: JobRules,
     ) -> JobParts:
         """Returns the parts of a source's job; its reader is opened when it is read."""
-        secrets = self._store.secrets.get(application.service_principal_id)
+        secrets = unsealed(self._store.secrets, application.service_principal_id)
         entitlement = EntitlementRules(sync_all=True, accepts_default_access=True, carries_inactive=True)
         source = MirrorSource(
             job.id,

@@ -17,6 +17,8 @@ OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
 BACKLOG = 1_024
+_PLAIN = b"identity"
+_CODING_SHOWN = 40  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +201,9 @@ class Connection:
         if length is None and b"transfer-encoding" not in headers:
             return
         self._body_limit = self._application.limit_body(self._target)
+        coding = headers.get(b"content-encoding", _PLAIN).strip().lower()
+        if coding != _PLAIN and length != b"0":
+            self._refuse_coding(coding)
         if length is not None and int(length) > self._body_limit:
             self._refuse_large_body()
         self._wants_continue = headers.get(b"expect", b"").lower() == b"100-continue"
@@ -282,6 +287,11 @@ class Connection:
             self.refusal = Refusal(
                 431, f"The request's head is larger than the limit (head size) of {self._limits.head_bytes} bytes."
             )
+
+    def _refuse_coding(self, coding: bytes) -> None:
+        # A small body that unpacks to a large one would get past every limit. Source: RFC 9110 §15.5.16.
+        shown = coding[:_CODING_SHOWN].decode("latin-1")
+        self.refuse_body(415, f"The body is encoded ({shown}): send it as it is, without Content-Encoding.")
 
     def _refuse_large_body(self) -> None:
         limit = self._body_limit

@@ -26,7 +26,7 @@ from muster.ports.sign_ins import CredentialStore, SecondFactorStore, SignInLog
 from muster.ports.single_sign_on import SingleSignOnStore
 from muster.ports.supplies import SupplyStore
 from muster.ports.wire import WireLog
-from muster.sealing import Sealer
+from muster.sealing import SEALED_HEAD_BYTES, Sealer, key_id_of
 from muster.store.access import SqlAccess
 from muster.store.applications import SqlApplications, SqlSecrets
 from muster.store.audit import SqlAudit
@@ -54,7 +54,7 @@ from muster.store.sharing import SqlShares
 from muster.store.sign_ins import SqlSignInLog
 from muster.store.single_sign_on import SqlSingleSignOn
 from muster.store.supplies import SqlSupplies
-from muster.store.tables import installation
+from muster.store.tables import METADATA, installation
 from muster.store.uploads import SqlUploads
 from muster.store.wire import SqlWireLog
 from muster.store.work import SqlWorkQueue
@@ -111,6 +111,14 @@ def write_key_id(database: Database, key_id: str) -> None:
     """Notes which key seals from now on."""
     with database.write() as connection:
         connection.execute(sa.update(installation).values(sealing_key_id=key_id))
+
+
+def sealing_key_ids(database: Database) -> set[str]:
+    """Returns the ids of the keys that stored values are sealed with."""
+    columns = [table.c.sealed for table in METADATA.sorted_tables if "sealed" in table.c]
+    heads = sa.union(*(sa.select(sa.func.substr(each, 1, SEALED_HEAD_BYTES)) for each in columns))
+    with database.read() as connection:
+        return {key_id_of(bytes(each)).hex() for each in connection.execute(heads).scalars()}
 
 
 def prepare_tables(database: Database) -> str:

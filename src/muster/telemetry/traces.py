@@ -41,6 +41,7 @@ class _Tracing:
 
     api: Any
     tracer: Any
+    provider: Any
 
 
 _tracing: _Tracing | None = None
@@ -89,14 +90,16 @@ def start_traces(service: str, exporter: Any = None) -> None:
     else:
         processor = SimpleSpanProcessor(exporter)
     provider.add_span_processor(processor)
-    _tracing = _Tracing(api=trace, tracer=provider.get_tracer("muster"))
+    _tracing = _Tracing(api=trace, tracer=provider.get_tracer("muster"), provider=provider)
     logger.info("traces are sent")
 
 
 def stop_traces() -> None:
-    """Sends nothing more."""
+    """Sends what waits, and nothing more."""
     global _tracing
-    _tracing = None
+    tracing, _tracing = _tracing, None
+    if tracing is not None:
+        tracing.provider.shutdown()
 
 
 class Span:

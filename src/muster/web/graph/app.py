@@ -16,6 +16,7 @@ import orjson
 from muster.administration.desk import Desk
 from muster.administration.refusals import RefusalKind, Refused, bad_request, forbidden
 from muster.model.roles import OWNER_PERMISSIONS, Caller
+from muster.sealing import SealingError
 from muster.web.access import JSON_BYTES, Budget, RateLimit, Unauthenticated, authenticate, too_large
 from muster.web.graph import faults
 from muster.web.graph.call import Answer, Call, InnerAnswer, InnerRequest, Route
@@ -84,6 +85,7 @@ def make_app(services: Services, routes: Iterable[Route] = ROUTES) -> falcon.App
     app.add_error_handler(Exception, faults.on_our_fault)
     app.add_error_handler(falcon.HTTPError, faults.on_http_error)
     app.add_error_handler(Refused, faults.on_refused)
+    app.add_error_handler(SealingError, faults.on_locked)
     app.add_error_handler(Unauthenticated, faults.on_unauthenticated)
     budget = Budget(ON_DEMAND_CALLS, ON_DEMAND_SPAN)
     shared = Shared(services=services, budget=budget, bulk_budget=Budget(BULK_CALLS, BULK_SPAN), app=app)

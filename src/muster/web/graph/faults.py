@@ -6,8 +6,9 @@ from typing import Any
 import falcon
 import orjson
 
-from muster.administration.refusals import RefusalKind, Refused
+from muster.administration.refusals import RefusalKind, Refused, locked
 from muster.database.outage import outage_of
+from muster.sealing import SealingError
 from muster.web.access import Unauthenticated
 
 _RETRY_AFTER = "5"  # seconds, while the database is away or full
@@ -60,6 +61,12 @@ def on_refused(request: falcon.Request, response: falcon.Response, refused: Refu
     if refused.retry_after is not None:
         response.set_header("Retry-After", str(max(1, round(refused.retry_after.total_seconds()))))
     write_error(request, response, _STATUS[refused.kind], refused.code, refused.sentence, refused.details)
+
+
+def on_locked(request: falcon.Request, response: falcon.Response, error: SealingError, params: Any) -> None:
+    """Answers what needs a stored value that cannot be opened: the sealing key is lost."""
+    logger.error("request %s failed: %s", request.context.request_id, error)
+    on_refused(request, response, locked(error), params)
 
 
 def on_unauthenticated(request: falcon.Request, response: falcon.Response, error: Unauthenticated, _: Any) -> None:

@@ -1,5 +1,6 @@
 """The portal as a WSGI application: every page, the door before them, and what all pages know."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import flask
 from werkzeug.exceptions import InternalServerError
 
-from muster.administration.refusals import RefusalKind, Refused
+from muster.administration.refusals import RefusalKind, Refused, locked
 from muster.database.outage import outage_of
 from muster.model.roles import Permission
+from muster.sealing import SealingError
 from muster.ui.brake import Attempts
 from muster.ui.frame import came_from, make_face, message, show_http_error
 from muster.ui.language import gettext, marked, told
@@ -215,6 +217,8 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     ("/groups/<group_id>/members", "change_members", people.change_members),
 )
 
+logger = logging.getLogger(__name__)
+
 _STATUS = {
     RefusalKind.NOT_FOUND: (404, marked("That is not here")),
     RefusalKind.BAD_REQUEST: (400, marked("That cannot be done")),
@@ -241,6 +245,7 @@ def make_portal(
     for rule, endpoint, view in ACTIONS:
         app.add_url_rule(rule, endpoint, at_the_door(rule, view), methods=["POST"])
     app.register_error_handler(Refused, _show_refusal)
+    app.register_error_handler(SealingError, _show_locked)
     app.register_error_handler(InternalServerError, _show_fault)
     app.jinja_env.globals.update(address=address)
     app.context_processor(_known_to_all)
@@ -280,6 +285,11 @@ def _show_fault(fault: InternalServerError) -> Any:
     text = gettext("Nothing of this was kept. Try again in a moment; if it stays, look at the service's log.")
     page, status = message(503, gettext("The database cannot be reached now"), text, back=came_from())
     return page, status, {"Retry-After": "5"}
+
+
+def _show_locked(error: SealingError) -> Any:
+    logger.error("a page cannot be shown: %s", error)
+    return _show_refusal(locked(error))
 
 
 def _show_refusal(refused: Refused) -> Any:
