@@ -84,7 +84,7 @@ sbom: .venv/setup-supply.stamp ## List what Muster is made of in build/sbom.json
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json 2>/dev/null
 
 audit: .venv/setup-supply.stamp ## Ask whether any package of the locks has a known flaw (calls the advisory database)
-	$(BIN)/pip-audit --disable-pip --require-hashes $(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes $(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
 
 reference: .venv/setup.stamp ## Write docs/api-reference.md anew after a change of the API's routes
 	$(BIN)/python -m muster.web.graph.reference docs/api-reference.md

@@ -18,7 +18,7 @@ from muster.http_server import gathering
 from muster.http_server.connection import ServerLimits, listen
 from muster.http_server.messages import Answer, Lane, Request
 from muster.http_server.server import HttpServer
-from muster.http_server.wsgi import WsgiFace, make_environ
+from muster.http_server.wsgi import WsgiFace, forwarded_client, make_environ
 
 PATIENCE_SECONDS = 60.0
 PATIENT = ServerLimits(drain_seconds=1.0)
@@ -501,3 +501,37 @@ def test_the_environment_of_a_request_is_that_of_pep_3333() -> None:
     assert environ["HTTP_X_NAME"] == "caf\xc3\xa9", "a name with an underscore stands for no other"
     assert (environ["wsgi.url_scheme"], environ["REMOTE_ADDR"]) == ("https", "10.0.0.1")
     assert environ["wsgi.input"].read() == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("header", "client"),
+    [
+        (b"198.51.100.7", "198.51.100.7"),
+        (b"10.9.8.7, 198.51.100.7", "198.51.100.7"),
+        (b"10.9.8.7,198.51.100.7:4711", "198.51.100.7"),
+        (b"2001:db8::7", "2001:db8::7"),
+        (b"10.9.8.7, [2001:db8::7]:4711", "2001:db8::7"),
+        (b"198.51.100.7, unknown", None),
+        (b"198.51.100.7,", None),
+        (b"[", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_whom_a_proxy_answers_is_the_last_address_that_it_names(header: bytes | None, client: str | None) -> None:
+    headers = {} if header is None else {b"x-forwarded-for": header}
+    assert forwarded_client(Request("GET", b"/", headers, b"", ("10.0.0.1", 5), False)) == client
+
+
+@pytest.mark.parametrize(("behind_proxy", "address"), [(True, "198.51.100.7"), (False, "10.0.0.1")])
+def test_a_client_is_who_the_proxy_says_only_where_there_is_one(behind_proxy: bool, address: str) -> None:
+    seen = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        seen.append(environ["REMOTE_ADDR"])
+        start_response("204 No Content", [])
+        return []
+
+    request = Request("GET", b"/", {b"x-forwarded-for": b"127.0.0.1, 198.51.100.7"}, b"", ("10.0.0.1", 5), False)
+    WsgiFace(application, behind_proxy=behind_proxy).answer(request)
+    assert seen == [address]

@@ -4,6 +4,7 @@ comparisons that tell by their time how much of a secret was right. SECURITY.md 
 import ast
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -11,8 +12,10 @@ from documents.reading import ROOT, modules
 from faces.house import House
 from faces.portal_visit import NAME, PASSWORD, Visit
 from muster.administration.access import create_administrator
-from muster.http_server.messages import Answer, write_answer
+from muster.http_server.messages import Answer, Request, write_answer
+from muster.http_server.wsgi import WsgiFace
 from muster.model.roles import Role
+from muster.ui.brake import network_of
 from muster.web.portal.door import COOKIE
 
 ADMIN = Role.GLOBAL_ADMINISTRATOR
@@ -73,6 +76,40 @@ def test_a_sign_in_leads_on_without_a_header_of_the_caller_s(house: House, wante
     assert answer.status_code in (303, 400)
     assert "x=1" not in str(answer.headers.getlist("Set-Cookie"))
     assert "elsewhere" not in answer.headers.get("Location", "")
+
+
+def test_a_stranger_who_guesses_through_the_proxy_keeps_nobody_else_out(house: House) -> None:
+    """All of them have the proxy's address: were that the machine, sixty wrong guesses would stop everybody."""
+    create_administrator(house.desk, NAME, PASSWORD, frozenset({ADMIN}))
+    face = WsgiFace(Visit(house).client.application, behind_proxy=True)
+
+    def sign_in(machine: str, name: str, password: str) -> int:
+        headers = {b"host": b"localhost", b"x-forwarded-for": f"127.0.0.1, {machine}".encode()}
+        page = face.answer(Request("GET", b"/sign-in", headers, b"", ("10.0.0.1", 5), False))
+        seal = re.search(rb'name="csrf_token" value="([^"]+)"', page.body)
+        assert seal is not None
+        cookie = next(value for key, value in page.headers if key == "Set-Cookie").partition(";")[0]
+        form = urlencode({"csrf_token": seal[1].decode(), "name": name, "password": password}).encode()
+        headers |= {b"content-type": b"application/x-www-form-urlencoded", b"cookie": cookie.encode()}
+        return face.answer(Request("POST", b"/sign-in", headers, form, ("10.0.0.1", 5), False)).status
+
+    # Each of them from one network: an IPv6 address more costs nothing.
+    guesses = [sign_in(f"2001:db8:0:1::{number:x}", f"name {number}", "guess") for number in range(62)]
+    assert (guesses[:60], guesses[60:]) == ([401] * 60, [429] * 2)
+    assert sign_in("198.51.100.7", NAME, PASSWORD) == 303
+
+
+@pytest.mark.parametrize(
+    ("machine", "network"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:0:1:2::3", "2001:db8:0:1::/64"),
+        ("?", "?"),
+    ],
+)
+def test_one_machine_is_an_ipv4_address_or_a_network_of_ipv6(machine: str, network: str) -> None:
+    assert network_of(machine) == network
 
 
 def _compared(module: Path) -> list[str]:

@@ -70,7 +70,7 @@ def create_web(
     )
     return Site(
         scim,
-        console=WsgiFace(console),
+        console=WsgiFace(console, behind_proxy=behind_proxy),
         trouble=make_trouble(database),
         measure=make_measure(database, calls, metrics_token, behind_proxy=behind_proxy),
     )

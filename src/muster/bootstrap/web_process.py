@@ -30,4 +30,4 @@ def create_web(*, set_up_hash: str | None = None, **arguments: Any) -> WsgiFace:
     faces |= dict.fromkeys(PATHS, make_person_face(services, persons))
     faces[SAML_PATH] = make_saml_face(services, persons)
     faces[OPENID] = make_openid_face(services, persons)
-    return WsgiFace(make_site(services, faces))
+    return WsgiFace(make_site(services, faces), behind_proxy=services.behind_proxy)

@@ -1,8 +1,7 @@
 """The console: sign-in, customers, their users, sites, provisioning information and the log of SCIM calls, as pages."""
 
-import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +28,7 @@ from muster.http_server.wsgi import WsgiApplication
 from muster.scim.filters import AttributePath
 from muster.scim.repository import Document, ResourceQuery
 from muster.sealing import hash_token, is_token
-from muster.ui.brake import Brake, Pressure
+from muster.ui.brake import Attempts
 from muster.ui.frame import came_from, http_error_texts
 from muster.ui.language import gettext, ngettext, number_text, speak, told_clause
 from muster.ui.wording import as_sentence
@@ -47,12 +46,6 @@ HEADERS = {
 }
 
 View = Callable[..., Any]
-
-
-# One name at one machine; one name from anywhere (short, so that nobody is locked out by others); one machine.
-_PAIR = Pressure(free=10, longest=timedelta(minutes=5))
-_NAME = Pressure(free=40, longest=timedelta(seconds=30))
-_MACHINE = Pressure(free=60, longest=timedelta(minutes=1))
 
 
 def make_console(
@@ -73,7 +66,7 @@ def make_console(
     app.jinja_env.filters.update(instant=shown_instant, number=number_text, json=shown_json)
     speak(app)
     is_secure = public_url.startswith("https://")
-    brake = Brake()
+    attempts = Attempts()
     drafts = Drafts()
 
     @app.before_request
@@ -82,9 +75,9 @@ def make_console(
         if request.path.startswith(SAML_PATH) or request.path.endswith("/sign-on"):
             request.max_content_length = request.max_form_memory_size = LIMIT_SIGN_ON_BYTES
         if request.path == SAML_PATH or request.path.startswith(f"{SAML_PATH}/"):
-            return _check_person(request)
+            return _check_person(request, public_url)
         flask.g.session = administrators.find_session(request.cookies.get(COOKIE, ""), now=_now())
-        if request.method == "POST" and not _is_own_form(request, flask.g.session):
+        if request.method == "POST" and not _is_own_form(request, flask.g.session, public_url):
             return _outdated()
         session = flask.g.session
         if (
@@ -143,10 +136,8 @@ def make_console(
     def sign_in() -> Any:
         name, password = flask.request.form.get("name", ""), flask.request.form.get("password", "")
         now, machine, cut = _now(), flask.request.remote_addr or "?", name[:LIMIT_NAME_CHARACTERS]
-        keys = ((f"{machine} {cut}", _PAIR), (f"name {cut}", _NAME), (f"machine {machine}", _MACHINE))
-        waits = [wait for key, pressure in keys if (wait := brake.wait(key, pressure, now)) is not None]
-        if waits:
-            seconds = math.ceil(max(waits).total_seconds())
+        seconds = attempts.wait(machine, cut, now)
+        if seconds is not None:
             refusal = ngettext(
                 "Too many attempts that failed. Wait %(num)s second and try again.",
                 "Too many attempts that failed. Wait %(num)s seconds and try again.",
@@ -155,15 +146,17 @@ def make_console(
             return _page("sign_in.html", 429, refusal=refusal, name=name)
         secret = administrators.sign_in(name, password, now=now)
         if secret is None:
-            for key, _pressure in keys:
-                brake.fail(key, now)
+            attempts.fail(machine, cut, now)
             return _page(
                 "sign_in.html",
                 401,
                 refusal=gettext("Name and password do not fit. Check both and try again."),
                 name=name,
             )
-        brake.succeed(keys[0][0])
+        attempts.succeed(machine, cut)
+        if (kept := flask.request.cookies.get(COOKIE)) is not None:
+            # A session that was there before ends: nobody slips into another's.
+            administrators.sign_out(kept)
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
 
     @app.post("/sign-out")
@@ -339,10 +332,10 @@ def make_console(
     return application
 
 
-def _check_person(request: flask.Request) -> Any:
+def _check_person(request: flask.Request, public_url: str) -> Any:
     """Pages of people know no administrator. A response comes as a form of another site; no other form does."""
     flask.g.session = None
-    if request.method == "POST" and request.path != SAML_PATH and not _is_own_form(request, None):
+    if request.method == "POST" and request.path != SAML_PATH and not _is_own_form(request, None, public_url):
         return _outdated()
     return None
 
@@ -388,10 +381,11 @@ def _with_session(response: Response, secret: str, *, is_secure: bool) -> Respon
     return response
 
 
-def _is_own_form(request: flask.Request, session: Session | None) -> bool:
+def _is_own_form(request: flask.Request, session: Session | None, public_url: str) -> bool:
     """Whether a form was sent from a page of ours: by its origin and, once signed in, by the session's token."""
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    # A proxy in front may name another host to us than browsers see.
+    if origin is not None and urlsplit(origin).netloc not in (request.host, urlsplit(public_url).netloc):
         return False
     if session is None:
         return True

@@ -14,7 +14,7 @@ from muster.configuration_manager.sign_on_logout import answer_logout, ask_logou
 from muster.saml.bindings import RESPONSE, read_post
 from muster.saml.metadata import ServiceProvider, write_service_provider
 from muster.saml.names import SamlRefused
-from muster.ui.brake import Brake, Pressure
+from muster.ui.brake import Brake, Pressure, network_of
 from muster.ui.language import gettext, told_clause
 from muster.ui.sessions import is_same
 from muster.ui.wording import as_sentence
@@ -56,7 +56,7 @@ def add_sign_on_pages(
 
     @app.post(f"{SAML_PATH}/sign-in")
     def begin_sign_in() -> Any:
-        now, machine = _now(), f"machine {flask.request.remote_addr or '?'}"
+        now, machine = _now(), f"machine {network_of(flask.request.remote_addr or '?')}"
         name = flask.request.form.get("name", "")
         if brake.wait(machine, _MACHINE, now) is not None:
             refusal = gettext("Too many attempts. Wait a minute and try again.")

@@ -1,6 +1,7 @@
 """A WSGI application as an application of the server: each request on a thread of its own."""
 
 import io
+import ipaddress
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,11 +15,17 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 
 class WsgiFace:
-    """Answers with a WSGI application. Source: PEP 3333."""
+    """Answers with a WSGI application. Source: PEP 3333.
 
-    def __init__(self, application: WsgiApplication, *, body_bytes: int = DEFAULT_BODY_BYTES) -> None:
+    `behind_proxy`: every connection comes from a proxy, which says in X-Forwarded-For whom it answers.
+    """
+
+    def __init__(
+        self, application: WsgiApplication, *, body_bytes: int = DEFAULT_BODY_BYTES, behind_proxy: bool = False
+    ) -> None:
         self._application = application
         self._body_bytes = body_bytes
+        self._behind_proxy = behind_proxy
 
     def choose_lane(self, _: Request) -> Lane:
         """Nothing is known of how long it takes."""
@@ -46,7 +53,10 @@ class WsgiFace:
             return parts.append
 
         parts: list[bytes] = []
-        answered = self._application(make_environ(request), start_response)
+        environ = make_environ(request)
+        if self._behind_proxy and (client := forwarded_client(request)) is not None:
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client, "0"
+        answered = self._application(environ, start_response)
         try:
             parts.extend(answered)
         finally:
@@ -56,6 +66,20 @@ class WsgiFace:
         if request.method != "HEAD":
             headers = [each for each in headers if each[0].lower() != "content-length"]
         return Answer(status, headers, b"".join(parts))
+
+
+def forwarded_client(request: Request) -> str | None:
+    """Whom the proxy in front answers: the last address of X-Forwarded-For, or None if that is no address.
+
+    Those before it are what the client says of itself, and may be made up.
+    """
+    text = (request.header(b"x-forwarded-for") or "").rpartition(",")[2].strip()
+    # Lenient: Azure's gateways add the port, and write IPv6 in brackets then.
+    host = text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0] if "." in text else text
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 def make_environ(request: Request) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A brake on guessing: after some failures each further one doubles the wait, and time heals."""
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -81,6 +82,18 @@ class Attempts:
         self._brake.succeed(_keys(machine, name)[0][0])
 
 
+def network_of(machine: str) -> str:
+    """Returns what counts as one machine: an IPv4 address, or the /64 that whoever has one IPv6 address has whole."""
+    try:
+        address = ipaddress.ip_address(machine)
+    except ValueError:
+        return machine
+    if isinstance(address, ipaddress.IPv4Address):
+        return machine
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped is not None else str(ipaddress.ip_network((int(address), 64), strict=False))
+
+
 def _keys(machine: str, name: str) -> tuple[tuple[str, Pressure], ...]:
-    folded = name.casefold()[:200]
+    folded, machine = name.casefold()[:200], network_of(machine)
     return ((f"{machine} {folded}", _PAIR), (f"name {folded}", _NAME), (f"machine {machine}", _MACHINE))

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote_plus
 import orjson
 
 from muster.administration.clients import SignInRefused, issue_token
-from muster.ui.brake import Brake, Pressure
+from muster.ui.brake import Brake, Pressure, network_of
 from muster.web.services import Services
 
 logger = logging.getLogger(__name__)
@@ -274,5 +274,5 @@ def _basic(environ: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _keys(environ: Mapping[str, Any], client_id: str) -> tuple[tuple[str, Pressure], ...]:
-    machine = str(environ.get("REMOTE_ADDR") or "?")
+    machine = network_of(str(environ.get("REMOTE_ADDR") or "?"))
     return ((f"{machine} {client_id[:100]}", _CLIENT), (f"machine {machine}", _MACHINE))
