@@ -6,7 +6,9 @@ Ours runs as it is installed: bearer authentication, ETags, the call log and `sy
 in memory. wrk, or scim_load.py where wrk is not installed, asks from another core over 16 connections, in short slices
 that alternate between the servers. A rate is the median of a server's slices: a moment in which the machine stands
 still falls into one slice and decides nothing, whomever it meets. What such moments cost stands beside it: the rate
-over all slices, p50 and p99 of all their answers, and what a request used of the processor.
+over all slices, p50 and p99 of all their answers, and what a request used of the processor. A slice begins once the
+server before is at rest: what it still has to do when nobody waits any more counts as its own, and takes no core from
+the next.
 """
 
 import argparse
@@ -144,7 +146,7 @@ def _load(served: Served, command: list[str], content: bytes) -> dict[str, Any]:
     pinned = ["taskset", "-c", "1"] if shutil.which("taskset") else []
     before = served.processor_seconds()
     said = subprocess.run([*pinned, *command], input=content, check=True, stdout=subprocess.PIPE).stdout
-    used = served.processor_seconds() - before
+    used = served.used_until_rest() - before
     return {**json.loads(said.splitlines()[-1]), "processor": used}
 
 

@@ -21,6 +21,8 @@ SCIM2_SERVER = ("scim2-server>=0.8,<0.9", "uvicorn", "uvloop", "httptools")
 SCIMMY = ("scimmy@1.3", "scimmy-routers@1.3", "express@4")
 COMMAND = (sys.executable, "-m", "muster", "configuration-manager")
 START_WITHIN_SECONDS = 60.0
+REST_WITHIN_SECONDS = 10.0
+REST_SECONDS = 0.25  # in which a server at rest uses a tick of the processor at most; its log is written every 0.2
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,6 +49,18 @@ class Served:
     def processor_seconds(self) -> float:
         """What its processes have used of the processor."""
         return sum(_of(pid, 11, 12) for pid in _family(self.process.pid)) / TICKS
+
+    def used_until_rest(self) -> float:
+        """What its processes have used of the processor once they are at rest: what was asked for and not waited for
+        would take the core from whoever is asked next."""
+        until = time.monotonic() + REST_WITHIN_SECONDS
+        used = self.processor_seconds()
+        while time.monotonic() < until:
+            time.sleep(REST_SECONDS)
+            before, used = used, self.processor_seconds()
+            if used - before < 1.5 / TICKS:
+                break
+        return used
 
     def memory_bytes(self) -> dict[int, int]:
         """The resident memory of each of its processes."""
