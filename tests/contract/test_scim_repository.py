@@ -1,10 +1,11 @@
 """The SCIM repository's contract: over memory, over SQLite and, where one can be had, over PostgreSQL."""
 
+import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from fakes.scim_repository import MemoryRepository, counted_ids, ticking_clock
 from muster.configuration_manager.customers import Customers, Profile
+from muster.configuration_manager.marks import Mark, Marks
 from muster.configuration_manager.resources import ResourceStore, SqlRepository, open_resource_store
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, open_database
@@ -106,6 +108,10 @@ def _user(user_name: str, /, **others: Any) -> Document:
 def _group(name: str, *members: str, **others: Any) -> Document:
     listed = {"members": [{"value": member} for member in members]} if members else {}
     return {"schemas": [GROUP_TYPE.schema.id], "displayName": name, **listed, **others}
+
+
+def _named(kind: str, name: str) -> Document:
+    return _user(name) if kind == "User" else _group(name)
 
 
 def _setting(**values: Any) -> Callable[[Document], Document]:
@@ -618,6 +624,51 @@ def test_every_page_is_that_of_memory(
     assert [each.document["userName"] for each in found.resources] == [
         each.document["userName"] for each in wanted.resources
     ]
+
+
+@pytest.mark.parametrize("kind", ["User", "Group"])
+def test_pages_read_one_after_the_other_are_those_of_the_whole_list_whatever_changes_between(
+    repository: Repository, kind: str
+) -> None:
+    chance, place, names = random.Random(11), 1, count()
+    wanted = [repository.insert(kind, _named(kind, f"n{next(names)}")).id for _ in range(12)]
+    for turn in range(200):
+        match chance.randrange(4):
+            case 0:
+                wanted.append(repository.insert(kind, _named(kind, f"n{next(names)}")).id)
+            case 1 if len(wanted) > 6:
+                repository.delete(kind, wanted.pop(chance.choice([0, -1, len(wanted) // 2])))
+        if turn == 40 and kind == "User":
+            # From here on some of them are members: their groups are read with them.
+            repository.insert("Group", _group("Sales", *wanted))
+        length = chance.choice([3, 3, 3, 5])
+        page = repository.query(kind, ResourceQuery(start_index=place, limit=length))
+        assert (page.total, [each.id for each in page.resources]) == (len(wanted), wanted[place - 1 :][:length])
+        place = place + len(page.resources) if page.resources and chance.randrange(8) else 1
+
+
+def test_a_page_deep_in_a_list_is_read_from_where_the_one_before_it_ended(sql: Sql) -> None:
+    repository = sql.repository()
+    ids = [repository.insert("User", _user(f"u{number}")).id for number in range(30)]
+    repository.insert("Group", _group("Sales", ids[25]))
+    for start in (1, 11):
+        repository.query("User", ResourceQuery(start_index=start, limit=10))
+    mark = sql.store.marks.find((repository._customer_key, "User", False), 21)
+    assert mark is not None
+    # A mark that leads elsewhere is followed: the list is not counted through.
+    elsewhere = replace(mark, key=mark.key + 2)
+    sql.store.marks.keep((repository._customer_key, "User", False), 21, elsewhere)
+    page = repository.query("User", ResourceQuery(start_index=21, limit=10))
+    assert [each.id for each in page.resources] == ids[22:]
+
+
+def test_no_more_marks_are_kept_than_may_be() -> None:
+    marks, mark = Marks(limit=2), Mark(key=1, total=1, newest=1)
+    for start in (1, 2):
+        marks.keep((1, "User", False), start, mark)
+    assert marks.find((1, "User", False), 1) == mark
+    marks.keep((1, "User", False), 3, mark)
+    assert [marks.find((1, "User", False), start) for start in (1, 2, 3)] == [mark, None, mark]
 
 
 @pytest.mark.parametrize(

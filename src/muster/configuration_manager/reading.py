@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from muster.configuration_manager import queries
 from muster.configuration_manager.documents import read_row, read_rows
+from muster.configuration_manager.marks import List, Mark, Marks
 from muster.configuration_manager.membership import Membership
 from muster.configuration_manager.statements import READ_COLUMNS, Statements, is_provisioned
 from muster.configuration_manager.tables import resources
@@ -26,7 +27,7 @@ GROUP = "Group"
 USER = "User"
 SCAN_ROWS = 500
 REST_ROWS = 20_000
-TOTAL = len(READ_COLUMNS) - 1  # where a row of a page holds it
+STANDING = len(READ_COLUMNS) - 1  # from where a row of a page holds how the list stands
 
 # Comparisons with `eq` that one prepared statement answers.
 _LOOKUPS: Mapping[queries.Name, str] = {
@@ -49,8 +50,10 @@ class ResourceReader:
         resource_types: Sequence[ResourceType],
         base_url: str,
         only_provisioned: bool,
+        marks: Marks,
     ) -> None:
         self._database = database
+        self._marks = marks
         self._reads = statements.provisioned if only_provisioned else statements.all
         self._customer_key = customer_key
         self._only_provisioned = only_provisioned
@@ -85,10 +88,13 @@ class ResourceReader:
         looked_up = self._look_up(type_name, query)
         if looked_up is not None:
             return looked_up
-        page = self._read_page(type_name, query)
+        is_list = _is_list(query)
+        page = self._read_page(type_name, query) if is_list else None
         if page is not None:
             return page
         with self._database.read() as connection:
+            if is_list:
+                return self._list(type_name, query, connection)
             return self._search(type_name, query, connection)
 
     def _look_up(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
@@ -121,20 +127,49 @@ class ResourceReader:
         return ResourcePage(total=len(found), resources=found)
 
     def _read_page(self, type_name: str, query: ResourceQuery) -> ResourcePage | None:
-        """A page of everything in one statement; None when it takes more."""
-        if query.filter is not None or query.sort_by is not None or not query.limit or query.after or query.before:
+        """A page of a list in one statement; None when it takes more."""
+        if type_name == GROUP and query.with_members:
             return None
-        if query.after is not None or (type_name == GROUP and query.with_members):
+        of = self._of(type_name)
+        mark = self._marks.find(of, query.start_index)
+        rows: list[Row] = []
+        if mark is not None:
+            after = self._named(type_name, p_limit=query.limit, p_after=mark.key, p_newest=mark.newest)
+            rows = self._reads.page_after.fetch_all(after)
+            if rows and not mark.holds(total=rows[0][STANDING], added=rows[0][STANDING + 2]):
+                rows = []
+        if not rows:
+            limits = self._named(type_name, p_limit=query.limit, p_offset=query.start_index - 1)
+            rows = self._reads.page.fetch_all(limits)
+        if not rows or rows[0][STANDING] is None:
             return None
-        limits = self._named(type_name, p_limit=query.limit, p_offset=query.start_index - 1)
-        rows = self._reads.page.fetch_all(limits)
-        if not rows or rows[0][TOTAL] is None:
-            return None
+        total, newest = rows[0][STANDING : STANDING + 2]
+        self._marks.keep(of, query.start_index + len(rows), Mark(key=rows[-1][0], total=total, newest=newest))
         # Asked of each row it would take a tenth of the time. A member of another customer leads the longer way.
         ((has_members,),) = self._members_between.fetch_values((rows[0][0], rows[-1][0]))
         if has_members:
             return None
-        return ResourcePage(total=rows[0][TOTAL], resources=read_rows(rows))
+        return ResourcePage(total=total, resources=read_rows(rows))
+
+    def _list(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
+        """A page of a list whose resources are read with their members or groups."""
+        of = self._of(type_name)
+        mark = self._marks.find(of, query.start_index)
+        if mark is None:
+            standing = self._reads.standing.fetch_one(self._named(type_name), on=connection)
+        else:
+            since = self._named(type_name, p_newest=mark.newest)
+            standing = self._reads.standing_since.fetch_one(since, on=connection)
+        if standing is None or standing[0] is None:
+            return self._search(type_name, query, connection)
+        if mark is not None and mark.holds(total=standing[0], added=standing[2]):
+            page = self._search(type_name, query._replace(start_index=1, after=mark.key), connection)
+        else:
+            page = self._search(type_name, query, connection)
+        if page.places:
+            following = Mark(key=page.places[-1], total=standing[0], newest=standing[1])
+            self._marks.keep(of, query.start_index + len(page.places), following)
+        return page
 
     def _search(self, type_name: str, query: ResourceQuery, connection: Connection) -> ResourcePage:
         bound = query.filter
@@ -202,6 +237,9 @@ class ResourceReader:
         shown = self._references[type_name].show(document, self._base_url)
         return {**shown, "meta": {**shown["meta"], "location": f"{self._locations[type_name]}{shown['id']}"}}
 
+    def _of(self, type_name: str) -> List:
+        return self._customer_key, type_name, self._only_provisioned
+
     def _scope(self, type_name: str) -> list[sa.ColumnElement[bool]]:
         return [
             resources.c.customer_key == self._customer_key,
@@ -254,3 +292,9 @@ class ResourceReader:
 
     def _named(self, type_name: str, **others: Any) -> dict[str, Any]:
         return {"p_customer_key": self._customer_key, "p_type": type_name, **others}
+
+
+def _is_list(query: ResourceQuery) -> bool:
+    """Whether a page of everything is asked for, by its index."""
+    is_everything = query.filter is None and query.sort_by is None
+    return is_everything and query.after is None and query.before is None and query.limit > 0

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from muster.configuration_manager.documents import Moment, moment_of, read_row, with_relations, write_document
+from muster.configuration_manager.marks import Marks
 from muster.configuration_manager.reading import GROUP, USER, ResourceReader, Row
 from muster.configuration_manager.statements import Statements, prepare_statements
 from muster.configuration_manager.tables import resources
@@ -54,6 +55,7 @@ class ResourceStore:
     statements: Statements
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    marks: Marks = field(default_factory=Marks)
 
 
 def open_resource_store(
@@ -91,6 +93,7 @@ class SqlRepository(ResourceReader):
             resource_types=resource_types,
             base_url=base_url,
             only_provisioned=only_provisioned,
+            marks=store.marks,
         )
         self._writer = store.writer
         self._run = store.statements

@@ -63,13 +63,18 @@ _OF_TYPE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingStatements:
-    """What is asked of all resources, or of those alone that an identity provider made. A row of `page` ends with the
-    total, and says of nobody whether they are a member: `members_between` says it of all of them."""
+    """What is asked of all resources, or of those alone that an identity provider made. A row of `page` says of nobody
+    whether they are a member: `members_between` says it of all of them. It ends with how the list stands, which
+    `standing` tells alone: how many there are, the newest one's key; after a place also how many are newer than
+    `p_newest`."""
 
     by_id: Prepared
     by_id_for_update: Prepared
     by_column: dict[str, Prepared]
     page: Prepared
+    page_after: Prepared
+    standing: Prepared
+    standing_since: Prepared
     total: Prepared
 
 
@@ -170,6 +175,9 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
     total = sa.select(kept).where(
         counters.c.customer_key == sa.bindparam("p_customer_key"), counters.c.type == sa.bindparam("p_type")
     )
+    standing = (total.scalar_subquery(), sa.select(sa.func.max(resources.c.key)).where(*scope).scalar_subquery())
+    added = sa.select(sa.func.count()).where(*scope, resources.c.key > sa.bindparam("p_newest")).scalar_subquery()
+    rows = sa.select(*READ_COLUMNS[:-1], *standing).where(*scope).order_by(resources.c.key)
     return ReadingStatements(
         by_id=database.prepare(by_id).in_order(BY_ID),
         by_id_for_update=database.prepare(by_id.with_for_update(of=resources)).in_order(BY_ID),
@@ -183,12 +191,14 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
             ).in_order(BY_COLUMN)
             for name in ("unique_name", "external_id", "display_name", "resource_id")
         },
-        page=database.prepare(
-            sa.select(*READ_COLUMNS[:-1], total.scalar_subquery())
-            .where(*scope)
-            .order_by(resources.c.key)
+        page=database.prepare(rows.limit(sa.bindparam("p_limit")).offset(sa.bindparam("p_offset"))),
+        page_after=database.prepare(
+            rows.add_columns(added)
+            .where(resources.c.key > sa.bindparam("p_after"))
             .limit(sa.bindparam("p_limit"))
-            .offset(sa.bindparam("p_offset"))
+            .offset(sa.literal_column("0"))
         ),
+        standing=database.prepare(sa.select(*standing)),
+        standing_since=database.prepare(sa.select(*standing, added)),
         total=database.prepare(total),
     )
