@@ -23,11 +23,12 @@ from muster.telemetry.traces import check_traces, span
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    root, ours = logging.getLogger(), logging.getLogger("muster")
+    handlers, level, our_level = list(root.handlers), root.level, ours.level
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
+    ours.setLevel(our_level)
 
 
 def line_of(message: str, *arguments: object, **more: object) -> dict[str, object]:
@@ -87,6 +88,27 @@ def test_logging_can_be_started_twice_and_writes_each_line_once(root_logger: log
     (line,) = written.getvalue().splitlines()
     assert orjson.loads(line)["message"] == "once"
     assert root_logger.level == logging.INFO
+
+
+@pytest.mark.parametrize(
+    ("level", "ours", "theirs"),
+    [("debug", ["debug", "info", "warning"], ["info", "warning"]), ("warning", ["warning"], ["warning"])],
+)
+def test_libraries_never_log_what_passes_through_them(
+    root_logger: logging.Logger, level: str, ours: list[str], theirs: list[str]
+) -> None:
+    start_logging(level, "json")
+    with redirect_stderr(io.StringIO()) as written:
+        for name in ("muster.test", "signxml.processor"):
+            for each in (logging.DEBUG, logging.INFO, logging.WARNING):
+                logging.getLogger(name).log(each, "a line")
+    lines = [orjson.loads(line) for line in written.getvalue().splitlines()]
+    told = {
+        name: [line["level"] for line in lines if line["logger"] == name]
+        for name in ("muster.test", "signxml.processor")
+    }
+    assert told == {"muster.test": ours, "signxml.processor": theirs}
+    assert root_logger.handlers
 
 
 def test_a_span_tells_the_class_of_an_exception_and_not_its_text(spans: InMemorySpanExporter) -> None:

@@ -14,7 +14,8 @@ from muster.model.failures import FailureRecord
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction, Step, StepType
 from muster.model.roles import Role
 from muster.ports.cycles import Settlement
-from muster.web.graph.log_table import csv_line
+from muster.web.csv_lines import csv_line
+from muster.web.portal.log_files import write_csv
 
 EXPORT = "/auditLogs/provisioning/export"
 
@@ -77,12 +78,15 @@ def test_the_three_tables_are_joined_on_the_change(house: House, job: Started) -
 
 
 @pytest.mark.parametrize(
-    "name", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", '=HYPERLINK("http://x","y")']
+    "name",
+    ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＠1", '=HYPERLINK("http://x","y")'],
 )
 def test_a_cell_never_begins_a_formula(house: House, job: Started, name: str) -> None:
     _log(job, _entry(1, job, source_name=name))
     heading, row = _rows(house.call("GET", EXPORT).text)
     assert row[heading.index("sourceIdentity/displayName")] == f"'{name}"
+    heading, row = _rows("".join(write_csv([_entry(1, job, source_name=name)])))
+    assert row[heading.index("sourceName")] == f"'{name}", "the portal's file"
 
 
 def test_quotes_commas_and_line_breaks_stay_within_their_cell() -> None:

@@ -10,6 +10,7 @@ import orjson
 
 from muster.telemetry.ids import known_ids
 
+_OURS = "muster"
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 # What a record has of itself: all else was given as `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -66,5 +67,7 @@ def start_logging(level: str, shape: str) -> None:
     for other in [each for each in root.handlers if type(each) in (logging.StreamHandler, _StandardError)]:
         root.removeHandler(other)
     root.addHandler(handler)
-    root.setLevel(level.upper())
+    logging.getLogger(_OURS).setLevel(level.upper())
+    # Libraries tell at debug what passes through them: signxml whole assertions, others requests with their tokens.
+    root.setLevel(max(logging.INFO, logging.getLogger(_OURS).level))
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,18 +1,12 @@
-"""The provisioning log as tables, in the three files that Entra's download has, joined on `changeId`.
+"""The provisioning log as tables, in the three files that Entra's download has, joined on `changeId`."""
 
-A cell that a spreadsheet would take for a formula begins with an apostrophe: names in the log come from outside.
-"""
-
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-Document = Mapping[str, Any]
+from muster.web.csv_lines import csv_line
 
-# Source: OWASP, CSV injection. The wide forms count in East Asian spreadsheets.
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+Document = Mapping[str, Any]
 
 
 class Part(StrEnum):
@@ -61,21 +55,6 @@ def table_lines(entries: Iterable[Document], part: Part) -> Iterator[str]:
     for entry in entries:
         for row in rows(entry):
             yield csv_line(row)
-
-
-def csv_line(cells: Sequence[object]) -> str:
-    """Returns one line, its cells safe to open in a spreadsheet."""
-    line = io.StringIO()
-    csv.writer(line).writerow([_safe(cell) for cell in cells])
-    return line.getvalue()
-
-
-def _safe(cell: object) -> object:
-    if cell is None:
-        return ""
-    if isinstance(cell, str) and cell.startswith(_BEGINS_FORMULA):
-        return f"'{cell}"
-    return cell
 
 
 def _log_rows(entry: Document) -> Iterable[Sequence[object]]:

@@ -1,12 +1,11 @@
 """The provisioning log as a file: CSV that no spreadsheet takes for formulas, or JSON, an entry at a time."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from muster.model.log import LogEntry
+from muster.web.csv_lines import csv_line
 
 COLUMNS = (
     "activityDateTime",
@@ -25,19 +24,18 @@ COLUMNS = (
     "reason",
     "modifiedProperties",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(entries: Iterable[LogEntry]) -> Iterator[str]:
     """Returns the lines of a CSV file, with a byte order mark so that spreadsheets read it as UTF-8."""
-    yield "\ufeff" + _line(COLUMNS)
+    yield "\ufeff" + csv_line(COLUMNS)
     for entry in entries:
         row = _row(entry)
         changed = "; ".join(
             f"{each['displayName']}: {each['oldValue'] or ''} -> {each['newValue'] or ''}"
             for each in row["modifiedProperties"]
         )
-        yield _line([changed if name == "modifiedProperties" else row[name] for name in COLUMNS])
+        yield csv_line([changed if name == "modifiedProperties" else row[name] for name in COLUMNS])
 
 
 def write_json(entries: Iterable[LogEntry]) -> Iterator[str]:
@@ -58,17 +56,6 @@ def write_json(entries: Iterable[LogEntry]) -> Iterator[str]:
         }
         yield ("," if number else "") + json.dumps(row, ensure_ascii=False)
     yield "]\n"
-
-
-def _line(values: Iterable[Any]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow([_safe(value) for value in values])
-    return buffer.getvalue()
-
-
-def _safe(value: Any) -> Any:
-    # A name that begins like a formula is shown as a text.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _row(entry: LogEntry) -> dict[str, Any]:
