@@ -236,6 +236,8 @@ class House:
             is_partial=False,
             removals=30,
             held=12,
+            members_removed=9,
+            members_held=4,
             reasons=("The job asks for approval of every removal.",),
             protected=37,
             spared=2,

@@ -104,6 +104,7 @@ def test_safeguards_say_what_they_would_hold_before_they_are_saved(house: House,
     shown = visit.post(f"{path}/safeguards/weigh", **{**given, "ProtectedUsers": "ceo@*\nboard@*"}).text
     assert house.weighed == [({"ProtectedUsers": "ceo@*\nboard@*"}, {})]
     assert "would hold 12 of the 30 accounts" in shown
+    assert "would hold 4 of the 9 members who are to leave groups" in shown
     assert "37 people and groups are protected. 2 of them would else" in shown
     assert "approval of every removal" in shown
     wrong = visit.post(f"{path}/safeguards/weigh", **{**given, "DeleteGracePeriod": "soon"})

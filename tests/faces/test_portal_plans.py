@@ -142,6 +142,7 @@ def test_the_causes_that_are_not_told_one_by_one_are_shown_together(
     link = re.findall(r'class="count" href="([^"]+)"', page)[0]
     rest = visit.text(link.replace("&amp;", "&"))
     assert "Various other causes." in rest
+    assert ">Various causes<" in rest and ">One cause<" not in rest
     assert [name for name in ("P0", "P1", "P2", "P3", "P4") if f"{name}<" in rest] == ["P2", "P3", "P4"]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from muster.engine.decide import Decider
 from muster.engine.gate import verdicts_on
 from muster.engine.holding import find_holds
+from muster.engine.memberships import Memberships
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.whatif import PAGE, LinkedOnly, thought_cycle
 from muster.model.directory import ObjectKind
@@ -29,13 +30,16 @@ def weigh_safeguards(
     holds: dict[tuple[ObjectKind, str], Hold] = {}
     considered = protected = spared = waiting = writes = 0
     is_partial = False
+    memberships = Memberships(parts, stores, ids)
     for kind in parts.rules.kinds:
         position: str | None = None
         while not is_partial:
             page = parts.source.read(kind, None, position, PAGE)
             considered += len(page.changes)
             protected += _protected(parts, decider, kind, page.changes)
-            operations = [decision.operation for decision in decider.decide(cycle, kind, page.changes)]
+            decisions = decider.decide(cycle, kind, page.changes)
+            memberships.add(kind, decisions)
+            operations = [decision.operation for decision in decisions]
             spared += sum(each.skip_reason is SkipReason.PROTECTED for each in operations)
             waiting += sum(each.waits_until is not None for each in operations)
             taken = [each for each in operations if each.removes]
@@ -53,16 +57,19 @@ def weigh_safeguards(
         holds=holds,
         approval=parts.approval,
     )
+    members = memberships.weigh(removing, verdict)
     return Weighed(
         considered=considered,
         is_partial=is_partial,
         removals=len(removing),
         held=len(verdict.held),
-        reasons=tuple(dict.fromkeys(each.reason for each in verdict.held)),
+        members_removed=members.removed,
+        members_held=members.held,
+        reasons=tuple(dict.fromkeys((*(each.reason for each in verdict.held), *members.reasons))),
         protected=protected,
         spared=spared,
         waiting=waiting,
-        writes_held=writes if parts.approval is Approval.ALL else 0,
+        writes_held=writes + members.others_held if parts.approval is Approval.ALL else 0,
     )
 
 

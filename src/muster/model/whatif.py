@@ -86,9 +86,13 @@ class Weighed:
     considered: int
     # Whether there are more objects than were looked at: what is counted is then the least.
     is_partial: bool
-    # Accounts and groups that a full pass would disable or delete, those held of them, and why.
+    # Accounts and groups that a full pass would disable or delete, and those held of them.
     removals: int
     held: int
+    # Members that it would take out of groups that stay, and those of them that are held.
+    members_removed: int
+    members_held: int
+    # Why: of accounts and groups, then of members.
     reasons: tuple[str, ...]
     # People and groups that nobody takes anything from, and those of them who would else lose something now.
     protected: int

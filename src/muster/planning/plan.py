@@ -1,11 +1,13 @@
 """What makes a plan: its hash, its groups, and the requests and minutes it needs."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from muster.model.directory import ObjectKind
+from muster.model.failures import AmbiguousMatch, FailureRecord, LinkedElsewhere
 from muster.model.job import PlanGroup, PlannedOperation, PlanPart, PlanSums
 from muster.model.log import shown
 from muster.model.operation import AttributeChange, Operation, OperationKind
@@ -16,6 +18,9 @@ _NAMES_TOLD = 3
 # Of a longer key so much is kept, with a hash of all of it: index rows and addresses of the portal have their limits.
 _KEY_LENGTH = 150
 _HASH_LENGTH = 12
+# What is of one object only in the sentence of a failure: values in quotes, and whatever holds a digit or an @.
+_OWN = re.compile(r"“[^”]*”|[^\s“”(),;:]*[\d@][^\s“”(),;:]*(?<!\.)")
+_OF_ANOTHER = (AmbiguousMatch.code, LinkedElsewhere.code)
 
 
 class PlanHash:
@@ -51,13 +56,15 @@ def plan_hash(operations: Iterable[Operation], held: Iterable[Operation]) -> str
 def group_key(operation: Operation) -> str:
     """Returns what operations of one cause have in common: its key, else the reason without the name before it.
 
-    Never empty, without blanks at its end, and of at most 163 characters.
+    Of what fails the reason counts without ids and values, by which each would be a cause of its own. Never empty,
+    without blanks at its end, and of at most 163 characters.
     """
     if operation.cause is not None:
         key = operation.cause.key.rstrip()
     else:
         # Reasons begin with the name: without it those of a company are a few, and with it one each.
-        key = operation.reason.removeprefix(f"{operation.source_name} ").rstrip()
+        reason = operation.reason.removeprefix(f"{operation.source_name} ")
+        key = _in_common(operation.failure, reason).rstrip()
     if len(key) > _KEY_LENGTH:
         return f"{key[:_KEY_LENGTH]} {content_hash(key)[:_HASH_LENGTH]}"
     return key or operation.kind.value
@@ -71,8 +78,20 @@ def group_of(part: PlanPart, key: str, count: int, first: PlannedOperation) -> P
     elif operation.cause is not None:
         sentence, name = operation.cause.sentence, ""
     else:
-        sentence, name = operation.reason, operation.source_name
+        # Of several the values of none are shown: they stand with each.
+        sentence = operation.reason if count == 1 else _in_common(operation.failure, operation.reason)
+        name = operation.source_name
     return PlanGroup(part=part, kind=operation.kind, key=key, count=count, sentence=sentence, name=name)
+
+
+def _in_common(failure: FailureRecord | None, reason: str) -> str:
+    """Returns the reason; of what fails without what is of this object only."""
+    if failure is None:
+        return reason
+    if failure.code in _OF_ANOTHER:
+        # Named are accounts and whom they belong to; what to do next is what these have in common.
+        return failure.remedy
+    return _OWN.sub("…", reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

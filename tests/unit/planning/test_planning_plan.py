@@ -8,6 +8,7 @@ import pytest
 
 from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
+from muster.model.failures import AmbiguousMatch, LinkedElsewhere, MappingFailed, ObjectFailure, ValueRefused
 from muster.model.job import Counters, Plan, PlannedOperation, PlanPart, PlanSums, PlanTally
 from muster.model.operation import LinkState, Operation, OperationKind, Verb, WantedReference
 from muster.model.values import Value
@@ -215,6 +216,54 @@ def test_operations_of_one_cause_belong_together_and_else_those_of_one_reason() 
     bob = replace(ada, source_name="Bob", reason="Bob is new")
     assert group_key(ada) == group_key(bob) == "is new"
     assert group_key(replace(ada, cause=CAUSE)) == "unassigned"
+
+
+def failing(name: str, failure: ObjectFailure) -> Operation:
+    return replace(
+        CREATE,
+        kind=OperationKind.FAIL,
+        cause=None,
+        source_name=name,
+        reason=failure.sentence,
+        failure=failure.record(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        (LinkedElsewhere("The account 17 belongs to Eve."), LinkedElsewhere("The account abc belongs to Fay.")),
+        (
+            AmbiguousMatch(attribute="userName", value="ada", target_ids=["a-1", "a-2"]),
+            AmbiguousMatch(attribute="userName", value="bob", target_ids=["b", "c", "d"]),
+        ),
+        (
+            ValueRefused("5f-1 was refused: “x” is no site."),
+            ValueRefused("ab@c.example was refused: “y z” is no site."),
+        ),
+    ],
+)
+def test_failures_that_name_accounts_are_one_cause(one: ObjectFailure, another: ObjectFailure) -> None:
+    ada, bob = failing("Ada", one), failing("Bob", another)
+    assert group_key(ada) == group_key(bob)
+    told = group_of(PlanPart.SENT, "", 2, PlannedOperation(number=1, operation=ada)).sentence
+    assert told == group_of(PlanPart.SENT, "", 2, PlannedOperation(number=1, operation=bob)).sentence
+    assert group_of(PlanPart.SENT, "", 1, PlannedOperation(number=1, operation=ada)).sentence == one.sentence
+
+
+def test_failures_for_different_reasons_are_different_causes() -> None:
+    keys = {
+        group_key(failing(name, failure))
+        for name, failure in (
+            ("Ada", MappingFailed("Ada cannot be created: no value for the required title.")),
+            ("Bob", MappingFailed("Bob cannot be created: no value for the required title.")),
+            ("Cy", MappingFailed("Cy cannot be created: no value for the required site.")),
+            ("Dee", LinkedElsewhere("The account 1 is Eve's.", remedy="Wait.")),
+            ("Fay", LinkedElsewhere("The account 2 is Eve's.")),
+        )
+    }
+    assert len(keys) == 4
+    assert "cannot be created: no value for the required title." in keys
 
 
 @pytest.mark.parametrize("is_caused", [False, True])

@@ -278,6 +278,8 @@
       settle();
     });
     document.addEventListener("htmx:afterSwap", settle);
+    // Who comes back with a refused form can be put back, too.
+    for (const item of [...picked.children]) item.replaceWith(chip(item.querySelector("input").value, item.querySelector("bdi").textContent));
     settle();
   }
 

@@ -66,6 +66,8 @@ def weigh_safeguards(call: Call) -> Answer:
             "isPartial": found.is_partial,
             "removals": found.removals,
             "held": found.held,
+            "membersRemoved": found.members_removed,
+            "membersHeld": found.members_held,
             "heldReasons": list(found.reasons),
             "protected": found.protected,
             "spared": found.spared,

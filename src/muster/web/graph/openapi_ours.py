@@ -260,7 +260,8 @@ OURS: dict[str, Schema] = {
     "safeguardsWanted": thing({"settings": mapped(TEXT)}),
     "safeguardsWeighed": whole(
         {
-            **dict.fromkeys(("considered", "removals", "held", "protected", "spared", "waiting", "writesHeld"), COUNT),
+            **dict.fromkeys(("considered", "removals", "held", "membersRemoved", "membersHeld"), COUNT),
+            **dict.fromkeys(("protected", "spared", "waiting", "writesHeld"), COUNT),
             "isPartial": FLAG,
             "heldReasons": listed(TEXT),
         }
