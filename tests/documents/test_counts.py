@@ -59,6 +59,8 @@ COUNT_NOTHING_SHOWN = {
     "web/portal/templates/provisioning/weighed.html": (
         "made.removals",
         "made.held",
+        "made.members_removed",
+        "made.members_held",
         "made.writes_held",
         "made.protected",
         "made.spared",
