@@ -107,9 +107,9 @@ class Run:
         return nullcontext() if self.parts.together is None else self.parts.together()
 
     def fit_pages(self) -> None:
-        """Half the commits as long as the target is neither asked nor sent anything; else a leaver waits for a page."""
+        """A quarter of the commits as long as the target is neither asked nor sent anything; else a leaver waits."""
         asked, self._asked = self._asked, self.parts.target.requests_made()
-        self.pages_at_once = 2 if asked == self._asked else 1
+        self.pages_at_once = 4 if asked == self._asked else 1
 
     # ------------------------------------------------------------ staging
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
+import orjson
 
 from muster.model.hold import Hold
 from muster.model.job import Plan
@@ -56,6 +57,13 @@ def frozen_attributes(attributes: Mapping[str, Any]) -> Attributes:
     return {name: frozen(value) if value.__class__ in _OPEN else value for name, value in attributes.items()}
 
 
+def read_attributes(document: str) -> dict[str, Any]:
+    """Returns attributes of an object that nobody else holds, with lists as tuples, from the text of their column."""
+    attributes: dict[str, Any] = orjson.loads(document)
+    # Most have no list: looking for a bracket costs less than looking at each value.
+    return dict(frozen_attributes(attributes)) if "[" in document else attributes
+
+
 def decode_operation(document: bytes) -> Operation:
     """Returns an operation."""
     return _frozen_operation(_OPERATION.decode(document))
@@ -63,7 +71,10 @@ def decode_operation(document: bytes) -> Operation:
 
 def decode_acknowledged(document: bytes | None) -> Acknowledged:
     """Returns an acknowledged projection, an empty one for NULL."""
-    return Acknowledged() if document is None else _frozen_acknowledged(_ACKNOWLEDGED.decode(document))
+    if document is None:
+        return Acknowledged()
+    value = _ACKNOWLEDGED.decode(document)
+    return _frozen_acknowledged(value) if b"[" in document else value
 
 
 def decode_resource(document: bytes) -> TargetResource:
