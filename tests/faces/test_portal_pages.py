@@ -404,3 +404,35 @@ def test_what_takes_a_picked_person_away_again_says_so(job: Started, visit: Visi
     page = visit.text(f"/applications/{job.sp}/users-and-groups/add")
     # The name comes in place of the braces once somebody is picked.
     assert 'data-remove="Remove {}"' in page
+
+
+def test_what_is_not_there_is_told_without_words_for_programs_and_leads_to_its_list(visit: Visit) -> None:
+    answer = visit.get("/users/nobody")
+    assert answer.status_code == 404
+    assert "User “nobody” does not exist." in answer.text
+    assert "reference-property" not in answer.text
+    assert 'class="btn btn-primary" href="/users"' in answer.text
+
+
+def test_nobody_assigned_is_no_lack_where_everybody_is_in_scope(house: House, job: Started, visit: Visit) -> None:
+    path = f"/applications/{job.sp}/users-and-groups"
+    assert "Nobody is assigned yet" in visit.text(path)
+    assert house.credentials(job.sp, SyncAll="true").status == 204
+    assert "Everybody is in scope" in visit.text(path)
+
+
+def test_attributes_of_people_are_called_by_words_and_a_refused_form_names_them_too(visit: Visit) -> None:
+    assert "physicalDeliveryOfficeName</label>" not in visit.text("/users/new")
+    assert re.search(r'<label[^>]*title="physicalDeliveryOfficeName">Office', visit.text("/users/new"))
+    refused = visit.post("/users/new", displayName="Ada")
+    assert refused.status_code == 400
+    assert '<code class="source">userPrincipalName</code>' in refused.text
+
+
+def test_enter_in_a_filter_does_what_save_does(job: Started, visit: Visit) -> None:
+    page = visit.text(f"/applications/{job.sp}/mappings/0/scope")
+    form = page.partition('id="scope-form"')[2]
+    # A browser presses the first button that sends a form.
+    first = next(each for each in re.findall(r"<button[^>]*>", form) if 'type="button"' not in each)
+    assert 'value="save"' in first
+    assert "data-review" in first

@@ -49,6 +49,7 @@ from muster.web.portal import (
     sources,
     wire,
 )
+from muster.web.portal.attribute_names import attribute_name
 from muster.web.portal.forms import SAID
 from muster.web.portal.needs import at_the_door
 from muster.web.portal.paths import address
@@ -229,6 +230,9 @@ _STATUS = {
     RefusalKind.NOT_AVAILABLE: (503, marked("That is not available now")),
 }
 
+# Graph's words for programs; people know what they asked for.
+_OR_A_REFERENCE = ", or one of its queried reference-property objects is not present"
+
 
 def make_portal(
     services: Services, *, set_up_hash: str | None = None, live_for: timedelta = timedelta(0)
@@ -247,7 +251,7 @@ def make_portal(
     app.register_error_handler(Refused, _show_refusal)
     app.register_error_handler(SealingError, _show_locked)
     app.register_error_handler(InternalServerError, _show_fault)
-    app.jinja_env.globals.update(address=address)
+    app.jinja_env.globals.update(address=address, attribute_name=attribute_name)
     app.context_processor(_known_to_all)
     return app
 
@@ -294,4 +298,5 @@ def _show_locked(error: SealingError) -> Any:
 
 def _show_refusal(refused: Refused) -> Any:
     status, title = _STATUS[refused.kind]
-    return message(status, gettext(title), told(refused.sentence), back=came_from())
+    sentence = refused.sentence.replace(_OR_A_REFERENCE, "")
+    return message(status, gettext(title), told(sentence), back=came_from())

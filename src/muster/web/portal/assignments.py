@@ -8,7 +8,7 @@ import flask
 
 from muster.administration import assignments as assigning
 from muster.administration import awaited as waiting
-from muster.administration import people
+from muster.administration import credentials, people
 from muster.administration.refusals import Refused, bad_request
 from muster.model.application import (
     DEFAULT_ACCESS,
@@ -16,6 +16,7 @@ from muster.model.application import (
     AppRoleAssignment,
     AwaitedAssignment,
     EnterpriseApplication,
+    SecretKey,
 )
 from muster.model.directory import DirectoryObject, ObjectKind
 from muster.ports.directory import DirectoryQuery
@@ -67,7 +68,12 @@ def show_assignments(sp: str) -> Any:
         is_first=after == 0,
         without_role=sum(1 for row in rows if not row.entitles),
         awaited=_awaited(found.application),
+        is_everybody=not rows and _is_everybody_in_scope(found.sp),
     )
+
+
+def _is_everybody_in_scope(sp: str) -> bool:
+    return credentials.shown_secrets(desk(), sp).get(SecretKey.SYNC_ALL, "").lower() == "true"
 
 
 def _awaited(application: EnterpriseApplication) -> list[tuple[AwaitedAssignment, str]]:

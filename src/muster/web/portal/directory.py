@@ -132,8 +132,11 @@ def show_group(group_id: str) -> Any:
 def _find_user(user_id: str) -> DirectoryObject:
     try:
         return people.find_user(desk(), user_id)
-    except Refused:
-        return people.find_deleted_user(desk(), user_id)
+    except Refused as unknown:
+        try:
+            return people.find_deleted_user(desk(), user_id)
+        except Refused:
+            raise unknown from None
 
 
 def _attributes(user: DirectoryObject) -> list[tuple[str, str | None]]:
