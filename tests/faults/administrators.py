@@ -26,7 +26,8 @@ SCOPES: tuple[frozenset[ResetScope], ...] = (
 APPROVALS = (Approval.NONE, Approval.REMOVALS, Approval.ALL)
 
 
-def _desk(machine: Any) -> Desk:
+def desk_of(machine: Any) -> Desk:
+    """Returns the desk of an operator at whose stores a machine, or a trip, works."""
     stores: dict[str, Any] = {item.name: getattr(machine.store, item.name, None) for item in fields(Stores)}
     given: dict[str, Any] = dict.fromkeys(item.name for item in fields(Desk))
     given |= {"caller": OPERATOR, "stores": Stores(**stores), "clock": machine.clock, "ids": machine.ids}
@@ -35,7 +36,7 @@ def _desk(machine: Any) -> Desk:
 
 def restart(machine: Any, one: int, two: int, three: int) -> None:
     """Restarts the job as a call or the portal does; a cycle under way ends."""
-    jobs.restart(_desk(machine), APP, JOB, SCOPES[one % len(SCOPES)])
+    jobs.restart(desk_of(machine), APP, JOB, SCOPES[one % len(SCOPES)])
     machine.resume()
 
 
@@ -49,7 +50,7 @@ def decide(machine: Any, one: int, two: int, three: int) -> None:
     say, state = (holds.reject, HoldState.REJECTED) if one % 3 == 0 else (holds.approve, HoldState.APPROVED)
     chosen = tuple(hold.id for number, hold in enumerate(held) if (number + two) % 2 and hold.state is not state)
     if chosen:
-        decided = say(_desk(machine), APP, JOB, HoldFilter(ids=chosen))
+        decided = say(desk_of(machine), APP, JOB, HoldFilter(ids=chosen))
         assert decided.count == len(chosen)
         machine.tally.steps[f"decided: {state.value}"] += 1
 

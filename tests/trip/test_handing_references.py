@@ -68,6 +68,40 @@ def test_a_new_person_has_neither_the_groups_nor_the_reports_of_the_one_before(t
     assert _pointing(trip) == (1, False)
 
 
+@pytest.mark.parametrize("way", ["same cycle", "off before", "full", "on demand"])
+@pytest.mark.parametrize("boss", ["there", "blocked", "out of scope"])
+def test_a_new_person_has_not_the_manager_of_the_one_before(tmp_path: Path, boss: str, way: str) -> None:
+    trip = Trip(tmp_path, page="scim")
+    trip.account(NAME)
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    trip.set_manager(ada, bob)
+    trip.run()
+    account = trip.at_target()[NAME]
+    assert account[MANAGER]["manager"]["value"] == trip.at_target()["bob@lantaarn.example"]["id"]
+    if boss == "blocked":
+        trip.edit(bob, accountEnabled=False)
+    elif boss == "out of scope":
+        trip.unassign(bob)
+    if way in ("off before", "on demand"):
+        trip.edit(ada, accountEnabled=False)
+    if way != "same cycle":
+        trip.run()
+    trip.purge(ada)
+    again = trip.hire("Ada")
+    if way == "full":
+        trip.store.jobs.set_watermark(JOB, None)
+    elif way == "on demand":
+        trip.control.provision_on_demand(JOB, ObjectKind.USER, again)
+    _settle(trip)
+    account, link = trip.at_target()[NAME], trip.link(again)
+    assert link is not None
+    assert (link.target_id, account["active"]) == (account["id"], True)
+    assert "manager" not in account.get(MANAGER, {})
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert trip.transport.writes == []
+
+
 @pytest.mark.parametrize("is_off", [False, True])
 def test_a_new_person_who_is_wanted_in_the_same_places_is_there(tmp_path: Path, is_off: bool) -> None:
     trip = Trip(tmp_path, page="scim", sync_all=True)

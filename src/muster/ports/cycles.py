@@ -260,7 +260,11 @@ class LinkStore(Protocol):
         ...
 
     def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:
-        """Drops links (with references) and/or escrows, as a restart asks."""
+        """Drops links (with references) and/or escrows, as a restart asks.
+
+        Of escrows stays what no full pass would find: all where none is to come, else accounts that we may have made,
+        by the names of then. These are tried again at once.
+        """
         ...
 
 

@@ -23,6 +23,8 @@ from muster.store.rows import pieces
 from muster.store.settlements import SettlementWriter
 from muster.store.tables import cycles, jobs, part_counts, staged
 
+# What may have made an account, taken one over or changed it, though nobody knows what came of it.
+TRYING = (OperationKind.CREATE.value, OperationKind.UPDATE.value, OperationKind.DISABLE.value)
 # There is one of these at a time; plans and on-demand runs stand beside them.
 _PASSES = frozenset({CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION, CycleKind.ROLLBACK})
 _SUCCEEDED = frozenset({CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS})
@@ -227,14 +229,14 @@ class SqlCycles:
 
 
 def _perhaps_made(connection: Connection, key: int, cycle: Cycle) -> list[Settlement]:
-    """Returns what is kept of creations that may have arrived: without their names a leaver would not be found."""
+    """Returns what is kept of requests that may have arrived: without their names a leaver would not be found."""
     at = cycle.ended_at or cycle.began_at
     found = connection.execute(
         sa.select(staged.c.operation)
         .where(
             staged.c.cycle_key == key,
             staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
-            staged.c.kind == OperationKind.CREATE.value,
+            staged.c.kind.in_(TRYING),
             # Refused for an account that is somebody else's: never to be taken for ours.
             staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
         )
@@ -251,7 +253,7 @@ def _perhaps_made(connection: Connection, key: int, cycle: Cycle) -> list[Settle
                 attempts=1,
                 first_failed_at=at,
                 next_attempt_at=at,
-                tried=tuple(dict.fromkeys((*operation.tried, *operation.matching))),
+                tried=tuple(dict.fromkeys((*operation.tried, *operation.tries))),
             ),
         )
         for operation in map(decode_operation, found)

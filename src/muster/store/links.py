@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
 from muster.database.lists import as_list, one_of
@@ -14,9 +14,10 @@ from muster.model.failures import FailureRecord
 from muster.model.hold import HoldCode
 from muster.model.job import CycleState, Escrow, StagedState
 from muster.model.notice import Cause
-from muster.model.operation import Link, LinkState, MatchingValue, OperationKind
+from muster.model.operation import Link, LinkState, MatchingValue
 from muster.ports.cycles import KnownReferences, OpenReference
 from muster.ports.sharing import EndKind
+from muster.store.cycles import TRYING
 from muster.store.encoding import decode, decode_acknowledged, decode_operation, decode_optional
 from muster.store.jobs import job_key
 from muster.store.known_references import (
@@ -40,8 +41,6 @@ from muster.store.tables import (
 )
 
 # What waits for a time, or was approved, has not failed.
-# What may have made an account, or taken one over, though nobody knows what came of it.
-_TRYING = (OperationKind.CREATE.value, OperationKind.UPDATE.value, OperationKind.DISABLE.value)
 _FAILED = escrows.c.code.not_in(["Approved", *HoldCode])
 # What `_link` is made from.
 _LINKED = sa.select(
@@ -253,7 +252,7 @@ class SqlLinks:
                     cycles.c.state == CycleState.RUNNING.value,
                     cycles.c.cycle_id != cycle_id,
                     staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
-                    staged.c.kind.in_(_TRYING),
+                    staged.c.kind.in_(TRYING),
                     # What was refused for somebody else's account made none.
                     staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
                 )
@@ -337,17 +336,23 @@ class SqlLinks:
         return [_cause(decode(row.failure, FailureRecord), row.objects) for row in rows]
 
     def reset(self, job_id: str, *, links: bool, escrows: bool) -> None:
-        """Drops links (with references) and/or escrows, as a restart asks."""
-        # What was held is decided anew by the initial cycle that follows a lost link.
-        dropped = [table for table, is_asked in ((_LINKS, links), (_ESCROWS, escrows), (holds, links)) if is_asked]
+        """Drops links (with references) and/or escrows, as a restart asks.
+
+        Of escrows stays what no full pass would find: all where none is to come, else accounts that we may have made,
+        by the names of then. These are tried again at once.
+        """
         with self._database.write() as connection:
             job = job_key(connection, job_id)
-            for table in dropped:
-                connection.execute(sa.delete(table).where(table.c.job_key == job))
+            if links:
+                # What was held is decided anew by the initial cycle that follows a lost link.
+                for table in (_LINKS, holds):
+                    connection.execute(sa.delete(table).where(table.c.job_key == job))
+            if escrows:
+                _begin_escrows_anew(connection, job)
 
 
-# Under other names than the switches of `reset`.
-_LINKS, _ESCROWS = links, escrows
+# Under another name than the switch of `reset`.
+_LINKS = links
 # A dict finds a member of an enum four times as fast as the enum itself.
 _KINDS = {item.value: item for item in ObjectKind}
 _STATES = {item.value: item for item in LinkState}
@@ -364,6 +369,14 @@ def _link(row: Any) -> Link:
         acknowledged=decode_acknowledged(acknowledged),
         display_name=display_name,
     )
+
+
+def _begin_escrows_anew(connection: Connection, job: int) -> None:
+    watermark = connection.execute(sa.select(jobs.c.watermark).where(jobs.c.key == job)).scalar()
+    if watermark is None:
+        connection.execute(sa.delete(escrows).where(escrows.c.job_key == job, escrows.c.tried.is_(None)))
+    anew = {"attempts": 0, "next_attempt_at": escrows.c.first_failed_at}
+    connection.execute(sa.update(escrows).where(escrows.c.job_key == job, _FAILED).values(anew))
 
 
 def _cause(failure: FailureRecord, count: int) -> Cause:

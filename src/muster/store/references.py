@@ -19,7 +19,8 @@ from muster.store.anchors import Anchors, Place
 from muster.store.rows import pieces
 from muster.store.tables import links, reference_attributes, references
 
-_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value)
+# Who has left the scope is no less ours as the end of a reference.
+_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value, LinkState.RELEASED.value)
 
 
 @dataclass(slots=True)

@@ -91,8 +91,11 @@ class SettlementWriter:
         }
         owners = {(one.kind, one.source_id) for one in settlements if one.wanted or one.references or one.shown}
         anchors = find_anchors(connection, job_key, linked.keys() | others | owners)
+        # Whoever takes an account over is new, and may hold what they do not want.
         wanting = {
-            (one.kind, one.source_id) for one in settlements if any(reference.source_ids for reference in one.wanted)
+            (one.kind, one.source_id)
+            for one in settlements
+            if one.shown or any(reference.source_ids for reference in one.wanted)
         }
         new = {
             place: linked.get(place, UNLINKED)
