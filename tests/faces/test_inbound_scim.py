@@ -1,15 +1,14 @@
 """SCIM clients as sources at `/scim/v2`: what they give and find again, who may, and what the directory makes of it."""
 
-import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from played_sources import HEAD, PEOPLE, FolderSource, open_installation
+from scim_clients import ENTERPRISE, GROUP, PATCH, USER, Client
 
 from muster.bootstrap.house import open_house
 from muster.bootstrap.local import open_site
@@ -17,51 +16,6 @@ from muster.cli.api import LocalApi
 from muster.settings import load_settings
 from played_installation import service
 from waiting import eventually
-
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-
-class Client:
-    """A SCIM client with a token."""
-
-    def __init__(self, site: Any, token: str) -> None:
-        self._site = site
-        self._token = token
-
-    def ask(self, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
-        body = b"" if document is None else orjson.dumps(document)
-        address, _, query = path.partition("?")
-        given: list[str] = []
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": f"/scim/v2{address}",
-            "QUERY_STRING": query,
-            "HTTP_AUTHORIZATION": f"Bearer {self._token}",
-            "HTTP_HOST": "muster.example",
-            "wsgi.url_scheme": "https",
-            "CONTENT_TYPE": "application/scim+json",
-            "CONTENT_LENGTH": str(len(body)),
-            "wsgi.input": io.BytesIO(body),
-            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
-        }
-        answered = b"".join(self._site(environ, lambda status, *_: given.append(status)))
-        return int(given[0][:3]), orjson.loads(answered) if answered else None
-
-    def make(self, user_name: str, **more: Any) -> Any:
-        status, made = self.ask("POST", "/Users", {"schemas": [USER], "userName": user_name, **more})
-        assert status == 201, made
-        return made
-
-    def patch(self, path: str, *operations: Any) -> tuple[int, Any]:
-        return self.ask("PATCH", path, {"schemas": [PATCH], "Operations": list(operations)})
-
-    def find(self, kind: str, wanted: str) -> list[Any]:
-        status, found = self.ask("GET", f"/{kind}?filter={wanted}")
-        assert status == 200, found
-        return list(found["Resources"])
 
 
 @pytest.fixture
@@ -270,11 +224,11 @@ def test_a_token_without_the_role_reads_at_most(played: tuple[Client, LocalApi],
     client, api = played
     made = client.make("ada@x.example")
     token = api.call("POST", "/tokens", {"name": "reader", "roles": ["Global Reader"]})
-    reader = Client(client._site, token.get("secretText") or token["token"])
+    reader = Client(client.site, token.get("secretText") or token["token"])
     assert reader.ask("GET", f"/Users/{made['id']}")[0] == 200
     assert reader.ask("POST", "/Users", {"schemas": [USER], "userName": "b@x.example"})[0] == 403
     assert reader.ask("DELETE", f"/Users/{made['id']}")[0] == 403
-    assert Client(client._site, "wrong").ask("GET", "/Users")[0] == 401
+    assert Client(client.site, "wrong").ask("GET", "/Users")[0] == 401
 
 
 def test_what_a_source_supplies_a_client_cannot_change(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from muster.administration.desk import Change, Desk
 from muster.administration.refusals import bad_request, conflict, not_found
-from muster.gallery.catalogue import GalleryPage, all_pages, find, sources
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, GalleryPage, all_pages, find, sources
 from muster.model.application import DEFAULT_ACCESS, AppRole, EnterpriseApplication
 from muster.model.counting import number_of
 from muster.model.job import CycleState, ScheduleState, SynchronizationJob
@@ -185,11 +185,24 @@ def require_managed(desk: Desk, application: EnterpriseApplication) -> None:
     page = template_of(desk, application)
     if page.is_source:
         desk.require(Permission.WRITE_DIRECTORY)
+    if page.id == CLIENTS_TEMPLATE_ID:
+        raise bad_request(
+            f"{application.display_name} belongs to the installation: it works whenever a client writes, "
+            "and cannot be started, changed or removed."
+        )
     if not page.is_managed:
         raise bad_request(
             f"{application.display_name} belongs to the installation: it runs whenever a file is imported, "
             "and cannot be started, changed or removed."
         )
+
+
+def require_guarded(desk: Desk, application: EnterpriseApplication) -> None:
+    """Checks that the caller may set the safeguards of an application; those of SCIM clients, too. Raises: Refused."""
+    if template_of(desk, application).id == CLIENTS_TEMPLATE_ID:
+        desk.require(Permission.WRITE_DIRECTORY)
+    else:
+        require_managed(desk, application)
 
 
 def find_template(desk: Desk, application: EnterpriseApplication, template_id: str) -> GalleryPage:

@@ -9,9 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 from muster.administration.desk import Desk
+from muster.administration.inbound.removals import ENABLED, Removal, take_back, weigh
+from muster.administration.inbound.standing import find_standing_job, standing_job
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
 from muster.administration.work import import_files, import_job_id
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind, why_text_is_refused
+from muster.model.operation import OperationKind
 from muster.model.roles import Permission
 from muster.ports.administration import Work, WorkKind
 from muster.ports.directory import DirectoryQuery
@@ -82,11 +85,36 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
     rows = _named(desk, job_id, people)
     rows += _managers_met(desk, job_id, people, rows)
+    _weigh_blocked(desk, rows)
     # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
     with_manager = [row for row in rows if "manager" in row]
     without = [row for row in rows if "manager" not in row]
     parts = [json.dumps({"users": part}).encode() for part in (without, with_manager) if part]
     return import_files(desk, [("bulkUpload.json", part) for part in parts])[-1]
+
+
+def _weigh_blocked(desk: Desk, rows: Sequence[dict[str, Any]]) -> None:
+    """Has whom an upload blocks counted, as of any SCIM client; of those who are held the rest is taken."""
+    asked = [row for row in rows if "accountEnabled" in row]
+    if any(_blocks(row) for row in asked):
+        standing_job(desk)
+    elif not asked or find_standing_job(desk) is None:
+        return
+    with desk.together():
+        for row in asked:
+            found = desk.stores.directory.get(ObjectKind.USER, str(row["userPrincipalName"]))
+            if found is None or found.lifecycle is not Lifecycle.PRESENT:
+                continue
+            if not _blocks(row):
+                take_back(desk, found)
+            elif found.attributes.get(ENABLED) is not False and weigh(
+                desk, Removal(kind=OperationKind.DISABLE, found=found), is_logged=False
+            ):
+                del row["accountEnabled"]
+
+
+def _blocks(row: Mapping[str, Any]) -> bool:
+    return str(row.get("accountEnabled")).lower() == "false"
 
 
 def _operations(document: Mapping[str, Any]) -> Sequence[Any]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from muster.administration.refusals import forbidden
-from muster.model.roles import Caller, Permission
+from muster.model.log import Initiator, InitiatorType
+from muster.model.roles import Caller, CallerKind, Permission
 from muster.ports.administration import AccessStore, AuditEntry, AuditStore, WorkQueue
 from muster.ports.applications import ApplicationStore, JobStore, SecretStore
 from muster.ports.clients import ClientStore, OwnerStore
@@ -111,6 +112,12 @@ class Desk:
     def reaches(self, service_principal_id: str) -> bool:
         """Whether an application may be looked at from this desk: an owner's desk reaches no other."""
         return self.application_id in (None, service_principal_id) or self.caller.may(Permission.READ_CONFIGURATION)
+
+    @property
+    def initiator(self) -> Initiator:
+        """The caller, as the provisioning log names whoever had something carried out."""
+        kind = InitiatorType.APPLICATION if self.caller.kind is CallerKind.APPLICATION else InitiatorType.USER
+        return Initiator(type=kind, id=self.caller.id, display_name=self.caller.display_name)
 
     def now(self) -> datetime:
         """Returns the instant."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from muster.administration.applications import find_application
 from muster.administration.desk import Change, Desk
+from muster.administration.inbound.removals import carry_out
+from muster.administration.inbound.standing import is_of_clients
 from muster.administration.jobs import CATEGORY, find_job
 from muster.administration.refusals import bad_request, conflict
 from muster.model.hold import Hold, HoldCode, HoldFilter, HoldGroup, HoldState
@@ -43,7 +45,8 @@ def causes(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilte
 def approve(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilter) -> Decided:
     """Lets held operations go: those named by id, or all that agree with the filter. Raises: Refused.
 
-    The next cycle decides them anew and sends what is still exactly what was shown; else it asks again.
+    The next cycle decides them anew and sends what is still exactly what was shown; else it asks again. What SCIM
+    clients have asked for is done at once.
     """
     return _decide(desk, service_principal_id, job_id, wanted, HoldState.APPROVED)
 
@@ -57,6 +60,10 @@ def _decide(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilt
     desk.require(Permission.RUN_JOBS)
     application = find_application(desk, service_principal_id)
     job = find_job(desk, application.service_principal_id, job_id)
+    # What clients asked for is not decided anew by a cycle: whoever approves it does it.
+    does = is_of_clients(job) and state is HoldState.APPROVED
+    if does:
+        desk.require(Permission.WRITE_DIRECTORY)
     if wanted.ids is not None:
         wanted = replace(wanted, states=tuple(each for each in _OPEN if each is not state))
         _check_named(desk, job.id, wanted, state)
@@ -71,6 +78,9 @@ def _decide(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilt
             target=("SynchronizationJob", job.id, application.display_name),
             changes=_changes(count, groups, shown, state),
         )
+    if does:
+        carry_out(desk, job)
+        job = find_job(desk, application.service_principal_id, job_id)
     undecided = desk.stores.holds.count(job.id).get(HoldState.HELD, 0)
     if job.quarantine is not None and job.quarantine.reason is QuarantineReason.TOO_MANY_DELETES:
         waiting = desk.stores.holds.groups(job.id, HoldFilter(code=HoldCode.TOO_MANY))

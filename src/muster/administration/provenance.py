@@ -117,9 +117,16 @@ def _given_by_client(desk: Desk, found: DirectoryObject) -> dict[str, Origin]:
 
 def claim(desk: Desk, found: DirectoryObject, names: Collection[str]) -> None:
     """Checks that attributes may be edited by hand, and notes that where it comes before sources. Raises: Refused."""
+    known = require_unowned(desk, found, names)
+    if any(standing.local_first for standing in known.values()):
+        desk.stores.supplies.note_edits(found.object_id, names)
+
+
+def require_unowned(desk: Desk, found: DirectoryObject, names: Collection[str]) -> Mapping[str, Standing]:
+    """Checks that attributes may be edited by hand; returns the sources that were asked. Raises: Refused."""
     known = standings(desk.stores.jobs, desk.stores.applications)
     if not known or not names:
-        return
+        return {}
     supplies = desk.stores.supplies.supplies(found.kind, [found.object_id]).get(found.object_id, ())
     # Whom a source no longer has may be removed here, too.
     owned = owners(known, supplies if set(names) != {EXISTENCE} else [each for each in supplies if each.is_live])
@@ -132,5 +139,4 @@ def claim(desk: Desk, found: DirectoryObject, names: Collection[str]) -> None:
                 f"setting LocalEditsFirst of that source's job.)",
                 code="SuppliedBySource",
             )
-    if any(standing.local_first for standing in known.values()):
-        desk.stores.supplies.note_edits(found.object_id, names)
+    return known

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from muster.administration.applications import find_application, require_managed
+from muster.administration.applications import find_application, require_guarded
 from muster.administration.credentials import put_secrets
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job, set_settings
@@ -58,7 +58,7 @@ def weigh_safeguards(
     # A pattern of one's own shows whether somebody is there.
     desk.require(Permission.READ_DIRECTORY)
     job = find_job(desk, service_principal_id, job_id)
-    require_managed(desk, find_application(desk, job.service_principal_id))
+    require_guarded(desk, find_application(desk, job.service_principal_id))
     _require_known(settings)
     problems = find_safeguard_problems(settings)
     if problems:
@@ -84,7 +84,7 @@ def set_safeguards(
     """Returns the safeguards once they are changed; "" takes a setting back. Raises: Refused, naming the setting."""
     desk.require(Permission.WRITE_CONFIGURATION)
     application = find_application(desk, service_principal_id)
-    require_managed(desk, application)
+    require_guarded(desk, application)
     _require_known(settings)
     if settings:
         set_settings(desk, application.service_principal_id, job_id, settings)

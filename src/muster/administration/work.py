@@ -23,8 +23,7 @@ from muster.model.job import (
     ScheduleState,
     SynchronizationJob,
 )
-from muster.model.log import Initiator, InitiatorType
-from muster.model.roles import Caller, CallerKind, Permission
+from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
 
@@ -286,12 +285,7 @@ def _new(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) ->
         job_id=job_id,
         payload=payload,
         asked_by=desk.caller.display_name,
-        initiator=_initiator(desk.caller),
+        initiator=desk.initiator,
         asked_at=desk.now(),
         state="queued",
     )
-
-
-def _initiator(caller: Caller) -> Initiator:
-    kind = InitiatorType.APPLICATION if caller.kind is CallerKind.APPLICATION else InitiatorType.USER
-    return Initiator(type=kind, id=caller.id, display_name=caller.display_name)

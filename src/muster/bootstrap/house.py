@@ -1,7 +1,6 @@
 """The provisioning service put together: the only place, with its neighbours, that names concrete classes."""
 
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
+from muster.administration.own_jobs import form_own_job
 from muster.bootstrap.connections import Connections, Profile
 from muster.bootstrap.job_parts import governed_parts, safeguarded, untouched_target
 from muster.bootstrap.keys import key_trouble, keys_of, unsealed
@@ -26,12 +26,12 @@ from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.weighing import weigh_safeguards
 from muster.engine.whatif import compare_rules
-from muster.gallery.catalogue import FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
 from muster.model.failures import SchemaRefused
-from muster.model.job import DEFAULT_INTERVAL, ScheduleState, SynchronizationJob
+from muster.model.job import SynchronizationJob
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_document import read_schema
 from muster.model.whatif import OtherScope, Weighed, WhatIf
@@ -155,29 +155,9 @@ class House:
         page = find(FILE_TEMPLATE_ID)
         if page is None:
             raise SchemaRefused("The gallery has no page for file imports.")
-        now = self.clock.now()
-        application = EnterpriseApplication(
-            service_principal_id=str(uuid.uuid5(uuid.UUID(self.tenant_id), "file-import")),
-            application_id=self.ids.new_id(),
-            app_id=self.ids.new_id(),
-            template_id=page.id,
-            display_name=page.display_name,
-            app_roles=(),
-            accepts_default_access=True,
-            created_at=now,
-        )
+        application, job = form_own_job(page, self.tenant_id, "file-import", self.ids, self.clock.now())
         if self.store.applications.get(application.service_principal_id) is None:
             self.store.applications.add(application)
-        job = SynchronizationJob(
-            id=job_id,
-            service_principal_id=application.service_principal_id,
-            template_id=page.job_template_id,
-            schedule_state=ScheduleState.DISABLED,
-            interval=DEFAULT_INTERVAL,
-            watermark=None,
-            schema_version="1",
-            created_at=now,
-        )
         self.store.jobs.add(job, page.schema_document(), OPERATOR.display_name)
 
     def open_job(self, job_id: str, options: Mapping[str, str]) -> JobParts:
@@ -187,6 +167,11 @@ class House:
         schema, rules = self.rules.of(job)
         if application.template_id == FILE_TEMPLATE_ID:
             return self._inbound(job, rules, options)
+        if application.template_id == CLIENTS_TEMPLATE_ID:
+            raise SchemaRefused(
+                "SCIM clients write when they like: there is nothing to read.",
+                remedy="Look at what is held, or at the log.",
+            )
         page = self._page(application)
         if page.is_source:
             return self.sources.parts(job, application, page, schema, rules)
@@ -262,6 +247,9 @@ class House:
         _, rules, _ = self.rules.compile(kept)
         secrets = unsealed(self.store.secrets, application.service_principal_id)
         page = self._page(application)
+        if application.template_id == CLIENTS_TEMPLATE_ID:
+            # Nobody knows what clients are going to ask for.
+            return Weighed()
         if page.is_source:
             parts = self.sources.untouched(job, application, page, kept, rules)
         else:

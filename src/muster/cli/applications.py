@@ -7,7 +7,7 @@ from typing import Any
 
 from muster.cli.api import Api, query, segment
 from muster.cli.console import Failed
-from muster.gallery.catalogue import FILE_TEMPLATE_ID
+from muster.gallery.catalogue import OWN_TEMPLATE_IDS
 
 _POLL_SECONDS = 0.15
 
@@ -19,7 +19,7 @@ class Named:
     service_principal_id: str
     display_name: str
     job_id: str
-    is_file_import: bool = False
+    is_own: bool = False
 
     @property
     def path(self) -> str:
@@ -51,7 +51,7 @@ def find_application(api: Api, name: str) -> Named:
         service_principal_id=found[0]["id"],
         display_name=found[0]["displayName"],
         job_id=jobs[0]["id"],
-        is_file_import=found[0]["applicationTemplateId"] == FILE_TEMPLATE_ID,
+        is_own=found[0]["applicationTemplateId"] in OWN_TEMPLATE_IDS,
     )
 
 
@@ -69,8 +69,10 @@ def find_group(api: Api, name: str) -> str:
 def find_planned(api: Api, name: str) -> Named:
     """Returns the application as `find_application`. Raises: Failed, also for the built-in file import."""
     found = find_application(api, name)
-    if found.is_file_import:
-        raise Failed(f"{found.display_name} is not planned: it runs whenever a file is imported (muster import FILE).")
+    if found.is_own:
+        is_of_clients = found.job_id.startswith("scim-clients.")
+        when = "a SCIM client writes" if is_of_clients else "a file is imported (muster import FILE)"
+        raise Failed(f"{found.display_name} is not planned: it runs whenever {when}.")
     return found
 
 
@@ -95,6 +97,6 @@ def newest_cycle(api: Api, application: Named) -> dict[str, Any] | None:
 
 def _those_there_are(everything: Iterable[Mapping[str, Any]]) -> str:
     """The applications that accounts are provisioned to: no program that signs in, and not the built-in file import."""
-    kept = [item for item in everything if item["applicationTemplateId"] not in (None, FILE_TEMPLATE_ID)]
+    kept = [item for item in everything if item["applicationTemplateId"] not in {None, *OWN_TEMPLATE_IDS}]
     names = ", ".join(sorted(item["displayName"] for item in kept))
     return f"There are: {names}." if names else "There is none yet: add one in the portal, or by muster config apply."

@@ -6,11 +6,25 @@ from importlib import resources
 
 from muster.gallery.page import GalleryPage, read_page
 
-__all__ = ["FILE_TEMPLATE_ID", "GENERIC_TEMPLATE_ID", "GalleryPage", "all_pages", "find", "find_inbound", "sources"]
+__all__ = [
+    "CLIENTS_TEMPLATE_ID",
+    "FILE_TEMPLATE_ID",
+    "GENERIC_TEMPLATE_ID",
+    "OWN_TEMPLATE_IDS",
+    "GalleryPage",
+    "all_pages",
+    "find",
+    "find_inbound",
+    "sources",
+]
 
 # Microsoft's id of the non-gallery application; scripts name it.
 GENERIC_TEMPLATE_ID = "8adf8e6e-67b2-4cf2-a259-e3dc5476c621"
 FILE_TEMPLATE_ID = "6f1c9a52-4c3e-4d0e-9b57-2f0f8a6f5c11"
+# What SCIM clients write into our directory themselves.
+CLIENTS_TEMPLATE_ID = "b8a4f0de-52f7-4b27-9a0c-61d2c5a7e3f4"
+# What belongs to the installation: nobody adds, runs or removes it.
+OWN_TEMPLATE_IDS = frozenset({FILE_TEMPLATE_ID, CLIENTS_TEMPLATE_ID})
 
 
 def all_pages() -> Sequence[GalleryPage]:

@@ -21,6 +21,7 @@ class CauseKind(StrEnum):
     ATTRIBUTES_CHANGED = "attributesChanged"
     REFERENCES_CHANGED = "referencesChanged"
     ROLLBACK = "rollback"
+    CLIENT_ASKED = "clientAsked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

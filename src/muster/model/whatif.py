@@ -83,21 +83,21 @@ class WhatIf:
 class Weighed:
     """What other safeguards would let through now, if everybody was looked at. Nothing was written or asked."""
 
-    considered: int
+    considered: int = 0
     # Whether there are more objects than were looked at: what is counted is then the least.
-    is_partial: bool
+    is_partial: bool = False
     # Accounts and groups that a full pass would disable or delete, and those held of them.
-    removals: int
-    held: int
+    removals: int = 0
+    held: int = 0
     # Members that it would take out of groups that stay, and those of them that are held.
-    members_removed: int
-    members_held: int
+    members_removed: int = 0
+    members_held: int = 0
     # Why: of accounts and groups, then of members.
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
     # People and groups that nobody takes anything from, and those of them who would else lose something now.
-    protected: int
-    spared: int
+    protected: int = 0
+    spared: int = 0
     # Deletions that wait out their grace.
-    waiting: int
+    waiting: int = 0
     # Whatever else a full pass would write and hold for approval.
-    writes_held: int
+    writes_held: int = 0

@@ -1,7 +1,7 @@
 """The gate: which operations may go now, and which are held for an administrator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from muster.model.counting import number_of
@@ -69,6 +69,12 @@ class RemovalThreshold:
     def rolling_count(self) -> int:
         """How many removals 24 hours may bring."""
         return self.rolling.count if self.rolling.count is not None else self.count * ROLLING_FACTOR
+
+    @property
+    def daily(self) -> "RemovalThreshold":
+        """The threshold for removals that come one by one: those of 24 hours count as one cycle."""
+        share = self.share if self.rolling.share is None else min(self.share, self.rolling.share)
+        return replace(self, count=min(self.count, self.rolling_count), share=share, rolling=Limit())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

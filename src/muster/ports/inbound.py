@@ -31,6 +31,15 @@ class ScimPlace:
     record: ScimRecord | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenCount:
+    """Present people and groups that clients gave or changed, and the members of those groups."""
+
+    people: int
+    groups: int
+    members: int
+
+
 class InboundStore(Protocol):
     """The directory's present objects, as SCIM clients see them."""
 
@@ -53,4 +62,8 @@ class InboundStore(Protocol):
 
     def keep(self, record: ScimRecord) -> None:
         """Keeps a record in the place of the one there is."""
+        ...
+
+    def given(self) -> GivenCount:
+        """Returns how much there is of what clients gave."""
         ...

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Row, Select
 
 from muster.database.connection import Database
 from muster.model.directory import Lifecycle, ObjectKind
-from muster.ports.inbound import ScimPlace, ScimRecord
+from muster.ports.inbound import GivenCount, ScimPlace, ScimRecord
 from muster.store.inbound_tables import scim_records
 from muster.store.rows import MANAGERS, object_key, object_of
-from muster.store.tables import objects
+from muster.store.tables import memberships, objects
 
 _COLUMNS = {
     "userName": objects.c.principal_name,
@@ -70,6 +70,21 @@ class SqlInbound:
             key = object_key(connection, record.object_id)
             if not _update(connection, key, values):
                 connection.execute(sa.insert(scim_records).values(object_key=key, **values))
+
+    def given(self) -> GivenCount:
+        """Returns how much there is of what clients gave."""
+        present = objects.c.lifecycle == Lifecycle.PRESENT.value
+        kept = sa.join(scim_records, objects, objects.c.key == scim_records.c.object_key)
+        kinds = sa.select(objects.c.kind, sa.func.count()).select_from(kept).where(present).group_by(objects.c.kind)
+        of_groups = kept.join(memberships, memberships.c.group_key == objects.c.key)
+        members = sa.select(sa.func.count()).select_from(of_groups).where(present)
+        with self._database.read() as connection:
+            counted = {row[0]: row[1] for row in connection.execute(kinds)}
+            return GivenCount(
+                people=counted.get(ObjectKind.USER.value, 0),
+                groups=counted.get(ObjectKind.GROUP.value, 0),
+                members=int(connection.execute(members).scalar_one()),
+            )
 
 
 def _update(connection: Connection, key: int, values: dict[str, Any]) -> bool:

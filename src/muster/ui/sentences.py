@@ -55,6 +55,7 @@ COMPOSED: tuple[str, ...] = (
     "the group %(group)s is no longer security-enabled",
     "members left the group %(group)s",
     "a cycle is taken back",
+    "the SCIM client %(name)s asked for it",
     "released",
     "the scoping filter keeps them out: %(clause)s",
     "This cycle would disable or delete %(count)s (%(share)s); the job's threshold is %(limit)s.",

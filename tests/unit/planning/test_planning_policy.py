@@ -325,3 +325,17 @@ def _of(kind: OperationKind) -> Operation:
 )
 def test_the_threshold_in_a_jobs_settings(given: dict[str, object], expected: RemovalThreshold) -> None:
     assert threshold_of(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("threshold", "count", "share"),
+    [
+        (RemovalThreshold(), 500, 0.25),
+        (RemovalThreshold(count=50, rolling=Limit(count=40, share=0.1)), 40, 0.1),
+        (RemovalThreshold(count=50, rolling=Limit(count=90, share=0.5)), 50, 0.25),
+    ],
+)
+def test_what_comes_one_by_one_counts_as_the_cycle_of_a_day(
+    threshold: RemovalThreshold, count: int, share: float
+) -> None:
+    assert (threshold.daily.count, threshold.daily.share, threshold.daily.rolling) == (count, share, Limit())

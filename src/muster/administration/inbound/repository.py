@@ -12,8 +12,19 @@ import orjson
 from muster.administration import groups, passwords, people
 from muster.administration.desk import Desk
 from muster.administration.inbound.documents import hide_active, kept, read_manager, read_user, show_user
+from muster.administration.inbound.removals import Removal, take_back, weigh
+from muster.administration.inbound.standing import standing_job
+from muster.administration.inbound.writing import (
+    change_members,
+    change_user,
+    difference,
+    filled,
+    require_known,
+    taken_by,
+)
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
+from muster.model.operation import OperationKind
 from muster.model.roles import Permission
 from muster.ports.inbound import InboundStore, ScimPlace, ScimRecord
 from muster.scim.errors import (
@@ -56,6 +67,7 @@ class InboundRepository:
         self._base_url = base_url
         self._store = store
         self._types = resource_types
+        self._is_standing = False
 
     def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
         """The resource, or None when there is none of that id and type."""
@@ -89,7 +101,7 @@ class InboundRepository:
 
     def insert(self, type_name: str, document: Document) -> StoredResource:
         """The stored resource; assigns id and meta."""
-        desk = self._require(Permission.WRITE_DIRECTORY)
+        desk = self._writing()
         kind = ObjectKind(type_name)
         if kind is ObjectKind.USER:
             document = {"active": True, **document}
@@ -115,8 +127,9 @@ class InboundRepository:
         if_version: str | None = None,
     ) -> StoredResource:
         """PATCH: read, transform, write, in one transaction."""
-        desk = self._require(Permission.WRITE_DIRECTORY)
+        desk = self._writing()
         kind = ObjectKind(type_name)
+        held: str | None = None
         with _understood(), desk.together():
             found = self._present(kind, resource_id, if_version)
             present = self._document(found, with_members=with_members)
@@ -128,26 +141,26 @@ class InboundRepository:
                 is_on = found.object.attributes.get("accountEnabled") is not False
                 following = {**following, "active": is_on}
                 is_hidden = not with_members
-            if is_changed and kind is ObjectKind.USER:
-                _change_user(desk, found.object, present, following)
-            elif is_changed:
-                self._change_group(desk, found.object, following)
-                if with_members:
-                    members = _difference(present.get("members") or (), following.get("members") or ())
-            if members is not None and kind is ObjectKind.GROUP:
-                is_changed = self._change_members(desk, resource_id, members) or is_changed
-            if is_changed:
-                revision = 1 if found.record is None else found.record.revision + 1
-                self._keep(desk, found.object, hide_active(following) if is_hidden else following, revision)
+            if is_changed and with_members and kind is ObjectKind.GROUP:
+                members = difference(present.get("members") or (), following.get("members") or ())
+            going = self._leaving(desk, resource_id, members) if members is not None else ()
+            taken = taken_by(found.object, following, going)
+            held = None if taken is None else weigh(desk, taken)
+            if held is None:
+                self._write(desk, found, present, following, members, going, is_hidden=is_hidden, is_changed=is_changed)
+        _refuse_held(held)
         return self._stored(kind, resource_id, with_members=with_members)
 
     def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
         """Moves the object into the recycle bin."""
-        desk = self._require(Permission.WRITE_DIRECTORY)
+        desk = self._writing()
         kind = ObjectKind(type_name)
         with _understood(), desk.together():
-            self._present(kind, resource_id, if_version)
-            (people.delete_user if kind is ObjectKind.USER else groups.delete_group)(desk, resource_id)
+            found = self._present(kind, resource_id, if_version)
+            held = weigh(desk, Removal(kind=OperationKind.DELETE, found=found.object))
+            if held is None:
+                (people.delete_user if kind is ObjectKind.USER else groups.delete_group)(desk, resource_id)
+        _refuse_held(held)
 
     # ------------------------------------------------------------ reading
 
@@ -155,6 +168,14 @@ class InboundRepository:
         desk = self._desk()
         with _understood():
             desk.require(permission)
+        return desk
+
+    def _writing(self) -> Desk:
+        """The desk of a caller who may write. What they take away is counted by a job, which is there from now on."""
+        desk = self._require(Permission.WRITE_DIRECTORY)
+        if not self._is_standing:
+            standing_job(desk)
+            self._is_standing = True
         return desk
 
     def _present(self, kind: ObjectKind, resource_id: str, if_version: str | None) -> ScimPlace:
@@ -262,11 +283,11 @@ class InboundRepository:
     # ------------------------------------------------------------ writing
 
     def _insert_user(self, desk: Desk, document: Document) -> DirectoryObject:
-        values = _filled(read_user(document))
+        values = filled(read_user(document))
         manager = read_manager(document)
         there = desk.stores.directory.get(ObjectKind.USER, str(document["userName"]))
         if there is None or there.lifecycle is Lifecycle.HARD_DELETED:
-            return people.create_user(desk, values, manager_id=_known(desk, manager), has_free_name=True)
+            return people.create_user(desk, values, manager_id=require_known(desk, manager), has_free_name=True)
         if there.lifecycle is Lifecycle.PRESENT:
             raise UniquenessConflict(
                 f"userName: there is a User with {str(document['userName'])!r} already. Look it up, or choose another."
@@ -283,13 +304,13 @@ class InboundRepository:
         record = None if place is None else place.record
         if record is None or record.external_id != document.get("externalId"):
             passwords.forget(desk, back.object_id)
-        _change_user(desk, back, None, document)
+        change_user(desk, back, None, document)
         return back
 
     def _insert_group(self, desk: Desk, document: Document) -> DirectoryObject:
         self._check_group_name(document, None)
         made = groups.create_group(desk, {"displayName": document["displayName"]})
-        self._change_members(desk, made.object_id, MembersChange(add=tuple(document.get("members") or ())))
+        change_members(desk, made.object_id, MembersChange(add=tuple(document.get("members") or ())), ())
         return made
 
     def _change_group(self, desk: Desk, group: DirectoryObject, following: Document) -> None:
@@ -302,19 +323,45 @@ class InboundRepository:
         if any(each.object.object_id != group_id for each in self._store.find(ObjectKind.GROUP, "displayName", name)):
             raise UniquenessConflict(f"displayName: there is a Group with {name!r} already. Choose another.")
 
-    def _change_members(self, desk: Desk, group_id: str, change: MembersChange) -> bool:
-        added = [str(member["value"]) for member in change.add]
-        removed = [*change.remove]
+    def _write(
+        self,
+        desk: Desk,
+        found: ScimPlace,
+        present: Document,
+        following: Document,
+        members: MembersChange | None,
+        going: Sequence[str],
+        *,
+        is_changed: bool,
+        is_hidden: bool,
+    ) -> None:
+        """Writes what a request changes, once nothing that it takes away is held."""
+        kind = found.object.kind
+        if is_changed and kind is ObjectKind.USER:
+            change_user(desk, found.object, present, following)
+        elif is_changed:
+            self._change_group(desk, found.object, following)
+        if members is not None and kind is ObjectKind.GROUP:
+            is_changed = change_members(desk, found.object.object_id, members, going) or is_changed
+        if is_changed:
+            revision = 1 if found.record is None else found.record.revision + 1
+            self._keep(desk, found.object, hide_active(following) if is_hidden else following, revision)
+        if kind is ObjectKind.GROUP:
+            take_back(desk, found.object, {str(each["value"]) for each in members.add} if members is not None else ())
+        elif following.get("active"):
+            take_back(desk, found.object)
+
+    def _leaving(self, desk: Desk, group_id: str, change: MembersChange) -> tuple[str, ...]:
+        """The members whom a change takes out of a group."""
+        asked = [*change.remove]
         if change.clear:
-            removed += [str(member["value"]) for member in self._members(group_id)]
-        keep = set(added)
-        going = [member_id for member_id in dict.fromkeys(removed) if member_id not in keep]
-        done = 0
-        for start in range(0, len(going), groups.MEMBERS_A_CALL):
-            done += groups.remove_members(desk, group_id, going[start : start + groups.MEMBERS_A_CALL])
-        for start in range(0, len(added), groups.MEMBERS_A_CALL):
-            done += groups.add_members(desk, group_id, added[start : start + groups.MEMBERS_A_CALL])
-        return done > 0
+            asked += [str(member["value"]) for member in self._members(group_id)]
+        keep = {str(member["value"]) for member in change.add}
+        asked = [member_id for member_id in dict.fromkeys(asked) if member_id not in keep]
+        if not asked:
+            return ()
+        within = desk.stores.directory.groups_among([group_id], asked)
+        return tuple(member_id for member_id in asked if within.get(member_id))
 
     def _keep(self, desk: Desk, found: DirectoryObject, document: Document, revision: int) -> None:
         self._store.keep(
@@ -330,36 +377,13 @@ class InboundRepository:
         )
 
 
-def _change_user(desk: Desk, found: DirectoryObject, present: Document | None, following: Document) -> None:
-    before = {} if present is None else read_user(present)
-    after = read_user(following)
-    changed = {name: value for name, value in after.items() if (value != before[name] if before else value is not None)}
-    if changed:
-        people.update_user(desk, found.object_id, changed, has_free_name=True)
-    manager = read_manager(following)
-    if manager != (found.manager_id if present is None else read_manager(present)):
-        if manager is None:
-            people.clear_manager(desk, found.object_id)
-        else:
-            people.set_manager(desk, found.object_id, manager)
-
-
-def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _known(desk: Desk, manager: str | None) -> str | None:
-    if manager is not None and desk.stores.directory.get(ObjectKind.USER, manager) is None:
-        raise InvalidValue(f"manager.value: there is no User with the id {manager[:80]!r}. Create the manager first.")
-    return manager
-
-
-def _difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> MembersChange:
-    old, new = {each["value"] for each in before}, {each["value"] for each in after}
-    return MembersChange(
-        remove=tuple(each["value"] for each in before if each["value"] not in new),
-        add=tuple(each for each in after if each["value"] not in old),
-    )
+def _refuse_held(reason: str | None) -> None:
+    """Refuses what is held. Raises: Forbidden."""
+    if reason is not None:
+        raise Forbidden(
+            f"Held, and nothing of this request was done. {reason} What SCIM clients remove within 24 hours counts as "
+            "one cycle. It is done once an administrator approves it, and refused until then."
+        )
 
 
 def _version(place: ScimPlace) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from muster.administration import applications, assignments, awaited, clients, groups, people
 from muster.administration.refusals import bad_request
-from muster.gallery.catalogue import FILE_TEMPLATE_ID
+from muster.gallery.catalogue import OWN_TEMPLATE_IDS
 from muster.model.application import AppRole, AppRoleAssignment, EnterpriseApplication
 from muster.model.clients import ClientApplication
 from muster.model.roles import Permission
@@ -156,7 +156,7 @@ def delete_application(call: Call) -> Answer:
 def list_service_principals(call: Call) -> Answer:
     """GET /servicePrincipals."""
     # Those that are provisioned to come first: scripts take the first.
-    found = sorted(applications.applications(call.desk), key=lambda each: each.template_id == FILE_TEMPLATE_ID)
+    found = sorted(applications.applications(call.desk), key=lambda each: each.template_id in OWN_TEMPLATE_IDS)
     with_sign_on = SignOns(call.desk.stores)
     shown = [with_sign_on.service_principal(each) for each in found]
     shown += [render.client_service_principal(client) for client in _clients(call)]

@@ -8,7 +8,7 @@ import flask
 from muster.administration import applications as registry
 from muster.administration import jobs
 from muster.administration.refusals import not_found
-from muster.gallery.catalogue import GalleryPage, find
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import EnterpriseApplication
 from muster.model.directory import ObjectKind
 from muster.model.job import SynchronizationJob
@@ -37,6 +37,11 @@ class Shelf:
     def is_own(self) -> bool:
         """Whether it belongs to the installation (the import of files) and is not run by admins."""
         return self.page is not None and not self.page.is_managed
+
+    @property
+    def is_of_clients(self) -> bool:
+        """Whether it stands for SCIM clients: nothing is run, and what they take away may be held."""
+        return self.page is not None and self.page.id == CLIENTS_TEMPLATE_ID
 
     @property
     def is_source(self) -> bool:
@@ -86,6 +91,8 @@ class Shelf:
                     (gettext("On demand"), ("on-demand",)),
                     (gettext("Plans"), ("plans",)),
                 ]
+        if self.is_of_clients:
+            pages += [(gettext("Held"), ("held",)), (gettext("Safeguards"), ("provisioning", "safeguards"))]
         if desk().may(Permission.READ_LOGS):
             pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
         if not self.is_own and not self.is_source:

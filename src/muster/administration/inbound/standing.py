@@ -1,0 +1,162 @@
+"""The job of SCIM clients: its thresholds, its log, and the hours of it that count what clients take away.
+
+There is one for all clients of an installation, made when the first of them writes. It reads nothing and is never due:
+clients write when they like. What they do within an hour is one cycle of it, so that what a day has taken away is known
+after a restart and to every process.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from muster.administration.desk import Desk
+from muster.administration.own_jobs import form_own_job, own_job_id
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, GalleryPage, find
+from muster.model.application import SecretKey
+from muster.model.failures import Fenced
+from muster.model.job import (
+    Counters,
+    Cycle,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    SynchronizationJob,
+)
+from muster.planning.notices import read_notification_settings
+from muster.planning.policy import Population, RemovalKind
+from muster.planning.safeguards import Safeguards, read_safeguards
+
+DAY = timedelta(hours=24)
+# What clients of one hour took away, by kind; and how much there was, as its first removal found it.
+_REMOVED = "removed"
+_POPULATION = "population"
+# A day has its hours, and the one in which it began.
+_HOURS = 25
+
+
+def is_of_clients(job: SynchronizationJob) -> bool:
+    """Whether it is the job of SCIM clients."""
+    return job.template_id == _page().job_template_id
+
+
+def find_standing_job(desk: Desk) -> SynchronizationJob | None:
+    """Returns the job of SCIM clients; None before the first of them has written."""
+    return desk.stores.jobs.get(_job_id(desk))
+
+
+def standing_job(desk: Desk) -> SynchronizationJob:
+    """Returns the job of SCIM clients, made if it is not there yet. It has a transaction of its own."""
+    found = find_standing_job(desk)
+    if found is not None:
+        return found
+    try:
+        with desk.together():
+            return _make(desk)
+    except Exception:
+        # Two clients come at once: one of them made it.
+        found = find_standing_job(desk)
+        if found is None:
+            raise
+        return found
+
+
+def safeguards_of(desk: Desk, job: SynchronizationJob) -> Safeguards:
+    """Returns what keeps clients from taking away too much."""
+    secrets = desk.stores.secrets.get(job.service_principal_id)
+    return read_safeguards(job.settings, read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS)))
+
+
+def hour_of(desk: Desk, job: SynchronizationJob) -> Cycle:
+    """Returns the cycle of this hour, held for the transaction: whoever else counts waits for its end."""
+    at = desk.now()
+    cycle_id = f"{job.id}.{at:%Y%m%d%H}"
+    if desk.stores.cycles.get(cycle_id) is None:
+        hour = Cycle(
+            id=cycle_id,
+            job_id=job.id,
+            kind=CycleKind.INCREMENTAL,
+            state=CycleState.SUCCEEDED,
+            phase=CyclePhase.DONE,
+            position=None,
+            window_after=0,
+            window_until=0,
+            epoch=1,
+            counters=Counters(),
+            began_at=at,
+            ended_at=at,
+        )
+        try:
+            desk.stores.cycles.begin(hour)
+            desk.stores.cycles.close(hour, None)
+        except Fenced:
+            # Another process has just begun it.
+            pass
+    return desk.stores.cycles.take_over(cycle_id)
+
+
+def close_hour(desk: Desk, cycle: Cycle) -> None:
+    """Keeps the counters of an hour; it has lasted until now."""
+    desk.stores.cycles.close(replace(cycle, ended_at=desk.now(), progressed_at=desk.now()), None)
+
+
+def with_removed(cycle: Cycle, counted: Mapping[RemovalKind, int]) -> Cycle:
+    """Returns the hour with more that was taken away."""
+    removed = _add(_removed_in(cycle), counted)
+    shown = json.dumps({kind.value: count for kind, count in removed.items()})
+    return replace(cycle, options={**cycle.options, _REMOVED: shown})
+
+
+def removed_lately(desk: Desk, cycle: Cycle) -> dict[RemovalKind, int]:
+    """Returns what clients took away in the last 24 hours without anybody's approval, the hour's own included."""
+    since: datetime = desk.now() - DAY
+    counted: dict[RemovalKind, int] = {}
+    for each in desk.stores.cycles.history(cycle.job_id, _HOURS):
+        if each.ended_at is not None and each.ended_at > since:
+            # Of its own hour the caller may know more than is kept.
+            counted = _add(counted, _removed_in(cycle if each.id == cycle.id else each))
+    return counted
+
+
+def with_population(desk: Desk, cycle: Cycle, *, anew: bool = False) -> tuple[Cycle, Population]:
+    """Returns how much clients have to lose, and the hour with it: counted once an hour, or anew.
+
+    Who was deleted within the day counts: else the more are gone, the fewer may go.
+    """
+    if anew or _POPULATION not in cycle.options:
+        given, gone = desk.stores.inbound.given(), removed_lately(desk, cycle)
+        groups = given.groups + gone.get(RemovalKind.GROUP_DELETE, 0)
+        people = given.people + gone.get(RemovalKind.DELETE, 0)
+        members = given.members + gone.get(RemovalKind.MEMBER_REMOVAL, 0)
+        shown = json.dumps([people + groups, groups, members])
+        cycle = replace(cycle, options={**cycle.options, _POPULATION: shown})
+    linked, groups, members = json.loads(cycle.options[_POPULATION])
+    # Somebody who is taken away is one of at least one, whoever gave them.
+    return cycle, Population(linked=max(linked, 1), groups=max(groups, 1), members=max(members, 1))
+
+
+def _removed_in(cycle: Cycle) -> dict[RemovalKind, int]:
+    return {RemovalKind(kind): count for kind, count in json.loads(cycle.options.get(_REMOVED, "{}")).items()}
+
+
+def _add(one: Mapping[RemovalKind, int], other: Mapping[RemovalKind, int]) -> dict[RemovalKind, int]:
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in {**one, **other}}
+
+
+def _job_id(desk: Desk) -> str:
+    return own_job_id(_page(), desk.tenant_id)
+
+
+def _page() -> GalleryPage:
+    page = find(CLIENTS_TEMPLATE_ID)
+    if page is None:
+        raise LookupError("the gallery has no page for SCIM clients")
+    return page
+
+
+def _make(desk: Desk) -> SynchronizationJob:
+    page = _page()
+    application, job = form_own_job(page, desk.tenant_id, page.job_template_id, desk.ids, desk.now())
+    desk.stores.applications.add(application)
+    desk.stores.jobs.add(job, page.schema_document(), desk.caller.display_name)
+    return job

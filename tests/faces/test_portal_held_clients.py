@@ -1,0 +1,43 @@
+"""The portal's pages of what SCIM clients take away."""
+
+import re
+
+from faces.house import House
+from faces.portal_visit import Visit
+from muster.administration import people
+from muster.administration.inbound.removals import Removal, weigh
+from muster.administration.inbound.standing import standing_job
+from muster.model.directory import Lifecycle
+from muster.model.operation import OperationKind
+from muster.model.roles import Role
+
+
+def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(house: House) -> None:
+    desk = house.desk
+    job = standing_job(desk)
+    visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
+    place = f"/applications/{job.service_principal_id}"
+    guards = visit.text(f"{place}/provisioning/safeguards")
+    assert "Accidental deletions" in guards
+    assert "Out of scope" not in guards and "Grace" not in guards and "/weigh" not in guards
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', guards))
+    form = {name: value for name, value in fields.items() if name not in ("csrf_token", "Approval")}
+    form |= {"QuarantineTooManyDeletesThreshold": "0", "DeleteThresholdEnabled": "on", "Approval": "none"}
+    assert visit.post(f"{place}/provisioning/safeguards", **form).status_code == 303
+    kept = house.stores.jobs.get(job.id)
+    assert kept is not None and kept.settings["QuarantineTooManyDeletesThreshold"] == "0"
+
+    ada = people.create_user(desk, {"displayName": "Ada Long", "userPrincipalName": "ada@example.com"})
+    with desk.together():
+        assert weigh(desk, Removal(kind=OperationKind.DELETE, found=ada)) is not None
+    overview = visit.text(place)
+    assert f"{place}/held" in overview and f"{place}/provisioning/safeguards" in overview
+    assert "Start provisioning" not in overview
+    held = visit.text(f"{place}/held")
+    assert "Ada Long" in held and "they are done at once" in held and "asked for it" in held
+    (hold,) = re.findall(r'name="hold" value="([^"]+)"', held)
+    assert visit.post(f"{place}/held", do="approve", hold=hold).status_code == 303
+    assert "Ada Long" not in visit.text(f"{place}/held")
+    gone = house.stores.directory.by_ids([ada.object_id])
+    assert [each.lifecycle for each in gone] == [Lifecycle.SOFT_DELETED]
+    assert "Ada Long" in visit.text(f"{place}/logs")
