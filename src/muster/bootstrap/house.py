@@ -134,7 +134,7 @@ class House:
         if trouble is not None:
             return trouble
         try:
-            silent_for = time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime
+            silent_for = abs(time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime)
         except FileNotFoundError:
             return "the engine process has not started yet"
         if silent_for > _SILENT_SECONDS:

@@ -32,6 +32,7 @@ from muster.engine.stopping import is_stopped, let_stop
 from muster.engine.telling import piece_of, tell_begun
 from muster.engine.waves import send_references, stage_leavers
 from muster.model.directory import ObjectKind
+from muster.model.durations import has_passed
 from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure, Resting
 from muster.model.hold import HoldCode, HoldFilter, HoldState
 from muster.model.job import (
@@ -332,7 +333,7 @@ class CycleEngine:
         now, last = self._clock.now(), job.last_cycle_began_at
         if self._stores.links.due_escrows(job.id, now, 1, None):
             return True
-        if isinstance(parts.source, RefreshedSource) and last is not None and now - last < job.interval:
+        if isinstance(parts.source, RefreshedSource) and last is not None and not has_passed(job.interval, last, now):
             # What was refused is tried again once an interval, not each time that the source is asked for news.
             return False
         return bool(self._stores.links.open_references(job.id, 1, None)[0])

@@ -18,6 +18,7 @@ from muster.engine.resting import do_not_wait_for
 from muster.engine.schedule import Schedule
 from muster.engine.stopping import is_stopped
 from muster.model.directory import RESTORABLE_FOR, Lifecycle, ObjectKind
+from muster.model.durations import has_passed
 from muster.model.failures import Fenced, ProvisioningFailure
 from muster.model.job import Cycle, CycleState, ScheduleState, SynchronizationJob
 from muster.ports.administration import UploadBin, Work, WorkKind, WorkQueue
@@ -137,8 +138,7 @@ class Daemon:
     def _show_life(self) -> None:
         if self._failed_rounds:
             return
-        # A clock that was set back must not keep it silent.
-        if abs(self._clock.now() - self._beat_at) >= _BEAT_EVERY:
+        if has_passed(_BEAT_EVERY, self._beat_at, self._clock.now()):
             self._beat_at = self._clock.now()
             self._beat()
             self._abandon_of_dead()
@@ -174,7 +174,7 @@ class Daemon:
                 self._readers.submit(self._start_slowly, job)
             else:
                 self._start(job, running)
-        if self._clock.now() - self._purged_at >= _PURGE_EVERY:
+        if has_passed(_PURGE_EVERY, self._purged_at, self._clock.now()):
             self._purge()
 
     def _start(self, job: SynchronizationJob, running: Cycle | None) -> None:

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from muster.engine.parts import EngineStores
 from muster.engine.resting import rests
 from muster.engine.stopping import is_asked_for
+from muster.model.durations import has_passed
 from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
+from muster.planning.health import QUARANTINE_LADDER
 from muster.planning.terms import reconcile_every
 from muster.ports.world import Clock
 
@@ -66,7 +68,7 @@ class Schedule:
             self._seen = _Seen(latest=latest, since=now - DEBOUNCE)
         elif self._seen.latest != latest:
             self._seen = _Seen(latest=latest, since=now)
-        quiet = now - self._seen.since >= DEBOUNCE
+        quiet = has_passed(DEBOUNCE, self._seen.since, now)
         found: list[tuple[SynchronizationJob, Cycle | None]] = []
         for job in self._stores.jobs.list():
             is_active = job.schedule_state is ScheduleState.ACTIVE
@@ -85,7 +87,8 @@ class Schedule:
             # A source is only asked for news: one that is there again is not left waiting for long.
             return self._is_to_be_read(job, now, max(every, UNREAD_RETRY) if unread else every)
         if job.quarantine is not None:
-            if now < job.quarantine.next_attempt_at:
+            # Never further ahead than the last rung: then it was another time of the clock's.
+            if now < job.quarantine.next_attempt_at <= now + QUARANTINE_LADDER[-1]:
                 return False
             if job.quarantine.reason is QuarantineReason.QUARANTINE_EXCEPTION:
                 # Nothing new may have come: whether the application can be worked with again is asked all the same.
@@ -94,7 +97,7 @@ class Schedule:
             return True
         if self._stores.links.due_escrows(job.id, now, 1, None) or self.is_reconciliation_due(job):
             return True
-        rested = job.last_cycle_began_at is None or now - job.last_cycle_began_at >= job.interval
+        rested = job.last_cycle_began_at is None or has_passed(job.interval, job.last_cycle_began_at, now)
         if latest <= job.watermark or not quiet:
             # A manager or member that the target refused is tried again once an interval, not only after a change.
             return rested and self._has_references_to_set(job, now)
@@ -103,7 +106,7 @@ class Schedule:
 
     def _is_to_be_read(self, job: SynchronizationJob, now: datetime, every: timedelta) -> bool:
         """Whether a source outside is to be asked: nobody but itself knows whether there is anything new."""
-        if now - self._read.get(job.id, now - every) < every:
+        if not has_passed(every, self._read.get(job.id, now - every), now):
             return False
         self._read[job.id] = now
         return True
@@ -116,16 +119,16 @@ class Schedule:
             return False
         now = self._clock.now()
         last = self._reconciled.get(job.id)
-        if last is None or now - last >= every:
+        if last is None or has_passed(every, last, now):
             # Asked again before it counts as due: somebody may have wanted one since, in another process perhaps.
             full = (CycleKind.RECONCILIATION, CycleKind.INITIAL)
             began = (each.began_at for each in self._stores.cycles.history(job.id, _LOOKED_BACK) if each.kind in full)
             last = self._reconciled[job.id] = next(began, job.created_at)
-        return now - last >= every
+        return has_passed(every, last, now)
 
     def _has_references_to_set(self, job: SynchronizationJob, now: datetime) -> bool:
         """Asks once an interval, not at each round."""
-        if now - self._asked.get(job.id, now - job.interval) < job.interval:
+        if not has_passed(job.interval, self._asked.get(job.id, now - job.interval), now):
             return False
         self._asked[job.id] = now
         return bool(self._stores.links.open_references(job.id, 1, None)[0])

@@ -1,7 +1,7 @@
-"""Spans of time as ISO 8601 writes them: PT40M, P1DT2H."""
+"""Spans of time: whether one has passed, and how ISO 8601 writes them (PT40M, P1DT2H)."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 _DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,7})(?:\.\d+)?S)?)?", re.ASCII)
 
@@ -13,6 +13,14 @@ def read_duration(text: str) -> timedelta:
         raise ValueError("a span of time is written as an ISO 8601 duration such as PT40M")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def has_passed(span: timedelta, since: datetime, now: datetime) -> bool:
+    """Returns whether a span has passed since an instant.
+
+    Since one that lies ahead it has, too: the clock was set back, and nothing is to wait until it has come that far.
+    """
+    return not timedelta(0) <= now - since < span
 
 
 def write_duration(span: timedelta) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
+from muster.model.durations import has_passed
+
 FORGOTTEN_AFTER = timedelta(minutes=15)
 _KEYS = 10_000
 
@@ -28,7 +30,7 @@ class Brake:
         """Returns how long the key still has to wait, None if it may try."""
         with self._lock:
             count, last = self._failures.get(key, (0, now))
-        if count < pressure.free or now - last >= FORGOTTEN_AFTER:
+        if count < pressure.free or has_passed(FORGOTTEN_AFTER, last, now):
             return None
         pause = min(pressure.longest, timedelta(seconds=2.0 ** min(count - pressure.free, 20)))
         left = last + pause - now
@@ -40,7 +42,7 @@ class Brake:
             if len(self._failures) >= _KEYS:
                 self._forget(now)
             count, last = self._failures.get(key, (0, now))
-            self._failures[key] = (1 if now - last >= FORGOTTEN_AFTER else count + 1, now)
+            self._failures[key] = (1 if has_passed(FORGOTTEN_AFTER, last, now) else count + 1, now)
 
     def succeed(self, key: str) -> None:
         """Forgets the key's failures."""
@@ -48,7 +50,7 @@ class Brake:
             self._failures.pop(key, None)
 
     def _forget(self, now: datetime) -> None:
-        kept = {key: each for key, each in self._failures.items() if now - each[1] < FORGOTTEN_AFTER}
+        kept = {key: each for key, each in self._failures.items() if not has_passed(FORGOTTEN_AFTER, each[1], now)}
         # Many made-up names at once: the oldest half goes.
         ordered = sorted(kept.items(), key=lambda item: item[1][1])
         self._failures = dict(ordered[len(ordered) // 2 :])

@@ -10,6 +10,7 @@ import orjson
 
 from muster.administration.desk import Stores
 from muster.administration.refusals import RefusalKind, Refused, bad_request
+from muster.model.durations import has_passed
 from muster.model.roles import OWNER_PERMISSIONS, Caller, CallerKind
 from muster.sealing import hash_token
 
@@ -97,8 +98,9 @@ class RateLimit:
             return None
         with self._lock:
             left, at = self._left.get(key, (self._room, now))
-            left = min(self._room, left + (now - at).total_seconds() * self.calls_a_second)
+            left = min(self._room, left + max(0.0, (now - at).total_seconds()) * self.calls_a_second)
             if left < 1:
+                self._left[key] = (left, now)
                 return timedelta(seconds=max(1.0, (1 - left) / self.calls_a_second))
             if len(self._left) >= _CALLERS:
                 # Callers have tokens of ours, so many of them are old ones.
@@ -120,7 +122,7 @@ class Budget:
         """Takes one call of the budget; returns None, or how long to wait if it is used up."""
         with self._lock:
             taken = self._taken.setdefault(key, deque())
-            while taken and taken[0] <= now - self._span:
+            while taken and has_passed(self._span, taken[0], now):
                 taken.popleft()
             if len(taken) >= self._calls:
                 return taken[0] + self._span - now

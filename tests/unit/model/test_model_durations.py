@@ -1,10 +1,10 @@
-"""Spans of time in ISO 8601."""
+"""Spans of time: whether one has passed, and in ISO 8601."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from muster.model.durations import read_duration, write_duration
+from muster.model.durations import has_passed, read_duration, write_duration
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,11 @@ def test_nothing_is_no_seconds() -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
         read_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "passed"), [(-60, True), (-1, True), (0, False), (39, False), (40, True), (100_000, True)]
+)
+def test_a_span_has_passed_after_its_length_and_when_the_clock_was_set_back(minutes: int, passed: bool) -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert has_passed(timedelta(minutes=40), since, since + timedelta(minutes=minutes)) is passed
