@@ -79,9 +79,10 @@ lock: .venv/setup-dev.stamp ## Renew the locks after a change of pyproject.toml
 docs: .venv/setup-docs.stamp ## Build the documentation site into build/site: make docs ARGS=serve shows it while you write
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet $(if $(ARGS),$(ARGS),build)
 
-sbom: .venv/setup-supply.stamp ## List what Muster is made of in build/sbom.json (CycloneDX)
+sbom: .venv/setup-supply.stamp ## List what Muster is made of, with licences, in build/sbom.json (CycloneDX)
 	mkdir -p build
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json 2>/dev/null
+	PYTHONPATH=tests $(BIN)/python -m documents.licences build/sbom.json
 
 audit: .venv/setup-supply.stamp ## Ask whether any package of the locks has a known flaw (calls the advisory database)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes $(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
