@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import (
     Column,
     Connection,
@@ -17,8 +16,6 @@ from sqlalchemy import (
     Insert,
     Table,
     bindparam,
-    create_engine,
-    event,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,22 +24,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.sql.expression import Select, UpdateBase
 
 from muster.database.checkpoints import FALLBACK_PAGES, Checkpoints
-from muster.database.columns import dump_json
 from muster.database.postgresql import open_postgresql
+from muster.database.sqlite import PRAGMAS, open_sqlite
 from muster.database.statements import Drivers, Prepared, PreparedInsert, driver_of
 
 _UNIQUE_VIOLATION = "23505"
 _LOCK_NOT_AVAILABLE = "55P03"
-
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -4000",
-    "PRAGMA mmap_size = 20971520",
-    "PRAGMA journal_size_limit = 67108864",
-    "PRAGMA wal_autocheckpoint = 4000",  # pages: a fifth of the work of writing was copying them back more often
-)
 
 
 class DatabaseError(Exception):
@@ -79,6 +66,7 @@ class Database:
         self._drivers = Drivers(reading, kept=kept_drivers)
         self._lock = threading.Lock()
         self._writer: int | None = None
+        self._kept: Connection | None = None  # SQLite's one for writing, between two transactions
         self._checkpoints = Checkpoints(reading, self._lock) if checkpoints_apart else None
 
     def __repr__(self) -> str:
@@ -107,7 +95,7 @@ class Database:
     def describe_durability(self) -> str:
         """How commits are kept, as the database itself says it."""
         statements = ("PRAGMA journal_mode", "PRAGMA synchronous") if self._one_writer else ("SHOW synchronous_commit",)
-        with self._writing.connect() as connection:
+        with self.write() as connection:
             return ", ".join(f"{each.split()[-1]}={connection.exec_driver_sql(each).scalar()}" for each in statements)
 
     @contextmanager
@@ -137,9 +125,17 @@ class Database:
         with self._lock:
             self._writer = threading.get_ident()
             try:
-                with self._writing.begin() as connection:
-                    yield connection
-                    rows = driver_of(connection).total_changes
+                # Taking it out of the pool for each and putting it back would be a twentieth of what 16 writers cost.
+                connection = self._kept or self._writing.connect()
+                self._kept = None
+                try:
+                    with connection.begin():
+                        yield connection
+                        rows = driver_of(connection).total_changes
+                except BaseException:
+                    connection.close()  # whatever it is left in, the pool ends it
+                    raise
+                self._kept = connection
                 if self._checkpoints is not None:
                     self._checkpoints.note(rows)
             finally:
@@ -244,6 +240,11 @@ class Database:
         if self._checkpoints is not None:
             self._checkpoints.close()
         self._drivers.close()
+        if self._lock.acquire(blocking=False):  # else somebody writes still, and goes on
+            kept, self._kept = self._kept, None
+            self._lock.release()
+            if kept is not None:
+                kept.close()
         if self._writing is not self._reading:
             self._reading.dispose()
         if self._locking is not None:
@@ -285,12 +286,12 @@ def open_database(
     with suppress(OSError):  # what is wrong with the file is told when it is opened
         # Who is in it is nobody else's affair, whatever the folder allows; SQLite makes the files beside it alike.
         path.touch(mode=0o600)
-    pragmas: tuple[str, ...] = (*_PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
+    pragmas: tuple[str, ...] = (*PRAGMAS, f"PRAGMA synchronous = {synchronous.value}")
     if checkpoints_apart:
         pragmas = (*pragmas, f"PRAGMA wal_autocheckpoint = {FALLBACK_PAGES}")
     return Database(
         url=url,
-        reading=_open_sqlite(
+        reading=open_sqlite(
             url,
             (*pragmas, "PRAGMA query_only = ON"),
             "BEGIN",
@@ -298,7 +299,7 @@ def open_database(
             pool_size=pool_size,
             overflow=pool_size,  # beside those that threads keep
         ),
-        writing=_open_sqlite(url, pragmas, "BEGIN IMMEDIATE", busy_timeout, pool_size=1, overflow=0),
+        writing=open_sqlite(url, pragmas, "BEGIN IMMEDIATE", busy_timeout, pool_size=1, overflow=0),
         one_writer=True,
         kept_drivers=pool_size,
         checkpoints_apart=checkpoints_apart,
@@ -371,33 +372,6 @@ def _parse_location(location: str | Path) -> URL:
             raise DatabaseError(
                 f"{name} is no database Muster can use: write postgresql://user@host/name or a path to a file"
             )
-
-
-def _open_sqlite(
-    url: URL, pragmas: Sequence[str], begin: str, timeout: timedelta, *, pool_size: int, overflow: int
-) -> Engine:
-    engine = create_engine(
-        url,
-        json_serializer=dump_json,
-        json_deserializer=orjson.loads,
-        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
-        pool_size=pool_size,
-        max_overflow=overflow,
-        pool_timeout=timeout.total_seconds(),
-        connect_args={"timeout": timeout.total_seconds(), "cached_statements": 256},
-    )
-
-    def on_connect(driver: Any, _: Any) -> None:
-        driver.isolation_level = None  # the driver would begin transactions by itself, late and deferred
-        for pragma in pragmas:
-            driver.execute(pragma)
-
-    def on_begin(connection: Connection) -> None:
-        driver_of(connection).execute(begin)
-
-    event.listen(engine, "connect", on_connect)
-    event.listen(engine, "begin", on_begin)
-    return engine
 
 
 def _number_of(name: str) -> int:
