@@ -295,17 +295,16 @@ class SqlRepository(ResourceReader):
         Raises: InvalidValue for a character that no index takes.
         """
         unique = self._unique.get(type_name)
-        texts = {name: document.get(name) for name in (unique or "externalId", "externalId", "displayName")}
-        for name, value in texts.items():
+        named = None if unique is None else document.get(unique)
+        external_id, shown = document.get("externalId"), document.get("displayName")
+        for name, value in ((unique, named), ("externalId", external_id), ("displayName", shown)):
             if value is not None and "\0" in value:
                 raise InvalidValue(f"{name}: it holds the character U+0000. Send it without.")
-        named = None if unique is None else texts[unique]
-        shown = texts["displayName"]
         if named is not None and type_name not in self._unique_as_written:
             named = fold(named)
         return (
             named,
-            texts["externalId"],
+            external_id,
             None if shown is None else fold(shown),
             document.get("active"),
         )

@@ -7,10 +7,10 @@ Source: RFC 7643 §2; RFC 7644 §3.3, §3.5.1.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from muster.scim.attributes import AttributeDefinition, AttributeType, Mutability
 from muster.scim.errors import InvalidSyntax, InvalidValue
@@ -21,6 +21,17 @@ from muster.scim.schemas import MICROSOFT_GROUP_URN, SchemaDefinition
 from muster.scim.values import parse_instant
 
 Reader = Callable[[Any], Any]
+
+
+class NamedReader(NamedTuple):
+    """How the value of one attribute is read, and the name it is kept under. A text within the limit is what the reader
+    of `is_plain` would give back: it need not be called."""
+
+    name: str
+    read: Reader
+    is_plain: bool
+
+
 _BOOLEAN_TEXTS = {"true": True, "false": False}
 _JSON_NAMES = {str: "a text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
@@ -68,6 +79,12 @@ def compile_element_reader(definition: AttributeDefinition, rules: ReadingRules)
             return _compile_number_reader(definition)
         case _:
             return _compile_text_reader(definition, rules)
+
+
+def _takes_any_text(definition: AttributeDefinition) -> bool:
+    """Whether a text is kept as it was sent, which is nearly all that clients send."""
+    is_one = not definition.multi_valued and not definition.enforced
+    return is_one and definition.type in (AttributeType.STRING, AttributeType.REFERENCE)
 
 
 def _compile_text_reader(definition: AttributeDefinition, rules: ReadingRules) -> Reader:
@@ -138,15 +155,15 @@ def _compile_number_reader(definition: AttributeDefinition) -> Reader:
 
 
 def _compile_complex_reader(definition: AttributeDefinition, rules: ReadingRules) -> Reader:
-    readers: dict[str, tuple[str, Reader]] = {}
+    readers: dict[str, NamedReader] = {}
     ignored: set[str] = set()
     for sub in definition.sub_attributes:
         if sub.mutability is Mutability.READ_ONLY:
             ignored.add(sub.name.lower())
             continue
-        readers[sub.name] = readers[sub.name.lower()] = (sub.name, compile_reader(sub, rules))
+        readers[sub.name] = readers[sub.name.lower()] = _named_reader(sub, rules)
     required = tuple(sub.name for sub in definition.sub_attributes if sub.required)
-    strict = rules.strict
+    strict, limit = rules.strict, rules.limits.string_characters
     single_value = not strict and not definition.multi_valued and "value" in readers
 
     def read(value: Any) -> Any:
@@ -171,11 +188,14 @@ def _compile_complex_reader(definition: AttributeDefinition, rules: ReadingRules
                 if strict and key.lower() not in ignored:
                     raise InvalidValue(f"{definition.name}.{key} is unknown. Look at /Schemas for the names.")
                 continue
-            name, read_item = found
-            try:
-                canonical = read_item(item)
-            except InvalidValue as refused:
-                raise _prefixed(definition.name, refused) from None
+            name, read_item, is_plain = found
+            if is_plain and type(item) is str and len(item) <= limit:
+                canonical = item
+            else:
+                try:
+                    canonical = read_item(item)
+                except InvalidValue as refused:
+                    raise _prefixed(definition.name, refused) from None
             if canonical is not None:
                 if name in result:
                     raise InvalidValue(f"{definition.name}.{name} is given twice, in different letter case.")
@@ -203,7 +223,7 @@ def _compile_list_reader(definition: AttributeDefinition, element: Reader, rules
         if len(value) > limit:
             raise InvalidValue(f"{definition.name} has {len(value)} values; the limit (elements) is {limit}.")
         result = [canonical for item in value if (canonical := element(item)) is not None]
-        if has_primary and sum(1 for item in result if item.get("primary") is True) > 1:
+        if has_primary and len(result) > 1 and sum(1 for item in result if item.get("primary") is True) > 1:
             raise InvalidValue(f"{definition.name} has more than one value with primary true; only one may have it.")
         if distinct:
             result = list({item["value"]: item for item in result}.values())
@@ -225,7 +245,7 @@ def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) ->
     }
     known_urns = {resource_type.schema.id.lower(), MICROSOFT_GROUP_URN.lower(), *extensions}
     core = resource_type.schema.id
-    strict = rules.strict
+    strict, limit = rules.strict, rules.limits.string_characters
 
     def read(value: Any) -> Document:
         if not isinstance(value, dict):
@@ -234,8 +254,9 @@ def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) ->
         for key, item in value.items():
             found = readers.get(key) or readers.get(key.lower())
             if found is not None:
-                name, read_item = found
-                canonical = read_item(item)
+                name, read_item, is_plain = found
+                is_kept = is_plain and type(item) is str and len(item) <= limit
+                canonical = item if is_kept else read_item(item)
                 if canonical is not None:
                     if name in result:
                         raise InvalidValue(f"{name} is given twice, in different letter case.")
@@ -270,6 +291,8 @@ def _check_schemas(sent: list[str] | None, core: str, known: set[str], *, strict
         if strict:
             raise InvalidValue(f"schemas is required and must hold {core}.")
         return
+    if core in sent and not strict:
+        return
     lowered = {urn.lower() for urn in sent}
     if core.lower() not in lowered:
         raise InvalidValue(f"schemas must hold {core}.")
@@ -281,16 +304,22 @@ def _ignore(value: Any) -> None:
     """What a client sends of an attribute that only the service writes. Source: RFC 7644 §3.3."""
 
 
-def _compile_attribute_readers(attributes: Any, rules: ReadingRules) -> dict[str, tuple[str, Reader]]:
-    readers: dict[str, tuple[str, Reader]] = {}
+def _compile_attribute_readers(
+    attributes: Iterable[AttributeDefinition], rules: ReadingRules
+) -> dict[str, NamedReader]:
+    readers: dict[str, NamedReader] = {}
     for attribute in attributes:
-        read: Reader = _ignore
-        if attribute.mutability is not Mutability.READ_ONLY:
-            read = compile_reader(attribute, rules)
-            if attribute.mutability is Mutability.WRITE_ONLY:
-                read = _check_only(read)
-        readers[attribute.name] = readers[attribute.name.lower()] = (attribute.name, read)
+        named = _named_reader(attribute, rules)
+        if attribute.mutability is Mutability.READ_ONLY:
+            named = NamedReader(attribute.name, _ignore, is_plain=False)
+        elif attribute.mutability is Mutability.WRITE_ONLY:
+            named = NamedReader(attribute.name, _check_only(named.read), is_plain=False)
+        readers[attribute.name] = readers[attribute.name.lower()] = named
     return readers
+
+
+def _named_reader(definition: AttributeDefinition, rules: ReadingRules) -> NamedReader:
+    return NamedReader(definition.name, compile_reader(definition, rules), _takes_any_text(definition))
 
 
 def _check_only(read: Reader) -> Reader:
@@ -304,6 +333,7 @@ def _check_only(read: Reader) -> Reader:
 
 def _compile_extension_reader(schema: SchemaDefinition, rules: ReadingRules) -> Reader:
     readers = _compile_attribute_readers(schema.attributes, rules)
+    limit = rules.limits.string_characters
 
     def read(value: Any) -> dict[str, Any] | None:
         if value is None:
@@ -317,11 +347,14 @@ def _compile_extension_reader(schema: SchemaDefinition, rules: ReadingRules) -> 
                 if rules.strict:
                     raise InvalidValue(f"{schema.id}:{key} is unknown. Look at /Schemas for the names.")
                 continue
-            name, read_item = found
-            try:
-                canonical = read_item(item)
-            except InvalidValue as refused:
-                raise InvalidValue(f"{schema.id}:{refused.detail}") from None
+            name, read_item, is_plain = found
+            if is_plain and type(item) is str and len(item) <= limit:
+                canonical = item
+            else:
+                try:
+                    canonical = read_item(item)
+                except InvalidValue as refused:
+                    raise InvalidValue(f"{schema.id}:{refused.detail}") from None
             if canonical is not None:
                 result[name] = canonical
         return result or None
@@ -362,6 +395,7 @@ def complete(document: Document, resource_type: ResourceType) -> Document:
         if name in document:
             result[name] = document[name]
     extensions: Document = {}
+    by_urn = resource_type.extension_by_urn
     for extension in resource_type.extensions:
         urn = extension.schema.id
         values = document.get(extension.mirror_of or urn)
@@ -369,7 +403,8 @@ def complete(document: Document, resource_type: ResourceType) -> Document:
             schemas.append(urn)
             extensions[urn] = values
     for name, value in document.items():
-        if name not in result and name != "meta" and name.lower() not in resource_type.extension_by_urn:
+        # Every URN has a colon, and no attribute's name.
+        if name not in result and name != "meta" and (":" not in name or name.lower() not in by_urn):
             result[name] = value
     result.update(extensions)
     if "meta" in document:
