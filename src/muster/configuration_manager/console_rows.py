@@ -1,13 +1,15 @@
 """What the console's lists show of accounts and calls, and how accounts are searched."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from babel.dates import format_datetime
 
 from muster.scim.filters import AttributePath, Comparison, FilterOperator, Or
 from muster.scim.repository import Document
 from muster.scim.schemas import USER_8X8_URN
+from muster.ui.language import language
 
 
 def search_filter(text: str) -> Or:
@@ -36,8 +38,10 @@ def user_row(document: Document) -> dict[str, Any]:
 
 
 def shown_instant(value: datetime | None) -> str:
-    """An instant as the console writes it, in UTC; a dash for none."""
-    return "–" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+    """An instant in the reader's language, in UTC; a dash for none."""
+    if value is None:
+        return "–"
+    return str(format_datetime(value, "d MMM yyyy HH:mm:ss", tzinfo=UTC, locale=language().value))
 
 
 def shown_json(text: str) -> str:
