@@ -112,7 +112,12 @@ def test_changes_add_update_and_remove_whom_they_name(installation: FolderSource
 
 @pytest.mark.parametrize(
     ("folder", "said"),
-    [("/etc", "no folder that files may be read from"), ("nowhere", "cannot be opened"), ("../..", "may be read from")],
+    [
+        ("/etc", "no folder that files may be read from"),
+        ("/nowhere/at/all", "no folder that files may be read from"),
+        ("nowhere", "cannot be opened"),
+        ("../..", "may be read from"),
+    ],
 )
 def test_a_folder_that_may_not_be_read_is_refused(installation: FolderSource, folder: str, said: str) -> None:
     installation.connect(Server=folder)

@@ -149,19 +149,21 @@ class FolderReader:
         )
 
     def _checked(self) -> Path:
+        # Where it lies comes first: whoever sets a source up is not told which other paths this machine has.
+        path = Path(os.path.realpath(self._folder.path))
+        if not any(path.is_relative_to(allowed.resolve()) for allowed in self._folder.allowed):
+            raise SchemaRefused(
+                f"{self._folder.path} lies in no folder that files may be read from.",
+                remedy="Name its folder in MUSTER_IMPORT_FOLDERS and start the service again, or choose one within "
+                + ", ".join(str(allowed) for allowed in self._folder.allowed),
+            )
         try:
-            path = self._folder.path.resolve(strict=True)
+            path = path.resolve(strict=True)
         except OSError as error:
             raise SystemUnreachable(
                 f"{self._folder.path} cannot be opened: {error.strerror}.",
                 remedy="Make the folder, or correct its path.",
             ) from None
-        if not any(path.is_relative_to(allowed.resolve()) for allowed in self._folder.allowed):
-            raise SchemaRefused(
-                f"{path} lies in no folder that files may be read from.",
-                remedy="Name its folder in MUSTER_IMPORT_FOLDERS and start the service again, or choose one within "
-                + ", ".join(str(allowed) for allowed in self._folder.allowed),
-            )
         if not path.is_dir():
             raise SystemUnreachable(f"{path} is no folder.", remedy="Name the folder, not a file in it.")
         return path
