@@ -27,6 +27,7 @@ _COUNTED = {
 
 # Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
 _ON_DEMAND, _SKIP, _REFER = CycleKind.ON_DEMAND, OperationKind.SKIP, OperationKind.REFER
+_CHANGING = (OperationKind.UPDATE, OperationKind.DISABLE)
 _REDUNDANT = SkipReason.REDUNDANT_EXPORT
 _SKIPPED, _FAILURE = LogStatus.SKIPPED, LogStatus.FAILURE
 
@@ -61,7 +62,8 @@ class Journal:
             )
             # Of some failed operations a part was carried out: the switch that takes access away.
             link = None if outcome.acknowledged is None else _link_after(outcome)
-            left = Settlement(kind=kind, source_id=source_id, number=number, link=link, entry=entry)
+            unsure = _attributes_of(operation) if outcome.is_open and operation.kind in _CHANGING else ()
+            left = Settlement(kind=kind, source_id=source_id, number=number, link=link, unsure=unsure, entry=entry)
             if waiting is None:
                 # It is looked at again when it changes, and in the next full pass.
                 return replace(left, clear_escrow=True, entry=None if entry is None else given_up(entry))
@@ -213,6 +215,10 @@ def _tried(outcome: Outcome) -> tuple[MatchingValue, ...]:
     """Returns the values to look for an account by that we may have made or taken over."""
     operation = outcome.operation
     return tuple(dict.fromkeys((*operation.tried, *(operation.tries if outcome.is_open else ()))))
+
+
+def _attributes_of(operation: Operation) -> tuple[str, ...]:
+    return tuple(change.attribute for change in operation.changes)
 
 
 def _link_after(outcome: Outcome) -> Link | None:

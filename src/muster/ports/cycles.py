@@ -63,6 +63,8 @@ class Settlement:
     unlink: bool = False
     # The unlinked account is still there, and so is what the target has confirmed of references to it.
     account_stays: bool = False
+    # Attributes of a linked object of which nobody knows what stands at the target now: none confirmed any more.
+    unsure: tuple[str, ...] = ()
     escrow: Escrow | None = None
     clear_escrow: bool = False
     entry: LogEntry | None = None

@@ -246,6 +246,7 @@ def _perhaps_made(connection: Connection, key: int, cycle: Cycle) -> list[Settle
         Settlement(
             kind=operation.object_kind,
             source_id=operation.source_id,
+            unsure=tuple(change.attribute for change in operation.changes),
             escrow=Escrow(
                 source_id=operation.source_id,
                 kind=operation.object_kind.value,

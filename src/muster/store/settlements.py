@@ -1,6 +1,7 @@
 """Outcomes of many objects written together: links, references, escrows, staged states, log entries."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from muster.model.job import Escrow, StagedState
 from muster.model.operation import Link
 from muster.ports.cycles import Settlement
 from muster.store.anchors import LINKED_COLUMNS, UNLINKED, Anchors, AnchorWriter, Place, find_anchors
-from muster.store.encoding import encode
+from muster.store.encoding import decode_acknowledged, encode
 from muster.store.holds import write_holds
 from muster.store.log import log_row
 from muster.store.references import ReferenceWriter, forget_references, reopen_references
@@ -58,6 +59,7 @@ class SettlementWriter:
         ]
         if linking:
             self._write_links(connection, job_key, linking)
+        _forget_values(connection, job_key, [one for one in settlements if one.unsure])
         self._write_escrows(connection, job_key, settlements)
         write_holds(connection, job_key, settlements)
         self._end_staged(connection, cycle_key, settlements)
@@ -157,6 +159,25 @@ class SettlementWriter:
                 [{"at_job": job_key, "at_source": source_id, "at_kind": kind} for source_id, kind in cleared],
                 on=connection,
             )
+
+
+def _forget_values(connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
+    """Takes out of projections what may have changed at the target without an answer: it is sent, or asked for, anew
+    whatever comes then, as what stands there would else count as what stood there before."""
+    for one in settlements:
+        mine = links.c.job_key == job_key, links.c.kind == one.kind.value, links.c.source_id == one.source_id
+        row = connection.execute(
+            sa.select(links.c.key, links.c.acknowledged).where(*mine, links.c.target_id.is_not(None))
+        ).first()
+        if row is None:
+            continue
+        known = decode_acknowledged(row.acknowledged)
+        left = replace(
+            known,
+            sent={name: value for name, value in known.sent.items() if name not in one.unsure},
+            seen={name: value for name, value in known.seen.items() if name not in one.unsure},
+        )
+        connection.execute(sa.update(links).where(links.c.key == row.key).values(acknowledged=encode(left)))
 
 
 def _linked(settlements: Sequence[Settlement]) -> dict[Place, Mapping[str, Any]]:
