@@ -251,3 +251,21 @@ def test_who_has_the_mail_of_somebody_who_left_but_another_number_is_somebody_el
     trip.read({"employeeNumber": "2"}, ada="entry-2", bob="entry-9")
     after = trip.person("ada")
     assert after.object_id != before.object_id and after.lifecycle is Lifecycle.PRESENT
+
+
+@pytest.mark.parametrize(("entry", "keeps"), [("entry-1", True), ("entry-2", False)], ids=["they", "another entry"])
+def test_who_is_taken_up_by_their_mail_alone_has_no_password_of_who_left(
+    tmp_path: Path, entry: str, keeps: bool
+) -> None:
+    trip = Import(tmp_path)
+    trip.read(ada="entry-1", bob="entry-9")
+    before = trip.person("ada")
+    at = trip.clock.now()
+    trip.store.credentials.set_password(before.object_id, "hash", must_change=False, at=at, stamp="one")
+    trip.read(bob="entry-9")
+    assert trip.person("ada").lifecycle is Lifecycle.SOFT_DELETED
+    trip.read(ada=entry, bob="entry-9")
+    after = trip.person("ada")
+    assert (after.object_id, after.lifecycle) == (before.object_id, Lifecycle.PRESENT)
+    kept = trip.store.credentials.get(before.object_id)
+    assert kept is not None and (kept.password_hash == "hash") is keeps

@@ -29,6 +29,9 @@ class ObjectWrite:
     lifecycle: Lifecycle | None = None
     # The object must not exist yet (create) or must exist (update).
     is_new: bool
+    # Somebody is found to be it, who has these numbers (attribute and value). Out of the recycle bin they get neither
+    # password nor second factor, unless a number is that of whoever left: a name or an address may be another's now.
+    taken_up_by: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,16 @@ def end_sessions(connection: Connection, person_ids: Sequence[str]) -> None:
         connection.execute(ended.values({"stamp": secrets.token_hex(16), **_NO_LINK}))
 
 
+def take_credentials(connection: Connection, person_ids: Sequence[str]) -> None:
+    """Takes password and second factor from people, and ends their sessions, in the caller's transaction."""
+    for piece in pieces(person_ids):
+        for table in (recovery_codes, second_factors):
+            connection.execute(sa.delete(table).where(table.c.holder_id.in_(piece)))
+        taken = sa.update(kept).where(kept.c.person_id.in_(piece))
+        connection.execute(taken.values({"password_hash": None, "must_change": False}))
+    end_sessions(connection, person_ids)
+
+
 def forget(connection: Connection, person_ids: Sequence[str]) -> None:
     """Removes all that purged people signed in with, in the caller's transaction."""
     for piece in pieces(person_ids):

@@ -16,7 +16,7 @@ from muster.model.values import content_hash as hash_content
 from muster.ports.directory import ObjectWrite, WriteRefused
 from muster.store.awaited import Arrival, give_awaited, is_anybody_awaited
 from muster.store.changes import Cause, FeedChange, allocate, record
-from muster.store.credentials import end_sessions, forget
+from muster.store.credentials import end_sessions, forget, take_credentials
 from muster.store.encoding import frozen_attributes
 from muster.store.rows import fetch_objects, pieces
 from muster.store.tables import assignments, memberships, objects
@@ -43,6 +43,8 @@ class Draft:
     stored_name: str | None = None
     stored_lifecycle: Lifecycle | None = None
     stored_security: bool = True
+    # Perhaps somebody else's than who left it in the recycle bin.
+    is_anothers: bool = False
 
     @property
     def principal_name(self) -> str | None:
@@ -153,6 +155,9 @@ class DirectoryBatch:
         refusal = self._refusal(write, draft, merged)
         if refusal is not None:
             return refusal
+        if write.taken_up_by is not None and draft.lifecycle is Lifecycle.SOFT_DELETED:
+            comes_back = write.lifecycle is Lifecycle.PRESENT
+            draft.is_anothers = comes_back and not any(_has(draft, *number) for number in write.taken_up_by)
         before = draft.principal_name
         draft.attributes = merged
         if draft.principal_name != before or write.is_new:
@@ -190,6 +195,7 @@ class DirectoryBatch:
         ]
         causes = self._purge([draft.key for draft in purged]) if purged else []
         forget(self._connection, [draft.object_id for draft in purged])
+        take_credentials(self._connection, [draft.object_id for draft in self._drafts.values() if draft.is_anothers])
         hashed = [(draft, draft.hash()) for draft in self._drafts.values()]
         written = [(draft, content_hash) for draft, content_hash in hashed if content_hash != draft.stored_hash]
         changed = [draft for draft, _ in written]
@@ -331,6 +337,10 @@ def _merged(stored: dict[str, Value], write: ObjectWrite) -> dict[str, Value]:
         elif name != "objectId":
             merged[name] = frozen(value)
     return merged
+
+
+def _has(draft: Draft, name: str, value: str) -> bool:
+    return str(draft.attributes.get(name) or "").casefold() == value.casefold() or draft.object_id == value
 
 
 def _folded(value: Value) -> str | None:

@@ -1,6 +1,7 @@
 """Our own directory as a target: where inbound jobs (files, LDAP, Graph) write."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from muster.model.directory import (
@@ -31,6 +32,7 @@ from muster.ports.world import Clock
 
 PAGE_SIZE = 500
 MANAGER = "manager"
+_NUMBERS = ("employeeId", "objectId")
 _MEMBERS = (MEMBERS, MEMBER_GROUPS)
 # Whom a source no longer has goes into the recycle bin, and comes back out of it with the source.
 SOFT_DELETED = "isSoftDeleted"
@@ -191,9 +193,15 @@ def _write_of(operation: Operation) -> ObjectWrite | None:
             values = {change.attribute: change.new for change in operation.changes if not change.is_reference}
             return _new_object(operation.object_kind, values)
         case OperationKind.UPDATE | OperationKind.DISABLE | OperationKind.REFER:
-            return _changed_object(operation.object_kind, operation.target_id or "", operation.changes)
+            write = _changed_object(operation.object_kind, operation.target_id or "", operation.changes)
+            return replace(write, taken_up_by=_numbers_of(operation)) if write is not None and operation.adopts else write
         case _:
             return None
+
+
+def _numbers_of(operation: Operation) -> tuple[tuple[str, str], ...]:
+    """What proves that whoever is found is the same person; names and addresses go from one to the next."""
+    return tuple((each.attribute, each.value) for each in operation.matching if each.attribute in _NUMBERS)
 
 
 def _new_object(kind: ObjectKind, values: Mapping[str, Any]) -> ObjectWrite:

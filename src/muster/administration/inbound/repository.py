@@ -302,7 +302,8 @@ class InboundRepository:
         back = people.restore_user(desk, there.object_id)
         place = self._store.get(ObjectKind.USER, back.object_id)
         record = None if place is None else place.record
-        if record is None or record.external_id != document.get("externalId"):
+        same = record is not None and bool(record.external_id) and record.external_id == document.get("externalId")
+        if not same and not (before and now):
             passwords.forget(desk, back.object_id)
         change_user(desk, back, None, document)
         return back
