@@ -77,8 +77,11 @@ def test_people_are_made_changed_and_given_managers(tmp_path: Path) -> None:
         assert eventually(lambda: users()["ada"]["jobTitle"] == "Head" and "ben" in users())
         assert eventually(lambda: has_manager(api, users()["ben"]["id"]))
         assert has_manager(api, users()["ada"]["id"])
+        send(person("ada", title="Boss", **{ENTERPRISE: {"manager": {"value": "nobody"}}}))
+        assert eventually(lambda: users()["ada"]["jobTitle"] == "Boss")
         send(person("ada", active=False))
         assert eventually(lambda: users()["ada"]["accountEnabled"] is False)
+        assert has_manager(api, users()["ada"]["id"])
         # A manager whom no upload has named, but the directory knows: written as nobody else writes it.
         chief = {"displayName": "Chief", "userPrincipalName": "chief@lantaarn.example", "employeeId": "C-1"}
         api.call("POST", "/users", {**chief, "accountEnabled": True})

@@ -10,6 +10,7 @@ from muster.bootstrap.house import open_house
 from muster.cli.console import Failed
 from muster.cli.directory import import_
 from muster.model.directory import ObjectKind
+from muster.ports.cycles import LogQuery
 from muster.ports.directory import DirectoryQuery
 from muster.settings import load_settings
 
@@ -33,6 +34,34 @@ def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsy
     with pytest.raises(Failed, match=r"1 entry was not imported from people.csv; the others were"):
         import_(folder / "people.csv", data=folder)
     assert "Line 3, column 1 (userPrincipalName)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_unknown_manager_takes_nobody_s_manager_away(folder: Path, capsys: Any) -> None:
+    head, file = "userPrincipalName,displayName,manager\n", folder / "people.csv"
+
+    def put(manager: str) -> tuple[str | None, str]:
+        file.write_text(f"{head}ada@x.example,Ada,{manager}\n")
+        import_(file, data=folder)
+        said = " ".join(capsys.readouterr().out.split())
+        house = open_house(load_settings(data=folder), folder)
+        directory, log = house.store.directory, house.store.log
+        ada = directory.get(ObjectKind.USER, "ada@x.example")
+        assert ada is not None
+        told = [each.reason or "" for each in log.search(LogQuery(status="warning"))[0]]
+        found = None if ada.manager_id is None else directory.by_ids([ada.manager_id])[0].display_name
+        house.database.close()
+        return found, said + " ".join(told)
+
+    file.write_text(f"{head}boss@x.example,Boss,\nada@x.example,Ada,boss@x.example\n")
+    import_(file, data=folder)
+    manager, said = put("nobody@x.example")
+    assert manager == "Boss" and "1 manager not found yet: nobody@x.example" in said
+    assert "Ada: the manager “nobody@x.example” is not known, so the one who is there stays." in said
+    # Whoever names none takes it away, and whoever comes later is set.
+    file.write_text(f"{head}nobody@x.example,New,boss@x.example\n")
+    import_(file, data=folder)
+    assert put("nobody@x.example")[0] == "New"
+    assert put("")[0] is None
 
 
 def test_a_manager_who_is_not_there_yet_is_named_until_they_come(folder: Path, capsys: Any) -> None:

@@ -151,6 +151,15 @@ class Journal:
         )
         return Settlement(kind=kind, source_id="", entry=entry)
 
+    def warning(self, kind: ObjectKind, source_id: str, name: str, sentence: str, cycle: Cycle) -> Settlement:
+        """Returns the log entry of something that was left as it is."""
+        told = self.problem(f"{name}: {sentence}.", kind, cycle)
+        if told.entry is None:
+            return told
+        steps = tuple(replace(step, status=LogStatus.WARNING) for step in told.entry.steps)
+        entry = replace(told.entry, status=LogStatus.WARNING, source_id=source_id, steps=steps, failure=None)
+        return replace(told, entry=replace(entry, reason=f"{name}: {sentence}."))
+
     def planned_problem(self, sentence: str, kind: ObjectKind) -> Operation:
         """Returns what a plan shows of something the source could not give: the row would be left out."""
         return Operation(

@@ -128,6 +128,8 @@ def send_references(
         found = _taken_back(run, stores, open_ones)
     else:
         found, held = _gated(run, stores, ids, open_ones, is_approved=is_approved)
+    if run.parts.terms.never_removes:
+        found = _without_spared(run, stores, found)
     parts_held = {(item.operation.source_id, item.operation.changes[0].attribute) for item, _ in held}
     if held:
         counters = run.move(position=run.cycle.position).counters
@@ -242,6 +244,32 @@ def _gated(
         if approval is not Approval.ALL and (kept.add or kept.remove):
             free.append(kept)
     return free, held
+
+
+def _without_spared(run: Run, stores: EngineStores, found: Sequence[OpenReference]) -> Sequence[OpenReference]:
+    """Returns references without those that would only be taken away: an import that names somebody unknown leaves
+    who stands there, and says so."""
+    emptied = [item for item in found if not item.multivalued and not item.add]
+    named: dict[tuple[str, str], str] = {}
+    for kind, attribute in {(item.kind, item.attribute) for item in emptied}:
+        ids = [item.source_id for item in emptied if (item.kind, item.attribute) == (kind, attribute)]
+        unknown = stores.links.awaited_ends(run.cycle.job_id, kind, ids, attribute)
+        named |= {(source_id, attribute): name for source_id, name in unknown.items()}
+    if not named:
+        return found
+    told = [
+        run.journal.warning(
+            item.kind,
+            item.source_id,
+            item.source_name,
+            f"the {item.attribute} “{name[:100]}” is not known, so the one who is there stays",
+            run.cycle,
+        )
+        for item in emptied
+        if (name := named.get((item.source_id, item.attribute))) is not None
+    ]
+    run.commit(run.move(position=run.cycle.position), (), told)
+    return [item for item in found if (item.source_id, item.attribute) not in named]
 
 
 def _lost(item: OpenReference) -> tuple[tuple[str, str], ...]:

@@ -220,6 +220,12 @@ class LinkStore(Protocol):
         """Returns the source ids that a reference attribute names and of which the job has seen nobody, in order."""
         ...
 
+    def awaited_ends(
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], attribute: str
+    ) -> Mapping[str, str]:
+        """Returns whom open references of an attribute name of whom the job has seen nobody, by their owners."""
+        ...
+
     def references(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Sequence[KnownReferences]:
         """Returns what the target has confirmed of the references of objects, one an object and attribute."""
         ...

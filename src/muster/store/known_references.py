@@ -71,6 +71,28 @@ def find_missing_ends(connection: Connection, job: int, attribute: str) -> Seque
     return connection.execute(statement).scalars().all()
 
 
+def find_awaited_ends(
+    connection: Connection, job: int, kind: ObjectKind, source_ids: Sequence[str], attribute: str
+) -> dict[str, str]:
+    """Returns whom open references of an attribute name that have no link yet, by the source ids of their owners."""
+    found: dict[str, str] = {}
+    for piece in pieces(source_ids):
+        rows = connection.execute(
+            sa.select(_OWNERS.c.source_id, _OTHERS.c.source_id.label("other_id"))
+            .select_from(_joined())
+            .where(
+                references.c.open_job_key == job,
+                references.c.wanted,
+                reference_attributes.c.name == attribute,
+                _OTHERS.c.target_id.is_(None),
+                _OWNERS.c.kind == kind.value,
+                _OWNERS.c.source_id.in_(piece),
+            )
+        )
+        found.update((row.source_id, row.other_id) for row in rows)
+    return found
+
+
 def find_known_references(
     connection: Connection, job: int, kind: ObjectKind, source_ids: Sequence[str]
 ) -> Sequence[KnownReferences]:

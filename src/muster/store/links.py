@@ -24,6 +24,7 @@ from muster.store.known_references import (
     OURS,
     count_leaving_members,
     count_members,
+    find_awaited_ends,
     find_known_references,
     find_missing_ends,
     find_open_references,
@@ -202,6 +203,13 @@ class SqlLinks:
         """Returns the source ids that a reference attribute names and of which the job has seen nobody, in order."""
         with self._database.read() as connection:
             return find_missing_ends(connection, job_key(connection, job_id), attribute)
+
+    def awaited_ends(
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], attribute: str
+    ) -> Mapping[str, str]:
+        """Returns whom open references of an attribute name of whom the job has seen nobody, by their owners."""
+        with self._database.read() as connection:
+            return find_awaited_ends(connection, job_key(connection, job_id), kind, source_ids, attribute)
 
     def references(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Sequence[KnownReferences]:
         """Returns what the target has confirmed of the references of objects, one an object and attribute."""

@@ -194,7 +194,9 @@ def _write_of(operation: Operation) -> ObjectWrite | None:
             return _new_object(operation.object_kind, values)
         case OperationKind.UPDATE | OperationKind.DISABLE | OperationKind.REFER:
             write = _changed_object(operation.object_kind, operation.target_id or "", operation.changes)
-            return replace(write, taken_up_by=_numbers_of(operation)) if write is not None and operation.adopts else write
+            if write is None or not operation.adopts:
+                return write
+            return replace(write, taken_up_by=_numbers_of(operation))
         case _:
             return None
 
