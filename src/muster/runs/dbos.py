@@ -25,6 +25,7 @@ from muster.database.connection import Database
 from muster.ports.runs import Advance, OnCrash
 from muster.runs.executors import Executors
 from muster.runs.pages import PageOutcome, do_page
+from muster.runs.saying import SaidOnce, say_trouble
 
 _APPLICATION = "muster"
 _QUEUE = "muster-runs"
@@ -39,6 +40,9 @@ _PAUSES_OF_TABLES = (0.5, 1.0, 2.0, 4.0)
 _PAUSE_AFTER_OUTAGE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
+# Rounds are done every second or two, however long an outage lasts.
+_TROUBLE = logging.getLogger(f"{__name__}.rounds")
+_TROUBLE.addFilter(SaidOnce())
 
 
 class RunCrashed(Exception):
@@ -57,6 +61,7 @@ class _NoCrash(logging.Filter):
 
 
 _NO_CRASH = _NoCrash()
+_ONCE = SaidOnce()
 
 
 def _join_logging() -> None:
@@ -64,6 +69,7 @@ def _join_logging() -> None:
     logger = logging.getLogger("dbos")
     logger.setLevel(logging.WARNING)
     logger.addFilter(_NO_CRASH)
+    logger.addFilter(_ONCE)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
 
@@ -281,9 +287,9 @@ class DurableRuns:
         while not self._stopping.wait(self._beat.total_seconds()):
             try:
                 self._count_on()
-            except Exception:
+            except Exception as error:
                 # A database that is away comes back; meanwhile others take over, which is right.
-                _log.warning("this process could not show that it lives", exc_info=True)
+                say_trouble(_TROUBLE, "this process could not show that it lives", error)
 
     def _reap(self) -> None:
         cleanup_at = time.monotonic()
@@ -293,8 +299,8 @@ class DurableRuns:
                 if time.monotonic() >= cleanup_at:
                     cleanup_at = time.monotonic() + 3_600
                     self._clean_up()
-            except Exception:
-                _log.warning("the reaper of runs could not do its round", exc_info=True)
+            except Exception as error:
+                say_trouble(_TROUBLE, "the reaper of runs could not do its round", error)
 
     def _take_up(self) -> None:
         """Puts the runs of dead executors back into the queue; who has been put back already is left alone."""
