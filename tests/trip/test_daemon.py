@@ -12,12 +12,14 @@ from playing import JOB, Trip
 
 from fakes.world import CountingIds
 from muster.engine.daemon import Daemon, cycle_of
+from muster.engine.planner import Planner
 from muster.engine.schedule import Schedule
 from muster.model.exchange import HttpResponse
 from muster.model.job import CycleState, ScheduleState
 from muster.model.log import Initiator, InitiatorType
 from muster.ports.administration import Work, WorkKind
 from muster.runs.inline import InlineRuns
+from waiting import eventually
 
 ANN = Initiator(type=InitiatorType.USER, id="ann-1", display_name="Ann")
 ASKED_FILE = {"file": "people.csv"}
@@ -72,21 +74,25 @@ def daemon(trip: Trip, dropped: Dropped) -> Daemon:
     )
 
 
+def work_of(trip: Trip, kind: WorkKind) -> Work:
+    return Work(
+        id=f"work-{kind}",
+        kind=kind,
+        job_id=JOB,
+        payload=ASKED_FILE,
+        asked_by="test",
+        asked_at=trip.clock.now(),
+        state="queued",
+        initiator=ANN,
+    )
+
+
 @pytest.fixture
 def answer(trip: Trip, daemon: Daemon) -> Callable[[WorkKind], Work]:
     """Returns the answered work of a daemon that does one piece."""
 
     def ask(kind: WorkKind) -> Work:
-        work = Work(
-            id=f"work-{kind}",
-            kind=kind,
-            job_id=JOB,
-            payload=ASKED_FILE,
-            asked_by="test",
-            asked_at=trip.clock.now(),
-            state="queued",
-            initiator=ANN,
-        )
+        work = work_of(trip, kind)
         trip.store.work.add(work)
         daemon.take_work()
         daemon._pool.shutdown(wait=True)  # every piece of work is answered
@@ -204,3 +210,36 @@ def test_a_cycle_that_somebody_else_has_just_begun_is_the_one_that_was_asked_for
     assert found.answer is not None
     assert (found.answer["cycleId"], cycle.state) == (cycle.id, CycleState.SUCCEEDED)
     assert trip.at_target()["ada@lantaarn.example"]["active"] is True
+
+
+def test_a_cycle_that_is_asked_for_while_a_plan_is_staged_is_that_plan_carried_out_once(
+    trip: Trip, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Ada", "Bram", "Cem"):
+        trip.hire(name)
+    planner = Planner(trip.stores, trip.open_job, trip.clock, trip.ids, alone=daemon._engine.lock)
+    plan = planner.make(JOB)
+    stage, is_asked = trip.stores.cycles.stage, False
+
+    def stage_later(*given: Any, **others: Any) -> Any:
+        nonlocal is_asked
+        if not is_asked:
+            is_asked = True
+            trip.store.work.add(work_of(trip, WorkKind.RUN_CYCLE))
+            daemon.take_work()
+            # It has found the cycle that is being staged, and would carry it out.
+            assert eventually(
+                lambda: (found := trip.store.work.get(f"work-{WorkKind.RUN_CYCLE}")) and found.state == "running"
+            )
+        return stage(*given, **others)
+
+    monkeypatch.setattr(trip.stores.cycles, "stage", stage_later)
+    planned = planner.apply(plan.id, ANN)
+    daemon._pool.shutdown(wait=True)
+    answered = trip.store.work.get(f"work-{WorkKind.RUN_CYCLE}")
+    assert answered is not None and answered.answer is not None
+    assert (answered.state, answered.answer["cycleId"]) == ("done", planned.id)
+    made = [request for request in trip.transport.requests if request.method == "POST"]
+    assert (len(made), len(trip.at_target())) == (3, 3)
+    ended = trip.store.cycles.get(planned.id)
+    assert ended is not None and (ended.state, ended.counters.created) == (CycleState.SUCCEEDED, 3)
