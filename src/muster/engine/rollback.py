@@ -1,6 +1,6 @@
 """Plans that take back a cycle: its log read, each object undone as far as it can be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from muster.engine.drafting import Draft, planned_counters
@@ -86,21 +86,19 @@ def _find_cycle(parts: JobParts, stores: EngineStores, cycle_id: str) -> Cycle:
     return cycle
 
 
-def _read_entries(stores: EngineStores, job_id: str, cycle: Cycle) -> Sequence[LogEntry]:
-    entries: list[LogEntry] = []
+def _read_entries(stores: EngineStores, job_id: str, cycle: Cycle) -> Iterator[LogEntry]:
+    """Yields what the log says the cycle did, oldest first; a page of it is held at a time. Raises: RollbackRefused."""
     query = LogQuery(job_id=job_id, cycle_id=cycle.id, status="success", ascending=True, limit=PAGE)
-    while True:
-        page, after = stores.log.search(query)
-        entries += page
-        if after is None:
-            break
-        query = replace(query, after=after)
-    if cycle.counters.writes and not entries:
+    page, after = stores.log.search(query)
+    if cycle.counters.writes and not page:
         raise RollbackRefused(
             f"The log no longer holds what the cycle {cycle.id} did.",
             remedy="Keep the log for longer; this cycle cannot be taken back.",
         )
-    return entries
+    yield from page
+    while after is not None:
+        page, after = stores.log.search(replace(query, after=after))
+        yield from page
 
 
 def _unless_protected(parts: JobParts, operation: Operation, irreversible: list[Irreversible]) -> Operation | None:

@@ -4,7 +4,7 @@ Undone is the net effect on each object: the value before its first change, if t
 last one. A created account is switched off, as whoever deletes it cannot bring it back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from muster.model.cause import Cause, CauseKind
@@ -57,7 +57,7 @@ class Undone:
     irreversible: tuple[Irreversible, ...]
 
 
-def read_histories(entries: Sequence[LogEntry], references: Mapping[ObjectKind, frozenset[str]]) -> list[History]:
+def read_histories(entries: Iterable[LogEntry], references: Mapping[ObjectKind, frozenset[str]]) -> list[History]:
     """Returns what was done to each object, in the order of their first entries.
 
     Args:
