@@ -9,9 +9,19 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from documents.reading import SOURCE
 from played_configuration_manager import Answer, PlayedManager, ask, configuration_manager
 from waiting import eventually
 
+# What somebody who is signed in can do, as the console's modules have it.
+ACTIONS = sorted(
+    {
+        found
+        for module in (SOURCE / "configuration_manager").glob("*.py")
+        for found in re.findall(r'@app\.post\("(/[^"]+)"\)', module.read_text(encoding="utf-8"))
+    }
+    - {"/sign-in", "/setup/<token>"}
+)
 PASSWORD = "a long password of one's own"
 LEAVER = {"userName": "leaver@x.example", "active": False, "name": {"givenName": "Léa", "familyName": "<b>Ver</b>"}}
 
@@ -110,6 +120,28 @@ def test_nobody_is_locked_out_by_guesses_from_another_machine(manager: PlayedMan
         connection.close()
     assert statuses == [401] * 4 + [429] * 2
     assert visitor.post("/sign-in", name="root", password=PASSWORD).status == 303
+
+
+def test_every_action_wants_a_form_of_ours_and_somebody_who_is_signed_in(
+    manager: PlayedManager, administrator: Visitor
+) -> None:
+    assert len(ACTIONS) > 10
+    foreign = Visitor(manager.url, administrator.cookie, administrator.csrf_token, {"Origin": "https://evil.example"})
+    for path in (action.replace("<customer>", "x") for action in ACTIONS):
+        assert administrator.post(path, csrf_token="").status == 400, path
+        assert administrator.post(path, csrf_token="guessed").status == 400, path
+        assert foreign.post(path).status == 400, path
+        answer = Visitor(manager.url).post(path)
+        assert (answer.status, answer.headers["location"]) == (303, "/sign-in"), path
+    assert administrator.get("/").status == 200, "nor was anybody signed out"
+
+
+def test_signing_in_ends_the_session_that_the_browser_had(visitor: Visitor) -> None:
+    visitor.sign_in()
+    former = visitor.cookie
+    visitor.sign_in()
+    assert visitor.cookie != former
+    assert Visitor(visitor.url, former).get("/").status == 303
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(visitor: Visitor) -> None:
