@@ -56,6 +56,7 @@ COUNT_NOTHING_SHOWN = {
     "web/portal/templates/plans/list.html": ("each.count",),
     "web/portal/templates/provisioning/certificate.html": ("presented.chain",),
     "web/portal/templates/provisioning/safeguards.html": ("rolling_count",),
+    "web/portal/templates/looking.html": ("look.count",),
     "web/portal/templates/provisioning/weighed.html": (
         "made.removals",
         "made.held",

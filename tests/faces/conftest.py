@@ -11,6 +11,7 @@ from jinja2.bccache import Bucket
 
 from faces.house import House, Started
 from muster import sealing
+from muster.web.portal import looking
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +22,12 @@ def quick_passwords() -> Iterator[None]:
     sealing._PASSWORDS = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield
     sealing._PASSWORDS = real
+
+
+@pytest.fixture(autouse=True)
+def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks at everybody answers at once, however busy the machine; that it need not, a test of its own says."""
+    monkeypatch.setattr(looking, "PATIENCE_SECONDS", 60.0)
 
 
 class KeptTemplates(BytecodeCache):

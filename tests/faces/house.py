@@ -224,12 +224,14 @@ class House:
         saved = self.stores.secrets.get(service_principal_id)
         return self.make_target(saved if credentials is None else credentials, self.probed)
 
-    def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int) -> WhatIf:
+    def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int, told: Any = None) -> WhatIf:
         self.tried.append((document, scope, limit))
         line = WhatIfLine(transition=Transition.CHANGES, attribute="title", count=2, sentence="2 change title")
         return WhatIf(job_id=job_id, considered=3, affected=2, summary=(line,), objects=(), held=(), requests=2)
 
-    def weigh(self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object]) -> Weighed:
+    def weigh(
+        self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object], told: Any = None
+    ) -> Weighed:
         self.weighed.append((dict(settings), dict(notification)))
         return Weighed(
             considered=40,

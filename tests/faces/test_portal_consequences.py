@@ -133,7 +133,7 @@ def test_default_access_says_what_it_would_do_before_it_entitles(house: House, v
 
 def test_names_values_and_reasons_are_shown_as_text_and_what_is_secret_is_not(tmp_path: Any) -> None:
     class Telling(House):
-        def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int) -> WhatIf:
+        def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int, told: Any = None) -> WhatIf:
             changes = (
                 AttributeChange(verb=Verb.REPLACE, attribute="title", old=HOSTILE, new=HOSTILE),
                 AttributeChange(verb=Verb.REPLACE, attribute="password", old="hidden-1", new="hidden-2", redacted=True),

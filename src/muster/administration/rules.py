@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -121,10 +121,11 @@ def what_if(
     *,
     scope: OtherScope = _SAVED_SCOPE,
     limit: int = WHAT_IF_OBJECTS,
+    told: Callable[[int], None] | None = None,
 ) -> WhatIf:
     """Returns what other rules, or another scope, would change for whom. Nothing is saved, sent or asked.
 
-    Raises: Refused, naming what keeps the rules from being used.
+    `told`: hears how many were looked at so far. Raises: Refused, naming what keeps the rules from being used.
     """
     desk.require(Permission.READ_CONFIGURATION)
     # An expression of one's own shows any attribute of anybody.
@@ -139,7 +140,7 @@ def what_if(
     if document is not None:
         document = _checked(desk, job, document, desk.stores.jobs.schema(job.id).document)
     with trying():
-        return desk.engine_room.what_if(job.id, document, scope, max(0, min(limit, WHAT_IF_OBJECTS)))
+        return desk.engine_room.what_if(job.id, document, scope, max(0, min(limit, WHAT_IF_OBJECTS)), told)
 
 
 @contextmanager

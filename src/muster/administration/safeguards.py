@@ -1,6 +1,6 @@
 """A job's safeguards: thresholds on removals, approval, protected accounts, grace before a deletion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from muster.administration.applications import find_application, require_guarded
@@ -46,12 +46,14 @@ def weigh_safeguards(
     job_id: str,
     settings: Mapping[str, str],
     notification: Mapping[str, object] | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> Weighed:
     """Returns what safeguards that are not saved would let through now; nothing is saved, sent or asked.
 
     Args:
         settings: over the saved ones; "" is a setting taken back.
         notification: the same of the notification settings (`DeleteThresholdEnabled`, `DeleteThresholdValue`).
+        told: hears how many were looked at so far.
     Raises: Refused, naming what cannot be used.
     """
     desk.require(Permission.READ_CONFIGURATION)
@@ -64,7 +66,7 @@ def weigh_safeguards(
     if problems:
         raise bad_request(" ".join(problems), code="InvalidJobSetting")
     with trying():
-        return desk.engine_room.weigh(job.id, settings, notification or {})
+        return desk.engine_room.weigh(job.id, settings, notification or {}, told)
 
 
 def _require_known(settings: Mapping[str, str]) -> None:

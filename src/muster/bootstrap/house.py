@@ -200,7 +200,14 @@ class House:
         everyone = self._directory_source(job, tuple(rules.kinds), sync_all=True, named_groups=rules.named_groups)
         return replace(parts, everyone=everyone)
 
-    def what_if(self, job_id: str, document: Mapping[str, Any] | None, scope: OtherScope, limit: int) -> WhatIf:
+    def what_if(
+        self,
+        job_id: str,
+        document: Mapping[str, Any] | None,
+        scope: OtherScope,
+        limit: int,
+        told: Callable[[int], None] | None = None,
+    ) -> WhatIf:
         """Returns what other rules, or another scope, would change. Writes nothing, asks nobody. Raises: JobFailure."""
         job = self._job(job_id)
         application = self._application(job.service_principal_id)
@@ -219,6 +226,7 @@ class House:
                 self.clock,
                 self.ids,
                 limit=limit,
+                told=told,
             )
         # Whoever is in scope under either.
         kinds = tuple(dict.fromkeys((*rules.kinds, *others.kinds)))
@@ -237,9 +245,15 @@ class House:
             after = replace(after, terms=terms)
         widest_source = source if is_transitive(job) else other_source
         stores = self.engine_stores()
-        return compare_rules(before, after, stores, self.clock, self.ids, limit=limit, source=widest_source)
+        return compare_rules(before, after, stores, self.clock, self.ids, limit=limit, source=widest_source, told=told)
 
-    def weigh(self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object]) -> Weighed:
+    def weigh(
+        self,
+        job_id: str,
+        settings: Mapping[str, str],
+        notification: Mapping[str, object],
+        told: Callable[[int], None] | None = None,
+    ) -> Weighed:
         """Returns what other safeguards would let through. Writes nothing, asks nobody. Raises: JobFailure."""
         job = self._job(job_id)
         application = self._application(job.service_principal_id)
@@ -258,7 +272,7 @@ class House:
             target = untouched_target(page, application)
             parts = self._outbound(job, application, rules, source, target, sync_all=sync_all)
         guarded = safeguarded(parts, {**job.settings, **settings}, secrets, notification)
-        return weigh_safeguards(guarded, self.engine_stores(), self.clock, self.ids)
+        return weigh_safeguards(guarded, self.engine_stores(), self.clock, self.ids, told=told)
 
     def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> Target:
         """Returns the target of an application with given or saved credentials. Raises: JobFailure."""

@@ -1,6 +1,6 @@
 """What safeguards let through: everybody is decided about as by a full pass, the gate is asked, nothing is written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from muster.engine.decide import Decider
 from muster.engine.gate import verdicts_on
@@ -21,9 +21,18 @@ LOOKED_AT = 200_000
 
 
 def weigh_safeguards(
-    parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids, *, looked_at: int = LOOKED_AT
+    parts: JobParts,
+    stores: EngineStores,
+    clock: Clock,
+    ids: Ids,
+    *,
+    looked_at: int = LOOKED_AT,
+    told: Callable[[int], None] | None = None,
 ) -> Weighed:
-    """Returns what the safeguards of `parts` would let through now."""
+    """Returns what the safeguards of `parts` would let through now.
+
+    `told`: hears how many were looked at so far, page by page.
+    """
     decider = Decider(parts, stores, LinkedOnly(stores, parts.job.id), clock, ids)
     cycle = thought_cycle(parts, clock, ids)
     removing: list[Operation] = []
@@ -46,6 +55,8 @@ def weigh_safeguards(
             writes += sum(each.kind.writes for each in operations) - len(taken)
             removing += taken
             holds |= find_holds(stores, parts.job.id, taken)
+            if told is not None:
+                told(considered)
             position = page.next_after
             if position is None:
                 break

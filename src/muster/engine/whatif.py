@@ -4,7 +4,7 @@ Who is linked is compared with what the target last confirmed; who is not counts
 the target, and a company of any size passes page by page.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from muster.engine.decide import Decider
 from muster.engine.gate import population_of, removals_lately
@@ -56,17 +56,18 @@ def compare_rules(
     *,
     limit: int,
     source: Source | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> WhatIf:
     """Returns what the rules of `after` would change. `limit`: objects told one by one.
 
     `source`: the wider one of both parts' sources, which gives everything that the other gives, in the same order;
-    None: both have the same.
+    None: both have the same. `told`: hears how many were looked at so far, page by page.
     """
     widest = source or after.source
     finder = LinkedOnly(stores, before.job.id)
     old, new = (Decider(parts, stores, finder, clock, ids) for parts in (before, after))
     trial = _Trial(old, new, thought_cycle(before, clock, ids))
-    summary, told = Summary(), list[Affected]()
+    summary, affected_ones = Summary(), list[Affected]()
     considered = affected = requests = 0
     removed: dict[RemovalKind, int] = {}
     size = after.target.capabilities.members_per_request
@@ -80,12 +81,14 @@ def compare_rules(
             for found, operation in trial.compare(kind, seen, otherwise, before, after):
                 summary.add(found)
                 affected += 1
-                if len(told) < limit:
-                    told.append(found)
+                if len(affected_ones) < limit:
+                    affected_ones.append(found)
                 if operation is not None:
                     requests += requests_needed([operation], members_per_request=size)
                     for what, count in count_removals([operation]).items():
                         removed[what] = removed.get(what, 0) + count
+            if told is not None:
+                told(considered)
             position = page.next_after
             if position is None:
                 break
@@ -97,7 +100,7 @@ def compare_rules(
         considered=considered,
         affected=affected,
         summary=summary.lines(),
-        objects=tuple(told),
+        objects=tuple(affected_ones),
         held=tuple(dict.fromkeys(held.values())),
         requests=requests,
     )

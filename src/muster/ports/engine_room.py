@@ -1,7 +1,7 @@
 """What administration asks of the engine and of the connections to applications: it computes and looks, and writes
 nothing at a target."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from muster.model.certificates import PresentedCertificate
@@ -32,13 +32,27 @@ class EngineRoom(Protocol):
         """Returns why somebody, by id or principal name, is in or out, and why each value. Empty: nobody is it."""
         ...
 
-    def what_if(self, job_id: str, document: Mapping[str, Any] | None, scope: OtherScope, limit: int) -> WhatIf:
+    def what_if(
+        self,
+        job_id: str,
+        document: Mapping[str, Any] | None,
+        scope: OtherScope,
+        limit: int,
+        told: Callable[[int], None] | None = None,
+    ) -> WhatIf:
         """Returns what other rules (None: the saved ones) and another scope would change.
 
-        `limit`: how many objects are told one by one.
+        `limit`: how many objects are told one by one; `told`: hears how many were looked at so far, page by page; what
+        it raises ends the look.
         """
         ...
 
-    def weigh(self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object]) -> Weighed:
+    def weigh(
+        self,
+        job_id: str,
+        settings: Mapping[str, str],
+        notification: Mapping[str, object],
+        told: Callable[[int], None] | None = None,
+    ) -> Weighed:
         """Returns what other safeguards would let through: job settings, and notification settings, over the saved."""
         ...

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import flask
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from muster.model.language import Language as Language
 from muster.ui.marks import marked as marked
@@ -69,6 +71,7 @@ def speak(app: flask.Flask) -> None:
     # New style: `_("… %(name)s", name=…)`, the values escaped.
     install: Any = app.jinja_env
     install.install_gettext_callables(_template_text, _template_plural, newstyle=True)
+    app.jinja_env.globals["ngettext"] = _with_marks(app.jinja_env.globals["ngettext"])
     app.jinja_env.globals.update(language=language, languages=tuple(Language))
     app.add_url_rule("/language/<code>", "choose_language", _keep_choice, methods=["GET"])
 
@@ -80,6 +83,16 @@ def _template_text(text: str) -> str:
 def _template_plural(singular: str, plural: str, num: int) -> str:
     forms = find_catalogue(language()).plurals.get(singular) or (singular, plural)
     return forms[0 if num == 1 else 1]
+
+
+def _with_marks(plural: Any) -> Any:
+    """The templates' `ngettext`, which writes its number with the reader's marks for thousands."""
+
+    @pass_context
+    def marked_plural(context: Context, singular: str, many: str, num: float, **values: object) -> Any:
+        return plural(context, singular, many, num, **{"num": number_text(num), **values})
+
+    return marked_plural
 
 
 def _keep_choice(code: str) -> Any:

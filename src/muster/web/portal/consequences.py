@@ -10,6 +10,7 @@ from muster.administration.refusals import RefusalKind, Refused
 from muster.model.operation import OperationKind
 from muster.model.whatif import OtherScope, Transition, WhatIf
 from muster.ui.language import gettext, marked, ngettext, number_text
+from muster.web.portal.looking import Told, look_at_everybody
 from muster.web.portal.paths import desk
 from muster.web.portal.plans import KINDS
 from muster.web.portal.shelves import Shelf
@@ -41,13 +42,15 @@ def are_asked() -> bool:
 
 def consequences(found: Shelf, document: Mapping[str, Any] | None, scope: OtherScope = SAVED) -> str:
     """Returns the part of a page that says what would change for whom; nothing is saved."""
-    made: WhatIf | None = None
-    refusal: Refused | None = None
-    try:
-        made = rules.what_if(desk(), found.sp, found.job.id, document, scope=scope, limit=SHOWN)
-    except Refused as refused:
-        refusal = refused
-    return refused_consequences(found, refusal) if refusal is not None else _show(found, made)
+    who = desk()
+
+    def make(told: Told) -> WhatIf:
+        return rules.what_if(who, found.sp, found.job.id, document, scope=scope, limit=SHOWN, told=told)
+
+    def show(made: WhatIf | Refused) -> str:
+        return refused_consequences(found, made) if isinstance(made, Refused) else _show(found, made)
+
+    return look_at_everybody(found, make, show)
 
 
 def refused_consequences(found: Shelf, refusal: Refused) -> str:

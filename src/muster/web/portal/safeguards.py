@@ -31,6 +31,7 @@ from muster.planning.safeguards import (
 from muster.ui.language import gettext, marked, told
 from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked, refused_page
+from muster.web.portal.looking import Told, look_at_everybody
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
@@ -136,13 +137,17 @@ def weighed(
     """Returns the part of a page that says what safeguards would let through. `guards`: whether they protect people."""
     if not settings and not notification:
         return ""
-    made: Weighed | None = None
-    refusal: Refused | None = None
-    try:
-        made = safeguards.weigh_safeguards(desk(), found.sp, found.job.id, settings, notification)
-    except Refused as refused:
-        refusal = _as_labelled(refused)
-    return flask.render_template("provisioning/weighed.html", made=made, refusal=refusal, guards=guards)
+    who = desk()
+
+    def make(told: Told) -> Weighed:
+        return safeguards.weigh_safeguards(who, found.sp, found.job.id, settings, notification, told)
+
+    def show(made: Weighed | Refused) -> str:
+        if isinstance(made, Refused):
+            return flask.render_template("provisioning/weighed.html", made=None, refusal=_as_labelled(made))
+        return flask.render_template("provisioning/weighed.html", made=made, refusal=None, guards=guards)
+
+    return look_at_everybody(found, make, show)
 
 
 def _as_labelled(refused: Refused) -> Refused:
