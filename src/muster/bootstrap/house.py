@@ -41,6 +41,7 @@ from muster.planning.intent import JobTerms
 from muster.planning.policy import RemovalThreshold
 from muster.planning.rules import JobRules
 from muster.planning.terms import QuarantineTerms
+from muster.ports.engine_room import Told
 from muster.ports.source import Source
 from muster.ports.target import Target
 from muster.runs.executors import Executors
@@ -201,12 +202,7 @@ class House:
         return replace(parts, everyone=everyone)
 
     def what_if(
-        self,
-        job_id: str,
-        document: Mapping[str, Any] | None,
-        scope: OtherScope,
-        limit: int,
-        told: Callable[[int], None] | None = None,
+        self, job_id: str, document: Mapping[str, Any] | None, scope: OtherScope, limit: int, told: Told | None = None
     ) -> WhatIf:
         """Returns what other rules, or another scope, would change. Writes nothing, asks nobody. Raises: JobFailure."""
         job = self._job(job_id)
@@ -248,11 +244,7 @@ class House:
         return compare_rules(before, after, stores, self.clock, self.ids, limit=limit, source=widest_source, told=told)
 
     def weigh(
-        self,
-        job_id: str,
-        settings: Mapping[str, str],
-        notification: Mapping[str, object],
-        told: Callable[[int], None] | None = None,
+        self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object], told: Told | None = None
     ) -> Weighed:
         """Returns what other safeguards would let through. Writes nothing, asks nobody. Raises: JobFailure."""
         job = self._job(job_id)

@@ -8,6 +8,9 @@ from muster.model.certificates import PresentedCertificate
 from muster.model.whatif import OtherScope, Weighed, WhatIf
 from muster.ports.target import Target
 
+# Hears how many were looked at so far, page by page; what it raises ends the look.
+Told = Callable[[int], None]
+
 
 class EngineRoom(Protocol):
     """The engine and the connections, as administration reaches them. All raise ProvisioningFailure."""
@@ -33,26 +36,16 @@ class EngineRoom(Protocol):
         ...
 
     def what_if(
-        self,
-        job_id: str,
-        document: Mapping[str, Any] | None,
-        scope: OtherScope,
-        limit: int,
-        told: Callable[[int], None] | None = None,
+        self, job_id: str, document: Mapping[str, Any] | None, scope: OtherScope, limit: int, told: Told | None = None
     ) -> WhatIf:
         """Returns what other rules (None: the saved ones) and another scope would change.
 
-        `limit`: how many objects are told one by one; `told`: hears how many were looked at so far, page by page; what
-        it raises ends the look.
+        `limit`: how many objects are told one by one; `told`: hears of the way there.
         """
         ...
 
     def weigh(
-        self,
-        job_id: str,
-        settings: Mapping[str, str],
-        notification: Mapping[str, object],
-        told: Callable[[int], None] | None = None,
+        self, job_id: str, settings: Mapping[str, str], notification: Mapping[str, object], told: Told | None = None
     ) -> Weighed:
         """Returns what other safeguards would let through: job settings, and notification settings, over the saved."""
         ...
