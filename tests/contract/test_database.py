@@ -378,6 +378,28 @@ def test_a_write_inside_a_write_is_an_error_on_sqlite_not_a_deadlock(tmp_path: P
     opened.close()
 
 
+def test_writing_goes_on_after_a_file_that_was_busy_and_a_write_that_failed_on_sqlite(tmp_path: Path) -> None:
+    opened = open_database(tmp_path / "muster.db", busy_timeout=timedelta(milliseconds=10))
+    with opened.write() as connection:
+        METADATA.create_all(connection)
+    other = sqlite3.connect(tmp_path / "muster.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        _add(opened, "1", "Ada")
+    other.execute("COMMIT")
+    _add(opened, "1", "Ada")
+    with pytest.raises(IntegrityError):
+        _add(opened, "2", "Ada")
+    other.execute("BEGIN IMMEDIATE")  # no transaction is left open
+    other.execute("COMMIT")
+    _add(opened, "2", "Bob")
+    opened.close()
+    _add(opened, "3", "Cyd")
+    assert _count(opened) == 3
+    opened.close()
+    other.close()
+
+
 WRITER = """
 import sys
 from sqlalchemy import text
