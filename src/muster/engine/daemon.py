@@ -33,6 +33,7 @@ _TICK = timedelta(milliseconds=100)
 _PURGE_EVERY = timedelta(hours=1)
 # An import that was cut off by a crash goes on at the next start, and then the file goes here.
 _UPLOADS_FOR = timedelta(days=1)
+_ACTIVE_EVERY = timedelta(seconds=1)
 _BEAT_EVERY = timedelta(seconds=5)
 _AFTER_FAILURE = timedelta(seconds=1)
 _SAY_EVERY_ROUNDS = 60
@@ -98,6 +99,9 @@ class Daemon:
         self._uploads = uploads
         self._beat_at = clock.now() - _BEAT_EVERY
         self._failed_rounds = 0
+        # The jobs with a run, as of the last look.
+        self._active: frozenset[str] = frozenset()
+        self._active_at = clock.now() - _ACTIVE_EVERY
         self._clock = clock
         self._ids = ids
         self._purged_at = clock.now() - _PURGE_EVERY
@@ -165,9 +169,20 @@ class Daemon:
 
     def start_due(self) -> None:
         """Starts or takes up the cycles that are due, and purges once an hour."""
-        active = self._runs.active()
-        for job, running in self._schedule.due():
-            if job.id in active or job.id in self._starting:
+        now = self._clock.now()
+        is_fresh = has_passed(_ACTIVE_EVERY, self._active_at, now)
+        if is_fresh:
+            self._active, self._active_at = self._runs.active(), now
+        due = self._schedule.due()
+        if not is_fresh and any(running is None for _, running in due):
+            # A cycle that is to begin is told only once: what an earlier look found must not keep it from that.
+            is_fresh, self._active, self._active_at = True, self._runs.active(), now
+        for job, running in due:
+            if job.id in self._active or job.id in self._starting:
+                continue
+            if running is not None and not is_fresh:
+                # Begun or left since that look: the next round asks again, before it asks what is due.
+                self._active_at = now - _ACTIVE_EVERY
                 continue
             if running is None and self._is_slow_to_start(job):
                 self._starting.add(job.id)
