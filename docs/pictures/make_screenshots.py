@@ -52,6 +52,7 @@ def take(browser: Browser) -> None:
     """Takes both pictures: an overview while a cycle runs, and an entry of the log beside the list."""
     try:
         browser.size(1280, 860)
+        browser.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         browser.sign_in(NAME, PASSWORD)
         browser.go("/applications")
         browser.click("td.who a", "8x8")
