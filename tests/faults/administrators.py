@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any
 
-from faults.strikes import parts_of
+from faults.disturbances import writes_of
 from muster.administration import holds, jobs
 from muster.administration.access import OPERATOR
 from muster.administration.desk import Desk, Stores
@@ -71,7 +71,5 @@ def roll_back(machine: Any, one: int, two: int, three: int) -> None:
     _, sent = machine.run_cycle()
     machine.tally.steps["rolled back"] += 1
     if machine.strikes == struck:
-        writes = [part for each in sent for part in parts_of(each) if part.method != "GET"]
-        # Which versions an application demands is learned by its first refusal.
-        allowed = plan.requests + machine.is_put
-        assert len(writes) <= allowed, f"{len(writes)} requests, planned to take back were {plan.requests}"
+        writes = writes_of(machine, sent)
+        assert len(writes) <= plan.requests, f"{len(writes)} requests, planned to take back were {plan.requests}"

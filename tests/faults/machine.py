@@ -20,12 +20,12 @@ import muster.engine.cycle
 import muster.engine.run
 import muster.engine.waves
 from fakes.scim_service import TOKEN
-from faults import administrators
+from faults import administrators, disturbances
 from faults.company import ACTIONS, Company
 from faults.house import Killed, Process, Reaper, SourceTrouble, Versioned
 from faults.oracle import Person, Wanted, check_links, check_log, check_target, hindered_accounts
-from faults.strikes import APPLICABLE, LIES, Armed, Storm, is_switching_off, operation_of, parts_of
-from muster.engine.parts import RECONCILE, JobParts
+from faults.strikes import LIES, Storm, operation_of, parts_of
+from muster.engine.parts import JobParts
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest
 from muster.model.failures import Fenced, ProvisioningFailure
@@ -47,8 +47,6 @@ from trip.playing import ADDRESS, APP, JOB
 
 Step = tuple[str, int, int, int]
 
-OFFLINE = (ScheduleState.PAUSED, ScheduleState.DISABLED)
-LONG = timedelta(hours=25)
 ACCOUNTS_LIMIT = 3
 
 
@@ -220,31 +218,6 @@ class Machine(Company):
         kept = self.service.repository._documents["User"]
         return [dict(kept[each]) for each in self.strangers]
 
-    # ------------------------------------------------------------ disturbances
-
-    def arm(self, one: int, two: int, three: int) -> None:
-        never = set() if self.is_bulk else {"bulk"}
-        if self.is_put:
-            # Whatever changes is written whole.
-            never |= {"disable", "member"}
-        applicable = {
-            fault: [each for each in several if each not in never]
-            for fault, several in APPLICABLE.items()
-            if self.is_put or fault != "changed meanwhile"
-        }
-        faults = sorted(fault for fault, several in applicable.items() if several)
-        fault = faults[one % len(faults)]
-        operations = applicable[fault]
-        if "bulk" in operations and two % 2:
-            operations = ["bulk"]
-        self.storm.armed.append(Armed(fault, operations[two % len(operations)], three % 3))
-
-    def arm_kill(self, one: int, two: int, three: int) -> None:
-        self.reaper.countdown, self.reaper.hangs = one % 60, False
-
-    def arm_hang(self, one: int, two: int, three: int) -> None:
-        self.reaper.countdown, self.reaper.hangs = one % 60, True
-
     def take_over(self) -> None:
         """Another process takes a hung one for dead and does what there is to do; then the hung one goes on."""
         self.clock.advance(timedelta(minutes=1))
@@ -252,90 +225,12 @@ class Machine(Company):
         _, sent = self.run_cycle()
         self._sent_meanwhile += sent
 
-    def break_source(self, one: int, two: int, three: int) -> None:
-        self.trouble.breaks_off = True
-        self.cycle(0, 0, 0)
-        self.trouble.breaks_off = False
-
-    def doubt_source(self, one: int, two: int, three: int) -> None:
-        if self.store.cycles.running(JOB) is not None:
-            return
-        self.trouble.is_incomplete = True
-        before = self._active()
-        cycle, sent = self.run_cycle()
-        self.trouble.is_incomplete = False
-        parts = [part for request in sent for part in parts_of(request)]
-        removals = [request for request in parts if request.method == "DELETE" or is_switching_off(request)]
-        if cycle is not None and cycle.state is not CycleState.RUNNING:
-            assert not removals, f"removals after an incomplete read: {removals}"
-            lost = before - self._active() - self.storm.deleted
-            assert not lost, f"accounts lost after an incomplete read: {lost}"
-
-    def _active(self) -> set[str]:
-        """Returns the ids of accounts that are there and switched on."""
-        return {
-            target_id
-            for target_id, user in self.service.repository._documents["User"].items()
-            if user.get("active") is not False
-        }
-
-    def pause(self, one: int, two: int, three: int) -> None:
-        self.schedule = OFFLINE[one % 2]
-        self.store.jobs.set_schedule(JOB, self.schedule)
-
     def resume(self, one: int = 0, two: int = 0, three: int = 0) -> None:
         self.schedule = ScheduleState.ACTIVE
         self.store.jobs.set_schedule(JOB, self.schedule)
 
-    def wait(self, one: int, two: int, three: int) -> None:
-        self.clock.advance((timedelta(minutes=40), timedelta(hours=7), LONG)[one % 3])
-
-    def restart_full(self, one: int, two: int, three: int) -> None:
-        self.store.jobs.set_watermark(JOB, None)
-
-    # ------------------------------------------------------------ the engine at work
-
     def cycle(self, one: int, two: int, three: int) -> None:
         self.run_cycle()
-
-    def reconcile(self, one: int, two: int, three: int) -> None:
-        if self.schedule is ScheduleState.ACTIVE:
-            self.run_cycle(options=RECONCILE)
-
-    def part_of_cycle(self, one: int, two: int, three: int) -> None:
-        self.run_cycle(pieces=1 + one % 8)
-
-    def provision(self, one: int, two: int, three: int) -> None:
-        kind = ObjectKind.GROUP if self.has_groups and two % 4 == 0 else ObjectKind.USER
-        chosen = self._pick_group(one) if kind is ObjectKind.GROUP else self._pick(one)
-        if chosen is not None:
-            self.work(lambda process: process.control.provision_on_demand(JOB, kind, chosen.id))
-            self.storm.arrive()
-
-    def plan_and_apply(self, one: int, two: int, three: int) -> None:
-        if self.schedule is not ScheduleState.ACTIVE:
-            return
-        is_new = self.store.links.count_links(JOB) == 0
-        plan = self.work(lambda process: process.planner.make(JOB))
-        if plan is None:
-            return
-        if one % 4 == 0:
-            self.change_attribute(two, three, two)
-        struck = self.strikes
-        cycle = self.work(lambda process: process.planner.apply(plan.id))
-        if cycle is None:
-            return
-        ended, sent = self.run_cycle()
-        self.tally.steps["applied"] += 1
-        if self.strikes == struck and ended is not None and ended.id == cycle.id:
-            writes = [part for each in sent for part in parts_of(each) if part.method != "GET"]
-            if self.is_put:
-                # The first of a cycle, by which it is learned that a version is demanded, is refused.
-                writes = [each for each in writes if each.method == "POST" or "If-Match" in each.headers]
-            if not is_new:
-                # Members of groups that are there already are not counted before they are known to be.
-                writes = [each for each in writes if operation_of(each) != "member" and not _is_whole_group(each)]
-            assert len(writes) <= plan.requests, f"{len(writes)} requests, planned were {plan.requests}"
 
     def work(self, call: Callable[[Process], Any]) -> Any:
         """Returns what a process gives; None when it fails or is killed."""
@@ -462,7 +357,7 @@ class Machine(Company):
 
     def _come_to_rest(self) -> None:
         for turn in range(12):
-            self.clock.advance(LONG)
+            self.clock.advance(disturbances.LONG)
             # What the firewall held goes once an administrator has looked at it.
             self.approve(states=(HoldState.HELD, HoldState.REJECTED))
             cycle, _ = self.run_cycle()
@@ -472,10 +367,6 @@ class Machine(Company):
             ):
                 return
         self.wanted.unsettled = {entry.source_id: entry.failure for entry in self.log()[:20] if entry.failure}
-
-
-def _is_whole_group(request: HttpRequest) -> bool:
-    return request.method == "PUT" and "/Groups/" in request.url
 
 
 STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
@@ -499,20 +390,20 @@ STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
     "switch scope": Machine.switch_scope,
     "switch firewall": Machine.switch_firewall,
     "account": Machine.add_account,
-    "fault": Machine.arm,
-    "kill": Machine.arm_kill,
-    "hang": Machine.arm_hang,
-    "break source": Machine.break_source,
-    "doubt source": Machine.doubt_source,
-    "pause": Machine.pause,
+    "fault": disturbances.arm,
+    "kill": disturbances.arm_kill,
+    "hang": disturbances.arm_hang,
+    "break source": disturbances.break_source,
+    "doubt source": disturbances.doubt_source,
+    "pause": disturbances.pause,
     "resume": Machine.resume,
-    "wait": Machine.wait,
-    "restart": Machine.restart_full,
+    "wait": disturbances.wait,
+    "restart": disturbances.restart_full,
     "cycle": Machine.cycle,
-    "part of cycle": Machine.part_of_cycle,
-    "reconcile": Machine.reconcile,
-    "on demand": Machine.provision,
-    "plan and apply": Machine.plan_and_apply,
+    "part of cycle": disturbances.part_of_cycle,
+    "reconcile": disturbances.reconcile,
+    "on demand": disturbances.provision,
+    "plan and apply": disturbances.plan_and_apply,
     "restart scope": administrators.restart,
     "switch approval": administrators.switch_approval,
     "decide": administrators.decide,

@@ -36,9 +36,11 @@ def test_who_is_switched_off_loses_access_whatever_else_the_application_refuses(
     trip.run()
     trip.edit(ada, accountEnabled=False, jobTitle="Dr. No")
     trip.transport.forget()
-    trip.run()
+    cycle = trip.run()
     assert trip.at_target()[NAME]["active"] is False
     assert len(trip.transport.writes) == 2
+    assert cycle is not None
+    assert cycle.counters.writes == 2
     last = trip.log(ada)[0]
     assert last.status is LogStatus.FAILURE
     assert last.failure is not None

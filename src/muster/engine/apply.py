@@ -66,6 +66,8 @@ class Sender:
         self._parts = parts
         self._pool = pool
         self._clock = clock
+        # One for each operation for which a second request was sent: added by many threads, taken by one.
+        self._second: deque[None] = deque()
 
     def send(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
         """Returns one answer an operation that was tried, and the failure that stopped the batch, if one did.
@@ -76,6 +78,13 @@ class Sender:
         if isinstance(target, BatchTarget):
             return self._send_together(target, operations), None
         return self._send_side_by_side(operations)
+
+    def second_requests(self) -> int:
+        """Returns for how many operations a second request was sent since this was last asked."""
+        count = len(self._second)
+        for _ in range(count):
+            self._second.popleft()
+        return count
 
     def _send_side_by_side(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
         # Taken by as many threads as the target may be called from; each operation knows its place.
@@ -178,6 +187,7 @@ class Sender:
         if not alone:
             return self._failed(operation, failure)
         by_itself = replace(operation, changes=alone)
+        self._second.append(None)
         result = self._call(by_itself)
         if isinstance(result, UnknownOutcome):
             return Unsettled(operation=operation, failure=failure.record())
@@ -251,6 +261,7 @@ class Sender:
             return result
         names = ", ".join(change.attribute for change in wrong)
         switch = replace(operation, kind=OperationKind.UPDATE, target_id=result.target_id, changes=wrong)
+        self._second.append(None)
         again = self._call(switch)
         if not isinstance(again, Written):
             # The account is there, and ours: it is looked up like one whose answer was lost, and switched then.

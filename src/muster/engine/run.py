@@ -357,8 +357,8 @@ class Run:
         measure_leavers(self.parts, cycle, [outcome for _, outcome in ordered], self.escrows)
 
     def _count_writes(self, count: int) -> None:
-        counters = self.cycle.counters
-        self.cycle = replace(self.cycle, counters=replace(counters, writes=counters.writes + count))
+        writes = self.cycle.counters.writes + count + self.sender.second_requests()
+        self.cycle = replace(self.cycle, counters=replace(self.cycle.counters, writes=writes))
 
     def _resolve(self, item: Unsettled, *, resend: bool) -> Outcome:
         """Returns how an open end turned out, after looking at both sides again.
