@@ -36,6 +36,28 @@ def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsy
     assert "Line 3, column 1 (userPrincipalName)" in " ".join(capsys.readouterr().out.split())
 
 
+def test_names_pass_from_one_to_the_next_in_one_file(folder: Path) -> None:
+    head, file = "employeeId,userPrincipalName,displayName\n", folder / "people.csv"
+    file.write_text(f"{head}1,a@x.example,One\n2,b@x.example,Two\n3,c@x.example,Three\n")
+    import_(file, data=folder)
+    file.write_text(f"{head}1,b@x.example,One\n2,c@x.example,Two\n3,d@x.example,Three\n")
+    import_(file, data=folder)
+    house = open_house(load_settings(data=folder), folder)
+    found = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER)).objects
+    names = {str(each.attributes["displayName"]): str(each.attributes["userPrincipalName"])[0] for each in found}
+    house.database.close()
+    assert names == {"One": "b", "Two": "c", "Three": "d"}
+
+
+def test_a_text_that_is_too_long_is_named_by_line_and_column(folder: Path, capsys: Any) -> None:
+    file = folder / "people.csv"
+    file.write_text(f"userPrincipalName,displayName\nada@x.example,Ada\nbob@x.example,{'B' * 300}\n")
+    with pytest.raises(Failed, match="1 entry was not imported"):
+        import_(file, data=folder)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Line 3, column 2 (displayName): takes at most 256 characters. The row is not read." in said
+
+
 def test_an_unknown_manager_takes_nobody_s_manager_away(folder: Path, capsys: Any) -> None:
     head, file = "userPrincipalName,displayName,manager\n", folder / "people.csv"
 

@@ -50,7 +50,7 @@ from muster.sealing import Sealer, SealingKey, key_path
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
-from muster.sources.rows import FileRefused
+from muster.sources.rows import FileLimits, FileRefused
 from muster.store.budgets import SqlBudget
 from muster.store.notes import SqlNotes
 from muster.store.open import Store, open_store, prepare_tables
@@ -298,7 +298,7 @@ class House:
         if not path.is_file():
             raise SchemaRefused("The uploaded file is no longer there.", remedy="Import the file again.")
         try:
-            source = open_file(path)
+            source = open_file(path, limits=FileLimits(of_directory=True))
         except FileRefused as refusal:
             raise SchemaRefused(
                 str(refusal), code="ImportFailed", remedy="Correct the file and import it again."

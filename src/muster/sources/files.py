@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
+from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind, why_text_is_refused
 from muster.model.operation import Change
 from muster.model.values import Attributes, Value, content_hash, frozen
 from muster.ports.source import SourcePage, Window
@@ -340,6 +340,8 @@ class _Intake:
                 value = read_value(column, raw, self._limits)
                 if name == "userPrincipalName" and value is not None:
                     check_principal_name(value)
+                if self._limits.of_directory and column.role is Role.ATTRIBUTE:
+                    _check_text(name, value)
             except ValueRejected as rejected:
                 raise _RowRejected(f"{_where(row, name)} {rejected}.") from None
             if column.role is not Role.ATTRIBUTE:
@@ -357,6 +359,12 @@ class _Intake:
             self.problems.append(problem)
         else:
             self._untold += 1
+
+
+def _check_text(name: str, value: Value) -> None:
+    problem = why_text_is_refused(name, value) if isinstance(value, str) else None
+    if problem is not None:
+        raise ValueRejected(problem)
 
 
 class _RowRejected(Exception):

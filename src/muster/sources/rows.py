@@ -24,6 +24,8 @@ class FileLimits:
     depth: int = 4
     # Beyond these only their number is told.
     problems: int = 1_000
+    # Texts are as the directory takes them: where no mapping of one's own comes between.
+    of_directory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

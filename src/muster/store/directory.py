@@ -60,6 +60,7 @@ class SqlDirectory:
             batch = DirectoryBatch(connection, self._statements, at)
             batch.load(ids, names)
             answers: list[Draft | WriteRefused] = [batch.write(write) for write in writes]
+            _write_again(batch, writes, answers)
             batch.flush()
         return [answer.shown() if isinstance(answer, Draft) else answer for answer in answers]
 
@@ -195,6 +196,19 @@ class SqlDirectory:
                 .order_by(objects.c.deleted_at, objects.c.key)
             ).all()
         return objects_of(rows)
+
+
+def _write_again(batch: DirectoryBatch, writes: Sequence[ObjectWrite], answers: list[Draft | WriteRefused]) -> None:
+    """Writes what was refused for a name that a later write of the batch has given up, as long as that helps."""
+    while refused := [number for number, answer in enumerate(answers) if _is_taken(answer)]:
+        for number in refused:
+            answers[number] = batch.write(writes[number])
+        if all(_is_taken(answers[number]) for number in refused):
+            return
+
+
+def _is_taken(answer: Draft | WriteRefused) -> bool:
+    return isinstance(answer, WriteRefused) and answer.code == "ObjectConflict"
 
 
 def _page(connection: Connection, wanted: ColumnElement[bool], after: str | None, limit: int) -> DirectoryPage:
