@@ -224,6 +224,7 @@ def make_console(
             customer=customer,
             users=[user_row(each.document) for each in found.resources],
             total=found.total,
+            active=customers.count_active(customer),
             search=wanted,
             number=number,
             pages=max(1, -(-found.total // PAGE_ROWS)),

@@ -311,6 +311,9 @@ class ScimFace:
                 base_url=served.base_url,
             )
         )
+        if answered.status == 409:
+            name = user.get("userName")
+            raise ConsoleRefusal(f"there is a user named {name} already: choose another name")
         if answered.status >= 400:
             raise ConsoleRefusal(str(orjson.loads(answered.body)["detail"]).rstrip("."))
 
