@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import (
     DDL,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal,
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
@@ -42,6 +44,7 @@ from muster.database.connection import (
     upsert,
 )
 from muster.database.migration import migrate
+from played_postgres import NO_POSTGRES, PlayedServer
 
 METADATA = MetaData()
 PEOPLE = Table(
@@ -483,3 +486,19 @@ def test_the_password_is_in_no_representation() -> None:
     assert "hunter2" not in repr(opened)
     assert "hunter2" in opened.url
     opened.close()
+
+
+def test_a_postgresql_database_without_an_encoding_keeps_text_all_the_same(server: PlayedServer | None) -> None:
+    if server is None:
+        pytest.skip(NO_POSTGRES)
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(server.url, autocommit=True) as there:
+        kind = "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+        there.execute(f"CREATE DATABASE {name} {kind}".encode())
+    database = open_database(server.url_of(name))
+    try:
+        with database.read() as connection:
+            assert connection.scalar(select(literal("Zoë Łukasz"))) == "Zoë Łukasz"
+    finally:
+        database.close()
+        server.drop(name)

@@ -37,7 +37,13 @@ def open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int, notice
         max_overflow=pool_size,
         pool_timeout=busy_timeout.total_seconds(),
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "muster", **_NOTICE_SILENCE},
+        # Else the driver goes by the server's or the environment's encoding, and by SQL_ASCII gives bytes for text.
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "muster",
+            "client_encoding": "utf8",
+            **_NOTICE_SILENCE,
+        },
     )
 
     def on_connect(driver: Any, _: Any) -> None:
