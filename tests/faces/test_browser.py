@@ -554,7 +554,7 @@ def test_the_palette_leads_to_a_person_by_keys_alone(company: Company) -> None:
 _NAMED = """
     person number user access title department enterprise work site street state manager value type for new by
     identity management services web networks security organization infrastructure business managed help full
-    support credential directory description profile email
+    support credential directory description profile email city country division
 """
 DATA = frozenset(_NAMED.split())
 
