@@ -17,6 +17,7 @@ def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(hou
     job = standing_job(desk)
     visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
     place = f"/applications/{job.service_principal_id}"
+    assert f'href="{place}"' in visit.text("/applications")
     guards = visit.text(f"{place}/provisioning/safeguards")
     assert "Accidental deletions" in guards
     assert "Out of scope" not in guards and "Grace" not in guards and "/weigh" not in guards

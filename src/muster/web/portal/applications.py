@@ -81,7 +81,7 @@ def show_list() -> Any:
     shown = [
         each
         for each in shelves
-        if not each.is_own
+        if (not each.is_own or each.is_of_clients)
         and not each.is_source
         and (wanted is None or _is_named(each, wanted.casefold()))
         and state in (None, each.badge.tone)
