@@ -452,10 +452,11 @@ def test_every_page_of_the_console_is_accessible_and_fits_in_both_themes(
     console.scheme(theme)
     console.size(width, 800)
     wrong: dict[str, Any] = {}
-    console.go("/customers/Lantaarn/identity")
+    console.go("/customers/Lantaarn/identity?show")
     token = console.driver.execute_script(
         "return document.querySelector('a[href*=\"remove=\"]')?.href.split('remove=')[1]"
     )
+    assert token
     for page in CONSOLE_PAGES:
         console.go(page.format(token=token))
         found = console.violations()
