@@ -112,6 +112,31 @@ def test_a_file_is_taken_for_a_preview_and_for_an_import(house: House, visit: Vi
     assert "Choose a file" in visit.post("/import", do="import").text
 
 
+def test_whoever_may_import_reads_which_rows_are_left_out_and_why(house: House, job: Started) -> None:
+    visit = Visit(house, Role.USER_ADMINISTRATOR)
+    data = {"csrf_token": visit.token("/"), "do": "import", "file": (io.BytesIO(b"userPrincipalName\nx\n"), "p.csv")}
+    answer = visit.client.post("/import", data=data, content_type="multipart/form-data")
+    work = house.stores.work.get(answer.headers["Location"].rpartition("/")[2])
+    assert work is not None
+    failure = REFUSED.__class__(code="RowRejected", sentence="Line 2: displayName has no value.", remedy="Give it one.")
+    log(house, job, 1, source_name="Line 2", status=LogStatus.FAILURE, failure=failure)
+    house.stores.work.finish(work.id, "done", {"cycleId": "cycle-1", "counters": {"failed": 1}})
+    page = visit.text(f"/import/{work.id}")
+    assert "has no value." in page and 'href="#left-out"' in page
+    assert 'class="btn btn-primary" href="/users"' in page and 'href="/applications"' not in page
+
+
+def test_a_day_reads_as_a_day_and_what_a_role_may_not_look_at_is_not_said_to_be_nothing(
+    house: House, job: Started
+) -> None:
+    visit = Visit(house, Role.USER_ADMINISTRATOR)
+    hired = house.user("eve", employeeHireDate="2026-12-01T00:00:00Z")["id"]
+    page = visit.text(f"/users/{hired}")
+    assert ">Dec 1, 2026<" in page
+    assert "is not for your role" in page and "No application is provisioned yet" not in page
+    assert "1 dec 2026" in visit.get(f"/users/{hired}", Accept_Language="nl").text
+
+
 def test_on_demand_shows_first_and_then_the_cards(house: House, job: Started, visit: Visit) -> None:
     ada = house.user("ada")["id"]
     path = f"/applications/{job.sp}/on-demand"

@@ -47,8 +47,19 @@ def test_a_source_is_added_by_its_kind_and_shown_in_the_list(house: House, visit
     # Two letters may stand in a form's seal, too.
     assert source in visit.text("/sources") and source not in visit.text("/applications")
     assert visit.get("/sources/new/8x8").status_code == 404
-    refused = visit.post("/sources/new/folder", **{"name": "HR", "c-FileContent": "perhaps"})
+    refused = visit.post("/sources/new/folder", **{"name": "HR", "c-Server": "hr", "c-FileContent": "perhaps"})
     assert refused.status_code == 400 and "snapshot or changes" in refused.text
+
+
+def test_a_connection_without_what_it_needs_is_refused_by_field(house: House, visit: Visit, source: str) -> None:
+    known = len(house.stores.jobs.list())
+    refused = visit.post("/sources/new/ldap", **{"name": "Old servers", "c-Server": "ldap.example.com"})
+    assert refused.status_code == 400 and "Base of people (UserBase)" in refused.text
+    assert 'value="ldap.example.com"' in refused.text and 'value="Old servers"' in refused.text
+    assert len(house.stores.jobs.list()) == known
+    emptied = visit.post(f"{source}/source", **{"c-Server": "", "c-FileContent": "snapshot"})
+    assert emptied.status_code == 400 and "(Server)" in emptied.text
+    assert 'value="hr"' in visit.text(f"{source}/source")
 
 
 def test_connection_and_place_in_the_order_are_saved_together_or_not_at_all(

@@ -17,11 +17,12 @@ from muster.administration.applications import (
     source_templates,
     template_of,
 )
-from muster.administration.credentials import put_secrets
+from muster.administration.credentials import check_connection, put_secrets
 from muster.administration.desk import Desk
 from muster.administration.jobs import JobStatus, create_job, find_job, status_of
 from muster.administration.provenance import standings
 from muster.administration.refusals import bad_request, conflict, not_found
+from muster.administration.secrets import MASK
 from muster.gallery.catalogue import GalleryPage, find
 from muster.model.application import EnterpriseApplication
 from muster.model.directory import Lifecycle, ObjectKind
@@ -82,13 +83,18 @@ def find_source(desk: Desk, service_principal_id: str) -> Source:
 
 
 def add_source(desk: Desk, kind: str, name: str | None, connection: Mapping[str, str]) -> Source:
-    """Returns a new source with its job, which is started once its connection was tested. Raises: Refused."""
+    """Returns a new source with its job, which is started once its connection was tested.
+
+    A connection is given whole, or not yet. Raises: Refused.
+    """
     page = find(kind)
     if page is None or not page.is_source:
         kinds = ", ".join(each.job_template_id for each in source_templates(desk))
         if page is not None and page.is_managed:
             raise bad_request(f"{page.display_name} is an application, no source: the kinds are {kinds}.")
         raise bad_request(f"There is no kind of source “{kind[:60]}”: the kinds are {kinds}.")
+    if connection:
+        check_connection(page.connection, {key: value for key, value in connection.items() if value != MASK})
     with desk.together():
         application = instantiate(desk, page.id, name)
         create_job(desk, application.service_principal_id, None)

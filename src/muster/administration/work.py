@@ -23,9 +23,11 @@ from muster.model.job import (
     ScheduleState,
     SynchronizationJob,
 )
+from muster.model.log import LogEntry, LogStatus
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
+from muster.ports.cycles import LogQuery
 
 CATEGORY = "ProvisioningManagement"
 _NAMED = 10
@@ -190,7 +192,7 @@ def _import_of(desk: Desk, file_name: str, content: bytes, *, preview: bool) -> 
     if not name.lower().endswith(IMPORT_SUFFIXES):
         raise bad_request(f"Files named {', '.join('*' + suffix for suffix in IMPORT_SUFFIXES)} can be imported.")
     if not content.strip():
-        raise bad_request(f"{name} is empty.")
+        raise bad_request(f"The file {name} is empty.")
     if len(content) > IMPORT_BYTES:
         raise bad_request(f"{name} is larger than {IMPORT_BYTES // 1024 // 1024} MiB: split it.")
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
@@ -221,11 +223,30 @@ def find_plan(desk: Desk, service_principal_id: str, job_id: str, name: str) -> 
     return plan
 
 
+def find_import_plan(desk: Desk, asked: Work) -> Plan | None:
+    """Returns the plan of a file that was only looked at; None where there is none. Raises: Refused."""
+    desk.require(_NEEDED[WorkKind.IMPORT])
+    plan = desk.stores.plans.get(str((asked.answer or {}).get("planId")))
+    return plan if plan is not None and plan.job_id == asked.job_id else None
+
+
+def left_out(desk: Desk, asked: Work, limit: int) -> Sequence[LogEntry]:
+    """Returns the first rows that an import has left out, as the log says why. Raises: Refused."""
+    desk.require(_NEEDED[WorkKind.IMPORT])
+    cycle_id = (asked.answer or {}).get("cycleId")
+    if cycle_id is None:
+        return ()
+    query = LogQuery(cycle_id=cycle_id, status=LogStatus.FAILURE.value, ascending=True, limit=limit)
+    return desk.stores.log.search(query)[0]
+
+
 def planned(
     desk: Desk, plan: Plan, part: PlanPart, limit: int, after: int = 0, *, group: PlanGroup | None = None
 ) -> tuple[Sequence[PlannedOperation], int | None]:
     """Returns a page of a plan's operations (of one of its groups), and the number to go on after. Raises: Refused."""
-    desk.require(Permission.READ_CONFIGURATION)
+    # What a file does to people is for whoever may import it, too.
+    if plan.job_id != import_job_id(desk) or not desk.may(_NEEDED[WorkKind.IMPORT]):
+        desk.require(Permission.READ_CONFIGURATION)
     others = _told_beside(plan, group)
     found = desk.stores.plans.operations(plan.id, part, limit + 1, after, group=group, besides=others)
     page = found[:limit]

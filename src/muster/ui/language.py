@@ -4,6 +4,7 @@ English is the language of the source; the others are catalogues (`locale/nl.po`
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import flask
@@ -63,6 +64,11 @@ def told_clause(clause: str) -> str:
 def number_text(value: float) -> str:
     """Returns a number with the reader's marks for thousands and decimals."""
     return Speech(language()).number(value)
+
+
+def day_text(value: date) -> str:
+    """Returns a day as the reader's language writes it."""
+    return Speech(language()).day(value)
 
 
 def speak(app: flask.Flask) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -43,6 +43,10 @@ class Speech:
     def number(self, value: float) -> str:
         """Returns a number with the language's marks for thousands and decimals."""
         return str(format_decimal(value, locale=self.language.value))
+
+    def day(self, day: date) -> str:
+        """Returns a day, its month in letters."""
+        return str(format_date(day, locale=self.language.value))
 
     def instant(self, at: datetime) -> str:
         """Returns an instant, to the minute and in UTC: nobody knows where a mail is read."""

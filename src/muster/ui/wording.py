@@ -1,11 +1,11 @@
 """How values read on a page, in the reader's language: numbers, instants, spans of time, initials."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from markupsafe import Markup
 
-from muster.ui.language import gettext, ngettext, number_text
+from muster.ui.language import day_text, gettext, ngettext, number_text
 
 _DASH = Markup("&ndash;")
 _SEAMS = re.compile(r"(?<=[@.:;\]])(?=[^\W\d])|(?<=[a-z])(?=[A-Z])")
@@ -29,6 +29,21 @@ def instant(value: datetime | str | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{at:%Y-%m-%d %H:%M:%S}"
     )
+
+
+def moment(text: str | None) -> Markup | str | None:
+    """Returns a value of the directory that is a date or an instant, as the reader writes it; what is none as it is.
+
+    Midnight in UTC stands for the day, in whatever zone it is read.
+    """
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return text
+    at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    if at.time() != time.min:
+        return instant(at)
+    return Markup('<span title="{}">{}</span>').format(f"{at:%Y-%m-%d}", day_text(at))
 
 
 def ago(value: datetime | None, now: datetime) -> Markup:

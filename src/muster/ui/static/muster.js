@@ -139,6 +139,17 @@
   });
   palette?.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
 
+  // Plain HTTP offers no clipboard.
+  const copyPlainly = (text) => {
+    const at = document.activeElement;
+    const field = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden", readOnly: true });
+    (at?.closest("dialog") ?? document.body).append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    at?.focus();
+  };
+
   document.addEventListener("click", async (event) => {
     if (event.target.closest("[data-palette]")) openPalette();
     const trust = event.target.closest("[data-trust]");
@@ -152,7 +163,8 @@
     }
     const copy = event.target.closest("[data-copy]");
     if (!copy) return;
-    await navigator.clipboard.writeText(copy.dataset.copy);
+    if (navigator.clipboard) await navigator.clipboard.writeText(copy.dataset.copy);
+    else copyPlainly(copy.dataset.copy);
     copy.classList.add("is-done");
     setTimeout(() => copy.classList.remove("is-done"), 1500);
   });

@@ -9,12 +9,13 @@ from muster.administration import assignments as assigning
 from muster.administration import explaining, groups, links, people, provenance
 from muster.administration.refusals import Refused
 from muster.model.application import DEFAULT_ACCESS, EnterpriseApplication
-from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
+from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryObject, Lifecycle, ObjectKind
 from muster.model.log import shown
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryQuery
 from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext, told
+from muster.ui.wording import moment
 from muster.web.portal.outlooks import why_values
 from muster.web.portal.paths import choice, desk, place, text
 from muster.web.portal.shelves import find_shelf, shelf
@@ -62,6 +63,7 @@ def show_user(user_id: str) -> Any:
         origins=provenance.dated_origins(desk(), user),
         grants=_grants(user) if may_configure else (),
         provisioned=_provisioned() if may_configure else (),
+        may_explain=may_configure,
         may_read_logs=flask.g.me.may(Permission.READ_LOGS),
     )
 
@@ -142,8 +144,9 @@ def _find_user(user_id: str) -> DirectoryObject:
 def _attributes(user: DirectoryObject) -> list[tuple[str, str | None]]:
     """What is filled, in the directory's order."""
     return [
-        (name, shown(user.attributes[name]))
-        for name in ATTRIBUTES_OF[user.kind]
+        (name, moment(value) if attribute.type is AttributeType.DATE_TIME else value)
+        for name, attribute in ATTRIBUTES_OF[user.kind].items()
+        for value in (shown(user.attributes.get(name)),)
         if user.attributes.get(name) not in (None, "", ())
     ]
 

@@ -56,7 +56,7 @@ def _progress(asked: Work) -> str:
 
 
 def _values(asked: Work) -> dict[str, Any]:
-    plan = _plan(asked)
+    plan = work.find_import_plan(desk(), asked)
     answer = asked.answer or {}
     return {
         "asked": asked,
@@ -66,7 +66,7 @@ def _values(asked: Work) -> dict[str, Any]:
         "cycle_id": answer.get("cycleId"),
         "missing": answer.get("managersNotFound"),
         "kinds": _counts(plan) if plan else {},
-        "wrong": _first(plan, OperationKind.FAIL) if plan else [],
+        "wrong": _first(plan, OperationKind.FAIL) if plan else work.left_out(desk(), asked, SHOWN),
         "shown": (_first(plan, OperationKind.CREATE) + _first(plan, OperationKind.UPDATE))[:SHOWN] if plan else [],
     }
 
@@ -79,15 +79,3 @@ def _counts(plan: Plan) -> dict[str, int]:
 def _first(plan: Plan, kind: OperationKind) -> list[Operation]:
     every = PlanGroup(part=PlanPart.SENT, kind=kind, key="", count=0, sentence="")
     return [each.operation for each in work.planned(desk(), plan, PlanPart.SENT, SHOWN, group=every)[0]]
-
-
-def _plan(asked: Work) -> Plan | None:
-    """The plan of a preview; None for who may not read configuration: the counts are shown all the same."""
-    answer = asked.answer or {}
-    sp, job, plan_id = answer.get("servicePrincipalId"), answer.get("jobId"), answer.get("planId")
-    if not (sp and job and plan_id):
-        return None
-    try:
-        return work.find_plan(desk(), str(sp), str(job), str(plan_id))
-    except Refused:
-        return None

@@ -97,13 +97,14 @@ class Shelf:
             pages += [(gettext("Logs"), ("logs",)), (gettext("Insights"), ("insights",))]
         if not self.is_own and not self.is_source:
             pages += [(gettext("Roles"), ("roles",)), (gettext("Properties"), ("properties",))]
-        here, held = flask.request.path, self.to("held")
+        here = flask.request.path
+        # What is held is reached through the plans, the manifest through the roles, at addresses beside theirs.
+        beside: dict[tuple[str, ...], str] = {("plans",): self.to("held"), ("roles",): self.to("manifest")}
         return tuple(
             (
                 name,
                 to,
-                # What is held is reached through the plans, and has an address beside theirs.
-                here == to or (bool(parts) and here.startswith(f"{to}/")) or (parts == ("plans",) and here == held),
+                here == to or (bool(parts) and here.startswith(f"{to}/")) or here == beside.get(parts),
             )
             for name, parts in pages
             for to in (self.to(*parts),)

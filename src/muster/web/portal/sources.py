@@ -113,7 +113,11 @@ def save(sp: str) -> Any:
     try:
         with desk().together():
             kept = credentials.shown_secrets(desk(), found.sp)
-            credentials.put_secrets(desk(), found.sp, {**kept, **_given(source.page)})
+            given = {**kept, **_given(source.page)}
+            credentials.check_connection(
+                source.page.connection, {key: value for key, value in given.items() if value != MASK or kept.get(key)}
+            )
+            credentials.put_secrets(desk(), found.sp, given)
             changed = {name: field(name) for name in SETTINGS if field(name) != source.job.settings.get(name, "")}
             if changed:
                 jobs.set_settings(desk(), found.sp, source.job.id, changed)
