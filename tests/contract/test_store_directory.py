@@ -9,6 +9,7 @@ from fakes.company import NOW, Company, id_of, name_of
 from muster.model.conditions import Both, Comparison, Condition, Either, Negation, Operator, Some
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.ports.directory import DirectoryQuery, ObjectWrite, WriteRefused
+from muster.store import directory_search
 from muster.store.open import Store
 
 USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
@@ -362,6 +363,39 @@ def test_a_search_text_is_the_beginning_of_a_name_or_principal_name(searched: Co
     assert search("ŝtrasse") == ["cid"]
     assert search("CID@") == ["cid"]
     assert search("traß") == []
+
+
+@pytest.mark.parametrize("few", [0, 2_000])
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_of_a_search_hold_everybody_once_in_order(
+    searched: Company, monkeypatch: pytest.MonkeyPatch, few: int, *, descending: bool
+) -> None:
+    monkeypatch.setattr(directory_search, "_FEW", few)
+    directory = searched.store.directory
+
+    def found(text: str, limit: int) -> list[str]:
+        names: list[str] = []
+        after, total = None, None
+        while True:
+            query = DirectoryQuery(
+                kind=USER, search=text, descending=descending, after=after, counted=True, limit=limit
+            )
+            page = directory.search(query)
+            names += [name_of(each.object_id) for each in page.objects]
+            total, after = page.total, page.next_after
+            if after is None:
+                assert total == len(names)
+                return names
+
+    everybody = directory.search(DirectoryQuery(kind=USER, descending=descending)).objects
+    for text in ("a", "c", "b", "d", "nobody"):
+        expected = [
+            name_of(each.object_id)
+            for each in everybody
+            if each.display_name.casefold().startswith(text)
+            or str(each.attributes["userPrincipalName"]).casefold().startswith(text)
+        ]
+        assert found(text, 1) == found(text, 100) == expected
 
 
 def test_a_search_may_ask_for_deleted_ones(searched: Company) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from muster.ports.directory import DirectoryQuery
 from muster.store.tables import objects
 
 _SCANNED_AT_ONCE = 1_000
+# As many are sorted for a page.
+_FEW = 2_000
 # Columns that hold an attribute folded; comparisons with them need no look at the object.
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     "userPrincipalName": objects.c.principal_name,
@@ -43,15 +46,19 @@ class Found:
 
 def search_objects(connection: Connection, query: DirectoryQuery) -> Found:
     """Returns a page of objects in the query's order. Raises ValueError for an operator that does not exist."""
-    conditions, remaining = _conditions(query)
+    wanted = [*(_comparison(each) for each in query.comparisons), *conjuncts(query.condition)]
+    compared, remaining = _conditions(query, wanted)
+    ways = [[*way, *compared] for way in _ways(connection, query, wanted)]
     order = _ORDERS[query.order_by]
     total = None
     if query.counted and remaining:
-        total = sum(1 for row in _scan(connection, query, order, conditions, None) if _matches(row, remaining))
+        total = sum(1 for way in ways for row in _scan(connection, query, order, way, None) if _matches(row, remaining))
     elif query.counted:
-        total = int(connection.execute(sa.select(sa.func.count()).select_from(objects).where(*conditions)).scalar_one())
+        total = sum(_count(connection, way) for way in ways)
     found: list[Row[Any]] = []
-    for row in _scan(connection, query, order, conditions, query.after, None if remaining else query.limit + 1):
+    step = None if remaining else query.limit + 1
+    scans = [_scan(connection, query, order, way, query.after, step) for way in ways]
+    for row in merge(*scans, key=lambda row: (row.place, row.key), reverse=query.descending):
         if _matches(row, remaining):
             found.append(row)
             if len(found) > query.limit:
@@ -61,22 +68,11 @@ def search_objects(connection: Connection, query: DirectoryQuery) -> Found:
     return Found(keys=tuple(row.key for row in page), next_after=_cursor(page[-1]) if more else None, total=total)
 
 
-def _conditions(query: DirectoryQuery) -> tuple[list[ColumnElement[bool]], list[Condition]]:
+def _conditions(
+    query: DirectoryQuery, wanted: Sequence[Condition]
+) -> tuple[list[ColumnElement[bool]], list[Condition]]:
     """Returns what SQL compares, and the conditions that are left to do on each object."""
-    wanted = [*(_comparison(each) for each in query.comparisons), *conjuncts(query.condition)]
-    kind: ColumnElement[Any] = objects.c.kind
-    lifecycle: ColumnElement[Any] = objects.c.lifecycle
-    if any(_names_few(condition) for condition in wanted):
-        # Hidden from the planner, which would go through all objects of the kind rather than the few that are named.
-        kind, lifecycle = sa.func.coalesce(kind, ""), sa.func.coalesce(lifecycle, "")
-    lifecycles = [each.value for each in query.lifecycles]
-    conditions: list[ColumnElement[bool]] = [kind == query.kind.value]
-    conditions.append(lifecycle == lifecycles[0] if len(lifecycles) == 1 else lifecycle.in_(lifecycles))
-    if query.search:
-        beginning = query.search.casefold()
-        conditions.append(
-            sa.or_(_starts(objects.c.folded_name, beginning), _starts(objects.c.principal_name, beginning))
-        )
+    conditions: list[ColumnElement[bool]] = []
     # The columns of a purged object are empty.
     has_purged = Lifecycle.HARD_DELETED in query.lifecycles
     remaining: list[Condition] = []
@@ -87,6 +83,40 @@ def _conditions(query: DirectoryQuery) -> tuple[list[ColumnElement[bool]], list[
         else:
             conditions.append(compiled)
     return conditions, remaining
+
+
+def _ways(
+    connection: Connection, query: DirectoryQuery, wanted: Sequence[Condition]
+) -> list[list[ColumnElement[bool]]]:
+    """The ways to the objects of the kind; no object is found by two of them.
+
+    Of whoever is searched for, either name may begin so: each by its own index, for in one statement everybody is
+    looked at. That one is for beginnings that many principal names have: a page of them is soon found in the order.
+    """
+    few = any(_names_few(condition) for condition in wanted)
+    if not query.search:
+        return [_of_kind(query, is_hidden=few)]
+    beginning = query.search.casefold()
+    shown = _starts(objects.c.folded_name, beginning)
+    principal = _starts(objects.c.principal_name, beginning)
+    probe = sa.select(sa.literal(1)).select_from(objects).where(principal).offset(_FEW).limit(1)
+    if connection.execute(probe).first() is not None:
+        return [[sa.or_(shown, principal), *_of_kind(query, is_hidden=few)]]
+    return [[shown, *_of_kind(query, is_hidden=few)], [principal, sa.not_(shown), *_of_kind(query, is_hidden=True)]]
+
+
+def _of_kind(query: DirectoryQuery, *, is_hidden: bool) -> list[ColumnElement[bool]]:
+    """`is_hidden`: from the planner, which would go through all of the kind rather than the few that are named."""
+    kind: ColumnElement[Any] = objects.c.kind
+    lifecycle: ColumnElement[Any] = objects.c.lifecycle
+    if is_hidden:
+        kind, lifecycle = sa.func.coalesce(kind, ""), sa.func.coalesce(lifecycle, "")
+    lifecycles = [each.value for each in query.lifecycles]
+    return [kind == query.kind.value, lifecycle == lifecycles[0] if len(lifecycles) == 1 else lifecycle.in_(lifecycles)]
+
+
+def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(objects).where(*conditions)).scalar_one())
 
 
 def _names_few(condition: Condition) -> bool:
