@@ -23,7 +23,7 @@ from muster.sources.ldap.ber import (
     read_integer,
     wrap,
 )
-from muster.sources.ldap.controls import ACTIVE_DIRECTORY, DIR_SYNC, PAGES
+from muster.sources.ldap.controls import ACTIVE_DIRECTORY, DIR_SYNC, DOMAIN_SCOPE, PAGES
 
 BASE = "DC=example,DC=com"
 STAFF = f"OU=Staff,{BASE}"
@@ -53,6 +53,8 @@ class PlayedDomain:
     invocation: UUID = field(default_factory=uuid4)
     port: int = 0
     lookups: int = 0
+    # What a search of everything refers to, unless it is to stay in the domain.
+    referrals: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -144,6 +146,8 @@ class PlayedDomain:
             matching = matching[at : at + size]
         control = _control(PAGES, wrap(SEQUENCE, integer(0), octets(cookie)))
         entries = [_message(message_id, _entry(each.dn, self._shown(each, names))) for each in matching]
+        told = () if DOMAIN_SCOPE in controls else self.referrals
+        entries += [_message(message_id, wrap(0x73, octets(url))) for url in told]
         return [*entries, _message(message_id, _result(0x65, 0), control)]
 
     def _dir_sync(self, message_id: int, value: bytes) -> list[bytes]:
@@ -243,7 +247,7 @@ def _controls(data: bytes, element: tuple[int, int, int]) -> dict[str, bytes]:
     found = {}
     for _, start, end in read_elements(data, element[1], element[2]):
         texts = [data[at:stop] for tag, at, stop in read_elements(data, start, end) if tag == OCTETS]
-        found[texts[0].decode()] = texts[1]
+        found[texts[0].decode()] = texts[1] if len(texts) > 1 else b""
     return found
 
 

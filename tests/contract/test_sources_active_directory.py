@@ -95,6 +95,38 @@ def test_only_what_changed_is_read_again(domain: PlayedDomain, method: str) -> N
     assert known.given == ["Ada"]
 
 
+def test_what_other_domains_hold_is_not_meant_and_leavers_are_seen(domain: PlayedDomain) -> None:
+    domain.referrals = (f"ldap://child.example.com/DC=child,{BASE}", f"ldap://DomainDnsZones/DC=DomainDnsZones,{BASE}")
+    known = Known(domain, "full")
+    known.read()
+    domain.delete(f"CN=Eve,{STAFF}")
+    assert known.read() is Ending.WHOLE
+    assert "Eve" not in known.names
+
+
+@pytest.mark.parametrize("method", ["full", "uSNChanged"])
+def test_a_referral_that_is_given_all_the_same_proves_nobodys_absence(
+    domain: PlayedDomain, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    known = Known(domain, method)
+    known.read()
+    monkeypatch.setattr("played_active_directory.DOMAIN_SCOPE", "unknown")
+    domain.referrals = (f"ldap://other.example.com/{BASE}",)
+    domain.delete(f"CN=Eve,{STAFF}")
+    assert known.read() is Ending.PARTIAL
+    assert "Eve" in known.names
+
+
+def test_members_that_come_in_pieces_are_whole_whatever_their_number(domain: PlayedDomain) -> None:
+    known = Known(domain, "full")
+    for number in (1, 3, 4, 6, 7):
+        members = [f"CN=P{each},{STAFF}" for each in range(number)]
+        domain.put(f"CN=Sales,{STAFF}", member=members)
+        known.read()
+        sales = next(each for each in known.entries.values() if each.attributes["cn"] == "Sales")
+        assert len(set(sales.references["members"])) == number
+
+
 def test_numbers_of_another_domain_controller_mean_nothing(domain: PlayedDomain) -> None:
     known = Known(domain, "uSNChanged")
     known.read()

@@ -95,6 +95,20 @@ def test_a_read_that_is_cut_short_removes_nobody_and_says_why(tmp_path: Path) ->
             assert any("sizeLimitExceeded" in sentence for sentence in source.problems())
 
 
+def test_whoever_stands_behind_a_referral_stays_and_it_is_said(played: tuple[Slapd, PlayedSource]) -> None:
+    server, source = played
+    source.start()
+    source.run()
+    elsewhere = f"dn: ou=moved,{PEOPLE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: moved\n"
+    elsewhere += f"ref: ldap://other.example/ou=moved,{PEOPLE}\n"
+    server.add(elsewhere)
+    server.delete(f"uid=eve,ou=nested,{PEOPLE}")
+    counters = source.run()
+    assert counters is None or counters["disabled"] == 0
+    assert "eve@example.com" in source.users()
+    assert any("other.example" in sentence for sentence in source.problems())
+
+
 def test_a_server_that_is_away_removes_nobody(played: tuple[Slapd, PlayedSource]) -> None:
     server, source = played
     source.start()

@@ -29,6 +29,9 @@ SYNC_STATE = "1.3.6.1.4.1.4203.1.9.1.2"
 SYNC_DONE = "1.3.6.1.4.1.4203.1.9.1.3"
 SYNC_INFO = "1.3.6.1.4.1.4203.1.9.1.4"
 DIR_SYNC = "1.2.840.113556.1.4.841"
+# Active Directory: what other domains and partitions hold is not meant, so no search refers to them.
+# Source: MS-ADTS 3.1.1.3.4.1.4.
+DOMAIN_SCOPE = "1.2.840.113556.1.4.1339"
 # In the root DSE's supportedCapabilities: what answers is Active Directory.
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 

@@ -20,10 +20,10 @@ from muster.model.values import content_hash
 from muster.ports.reader import CursorExpired, Ending, ReadPage
 from muster.ports.world import Clock
 from muster.sources.ldap.controls import ACTIVE_DIRECTORY as ACTIVE_DIRECTORY_CAPABILITY
-from muster.sources.ldap.controls import SYNC_REQUEST
+from muster.sources.ldap.controls import DOMAIN_SCOPE, SYNC_REQUEST
 from muster.sources.ldap.entries import EntryReader, Flavour
 from muster.sources.ldap.filters import is_present, read_filter
-from muster.sources.ldap.messages import FoundEntry, Result
+from muster.sources.ldap.messages import Control, FoundEntry, Result
 from muster.sources.ldap.reading import Branch, LdapReading, MethodUnavailable, Report, SideSession
 from muster.sources.ldap.results import CUT_SHORT, SUCCESS, failure_of
 from muster.sources.ldap.session import LdapSession, open_session
@@ -257,6 +257,8 @@ class LdapReader:
     def _read_root(self, session: LdapSession) -> "_Root":
         found = session.read_entry("", (*_ROOT, *_ROOT_MORE), is_present("objectClass"))
         root = _Root(found)
+        if root.is_active_directory:
+            session.controls = (Control(oid=DOMAIN_SCOPE),)
         if root.is_active_directory and root.service_name:
             service = session.read_entry(root.service_name, ("invocationId",), is_present("objectClass"))
             root.invocation = "" if service is None else _first(service, "invocationId").hex()

@@ -22,7 +22,7 @@ from muster.sources.ldap.controls import (
 )
 from muster.sources.ldap.entries import TIMESTAMP, EntryReader, Flavour, find_range, read_anchor, with_values
 from muster.sources.ldap.filters import all_of, any_of, has_value, is_at_least, is_present
-from muster.sources.ldap.messages import FoundEntry, Intermediate, Result
+from muster.sources.ldap.messages import Answer, FoundEntry, Intermediate, Reference, Result
 from muster.sources.ldap.results import (
     CUT_SHORT,
     SUCCESS,
@@ -30,12 +30,15 @@ from muster.sources.ldap.results import (
     UNAVAILABLE_CONTROL,
     cut_sentence,
     failure_of,
+    referral_sentence,
 )
 from muster.sources.ldap.session import LdapSession
 
 PAGE_ENTRIES = 1_000
 _IDS_A_PAGE = 10_000
 _LOOKED_UP_AT_ONCE = 50
+# Why a read is partial, at most: a tree may refer to many servers.
+_SENTENCES = 3
 _EVERYTHING = is_present("objectClass")
 
 
@@ -186,7 +189,7 @@ class LdapReading:
                 if len(anchors) >= _IDS_A_PAGE:
                     yield ReadPage(unchanged=tuple(anchors))
                     anchors.clear()
-            elif isinstance(answer, Result):
+            else:
                 self._end(answer, branch, report)
         if anchors:
             yield ReadPage(unchanged=tuple(anchors))
@@ -201,7 +204,7 @@ class LdapReading:
                 if len(entries) >= PAGE_ENTRIES:
                     yield ReadPage(entries=tuple(entries))
                     entries.clear()
-            elif isinstance(answer, Result):
+            else:
                 self._end(answer, branch, report)
         if entries:
             yield ReadPage(entries=tuple(entries))
@@ -248,6 +251,8 @@ class LdapReading:
                         keep[branch.kind.value] = reached
                     if cookie is not None and end.names_gone:
                         ending = Ending.CHANGES
+            else:
+                self._end(answer, branch, report)
             if len(entries) >= PAGE_ENTRIES or len(unchanged) >= _IDS_A_PAGE:
                 yield ReadPage(entries=tuple(entries), unchanged=tuple(unchanged))
                 entries, unchanged = [], []
@@ -285,11 +290,16 @@ class LdapReading:
                 raise self._beside.session().changed_meanwhile(found.dn)
             at = part[1]
 
-    def _end(self, result: Result, branch: Branch, report: Report) -> None:
-        if result.code in CUT_SHORT:
-            report.cut.append(cut_sentence(self._session.origin, result, branch.base))
-        else:
-            self._check(result, branch.base)
+    def _end(self, answer: Answer, branch: Branch, report: Report) -> None:
+        """Notes what keeps a search from being whole; nothing for what does not."""
+        if isinstance(answer, Reference):
+            sentence = referral_sentence(self._session.origin, answer.urls, branch.base)
+            if sentence not in report.cut and len(report.cut) < _SENTENCES:
+                report.cut.append(sentence)
+        elif isinstance(answer, Result) and answer.code in CUT_SHORT:
+            report.cut.append(cut_sentence(self._session.origin, answer, branch.base))
+        elif isinstance(answer, Result):
+            self._check(answer, branch.base)
 
     def _check(self, result: Result, base: str) -> None:
         if result.code == UNAVAILABLE_CONTROL:

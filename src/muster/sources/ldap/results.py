@@ -3,6 +3,8 @@
 Source: RFC 4511 appendix A; RFC 4533 §2.
 """
 
+from collections.abc import Sequence
+
 from muster.model.failures import CredentialsRefused, JobFailure, SchemaRefused, SystemUnreachable
 from muster.sources.ldap.messages import Result
 
@@ -76,6 +78,15 @@ def cut_sentence(origin: str, result: Result, base: str) -> str:
     return (
         f"{origin} gave only a part of {base} ({name_of(result.code)}): raise its limits for the bind DN, "
         "or narrow the base or the filter."
+    )
+
+
+def referral_sentence(origin: str, urls: Sequence[str], base: str) -> str:
+    """Returns why a search that refers to another server proves nobody's absence."""
+    other = f" ({urls[0][:200]})" if urls else ""
+    return (
+        f"{origin} refers to another server{other} for a part of {base}, which is not read: nobody is removed. "
+        "Narrow the base, or keep the referral from the bind DN."
     )
 
 

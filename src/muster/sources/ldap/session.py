@@ -60,6 +60,8 @@ class LdapSession:
         self._data = bytearray()
         self._at = 0
         self._last_id = 0
+        # Sent with every search.
+        self.controls: tuple[Control, ...] = ()
 
     def search(
         self,
@@ -79,7 +81,7 @@ class LdapSession:
                 scope=scope,
                 filter_bytes=filter_bytes,
                 attributes=attributes,
-                controls=controls,
+                controls=(*controls, *self.controls),
             )
         )
         for _ in range(ENTRIES_LIMIT):
