@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,6 +62,18 @@ class Played:
     def status(self) -> Any:
         return self.api.get(self.job)["status"]
 
+    def upload(self, *people: dict[str, Any]) -> None:
+        """Sends people by bulkUpload to the job of file imports."""
+        job = next(each for each in self.api.get("/servicePrincipals")["value"] if each["displayName"] == "File import")
+        sync = f"/servicePrincipals/{job['id']}/synchronization/jobs"
+        path = f"{sync}/{self.api.get(sync)['value'][0]['id']}/bulkUpload"
+        operations = [{"method": "POST", "path": "/Users", "data": {"schemas": [USER], **each}} for each in people]
+        bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+        self.api.call("POST", path, bulk, headers={"content-type": "application/scim+json"})
+
+    def title(self, person: str) -> Any:
+        return self.client.ask("GET", f"/Users/{person}")[1].get("title")
+
     def log(self, action: str) -> list[Any]:
         found = self.api.get("/auditLogs/provisioning?$top=200")["value"]
         return [each for each in found if each["provisioningAction"].lower() == action.lower()]
@@ -76,14 +88,21 @@ def _age(folder: Path, hours: int) -> None:
         database.commit()
 
 
-@pytest.fixture
-def played(tmp_path: Path) -> Iterator[Played]:
-    settings = load_settings(data=tmp_path)
-    open_house(settings, tmp_path).database.close()
+@contextmanager
+def playing(folder: Path, people: int = 100) -> Iterator[Played]:
+    """An installation in a folder, for as long as it is played with."""
+    settings = load_settings(data=folder)
+    open_house(settings, folder).database.close()
     with open_site(settings) as (site, secret):
         client = Client(site, secret)
-        people = [client.make(f"p{number}@lantaarn.example", displayName=f"P {number}")["id"] for number in range(100)]
-        yield Played(client, LocalApi(site, secret), people)
+        made = [client.make(f"p{number}@lantaarn.example", displayName=f"P {number}")["id"] for number in range(people)]
+        yield Played(client, LocalApi(site, secret), made)
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[Played]:
+    with playing(tmp_path) as found:
+        yield found
 
 
 def test_beyond_the_threshold_deletions_are_held_until_they_are_approved(played: Played) -> None:
@@ -234,19 +253,9 @@ def test_a_bulk_request_is_held_operation_by_operation(played: Played) -> None:
 
 def test_an_upload_that_blocks_people_is_counted_too(played: Played) -> None:
     played.set(QuarantineTooManyDeletesThreshold="2")
-    job = next(each for each in played.api.get("/servicePrincipals")["value"] if each["displayName"] == "File import")
-    sync = f"/servicePrincipals/{job['id']}/synchronization/jobs"
-    path = f"{sync}/{played.api.get(sync)['value'][0]['id']}/bulkUpload"
-    operations = [
-        {
-            "method": "POST",
-            "path": "/Users",
-            "data": {"schemas": [USER], "userName": f"p{number}@lantaarn.example", "title": "Clerk", "active": False},
-        }
-        for number in range(4)
-    ]
-    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
-    played.api.call("POST", path, bulk, headers={"content-type": "application/scim+json"})
+    played.upload(
+        *({"userName": f"p{number}@lantaarn.example", "title": "Clerk", "active": False} for number in range(4))
+    )
 
     def titles() -> list[Any]:
         return [played.client.ask("GET", f"/Users/{person}")[1].get("title") for person in played.people[:4]]

@@ -5,7 +5,8 @@ import re
 from faces.house import House
 from faces.portal_visit import Visit
 from muster.administration import people
-from muster.administration.inbound.removals import Removal, weigh
+from muster.administration.inbound.asked import Removal
+from muster.administration.inbound.removals import weigh
 from muster.administration.inbound.standing import standing_job
 from muster.model.directory import Lifecycle
 from muster.model.operation import OperationKind

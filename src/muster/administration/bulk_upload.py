@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from muster.administration.desk import Desk
-from muster.administration.inbound.removals import ENABLED, Removal, take_back, weigh
+from muster.administration.inbound.asked import ENABLED, Removal
+from muster.administration.inbound.removals import take_back, weigh
 from muster.administration.inbound.standing import find_standing_job, standing_job
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
 from muster.administration.work import import_files, import_job_id
@@ -85,7 +86,7 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     people = [_person(number, operation) for number, operation in enumerate(_operations(document), 1)]
     rows = _named(desk, job_id, people)
     rows += _managers_met(desk, job_id, people, rows)
-    _weigh_blocked(desk, rows)
+    _weigh_blocked(desk, job_id, rows)
     # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
     with_manager = [row for row in rows if "manager" in row]
     without = [row for row in rows if "manager" not in row]
@@ -93,16 +94,21 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     return import_files(desk, [("bulkUpload.json", part) for part in parts])[-1]
 
 
-def _weigh_blocked(desk: Desk, rows: Sequence[dict[str, Any]]) -> None:
+def _weigh_blocked(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
     """Has whom an upload blocks counted, as of any SCIM client; of those who are held the rest is taken."""
     asked = [row for row in rows if "accountEnabled" in row]
     if any(_blocks(row) for row in asked):
         standing_job(desk)
     elif not asked or find_standing_job(desk) is None:
         return
+    numbers = [str(row["employeeId"]) for row in asked if "employeeId" in row]
+    linked = desk.stores.links.links(job_id, ObjectKind.USER, numbers)
     with desk.together():
         for row in asked:
-            found = desk.stores.directory.get(ObjectKind.USER, str(row["userPrincipalName"]))
+            # As the import finds them: by the external id that it knows, else by name.
+            link = linked.get(str(row.get("employeeId")))
+            known = link.target_id if link is not None else None
+            found = desk.stores.directory.get(ObjectKind.USER, known or str(row["userPrincipalName"]))
             if found is None or found.lifecycle is not Lifecycle.PRESENT:
                 continue
             if not _blocks(row):
@@ -167,6 +173,9 @@ def _person(number: int, operation: Any) -> dict[str, Any]:
         problem = why_text_is_refused(name, value) if isinstance(value, str) else None
         if problem is not None:
             raise bad_request(f"Operation {number}: {_PLAIN.get(name, name)} {problem}.")
+    # The import knows more words for it than who counts whom it blocks.
+    if row["accountEnabled"] is not None and str(row["accountEnabled"]).lower() not in ("true", "false"):
+        raise bad_request(f"Operation {number}: active must be true or false.")
     if row["userPrincipalName"] is None and row["employeeId"] is None:
         raise bad_request(f"Operation {number}: a user needs a userName, or the externalId of one who has it already.")
     return {name: value for name, value in row.items() if value is not None}

@@ -5,6 +5,7 @@ from typing import Any
 
 from muster.administration.attributes import checked, require_filled
 from muster.administration.desk import Desk
+from muster.administration.inbound.standing import end_quarantine
 from muster.administration.people import changes_of, write_one
 from muster.administration.provenance import claim
 from muster.administration.refusals import bad_request, not_found
@@ -58,6 +59,7 @@ def delete_group(desk: Desk, group_id: str) -> None:
     desk.require(Permission.WRITE_DIRECTORY)
     group = _present(desk, group_id)
     desk.stores.directory.set_lifecycle(ObjectKind.GROUP, group.object_id, Lifecycle.SOFT_DELETED, desk.now())
+    end_quarantine(desk)
     desk.note("Delete group", CATEGORY, target=_target(group))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from muster.administration.applications import find_application
 from muster.administration.desk import Change, Desk
-from muster.administration.inbound.removals import carry_out
+from muster.administration.inbound.approved import Stayed, carry_out
 from muster.administration.inbound.standing import is_of_clients
 from muster.administration.jobs import CATEGORY, find_job
 from muster.administration.refusals import bad_request, conflict
@@ -21,10 +21,12 @@ _OPEN = (HoldState.HELD, HoldState.APPROVED, HoldState.REJECTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What a decision did: how many operations it was about, and how many still wait for one."""
+    """What a decision did: how many operations were decided, and how many still wait for one."""
 
     count: int
     undecided: int
+    # Of those: who stays nevertheless, and why. Only what SCIM clients asked for is done at once.
+    stayed: tuple[Stayed, ...] = ()
 
 
 def held(
@@ -78,8 +80,9 @@ def _decide(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilt
             target=("SynchronizationJob", job.id, application.display_name),
             changes=_changes(count, groups, shown, state),
         )
+    stayed: list[Stayed] = []
     if does:
-        carry_out(desk, job)
+        stayed = carry_out(desk, job)
         job = find_job(desk, application.service_principal_id, job_id)
     undecided = desk.stores.holds.count(job.id).get(HoldState.HELD, 0)
     if job.quarantine is not None and job.quarantine.reason is QuarantineReason.TOO_MANY_DELETES:
@@ -90,7 +93,7 @@ def _decide(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilt
         elif count and state is HoldState.APPROVED:
             # What was let go does not wait for the rest.
             desk.stores.jobs.set_quarantine(job.id, replace(job.quarantine, next_attempt_at=desk.now()))
-    return Decided(count=count, undecided=undecided)
+    return Decided(count=count - len(stayed), undecided=undecided, stayed=tuple(stayed))
 
 
 def _check_named(desk: Desk, job_id: str, wanted: HoldFilter, state: HoldState) -> None:

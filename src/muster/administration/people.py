@@ -5,6 +5,7 @@ from typing import Any
 
 from muster.administration.attributes import check_principal_name, checked, require_filled
 from muster.administration.desk import Change, Desk
+from muster.administration.inbound.standing import end_quarantine
 from muster.administration.provenance import claim
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.conditions import comparisons_in
@@ -204,6 +205,7 @@ def _move(desk: Desk, name: str, source: Lifecycle, destination: Lifecycle, acti
     if destination is Lifecycle.SOFT_DELETED:
         claim(desk, user, [EXISTENCE])
     moved = desk.stores.directory.set_lifecycle(ObjectKind.USER, user.object_id, destination, desk.now())
+    end_quarantine(desk)
     desk.note(activity, CATEGORY, target=_target(user))
     return moved
 

@@ -229,6 +229,8 @@ def _report(answer: dict[str, Any], word: str, *, as_json: bool) -> None:
     else:
         left = f"; {answer['undecided']} still wait" if answer["undecided"] else ""
         out.print(f"{answer[word]} {word}{left}.")
+        for each in answer.get("stayed", ()):
+            out.print(f"{escape(each['displayName'])} stays: {escape(each['reason'])}")
 
 
 def _sentence(item: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from muster.store.awaited import Arrival, give_awaited, is_anybody_awaited
 from muster.store.changes import Cause, FeedChange, allocate, record
 from muster.store.credentials import end_sessions, forget, take_credentials
 from muster.store.encoding import frozen_attributes
+from muster.store.held_writes import end_asked
 from muster.store.rows import fetch_objects, pieces
 from muster.store.tables import assignments, memberships, objects
 
@@ -212,6 +213,9 @@ class DirectoryBatch:
             if draft.stored_lifecycle is not None
             and (draft.lifecycle is not draft.stored_lifecycle or draft.is_security_enabled != draft.stored_security)
         ]
+        # However they left or came back: what a SCIM client asked for before is not asked for of whoever is here now.
+        moved = [draft for draft in changed if draft.stored_lifecycle not in (None, draft.lifecycle)]
+        end_asked(self._connection, [draft.object_id for draft in moved])
         if changed and is_anybody_awaited(self._connection):
             arrivals = [arrival for arrival in map(_arrival, changed) if arrival is not None]
             causes += give_awaited(self._connection, arrivals, self._at)

@@ -11,8 +11,10 @@ import orjson
 
 from muster.administration import groups, passwords, people
 from muster.administration.desk import Desk
+from muster.administration.inbound.asked import Removal
 from muster.administration.inbound.documents import hide_active, kept, read_manager, read_user, show_user
-from muster.administration.inbound.removals import Removal, take_back, weigh
+from muster.administration.inbound.refusing import Understood, refuse_held
+from muster.administration.inbound.removals import take_back, weigh
 from muster.administration.inbound.standing import standing_job
 from muster.administration.inbound.writing import (
     change_members,
@@ -22,17 +24,13 @@ from muster.administration.inbound.writing import (
     require_known,
     taken_by,
 )
-from muster.administration.refusals import RefusalKind, Refused
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.operation import OperationKind
 from muster.model.roles import Permission
 from muster.ports.inbound import InboundStore, ScimPlace, ScimRecord
 from muster.scim.errors import (
-    Forbidden,
-    InvalidValue,
     PreconditionFailed,
     ResourceNotFound,
-    ScimError,
     TooMany,
     UniquenessConflict,
 )
@@ -105,7 +103,7 @@ class InboundRepository:
         kind = ObjectKind(type_name)
         if kind is ObjectKind.USER:
             document = {"active": True, **document}
-        with _understood(), desk.together():
+        with Understood(), desk.together():
             made = self._insert_user(desk, document) if kind is ObjectKind.USER else self._insert_group(desk, document)
             self._keep(desk, made, document, 1)
         return self._stored(kind, made.object_id)
@@ -130,7 +128,7 @@ class InboundRepository:
         desk = self._writing()
         kind = ObjectKind(type_name)
         held: str | None = None
-        with _understood(), desk.together():
+        with Understood(), desk.together():
             found = self._present(kind, resource_id, if_version)
             present = self._document(found, with_members=with_members)
             following = transform(present)
@@ -147,26 +145,36 @@ class InboundRepository:
             taken = taken_by(found.object, following, going)
             held = None if taken is None else weigh(desk, taken)
             if held is None:
-                self._write(desk, found, present, following, members, going, is_hidden=is_hidden, is_changed=is_changed)
-        _refuse_held(held)
+                self._write(
+                    desk,
+                    found,
+                    present,
+                    following,
+                    members,
+                    going,
+                    is_hidden=is_hidden,
+                    is_changed=is_changed,
+                    is_whole=with_members,
+                )
+        refuse_held(held)
         return self._stored(kind, resource_id, with_members=with_members)
 
     def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
         """Moves the object into the recycle bin."""
         desk = self._writing()
         kind = ObjectKind(type_name)
-        with _understood(), desk.together():
+        with Understood(), desk.together():
             found = self._present(kind, resource_id, if_version)
             held = weigh(desk, Removal(kind=OperationKind.DELETE, found=found.object))
             if held is None:
                 (people.delete_user if kind is ObjectKind.USER else groups.delete_group)(desk, resource_id)
-        _refuse_held(held)
+        refuse_held(held)
 
     # ------------------------------------------------------------ reading
 
     def _require(self, permission: Permission) -> Desk:
         desk = self._desk()
-        with _understood():
+        with Understood():
             desk.require(permission)
         return desk
 
@@ -335,6 +343,7 @@ class InboundRepository:
         *,
         is_changed: bool,
         is_hidden: bool,
+        is_whole: bool,
     ) -> None:
         """Writes what a request changes, once nothing that it takes away is held."""
         kind = found.object.kind
@@ -348,7 +357,9 @@ class InboundRepository:
             revision = 1 if found.record is None else found.record.revision + 1
             self._keep(desk, found.object, hide_active(following) if is_hidden else following, revision)
         if kind is ObjectKind.GROUP:
-            take_back(desk, found.object, {str(each["value"]) for each in members.add} if members is not None else ())
+            # A member or a name says nothing of the group itself; a whole document does.
+            added = {str(each["value"]) for each in members.add} if members is not None else ()
+            take_back(desk, found.object, added, is_kept=is_whole)
         elif following.get("active"):
             take_back(desk, found.object)
 
@@ -378,38 +389,9 @@ class InboundRepository:
         )
 
 
-def _refuse_held(reason: str | None) -> None:
-    """Refuses what is held. Raises: Forbidden."""
-    if reason is not None:
-        raise Forbidden(
-            f"Held, and nothing of this request was done. {reason} What SCIM clients remove within 24 hours counts as "
-            "one cycle. It is done once an administrator approves it, and refused until then."
-        )
-
-
 def _version(place: ScimPlace) -> str:
     return f"{place.object.seq}.{0 if place.record is None else place.record.revision}"
 
 
 def _instant(at: Any) -> str:
     return str(at.isoformat(timespec="milliseconds")[:-6]) + "Z"
-
-
-class _understood:
-    """Turns what administration refuses into what SCIM answers."""
-
-    def __enter__(self) -> None:
-        """Nothing is held."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, Refused):
-            raise _answer(error) from None
-
-
-def _answer(refused: Refused) -> ScimError:
-    codes = {code for code, _ in refused.details}
-    if refused.kind is RefusalKind.FORBIDDEN:
-        return Forbidden(refused.sentence)
-    if refused.kind is RefusalKind.CONFLICT or "ObjectConflict" in codes:
-        return UniquenessConflict(refused.sentence)
-    return InvalidValue(refused.sentence)

@@ -15,15 +15,17 @@ from muster.administration.own_jobs import form_own_job, own_job_id
 from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, GalleryPage, find
 from muster.model.application import SecretKey
 from muster.model.failures import Fenced
+from muster.model.hold import HoldCode, HoldFilter
 from muster.model.job import (
     Counters,
     Cycle,
     CycleKind,
     CyclePhase,
     CycleState,
+    QuarantineReason,
     SynchronizationJob,
 )
-from muster.planning.notices import read_notification_settings
+from muster.planning.notices import notice_of_quarantine, read_notification_settings
 from muster.planning.policy import Population, RemovalKind
 from muster.planning.safeguards import Safeguards, read_safeguards
 
@@ -31,6 +33,7 @@ DAY = timedelta(hours=24)
 # What clients of one hour took away, by kind; and how much there was, as its first removal found it.
 _REMOVED = "removed"
 _POPULATION = "population"
+_FRESH = timedelta(minutes=1)
 # A day has its hours, and the one in which it began.
 _HOURS = 25
 
@@ -59,6 +62,24 @@ def standing_job(desk: Desk) -> SynchronizationJob:
         if found is None:
             raise
         return found
+
+
+def end_quarantine(desk: Desk) -> None:
+    """Ends the quarantine of the job of SCIM clients if nothing of it waits for a decision any more."""
+    job = find_standing_job(desk)
+    if job is not None:
+        lift_if_decided(desk, job)
+
+
+def lift_if_decided(desk: Desk, job: SynchronizationJob) -> None:
+    """Ends the quarantine once nothing waits for a decision any more."""
+    kept = job.quarantine
+    if kept is None or kept.reason is not QuarantineReason.TOO_MANY_DELETES:
+        return
+    waiting, _ = desk.stores.holds.list(job.id, HoldFilter(code=HoldCode.TOO_MANY), 1, None)
+    if not waiting:
+        notice = notice_of_quarantine(job, None, at=desk.now())
+        desk.stores.jobs.set_quarantine(job.id, None, notice=notice)
 
 
 def safeguards_of(desk: Desk, job: SynchronizationJob) -> Safeguards:
@@ -119,18 +140,21 @@ def removed_lately(desk: Desk, cycle: Cycle) -> dict[RemovalKind, int]:
 
 
 def with_population(desk: Desk, cycle: Cycle, *, anew: bool = False) -> tuple[Cycle, Population]:
-    """Returns how much clients have to lose, and the hour with it: counted once an hour, or anew.
+    """Returns how much clients have to lose, and the hour with it: counted once an hour, or anew (a minute later).
 
     Who was deleted within the day counts: else the more are gone, the fewer may go.
     """
-    if anew or _POPULATION not in cycle.options:
+    kept = json.loads(cycle.options.get(_POPULATION, "[]"))
+    # Counting everybody is dear: who is held by a share is held for a minute by the same one.
+    is_stale = len(kept) < 4 or (anew and not 0 <= desk.now().timestamp() - kept[3] < _FRESH.total_seconds())
+    if is_stale:
         given, gone = desk.stores.inbound.given(), removed_lately(desk, cycle)
         groups = given.groups + gone.get(RemovalKind.GROUP_DELETE, 0)
         people = given.people + gone.get(RemovalKind.DELETE, 0)
         members = given.members + gone.get(RemovalKind.MEMBER_REMOVAL, 0)
-        shown = json.dumps([people + groups, groups, members])
+        shown = json.dumps([people + groups, groups, members, int(desk.now().timestamp())])
         cycle = replace(cycle, options={**cycle.options, _POPULATION: shown})
-    linked, groups, members = json.loads(cycle.options[_POPULATION])
+    linked, groups, members, _ = json.loads(cycle.options[_POPULATION])
     # Somebody who is taken away is one of at least one, whoever gave them.
     return cycle, Population(linked=max(linked, 1), groups=max(groups, 1), members=max(members, 1))
 

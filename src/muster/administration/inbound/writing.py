@@ -5,8 +5,8 @@ from typing import Any
 
 from muster.administration import groups, people
 from muster.administration.desk import Desk
+from muster.administration.inbound.asked import ENABLED, Removal
 from muster.administration.inbound.documents import read_manager, read_user
-from muster.administration.inbound.removals import ENABLED, Removal
 from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.operation import OperationKind
 from muster.scim.errors import InvalidValue

@@ -40,7 +40,10 @@ def approve_held(call: Call) -> Answer:
     """POST …/jobs/{job}/heldOperations/approve: {"ids": […]}, {"filter": {"cause": "…"}} or {"all": true}."""
     sp = application_of(call).service_principal_id
     done = holds.approve(call.desk, sp, call.parts["job"], _selection(call))
-    return Answer(document={"approved": done.count, "undecided": done.undecided})
+    document: Document = {"approved": done.count, "undecided": done.undecided}
+    if done.stayed:
+        document["stayed"] = [{"displayName": each.name, "reason": each.reason} for each in done.stayed]
+    return Answer(document=document)
 
 
 def reject_held(call: Call) -> Answer:

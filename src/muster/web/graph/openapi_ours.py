@@ -236,7 +236,15 @@ OURS: dict[str, Schema] = {
             thing({"all": {"const": True}}, "all"),
         ]
     },
-    "approved": whole({"approved": COUNT, "undecided": COUNT}),
+    "approved": thing(
+        {
+            "approved": COUNT,
+            "undecided": COUNT,
+            "stayed": listed(whole({"displayName": TEXT, "reason": TEXT})),
+        },
+        "approved",
+        "undecided",
+    ),
     "rejected": whole({"rejected": COUNT, "undecided": COUNT}),
     "safeguards": whole(
         {

@@ -187,6 +187,10 @@ def decide(sp: str) -> Any:
         raise bad_request(gettext("Nothing is picked: tick operations, or decide a whole cause."))
     act = holds.approve if verdict == "approve" else holds.reject
     decided = act(desk(), found.sp, found.job.id, wanted)
+    if decided.stayed:
+        raise conflict(
+            " ".join(f"{each.name}: {each.reason}" for each in decided.stayed[:SHOWN]), code="HeldOperationChanged"
+        )
     if not decided.count:
         raise conflict(
             gettext("That was decided since, or has changed: look at the list again."), code="HeldOperationChanged"
