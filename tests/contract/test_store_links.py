@@ -271,6 +271,44 @@ def test_two_attributes_of_one_object_are_told_apart(work: Work) -> None:
     assert work.open() == [("ann", "assistant", ["t-cid"], [])]
 
 
+def test_a_reference_of_which_nobody_knows_is_open_until_it_is_confirmed(company: Company, work: Work) -> None:
+    def doubt(other: str, target: str | None) -> None:
+        settled = ReferenceSettled(attribute="members", source_id=id_of(other), target_id=target, unsure=True)
+        work.settle(Settlement(kind=GROUP, source_id=id_of("eng"), references=(settled,)))
+
+    def want(*others: str) -> None:
+        work.want("eng", *others, attribute="members", kind=GROUP)
+
+    work.settle(settlement("ann"), settlement("bob"), settlement("eng", kind=GROUP))
+    want("ann", "bob")
+    work.confirm("eng", ("ann", "t-ann"), attribute="members")
+    doubt("bob", "t-bob")
+    assert work.open() == [("eng", "members", ["t-bob"], [])]
+    (known,) = company.store.links.references("job", GROUP, [id_of("eng")])
+    assert known.unsure == {id_of("bob")}
+    assert known.against([id_of("ann"), id_of("bob")]) == {id_of("ann"): "t-ann"}
+    want("ann")
+    assert work.open() == [("eng", "members", [], ["t-bob"])]
+    work.confirm("eng", ("bob", None), attribute="members")
+    assert work.open() == []
+    want()
+    doubt("ann", None)
+    assert work.open() == [("eng", "members", [], ["t-ann"])]
+    want("ann")
+    assert work.open() == [("eng", "members", ["t-ann"], [])]
+    work.confirm("eng", ("ann", "t-ann"), attribute="members")
+    assert work.open() == []
+
+
+def test_who_may_be_there_and_is_wanted_is_not_taken_away_by_a_release(work: Work) -> None:
+    work.settle(settlement("bob"), settlement("eng", kind=GROUP))
+    work.want("eng", "bob", attribute="members", kind=GROUP)
+    settled = ReferenceSettled(attribute="members", source_id=id_of("bob"), target_id="t-bob", unsure=True)
+    work.settle(Settlement(kind=GROUP, source_id=id_of("eng"), references=(settled,)))
+    work.settle(settlement("bob", state=LinkState.RELEASED))
+    assert work.open() == []
+
+
 def test_open_references_are_read_in_pages(company: Company, work: Work) -> None:
     names = [f"n{number}" for number in range(5)]
     work.settle(settlement("boss"), *(settlement(name) for name in names))

@@ -121,9 +121,13 @@ class DriftScale:
         }
         if not linked or not references:
             return
-        confirmed = {
-            (each.source_id, each.attribute): each.acknowledged
-            for each in self._stores.links.references(self._parts.job.id, kind, list(linked))
+        references_known = self._stores.links.references(self._parts.job.id, kind, list(linked))
+        confirmed = {(each.source_id, each.attribute): each.acknowledged for each in references_known}
+        # What a change of ours may have made of it, and may not, is nobody else's doing.
+        unsure = {
+            (each.source_id, each.attribute): frozenset(each.acknowledged[end] for end in each.unsure)
+            for each in references_known
+            if each.unsure
         }
         known = {place: frozenset(ends.values()) for place, ends in confirmed.items()}
         for reference in references:
@@ -137,10 +141,11 @@ class DriftScale:
             for source_id, ids in shown.items():
                 held = known.get((source_id, reference.attribute), frozenset())
                 ids = (*ids, *sorted((held & off) - set(ids)))
-                gone, come = held - set(ids), (set(ids) - held) & ours
+                maybe = unsure.get((source_id, reference.attribute), frozenset())
+                gone, come = held - set(ids) - maybe, (set(ids) - held) & ours
                 place, target = linked[source_id]
                 mark = _mark(ids, held) if gone or come else None
-                if mark == _known_mark(target, reference):
+                if mark == _known_mark(target, reference) and not maybe:
                     # All is as it should be, or as the target made of it again what it had made of it before.
                     continue
                 if mark is None:

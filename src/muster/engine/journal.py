@@ -116,12 +116,20 @@ class Journal:
         )
 
     def reference_settlement(self, outcome: Outcome, cycle: Cycle, settled: Sequence[ReferenceSettled]) -> Settlement:
-        """Returns what is written of references that the target confirmed."""
+        """Returns what is written of references that the target confirmed, or may have taken."""
         base = self.settlement(outcome, cycle)
         if outcome.status is not LogStatus.SUCCESS:
             # References are wanted until they are confirmed: the next second wave tries again, no escrow needed.
-            return replace(base, escrow=None)
+            arrived = outcome.is_open or _is_sent_in_parts(outcome.operation)
+            return replace(base, escrow=None, references=_unsure(settled) if arrived else ())
         return replace(base, references=tuple(settled))
+
+    @staticmethod
+    def stopped_references(operation: Operation, settled: Sequence[ReferenceSettled]) -> Settlement | None:
+        """Returns what is written of references that a failure of the whole job stopped; None: nothing was sent."""
+        if not _is_sent_in_parts(operation):
+            return None
+        return Settlement(kind=operation.object_kind, source_id=operation.source_id, references=_unsure(settled))
 
     def problem(self, sentence: str, kind: ObjectKind, cycle: Cycle) -> Settlement:
         """Returns the log entry of something the source could not give; it changes nobody."""
@@ -187,6 +195,15 @@ class Journal:
             acknowledged=None if status is _FAILURE else operation.acknowledged,
             failure=operation.failure,
         )
+
+
+def _is_sent_in_parts(operation: Operation) -> bool:
+    """Whether a part of an operation may have been carried out when another failed."""
+    return len(operation.changes) > 1
+
+
+def _unsure(settled: Sequence[ReferenceSettled]) -> tuple[ReferenceSettled, ...]:
+    return tuple(replace(each, unsure=True) for each in settled)
 
 
 def _place_of(sentence: str) -> str:

@@ -56,12 +56,14 @@ class Memberships:
             return
         self._decided.update((kind, source_id) for source_id in owners)
         known = {
-            (each.source_id, each.attribute): each.acknowledged
+            (each.source_id, each.attribute): each
             for each in self._stores.links.references(self._parts.job.id, kind, list(owners))
         }
         for owner in owners.values():
             for wanted in owner.references:
-                item = self._changed(kind, owner, wanted, known.get((owner.source_id, wanted.attribute), {}))
+                place = (owner.source_id, wanted.attribute)
+                held = known[place].against(wanted.source_ids) if place in known else {}
+                item = self._changed(kind, owner, wanted, held)
                 if item is not None:
                     self._found.append(item)
 

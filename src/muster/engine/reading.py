@@ -127,13 +127,14 @@ class _Reader:
         if not owners:
             return []
         held = {
-            (each.source_id, each.attribute): each.acknowledged
+            (each.source_id, each.attribute): each
             for each in self._stores.links.references(self._parts.job.id, kind, list(owners))
         }
         found: list[Operation] = []
         for source_id, owner in owners.items():
             for wanted in owner.references:
-                known = held.get((source_id, wanted.attribute), {})
+                place = (source_id, wanted.attribute)
+                known = held[place].against(wanted.source_ids) if place in held else {}
                 shown = tuple(each for each in owner.shown if each.attribute == wanted.attribute)
                 for each in shown:
                     known = self._as_shown(known, each)

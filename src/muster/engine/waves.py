@@ -164,6 +164,11 @@ def _send(
         item = items[outcome.operation.change_id]
         settlement = run.journal.reference_settlement(outcome, run.cycle, _settled(item))
         settlements.append(replace(settlement, keeps_hold=(item.source_id, item.attribute) in parts_held))
+    if stopped is not None:
+        tried = {outcome.operation.change_id for outcome in outcomes}
+        left = [pair for pair in planned if pair[0].change_id not in tried]
+        unsure = (run.journal.stopped_references(operation, _settled(item)) for operation, item in left)
+        settlements += [each for each in unsure if each is not None]
     cycle = run.move(position=run.cycle.position)
     counters = replace(tally(cycle.counters, outcomes), writes=cycle.counters.writes + len(answers))
     run.commit(replace(cycle, counters=counters), (), settlements)
@@ -291,7 +296,7 @@ def _cause(item: OpenReference) -> Cause:
 
 def _unresolved(run: Run, answer: Unsettled) -> Outcome:
     # Setting a reference twice is harmless, so an open end needs no lookup: the next cycle tries again.
-    return failed(answer.operation, answer.failure, run.parts, run.clock)
+    return failed(answer.operation, answer.failure, run.parts, run.clock, is_open=answer.is_open)
 
 
 def _planned(found: Sequence[OpenReference], size: int, ids: Ids) -> list[tuple[Operation, OpenReference]]:

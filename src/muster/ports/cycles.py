@@ -42,11 +42,16 @@ class NewOperation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceSettled:
-    """A reference that the target confirmed: set to `target_id`, or removed (None)."""
+    """A reference that the target confirmed: set to `target_id`, or removed (None).
+
+    `unsure`: the request may have arrived, and nobody confirmed it. The target may hold it, then, and may not: until
+    something is confirmed it is open, whether it is wanted or not.
+    """
 
     attribute: str
     source_id: str
     target_id: str | None
+    unsure: bool = False
 
 
 @quickly_made
@@ -99,13 +104,22 @@ class OpenReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownReferences:
-    """A reference attribute of a linked object as the target has confirmed it: source id to target id."""
+    """A reference attribute of a linked object as the target has confirmed it: source id to target id.
+
+    `unsure`: those (source ids) of which nobody knows whether the target holds them now.
+    """
 
     source_id: str
     attribute: str
     reference_kind: ObjectKind
     multivalued: bool
     acknowledged: Mapping[str, str]
+    unsure: frozenset[str] = frozenset()
+
+    def against(self, wanted: Sequence[str]) -> Mapping[str, str]:
+        """Returns what is held, without those wanted of whom nobody knows: they are set again."""
+        again = self.unsure.intersection(wanted)
+        return {end: target_id for end, target_id in self.acknowledged.items() if end not in again}
 
 
 class CycleStore(Protocol):

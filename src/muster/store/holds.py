@@ -163,7 +163,9 @@ def _end(connection: Connection, job: int, settlements: Sequence[Settlement]) ->
         {"at_job": job, "at_kind": one.kind.value, "at_source": one.source_id, "at_attribute": attribute}
         for one in settlements
         if one.hold is None and not one.keeps_hold
-        for attribute in ([""] if one.clear_escrow else sorted({each.attribute for each in one.references}))
+        for attribute in (
+            [""] if one.clear_escrow else sorted({each.attribute for each in one.references if not each.unsure})
+        )
     ]
     if ended:
         connection.execute(

@@ -99,6 +99,7 @@ def find_known_references(
     """Returns what the target has confirmed of the references of objects, one an object and attribute."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     kinds: dict[tuple[str, str], tuple[ObjectKind, bool]] = {}
+    unsure: dict[tuple[str, str], set[str]] = {}
     for piece in pieces(source_ids):
         rows = connection.execute(
             sa.select(
@@ -108,6 +109,7 @@ def find_known_references(
                 reference_attributes.c.multivalued,
                 _OTHERS.c.source_id.label("other_id"),
                 references.c.acknowledged,
+                references.c.unsure,
             )
             .select_from(_joined())
             .where(
@@ -122,6 +124,8 @@ def find_known_references(
             place = (row.source_id, row.name)
             kinds[place] = ObjectKind(row.kind), row.multivalued
             found.setdefault(place, {})[row.other_id] = row.acknowledged
+            if row.unsure:
+                unsure.setdefault(place, set()).add(row.other_id)
     return [
         KnownReferences(
             source_id=source_id,
@@ -129,6 +133,7 @@ def find_known_references(
             reference_kind=kinds[source_id, attribute][0],
             multivalued=kinds[source_id, attribute][1],
             acknowledged=acknowledged,
+            unsure=frozenset(unsure.get((source_id, attribute), ())),
         )
         for (source_id, attribute), acknowledged in found.items()
     ]
@@ -155,8 +160,14 @@ def _able(job: int) -> ColumnElement[bool]:
     return sa.and_(
         references.c.open_job_key == job,
         _OWNERS.c.state.in_(OURS),
-        sa.or_(references.c.acknowledged.is_not(None), sa.and_(references.c.wanted, _OTHERS.c.state.in_(OURS))),
+        sa.or_(_is_to_go(), sa.and_(references.c.wanted, _OTHERS.c.state.in_(OURS))),
     )
+
+
+def _is_to_go() -> ColumnElement[bool]:
+    """What the target holds and should not, or not by that id. What it only may hold, and should, is set again."""
+    is_another = references.c.acknowledged.is_distinct_from(_OTHERS.c.target_id)
+    return sa.and_(references.c.acknowledged.is_not(None), sa.or_(sa.not_(references.c.wanted), is_another))
 
 
 def _open_references(
@@ -177,6 +188,7 @@ def _open_references(
                 _OTHERS.c.source_id.label("other_source_id"),
                 _OTHERS.c.target_id.label("other_target_id"),
                 _OTHERS.c.state.label("other_state"),
+                _is_to_go().label("is_to_go"),
                 reference_attributes.c.name,
                 reference_attributes.c.kind.label("reference_kind"),
                 reference_attributes.c.multivalued,
@@ -202,5 +214,5 @@ def _open_reference(rows: Sequence[Row[Any]]) -> OpenReference:
         reference_kind=ObjectKind(first.reference_kind),
         multivalued=first.multivalued,
         add=tuple((row.other_source_id, row.other_target_id) for row in rows if row.wanted and row.other_state in OURS),
-        remove=tuple((row.other_source_id, row.acknowledged) for row in rows if row.acknowledged is not None),
+        remove=tuple((row.other_source_id, row.acknowledged) for row in rows if row.is_to_go),
     )

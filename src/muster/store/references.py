@@ -1,7 +1,7 @@
 """References between linked objects: what the source wants, what the target has confirmed, what is open.
 
-A row is open when the two differ. It is closed again by the settlement that confirms it; a reference that is neither
-wanted nor held at the target has no row.
+A row is open when the two differ, or when a change of it was sent and nobody knows what came of that. It is closed
+again by the settlement that confirms it; a reference that is neither wanted nor held at the target has no row.
 """
 
 from collections.abc import Iterable, Sequence, Set
@@ -21,6 +21,7 @@ from muster.store.tables import links, reference_attributes, references
 
 # Who has left the scope is no less ours as the end of a reference.
 _OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value, LinkState.RELEASED.value)
+_NOT_HELD: dict[str, Any] = {"acknowledged": None, "unsure": None}
 
 
 @dataclass(slots=True)
@@ -32,12 +33,23 @@ class _Reference:
     wanted: bool
     acknowledged: str | None
     is_changed: bool = False
+    unsure: bool = False
 
     @property
     def is_open(self) -> bool:
-        if not self.wanted or self.acknowledged is None:
+        if not self.wanted or self.acknowledged is None or self.unsure:
             return True
         return self.other_target_id is not None and self.acknowledged != self.other_target_id
+
+    def confirm(self, target_id: str | None) -> None:
+        """Notes what the target holds for certain."""
+        self.acknowledged, self.unsure, self.is_changed = target_id, False, True
+
+    def doubt(self, target_id: str | None) -> None:
+        """Notes that the target may hold it: by the id that it held before, else by the one that was sent."""
+        known = self.acknowledged or target_id
+        if known is not None:
+            self.acknowledged, self.unsure, self.is_changed = known, True, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,7 @@ class ReferenceWriter:
                             "other_key": other,
                             "wanted": row.wanted,
                             "acknowledged": row.acknowledged,
+                            "unsure": row.unsure or None,
                             "open_job_key": job_key if row.is_open else None,
                         }
                     )
@@ -139,7 +152,7 @@ def forget_references(connection: Connection, job_key: int, replaced: Sequence[t
     if unlinked:
         connection.execute(sa.delete(references).where(at_owner), unlinked)
     connection.execute(sa.delete(references).where(at_owner, sa.not_(references.c.wanted)), owners)
-    connection.execute(sa.update(references).where(at_owner).values(acknowledged=None, open_job_key=job_key), owners)
+    connection.execute(sa.update(references).where(at_owner).values(**_NOT_HELD, open_job_key=job_key), owners)
 
 
 def reopen_references(
@@ -156,9 +169,7 @@ def reopen_references(
     at_other = sa.and_(references.c.other_key == sa.bindparam("at_key"), references.c.wanted)
     unlinked = [{"at_key": key} for key, target_id in replaced if target_id is None and key not in staying]
     if unlinked:
-        connection.execute(
-            sa.update(references).where(at_other).values(acknowledged=None, open_job_key=job_key), unlinked
-        )
+        connection.execute(sa.update(references).where(at_other).values(**_NOT_HELD, open_job_key=job_key), unlinked)
     moved = [{"at_key": key} for key, target_id in replaced if target_id is not None or key in staying]
     if moved:
         connection.execute(sa.update(references).where(at_other).values(open_job_key=job_key), moved)
@@ -193,12 +204,15 @@ def _settle(own: dict[_Place, _Reference | None], attributes: dict[int, _Attribu
                 single.setdefault(attribute.name, []).append(row)
     # A value that is replaced by another id of the same object comes as both: the removal counts first.
     for settled in sorted(settlement.references, key=lambda each: each.target_id is not None):
-        if settled.target_id is not None:
+        if settled.target_id is not None and not settled.unsure:
             for row in single.get(settled.attribute, ()):
                 # There is room for one value only: the one that was there is gone.
-                row.acknowledged, row.is_changed = None, True
+                row.confirm(None)
         for row in by_name.get((settled.attribute, settled.source_id), ()):
-            row.acknowledged, row.is_changed = settled.target_id, True
+            if settled.unsure:
+                row.doubt(settled.target_id)
+            else:
+                row.confirm(settled.target_id)
     for place, each in own.items():
         if each is not None and not each.wanted and each.acknowledged is None:
             own[place] = None
@@ -212,15 +226,15 @@ def _see(
     for place, row in own.items():
         if row is None or place[0] != attribute or row.acknowledged is None or row.acknowledged in held:
             continue
-        row.acknowledged, row.is_changed = None, True
+        row.confirm(None)
         if not row.wanted:
             own[place] = None
     for other, (source_id, target_id) in linked.items():
         found = own.get((attribute, other))
         if found is None:
             own[attribute, other] = _Reference(source_id, target_id, False, target_id, True)
-        elif found.acknowledged != target_id:
-            found.acknowledged, found.is_changed = target_id, True
+        elif found.acknowledged != target_id or found.unsure:
+            found.confirm(target_id)
 
 
 def _find_linked(connection: Connection, job_key: int, shown: ShownReferences) -> dict[int, tuple[str, str]]:
@@ -271,7 +285,7 @@ def _fetch_rows(
         for each in statements:
             for row in connection.execute(each):
                 rows[row.owner_key][row.attribute_key, row.other_key] = _Reference(
-                    row.source_id, row.target_id, row.wanted, row.acknowledged
+                    row.source_id, row.target_id, row.wanted, row.acknowledged, unsure=bool(row.unsure)
                 )
 
 

@@ -270,7 +270,9 @@ references = sa.Table(
     sa.Column("wanted", sa.Boolean, nullable=False),
     # The other end's target id as the owner holds it at the target.
     sa.Column("acknowledged", sa.Text),
-    # The job while wanted and acknowledged differ, else NULL.
+    # True: a change of it was sent and never confirmed, so the owner may hold it or not; else NULL.
+    sa.Column("unsure", sa.Boolean),
+    # The job while wanted and acknowledged differ, or nobody knows, else NULL.
     sa.Column("open_job_key", Key),
     sa.Index("link_references_to", "other_key"),
     sqlite_with_rowid=False,
