@@ -60,3 +60,7 @@ def test_numbers_are_found_as_numbers(filled: Store, store_database: Database) -
 def _all(database: Database, column: sa.ColumnElement[Any]) -> list[Any]:
     with database.read() as connection:
         return list(connection.execute(sa.select(column).order_by(objects.c.key)).scalars())
+
+
+def test_a_text_with_a_nul_is_nobody_rather_than_what_stands_before_it(filled: Store, store_database: Database) -> None:
+    assert found(store_database, objects.c.name, ["plain\0", "\0", "back\\slash", "\\u0000"]) == ["back\\slash"]

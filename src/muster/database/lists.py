@@ -56,5 +56,9 @@ def one_of(column: sa.ColumnElement[Any], parameter: str) -> sa.ColumnElement[bo
 
 
 def as_list(values: Sequence[int] | Sequence[str]) -> str:
-    """Returns values as the parameter of `one_of`."""
-    return orjson.dumps(values).decode()
+    """Returns values as the parameter of `one_of`. Texts with a NUL are left out: no column holds one, and SQLite would
+    take what stands before it for the whole."""
+    text = orjson.dumps(values).decode()
+    if "\\u0000" in text:
+        return orjson.dumps([value for value in values if isinstance(value, int) or "\0" not in value]).decode()
+    return text

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster.database.connection import Database
+from muster.database.lists import as_list, one_of
 from muster.model.directory import ObjectKind
 from muster.store.rows import pieces
 from muster.store.tables import links, objects
@@ -58,9 +59,14 @@ def find_anchors(connection: Connection, job_key: int, wanted: Iterable[Place]) 
     for kind, source_ids in by_kind.items():
         for piece in pieces(source_ids):
             rows = connection.execute(
-                sa.select(links.c.source_id, links.c.key, links.c.target_id).where(
-                    links.c.job_key == job_key, links.c.kind == kind.value, links.c.source_id.in_(piece)
-                )
+                _ANCHORS_OF, {"job": job_key, "of_kind": kind.value, "source_ids": as_list(piece)}
             )
             found.update(((kind, source_id), Anchor(key, target_id)) for source_id, key, target_id in rows)
     return found
+
+
+_ANCHORS_OF = sa.select(links.c.source_id, links.c.key, links.c.target_id).where(
+    links.c.job_key == sa.bindparam("job"),
+    links.c.kind == sa.bindparam("of_kind"),
+    one_of(links.c.source_id, "source_ids"),
+)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster.database.connection import Database
+from muster.database.lists import as_list, one_of
 from muster.model.directory import ObjectKind
 from muster.model.operation import TargetResource
 from muster.store.census_tables import census, census_values
@@ -84,24 +85,8 @@ class SqlCensus:
         with self._database.read() as connection:
             key = _cycle_key(connection, cycle_id)
             for piece in pieces(asked):
-                rows = connection.execute(
-                    sa.select(census_values.c.value, census.c.resource)
-                    .join(
-                        census,
-                        sa.and_(
-                            census.c.cycle_key == census_values.c.cycle_key,
-                            census.c.kind == census_values.c.kind,
-                            census.c.target_id == census_values.c.target_id,
-                        ),
-                    )
-                    .where(
-                        census_values.c.cycle_key == key,
-                        census_values.c.kind == kind.value,
-                        census_values.c.attribute == attribute,
-                        census_values.c.value.in_(piece),
-                    )
-                    .order_by(census_values.c.target_id)
-                )
+                given = {"cycle": key, "of_kind": kind.value, "attribute": attribute, "values": as_list(piece)}
+                rows = connection.execute(_BY_VALUE, given)
                 for row in rows:
                     resource = decode_resource(row.resource)
                     for value in asked[row.value]:
@@ -139,6 +124,24 @@ def _cycle_key(connection: Connection, cycle_id: str) -> int:
     return int(key)
 
 
+_BY_VALUE = (
+    sa.select(census_values.c.value, census.c.resource)
+    .join(
+        census,
+        sa.and_(
+            census.c.cycle_key == census_values.c.cycle_key,
+            census.c.kind == census_values.c.kind,
+            census.c.target_id == census_values.c.target_id,
+        ),
+    )
+    .where(
+        census_values.c.cycle_key == sa.bindparam("cycle"),
+        census_values.c.kind == sa.bindparam("of_kind"),
+        census_values.c.attribute == sa.bindparam("attribute"),
+        one_of(census_values.c.value, "values"),
+    )
+    .order_by(census_values.c.target_id)
+)
 _KEY_BY_ID = sa.select(cycles.c.key).where(cycles.c.cycle_id == sa.bindparam("id"))
 
 

@@ -60,6 +60,26 @@ _LINKS_OF = _LINKED.where(
     one_of(links.c.source_id, "source_ids"),
 )
 
+_SENDING_OF = (
+    sa.select(staged.c.operation)
+    .join(cycles, cycles.c.key == staged.c.cycle_key)
+    .where(
+        cycles.c.job_key == sa.bindparam("job"),
+        cycles.c.state == CycleState.RUNNING.value,
+        cycles.c.cycle_id != sa.bindparam("asking"),
+        staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
+        staged.c.kind.in_(TRYING),
+        # What was refused for somebody else's account made none.
+        staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
+    )
+)
+_TRIED_OF = sa.select(escrows.c.source_id, escrows.c.tried).where(
+    escrows.c.job_key == sa.bindparam("job"),
+    escrows.c.kind == sa.bindparam("of_kind"),
+    one_of(escrows.c.source_id, "source_ids"),
+    escrows.c.tried.is_not(None),
+)
+
 
 class SqlLinks:
     """The LinkStore on SQL."""
@@ -252,31 +272,13 @@ class SqlLinks:
         wanted = set(source_ids)
         with self._database.read() as connection:
             job = job_key(connection, job_id)
-            sending = connection.execute(
-                sa.select(staged.c.operation)
-                .join(cycles, cycles.c.key == staged.c.cycle_key)
-                .where(
-                    cycles.c.job_key == job,
-                    cycles.c.state == CycleState.RUNNING.value,
-                    cycles.c.cycle_id != cycle_id,
-                    staged.c.state.in_((StagedState.SENDING.value, StagedState.OPEN.value)),
-                    staged.c.kind.in_(TRYING),
-                    # What was refused for somebody else's account made none.
-                    staged.c.hold_code.is_distinct_from(EndKind.CONFLICT.value),
-                )
-            )
-            for operation in (decode_operation(row.operation) for row in sending):
+            sending = connection.execute(_SENDING_OF, {"job": job, "asking": cycle_id}).scalars()
+            for operation in map(decode_operation, sending):
                 if operation.object_kind is kind and operation.source_id in wanted and operation.tries:
                     found[operation.source_id] = (*operation.tried, *operation.tries)
             for piece in pieces(source_ids):
-                rows = connection.execute(
-                    sa.select(escrows.c.source_id, escrows.c.tried).where(
-                        escrows.c.job_key == job,
-                        escrows.c.kind == kind.value,
-                        escrows.c.source_id.in_(piece),
-                        escrows.c.tried.is_not(None),
-                    )
-                )
+                given = {"job": job, "of_kind": kind.value, "source_ids": as_list(piece)}
+                rows = connection.execute(_TRIED_OF, given)
                 for row in rows:
                     noted = decode(row.tried, tuple[MatchingValue, ...])
                     found[row.source_id] = tuple(dict.fromkeys((*noted, *found.get(row.source_id, ()))))

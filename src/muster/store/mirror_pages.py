@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
+from muster.database.lists import as_list, one_of
 from muster.model.directory import ObjectKind
 from muster.model.mirror import MirrorState
 from muster.model.operation import Acknowledged
@@ -122,11 +123,14 @@ def _keep_one_by_one(
 def _known(connection: Connection, job_key: int, source_ids: Iterable[str]) -> dict[str, Row[Any]]:
     found: dict[str, Row[Any]] = {}
     for piece in pieces(source_ids):
-        rows = connection.execute(
-            sa.select(mirror_entries).where(mirror_entries.c.job_key == job_key, mirror_entries.c.source_id.in_(piece))
-        )
+        rows = connection.execute(_KNOWN, {"job": job_key, "source_ids": as_list(piece)})
         found.update((row.source_id, row) for row in rows)
     return found
+
+
+_KNOWN = sa.select(mirror_entries).where(
+    mirror_entries.c.job_key == sa.bindparam("job"), one_of(mirror_entries.c.source_id, "source_ids")
+)
 
 
 def _held_references(

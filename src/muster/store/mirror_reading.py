@@ -7,6 +7,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
+from muster.database.lists import as_list, one_of
 from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.ports.source import Window
@@ -15,6 +16,10 @@ from muster.store.mirror_naming import CLAIM
 from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references
 from muster.store.rows import pieces
 
+_KINDS = {kind.value: kind for kind in ObjectKind}
+_GONE, _THERE = Lifecycle.SOFT_DELETED, Lifecycle.PRESENT
+_NOBODY: Mapping[str, Sequence[str]] = {}
+_GROUP = ObjectKind.GROUP.value
 _COLUMNS = [mirror_entries.c[name] for name in ("key", "kind", "source_id", "seq", "is_removed", "content")]
 
 
@@ -60,19 +65,19 @@ def find_entry(connection: Connection, job_key: int, kind: ObjectKind, name: str
     return None
 
 
-def changes_of(connection: Connection, job_key: int, rows: Sequence[Row[Any]]) -> Iterator[Change]:
+def changes_of(connection: Connection, job_key: int, rows: Sequence[Sequence[Any]]) -> Iterator[Change]:
     """Yields rows as changes. Somebody who is gone is as if in the recycle bin: whoever comes back is the same."""
-    references = _references(connection, job_key, [row.key for row in rows])
-    for row in rows:
-        attributes, spoken = orjson.loads(row.content)
-        held = references.get(row.key, {})
+    references = _references(connection, job_key, [row[0] for row in rows])
+    # Columns of a row are slow to reach by name, and members of an enum to make.
+    for key, kind, source_id, seq, is_removed, content in rows:
+        attributes, spoken = orjson.loads(content)
         yield Change(
-            source_id=row.source_id,
-            kind=ObjectKind(row.kind),
-            lifecycle=Lifecycle.SOFT_DELETED if row.is_removed else Lifecycle.PRESENT,
-            seq=row.seq,
+            source_id=source_id,
+            kind=_KINDS[kind],
+            lifecycle=_GONE if is_removed else _THERE,
+            seq=seq,
             attributes=frozen_attributes(attributes),
-            references=_as_given(row.source_id, spoken, held),
+            references=_as_given(source_id, spoken, references.get(key, _NOBODY)),
         )
 
 
@@ -100,27 +105,29 @@ def _references(connection: Connection, job_key: int, owner_keys: Sequence[int])
     Members that are groups have an attribute of their own, and nobody's manager is a group.
     """
     found: dict[int, dict[str, list[str]]] = {}
-    group = ObjectKind.GROUP.value
     for piece in pieces(owner_keys):
-        rows = connection.execute(
-            sa.select(
-                mirror_references.c.owner_key,
-                mirror_references.c.attribute,
-                mirror_references.c.name,
-                mirror_entries.c.source_id,
-                mirror_entries.c.kind,
-            )
-            .outerjoin(
-                mirror_names,
-                sa.and_(mirror_names.c.job_key == job_key, mirror_names.c.name == mirror_references.c.name),
-            )
-            .outerjoin(mirror_entries, mirror_entries.c.key == mirror_names.c.entry_key)
-            .where(mirror_references.c.owner_key.in_(piece), mirror_references.c.attribute != CLAIM)
-            .order_by(mirror_references.c.owner_key, mirror_references.c.attribute, mirror_references.c.name)
-        )
+        rows = connection.execute(_REFERENCES_OF, {"job": job_key, "owners": as_list(piece)})
         for owner, attribute, name, source_id, kind in rows:
-            if kind == group and attribute != MEMBERS:
+            if kind == _GROUP and attribute != MEMBERS:
                 continue
-            place = MEMBER_GROUPS if kind == group else attribute
+            place = MEMBER_GROUPS if kind == _GROUP else attribute
             found.setdefault(owner, {}).setdefault(place, []).append(source_id or name)
     return found
+
+
+_REFERENCES_OF = (
+    sa.select(
+        mirror_references.c.owner_key,
+        mirror_references.c.attribute,
+        mirror_references.c.name,
+        mirror_entries.c.source_id,
+        mirror_entries.c.kind,
+    )
+    .outerjoin(
+        mirror_names,
+        sa.and_(mirror_names.c.job_key == sa.bindparam("job"), mirror_names.c.name == mirror_references.c.name),
+    )
+    .outerjoin(mirror_entries, mirror_entries.c.key == mirror_names.c.entry_key)
+    .where(one_of(mirror_references.c.owner_key, "owners"), mirror_references.c.attribute != CLAIM)
+    .order_by(mirror_references.c.owner_key, mirror_references.c.attribute, mirror_references.c.name)
+)

@@ -1,11 +1,13 @@
 """Reading rows: lists of any length in pieces, and directory rows as directory objects."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, Select
 
+from muster.database.lists import as_list, one_of
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.store.encoding import frozen_attributes
 from muster.store.tables import objects
@@ -36,8 +38,14 @@ def fetch_objects(connection: Connection, column: sa.ColumnElement[Any], values:
     """Returns the rows of directory objects whose column has one of the values."""
     rows: list[Row[Any]] = []
     for piece in pieces(values):
-        rows.extend(connection.execute(select_objects().where(column.in_(piece))))
+        rows.extend(connection.execute(_objects_by(column), {"values": as_list(piece)}))
     return rows
+
+
+@cache
+def _objects_by(column: sa.ColumnElement[Any]) -> Select[Any]:
+    """Made once for each of the few columns."""
+    return select_objects().where(one_of(column, "values"))
 
 
 def object_key(connection: Connection, object_id: str) -> int:

@@ -115,8 +115,9 @@ class SettlementWriter:
         }
         known = {place: row for place, row in linked.items() if place not in new}
         self._update_links(connection, job_key, known, anchors, staying)
-        if any(place in others or place in wanting for place in new):
-            anchors.update(find_anchors(connection, job_key, (place for place in new if place in others | wanting)))
+        meeting = new.keys() & (others | wanting)
+        if meeting:
+            anchors.update(find_anchors(connection, job_key, meeting))
         self._references.write(connection, job_key, settlements, anchors, frozenset(new))
 
     def _update_links(
@@ -193,10 +194,10 @@ def _linked(settlements: Sequence[Settlement]) -> dict[Place, Mapping[str, Any]]
 
 def _has_escrows(connection: Connection, job_key: int) -> bool:
     """Whether anybody waits: among many that succeed seldom one did before."""
-    return (
-        connection.execute(sa.select(escrows.c.job_key).where(escrows.c.job_key == job_key).limit(1)).first()
-        is not None
-    )
+    return connection.execute(_ANY_ESCROW, {"job": job_key}).first() is not None
+
+
+_ANY_ESCROW = sa.select(escrows.c.job_key).where(escrows.c.job_key == sa.bindparam("job")).limit(1)
 
 
 def _link_row(link: Link) -> dict[str, Any]:

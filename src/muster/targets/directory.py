@@ -34,6 +34,7 @@ PAGE_SIZE = 500
 MANAGER = "manager"
 _NUMBERS = ("employeeId", "objectId")
 _MEMBERS = (MEMBERS, MEMBER_GROUPS)
+_STRING = AttributeType.STRING
 # Whom a source no longer has goes into the recycle bin, and comes back out of it with the source.
 SOFT_DELETED = "isSoftDeleted"
 
@@ -272,6 +273,9 @@ def _checked(kind: ObjectKind, known: Mapping[str, DirectoryAttribute], name: st
         )
     if value is None or value == "" or value == ():
         return None
+    if value.__class__ is str and attribute.type is _STRING and not attribute.multivalued:
+        # Nearly all are one text.
+        return _text(name, value)
     if attribute.multivalued:
         texts = tuple(str(item) for item in value) if isinstance(value, tuple | list) else (str(value),)
         if len(texts) > VALUES_LIMIT:
