@@ -136,6 +136,52 @@ def test_names_may_pass_from_one_to_another_within_a_batch(company: Company) -> 
     assert _get(company, "bob@example.com").object_id == id_of("ann")
 
 
+def _renamed(company: Company, names: dict[str, str], **managers: str) -> set[str]:
+    """Whom one batch gives other names; of whoever is refused the name is as it was."""
+    writes = [
+        ObjectWrite(
+            kind=USER,
+            object_id=id_of(name),
+            attributes={"userPrincipalName": f"{new}@example.com"},
+            manager_id=managers.get(name),
+            is_new=False,
+        )
+        for name, new in names.items()
+    ]
+    answers = company.store.directory.write(writes, NOW)
+    done = {name for name, answer in zip(names, answers, strict=True) if isinstance(answer, DirectoryObject)}
+    for name, new in names.items():
+        kept = new if name in done else name
+        assert _get(company, f"{kept}@example.com").object_id == id_of(name)
+        assert _get(company, id_of(name)).attributes["userPrincipalName"] == f"{kept}@example.com"
+    return done
+
+
+def test_names_may_be_exchanged_within_a_batch(company: Company) -> None:
+    company.hire("ann", "bob", "cid", "dan", "eve", "fay")
+    assert _renamed(company, {"ann": "bob", "bob": "ann"}) == {"ann", "bob"}
+    assert _renamed(company, {"ann": "ann", "bob": "bob"}) == {"ann", "bob"}
+    around = {"ann": "bob", "bob": "cid", "cid": "ann", "dan": "eve", "eve": "dan"}
+    assert _renamed(company, around) == set(around)
+
+
+def test_who_wants_a_name_that_somebody_keeps_hinders_nobody_elses_exchange(company: Company) -> None:
+    company.hire("ann", "bob", "cid", "dan", "eve", "fay")
+    wanted = {"ann": "bob", "bob": "ann", "cid": "dan", "dan": "eve"}
+    assert _renamed(company, wanted) == {"ann", "bob"}
+
+
+@pytest.mark.parametrize("third", ["ann", "bob"])
+def test_of_two_who_want_one_name_nobody_is_chosen(company: Company, third: str) -> None:
+    company.hire("ann", "bob", "cid")
+    assert _renamed(company, {"ann": "bob", "bob": "ann", "cid": third}) == set()
+
+
+def test_who_is_refused_for_another_reason_is_not_exchanged_with(company: Company) -> None:
+    company.hire("ann", "bob")
+    assert _renamed(company, {"ann": "bob", "bob": "ann"}, ann=id_of("nobody")) == set()
+
+
 def test_an_object_may_be_made_and_changed_in_one_batch(company: Company) -> None:
     new = ObjectWrite(kind=USER, object_id="1", attributes={"userPrincipalName": "a@x"}, is_new=True)
     more = ObjectWrite(kind=USER, object_id="1", attributes={"city": "Bern"}, is_new=False)

@@ -88,6 +88,10 @@ def test_people_are_made_changed_and_given_managers(tmp_path: Path) -> None:
         send(person("dot", **{ENTERPRISE: {"manager": {"value": "c-1"}}}))
         assert eventually(lambda: "dot" in users() and has_manager(api, users()["dot"]["id"], "Chief"))
         assert users()["C-1"]["displayName"] == "Chief"
+        # Two exchange their names.
+        send(person("ben", userName="dot@lantaarn.example"), person("dot", userName="ben@lantaarn.example"))
+        assert eventually(lambda: users()["ben"]["userPrincipalName"] == "dot@lantaarn.example")
+        assert eventually(lambda: users()["dot"]["userPrincipalName"] == "ben@lantaarn.example")
         told = api.get(f"/auditLogs/provisioning?$filter=jobId%20eq%20'{job_id}'")["value"]
         assert {each["provisioningAction"] for each in told} >= {"create", "update"}
 

@@ -36,17 +36,18 @@ def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsy
     assert "Line 3, column 1 (userPrincipalName)" in " ".join(capsys.readouterr().out.split())
 
 
-def test_names_pass_from_one_to_the_next_in_one_file(folder: Path) -> None:
+@pytest.mark.parametrize("names", ["bcd", "bac", "cab"])
+def test_names_pass_from_one_to_the_next_in_one_file(folder: Path, names: str) -> None:
+    """Along a row, exchanged, and around in a circle."""
     head, file = "employeeId,userPrincipalName,displayName\n", folder / "people.csv"
-    file.write_text(f"{head}1,a@x.example,One\n2,b@x.example,Two\n3,c@x.example,Three\n")
-    import_(file, data=folder)
-    file.write_text(f"{head}1,b@x.example,One\n2,c@x.example,Two\n3,d@x.example,Three\n")
-    import_(file, data=folder)
+    for given in ("abc", names):
+        file.write_text(head + "".join(f"{number},{name}@x.example,{number}\n" for number, name in enumerate(given)))
+        import_(file, data=folder)
     house = open_house(load_settings(data=folder), folder)
     found = house.store.directory.search(DirectoryQuery(kind=ObjectKind.USER)).objects
-    names = {str(each.attributes["displayName"]): str(each.attributes["userPrincipalName"])[0] for each in found}
+    by_number = {str(each.attributes["employeeId"]): str(each.attributes["userPrincipalName"])[0] for each in found}
     house.database.close()
-    assert names == {"One": "b", "Two": "c", "Three": "d"}
+    assert "".join(by_number[str(number)] for number in range(len(names))) == names
 
 
 def test_a_text_that_is_too_long_is_named_by_line_and_column(folder: Path, capsys: Any) -> None:

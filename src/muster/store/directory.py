@@ -61,6 +61,9 @@ class SqlDirectory:
             batch.load(ids, names)
             answers: list[Draft | WriteRefused] = [batch.write(write) for write in writes]
             _write_again(batch, writes, answers)
+            taken = {number: writes[number] for number, answer in enumerate(answers) if _is_taken(answer)}
+            for number, answer in batch.exchange(taken).items() if taken else ():
+                answers[number] = answer
             batch.flush()
         return [answer.shown() if isinstance(answer, Draft) else answer for answer in answers]
 

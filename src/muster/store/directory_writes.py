@@ -1,6 +1,7 @@
 """A batch of writes to the directory: judged one after the other, written together in a few statements."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -173,6 +174,34 @@ class DirectoryBatch:
             self.set_lifecycle(draft, write.lifecycle)
         return draft
 
+    def exchange(self, refused: Mapping[int, ObjectWrite]) -> Mapping[int, Draft | WriteRefused]:
+        """Answers those of the refused writes by which objects pass their principal names around (a to b, b to a).
+
+        Each of these names must be held by another one of them, so that all can let go before any takes.
+        """
+        by_id = Counter(write.object_id for write in refused.values())
+        circle: dict[str, int] = {}
+        for number, write in refused.items():
+            draft = self._drafts.get(write.object_id or "")
+            if draft is not None and not write.is_new and by_id[write.object_id] == 1:
+                merged = _merged(draft.attributes, write)
+                if self._manager_refusal(write, draft) is None and self._holder(merged) is not None:
+                    circle[draft.object_id] = number
+        while True:
+            holders = {
+                each: self._holder(_merged(self._drafts[each].attributes, refused[number]))
+                for each, number in circle.items()
+            }
+            takers = Counter(holders.values())
+            kept = {each: number for each, number in circle.items() if holders[each] in circle}
+            kept = {each: number for each, number in kept.items() if takers[holders[each]] == 1}
+            if len(kept) == len(circle):
+                break
+            circle = kept
+        for each in circle:
+            self._release(self._drafts[each].principal_name, self._drafts[each])
+        return {number: self.write(refused[number]) for number in circle.values()}
+
     def set_lifecycle(self, draft: Draft, lifecycle: Lifecycle) -> None:
         """Soft-deletes, restores or purges."""
         if draft.lifecycle is lifecycle:
@@ -271,7 +300,7 @@ class DirectoryBatch:
         if not merged.get(required):
             return _refused("Request_BadRequest", f"a {draft.kind.lower()} needs a value for {required}", "Give one.")
         if draft.kind is ObjectKind.USER:
-            holder = self._holders.get(str(merged["userPrincipalName"]).casefold())
+            holder = self._holder(merged)
             if holder is not None and holder != draft.object_id:
                 name = merged["userPrincipalName"]
                 deleted = self._drafts[holder].lifecycle is Lifecycle.SOFT_DELETED
@@ -282,6 +311,9 @@ class DirectoryBatch:
                     if deleted
                     else "Choose another userPrincipalName; if that user has just left, delete it for good.",
                 )
+        return self._manager_refusal(write, draft)
+
+    def _manager_refusal(self, write: ObjectWrite, draft: Draft) -> WriteRefused | None:
         if write.manager_id:
             manager = self._drafts.get(write.manager_id)
             if manager is None or manager.kind is not ObjectKind.USER or manager.lifecycle is Lifecycle.HARD_DELETED:
@@ -289,6 +321,9 @@ class DirectoryBatch:
             if manager.object_id == draft.object_id:
                 return _refused("Request_BadRequest", "nobody can be their own manager")
         return None
+
+    def _holder(self, attributes: Mapping[str, Value]) -> str | None:
+        return self._holders.get(str(attributes.get("userPrincipalName")).casefold())
 
     def _release(self, name: str | None, draft: Draft) -> None:
         if name is not None and self._holders.get(name) == draft.object_id:

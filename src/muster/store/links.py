@@ -155,9 +155,11 @@ class SqlLinks:
             statement = _LINKED.where(links.c.job_key == job_key(connection, job_id), links.c.key > int(after or 0))
             if state is not None:
                 statement = statement.where(links.c.state == state.value)
-            if kind is not None:
-                statement = statement.where(links.c.kind == kind.value)
-            rows = connection.execute(statement.order_by(links.c.key).limit(limit + 1)).all()
+            # Of one kind an index has them in their order; both together would be sorted whole for a page.
+            asked = statement.order_by(links.c.key).limit(limit + 1)
+            kinds = tuple(ObjectKind) if kind is None else (kind,)
+            pages = [connection.execute(asked.where(links.c.kind == each.value)).all() for each in kinds]
+        rows = sorted((row for each in pages for row in each), key=lambda row: row.key)
         page = rows[:limit]
         return [_link(row) for row in page], str(page[-1].key) if len(rows) > limit else None
 
