@@ -50,6 +50,19 @@ def test_names_pass_from_one_to_the_next_in_one_file(folder: Path, names: str) -
     assert "".join(by_number[str(number)] for number in range(len(names))) == names
 
 
+def test_a_name_that_is_given_up_in_the_same_file_goes_to_somebody_new_at_the_next_import(
+    folder: Path, capsys: Any
+) -> None:
+    head, file = "employeeId,userPrincipalName,displayName\n", folder / "people.csv"
+    file.write_text(f"{head}1,a@x.example,One\n")
+    import_(file, data=folder)
+    file.write_text(f"{head}1,b@x.example,One\n2,a@x.example,Two\n")
+    with pytest.raises(Failed, match="1 entry was not imported"):
+        import_(file, data=folder)
+    assert "import the file again" in " ".join(capsys.readouterr().out.split())
+    import_(file, data=folder)
+
+
 def test_a_text_that_is_too_long_is_named_by_line_and_column(folder: Path, capsys: Any) -> None:
     file = folder / "people.csv"
     file.write_text(f"userPrincipalName,displayName\nada@x.example,Ada\nbob@x.example,{'B' * 300}\n")

@@ -23,6 +23,10 @@ from muster.model.operation import (
 _IN_BIN, _PURGED = Lifecycle.SOFT_DELETED, Lifecycle.HARD_DELETED
 # Tells people apart in our directory, whatever they were matched by.
 _NUMBER = "employeeId"
+_IF_GIVEN_UP = (
+    "If that one gets another value by the same change, it is free now: import the file again; from any other source "
+    "it is tried again by itself. If two objects of the source have it, correct one of them."
+)
 
 
 def needs_lookup(intent: Intent) -> bool:
@@ -61,7 +65,8 @@ def choose(
         return TargetObject(failure=elsewhere.record())
     another = LinkedElsewhere(
         f"The account {ids[0]} at the target, found by {matching.attribute} = “{matching.shown}”, "
-        f"belongs to another directory object ({owner[1]}, job {owner[0]})."
+        f"belongs to another directory object ({owner[1]}, job {owner[0]}).",
+        remedy=_IF_GIVEN_UP if owner[0] == job_id else None,
     )
     taken = Taken(by_source_id=owner[1], resource=candidates[0], matched_by=matching.attribute)
     return TargetObject(failure=another.record(), taken=taken if owner[0] == job_id else None)

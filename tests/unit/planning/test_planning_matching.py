@@ -94,6 +94,14 @@ def test_an_object_that_another_has_is_a_named_conflict(owner: tuple[str, str], 
     assert (found.exists, found.resource) == (False, None)
 
 
+@pytest.mark.parametrize(("job", "remedy"), [("job-1", "it is free now"), ("job-2", "Two jobs write")])
+def test_who_has_the_object_decides_what_is_to_be_done(job: str, remedy: str) -> None:
+    found = choose(ADA, (resource(),), {"t-1": (job, "s-bob")}, intend(person()), "job-1")
+    assert found is not None
+    assert found.failure is not None
+    assert remedy in found.failure.remedy
+
+
 def test_a_redacted_matching_value_shows_in_no_failure() -> None:
     several = choose(HIDDEN, (resource(), resource(target_id="t-2")), {}, intend(person()), "job-1")
     taken = choose(HIDDEN, (resource(),), {"t-1": ("job-2", "s-bob")}, intend(person()), "job-1")
