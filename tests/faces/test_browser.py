@@ -11,6 +11,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from faces.browser import Browser
@@ -526,6 +527,57 @@ def test_the_tabulator_goes_through_a_form_from_top_to_bottom(company: Company) 
     assert names.index("scope") < names.index("transitive") < names.index("status")
     heights = [height for _, height in places]
     assert heights == sorted(heights)
+
+
+# What the tabulator is to stop at, in this order, and how each looks before it has the focus; what moves is stilled.
+_WATCH_STOPS = """
+    const still = new CSSStyleSheet();
+    still.replaceSync("* { transition: none !important; scroll-behavior: auto !important }");
+    document.adoptedStyleSheets = [still];
+    document.activeElement.blur();
+    const controls = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+    const isShown = each => each.checkVisibility({visibilityProperty: true});
+    window.stops = [...document.querySelectorAll(controls)].filter(
+        each => !each.matches(":disabled") && each.type !== "radio" && isShown(each));
+    const told = each => { const {outline, boxShadow, borderColor} = getComputedStyle(each);
+        return outline + boxShadow + borderColor; };
+    window.looks = each => [each, ...(each.labels ?? [])].map(told).join();
+    window.before = stops.map(looks);
+    return stops.length;
+"""
+_STOP = """
+    const here = document.activeElement, at = stops.indexOf(here), box = here.getBoundingClientRect();
+    const isSeen = at < 0 || looks(here) !== before[at];
+    return [at, isSeen && box.bottom > 0 && box.top < innerHeight, here.outerHTML.slice(0, 120)];
+"""
+
+
+@pytest.mark.parametrize("page", ["{app}/manifest", "{app}/mappings/schema", "{app}/mappings/expression", "/users/new"])
+def test_the_tabulator_stops_at_every_control_in_its_order_where_it_is_seen(company: Company, page: str) -> None:
+    portal = company.portal
+    portal.go(page.format(app=company.app))
+    count = portal.driver.execute_script(_WATCH_STOPS)
+    visited: list[int] = []
+    for _ in range(count):
+        # Keys sent to a field that takes files would be taken for a file's name.
+        ActionChains(portal.driver, duration=0).send_keys(Keys.TAB).perform()
+        at, is_seen, what = portal.driver.execute_script(_STOP)
+        assert is_seen, what
+        visited.append(at)
+    assert visited == list(range(count))
+
+
+def test_the_menu_of_a_narrow_window_gives_the_focus_back(company: Company) -> None:
+    portal = company.portal
+    portal.size(360, 800)
+    try:
+        portal.go("/")
+        portal.see(".menu summary").send_keys(Keys.ENTER)
+        portal.see(".side-body nav a", "Home").send_keys(Keys.ESCAPE)
+        assert portal.driver.switch_to.active_element.get_attribute("aria-label") == "Menu"
+        assert not [each for each in portal.all(".side-body nav a") if each.is_displayed()]
+    finally:
+        portal.size(1280, 900)
 
 
 def test_a_key_lists_the_keys_and_two_lead_to_a_place(company: Company) -> None:

@@ -217,6 +217,9 @@ def test_the_set_up_link_makes_the_first_administrator_and_works_once(house: Hou
     assert "muster admin create" in visit.text("/sign-in")
     short = visit.post(path, token=visit.token(path), name=NAME, password="short")
     assert (short.status_code, "at least 12 characters" in short.text) == (400, True)
+    form = {"csrf_token": visit.token(path), "name": NAME, "password": "short"}
+    dutch = visit.client.post(path, data=form, headers={"Accept-Language": "nl"})
+    assert "Een wachtwoord heeft minstens 12 tekens." in dutch.text
     made = visit.post(path, token=visit.token(path), name=NAME, password=PASSWORD)
     assert (made.status_code, made.headers["Location"]) == (303, "/")
     assert "Global Administrator" in visit.text("/")

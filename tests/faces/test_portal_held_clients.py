@@ -8,6 +8,7 @@ from muster.administration import people
 from muster.administration.inbound.asked import Removal
 from muster.administration.inbound.removals import weigh
 from muster.administration.inbound.standing import standing_job
+from muster.administration.jobs import set_settings
 from muster.model.directory import Lifecycle
 from muster.model.operation import OperationKind
 from muster.model.roles import Role
@@ -43,3 +44,27 @@ def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(hou
     gone = house.stores.directory.by_ids([ada.object_id])
     assert [each.lifecycle for each in gone] == [Lifecycle.SOFT_DELETED]
     assert "Ada Long" in visit.text(f"{place}/logs")
+
+
+def test_a_cause_is_decided_for_what_stands_in_its_line_alone(house: House) -> None:
+    desk = house.desk
+    job = standing_job(desk)
+    visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
+    place = f"/applications/{job.service_principal_id}"
+    set_settings(desk, job.service_principal_id, job.id, {"QuarantineTooManyDeletesThreshold": "0"})
+    for number, kind in enumerate((OperationKind.DELETE, OperationKind.DISABLE, OperationKind.DELETE)):
+        made = {"displayName": f"Person {number}", "userPrincipalName": f"p{number}@example.com"}
+        found = people.create_user(desk, made)
+        with desk.together():
+            assert weigh(desk, Removal(kind=kind, found=found)) is not None
+    form = next(
+        each for each in re.findall(r"<form.*?</form>", visit.text(f"{place}/held")) if 'value="delete"' in each
+    )
+    line = dict(re.findall(r'name="(cause|kind|code)" value="([^"]*)"', form))
+    assert visit.post(f"{place}/held", do="approve", **line).status_code == 303
+    left = visit.text(f"{place}/held")
+    assert "Person 1" in left and "Person 0" not in left and "Person 2" not in left
+    assert (
+        "Person 1" not in visit.text(f"{place}/held?kind=delete")
+        and visit.get(f"{place}/held?kind=x").status_code < 500
+    )

@@ -56,6 +56,8 @@ COMPOSED: tuple[str, ...] = (
     "members left the group %(group)s",
     "a cycle is taken back",
     "the SCIM client %(name)s asked for it",
+    "%(name)s is to be deleted: the SCIM client %(client)s asks for it.",
+    "%(name)s is to be disabled: the SCIM client %(client)s asks for it.",
     "released",
     "the scoping filter keeps them out: %(clause)s",
     "This cycle would disable or delete %(count)s (%(share)s); the job's threshold is %(limit)s.",

@@ -115,6 +115,14 @@
     });
   }
 
+  // The menu of a narrow window closes as the others do.
+  const menu = document.querySelector("details.menu"), side = menu?.parentElement;
+  side?.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.firstElementChild.focus();
+  });
+
   // The palette: Ctrl-K or Cmd-K, arrows, Enter.
   const palette = document.getElementById("palette");
   const openPalette = () => {

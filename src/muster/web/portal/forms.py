@@ -31,6 +31,7 @@ SAID = {
     "deleted": marked("Deleted. It can be restored for 30 days."),
     "purged": marked("Deleted for good."),
     "approved": marked("Approved. The next cycle carries it out."),
+    "approved-now": marked("Approved. It is done."),
     "rejected": marked("Rejected. It is not sent."),
     "signed-out": marked("Signed out wherever they were signed in."),
     "applied": marked("The plan is being applied."),

@@ -8,7 +8,7 @@ import flask
 
 from muster.administration import holds, work
 from muster.administration.refusals import bad_request, conflict
-from muster.model.hold import HoldFilter
+from muster.model.hold import HoldCode, HoldFilter
 from muster.model.job import Plan, PlanGroup, PlanPart
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import count_people
@@ -156,8 +156,11 @@ def apply(sp: str, plan_id: str) -> Any:
 def show_held(sp: str) -> Any:
     """GET /applications/<sp>/held"""
     found = find_shelf(sp)
-    cause, identity, after = text("cause"), text("search"), place()
-    wanted = HoldFilter(cause=cause, identity=identity)
+    cause, kind, code = text("cause"), choice("kind", KINDS), choice("code", HoldCode)
+    identity, after = text("search"), place()
+    wanted = HoldFilter(
+        cause=cause, operation_kind=kind, code=None if code is None else HoldCode(code), identity=identity
+    )
     rows, following = holds.held(desk(), found.sp, found.job.id, wanted, HELD_ROWS, after)
     return show(
         "plans/held.html",
@@ -165,6 +168,8 @@ def show_held(sp: str) -> Any:
         rows=rows,
         causes=holds.causes(desk(), found.sp, found.job.id, HoldFilter()),
         cause=cause,
+        kind=kind,
+        code=code,
         search=identity,
         codes=CODES,
         kinds=KINDS,
@@ -182,7 +187,9 @@ def decide(sp: str) -> Any:
     if picked:
         wanted = HoldFilter(ids=picked)
     elif cause:
-        wanted = HoldFilter(cause=cause)
+        # A cause may be why some are deleted and others disabled: what is let go is what stands in that line.
+        code = HoldCode(chosen("code", HoldCode)) if field("code") else None
+        wanted = HoldFilter(cause=cause, operation_kind=field("kind") or None, code=code)
     else:
         raise bad_request(gettext("Nothing is picked: tick operations, or decide a whole cause."))
     act = holds.approve if verdict == "approve" else holds.reject
@@ -195,7 +202,8 @@ def decide(sp: str) -> Any:
         raise conflict(
             gettext("That was decided since, or has changed: look at the list again."), code="HeldOperationChanged"
         )
-    return done(found.to("held"), "approved" if verdict == "approve" else "rejected")
+    approved = "approved-now" if found.is_own else "approved"
+    return done(found.to("held"), approved if verdict == "approve" else "rejected")
 
 
 def _groups(
