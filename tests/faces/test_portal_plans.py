@@ -45,7 +45,8 @@ def test_a_plan_is_asked_for_awaited_read_and_applied(house: House, job: Started
     assert "<del>Clerk</del>" in page
     assert "<ins>Chief</ins>" in page
     assert "secret" not in page
-    assert "More removals than the threshold allows" in page
+    # Why they are held is said as the gate says it.
+    assert ">too many<" in page
     assert plan.hash[:12] in visit.text(path)
     place = visit.post(f"{path}/{plan.id}/apply").headers["Location"]
     assert "being applied" in visit.text(place)
