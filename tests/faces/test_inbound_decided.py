@@ -159,3 +159,31 @@ def test_whoever_is_held_is_held_without_counting_everybody_again(
     assert answers.count(403) >= 4
     # Once an hour, or a minute where a share decides; the test may run over the end of either.
     assert len(counted) <= 3
+
+
+def test_whoever_is_switched_on_and_off_again_counts_once(played: Played) -> None:
+    first, second = played.people[:2]
+    for _ in range(3):
+        assert played.switch_off(first) == 200
+        assert played.client.patch(f"/Users/{first}", ON)[0] == 200
+    for title in "ABC":
+        played.upload({"userName": "p0@lantaarn.example", "title": title, "active": False})
+    assert eventually(lambda: played.title(first) == "C") and not played.is_on(first)
+    assert played.held() == []
+    assert played.switch_off(second) == 403
+
+
+def test_the_job_of_clients_is_not_renamed_run_or_given_rules(played: Played) -> None:
+    sp = f"/servicePrincipals/{played.sp}"
+    schema = played.api.get(f"{played.job}/schema")
+    schema["synchronizationRules"][0]["name"] = "another"
+    secrets = {"value": [{"key": "BaseAddress", "value": "https://x.example"}]}
+    for method, path, body in (
+        ("PATCH", sp, {"displayName": "zz"}),
+        ("PUT", f"{played.job}/schema", schema),
+        ("PUT", f"{sp}/synchronization/secrets", secrets),
+        ("POST", f"{played.job}/plans", {}),
+        ("POST", f"{played.job}/cycles", {"kind": "reconciliation"}),
+    ):
+        with pytest.raises(Failed, match="belongs to the installation"):
+            played.api.call(method, path, body)

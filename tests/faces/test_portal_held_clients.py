@@ -36,6 +36,10 @@ def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(hou
     overview = visit.text(place)
     assert f"{place}/held" in overview and f"{place}/provisioning/safeguards" in overview
     assert "Start provisioning" not in overview
+    assert "next attempt" not in overview and "Next cycle" not in overview and "and restart" not in overview
+    assert "Make a plan" not in visit.text(f"{place}/plans")
+    assert "Remove the application" not in visit.text(f"{place}/properties")
+    assert visit.get(f"{place}/provisioning").status_code == 302
     held = visit.text(f"{place}/held")
     assert "Ada Long" in held and "they are done at once" in held and "asked for it" in held
     (hold,) = re.findall(r'name="hold" value="([^"]+)"', held)

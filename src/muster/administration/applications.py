@@ -109,6 +109,7 @@ def update_application(
     """Returns the changed application; what is None stays. Raises: Refused."""
     desk.require(Permission.WRITE_CONFIGURATION)
     before = find_application(desk, service_principal_id)
+    require_changeable(desk, before)
     if app_roles is not None:
         _check_roles(app_roles)
         _check_removals(desk, before, app_roles)
@@ -185,14 +186,24 @@ def require_managed(desk: Desk, application: EnterpriseApplication) -> None:
     page = template_of(desk, application)
     if page.is_source:
         desk.require(Permission.WRITE_DIRECTORY)
-    if page.id == CLIENTS_TEMPLATE_ID:
-        raise bad_request(
-            f"{application.display_name} belongs to the installation: it works whenever a client writes, "
-            "and cannot be started, changed or removed."
-        )
-    if not page.is_managed:
+    require_changeable(desk, application)
+
+
+def require_changeable(desk: Desk, application: EnterpriseApplication) -> None:
+    """Checks that an application does not belong to the installation. Raises: Refused."""
+    require_run(desk, application)
+    if not template_of(desk, application).is_managed:
         raise bad_request(
             f"{application.display_name} belongs to the installation: it runs whenever a file is imported, "
+            "and cannot be started, changed or removed."
+        )
+
+
+def require_run(desk: Desk, application: EnterpriseApplication) -> None:
+    """Checks that an application has cycles, and rules that count: SCIM clients have none. Raises: Refused."""
+    if template_of(desk, application).id == CLIENTS_TEMPLATE_ID:
+        raise bad_request(
+            f"{application.display_name} belongs to the installation: it works whenever a client writes, "
             "and cannot be started, changed or removed."
         )
 

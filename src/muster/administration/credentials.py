@@ -28,6 +28,9 @@ _AUTHORIZED_KEYS = (
     SecretKey.TOKEN_EXPIRATION.value,
 )
 
+# Graph keeps thresholds and whom to tell here: the installation's own jobs have them, and no credentials.
+_GUARDING = frozenset({SecretKey.SYNC_NOTIFICATION_SETTINGS.value})
+
 
 def put_secrets(desk: Desk, service_principal_id: str, secrets: Mapping[str, str]) -> None:
     """Replaces an application's secrets; an empty value removes a key, a masked one keeps what is stored.
@@ -38,7 +41,7 @@ def put_secrets(desk: Desk, service_principal_id: str, secrets: Mapping[str, str
     application = find_application(desk, service_principal_id)
     stored = _stored(desk, application.service_principal_id, secrets)
     connection = template_of(desk, application).connection
-    if connection:
+    if connection or {key for key, value in secrets.items() if value} - _GUARDING:
         require_managed(desk, application)
     merged = _merged(stored, secrets, connection)
     if merged.get(SecretKey.SYNC_ALL, "").lower() == "true":

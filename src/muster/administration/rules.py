@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from muster.administration.applications import find_application, find_page, require_managed, template_of
+from muster.administration.applications import find_application, find_page, require_managed, require_run, template_of
 from muster.administration.desk import Desk
 from muster.administration.group_clauses import with_group_ids
 from muster.administration.jobs import find_job
@@ -73,6 +73,7 @@ def replace_schema(desk: Desk, service_principal_id: str, job_id: str, document:
     """Returns the new version's number; the next cycle is an initial one. Raises: Refused, naming what is wrong."""
     desk.require(Permission.WRITE_CONFIGURATION)
     job = find_job(desk, service_principal_id, job_id)
+    require_run(desk, find_application(desk, job.service_principal_id))
     before = desk.stores.jobs.schema(job.id)
     kept = _checked(desk, job, document, before.document)
     differences = find_differences(before.document, kept)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from muster.administration.applications import find_application, require_run
 from muster.administration.desk import Change, Desk
 from muster.administration.holds import DECIDED_AT_ONCE, approve
 from muster.administration.jobs import find_job
@@ -290,6 +291,7 @@ def _job_to_run(desk: Desk, service_principal_id: str, job_id: str) -> Synchroni
     page = find(job.template_id)
     if page is not None and page.is_source:
         desk.require(Permission.WRITE_DIRECTORY)
+    require_run(desk, find_application(desk, job.service_principal_id))
     return job
 
 

@@ -156,6 +156,11 @@ def rollback(
 
 def _last_that_wrote(api: Api, application: Named) -> str:
     """Returns the id of the newest cycle that has written. Raises: Failed."""
+    if application.job_id.startswith("scim-clients."):
+        raise Failed(
+            f"{application.display_name} has no cycles to take back: whoever was deleted is in the recycle bin, "
+            "from which they can be restored."
+        )
     for found in api.get(f"{application.job_path}/cycles" + query(top=100))["value"]:
         if found["counters"]["writes"] and found["state"] != "Running":
             return str(found["id"])

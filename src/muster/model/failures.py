@@ -174,6 +174,12 @@ class TooManyDeletes(JobFailure):
     remedy = "Look at the held operations: approve them, or correct the scope or the source and restart."
 
 
+class TooManyAsked(TooManyDeletes):
+    """A SCIM client removes more than its job's thresholds allow: there is no scope to correct, and no restart."""
+
+    remedy = "Look at the held operations: approve or reject them."
+
+
 class Interrupted(JobFailure):
     """The job was stopped while it worked: no failure, it goes on from here when it is started again."""
 

@@ -24,12 +24,13 @@ from muster.administration.inbound.standing import (
     removed_lately,
     safeguards_of,
     standing_job,
+    was_counted,
     with_population,
     with_removed,
 )
 from muster.administration.provenance import require_unowned
 from muster.model.directory import DirectoryObject
-from muster.model.failures import TooManyDeletes
+from muster.model.failures import TooManyAsked
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState
 from muster.model.job import Cycle, QuarantineReason, SynchronizationJob
 from muster.model.log import LogStatus, SkipReason, Step, StepType
@@ -75,6 +76,9 @@ def weigh(desk: Desk, removal: Removal, *, is_logged: bool = True) -> str | None
         if again:
             return _weigh_others(desk, job, hour, operation, rejection, again)
     counted = count_removals([operation])
+    of = " ".join((operation.kind.value, operation.source_id, *sorted(removal.members)))
+    if was_counted(desk, hour, of):
+        counted = dict.fromkeys(counted, 0)
     hour, tripped = _verdicts(desk, hour, counted, safeguards)
     verdict = gate(
         [operation],
@@ -88,7 +92,7 @@ def weigh(desk: Desk, removal: Removal, *, is_logged: bool = True) -> str | None
         _hold(desk, job, hour, verdict.held[0], known)
         return verdict.held[0].reason
     if known is None or known.state is not HoldState.APPROVED:
-        hour = with_removed(hour, counted)
+        hour = with_removed(hour, counted, of)
     if is_logged:
         done = Outcome(operation=operation, status=LogStatus.SUCCESS, at=desk.now(), target_id=operation.target_id)
         note_done(desk, job, hour, done)
@@ -275,7 +279,7 @@ def _hold(desk: Desk, job: SynchronizationJob, hour: Cycle, held: HeldOperation,
         _keep_rejection(desk, job, hour, standing, operation)
     close_hour(desk, hour)
     if held.hold_code is HoldCode.TOO_MANY and job.quarantine is None:
-        failure = TooManyDeletes(held.reason).record()
+        failure = TooManyAsked(held.reason).record()
         after = quarantine(failure, QuarantineReason.TOO_MANY_DELETES, None, at)
         notice = notice_of_quarantine(job, after, at=at, cycle_id=hour.id, held=1)
         desk.stores.jobs.set_quarantine(job.id, after, notice=notice)

@@ -5,8 +5,9 @@ clients write when they like. What they do within an hour is one cycle of it, so
 after a restart and to every process.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -33,6 +34,10 @@ DAY = timedelta(hours=24)
 # What clients of one hour took away, by kind; and how much there was, as its first removal found it.
 _REMOVED = "removed"
 _POPULATION = "population"
+# Of whom it was, as marks; more than so many in an hour are counted without being remembered.
+_OF_WHOM = "ofWhom"
+_REMEMBERED = 1_000
+_MARK_LENGTH = 12
 _FRESH = timedelta(minutes=1)
 # A day has its hours, and the one in which it began.
 _HOURS = 25
@@ -121,21 +126,25 @@ def close_hour(desk: Desk, cycle: Cycle) -> None:
     desk.stores.cycles.close(replace(cycle, ended_at=desk.now(), progressed_at=desk.now()), None)
 
 
-def with_removed(cycle: Cycle, counted: Mapping[RemovalKind, int]) -> Cycle:
-    """Returns the hour with more that was taken away."""
+def with_removed(cycle: Cycle, counted: Mapping[RemovalKind, int], of: str) -> Cycle:
+    """Returns the hour with more that was taken away, and of whom: whoever is switched on and off again counts once."""
     removed = _add(_removed_in(cycle), counted)
     shown = json.dumps({kind.value: count for kind, count in removed.items()})
-    return replace(cycle, options={**cycle.options, _REMOVED: shown})
+    of_whom = [*_of_whom(cycle), _mark(of)][-_REMEMBERED:]
+    return replace(cycle, options={**cycle.options, _REMOVED: shown, _OF_WHOM: json.dumps(of_whom)})
+
+
+def was_counted(desk: Desk, cycle: Cycle, of: str) -> bool:
+    """Whether the same was counted within the last 24 hours already."""
+    mark = _mark(of)
+    return any(mark in _of_whom(each) for each in _lately(desk, cycle))
 
 
 def removed_lately(desk: Desk, cycle: Cycle) -> dict[RemovalKind, int]:
     """Returns what clients took away in the last 24 hours without anybody's approval, the hour's own included."""
-    since: datetime = desk.now() - DAY
     counted: dict[RemovalKind, int] = {}
-    for each in desk.stores.cycles.history(cycle.job_id, _HOURS):
-        if each.ended_at is not None and each.ended_at > since:
-            # Of its own hour the caller may know more than is kept.
-            counted = _add(counted, _removed_in(cycle if each.id == cycle.id else each))
+    for each in _lately(desk, cycle):
+        counted = _add(counted, _removed_in(each))
     return counted
 
 
@@ -157,6 +166,22 @@ def with_population(desk: Desk, cycle: Cycle, *, anew: bool = False) -> tuple[Cy
     linked, groups, members, _ = json.loads(cycle.options[_POPULATION])
     # Somebody who is taken away is one of at least one, whoever gave them.
     return cycle, Population(linked=max(linked, 1), groups=max(groups, 1), members=max(members, 1))
+
+
+def _lately(desk: Desk, cycle: Cycle) -> Iterator[Cycle]:
+    since: datetime = desk.now() - DAY
+    for each in desk.stores.cycles.history(cycle.job_id, _HOURS):
+        if each.ended_at is not None and each.ended_at > since:
+            # Of its own hour the caller may know more than is kept.
+            yield cycle if each.id == cycle.id else each
+
+
+def _of_whom(cycle: Cycle) -> list[str]:
+    return list(json.loads(cycle.options.get(_OF_WHOM, "[]")))
+
+
+def _mark(of: str) -> str:
+    return hashlib.sha256(of.encode()).hexdigest()[:_MARK_LENGTH]
 
 
 def _removed_in(cycle: Cycle) -> dict[RemovalKind, int]:

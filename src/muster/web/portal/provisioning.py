@@ -59,6 +59,8 @@ def show_provisioning(sp: str) -> Any:
     found = find_shelf(sp)
     if found.is_source:
         return flask.redirect(found.to("source"))
+    if found.is_of_clients:
+        return flask.redirect(found.to("provisioning", "safeguards"))
     if found.status is None and text("mode") != "automatic":
         return show("provisioning/begin.html", found)
     return _form(found, _saved(found))
