@@ -425,3 +425,32 @@ def test_what_died_on_demand_is_tried_once_more_by_its_recovery_and_once_by_the_
         ("on demand", 8038, 8201, 4191),
     ]
     play(steps, "scim")
+
+
+def test_a_process_that_hung_does_not_end_anew_what_another_has_ended_as_failed() -> None:
+    # It would have ended well, and past everybody who was still to be sent.
+    steps = [
+        ("fault", 1749, 4818, 9946),
+        ("fault", 6945, 2856, 3631),
+        ("hang", 1392, 5229, 7575),
+        ("cycle", 9940, 7778, 846),
+        ("cycle", 5544, 2240, 6463),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, "8x8")
+
+
+def test_whoever_is_purged_and_gone_at_the_target_is_not_switched_off_there_for_ever() -> None:
+    steps = [
+        ("cycle", 8342, 4241, 9770),
+        ("change actions", 8463, 7505, 6961),
+        ("fault", 7679, 9917, 9237),
+        ("purge", 7577, 5963, 9786),
+        ("cycle", 8135, 1844, 7262),
+        ("restart scope", 4576, 9384, 96),
+        ("cycle", 9707, 5516, 1855),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        play(steps, "scim")

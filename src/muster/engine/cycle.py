@@ -315,6 +315,9 @@ class CycleEngine:
         for left in self._stores.cycles.history(job_id, _RECENT):
             if left.kind is CycleKind.ON_DEMAND and left.state is CycleState.RUNNING and left.began_at < before:
                 cycle = self._stores.cycles.take_over(left.id)
+                if cycle.state is not CycleState.RUNNING:
+                    # Its process has ended it after all.
+                    continue
                 run = Run(cycle, parts, self._stores, self._clock, self._ids)
                 try:
                     run.recover()
@@ -345,6 +348,9 @@ class CycleEngine:
             raise Fenced(f"another process has taken over the cycle {known.id}")
         if run is None:
             cycle = self._stores.cycles.take_over(known.id)
+            if cycle.state is not CycleState.RUNNING:
+                # It ended since it was looked at: gone on with, it would end once more, and as one that succeeded.
+                raise Fenced(f"another process has ended the cycle {known.id}")
             parts = self._open_job(cycle.job_id, cycle.options)
             run = self._runs[known.id] = Run(cycle, parts, self._stores, self._clock, self._ids)
             let_stop(cycle, parts, self._stores, self._clock, self._is_overtaken)
@@ -355,14 +361,19 @@ class CycleEngine:
 
     def _give_up(self, cycle: Cycle, failure: JobFailure, run: Run | None = None) -> None:
         job = self._stores.jobs.get(cycle.job_id)
-        if job is None:
+        current = self._stores.cycles.get(cycle.id)
+        if job is None or current is None or current.state is not CycleState.RUNNING:
+            return
+        if run is not None and run.cycle.epoch != current.epoch:
+            # Another process has taken it over: what is to be said of it is theirs to say.
             return
         if self._sharing is not None:
             # Under a new epoch nobody claims; what others are sending is theirs to settle, before the cycle ends.
             call_in(self._sharing, self._stores.cycles.take_over(cycle.id), run, self._clock)
-            self._sharing.shares.absorb(self._stores.cycles.get(cycle.id) or cycle)
-        current = self._stores.cycles.get(cycle.id)
-        close_failed(current or cycle, job, failure, self._stores, self._clock)
+            current = self._stores.cycles.get(cycle.id) or current
+            self._sharing.shares.absorb(current)
+            current = self._stores.cycles.get(cycle.id) or current
+        close_failed(current, job, failure, self._stores, self._clock)
 
     def _rest(self, cycle_id: str, rest: Resting) -> None:
         """Notes until when the target wants to be left alone; whoever looks for cycles that are due goes on then."""

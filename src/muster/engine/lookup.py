@@ -21,6 +21,7 @@ from muster.model.operation import (
     TargetObject,
     TargetResource,
 )
+from muster.planning.decision import deletes_purged
 from muster.planning.matching import choose, needs_lookup
 from muster.ports.target import MemberedTarget
 from muster.ports.wire import concerning
@@ -106,7 +107,10 @@ class Lookup:
             if presence is Presence.ABSENT or presence is Presence.DISABLED:
                 return False
             return presence is Presence.PRESENT or cycle.kind is not _INCREMENTAL
-        return (is_open or cycle.kind is not _INCREMENTAL) and presence is not Presence.ABSENT
+        if not is_open and cycle.kind is _INCREMENTAL:
+            return False
+        # A deletion does not mind that there is nothing any more; what switches off does.
+        return presence is not Presence.ABSENT or not deletes_purged(link, self._parts.rules.kinds[link.kind])
 
     def _read_linked(
         self, cycle: Cycle, kind: ObjectKind, linked: Sequence[tuple[int, Link]]

@@ -95,6 +95,13 @@ def plan_operation(
     return _skip(case, intent.verdict.skip_reason, intent.verdict.reason)
 
 
+def deletes_purged(link: Link, rules: KindRules) -> bool:
+    """Whether what somebody has at the target is deleted once they are gone for good; else it is switched off."""
+    if link.kind is ObjectKind.GROUP:
+        return True
+    return link.owned is LinkState.MANAGED and rules.does(ObjectAction.DELETE)
+
+
 def _create(case: _Case) -> Operation:
     intent, name = case.intent, case.intent.change.display_name
     if not case.rules.does(ObjectAction.ADD):
@@ -179,11 +186,10 @@ def _remove(case: _Case) -> Operation:
         return _skip(case, SkipReason.NOT_MANAGED, f"{reason} This job never removes anybody.")
     if not case.target.exists or link.state in _NOT_OURS:
         return _forget(case)
-    is_ours = link.owned is LinkState.MANAGED
-    if case.intent.change.kind is ObjectKind.GROUP or (is_ours and case.rules.does(ObjectAction.DELETE)):
+    if deletes_purged(link, case.rules):
         return _delete(case, link)
     # Not ours to delete, or nothing is to be deleted; but whoever was purged must not keep access.
-    why = _why_nothing_is_deleted(case) if is_ours else _THERE_BEFORE
+    why = _why_nothing_is_deleted(case) if link.owned is LinkState.MANAGED else _THERE_BEFORE
     return _switch_off(case, link, LinkState.RELEASED, f"{reason} {why}")
 
 
