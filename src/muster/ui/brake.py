@@ -42,7 +42,10 @@ class Brake:
             if len(self._failures) >= _KEYS:
                 self._forget(now)
             count, last = self._failures.get(key, (0, now))
-            self._failures[key] = (1 if has_passed(FORGOTTEN_AFTER, last, now) else count + 1, now)
+            if has_passed(FORGOTTEN_AFTER, last, now):
+                count, last = 0, now
+            # Of failures side by side the earlier may be counted last.
+            self._failures[key] = (count + 1, max(last, now))
 
     def succeed(self, key: str) -> None:
         """Forgets the key's failures."""

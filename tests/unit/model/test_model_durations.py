@@ -31,7 +31,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "passed"), [(-60, True), (-1, True), (0, False), (39, False), (40, True), (100_000, True)]
+    ("minutes", "passed"), [(-60, True), (-2, True), (-1, False), (0, False), (39, False), (40, True), (100_000, True)]
 )
 def test_a_span_has_passed_after_its_length_and_when_the_clock_was_set_back(minutes: int, passed: bool) -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
