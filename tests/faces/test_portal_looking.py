@@ -80,7 +80,8 @@ def test_a_change_ends_the_look_before_it_and_another_reader_sees_neither(
 
 def test_a_look_nobody_asks_about_ends_by_itself(house: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(looking, "_UNASKED_SECONDS", 0.0)
     job, visit = Started(house), Visit(house, Role.GLOBAL_ADMINISTRATOR)
-    ask(visit, job, "ada@*")
+    to = ask(visit, job, "ada@*")
+    monkeypatch.setattr(looking, "_UNASKED_SECONDS", 0.0)
     assert eventually(lambda: house.ended == ["ada@*"])
+    assert eventually(lambda: "was ended" in visit.text(to)), "and says so to whoever asks late"

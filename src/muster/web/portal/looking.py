@@ -56,7 +56,12 @@ class Look:
         return not self._thread.is_alive()
 
     def answer(self) -> str:
-        """Returns the part of the page that shows what was found. Raises: what the look has met."""
+        """Returns the part of the page that shows what was found, or that the look was ended.
+
+        Raises: what it has met.
+        """
+        if isinstance(self._fault, _LeftError):
+            return flask.render_template("looking.html", look=None)
         if self._fault is not None and not isinstance(self._fault, Refused):
             raise self._fault
         return self.show(self._found if self._fault is None else self._fault)
@@ -93,7 +98,8 @@ class Looks:
             if before is not None:
                 before.is_left = True
             self._of[who] = made
-        made.begin(before)
+            # Under the lock: whoever finds it waits for a thread that has been started.
+            made.begin(before)
         return made
 
     def find(self, who: str, token: str) -> Look | None:
