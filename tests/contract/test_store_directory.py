@@ -10,6 +10,7 @@ from muster.model.conditions import Both, Comparison, Condition, Either, Negatio
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.ports.directory import DirectoryQuery, ObjectWrite, WriteRefused
 from muster.store import directory_search
+from muster.store.directory_writes import DirectoryBatch
 from muster.store.open import Store
 
 USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
@@ -490,6 +491,33 @@ def test_a_search_goes_through_a_directory_of_any_size(company: Company) -> None
     company.change("n1049", city="Bern")
     page = company.store.directory.search(DirectoryQuery(kind=USER, comparisons=(("city", "eq", "bern"),)))
     assert [name_of(each.object_id) for each in page.objects] == ["n1049"]
+
+
+def _named(company: Company, owner: str, name: str) -> ObjectWrite:
+    attributes = {"userPrincipalName": f"{name}@example.com"}
+    return ObjectWrite(kind=USER, object_id=id_of(owner), attributes=attributes, is_new=False)
+
+
+def test_names_pass_along_a_chain_of_people_in_two_rounds(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [f"n{number}" for number in range(40)]
+    company.hire(*people)
+    asked: list[object] = []
+    write = DirectoryBatch.write
+    monkeypatch.setattr(DirectoryBatch, "write", lambda self, each: (asked.append(each), write(self, each))[1])
+    following = [_named(company, person, name) for person, name in zip(people, [*people[1:], "last"], strict=True)]
+    answers = company.store.directory.write(following, NOW)
+    assert not any(isinstance(answer, WriteRefused) for answer in answers)
+    assert len(asked) < 2 * len(people)
+
+
+def test_what_a_later_write_of_the_same_person_has_overtaken_is_not_written_again(company: Company) -> None:
+    company.hire("ann", "bob")
+    first, second, _ = company.store.directory.write(
+        [_named(company, "ann", "bob"), _named(company, "ann", "anna"), _named(company, "bob", "bert")], NOW
+    )
+    assert isinstance(first, WriteRefused)
+    assert isinstance(second, DirectoryObject)
+    assert second.attributes["userPrincipalName"] == "anna@example.com"
 
 
 def test_the_same_lifecycle_again_changes_nothing(company: Company) -> None:

@@ -202,9 +202,16 @@ class SqlDirectory:
 
 
 def _write_again(batch: DirectoryBatch, writes: Sequence[ObjectWrite], answers: list[Draft | WriteRefused]) -> None:
-    """Writes what was refused for a name that a later write of the batch has given up, as long as that helps."""
-    while refused := [number for number, answer in enumerate(answers) if _is_taken(answer)]:
-        for number in refused:
+    """Writes what was refused for a name that a later write of the batch has given up, as long as that helps.
+
+    What a later write of the same object has overtaken stays refused.
+    """
+    last = {write.object_id: number for number, write in enumerate(writes) if write.object_id is not None}
+    taken = [number for number, answer in enumerate(answers) if _is_taken(answer)]
+    standing = [number for number in taken if last.get(writes[number].object_id or "", number) == number]
+    while refused := [number for number in standing if _is_taken(answers[number])]:
+        # Of a chain of names the last to be refused is the first that is free.
+        for number in reversed(refused):
             answers[number] = batch.write(writes[number])
         if all(_is_taken(answers[number]) for number in refused):
             return
