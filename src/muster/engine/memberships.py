@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from muster.engine.decide import Decision
 from muster.engine.parts import EngineStores, JobParts
+from muster.engine.referring import members_lost, reference_operation
 from muster.model.directory import ObjectKind
 from muster.model.log import SkipReason
 from muster.model.operation import LinkState, Operation, OperationKind, WantedReference
 from muster.planning.policy import Approval, GateVerdict, Population, RemovalKind, gate, removal_verdicts
-from muster.planning.references import plan_references
 from muster.ports.cycles import OpenReference
 from muster.ports.world import Ids
 
@@ -78,7 +78,7 @@ class Memberships:
         }
         # A group that is deleted goes with all its members, before this wave.
         items = [each for each in (*self._found, *self._others()) if (each.kind, each.source_id) not in gone]
-        leaving = sum(len(_lost(each)) for each in items)
+        leaving = sum(len(members_lost(each)) for each in items)
         tripped: Mapping[RemovalKind, str] = {}
         if leaving and self._parts.threshold.enabled:
             members = self._stores.links.count_members(job_id) - self._gone_with(gone)
@@ -135,7 +135,7 @@ class Memberships:
             found += [
                 each
                 for each in page
-                if (each.kind, each.source_id) not in self._decided and (self._holds_all or _lost(each))
+                if (each.kind, each.source_id) not in self._decided and (self._holds_all or members_lost(each))
             ]
             if after is None:
                 return found
@@ -163,15 +163,15 @@ class Memberships:
         held = others = 0
         reasons: dict[str, None] = {}
         for item in items:
-            asked = item if self._holds_all else replace(item, add=(), remove=_lost(item))
+            asked = item if self._holds_all else replace(item, add=(), remove=members_lost(item))
             if not asked.add and not asked.remove:
                 continue
-            operation = _operation(asked, size, self._ids)
+            operation = reference_operation(asked, size, self._ids)
             hold = holds.get((item.kind, item.source_id, item.attribute))
             known = {} if hold is None else {(item.kind, item.source_id): hold}
             verdict = gate([operation], tripped=tripped, read_complete=True, holds=known, approval=self._parts.approval)
             if verdict.held:
-                lost = len(_lost(asked))
+                lost = len(members_lost(asked))
                 held += lost
                 others += bool(asked.add) or not lost
                 reasons[verdict.held[0].reason] = None
@@ -183,28 +183,5 @@ def _is_ours(decision: Decision) -> bool:
     return link is not None and link.state in _OURS
 
 
-def _lost(item: OpenReference) -> tuple[tuple[str, str], ...]:
-    """Returns members that are taken away and not only known by another id now."""
-    if not item.multivalued:
-        return ()
-    staying = {source_id for source_id, _ in item.add}
-    return tuple(pair for pair in item.remove if pair[0] not in staying)
-
-
 def _by_kind(items: Collection[OpenReference]) -> list[tuple[ObjectKind, list[str]]]:
     return [(kind, [each.source_id for each in items if each.kind is kind]) for kind in {each.kind for each in items}]
-
-
-def _operation(item: OpenReference, size: int, ids: Ids) -> Operation:
-    return plan_references(
-        change_id=ids.new_id(),
-        kind=item.kind,
-        source_id=item.source_id,
-        source_name=item.source_name,
-        target_id=item.target_id,
-        attribute=item.attribute,
-        multivalued=item.multivalued,
-        add=item.add,
-        remove=item.remove,
-        members_per_request=size,
-    )

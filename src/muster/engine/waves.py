@@ -9,14 +9,13 @@ from muster.engine.gate import population_of, removals_lately
 from muster.engine.holding import counted_held, find_holds
 from muster.engine.journal import tally
 from muster.engine.parts import EngineStores
+from muster.engine.referring import members_lost, reference_cause, reference_operation
 from muster.engine.run import URGENT_WAVE, Run
-from muster.model.cause import Cause, CauseKind
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, Hold, HoldState
 from muster.model.job import CycleKind, CyclePhase
 from muster.model.operation import Operation, OperationKind, Outcome
 from muster.planning.policy import Approval, Population, RemovalKind, count_removals, decides, gate, removal_verdicts
-from muster.planning.references import plan_references
 from muster.ports.cycles import OpenReference, ReferenceSettled
 from muster.ports.sharing import ShareStore
 from muster.ports.source import Window
@@ -140,8 +139,9 @@ def send_references(
         counted = counted_held(counters, settlements)
         run.commit(replace(run.move(position=run.cycle.position), counters=counted), (), settlements)
     if found:
+        size = run.parts.target.capabilities.members_per_request
         with run.together():
-            _send(run, _planned(found, run.parts.target.capabilities.members_per_request, ids), parts_held)
+            _send(run, [(reference_operation(item, size, ids), item) for item in found], parts_held)
     if after is None:
         # Members who came back, or whose group is gone, are not asked about any more.
         stores.holds.end_settled(run.cycle.job_id)
@@ -226,12 +226,12 @@ def _gated(
     free: list[OpenReference] = []
     held: list[tuple[HeldOperation, Hold | None]] = []
     for item in found:
-        asked = item if approval is Approval.ALL else replace(item, add=(), remove=_lost(item))
+        asked = item if approval is Approval.ALL else replace(item, add=(), remove=members_lost(item))
         if not asked.add and not asked.remove:
             free.append(item)
             continue
         hold = known.get((item.kind, item.source_id, item.attribute))
-        operation = replace(_planned([asked], size, ids)[0][0], cause=_cause(asked))
+        operation = replace(reference_operation(asked, size, ids), cause=reference_cause(asked))
         verdict = gate(
             [operation],
             tripped=tripped,
@@ -277,47 +277,9 @@ def _without_spared(run: Run, stores: EngineStores, found: Sequence[OpenReferenc
     return [item for item in found if (item.source_id, item.attribute) not in named]
 
 
-def _lost(item: OpenReference) -> tuple[tuple[str, str], ...]:
-    """Returns members that are taken away and not only known by another id now."""
-    if not item.multivalued:
-        return ()
-    staying = {source_id for source_id, _ in item.add}
-    return tuple(pair for pair in item.remove if pair[0] not in staying)
-
-
-def _cause(item: OpenReference) -> Cause:
-    if item.multivalued and not item.add:
-        return Cause(
-            kind=CauseKind.MEMBERS_LEFT, subject=item.source_id, sentence=f"members left the group {item.source_name}"
-        )
-    short = item.attribute.rsplit(":", 1)[-1]
-    return Cause(kind=CauseKind.REFERENCES_CHANGED, subject=short, sentence=f"{short} changed")
-
-
 def _unresolved(run: Run, answer: Unsettled) -> Outcome:
     # Setting a reference twice is harmless, so an open end needs no lookup: the next cycle tries again.
     return failed(answer.operation, answer.failure, run.parts, run.clock, is_open=answer.is_open)
-
-
-def _planned(found: Sequence[OpenReference], size: int, ids: Ids) -> list[tuple[Operation, OpenReference]]:
-    return [
-        (
-            plan_references(
-                change_id=ids.new_id(),
-                kind=item.kind,
-                source_id=item.source_id,
-                source_name=item.source_name,
-                target_id=item.target_id,
-                attribute=item.attribute,
-                multivalued=item.multivalued,
-                add=item.add,
-                remove=item.remove,
-                members_per_request=size,
-            ),
-            item,
-        )
-        for item in found
-    ]
 
 
 def _settled(item: OpenReference) -> list[ReferenceSettled]:

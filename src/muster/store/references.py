@@ -20,7 +20,7 @@ from muster.store.rows import pieces
 from muster.store.tables import links, reference_attributes, references
 
 # Who has left the scope is no less ours as the end of a reference.
-_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value, LinkState.RELEASED.value)
+_EVER_OURS = (LinkState.ADOPTED.value, LinkState.MANAGED.value, LinkState.RELEASED.value)
 _NOT_HELD: dict[str, Any] = {"acknowledged": None, "unsure": None}
 
 
@@ -246,7 +246,7 @@ def _find_linked(connection: Connection, job_key: int, shown: ShownReferences) -
                 links.c.job_key == job_key,
                 links.c.kind == shown.kind.value,
                 links.c.target_id.in_(piece),
-                links.c.state.in_(_OURS),
+                links.c.state.in_(_EVER_OURS),
             )
         )
         found.update((row.key, (row.source_id, row.target_id)) for row in rows)
