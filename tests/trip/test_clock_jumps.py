@@ -10,9 +10,10 @@ from playing import JOB, Trip
 
 from muster.engine.chores import Chore, Chores
 from muster.engine.schedule import DEBOUNCE, Schedule
-from muster.model.exchange import HttpResponse
+from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.job import WAKE_UP_SETTING
 from muster.planning.health import QUARANTINE_LADDER
+from muster.planning.terms import ESCROW_LADDER
 from muster.ui.brake import Brake, Pressure
 from muster.web.access import Budget, RateLimit
 
@@ -132,3 +133,50 @@ def test_who_has_used_up_a_budget_gets_it_back_in_its_time(trip: Trip, jump: tim
     assert budget.take("ada", now) is None
     assert rate.take("ada", now) is None
     assert brake.wait("ada", pressure, now) is None
+
+
+def test_requests_side_by_side_give_nobody_more_guesses_or_calls(trip: Trip) -> None:
+    budget, brake = Budget(2, timedelta(seconds=10)), Brake()
+    pressure = Pressure(free=4, longest=timedelta(minutes=5))
+    now, earlier = trip.clock.now(), trip.clock.now() - timedelta(milliseconds=5)
+    for at in (now, earlier) * 5:
+        brake.fail("ada", at)
+        budget.take("ada", at)
+        assert brake.wait("bob", pressure, earlier) is None
+    for at in (now, earlier):
+        left = brake.wait("ada", pressure, at)
+        assert left is not None
+        assert left >= timedelta(seconds=2**6)
+        assert budget.take("ada", at) is not None
+
+
+@JUMPS
+@pytest.mark.parametrize("ladder", [None, "P200D"])
+def test_who_has_failed_is_tried_again_within_the_interval(
+    trip: Trip, ada: str, schedule: Schedule, jump: timedelta, ladder: str | None
+) -> None:
+    job = trip.store.jobs.get(JOB)
+    assert job is not None
+    if ladder is not None:
+        trip.store.jobs.set_settings(JOB, {**job.settings, ESCROW_LADDER: ladder})
+    trip.edit(ada, accountEnabled=False)
+
+    def refuse(request: HttpRequest, _: object) -> HttpResponse | None:
+        refused = HttpResponse(status=400, headers={}, body=b"", elapsed=timedelta())
+        return refused if request.method in ("PATCH", "PUT") else None
+
+    trip.transport.fault = refuse
+    trip.run()
+    assert trip.store.links.count_escrows(JOB) == 1
+    trip.clock.advance(jump)
+    trip.clock.advance(job.interval)
+    assert is_due(schedule)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is True
+    assert not is_due(schedule), "it waits again"
+    trip.transport.fault = None
+    trip.clock.advance(job.interval)
+    assert is_due(schedule)
+    trip.run()
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+    assert trip.store.links.count_escrows(JOB) == 0

@@ -334,7 +334,7 @@ class CycleEngine:
 
     def _has_leftovers(self, job: SynchronizationJob, parts: JobParts) -> bool:
         now, last = self._clock.now(), job.last_cycle_began_at
-        if self._stores.links.due_escrows(job.id, now, 1, None):
+        if self._stores.links.due_escrows(job.id, now, 1, None, parts.retry_terms.longest):
             return True
         if isinstance(parts.source, RefreshedSource) and last is not None and not has_passed(job.interval, last, now):
             # What was refused is tried again once an interval, not each time that the source is asked for news.

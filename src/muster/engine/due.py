@@ -18,7 +18,9 @@ PAGE = 500
 def carry_due(run: Run, stores: EngineStores, clock: Clock, latest: int) -> None:
     """Tries again those in escrow whose time has come."""
     limit = page_within(run.cycle, PAGE)
-    due = stores.links.due_escrows(run.cycle.job_id, clock.now(), limit, run.cycle.position)
+    due = stores.links.due_escrows(
+        run.cycle.job_id, clock.now(), limit, run.cycle.position, run.parts.retry_terms.longest
+    )
     run.escrows = {escrow.source_id: escrow for escrow in due}
     # Who is to be removed by this very cycle has been decided and waits for its wave: not twice.
     removed = _staged_removals(run, stores) if due else frozenset()

@@ -85,7 +85,8 @@ class _Reader:
     def _find_due(self) -> set[tuple[ObjectKind, str]]:
         found: set[tuple[ObjectKind, str]] = set()
         after: str | None = None
-        while due := self._stores.links.due_escrows(self._parts.job.id, self._clock.now(), PAGE, after):
+        longest = self._parts.retry_terms.longest
+        while due := self._stores.links.due_escrows(self._parts.job.id, self._clock.now(), PAGE, after, longest):
             after = due[-1].source_id
             found.update((ObjectKind(each.kind), each.source_id) for each in due)
         return found

@@ -10,7 +10,7 @@ from muster.engine.stopping import is_asked_for
 from muster.model.durations import has_passed
 from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.planning.health import QUARANTINE_LADDER
-from muster.planning.terms import reconcile_every
+from muster.planning.terms import reconcile_every, retry_terms
 from muster.ports.world import Clock
 
 DEBOUNCE = timedelta(seconds=1)
@@ -95,7 +95,8 @@ class Schedule:
                 return True
         if job.watermark is None:
             return True
-        if self._stores.links.due_escrows(job.id, now, 1, None) or self.is_reconciliation_due(job):
+        longest = retry_terms(job.settings).longest
+        if self._stores.links.due_escrows(job.id, now, 1, None, longest) or self.is_reconciliation_due(job):
             return True
         rested = job.last_cycle_began_at is None or has_passed(job.interval, job.last_cycle_began_at, now)
         if latest <= job.watermark or not quiet:

@@ -51,7 +51,8 @@ def next_escrow(
         kind=operation.object_kind.value,
         failure=failure,
         attempts=attempts,
-        first_failed_at=at if before is None else before.first_failed_at,
+        # Never ahead: the clock was set back since, and it would count as due until it has come that far again.
+        first_failed_at=at if before is None else min(before.first_failed_at, at),
         next_attempt_at=at + wait,
     )
 

@@ -51,6 +51,11 @@ class RetryTerms:
     ladder: tuple[timedelta, ...] = (timedelta(hours=6), timedelta(hours=12), timedelta(hours=24))
     give_up_after: timedelta = timedelta(days=28)
 
+    @property
+    def longest(self) -> timedelta:
+        """The longest that an object ever waits."""
+        return max(self.ladder)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineTerms:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from muster.model.directory import ObjectKind
@@ -244,8 +244,14 @@ class LinkStore(Protocol):
         """Returns what the target has confirmed of the references of objects, one an object and attribute."""
         ...
 
-    def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
-        """Returns failed objects whose next attempt is due, by source id."""
+    def due_escrows(
+        self, job_id: str, at: datetime, limit: int, after: str | None, longest: timedelta | None = None
+    ) -> Sequence[Escrow]:
+        """Returns failed objects whose next attempt is due, by source id.
+
+        `longest`: what none of them waits longer than. Those that would, or that have yet to fail, are due, too: the
+        clock was set back. Of what waits for an administrator or its day of grace that says nothing.
+        """
         ...
 
     def escrows_of(self, job_id: str, code: str, limit: int, after: str | None) -> Sequence[Escrow]:

@@ -1,7 +1,7 @@
 """Links, open references and escrows of a job on SQL."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -238,9 +238,15 @@ class SqlLinks:
         with self._database.read() as connection:
             return find_known_references(connection, job_key(connection, job_id), kind, source_ids)
 
-    def due_escrows(self, job_id: str, at: datetime, limit: int, after: str | None) -> Sequence[Escrow]:
-        """Returns failed objects whose next attempt is due, by source id."""
-        return self._escrows(job_id, escrows.c.next_attempt_at <= at, limit, after)
+    def due_escrows(
+        self, job_id: str, at: datetime, limit: int, after: str | None, longest: timedelta | None = None
+    ) -> Sequence[Escrow]:
+        """Returns failed objects whose next attempt is due, by source id; `longest`: what none waits longer than."""
+        due: sa.ColumnElement[bool] = escrows.c.next_attempt_at <= at
+        if longest is not None:
+            was_set_back = sa.or_(escrows.c.next_attempt_at > at + longest, escrows.c.first_failed_at > at)
+            due = sa.or_(due, sa.and_(was_set_back, _FAILED))
+        return self._escrows(job_id, due, limit, after)
 
     def escrows_of(self, job_id: str, code: str, limit: int, after: str | None) -> Sequence[Escrow]:
         """Returns objects that failed with a code, due or not, by source id."""
