@@ -95,6 +95,26 @@ def part_of_cycle(machine: Any, one: int, two: int, three: int) -> None:
     machine.run_cycle(pieces=1 + one % 8)
 
 
+def undo_unanswered(machine: Any, one: int, two: int, three: int) -> None:
+    """The answer to a change of members is lost, and the change is taken back before it could be sent again."""
+    squad, person = machine._pick_group(one), machine._pick(two)
+    if squad is None or person is None:
+        return
+    was_in = person.id in squad.members
+
+    def turn(comes: bool) -> None:
+        there, gone = ([person.id], []) if comes else ([], [person.id])
+        machine.store.directory.change_members(squad.id, add=there, remove=gone)
+        (squad.members.add if comes else squad.members.discard)(person.id)
+
+    turn(not was_in)
+    # Whatever changes is written whole there.
+    operation = "update" if machine.is_put else "member"
+    machine.storm.armed.append(Armed(("lost answer", "lost request")[three % 2], operation, 0))
+    machine.cycle(0, 0, 0)
+    turn(was_in)
+
+
 def provision(machine: Any, one: int, two: int, three: int) -> None:
     kind = ObjectKind.GROUP if machine.has_groups and two % 4 == 0 else ObjectKind.USER
     chosen = machine._pick_group(one) if kind is ObjectKind.GROUP else machine._pick(one)

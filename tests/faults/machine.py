@@ -411,6 +411,7 @@ STEPS: dict[str, Callable[[Machine, int, int, int], None]] = {
     "found": Machine.found_one,
     "join": Machine.join,
     "leave": Machine.leave,
+    "undo unanswered": disturbances.undo_unanswered,
     "rename group": Machine.rename_group,
     "assign group": Machine.assign_group,
     "unassign group": Machine.unassign_group,

@@ -19,8 +19,9 @@ EVERYWHERE = {
     "plan and apply": 2, "account": 2, "restart scope": 2, "switch approval": 2, "decide": 3, "roll back": 2,
 }  # fmt: skip
 WITH_GROUPS = {
-    "found": 1, "join": 4, "leave": 2, "rename group": 1, "assign group": 1, "unassign group": 1, "delete group": 1,
-    "restore group": 1, "purge group": 1,
+    "found": 1, "join": 4, "leave": 2, "undo unanswered": 3,
+    "rename group": 1, "assign group": 1, "unassign group": 1,
+    "delete group": 1, "restore group": 1, "purge group": 1,
 }  # fmt: skip
 # What a schedule goes on with that has not met enough faults.
 STORMY = ("fault", "fault", "fault", "hire", "change", "resume", "restart", "cycle", "cycle", "on demand")
