@@ -163,3 +163,23 @@ def test_a_full_pass_looks_who_is_there_of_whom_nobody_knows(trip: Trip, arrives
     trip.store.jobs.set_watermark(JOB, None)
     planned = [change for operation in trip.planned(trip.planner.make(JOB)) for change in operation.changes]
     assert [change.new for change in planned] == ([] if arrives else [(BOB,)])
+
+
+def test_whoever_came_in_with_half_of_a_refused_list_is_taken_away_once_they_have_left(trip: Trip) -> None:
+    people = [trip.hire(name) for name in ("Ada", "Bob", "Cem", "Dot")]
+    crew = trip.found("Crew", [])
+    trip.run()
+    refused = str(trip.at_target()["dot@lantaarn.example"]["id"]).encode()
+    trip.store.directory.change_members(crew, add=people, remove=[])
+
+    def refuse(request: HttpRequest, _: object) -> HttpResponse | None:
+        is_refused = "/Groups" in request.url and refused in (request.body or b"")
+        return HttpResponse(status=400, headers={}, body=b"", elapsed=timedelta()) if is_refused else None
+
+    trip.transport.fault = refuse
+    trip.run()
+    assert ADA in members(trip, "Crew")
+    trip.transport.fault = None
+    trip.store.directory.change_members(crew, add=[], remove=[people[0]])
+    settle(trip)
+    assert members(trip, "Crew") == {BOB, "Cem Tester", "Dot Tester"}

@@ -199,7 +199,9 @@ class Journal:
 
 def _is_sent_in_parts(operation: Operation) -> bool:
     """Whether a part of an operation may have been carried out when another failed."""
-    return len(operation.changes) > 1
+    # A list that the target refuses as a whole is halved until it is taken.
+    lists = [change.new or change.old for change in operation.changes if change.multivalued]
+    return len(operation.changes) > 1 or any(len(each) > 1 for each in lists)
 
 
 def _unsure(settled: Sequence[ReferenceSettled]) -> tuple[ReferenceSettled, ...]:

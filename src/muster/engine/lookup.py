@@ -21,7 +21,7 @@ from muster.model.operation import (
     TargetObject,
     TargetResource,
 )
-from muster.planning.decision import deletes_purged
+from muster.planning.decision import deletes_purged, is_released
 from muster.planning.matching import choose, needs_lookup
 from muster.ports.target import MemberedTarget
 from muster.ports.wire import concerning
@@ -103,9 +103,10 @@ class Lookup:
     def _must_ask(self, cycle: Cycle, intent: Intent, link: Link, *, is_open: bool) -> bool:
         presence = intent.verdict.presence
         if link.state is _RELEASED:
-            # Whoever stays away is not asked about; whoever comes back is, in whatever cycle.
+            # Whoever stays away is not asked about, unless nobody knows whether they were let in again (the answer was
+            # lost as their removal was taken back); whoever comes back is, in whatever cycle.
             if presence is Presence.ABSENT or presence is Presence.DISABLED:
-                return False
+                return is_open or not is_released(link, self._parts.rules.kinds[link.kind])
             return presence is Presence.PRESENT or cycle.kind is not _INCREMENTAL
         if not is_open and cycle.kind is _INCREMENTAL:
             return False

@@ -43,7 +43,6 @@ _DISABLED, _ABSENT = Presence.DISABLED, Presence.ABSENT
 _SEEN, _ADOPTED = LinkState.SEEN, LinkState.ADOPTED
 _SKIP, _REDUNDANT = OperationKind.SKIP, SkipReason.REDUNDANT_EXPORT
 # Left the scope and was disabled, or was only ever looked at: nothing is written there.
-_NOT_OURS = (LinkState.RELEASED, LinkState.SEEN)
 _THERE_BEFORE = "It was there before us, so it is not deleted until an administrator promotes it."
 _SWITCHED_OFF = "the object action Update is switched off."
 
@@ -100,6 +99,16 @@ def deletes_purged(link: Link, rules: KindRules) -> bool:
     if link.kind is ObjectKind.GROUP:
         return True
     return link.owned is LinkState.MANAGED and rules.does(ObjectAction.DELETE)
+
+
+def is_released(link: Link, rules: KindRules) -> bool:
+    """Whether an account is out of our hands, and confirmed to be switched off where it can be."""
+    return link.state is LinkState.RELEASED and rules.life_signs <= link.acknowledged.sent.keys()
+
+
+def _is_let_go(case: _Case, link: Link) -> bool:
+    """Whether nothing is left to do about an account: it never was ours, or it is released."""
+    return link.state is LinkState.SEEN or is_released(link, case.rules)
 
 
 def _create(case: _Case) -> Operation:
@@ -166,7 +175,7 @@ def _keep(case: _Case) -> Operation:
 
 def _disable(case: _Case) -> Operation:
     verdict, link = case.intent.verdict, case.target.link
-    if link is None or link.state in _NOT_OURS or case.terms.never_removes:
+    if link is None or _is_let_go(case, link) or case.terms.never_removes:
         return _skip(case, verdict.skip_reason, verdict.reason)
     if verdict.left_scope and case.terms.skip_out_of_scope_deletions:
         reason = f"{verdict.reason} The account stays as it is: SkipOutOfScopeDeletions is on."
@@ -184,7 +193,7 @@ def _remove(case: _Case) -> Operation:
         return _skip(case, SkipReason.NOT_MANAGED, f"{reason} No account is linked.")
     if case.terms.never_removes:
         return _skip(case, SkipReason.NOT_MANAGED, f"{reason} This job never removes anybody.")
-    if not case.target.exists or link.state in _NOT_OURS:
+    if not case.target.exists or _is_let_go(case, link):
         return _forget(case)
     if deletes_purged(link, case.rules):
         return _delete(case, link)
