@@ -1,6 +1,6 @@
 """What is held of SCIM clients, once something else has happened: it goes only as it was shown, and nothing is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,38 @@ def test_an_upload_that_renames_whom_it_blocks_is_counted_by_the_external_id(pla
     played.upload(*({**each, "title": "B", "active": False} for each in renamed))
     assert eventually(lambda: [played.title(each) for each in played.people[:3]] == ["B"] * 3)
     assert all(map(played.is_on, played.people[:3])) and len(played.held()) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "blocked"),
+    [
+        (
+            {"externalId": "E{0}", "userName": "p{0}@lantaarn.example"},
+            {"externalId": " E{0}", "userName": "new{0}@x.example"},
+        ),
+        ({"userName": "p{0}@lantaarn.example"}, {"userName": " p{0}@lantaarn.example "}),
+        ({"userName": "p{0}@lantaarn.example"}, {"userName": "P{0}@Lantaarn.Example"}),
+    ],
+    ids=["blanks around the external id", "blanks around the name", "by the name of before"],
+)
+def test_an_upload_blocks_nobody_past_the_threshold_by_another_spelling(
+    played: Played, first: Mapping[str, str], blocked: Mapping[str, str]
+) -> None:
+    played.set(QuarantineTooManyDeletesThreshold="1")
+    played.upload(*(_numbered(first, number) | {"title": "Clerk"} for number in range(4)))
+    assert eventually(lambda: [played.title(each) for each in played.people[:4]] == ["Clerk"] * 4)
+    if "externalId" not in blocked and blocked["userName"].startswith("P"):
+        for number, each in enumerate(played.people[:4]):
+            name = {"op": "replace", "path": "userName", "value": f"q{number}@lantaarn.example"}
+            assert played.client.patch(f"/Users/{each}", name)[0] == 200
+    assert played.delete(played.people[7]) == 204
+    played.upload(*(_numbered(blocked, number) | {"title": "Chief", "active": False} for number in range(4)))
+    assert eventually(lambda: [played.title(each) for each in played.people[:4]] == ["Chief"] * 4)
+    assert all(played.is_on(each) for each in played.people[:4]) and len(played.held()) == 4
+
+
+def _numbered(texts: Mapping[str, str], number: int) -> dict[str, Any]:
+    return {name: text.format(number) for name, text in texts.items()}
 
 
 def test_a_hold_ends_with_whoever_is_deleted_and_does_not_come_back_with_them(played: Played) -> None:

@@ -195,10 +195,13 @@ def test_protected_people_are_left_alone(played: Played) -> None:
 def test_every_removal_waits_where_the_job_asks_for_approval(played: Played) -> None:
     played.set(Approval="removals")
     assert played.switch_off(played.people[0]) == 403 and played.is_on(played.people[0])
-    assert (
-        played.client.patch(f"/Users/{played.people[0]}", {"op": "replace", "path": "title", "value": "Head"})[0] == 200
-    )
-    # It was written as active: whoever writes that wants no removal.
+    place = f"/Users/{played.people[0]}"
+    assert played.client.patch(place, {"op": "replace", "path": "title", "value": "Head"})[0] == 200
+    assert len(played.held()) == 1, "a title says nothing of whether somebody stays"
+    assert played.client.ask("PUT", place, {"schemas": [USER], "userName": "p0@lantaarn.example"})[0] == 200
+    assert len(played.held()) == 1, "nor does a document that leaves it out"
+    # Whoever writes somebody as active wants no removal.
+    assert played.client.patch(place, {"op": "replace", "path": "active", "value": True})[0] == 200
     assert played.held() == []
     assert played.switch_off(played.people[1]) == 403
     assert played.decide("approve", all=True)["approved"] == 1

@@ -101,12 +101,11 @@ def _weigh_blocked(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> N
         standing_job(desk)
     elif not asked or find_standing_job(desk) is None:
         return
-    numbers = [str(row["employeeId"]) for row in asked if "employeeId" in row]
-    linked = desk.stores.links.links(job_id, ObjectKind.USER, numbers)
+    linked = desk.stores.links.links(job_id, ObjectKind.USER, [_anchor(row) for row in asked])
     with desk.together():
         for row in asked:
             # As the import finds them: by the external id that it knows, else by name.
-            link = linked.get(str(row.get("employeeId")))
+            link = linked.get(_anchor(row))
             known = link.target_id if link is not None else None
             found = desk.stores.directory.get(ObjectKind.USER, known or str(row["userPrincipalName"]))
             if found is None or found.lifecycle is not Lifecycle.PRESENT:
@@ -117,6 +116,11 @@ def _weigh_blocked(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> N
                 desk, Removal(kind=OperationKind.DISABLE, found=found), is_logged=False
             ):
                 del row["accountEnabled"]
+
+
+def _anchor(row: Mapping[str, Any]) -> str:
+    """By which the import knows whom a row is about."""
+    return str(row.get("employeeId") or str(row["userPrincipalName"]).casefold())
 
 
 def _blocks(row: Mapping[str, Any]) -> bool:
@@ -161,6 +165,9 @@ def _person(number: int, operation: Any) -> dict[str, Any]:
             raise bad_request(f"Operation {number}: {name} must be a list of objects with value and type.")
     row = {name: _at(data, path) for name, path in _PLAIN.items()}
     row |= {name: _typed(data, *place) for name, place in _TYPED.items()}
+    # As the import reads them: blanks around a name make nobody else of it.
+    texts = {name: value for name, value in row.items() if isinstance(value, str) and name != "accountEnabled"}
+    row |= {name: value.strip() or None for name, value in texts.items()}
     if row["employeeId"] is None:
         row["employeeId"] = _at(data, f"{ENTERPRISE}/employeeNumber")
     full_name = " ".join(str(part) for part in (row["givenName"], row["surname"]) if part)

@@ -155,6 +155,9 @@ class InboundRepository:
                     is_hidden=is_hidden,
                     is_changed=is_changed,
                     is_whole=with_members,
+                    # What the request says of it by itself, and not what stood there before.
+                    says_active=kind is ObjectKind.USER
+                    and transform({**present, "active": False}).get("active") is True,
                 )
         refuse_held(held)
         return self._stored(kind, resource_id, with_members=with_members)
@@ -344,6 +347,7 @@ class InboundRepository:
         is_changed: bool,
         is_hidden: bool,
         is_whole: bool,
+        says_active: bool,
     ) -> None:
         """Writes what a request changes, once nothing that it takes away is held."""
         kind = found.object.kind
@@ -360,7 +364,8 @@ class InboundRepository:
             # A member or a name says nothing of the group itself; a whole document does.
             added = {str(each["value"]) for each in members.add} if members is not None else ()
             take_back(desk, found.object, added, is_kept=is_whole)
-        elif following.get("active"):
+        elif says_active:
+            # Another value of a person says nothing of whether the person stays.
             take_back(desk, found.object)
 
     def _leaving(self, desk: Desk, group_id: str, change: MembersChange) -> tuple[str, ...]:
