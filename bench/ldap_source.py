@@ -40,7 +40,9 @@ def main() -> None:
         connection = {"Server": server.url, "Encryption": "none", "UserName": READER, "Password": PASSWORD}
         job = _add(running, "ldap", {**connection, "UserBase": PEOPLE})
         before = _processor_seconds(running)
-        seconds = _timed(lambda: running.api.call("POST", f"{job}/start"), lambda: _in_directory(running) >= people)
+        # Each look counts everybody: twenty a second took a fifteenth of the core from what is measured.
+        begin, is_in = lambda: running.api.call("POST", f"{job}/start"), lambda: _in_directory(running) >= people
+        seconds = _timed(begin, is_in, 0.1)
         used = (_processor_seconds(running) - before) / people
         print(f"into the directory   {people:>7,} people in {seconds:6.1f} s: {people / seconds:,.0f} a second")
         print(f"                     {used * 1e6:.0f} µs of processor time each, by all processes of the service")

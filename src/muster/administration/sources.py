@@ -22,7 +22,7 @@ from muster.administration.desk import Desk
 from muster.administration.jobs import JobStatus, create_job, find_job, status_of
 from muster.administration.provenance import standings
 from muster.administration.refusals import bad_request, conflict, not_found
-from muster.administration.secrets import MASK
+from muster.administration.secrets import MASK, checked_secrets
 from muster.gallery.catalogue import GalleryPage, find
 from muster.model.application import EnterpriseApplication
 from muster.model.directory import Lifecycle, ObjectKind
@@ -94,6 +94,7 @@ def add_source(desk: Desk, kind: str, name: str | None, connection: Mapping[str,
             raise bad_request(f"{page.display_name} is an application, no source: the kinds are {kinds}.")
         raise bad_request(f"There is no kind of source “{kind[:60]}”: the kinds are {kinds}.")
     if connection:
+        checked_secrets(connection, page.connection)
         check_connection(page.connection, {key: value for key, value in connection.items() if value != MASK})
     with desk.together():
         application = instantiate(desk, page.id, name)

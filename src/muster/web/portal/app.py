@@ -90,7 +90,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     (f"{_APP}/provisioning/authorize", "authorize", credentials.authorize),
     (credentials.RETURN_PATH, "come_back", credentials.come_back),
     (f"{_APP}/provisioning/safeguards", "safeguards", safeguards.show_safeguards),
-    (f"{_APP}/looking/<token>", "look", looking.show_look),
+    (f"{_APP}/looking/<name>", "look", looking.show_look),
     (f"{_APP}/provisioning/accounts", "accounts", accounts.show_accounts),
     (f"{_APP}/provisioning/accounts/waiting", "waiting_accounts", accounts.show_waiting),
     (f"{_APP}/provisioning/accounts/unmanaged", "unmanaged_accounts", accounts.show_unmanaged),

@@ -32,7 +32,7 @@ class Look:
     """One look at everybody, in a thread of its own."""
 
     def __init__(self, who: str, make: Callable[[Told], Any], show: Callable[[Any], str]) -> None:
-        self.token = secrets.token_urlsafe(12)
+        self.name = secrets.token_urlsafe(12)
         self.who = who
         self.count = 0
         self.asked_at = time.monotonic()
@@ -102,11 +102,11 @@ class Looks:
             made.begin(before)
         return made
 
-    def find(self, who: str, token: str) -> Look | None:
+    def find(self, who: str, name: str) -> Look | None:
         """Returns a caller's look; None: it was left, or another process had it."""
         with self._lock:
             found = self._of.get(who)
-        return found if found is not None and found.token == token else None
+        return found if found is not None and found.name == name else None
 
 
 _LOOKS = Looks()
@@ -122,14 +122,14 @@ def look_at_everybody(found: Shelf, make: Callable[[Told], Any], show: Callable[
     return _answer(found, _LOOKS.begin(desk().caller.id, make, show), PATIENCE_SECONDS)
 
 
-def show_look(sp: str, token: str) -> str:
-    """GET /applications/<sp>/looking/<token>: how far a look is, or what it has found."""
+def show_look(sp: str, name: str) -> str:
+    """GET /applications/<sp>/looking/<name>: how far a look is, or what it has found."""
     found = find_shelf(sp)
-    look = _LOOKS.find(desk().caller.id, token)
+    look = _LOOKS.find(desk().caller.id, name)
     return flask.render_template("looking.html", look=None) if look is None else _answer(found, look, 0)
 
 
 def _answer(found: Shelf, look: Look, patience_seconds: float) -> str:
     if look.is_done(patience_seconds):
         return look.answer()
-    return flask.render_template("looking.html", look=look, to=found.to("looking", look.token))
+    return flask.render_template("looking.html", look=look, to=found.to("looking", look.name))
