@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from faults.machine import Step, small_pages
+from faults.machine import Machine, Step, small_pages
 from faults.schedules import play
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
@@ -26,6 +27,13 @@ LATER = timedelta(minutes=41)
 @pytest.fixture
 def trip(tmp_path: Path) -> Trip:
     return Trip(tmp_path)
+
+
+def replay(page: str, steps: Sequence[Step]) -> Machine:
+    """Plays a schedule as it was played when it failed."""
+    with pytest.MonkeyPatch.context() as patch:
+        small_pages(patch)
+        return play(steps, page)
 
 
 def carry_out(trip: Trip) -> Any:
@@ -285,9 +293,7 @@ def test_a_leaver_whose_late_account_was_found_by_a_read_that_was_not_whole_is_d
         ("soft-delete", 4201, 3560, 5417),
         ("doubt source", 2571, 2079, 475),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, "bulk")
+    replay("bulk", steps)
 
 
 @pytest.mark.parametrize("page", ["scim", "bulk", "put"])
@@ -298,9 +304,7 @@ def test_whoever_is_purged_after_a_filter_has_switched_them_off_leaves_their_gro
         ("cycle", 5128, 3470, 7315),
         ("purge", 7505, 7318, 4626),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, page)
+    replay(page, steps)
 
 
 def test_a_rollback_sends_no_removal_of_a_member_that_is_held_and_that_its_plan_did_not_show() -> None:
@@ -311,10 +315,7 @@ def test_a_rollback_sends_no_removal_of_a_member_that_is_held_and_that_its_plan_
         ("doubt source", 1374, 5201, 1791),
         ("roll back", 1876, 6741, 2544),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        machine = play(steps, "scim")
-    assert machine.tally.steps["rolled back"] == 1
+    assert replay("scim", steps).tally.steps["rolled back"] == 1
 
 
 def test_the_account_of_somebody_who_is_gone_for_good_goes_to_whoever_has_their_name_now() -> None:
@@ -327,9 +328,7 @@ def test_the_account_of_somebody_who_is_gone_for_good_goes_to_whoever_has_their_
         ("hire", 8665, 4060, 656),
         ("change actions", 4947, 4469, 8727),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, "8x8")
+    replay("8x8", steps)
 
 
 @pytest.mark.parametrize(
@@ -370,9 +369,7 @@ def test_the_account_of_somebody_who_is_gone_for_good_goes_to_whoever_has_their_
     ],
 )
 def test_nobody_keeps_access_or_is_lost_for_a_name_that_another_account_has(page: str, steps: list[Step]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, page)
+    replay(page, steps)
 
 
 @pytest.mark.parametrize("is_enabled", [True, False], ids=["switched off meanwhile", "switched on meanwhile"])
@@ -406,15 +403,10 @@ def test_whoever_is_as_before_again_is_asked_about_while_nobody_knows_what_came_
 
 def test_a_process_that_hung_keeps_the_plan_of_what_waits_for_approval_once() -> None:
     steps = [("switch approval", 6767, 4024, 2921), ("hang", 5448, 7456, 4865), ("reconcile", 1305, 2380, 2307)]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, "scim")
+    replay("scim", steps)
 
 
-def test_what_died_on_demand_is_tried_once_more_by_its_recovery_and_once_by_the_cycle_after(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    small_pages(monkeypatch)
+def test_what_died_on_demand_is_tried_once_more_by_its_recovery_and_once_by_the_cycle_after() -> None:
     steps = [
         ("hire", 5014, 7277, 1924),
         ("doubt source", 2425, 4733, 371),
@@ -424,7 +416,7 @@ def test_what_died_on_demand_is_tried_once_more_by_its_recovery_and_once_by_the_
         ("rename", 4758, 1222, 9924),
         ("on demand", 8038, 8201, 4191),
     ]
-    play(steps, "scim")
+    replay("scim", steps)
 
 
 def test_a_process_that_hung_does_not_end_anew_what_another_has_ended_as_failed() -> None:
@@ -436,9 +428,7 @@ def test_a_process_that_hung_does_not_end_anew_what_another_has_ended_as_failed(
         ("cycle", 9940, 7778, 846),
         ("cycle", 5544, 2240, 6463),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, "8x8")
+    replay("8x8", steps)
 
 
 def test_whoever_is_purged_and_gone_at_the_target_is_not_switched_off_there_for_ever() -> None:
@@ -451,9 +441,7 @@ def test_whoever_is_purged_and_gone_at_the_target_is_not_switched_off_there_for_
         ("restart scope", 4576, 9384, 96),
         ("cycle", 9707, 5516, 1855),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, "scim")
+    replay("scim", steps)
 
 
 def test_whoever_may_have_been_let_in_by_a_rollback_is_looked_at_and_let_out_again() -> None:
@@ -463,6 +451,4 @@ def test_whoever_may_have_been_let_in_by_a_rollback_is_looked_at_and_let_out_aga
         ("cycle", 7225, 4651, 7383),
         ("roll back", 3998, 5470, 988),
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        small_pages(patch)
-        play(steps, "bulk")
+    replay("bulk", steps)
