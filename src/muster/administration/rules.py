@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ from muster.model.whatif import OtherScope, WhatIf
 from muster.planning.checks import find_mapping_problems
 from muster.planning.rules import compile_rules
 from muster.ports.applications import KeptVersion, SchemaVersion
+from muster.ports.engine_room import Told
 from muster.ports.target import DescribedTarget
 from muster.scim.dialect import overlay
 
@@ -122,7 +123,7 @@ def what_if(
     *,
     scope: OtherScope = _SAVED_SCOPE,
     limit: int = WHAT_IF_OBJECTS,
-    told: Callable[[int], None] | None = None,
+    told: Told | None = None,
 ) -> WhatIf:
     """Returns what other rules, or another scope, would change for whom. Nothing is saved, sent or asked.
 

@@ -1,6 +1,6 @@
 """A job's safeguards: thresholds on removals, approval, protected accounts, grace before a deletion."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muster.administration.applications import find_application, require_guarded
@@ -14,6 +14,7 @@ from muster.model.roles import Permission
 from muster.model.whatif import Weighed
 from muster.planning.notices import read_notification_settings
 from muster.planning.safeguards import SETTINGS, Safeguards, find_safeguard_problems, read_safeguards
+from muster.ports.engine_room import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def weigh_safeguards(
     job_id: str,
     settings: Mapping[str, str],
     notification: Mapping[str, object] | None = None,
-    told: Callable[[int], None] | None = None,
+    told: Told | None = None,
 ) -> Weighed:
     """Returns what safeguards that are not saved would let through now; nothing is saved, sent or asked.
 

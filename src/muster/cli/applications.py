@@ -7,7 +7,7 @@ from typing import Any
 
 from muster.cli.api import Api, query, segment
 from muster.cli.console import Failed
-from muster.gallery.catalogue import OWN_TEMPLATE_IDS
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, OWN_TEMPLATE_IDS
 
 _POLL_SECONDS = 0.15
 
@@ -19,7 +19,17 @@ class Named:
     service_principal_id: str
     display_name: str
     job_id: str
-    is_own: bool = False
+    template_id: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it belongs to the installation."""
+        return self.template_id in OWN_TEMPLATE_IDS
+
+    @property
+    def is_of_clients(self) -> bool:
+        """Whether it stands for SCIM clients."""
+        return self.template_id == CLIENTS_TEMPLATE_ID
 
     @property
     def path(self) -> str:
@@ -51,7 +61,7 @@ def find_application(api: Api, name: str) -> Named:
         service_principal_id=found[0]["id"],
         display_name=found[0]["displayName"],
         job_id=jobs[0]["id"],
-        is_own=found[0]["applicationTemplateId"] in OWN_TEMPLATE_IDS,
+        template_id=found[0]["applicationTemplateId"],
     )
 
 
@@ -70,8 +80,7 @@ def find_planned(api: Api, name: str) -> Named:
     """Returns the application as `find_application`. Raises: Failed, also for the built-in file import."""
     found = find_application(api, name)
     if found.is_own:
-        is_of_clients = found.job_id.startswith("scim-clients.")
-        when = "a SCIM client writes" if is_of_clients else "a file is imported (muster import FILE)"
+        when = "a SCIM client writes" if found.is_of_clients else "a file is imported (muster import FILE)"
         raise Failed(f"{found.display_name} is not planned: it runs whenever {when}.")
     return found
 

@@ -156,7 +156,7 @@ def rollback(
 
 def _last_that_wrote(api: Api, application: Named) -> str:
     """Returns the id of the newest cycle that has written. Raises: Failed."""
-    if application.job_id.startswith("scim-clients."):
+    if application.is_of_clients:
         raise Failed(
             f"{application.display_name} has no cycles to take back: whoever was deleted is in the recycle bin, "
             "from which they can be restored."

@@ -1,5 +1,6 @@
 """Column types that are the same in both dialects."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +46,14 @@ Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True),
 def dump_json(value: Any) -> str:
     """Returns a document as the text that is stored."""
     return orjson.dumps(value).decode()
+
+
+# Of the pool of either database.
+ENGINE_OPTIONS: Mapping[str, Any] = {
+    "json_serializer": dump_json,
+    "json_deserializer": orjson.loads,
+    "hide_parameters": True,  # they are people's attributes and secrets, and errors are logged
+}
 
 
 def server_seconds(connection: Connection) -> ColumnElement[Any]:

@@ -3,11 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-import orjson
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
-from muster.database.columns import dump_json
+from muster.database.columns import ENGINE_OPTIONS
 
 # A machine that is gone is noticed within a quarter of a minute, by either side; nothing for a socket on this machine.
 _NOTICE_SILENCE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
@@ -30,9 +29,7 @@ def open_postgresql(url: URL, *, busy_timeout: timedelta, pool_size: int, notice
     """Returns the pool. `notices_silence`: the server is to end sessions whose machine is gone, for their locks."""
     engine = create_engine(
         url,
-        json_serializer=dump_json,
-        json_deserializer=orjson.loads,
-        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
+        **ENGINE_OPTIONS,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=busy_timeout.total_seconds(),

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
-from muster.database.columns import dump_json
+from muster.database.columns import ENGINE_OPTIONS
 from muster.database.statements import driver_of
 
 PRAGMAS = (
@@ -28,9 +27,7 @@ def open_sqlite(
     """Returns the pool. `pragmas` are run on each new connection, `begin` at the start of each transaction."""
     engine = create_engine(
         url,
-        json_serializer=dump_json,
-        json_deserializer=orjson.loads,
-        hide_parameters=True,  # they are people's attributes and secrets, and errors are logged
+        **ENGINE_OPTIONS,
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=timeout.total_seconds(),

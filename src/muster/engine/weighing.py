@@ -1,6 +1,6 @@
 """What safeguards let through: everybody is decided about as by a full pass, the gate is asked, nothing is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from muster.engine.decide import Decider
 from muster.engine.gate import verdicts_on
@@ -14,6 +14,7 @@ from muster.model.log import SkipReason
 from muster.model.operation import Change, Operation
 from muster.model.whatif import Weighed
 from muster.planning.policy import Approval, count_removals, gate, undecided
+from muster.ports.engine_room import Told
 from muster.ports.world import Clock, Ids
 
 # So many are looked at, whatever the directory's size: somebody waits at a form.
@@ -27,7 +28,7 @@ def weigh_safeguards(
     ids: Ids,
     *,
     looked_at: int = LOOKED_AT,
-    told: Callable[[int], None] | None = None,
+    told: Told | None = None,
 ) -> Weighed:
     """Returns what the safeguards of `parts` would let through now.
 

@@ -4,7 +4,7 @@ Who is linked is compared with what the target last confirmed; who is not counts
 the target, and a company of any size passes page by page.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from muster.engine.decide import Decider
 from muster.engine.gate import population_of, removals_lately
@@ -16,6 +16,7 @@ from muster.model.whatif import Affected, WhatIf
 from muster.planning.comparison import Decided, Summary, compare
 from muster.planning.plan import requests_needed
 from muster.planning.policy import RemovalKind, count_removals, removal_verdicts
+from muster.ports.engine_room import Told
 from muster.ports.source import Source
 from muster.ports.world import Clock, Ids
 
@@ -56,7 +57,7 @@ def compare_rules(
     *,
     limit: int,
     source: Source | None = None,
-    told: Callable[[int], None] | None = None,
+    told: Told | None = None,
 ) -> WhatIf:
     """Returns what the rules of `after` would change. `limit`: objects told one by one.
 

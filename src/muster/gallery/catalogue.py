@@ -13,6 +13,7 @@ __all__ = [
     "OWN_TEMPLATE_IDS",
     "GalleryPage",
     "all_pages",
+    "clients_page",
     "find",
     "find_inbound",
     "sources",
@@ -25,6 +26,11 @@ FILE_TEMPLATE_ID = "6f1c9a52-4c3e-4d0e-9b57-2f0f8a6f5c11"
 CLIENTS_TEMPLATE_ID = "b8a4f0de-52f7-4b27-9a0c-61d2c5a7e3f4"
 # What belongs to the installation: nobody adds, runs or removes it.
 OWN_TEMPLATE_IDS = frozenset({FILE_TEMPLATE_ID, CLIENTS_TEMPLATE_ID})
+
+
+def clients_page() -> GalleryPage:
+    """Returns the page of SCIM clients, which an installation has one job of."""
+    return next(page for page in _pages() if page.id == CLIENTS_TEMPLATE_ID)
 
 
 def all_pages() -> Sequence[GalleryPage]:

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from muster.gallery.catalogue import clients_page
 from muster.model.directory import ObjectKind
 from muster.store.rows import pieces
 from muster.store.tables import holds, jobs
-
-# The gallery's page of them: the one job whose holds are about objects of the directory itself.
-_CLIENTS = "scim-clients"
 
 
 def end_asked(connection: Connection, object_ids: Sequence[str]) -> None:
     """Ends what is held of these objects because a SCIM client asked for it, rejected or not."""
     if not object_ids:
         return
-    job = connection.execute(sa.select(jobs.c.key).where(jobs.c.template_id == _CLIENTS)).scalar()
+    # The one job whose holds are about objects of the directory itself.
+    clients = clients_page().job_template_id
+    job = connection.execute(sa.select(jobs.c.key).where(jobs.c.template_id == clients)).scalar()
     if job is None:
         return
     kinds = [kind.value for kind in ObjectKind]

@@ -7,6 +7,7 @@ from muster.gallery.catalogue import (
     GENERIC_TEMPLATE_ID,
     GalleryPage,
     all_pages,
+    clients_page,
     find,
     find_inbound,
     sources,
@@ -28,7 +29,7 @@ def _tag(page: GalleryPage) -> str:
     return page.job_template_id
 
 
-PAGES = [*all_pages(), *(page for page in (find_inbound("file"),) if page is not None), *sources()]
+PAGES = [*all_pages(), clients_page(), *(page for page in (find_inbound("file"),) if page is not None), *sources()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_tag)

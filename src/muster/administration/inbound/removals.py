@@ -4,7 +4,7 @@ The same gate decides as in a cycle. A client that is held gets a refusal that s
 done; what it asked for waits for an administrator, and is done when they approve it, asked for again or not.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from muster.administration.desk import Desk
@@ -18,10 +18,11 @@ from muster.administration.inbound.asked import (
 )
 from muster.administration.inbound.standing import (
     close_hour,
+    day_of,
     find_standing_job,
     hour_of,
     lift_if_decided,
-    removed_lately,
+    removed_in,
     safeguards_of,
     standing_job,
     was_counted,
@@ -33,7 +34,7 @@ from muster.model.directory import DirectoryObject
 from muster.model.failures import TooManyAsked
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState
 from muster.model.job import Cycle, QuarantineReason, SynchronizationJob
-from muster.model.log import LogStatus, SkipReason, Step, StepType
+from muster.model.log import LogEntry, LogStatus, SkipReason, Step, StepType
 from muster.model.operation import Change, Operation, OperationKind, Outcome
 from muster.planning.health import quarantine
 from muster.planning.notices import notice_of_quarantine
@@ -77,9 +78,10 @@ def weigh(desk: Desk, removal: Removal, *, is_logged: bool = True) -> str | None
             return _weigh_others(desk, job, hour, operation, rejection, again)
     counted = count_removals([operation])
     of = " ".join((operation.kind.value, operation.source_id, *sorted(removal.members)))
-    if was_counted(desk, hour, of):
+    day = day_of(desk, hour)
+    if was_counted(day, of):
         counted = dict.fromkeys(counted, 0)
-    hour, tripped = _verdicts(desk, hour, counted, safeguards)
+    hour, tripped = _verdicts(desk, hour, removed_in(day), counted, safeguards)
     verdict = gate(
         [operation],
         tripped=tripped,
@@ -139,16 +141,7 @@ def take_back(desk: Desk, found: DirectoryObject, members: Collection[str] = (),
     elif not is_kept:
         return
     hour = hour_of(desk, job)
-    entry = held_entry(
-        known.operation,
-        _KEPT,
-        desk.now(),
-        entry_id=desk.ids.new_id(),
-        job_id=job.id,
-        cycle_id=hour.id,
-        service_principal_id=job.service_principal_id,
-        initiator=desk.initiator,
-    )
+    entry = _held_entry(desk, job, hour, known.operation, _KEPT)
     settled = Settlement(kind=found.kind, source_id=found.object_id, clear_escrow=True, entry=entry)
     desk.stores.cycles.settle(hour, [settled])
     lift_if_decided(desk, job)
@@ -211,17 +204,20 @@ def why_protected(desk: Desk, safeguards: Safeguards, removal: Removal) -> str |
 
 
 def _verdicts(
-    desk: Desk, hour: Cycle, counted: dict[RemovalKind, int], safeguards: Safeguards
+    desk: Desk,
+    hour: Cycle,
+    lately: Mapping[RemovalKind, int],
+    counted: Mapping[RemovalKind, int],
+    safeguards: Safeguards,
 ) -> tuple[Cycle, dict[RemovalKind, str]]:
-    lately = removed_lately(desk, hour)
     together = {kind: lately.get(kind, 0) + counted.get(kind, 0) for kind in {**lately, **counted}}
     threshold = safeguards.threshold.daily
-    hour, population = with_population(desk, hour)
+    hour, population = with_population(desk, hour, lately)
     tripped = removal_verdicts(together, population, 0, threshold)
     by_number = removal_verdicts(together, _COUNTLESS, 0, threshold)
     if any(kind in tripped and kind not in by_number for kind in counted):
         # A share decides, and others may have come since the hour's first removal.
-        hour, population = with_population(desk, hour, anew=True)
+        hour, population = with_population(desk, hour, lately, anew=True)
         tripped = removal_verdicts(together, population, 0, threshold)
     return hour, tripped
 
@@ -261,16 +257,7 @@ def _hold(desk: Desk, job: SynchronizationJob, hour: Cycle, held: HeldOperation,
         cause=operation.cause,
         cycle_id=hour.id,
     )
-    entry = held_entry(
-        operation,
-        held.reason,
-        at,
-        entry_id=desk.ids.new_id(),
-        job_id=job.id,
-        cycle_id=hour.id,
-        service_principal_id=job.service_principal_id,
-        initiator=desk.initiator,
-    )
+    entry = _held_entry(desk, job, hour, operation, held.reason)
     counters = replace(hour.counters, evaluated=hour.counters.evaluated + 1, held=hour.counters.held + 1)
     hour = replace(hour, counters=counters)
     settled = Settlement(kind=operation.object_kind, source_id=operation.source_id, hold=hold, entry=entry)
@@ -283,6 +270,19 @@ def _hold(desk: Desk, job: SynchronizationJob, hour: Cycle, held: HeldOperation,
         after = quarantine(failure, QuarantineReason.TOO_MANY_DELETES, None, at)
         notice = notice_of_quarantine(job, after, at=at, cycle_id=hour.id, held=1)
         desk.stores.jobs.set_quarantine(job.id, after, notice=notice)
+
+
+def _held_entry(desk: Desk, job: SynchronizationJob, hour: Cycle, operation: Operation, reason: str) -> LogEntry:
+    return held_entry(
+        operation,
+        reason,
+        desk.now(),
+        entry_id=desk.ids.new_id(),
+        job_id=job.id,
+        cycle_id=hour.id,
+        service_principal_id=job.service_principal_id,
+        initiator=desk.initiator,
+    )
 
 
 def _keep_rejection(desk: Desk, job: SynchronizationJob, hour: Cycle, standing: Hold, operation: Operation) -> None:

@@ -7,13 +7,13 @@ after a restart and to every process.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from muster.administration.desk import Desk
 from muster.administration.own_jobs import form_own_job, own_job_id
-from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, GalleryPage, find
+from muster.gallery.catalogue import clients_page
 from muster.model.application import SecretKey
 from muster.model.failures import Fenced
 from muster.model.hold import HoldCode, HoldFilter
@@ -45,7 +45,7 @@ _HOURS = 25
 
 def is_of_clients(job: SynchronizationJob) -> bool:
     """Whether it is the job of SCIM clients."""
-    return job.template_id == _page().job_template_id
+    return job.template_id == clients_page().job_template_id
 
 
 def find_standing_job(desk: Desk) -> SynchronizationJob | None:
@@ -134,30 +134,40 @@ def with_removed(cycle: Cycle, counted: Mapping[RemovalKind, int], of: str) -> C
     return replace(cycle, options={**cycle.options, _REMOVED: shown, _OF_WHOM: json.dumps(of_whom)})
 
 
-def was_counted(desk: Desk, cycle: Cycle, of: str) -> bool:
-    """Whether the same was counted within the last 24 hours already."""
+def day_of(desk: Desk, hour: Cycle) -> list[Cycle]:
+    """Returns the hours of the last 24 in which clients took something away; of its own the caller may know more."""
+    since: datetime = desk.now() - DAY
+    history = desk.stores.cycles.history(hour.job_id, _HOURS)
+    recent = [each for each in history if each.ended_at is not None and each.ended_at > since]
+    return [hour if each.id == hour.id else each for each in recent]
+
+
+def was_counted(day: Iterable[Cycle], of: str) -> bool:
+    """Whether the same was counted within a day already."""
     mark = _mark(of)
-    return any(mark in _of_whom(each) for each in _lately(desk, cycle))
+    return any(mark in _of_whom(each) for each in day)
 
 
-def removed_lately(desk: Desk, cycle: Cycle) -> dict[RemovalKind, int]:
-    """Returns what clients took away in the last 24 hours without anybody's approval, the hour's own included."""
+def removed_in(day: Iterable[Cycle]) -> dict[RemovalKind, int]:
+    """Returns what clients took away in a day without anybody's approval."""
     counted: dict[RemovalKind, int] = {}
-    for each in _lately(desk, cycle):
+    for each in day:
         counted = _add(counted, _removed_in(each))
     return counted
 
 
-def with_population(desk: Desk, cycle: Cycle, *, anew: bool = False) -> tuple[Cycle, Population]:
+def with_population(
+    desk: Desk, cycle: Cycle, gone: Mapping[RemovalKind, int], *, anew: bool = False
+) -> tuple[Cycle, Population]:
     """Returns how much clients have to lose, and the hour with it: counted once an hour, or anew (a minute later).
 
-    Who was deleted within the day counts: else the more are gone, the fewer may go.
+    `gone`: what was taken away within the day. It counts: else the more are gone, the fewer may go.
     """
     kept = json.loads(cycle.options.get(_POPULATION, "[]"))
     # Counting everybody is dear: who is held by a share is held for a minute by the same one.
     is_stale = len(kept) < 4 or (anew and not 0 <= desk.now().timestamp() - kept[3] < _FRESH.total_seconds())
     if is_stale:
-        given, gone = desk.stores.inbound.given(), removed_lately(desk, cycle)
+        given = desk.stores.inbound.given()
         groups = given.groups + gone.get(RemovalKind.GROUP_DELETE, 0)
         people = given.people + gone.get(RemovalKind.DELETE, 0)
         members = given.members + gone.get(RemovalKind.MEMBER_REMOVAL, 0)
@@ -166,14 +176,6 @@ def with_population(desk: Desk, cycle: Cycle, *, anew: bool = False) -> tuple[Cy
     linked, groups, members, _ = json.loads(cycle.options[_POPULATION])
     # Somebody who is taken away is one of at least one, whoever gave them.
     return cycle, Population(linked=max(linked, 1), groups=max(groups, 1), members=max(members, 1))
-
-
-def _lately(desk: Desk, cycle: Cycle) -> Iterator[Cycle]:
-    since: datetime = desk.now() - DAY
-    for each in desk.stores.cycles.history(cycle.job_id, _HOURS):
-        if each.ended_at is not None and each.ended_at > since:
-            # Of its own hour the caller may know more than is kept.
-            yield cycle if each.id == cycle.id else each
 
 
 def _of_whom(cycle: Cycle) -> list[str]:
@@ -193,18 +195,11 @@ def _add(one: Mapping[RemovalKind, int], other: Mapping[RemovalKind, int]) -> di
 
 
 def _job_id(desk: Desk) -> str:
-    return own_job_id(_page(), desk.tenant_id)
-
-
-def _page() -> GalleryPage:
-    page = find(CLIENTS_TEMPLATE_ID)
-    if page is None:
-        raise LookupError("the gallery has no page for SCIM clients")
-    return page
+    return own_job_id(clients_page(), desk.tenant_id)
 
 
 def _make(desk: Desk) -> SynchronizationJob:
-    page = _page()
+    page = clients_page()
     application, job = form_own_job(page, desk.tenant_id, page.job_template_id, desk.ids, desk.now())
     desk.stores.applications.add(application)
     desk.stores.jobs.add(job, page.schema_document(), desk.caller.display_name)

@@ -9,8 +9,9 @@ from muster.administration import rules
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.operation import OperationKind
 from muster.model.whatif import OtherScope, Transition, WhatIf
+from muster.ports.engine_room import Told
 from muster.ui.language import gettext, marked, ngettext, number_text
-from muster.web.portal.looking import Told, look_at_everybody
+from muster.web.portal.looking import look_at_everybody
 from muster.web.portal.paths import desk
 from muster.web.portal.plans import KINDS
 from muster.web.portal.shelves import Shelf

@@ -13,6 +13,7 @@ from typing import Any
 import flask
 
 from muster.administration.refusals import Refused
+from muster.ports.engine_room import Told
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import Shelf, find_shelf
 
@@ -20,8 +21,6 @@ from muster.web.portal.shelves import Shelf, find_shelf
 PATIENCE_SECONDS = 0.1
 _UNASKED_SECONDS = 10.0
 _KEPT_SECONDS = 60.0
-
-Told = Callable[[int], None]
 
 
 class _LeftError(Exception):
@@ -31,9 +30,8 @@ class _LeftError(Exception):
 class Look:
     """One look at everybody, in a thread of its own."""
 
-    def __init__(self, who: str, make: Callable[[Told], Any], show: Callable[[Any], str]) -> None:
+    def __init__(self, make: Callable[[Told], Any], show: Callable[[Any], str]) -> None:
         self.name = secrets.token_urlsafe(12)
-        self.who = who
         self.count = 0
         self.asked_at = time.monotonic()
         self.show = show
@@ -90,7 +88,7 @@ class Looks:
 
     def begin(self, who: str, make: Callable[[Told], Any], show: Callable[[Any], str]) -> Look:
         """Returns a look that goes on; the one before it of the same caller ends."""
-        made = Look(who, make, show)
+        made = Look(make, show)
         now = time.monotonic()
         with self._lock:
             self._of = {each: look for each, look in self._of.items() if now - look.asked_at < _KEPT_SECONDS}

@@ -28,10 +28,11 @@ from muster.planning.safeguards import (
     Safeguards,
     show_limit,
 )
+from muster.ports.engine_room import Told
 from muster.ui.language import gettext, marked, told
 from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked, refused_page
-from muster.web.portal.looking import Told, look_at_everybody
+from muster.web.portal.looking import look_at_everybody
 from muster.web.portal.paths import desk
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
