@@ -231,6 +231,9 @@ def test_users_are_listed_with_the_inactive_greyed_and_found_by_name(
         customer.ask("POST", "/Users", {"userName": f"u{number:02}@x.example", "active": True})
     first = _text(administrator.get("/customers/people/users"))
     assert '<tr class="inactive"><td>Léa <b>Ver</b></td><td>leaver@x.example</td>' in first
+    for licence, state in (("None", "Inactive"), ("One", "Active")):
+        row = rf'<td data-label="Licence">{licence}</td><td><span class="state(?: off)?">{state}</span></td>'
+        assert re.search(row, first)
     assert b"<b>Ver</b>" not in administrator.get("/customers/people/users").body
     assert "Page 1 of 2" in first
     assert "u54@x.example" in _text(administrator.get("/customers/people/users?page=2"))
