@@ -452,3 +452,20 @@ def test_whoever_may_have_been_let_in_by_a_rollback_is_looked_at_and_let_out_aga
         ("roll back", 3998, 5470, 988),
     ]
     replay("bulk", steps)
+
+
+def test_whoever_is_blocked_and_was_deleted_by_others_is_not_put_into_a_group_again_by_every_full_pass() -> None:
+    steps = [
+        ("part of cycle", 4641, 4245, 9841),
+        ("switch approval", 8957, 3703, 1749),
+        ("cycle", 1044, 4893, 1240),
+        ("join", 1863, 8323, 2810),
+        ("fault", 2910, 2625, 4664),
+        ("block", 7265, 4390, 4582),
+        ("change", 7109, 5666, 3655),
+        ("fault", 2888, 9425, 5805),
+        ("hire", 2491, 677, 9518),
+        ("hire", 1939, 477, 2201),
+        ("on demand", 5215, 7719, 4272),
+    ]
+    replay("scim", steps)

@@ -70,9 +70,12 @@ class Lookup:
         if len(found) == len(intents):
             # Most pages of a pass: everybody is linked, and nobody is asked about.
             return list(found.values())
+        gone: dict[int, TargetObject] = {}
         for number, target in self._read_linked(cycle, kind, linked):
             if target.exists or target.failure is not None or not needs_lookup(intents[number]):
                 found[number] = target
+            else:
+                gone[number] = target
         missing = [number for number in range(len(intents)) if number not in found]
         ours = self._made(cycle, kind, {number: intents[number] for number in missing}, tried)
         found.update((number, target) for number, target in ours.items() if target.exists or target.failure is not None)
@@ -80,6 +83,8 @@ class Lookup:
             number: intents[number] for number in missing if number not in found and needs_lookup(intents[number])
         }
         found.update(self._match(cycle, kind, unlinked))
+        # One that is gone, and that nothing else was found for, keeps its link: the decision says what comes of it.
+        found = {**gone, **found}
         for number, target in ours.items():
             found[number] = replace(found.get(number, TargetObject()), tried=target.tried)
         return [found.get(number, TargetObject()) for number in range(len(intents))]
@@ -130,7 +135,6 @@ class Lookup:
                         resource = self._parts.target.read(kind, link.target_id)
             except ObjectFailure as failure:
                 return number, TargetObject(link=link, exists=True, failure=failure.record())
-            # One that is gone keeps its link here only until it is matched again or created.
             return number, TargetObject(link=link, resource=resource, exists=resource is not None)
 
         asked = [item for item in linked if item[1].target_id not in listed]

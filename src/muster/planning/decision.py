@@ -91,7 +91,7 @@ def plan_operation(
         return _keep(case)
     if presence is _PRESENT:
         return _create(case)
-    return _skip(case, intent.verdict.skip_reason, intent.verdict.reason)
+    return _pass_over(case, intent.verdict.skip_reason, intent.verdict.reason)
 
 
 def deletes_purged(link: Link, rules: KindRules) -> bool:
@@ -114,12 +114,12 @@ def _is_let_go(case: _Case, link: Link) -> bool:
 def _create(case: _Case) -> Operation:
     intent, name = case.intent, case.intent.change.display_name
     if not case.rules.does(ObjectAction.ADD):
-        return _skip(case, SkipReason.ACTION_DISABLED, "The object action Create is switched off.")
+        return _pass_over(case, SkipReason.ACTION_DISABLED, "The object action Create is switched off.")
     if intent.failure is not None:
         return _fail(case, intent.failure)
     if not intent.matching:
         reason = f"{name} has no value for a matching attribute, so nobody can tell whether the account is there."
-        return _skip(case, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
+        return _pass_over(case, SkipReason.MATCHING_ATTRIBUTE_MISSING, reason)
     values = flowing_values(intent.values)
     given = {attribute for attribute, _, _ in values}
     missing = ", ".join(required for required in case.rules.required if required not in given)
@@ -237,6 +237,12 @@ def _delete(case: _Case, link: Link) -> Operation:
 def _why_nothing_is_deleted(case: _Case) -> str:
     switched_off = "The object action Delete is switched off."
     return switched_off if case.rules.target_deletes else "The application does not delete accounts."
+
+
+def _pass_over(case: _Case, skip_reason: SkipReason | None, reason: str) -> Operation:
+    """Makes nothing for somebody who has no account. A link to one that others deleted is dropped: else every full pass
+    would put it into its groups again."""
+    return _skip(case, skip_reason, reason) if case.target.link is None else _forget(case)
 
 
 def _forget(case: _Case) -> Operation:

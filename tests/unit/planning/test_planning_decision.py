@@ -424,6 +424,19 @@ def test_nobody_without_a_matching_value_is_created() -> None:
     assert "has no value for a matching attribute" in operation.reason
 
 
+@pytest.mark.parametrize(
+    ("change", "actions"),
+    [(BLOCKED, EVERY_ACTION), (person(), NO_ADD), (person(without=("userPrincipalName",)), EVERY_ACTION)],
+    ids=["blocked", "Create off", "no matching value"],
+)
+def test_the_link_to_an_account_that_others_deleted_is_dropped_where_none_is_made_in_its_place(
+    change: Change, actions: frozenset[ObjectAction]
+) -> None:
+    operation = plan(change, vanished(link()), compiled(actions=actions))
+    assert (operation.kind, operation.link_state, operation.account_stays) == (LINK, None, False)
+    assert "is no longer there" in operation.reason
+
+
 def test_create_that_is_switched_off_comes_before_everything_that_is_wrong_with_the_values() -> None:
     assert plan(person(), NOBODY, compiled([USER_NAME, FAILING], actions=NO_ADD)).kind is SKIP
 
