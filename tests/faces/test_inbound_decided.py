@@ -1,6 +1,6 @@
 """What is held of SCIM clients, once something else has happened: it goes only as it was shown, and nothing is lost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from scim_clients import GROUP, USER
 from test_inbound_removals import OFF, ON, Played, playing
 
 from muster.cli.console import Failed
+from muster.model.directory import ObjectKind
+from muster.store.holds import SqlHolds
 from muster.store.inbound import SqlInbound
 from waiting import eventually
 
@@ -219,3 +221,47 @@ def test_the_job_of_clients_is_not_renamed_run_or_given_rules(played: Played) ->
     ):
         with pytest.raises(Failed, match="belongs to the installation"):
             played.api.call(method, path, body)
+
+
+def test_a_hold_ends_with_what_is_done_by_hand_and_does_not_come_back_with_it(played: Played) -> None:
+    first, second, third, fourth, fifth = played.people[:5]
+    group = _group(played, first, second, third)
+    assert _leave(played, group, first, second, third)[0] == 403
+    assert [played.delete(played.people[7]), played.switch_off(fourth), played.delete(fifth)] == [204, 403, 403]
+    for member in (first, second):
+        played.api.call("DELETE", f"/groups/{group}/members/{member}/$ref")
+        reference = {"@odata.id": f"https://muster.example/v1.0/directoryObjects/{member}"}
+        played.api.call("POST", f"/groups/{group}/members/$ref", reference)
+    for is_on in (False, True):
+        for person in (fourth, fifth):
+            played.api.call("PATCH", f"/users/{person}", {"accountEnabled": is_on})
+    assert "done by hand" in str(played.log("StagedDelete"))
+    # The third member and the deletion wait still; whoever was switched off and on by hand has changed.
+    assert len(played.held()) == 2
+    played.decide("approve", all=True)
+    assert _members(played, group) == {first, second}
+    assert played.is_on(fourth) and played.is_there(fourth) and played.is_there(fifth)
+
+
+def test_what_is_held_of_one_object_is_read_once_a_removal(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = _group(played, *played.people[:4])
+    read: list[str] = []
+    find = SqlHolds.find
+
+    def counting(store: SqlHolds, job_id: str, kind: ObjectKind, source_ids: Sequence[str]) -> Any:
+        read.append(job_id)
+        return find(store, job_id, kind, source_ids)
+
+    monkeypatch.setattr(SqlHolds, "find", counting)
+    first, second = played.people[:2]
+    asked: list[tuple[Callable[[], int], int]] = [
+        (lambda: _leave(played, group, first)[0], 403),
+        (lambda: played.delete(played.people[7]), 204),
+        (lambda: played.switch_off(played.people[6]), 403),
+        (lambda: int(played.decide("reject", all=True)["undecided"] == 0), 1),
+        (lambda: _leave(played, group, first)[0], 403),
+        (lambda: _leave(played, group, second)[0], 403),
+    ]
+    for ask, answer in asked:
+        read.clear()
+        assert ask() == answer and len(read) <= 1

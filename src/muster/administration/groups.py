@@ -5,11 +5,14 @@ from typing import Any
 
 from muster.administration.attributes import checked, require_filled
 from muster.administration.desk import Desk
+from muster.administration.inbound.asked import Removal
+from muster.administration.inbound.removals import end_done
 from muster.administration.inbound.standing import end_quarantine
 from muster.administration.people import changes_of, write_one
 from muster.administration.provenance import claim
 from muster.administration.refusals import bad_request, not_found
 from muster.model.directory import MEMBER_GROUPS, MEMBERS, DirectoryObject, Lifecycle, ObjectKind
+from muster.model.operation import OperationKind
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryPage, ObjectWrite
 
@@ -125,6 +128,7 @@ def remove_member(desk: Desk, group_id: str, member_id: str) -> None:
         removed = 0
     if removed == 0:
         raise not_found(f"A member of {group.display_name}", member_id)
+    end_done(desk, Removal(kind=OperationKind.REFER, found=group, members=(member_id,)))
     desk.note("Remove member from group", CATEGORY, target=_target(group), changes=(("members", member_id, None),))
 
 

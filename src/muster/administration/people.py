@@ -5,12 +5,15 @@ from typing import Any
 
 from muster.administration.attributes import check_principal_name, checked, require_filled
 from muster.administration.desk import Change, Desk
+from muster.administration.inbound.asked import Removal
+from muster.administration.inbound.removals import end_done
 from muster.administration.inbound.standing import end_quarantine
 from muster.administration.provenance import claim
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.conditions import comparisons_in
 from muster.model.directory import ATTRIBUTES_OF, DirectoryObject, Lifecycle, ObjectKind
 from muster.model.log import shown
+from muster.model.operation import OperationKind
 from muster.model.roles import Permission
 from muster.model.values import Attributes
 from muster.planning.precedence import EXISTENCE
@@ -88,7 +91,10 @@ def update_user(
     )
     changes = changes_of(before.attributes, after.attributes)
     if changes:
-        activity = "Disable account" if _was_disabled(before.attributes, after.attributes) else "Update user"
+        activity = "Update user"
+        if _was_disabled(before.attributes, after.attributes):
+            activity = "Disable account"
+            end_done(desk, Removal(kind=OperationKind.DISABLE, found=before))
         desk.note(activity, CATEGORY, target=_target(after), changes=changes)
     return after
 

@@ -10,7 +10,7 @@ from muster.administration.inbound.asked import (
     members_of,
     shown_name,
 )
-from muster.administration.inbound.removals import note_done, why_protected
+from muster.administration.inbound.removals import kept_of, note_done, why_protected
 from muster.administration.inbound.standing import (
     hour_of,
     safeguards_of,
@@ -78,7 +78,7 @@ def _carry_out(desk: Desk, job: SynchronizationJob, hour: Cycle, hold: Hold, sta
         )
         outcome = replace(outcome, status=LogStatus.FAILURE, failure=failure)
         stayed.append(Stayed(found.display_name, refused.sentence))
-    return note_done(desk, job, hour, outcome)
+    return note_done(desk, job, hour, outcome, kept_of(desk, job, operation))
 
 
 def _has_changed(operation: Operation, found: DirectoryObject) -> bool:

@@ -49,7 +49,10 @@ _COUNTLESS = Population(linked=2**62, groups=2**62, members=2**62)
 # Where a rejection is kept once something else of the same object is held.
 _REJECTED = "rejected {}"
 _KEPT = "The SCIM client keeps it after all: it is held no longer."
+_DONE = "It was done by hand meanwhile: it is held no longer."
 _TOGETHER = "The same request asks for members whose removal was rejected."
+# What is kept of one object, by its source id and the name it is kept under.
+Kept = Mapping[tuple[str, str], Hold]
 
 
 def weigh(desk: Desk, removal: Removal, *, is_logged: bool = True) -> str | None:
@@ -62,20 +65,21 @@ def weigh(desk: Desk, removal: Removal, *, is_logged: bool = True) -> str | None
     job = standing_job(desk)
     hour = hour_of(desk, job)
     operation = operation_of(desk, removal)
-    known = _hold_of(desk, job, operation)
+    kept = kept_of(desk, job, operation)
+    known = _hold_of(kept, operation)
     safeguards = safeguards_of(desk, job)
     protected = why_protected(desk, safeguards, removal)
     if protected is not None:
         operation = replace(operation, skip_reason=SkipReason.PROTECTED)
         reason = f"{protected}, so nothing is taken from it."
         held = HeldOperation(operation=operation, hold_code=HoldCode.PROTECTED, reason=reason)
-        _hold(desk, job, hour, held, known)
+        _hold(desk, job, hour, held, kept)
         return reason
-    rejection = _rejection_of(desk, job, operation)
+    rejection = _rejection_of(kept, operation)
     if operation.kind is OperationKind.REFER and rejection is not None:
         again = {*members_of(rejection.operation)} & {*removal.members}
         if again:
-            return _weigh_others(desk, job, hour, operation, rejection, again)
+            return _weigh_others(desk, job, hour, operation, kept, rejection, again)
     counted = count_removals([operation])
     of = " ".join((operation.kind.value, operation.source_id, *sorted(removal.members)))
     day = day_of(desk, hour)
@@ -91,27 +95,33 @@ def weigh(desk: Desk, removal: Removal, *, is_logged: bool = True) -> str | None
         counts_anew=False,
     )
     if verdict.held:
-        _hold(desk, job, hour, verdict.held[0], known)
+        _hold(desk, job, hour, verdict.held[0], kept)
         return verdict.held[0].reason
     if known is None or known.state is not HoldState.APPROVED:
         hour = with_removed(hour, counted, of)
     if is_logged:
         done = Outcome(operation=operation, status=LogStatus.SUCCESS, at=desk.now(), target_id=operation.target_id)
-        note_done(desk, job, hour, done)
+        note_done(desk, job, hour, done, kept)
     else:
         close_hour(desk, hour)
     return None
 
 
 def _weigh_others(
-    desk: Desk, job: SynchronizationJob, hour: Cycle, operation: Operation, rejection: Hold, again: Collection[str]
+    desk: Desk,
+    job: SynchronizationJob,
+    hour: Cycle,
+    operation: Operation,
+    kept: Kept,
+    rejection: Hold,
+    again: Collection[str],
 ) -> str:
     """Refuses members whose removal was rejected; about the others of the request somebody can still decide."""
     others = [each for each in members_of(operation) if each not in again]
     if others:
         operation = with_members(operation, others)
         held = HeldOperation(operation=operation, hold_code=HoldCode.APPROVAL, reason=_TOGETHER)
-        _hold(desk, job, hour, held, _hold_of(desk, job, operation))
+        _hold(desk, job, hour, held, kept)
     return f"{rejection.decided_by or 'An administrator'} rejected it. {rejection.reason}"
 
 
@@ -121,11 +131,39 @@ def take_back(desk: Desk, found: DirectoryObject, members: Collection[str] = (),
     What an administrator has rejected stays rejected. `is_kept`: the client says that the object itself stays.
     Within the caller's transaction.
     """
+    _end(desk, found, members, _KEPT, ends_others=is_kept)
+
+
+def end_done(desk: Desk, removal: Removal) -> None:
+    """Ends what is held of what was just done by hand: whoever is let in again is not taken out once more.
+
+    In a transaction after that one: clients take the hour first and the object then, and each would wait for the other.
+    """
+    with desk.together():
+        _end(desk, removal.found, removal.members, _DONE, ends_others=True, asked=removal.kind)
+
+
+def _end(
+    desk: Desk,
+    found: DirectoryObject,
+    members: Collection[str],
+    why: str,
+    *,
+    ends_others: bool,
+    asked: OperationKind | None = None,
+) -> None:
+    """Ends what is held of an object: of members these, of others if told to.
+
+    Args:
+        asked: nothing but this is ended, and what is being carried out now is left to whoever does it.
+    """
     job = find_standing_job(desk)
     if job is None:
         return
     known = desk.stores.holds.find(job.id, found.kind, [found.object_id]).get((found.object_id, ""))
     if known is None or known.state is HoldState.REJECTED:
+        return
+    if asked is not None and (asked is not known.operation.kind or known.state is HoldState.APPROVED):
         return
     if known.operation.kind is OperationKind.REFER:
         staying = tuple(each for each in members_of(known.operation) if each not in members)
@@ -138,10 +176,10 @@ def take_back(desk: Desk, found: DirectoryObject, members: Collection[str] = (),
                 hour_of(desk, job), [Settlement(kind=found.kind, source_id=found.object_id, hold=hold)]
             )
             return
-    elif not is_kept:
+    elif not ends_others:
         return
     hour = hour_of(desk, job)
-    entry = _held_entry(desk, job, hour, known.operation, _KEPT)
+    entry = _held_entry(desk, job, hour, known.operation, why)
     settled = Settlement(kind=found.kind, source_id=found.object_id, clear_escrow=True, entry=entry)
     desk.stores.cycles.settle(hour, [settled])
     lift_if_decided(desk, job)
@@ -150,27 +188,31 @@ def take_back(desk: Desk, found: DirectoryObject, members: Collection[str] = (),
 # ---------------------------------------------------------------- what is weighed
 
 
-def _hold_of(desk: Desk, job: SynchronizationJob, operation: Operation) -> Hold | None:
+def kept_of(desk: Desk, job: SynchronizationJob, operation: Operation) -> Kept:
+    """Returns what is held and what was rejected of the object of an operation."""
+    return desk.stores.holds.find(job.id, operation.object_kind, [operation.source_id])
+
+
+def _hold_of(kept: Kept, operation: Operation) -> Hold | None:
     """What is held of the same object already; of a group, of the same members."""
-    known = desk.stores.holds.find(job.id, operation.object_kind, [operation.source_id]).get((operation.source_id, ""))
+    known = kept.get((operation.source_id, ""))
     if known is not None and known.state is HoldState.REJECTED:
         # Members have been looked for among what is rejected before.
-        return None if operation.kind is OperationKind.REFER else _rejection_of(desk, job, operation)
+        return None if operation.kind is OperationKind.REFER else _rejection_of(kept, operation)
     if known is None or operation.kind is not OperationKind.REFER:
-        return known or _rejection_of(desk, job, operation)
+        return known or _rejection_of(kept, operation)
     if known.operation.kind is OperationKind.REFER and {*members_of(known.operation)} & {*members_of(operation)}:
         return known
     return None
 
 
-def _rejection_of(desk: Desk, job: SynchronizationJob, operation: Operation) -> Hold | None:
+def _rejection_of(kept: Kept, operation: Operation) -> Hold | None:
     """What was rejected of the same kind; of a group's members, all whose removal was."""
-    found = desk.stores.holds.find(job.id, operation.object_kind, [operation.source_id])
     return _joined(
         [
             each
             for name in (_REJECTED.format(operation.kind.value), "")
-            if (each := found.get((operation.source_id, name))) is not None
+            if (each := kept.get((operation.source_id, name))) is not None
             and each.state is HoldState.REJECTED
             and each.operation.kind is operation.kind
         ]
@@ -225,14 +267,12 @@ def _verdicts(
 # ---------------------------------------------------------------- what is written
 
 
-def _hold(desk: Desk, job: SynchronizationJob, hour: Cycle, held: HeldOperation, known: Hold | None) -> None:
+def _hold(desk: Desk, job: SynchronizationJob, hour: Cycle, held: HeldOperation, kept: Kept) -> None:
     """Notes what is held: told once in the log, however often the client asks for it."""
     operation, at = held.operation, desk.now()
     if held.hold_code is HoldCode.REJECTED:
         return
-    standing = desk.stores.holds.find(job.id, operation.object_kind, [operation.source_id]).get(
-        (operation.source_id, "")
-    )
+    known, standing = _hold_of(kept, operation), kept.get((operation.source_id, ""))
     if operation.kind is OperationKind.REFER and standing is not None and standing.state is HoldState.HELD:
         if standing.operation.kind is not OperationKind.REFER:
             # The group is to go as a whole.
@@ -263,7 +303,7 @@ def _hold(desk: Desk, job: SynchronizationJob, hour: Cycle, held: HeldOperation,
     settled = Settlement(kind=operation.object_kind, source_id=operation.source_id, hold=hold, entry=entry)
     desk.stores.cycles.settle(hour, [settled])
     if standing is not None and standing.state is HoldState.REJECTED:
-        _keep_rejection(desk, job, hour, standing, operation)
+        _keep_rejection(desk, hour, kept, standing, operation)
     close_hour(desk, hour)
     if held.hold_code is HoldCode.TOO_MANY and job.quarantine is None:
         failure = TooManyAsked(held.reason).record()
@@ -285,19 +325,23 @@ def _held_entry(desk: Desk, job: SynchronizationJob, hour: Cycle, operation: Ope
     )
 
 
-def _keep_rejection(desk: Desk, job: SynchronizationJob, hour: Cycle, standing: Hold, operation: Operation) -> None:
+def _keep_rejection(desk: Desk, hour: Cycle, kept: Kept, standing: Hold, operation: Operation) -> None:
     """Keeps what was rejected apart, where something else of the object is held now."""
     if standing.operation.kind is operation.kind and operation.kind is not OperationKind.REFER:
         # It has changed since: it is decided anew.
         return
-    earlier = _rejection_of(desk, job, standing.operation)
-    kept = _joined([each for each in (earlier, standing) if each is not None]) or standing
-    kept = replace(kept, id=desk.ids.new_id(), attribute=_REJECTED.format(kept.operation.kind.value))
-    desk.stores.cycles.settle(hour, [Settlement(kind=kept.kind, source_id=kept.source_id, hold=kept)])
+    # What was rejected now is among what was rejected before.
+    rejection = _rejection_of(kept, standing.operation) or standing
+    rejection = replace(rejection, id=desk.ids.new_id(), attribute=_REJECTED.format(rejection.operation.kind.value))
+    desk.stores.cycles.settle(hour, [Settlement(kind=rejection.kind, source_id=rejection.source_id, hold=rejection)])
 
 
-def note_done(desk: Desk, job: SynchronizationJob, hour: Cycle, outcome: Outcome) -> Cycle:
-    """Logs and counts what is done; what was held of the object ends. Returns the hour as it is kept."""
+def note_done(desk: Desk, job: SynchronizationJob, hour: Cycle, outcome: Outcome, kept: Kept) -> Cycle:
+    """Logs and counts what is done; what was held of the object ends. Returns the hour as it is kept.
+
+    Args:
+        kept: what `kept_of` returned within the same transaction.
+    """
     operation, counters = outcome.operation, hour.counters
     verb, done = VERBS[operation.kind]
     is_done = outcome.failure is None
@@ -323,7 +367,7 @@ def note_done(desk: Desk, job: SynchronizationJob, hour: Cycle, outcome: Outcome
     )
     hour = replace(hour, counters=counters)
     # Other members of a group may be held still.
-    keeps = operation.kind is OperationKind.REFER and _hold_of(desk, job, operation) is None
+    keeps = operation.kind is OperationKind.REFER and _hold_of(kept, operation) is None
     settled = Settlement(
         kind=operation.object_kind,
         source_id=operation.source_id,
