@@ -74,11 +74,18 @@ def test_an_administrator_s_password_is_kept_as_a_hash(house: House, desk: Desk)
 
 
 @pytest.mark.parametrize(
-    ("password", "roles"), [("short", [Role.GLOBAL_READER]), ("x" * 2_000, [Role.GLOBAL_READER]), ("x" * 20, [])]
+    ("password", "roles", "part"),
+    [
+        ("short", [Role.GLOBAL_READER], "at least 12"),
+        ("x1" * 520, [Role.GLOBAL_READER], "at most 1024"),
+        ("P@ssw0rd1234", [Role.GLOBAL_READER], "tried first"),
+        ("celeste-8193-q", [Role.GLOBAL_READER], "name of the person"),
+        ("correct horse battery", [], "at least one role"),
+    ],
 )
-def test_a_wrong_administrator_is_refused(desk: Desk, password: str, roles: list[Role]) -> None:
-    with pytest.raises(Refused):
-        access.create_administrator(desk, "name", password, roles)
+def test_a_wrong_administrator_is_refused(desk: Desk, password: str, roles: list[Role], part: str) -> None:
+    with pytest.raises(Refused, match=part):
+        access.create_administrator(desk, "celeste", password, roles)
     assert desk.stores.access.count_administrators() == 0
 
 

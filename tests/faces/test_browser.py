@@ -21,7 +21,7 @@ from played_configuration_manager import PlayedManager, configuration_manager
 from played_installation import PlayedService, command, service
 from waiting import eventually
 
-NAME, PASSWORD = "ada", "correct horse battery"
+NAME, READER, PASSWORD = "ada", "rita", "correct horse battery"
 PEOPLE = 60
 
 
@@ -49,8 +49,9 @@ class Company:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     folder = tmp_path_factory.mktemp("browser")
     with configuration_manager(folder / "manager") as manager, service(folder / "service") as served:
-        made = manager.run("admin", "create", NAME, "--password-stdin", given=f"{PASSWORD}\n")
-        assert made.returncode == 0, made.stderr
+        for name, role in ((NAME, "administrator"), (READER, "reader")):
+            made = manager.run("admin", "create", name, "--role", role, "--password-stdin", given=f"{PASSWORD}\n")
+            assert made.returncode == 0, made.stderr
         created = manager.run("customer", "create", "Lantaarn", "--site", "London", "--json")
         assert created.returncode == 0, created.stderr
         _admin(served.folder)
@@ -450,24 +451,30 @@ def test_every_page_of_the_console_is_accessible_and_fits_in_both_themes(
     company: Company, theme: str, width: int
 ) -> None:
     console = company.console
-    console.scheme(theme)
-    console.size(width, 800)
-    wrong: dict[str, Any] = {}
     console.go("/customers/Lantaarn/identity?show")
     token = console.driver.execute_script(
         "return document.querySelector('a[href*=\"remove=\"]')?.href.split('remove=')[1]"
     )
     assert token
-    for page in CONSOLE_PAGES:
-        console.go(page.format(token=token))
-        found = console.violations()
-        if console.width_needed() > width:
-            found.append(f"needs {console.width_needed()} pixels")
-        if found:
-            wrong[page] = found
-    console.picture(f"console-{theme}-{width}")
+    console.scheme(theme)
+    console.size(width, 800)
+    wrong: dict[tuple[str, str], list[str]] = {}
+    # A reader is shown other parts of the same pages.
+    for who, name in (("administrator", NAME), ("reader", READER)):
+        console.driver.delete_all_cookies()
+        console.sign_in(name, PASSWORD)
+        for page in CONSOLE_PAGES:
+            console.go(page.format(token=token))
+            found = console.violations()
+            if console.width_needed() > width:
+                found.append(f"needs {console.width_needed()} pixels")
+            if found:
+                wrong[who, page] = found
+        console.picture(f"console-{who}-{theme}-{width}")
+    console.driver.delete_all_cookies()
     console.size(1280, 900)
     console.scheme("light")
+    console.sign_in(NAME, PASSWORD)
     assert wrong == {}
 
 

@@ -223,24 +223,24 @@ def test_a_password_is_in_no_log(site: PeopleSite, caplog: pytest.LogCaptureFixt
 
 
 def test_a_given_password_is_changed_at_the_first_sign_in(site: PeopleSite) -> None:
-    given = {"password": "kf83-vnq2"}
+    given = {"password": "kf83-vnq2-x7wd"}
     made = site.house.user("ada", passwordProfile=given)
     assert "passwordProfile" not in made
     visit = site.visitor()
-    step = visit.sign_in(password="kf83-vnq2", next="/myapps?search=x")
+    step = visit.sign_in(password="kf83-vnq2-x7wd", next="/myapps?search=x")
     assert step.headers["Location"] == "/signin/password?next=/myapps?search%3Dx"
     assert visit.get("/myapps").status_code == 303
     page = step.headers["Location"]
     for current, new, part in (
         ("wrong", OTHER, "not this one"),
-        ("kf83-vnq2", "kf83-vnq2", "the old one"),
-        ("kf83-vnq2", "short", "at least 12"),
-        ("kf83-vnq2", "ada@example.com", "name of the person"),
+        ("kf83-vnq2-x7wd", "kf83-vnq2-x7wd", "the old one"),
+        ("kf83-vnq2-x7wd", "short", "at least 12"),
+        ("kf83-vnq2-x7wd", "ada@example.com", "name of the person"),
     ):
         answer = visit.post("/signin/password", on=page, current=current, password=new)
         assert answer.status_code == 400 and part in answer.text
     site.house.clock.sleep(timedelta(seconds=3))
-    done = visit.post("/signin/password", on=page, current="kf83-vnq2", password=OTHER, next="/myapps?search=x")
+    done = visit.post("/signin/password", on=page, current="kf83-vnq2-x7wd", password=OTHER, next="/myapps?search=x")
     assert done.status_code == 200 or done.headers["Location"] == "/myapps?search=x"
     assert visit.get("/myapps").status_code == 200
     assert site.signed_in(password=OTHER).get("/myapps").status_code == 200
@@ -249,13 +249,13 @@ def test_a_given_password_is_changed_at_the_first_sign_in(site: PeopleSite) -> N
 @pytest.mark.parametrize(
     ("profile", "part"),
     [
-        ({"password": "x"}, "complexity requirements. A password has at least 8"),
-        ({"password": "P@ssw0rd"}, "tried first"),
-        ({"password": "ada-Example"}, "name of the person"),
+        ({"password": "x"}, "complexity requirements. A password has at least 12"),
+        ({"password": "P@ssw0rd1234"}, "tried first"),
+        ({"password": "ada-Example-7"}, "name of the person"),
         ({"password": 5}, "takes a text"),
-        ({"password": "kf83-vnq2", "forceChangePasswordNextSignIn": "yes"}, "true or false"),
-        ({"pasword": "kf83-vnq2"}, "passwordProfile takes"),
-        ("kf83-vnq2", "passwordProfile takes"),
+        ({"password": "kf83-vnq2-x7wd", "forceChangePasswordNextSignIn": "yes"}, "true or false"),
+        ({"pasword": "kf83-vnq2-x7wd"}, "passwordProfile takes"),
+        ("kf83-vnq2-x7wd", "passwordProfile takes"),
         ({"forceChangePasswordNextSignIn": True}, "has no password"),
     ],
 )
@@ -273,7 +273,7 @@ def test_a_weak_password_makes_no_user(house: House) -> None:
 
 
 def test_a_change_can_be_asked_for_and_a_password_taken_away(house: House) -> None:
-    profile = {"password": "kf83-vnq2", "forceChangePasswordNextSignIn": False}
+    profile = {"password": "kf83-vnq2-x7wd", "forceChangePasswordNextSignIn": False}
     path = f"/users/{house.user('ada', passwordProfile=profile)['id']}"
     methods = f"{path}/authentication/methods"
     (shown,) = house.call("GET", methods).body["value"]

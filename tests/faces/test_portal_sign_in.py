@@ -20,12 +20,14 @@ def test_a_password_is_given_and_a_weak_one_is_not(visit: Visit) -> None:
     user = visit.house.user("ada")["id"]
     page = f"/users/{user}/sign-in"
     assert "No password" in visit.text(page)
-    weak = visit.post(f"{page}/password", password="P@ssw0rd", change="on")
+    weak = visit.post(f"{page}/password", password="P@ssw0rd1234", change="on")
     assert weak.status_code == 400 and "tried first" in weak.text
-    assert visit.post(f"{page}/password", password=" kf83-vnq2", change="on").status_code == 303
+    short = visit.post(f"{page}/password", password="kf83-vnq2-x", change="on")
+    assert short.status_code == 400 and "at least 12" in short.text
+    assert visit.post(f"{page}/password", password=" kf83-vnq2-x7wd", change="on").status_code == 303
     assert "at the next sign-in" in visit.text(page)
     people = PeopleSite(visit.house)
-    assert people.visitor().sign_in(password=" kf83-vnq2").headers["Location"].startswith("/signin/password")
+    assert people.visitor().sign_in(password=" kf83-vnq2-x7wd").headers["Location"].startswith("/signin/password")
 
 
 def test_a_link_is_shown_once_and_opens_a_page_for_a_password(visit: Visit) -> None:

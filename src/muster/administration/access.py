@@ -5,13 +5,13 @@ from datetime import timedelta
 
 from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request, conflict, not_found
+from muster.model.password_policy import find_weakness
 from muster.model.roles import Caller, Permission, Role
 from muster.ports.administration import ApiToken
 from muster.sealing import hash_password, hash_token, make_token
 
 CATEGORY = "RoleManagement"
 TOKEN_PREFIX = "muster_"  # noqa: S105  what leaked tokens are recognised by, no secret
-PASSWORD_LENGTH = 12
 NAME_LIMIT = 120
 
 # The caller of the machine's own commands: whoever may read the data folder owns the installation.
@@ -62,18 +62,14 @@ def create_administrator(desk: Desk, name: str, password: str, roles: Collection
     """Returns the new administrator. Raises: Refused."""
     desk.require(Permission.MANAGE_ACCESS)
     _check_name(name)
-    if len(password) < PASSWORD_LENGTH:
-        raise bad_request(f"A password has at least {PASSWORD_LENGTH} characters.")
+    if (weakness := find_weakness(password, (name,))) is not None:
+        raise bad_request(weakness)
     if not roles:
         raise bad_request("An administrator needs at least one role.")
     if desk.stores.access.administrator(name) is not None:
         raise conflict(f"There is an administrator “{name}” already.")
-    try:
-        password_hash = hash_password(password)
-    except ValueError as error:
-        raise bad_request(f"{error}.") from error
     administrator = Caller(id=desk.ids.new_id(), display_name=name, roles=frozenset(roles))
-    desk.stores.access.add_administrator(administrator, password_hash)
+    desk.stores.access.add_administrator(administrator, hash_password(password))
     desk.note(
         "Add administrator",
         CATEGORY,

@@ -8,9 +8,7 @@ from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request, not_found
 from muster.administration.signing_in import check_new_password
 from muster.model.directory import DirectoryObject
-from muster.model.password_policy import GIVEN_CHARACTERS
 from muster.model.roles import Permission
-from muster.model.values import Attributes
 from muster.sealing import hash_password, hash_token, make_token
 
 LINK_LIFETIME = timedelta(hours=24)
@@ -42,16 +40,11 @@ def sign_in_state(desk: Desk, name: str) -> SignInState:
     )
 
 
-def check_given(attributes: Attributes, password: str) -> None:
-    """Checks that a password from an administrator will do for a person with these attributes. Raises: Refused."""
-    check_new_password(attributes, password, length=GIVEN_CHARACTERS)
-
-
 def set_password(desk: Desk, name: str, password: str, *, must_change: bool = True) -> None:
     """Gives a person a password; their sessions end. `must_change`: they choose another at once. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
     person = people.find_user(desk, name)
-    check_given(person.attributes, password)
+    check_new_password(person.attributes, password)
     desk.stores.credentials.set_password(
         person.object_id, hash_password(password), must_change=must_change, at=desk.now(), stamp=make_token("")
     )

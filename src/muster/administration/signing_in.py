@@ -11,7 +11,7 @@ from datetime import datetime
 from muster.administration.desk import Desk, Stores
 from muster.administration.refusals import Refused, bad_request
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
-from muster.model.password_policy import CHOSEN_CHARACTERS, find_weakness
+from muster.model.password_policy import find_weakness
 from muster.model.roles import Caller, Permission
 from muster.model.sign_in import SignIn, SignInCode
 from muster.model.values import Attributes
@@ -127,11 +127,11 @@ def set_password_by_link(reception: Reception, token: str, new: str) -> Director
     return person
 
 
-def check_new_password(attributes: Attributes, password: str, *, length: int = CHOSEN_CHARACTERS) -> None:
+def check_new_password(attributes: Attributes, password: str) -> None:
     """Checks that a password will do for a person with these attributes. Raises: Refused."""
     named = ("userPrincipalName", "mail", "displayName", "givenName", "surname", "mailNickname")
     names = [value for name in named if isinstance(value := attributes.get(name), str)]
-    weakness = find_weakness(password, names, length=length)
+    weakness = find_weakness(password, names)
     if weakness is not None:
         raise weak(weakness)
 

@@ -8,9 +8,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
-# What people choose for themselves; what an administrator gives for the first sign-in may be shorter, as in Entra.
-CHOSEN_CHARACTERS = 12
-GIVEN_CHARACTERS = 8
+SHORTEST_CHARACTERS = 12
 LONGEST_CHARACTERS = 1024
 # A banned word counts one point, any other character one: so many make a password.
 POINTS = 5
@@ -30,13 +28,13 @@ _BANNED = sorted({word.translate(_FOLDED) for word in (*_WORDS.split(), *_YEARS)
 _SEPARATORS = re.compile(r"[\s._@+\-]+")
 
 
-def find_weakness(password: str, names: Iterable[str | None] = (), *, length: int = CHOSEN_CHARACTERS) -> str | None:
+def find_weakness(password: str, names: Iterable[str | None] = ()) -> str | None:
     """Returns what is wrong with a password, None if nothing is. `names`: what the person is called (a mail too).
 
     Only how characters are compared is folded; the sentence never holds a part of the password.
     """
-    if len(password) < length:
-        return f"A password has at least {length} characters."
+    if len(password) < SHORTEST_CHARACTERS:
+        return f"A password has at least {SHORTEST_CHARACTERS} characters."
     if len(password) > LONGEST_CHARACTERS:
         return f"A password has at most {LONGEST_CHARACTERS} characters."
     if "\x00" in password:

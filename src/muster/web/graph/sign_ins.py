@@ -42,7 +42,7 @@ class PasswordProfile:
     def check(self, attributes: Attributes) -> None:
         """Checks the password before anything is written. Raises: Refused."""
         if self.password is not None:
-            passwords.check_given(attributes, self.password)
+            signing_in.check_new_password(attributes, self.password)
 
     def apply(self, desk: Desk, name: str) -> None:
         """Gives it to a person. Raises: Refused."""

@@ -6,7 +6,7 @@ import flask
 
 from muster.administration.refusals import Refused
 from muster.administration.signing_in import change_password, credentials_of, is_own_password, note
-from muster.model.password_policy import CHOSEN_CHARACTERS
+from muster.model.password_policy import SHORTEST_CHARACTERS
 from muster.ui.language import gettext
 from muster.web.factors import Holder
 from muster.web.person.context import rooms, signed_in
@@ -21,7 +21,7 @@ def show_account(refusal: str | None = None, at: str = "", codes: tuple[str, ...
         "account.html",
         factor=_holder().view(),
         has_password=credentials_of(reception, person.object_id).password_hash is not None,
-        password_length=CHOSEN_CHARACTERS,
+        password_length=SHORTEST_CHARACTERS,
         refusal=refusal,
         at=at,
         codes=codes,

@@ -23,7 +23,7 @@ from muster.administration.signing_in import (
 )
 from muster.model.directory import DirectoryObject
 from muster.model.identity_provider import FederationRefused, IdentityProvider
-from muster.model.password_policy import CHOSEN_CHARACTERS
+from muster.model.password_policy import SHORTEST_CHARACTERS
 from muster.model.sign_in import SignInCode, SignInMethod
 from muster.ui.brake import Attempts
 from muster.ui.frame import message
@@ -337,7 +337,7 @@ class Entrance:
         return self._persons.guard.keep_form(flask.Response(page, status=status), cookie)
 
 
-_RULE = {"password_length": CHOSEN_CHARACTERS}
+_RULE = {"password_length": SHORTEST_CHARACTERS}
 
 
 def _carried(step: Session) -> dict[str, Any]:

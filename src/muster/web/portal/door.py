@@ -9,11 +9,12 @@ import flask
 from werkzeug.wrappers import Response
 
 from muster.administration import second_factors
-from muster.administration.access import NAME_LIMIT, OPERATOR, PASSWORD_LENGTH, create_administrator
+from muster.administration.access import NAME_LIMIT, OPERATOR, create_administrator
 from muster.administration.refusals import Refused
 from muster.administration.work import IMPORT_BYTES
 from muster.model.identity_provider import FederationRefused, IdentityProvider
 from muster.model.names import is_same_name
+from muster.model.password_policy import SHORTEST_CHARACTERS
 from muster.model.roles import Caller, Role
 from muster.model.sign_in import SignInCode, SignInMethod
 from muster.sealing import is_password, is_token
@@ -259,7 +260,7 @@ class Door:
         """GET /set-up/<token>"""
         if not self._may_set_up(token):
             return _link_is_over()
-        return self._form("set_up.html", 200, name="", password_length=PASSWORD_LENGTH)
+        return self._form("set_up.html", 200, name="", password_length=SHORTEST_CHARACTERS)
 
     def set_up(self, token: str) -> Any:
         """POST /set-up/<token>"""
@@ -278,7 +279,7 @@ class Door:
                     400,
                     refusal=refused.sentence,
                     name=name[:NAME_LIMIT],
-                    password_length=PASSWORD_LENGTH,
+                    password_length=SHORTEST_CHARACTERS,
                 )
         found = self._services.stores.access.administrator(name)
         return flask.redirect("/sign-in", 303) if found is None else self._admit(found, "/")

@@ -7,7 +7,7 @@ import flask
 from muster.administration import passwords, people, signing_in
 from muster.administration.refusals import Refused
 from muster.model.directory import DirectoryObject
-from muster.model.password_policy import GIVEN_CHARACTERS
+from muster.model.password_policy import SHORTEST_CHARACTERS
 from muster.model.sign_in import SignInResult
 from muster.ports.sign_ins import SignInQuery
 from muster.ui.language import marked
@@ -54,7 +54,7 @@ def show_person(user_id: str, refusal: Refused | None = None, link: str | None =
         "directory/sign_in.html",
         user=user,
         state=passwords.sign_in_state(desk(), user.object_id),
-        password_length=GIVEN_CHARACTERS,
+        password_length=SHORTEST_CHARACTERS,
         refusal=refusal,
         link=link,
         lifetime_hours=int(passwords.LINK_LIFETIME.total_seconds() // 3600),
