@@ -150,7 +150,7 @@ def _numbers_its_users(request: HttpRequest, pass_on: Any) -> HttpResponse:
     [
         (_ignores_filters, {"filter.nobody", "filter.one", "filter.externalId"}, "D", {"filterable": {"User": ()}}),
         (_lets_everybody_in, {"auth.none", "auth.wrong"}, "D", {}),
-        (_knows_no_patch, {"patch.replace", "off", "on"}, "F", {"update": UpdateMethod.PUT, "soft_delete": False}),
+        (_knows_no_patch, {"patch.replace", "off", "on"}, "F", {"update": UpdateMethod.PUT}),
         (_repeats_the_first_page, {"list.pages"}, "D", {"can_list": False}),
         (_hides_the_inactive, {"off.found"}, "D", {}),
         (_forgets_titles, {"create.echo", "patch.replace"}, "D", {}),

@@ -45,7 +45,6 @@ CATEGORY = "ProvisioningManagement"
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(hours=24)
 JOBS_AN_APPLICATION = 50
-INTERVAL_SETTING = "Interval"
 FORCE_DELETES_SETTING = "ForceDeletes"
 _SETTING_LIMIT = 10_000
 

@@ -37,7 +37,6 @@ class Operator:
     kind: Kind
     types: tuple[str, ...]
     build: Callable[[tuple[str, ...]], Test]
-    is_extension: bool = False
     takes_dates: bool = False
 
 
@@ -164,7 +163,6 @@ def _operator(
     *,
     kind: Kind = Kind.BINARY,
     types: tuple[str, ...] = _TEXTS,
-    is_extension: bool = False,
     takes_dates: bool = False,
 ) -> Operator:
     return Operator(
@@ -173,7 +171,6 @@ def _operator(
         kind=kind,
         types=types,
         build=build,
-        is_extension=is_extension,
         takes_dates=takes_dates,
     )
 
@@ -193,20 +190,17 @@ OPERATORS: Final = (
     _operator("ENDS_WITH", "The value ends with the text.", _of_text(str.endswith)),
     _operator("&", "The value stands somewhere in the text.", _of_text(lambda value, wanted: value in wanted)),
     _operator("!&", "The value stands nowhere in the text.", _of_text(lambda value, wanted: value not in wanted)),
-    _operator("REGEX SEARCH", "The pattern is found in the value.", _matches(whole=False), is_extension=True),
-    _operator("STARTS_WITH", "The value begins with the text.", _of_text(str.startswith), is_extension=True),
-    _operator(
-        "EQUALS IGNORE CASE", "The value is this in any case.", _of_text(str.__eq__, folds=True), is_extension=True
-    ),
-    _operator("IN", "The value is one of these.", _is_among, kind=Kind.LIST, is_extension=True),
-    _operator("NOT IN", "The value is none of these.", _negated(_is_among), kind=Kind.LIST, is_extension=True),
+    _operator("REGEX SEARCH", "The pattern is found in the value.", _matches(whole=False)),
+    _operator("STARTS_WITH", "The value begins with the text.", _of_text(str.startswith)),
+    _operator("EQUALS IGNORE CASE", "The value is this in any case.", _of_text(str.__eq__, folds=True)),
+    _operator("IN", "The value is one of these.", _is_among, kind=Kind.LIST),
+    _operator("NOT IN", "The value is none of these.", _negated(_is_among), kind=Kind.LIST),
     _operator(
         "MEMBER_OF",
         "The person is a member of one of these groups.",
         _shares_group,
         kind=Kind.GROUPS,
         types=("Reference",),
-        is_extension=True,
     ),
     _operator(
         "NOT MEMBER_OF",
@@ -214,14 +208,12 @@ OPERATORS: Final = (
         _negated(_shares_group),
         kind=Kind.GROUPS,
         types=("Reference",),
-        is_extension=True,
     ),
     _operator(
         "BEFORE",
         "The date is before this one.",
         _compares_date(before=True),
         types=("DateTime", "String"),
-        is_extension=True,
         takes_dates=True,
     ),
     _operator(
@@ -229,7 +221,6 @@ OPERATORS: Final = (
         "The date is after this one.",
         _compares_date(before=False),
         types=("DateTime", "String"),
-        is_extension=True,
         takes_dates=True,
     ),
 )

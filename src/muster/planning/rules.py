@@ -53,8 +53,6 @@ class CompiledMapping:
     adds_only: bool = field(init=False)
     # An empty source empties the target attribute: as the mapping asks, or because it asserts all roles.
     clears: bool = field(init=False)
-    # The function of complex app roles that makes the value, or None.
-    role_function: str | None = field(init=False)
     # Exported even when it has not changed.
     always_flows: bool = field(init=False)
     # Takes one Boolean: what an expression writes is True or False.
@@ -67,13 +65,12 @@ class CompiledMapping:
         )
         fills_empty = self.run is None or flow is FlowType.ATTRIBUTE_ADD_ONLY
         adding = flow in (FlowType.VALUE_ADD_ONLY, FlowType.MULTI_VALUE_ADD_ONLY)
-        computed: Mapping[str, str | bool | None] = {
+        computed: Mapping[str, str | bool] = {
             "attribute": mapping.target_attribute,
             "is_create_only": flow is FlowType.OBJECT_ADD_ONLY or definition.mutability is Mutability.IMMUTABLE,
             "fills_empty": fills_empty or (flow is FlowType.VALUE_ADD_ONLY and not definition.multivalued),
             "adds_only": definition.multivalued and (adding or role_function == "AppRoleAssignmentsComplex"),
             "clears": mapping.clear_when_null or role_function == ASSERTIVE_ROLES,
-            "role_function": role_function,
             "always_flows": mapping.flow_behavior is FlowBehavior.FLOW_ALWAYS,
             "is_switch": definition.type is AttributeType.BOOLEAN and not definition.multivalued,
         }

@@ -19,7 +19,6 @@ from typing import Protocol, runtime_checkable
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure
 from muster.model.quick import quickly_made
-from muster.model.rules import AttributeDefinition
 from muster.model.values import Attributes
 
 
@@ -112,15 +111,6 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Lets go of the connection; harmless when there is none."""
-        ...
-
-
-@runtime_checkable
-class DescribedReader(Protocol):
-    """The ability to say which attributes the source's objects have, for the mapping editor."""
-
-    def describe(self) -> Mapping[ObjectKind, Sequence[AttributeDefinition]]:
-        """Returns the attributes of each kind. Raises: JobFailure."""
         ...
 
 

@@ -22,7 +22,6 @@ class AuthnRequest:
     issued_at: datetime
     destination: str | None = None
     reply_url: str | None = None
-    binding: str | None = None
     name_format: str | None = None
     is_forced: bool = False
     is_passive: bool = False
@@ -64,7 +63,6 @@ def read_authn_request(content: bytes) -> tuple[AuthnRequest, Element]:
             issued_at=issued_at,
             destination=root.get("Destination"),
             reply_url=root.get("AssertionConsumerServiceURL"),
-            binding=binding,
             name_format=None if policy is None else policy.get("Format"),
             is_forced=root.get("ForceAuthn") in ("true", "1"),
             is_passive=root.get("IsPassive") in ("true", "1"),

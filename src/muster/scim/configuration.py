@@ -18,7 +18,6 @@ class Configuration:
 
     patch: bool | None = None
     filter: bool | None = None
-    filter_max_results: int | None = None
     bulk: bool | None = None
     bulk_max_operations: int | None = None
     bulk_max_payload_bytes: int | None = None
@@ -30,7 +29,6 @@ def read_configuration(document: Mapping[str, Any]) -> Configuration:
     return Configuration(
         patch=_flag(document, "patch"),
         filter=_flag(document, "filter"),
-        filter_max_results=_count(document, "filter", "maxResults"),
         bulk=_flag(document, "bulk"),
         bulk_max_operations=_count(document, "bulk", "maxOperations"),
         bulk_max_payload_bytes=_count(document, "bulk", "maxPayloadSize"),

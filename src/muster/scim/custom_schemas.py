@@ -54,9 +54,6 @@ class CustomDefinitions:
     types: tuple[CustomType, ...] = ()
 
 
-NOTHING_CUSTOM = CustomDefinitions()
-
-
 def read_definitions(documents: Iterable[tuple[str, Any]]) -> CustomDefinitions:
     """The definitions of documents, each with where it came from; a document may be a list of several.
 

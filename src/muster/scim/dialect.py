@@ -70,8 +70,6 @@ class Dialect:
     # True: several writes go in one request (/Bulk), where the application's ServiceProviderConfig offers that too.
     bulk: bool = False
     operations_per_request: int = 100
-    # Leavers are switched off through `active`; False: the application knows deletion only.
-    soft_delete: bool = True
     concurrency: int = 8
     # None: no limit known; a 429 is obeyed all the same.
     requests_per_second: float | None = None
@@ -104,7 +102,6 @@ _FLAGS = (
     "manager_as_text",
     "primary_work_email",
     "can_list",
-    "soft_delete",
     "excludes_members",
     "can_delete",
     "bulk",

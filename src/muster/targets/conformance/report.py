@@ -10,7 +10,7 @@ from muster.scim.mapping_paths import get_member
 from muster.targets.conformance.findings import Examined, Finding, Probe, Verdict, failed, grade_of
 from muster.targets.conformance.reading import READING
 from muster.targets.conformance.searching import SEARCHING
-from muster.targets.conformance.session import CORE_USER, Session
+from muster.targets.conformance.session import Session
 from muster.targets.conformance.writing import Trial, writing
 
 # Probes that show whether an attribute may stand in a filter.
@@ -145,11 +145,6 @@ def _derive(session: Session, found: Mapping[str, Finding]) -> list[Derived]:
             works = [name for name in probes if name not in broken]
             origin = f"filters on {', '.join(broken)} failed"
             derived.append(Derived(field="filterable", value={kind: works}, origin=origin))
-    switched = found.get("off")
-    if switched is not None and switched.verdict is Verdict.FAILED:
-        derived.append(Derived(field="soft_delete", value=False, origin="active could not be set to false"))
-    elif CORE_USER in session.schemas and session.user_attribute("active") is None:
-        derived.append(Derived(field="soft_delete", value=False, origin="the user schema has no active"))
     return derived
 
 
