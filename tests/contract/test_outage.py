@@ -3,6 +3,7 @@
 import errno
 import logging
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -10,9 +11,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from fakes.world import StillClock
 from muster.database.connection import Database, open_database
 from muster.database.outage import outage_of
+from muster.database.saying import Trouble
+from muster.engine.chores import AFTER_FAILURE, Chore, Chores
 from muster.runs.pages import PageOutcome, do_page
+from played_postgres import PlayedServer
+from waiting import eventually
 
 
 def wrapped(error: BaseException) -> OperationalError:
@@ -84,3 +90,58 @@ def test_a_run_whose_disk_is_full_is_interrupted_and_goes_on_once_there_is_room(
         connection.execute(sa.text("PRAGMA max_page_count = 1000000"))
     assert do_page(advance, lambda *told: crashes.append(told), "run", "job") is PageOutcome.OVER
     database.close()
+
+
+def test_a_trouble_that_lasts_is_said_once_a_minute_an_outage_without_its_traceback_and_its_end_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [0.0]
+    trouble = Trouble(logging.getLogger("muster.test.rounds"), "the round", lambda: now[0])
+    restarting = ("terminating connection", psycopg.errors.AdminShutdown), ("refused", psycopg.OperationalError)
+    for number in range(61):
+        text, kind = restarting[number % 2]
+        trouble.fails(wrapped(kind(text)))
+        trouble.fails(ValueError("ours"))
+        assert trouble.lasts
+        now[0] += 1.0
+    trouble.works()
+    trouble.works()
+    assert not trouble.lasts
+    told = [(record.getMessage(), record.exc_info is not None) for record in caplog.records]
+    outage = "the round cannot be done: the database does not answer now (57P01): work goes on by itself"
+    failed = [(outage, False), ("the round cannot be done", True)]
+    assert told == [*failed, *failed, ("the round is done again, after 61 s without", False)]
+
+
+def test_a_chore_says_in_a_line_that_the_server_is_away_and_that_it_is_there_again_without_waiting_for_its_hour(
+    own_server: PlayedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = open_database(own_server.url_of(own_server.create()))
+
+    def look() -> bool:
+        with database.read() as connection:
+            return bool(connection.execute(sa.text("SELECT 1 = 0")).scalar_one())
+
+    clock = StillClock()
+    chores = Chores((Chore(name="look", every=timedelta(hours=1), do=look),), clock)
+
+    def is_back() -> bool:
+        clock.advance(AFTER_FAILURE)
+        chores.work()
+        return "again" in caplog.text
+
+    chores.work()
+    assert caplog.records == []
+    own_server.stop()
+    try:
+        for _ in range(3):
+            clock.advance(timedelta(hours=1))
+            chores.work()
+    finally:
+        own_server.start()
+    assert eventually(is_back)
+    database.close()
+    assert [record.exc_info for record in caplog.records] == [None, None]
+    away, back = caplog.messages
+    assert away.startswith("the chore look cannot be done: the database ")
+    assert back.startswith("the chore look is done again, after ")

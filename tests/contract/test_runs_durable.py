@@ -1,6 +1,5 @@
 """Durable runs over the death of processes, and what a page costs."""
 
-import logging
 import os
 import signal
 import sqlite3
@@ -19,7 +18,6 @@ from sqlalchemy.exc import OperationalError
 from muster.database.connection import Database, open_database
 from muster.runs.dbos import DurableRuns
 from muster.runs.executors import Executors
-from muster.runs.saying import SaidOnce, say_trouble
 from waiting import eventually
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -302,23 +300,3 @@ def test_a_run_whose_record_finds_no_room_is_dropped_so_that_its_job_can_be_subm
     assert eventually(lambda: done == ["first", "second"] and not runs.active())
     runs.stop(timedelta(seconds=5))
     database.close()
-
-
-def test_a_trouble_that_lasts_is_said_once_a_minute_and_an_outage_without_its_traceback(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    now = [0.0]
-    logger = logging.getLogger("muster.test.rounds")
-    once = SaidOnce(lambda: now[0])
-    logger.addFilter(once)
-    full = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
-    try:
-        for _ in range(61):
-            say_trouble(logger, "no round", full)
-            say_trouble(logger, "no round", ValueError("ours"))
-            now[0] += 1.0
-    finally:
-        logger.removeFilter(once)
-    told = [(record.getMessage(), record.exc_info is not None) for record in caplog.records]
-    outage = "no round: the disk of the database is full: make room on it, and work goes on by itself"
-    assert told == [(outage, False), ("no round", True)] * 2

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from playing import JOB, Trip
+from sqlalchemy.exc import OperationalError
 
 from fakes.world import CountingIds
 from muster.engine.daemon import Daemon, cycle_of
@@ -117,6 +119,28 @@ def test_a_cycle_that_failed_as_a_whole_is_no_success(
     assert work.state == "failed"
     assert work.answer is not None and work.answer["code"] == "InternalError"
     assert "a fault of ours" in work.answer["reason"]
+
+
+def test_work_that_an_outage_cuts_off_is_answered_once_the_database_is_there_again(
+    trip: Trip, answer: Callable[[WorkKind], Work], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trip.store.jobs.set_schedule(JOB, ScheduleState.ACTIVE)
+    finish, tries = trip.store.work.finish, list(range(3))
+
+    def away(*told: Any) -> None:
+        if tries:
+            tries.pop()
+            raise OperationalError("SELECT", {}, psycopg.OperationalError("connection refused"))
+        if told:
+            finish(*told)
+
+    monkeypatch.setattr(trip.store.cycles, "running", away)
+    monkeypatch.setattr(trip.store.work, "finish", away)
+    work = answer(WorkKind.RUN_CYCLE)
+    assert (work.state, tries) == ("failed", [])
+    assert work.answer is not None and "database could not be reached" in work.answer["reason"]
+    (said,) = caplog.records
+    assert said.message.startswith("work failed: the database cannot be reached") and said.exc_info is None
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from muster.database.saying import Trouble
 from muster.ports.world import Clock
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=1)
+# A chore of every hour does not wait for the next one where the database was away for a moment.
+AFTER_FAILURE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Chores:
         """`leads`: whether this process is the one of several that does them."""
         self._leads = leads
         self._chores = tuple(chores)
+        self._troubles = {each.name: Trouble(logger, f"the chore {each.name}") for each in chores}
         self._clock = clock
         self._due: dict[str, datetime] = {}
 
@@ -46,10 +50,11 @@ class Chores:
             # So far ahead it never is: the clock was set back.
             if now < self._due.get(chore.name, now) <= now + chore.every:
                 continue
+            trouble = self._troubles[chore.name]
             try:
-                has_more = chore.do()
-            except Exception:
-                # A full disk, a database that is gone: the cycles say so too, and what is left over is done later.
-                logger.exception("a chore failed", extra={"chore": chore.name})
-                has_more = False
-            self._due[chore.name] = now if has_more else now + chore.every
+                wait = timedelta(0) if chore.do() else chore.every
+                trouble.works()
+            except Exception as error:
+                trouble.fails(error)
+                wait = min(AFTER_FAILURE, chore.every)
+            self._due[chore.name] = now + wait

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from muster.database.outage import outage_of
+from muster.database.saying import Trouble, say_failure
+from muster.engine.answers import INTERRUPTED, tell_failure
 from muster.engine.control import Control, previewed
 from muster.engine.cycle import CycleEngine
 from muster.engine.drafting import MANAGER, find_missing_managers
@@ -36,17 +39,9 @@ _UPLOADS_FOR = timedelta(days=1)
 _ACTIVE_EVERY = timedelta(seconds=1)
 _BEAT_EVERY = timedelta(seconds=5)
 _AFTER_FAILURE = timedelta(seconds=1)
-_SAY_EVERY_ROUNDS = 60
 
 # Of managers whom a file names and nobody has seen.
 _NAMES_SHOWN = 20
-
-
-_INTERRUPTED = {
-    "code": "Interrupted",
-    "reason": "The engine ended while it was at this.",
-    "recommendedAction": "A cycle that had begun goes on by itself: look at the log, then ask again.",
-}
 
 
 def _always() -> bool:
@@ -98,7 +93,7 @@ class Daemon:
         self._beat = beat
         self._uploads = uploads
         self._beat_at = clock.now() - _BEAT_EVERY
-        self._failed_rounds = 0
+        self._trouble = Trouble(logger, "the engine's round")
         # The jobs with a run, as of the last look.
         self._active: frozenset[str] = frozenset()
         self._active_at = clock.now() - _ACTIVE_EVERY
@@ -109,6 +104,7 @@ class Daemon:
         self._is_slow_to_start = is_slow_to_start
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sources")
         self._starting: set[str] = set()
+        self._is_over = False
         # The kind of work of which none is taken now.
         self._spared: WorkKind | None = None
 
@@ -121,26 +117,20 @@ class Daemon:
                     self.take_work()
                     if scheduled and self._leads():
                         self.start_due()
-                    self._failed_rounds = 0
-                except Exception:
-                    self._bear(stop)
+                    self._trouble.works()
+                except Exception as error:
+                    # A database that is away, a full disk: whoever restarts it helps nobody.
+                    self._trouble.fails(error)
+                    stop.wait(_AFTER_FAILURE.total_seconds())
         finally:
+            self._is_over = True
             # A command lets go of the folder once it is idle; the engine process is ended by its supervisor.
             self._pool.shutdown(wait=not scheduled, cancel_futures=True)
             self._readers.shutdown(wait=not scheduled, cancel_futures=True)
 
-    def _bear(self, stop: threading.Event) -> None:
-        """Goes on after a round that failed, a database that is away or a full disk: whoever restarts it helps nobody.
-
-        No life is shown meanwhile, so that the service says it is not ready.
-        """
-        if self._failed_rounds % _SAY_EVERY_ROUNDS == 0:
-            logger.exception("a round of the engine failed; it is done again every second")
-        self._failed_rounds += 1
-        stop.wait(_AFTER_FAILURE.total_seconds())
-
     def _show_life(self) -> None:
-        if self._failed_rounds:
+        if self._trouble.lasts:
+            # The service says meanwhile that it is not ready.
             return
         if has_passed(_BEAT_EVERY, self._beat_at, self._clock.now()):
             self._beat_at = self._clock.now()
@@ -153,11 +143,11 @@ class Daemon:
             return
         dead = self._find_dead(self._queue.engines())
         if dead:
-            self._queue.abandon(_INTERRUPTED, dead)
+            self._queue.abandon(INTERRUPTED, dead)
 
     def abandon_work(self) -> None:
         """Answers work of engines that have died, so that nobody waits for it; only for an engine that is alone."""
-        self._queue.abandon(_INTERRUPTED)
+        self._queue.abandon(INTERRUPTED)
 
     def take_work(self) -> None:
         """Takes what faces and commands have queued."""
@@ -206,8 +196,8 @@ class Daemon:
         """Starts a job whose source is read first: others do not wait for that."""
         try:
             self._start(job, None)
-        except Exception:
-            logger.exception("a source could not be read", extra={"job_id": job.id})
+        except Exception as error:
+            say_failure(logger, "a source could not be read", error, {"job_id": job.id})
         finally:
             self._starting.discard(job.id)
 
@@ -227,24 +217,20 @@ class Daemon:
     def _answer(self, work: Work) -> None:
         """Does a piece of work and notes its answer; a failure is an answer, too."""
         try:
-            answer = self._handlers[work.kind](work)
-            self._queue.finish(work.id, "done", answer)
-        except ProvisioningFailure as failure:
-            record = failure.record()
-            self._queue.finish(
-                work.id, "failed", {"code": record.code, "reason": record.sentence, "recommendedAction": record.remedy}
-            )
-        except Exception:
-            logger.exception("work failed", extra={"work_id": work.id, "kind": work.kind.value})
-            self._queue.finish(
-                work.id,
-                "failed",
-                {
-                    "code": "InternalError",
-                    "reason": "The engine could not do this; the traceback is in its log.",
-                    "recommendedAction": "Look at the log of the engine process and report it.",
-                },
-            )
+            state, answer = "done", self._handlers[work.kind](work)
+        except Exception as error:
+            state, answer = "failed", tell_failure(work, error)
+        self._finish(work, state, answer)
+
+    def _finish(self, work: Work, state: str, answer: Mapping[str, Any]) -> None:
+        """Notes an answer, once the database is there: as long as this engine lives, nobody else gives one."""
+        while True:
+            try:
+                return self._queue.finish(work.id, state, answer)
+            except Exception as error:
+                if outage_of(error) is None or self._is_over:
+                    raise
+            self._clock.sleep(_AFTER_FAILURE)
 
     @property
     def _handlers(self) -> Mapping[WorkKind, Callable[[Work], Mapping[str, Any]]]:

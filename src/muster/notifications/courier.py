@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from muster.database.saying import Trouble
 from muster.model.language import Language
 from muster.model.notice import Channel, Delivery, JobAudience, Notice, NoticeKind, NotificationSettings
 from muster.notifications.letter import write_letter
@@ -57,12 +58,14 @@ class Courier:
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set."""
+        trouble = Trouble(logger, "the courier's round")
         while not stop.wait(LOOK_EVERY.total_seconds()):
             try:
                 self.work()
-            except Exception:
-                # A database that is away or full: what is to be told waits in it.
-                logger.exception("the courier could not do its round; it is done again in half a minute")
+                trouble.works()
+            except Exception as error:
+                # What is to be told waits in the database.
+                trouble.fails(error)
                 stop.wait(_AFTER_FAILURE.total_seconds())
 
     def work(self) -> int:

@@ -22,10 +22,10 @@ from datetime import UTC, datetime, timedelta
 from dbos import DBOS, DBOSClient, DBOSConfig, SetEnqueueOptions, SetWorkflowID, error
 
 from muster.database.connection import Database
+from muster.database.saying import SaidOnce, Trouble
 from muster.ports.runs import Advance, OnCrash
 from muster.runs.executors import Executors
 from muster.runs.pages import PageOutcome, do_page
-from muster.runs.saying import SaidOnce, say_trouble
 
 _APPLICATION = "muster"
 _QUEUE = "muster-runs"
@@ -40,9 +40,6 @@ _PAUSES_OF_TABLES = (0.5, 1.0, 2.0, 4.0)
 _PAUSE_AFTER_OUTAGE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
-# Rounds are done every second or two, however long an outage lasts.
-_TROUBLE = logging.getLogger(f"{__name__}.rounds")
-_TROUBLE.addFilter(SaidOnce())
 
 
 class RunCrashed(Exception):
@@ -60,16 +57,25 @@ class _NoCrash(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], RunCrashed))
 
 
-_NO_CRASH = _NoCrash()
-_ONCE = SaidOnce()
+class _NoOutage(logging.Filter):
+    """Leaves out what DBOS's threads say of a server that is away, each in its own words: our rounds say it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        text = record.getMessage()
+        return "psycopg.OperationalError" not in text and not text.startswith("Notification listener error")
+
+
+# A logger takes the same filter once, however many runners a process starts.
+_FILTERS = (_NoCrash(), _NoOutage(), SaidOnce())
 
 
 def _join_logging() -> None:
     """Has DBOS log warnings through the process's own logging: without a handler it would add one of its own."""
     logger = logging.getLogger("dbos")
     logger.setLevel(logging.WARNING)
-    logger.addFilter(_NO_CRASH)
-    logger.addFilter(_ONCE)
+    for each in _FILTERS:
+        logger.addFilter(each)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
 
@@ -284,23 +290,26 @@ class DurableRuns:
         self._database.keep_holding()
 
     def _keep_counting(self) -> None:
+        trouble = Trouble(_log, "showing that this process lives")
         while not self._stopping.wait(self._beat.total_seconds()):
             try:
                 self._count_on()
+                trouble.works()
             except Exception as error:
                 # A database that is away comes back; meanwhile others take over, which is right.
-                say_trouble(_TROUBLE, "this process could not show that it lives", error)
+                trouble.fails(error)
 
     def _reap(self) -> None:
-        cleanup_at = time.monotonic()
+        trouble, cleanup_at = Trouble(_log, "the reaper's round"), time.monotonic()
         while not self._stopping.wait(self._beat.total_seconds()):
             try:
                 self._take_up()
                 if time.monotonic() >= cleanup_at:
                     cleanup_at = time.monotonic() + 3_600
                     self._clean_up()
+                trouble.works()
             except Exception as error:
-                say_trouble(_TROUBLE, "the reaper of runs could not do its round", error)
+                trouble.fails(error)
 
     def _take_up(self) -> None:
         """Puts the runs of dead executors back into the queue; who has been put back already is left alone."""
