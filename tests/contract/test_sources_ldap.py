@@ -139,6 +139,19 @@ def test_an_entry_is_read_as_it_was_sent() -> None:
     assert found == FoundEntry(dn="uid=a", attributes={"cn": [b"A", b"B"], "jpegPhoto": [b"\xff\xd8"]})
 
 
+@pytest.mark.parametrize("values", [(), (b"",), (b"A",), (b"A", b""), (b"", b"A"), (b"A", b"B", b"C")])
+@pytest.mark.parametrize(
+    "size", [0, 1, 60, 100, 110, 115, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 250, 300]
+)
+def test_an_attribute_is_read_whatever_the_length_of_its_parts(values: tuple[bytes, ...], size: int) -> None:
+    """One short value is read at one go: what is longer, or several, or none, has to come out alike."""
+    longer = tuple(value * size for value in values)
+    sent = (("cn", values), ("description", longer), ("x" * size, values), ("uid", (b"a",)))
+    _, found = read_message(entry_message("uid=a", *sent))
+    assert isinstance(found, FoundEntry)
+    assert found.attributes == {name: list(kept) for name, kept in sent}
+
+
 def test_a_message_that_is_cut_or_changed_is_refused_and_nothing_else_happens() -> None:
     whole = wrap(
         0x30,
@@ -146,7 +159,7 @@ def test_a_message_that_is_cut_or_changed_is_refused_and_nothing_else_happens() 
         wrap(0x65, integer(0, 0x0A), octets(""), octets("")),
         wrap(0xA0, wrap(0x30, octets("1.2.840.113556.1.4.319"), octets(wrap(0x30, integer(0), octets(b"next"))))),
     )
-    entry = entry_message("uid=a", ("cn", (b"A", b"B")), ("sn", (b"x" * 200,)))
+    entry = entry_message("uid=a", ("cn", (b"A", b"B")), ("sn", (b"x" * 200,)), ("uid", (b"a",)))
     for message in (whole, entry):
         for end in range(len(message)):
             with pytest.raises(Malformed):

@@ -264,6 +264,31 @@ def test_a_server_that_falls_silent_is_given_up(tmp_path: Path) -> None:
             reader.probe()
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "answers something other than LDAP"),
+        (b"\x30\x85\x01\x00\x00\x00\x00", "holds a length that cannot be read"),
+        (b"\x30\x84\x7f\x00\x00\x00", "sends a message of 2,130,706,438 bytes; 134,217,728 are the limit"),
+        (b"\x30\x03\x02\x01\x01", "ends within an element"),
+    ],
+)
+def test_a_server_that_says_something_else_is_given_up_at_its_first_bytes(said: bytes, why: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with listener.accept()[0] as client:
+                client.sendall(said)
+                client.recv(1_000)
+                client.recv(1_000)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(SystemUnreachable, match=why):
+            open_reader(f"ldap://127.0.0.1:{listener.getsockname()[1]}").probe()
+        answering.join()
+
+
 def test_encryption_holds_to_certificates_that_the_admin_trusts(tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path / "certificates")
     trusted = {"TrustedCertificates": certificates.authority.read_text()}

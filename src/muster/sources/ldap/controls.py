@@ -50,6 +50,10 @@ class SyncState(IntEnum):
     DELETE = 3
 
 
+# Looked up for every entry: calling the class takes four times as long.
+_SYNC_STATES = {state.value: state for state in SyncState}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncIds:
     """Ids told in one piece: of entries that are there as before, or that are gone."""
@@ -104,10 +108,11 @@ def read_sync_state(controls: tuple[Control, ...]) -> tuple[SyncState, str]:
     start, end = expect(value, 0, len(value), SEQUENCE)
     state_start, state_end = expect(value, start, end, ENUMERATED)
     state = read_integer(value, state_start, state_end)
-    if not 0 <= state <= SyncState.DELETE:
+    said = _SYNC_STATES.get(state)
+    if said is None:
         raise Malformed(f"gives an entry the state {state}, which there is not")
     id_start, id_end = expect(value, state_end, end, OCTETS)
-    return SyncState(state), _uuid(value[id_start:id_end])
+    return said, _uuid(value[id_start:id_end])
 
 
 def read_sync_info(value: bytes) -> SyncIds | None:
@@ -159,7 +164,10 @@ def read_dir_sync(controls: tuple[Control, ...]) -> DirSyncState:
 
 
 def _value_of(controls: tuple[Control, ...], oid: str) -> bytes | None:
-    return next((control.value for control in controls if control.oid == oid), None)
+    for control in controls:
+        if control.oid == oid:
+            return control.value
+    return None
 
 
 def _uuid(data: bytes) -> str:

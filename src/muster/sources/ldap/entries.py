@@ -26,7 +26,7 @@ MANAGER, DN = "manager", "dn"
 # memberUid names people by uid: it stands beside DNs among the names of an entry.
 _UID = "uid:"
 # Of descriptions: a server has some dozens, whoever plays one may have more.
-_FOLDED_LIMIT = 1_000
+_PLAIN_LIMIT = 1_000
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 
@@ -113,19 +113,19 @@ class EntryReader:
         self._many = flavour.multivalued
         # Servers spell names as they like: ours count.
         self._spelling = {name.casefold(): name for name in names}
-        self._folded: dict[str, tuple[str, bool]] = {}
+        # Descriptions that name an attribute and no more, in lower case: each is folded once.
+        self._plain: dict[str, str] = {}
         needed = (MANAGER, "uid") if kind is ObjectKind.USER else _MEMBERS
         self.attributes: tuple[str, ...] = tuple(dict.fromkeys((*names, *needed, flavour.anchor, TIMESTAMP)))
         self._described = names
 
     def read(self, found: FoundEntry, source_id: str | None = None) -> Entry | None:
         """Returns the entry, None if it has no anchor. `source_id`: its anchor, if the server told it apart."""
-        given: dict[str, list[bytes]] = {}
-        for described, values in found.attributes.items():
-            name, has_options = self._folded.get(described) or self._fold(described)
-            # What is said in one language (`cn;lang-nl`) counts where nothing is said for all.
-            if not has_options or name not in given:
-                given[name] = values
+        plain = self._plain
+        try:
+            given = {plain[described]: values for described, values in found.attributes.items()}
+        except KeyError:
+            given = self._folded(found.attributes)
         anchor = source_id or read_anchor(self._anchor, given)
         if anchor is None:
             return None
@@ -152,13 +152,18 @@ class EntryReader:
             references=self._read_references(given),
         )
 
-    def _fold(self, described: str) -> tuple[str, bool]:
-        """Returns a description's attribute in lower case, and whether it has options; each is worked out once."""
-        name, mark, _ = described.partition(";")
-        folded = name.casefold(), bool(mark)
-        if len(self._folded) < _FOLDED_LIMIT:
-            self._folded[described] = folded
-        return folded
+    def _folded(self, attributes: Mapping[str, list[bytes]]) -> dict[str, list[bytes]]:
+        """Returns values by attributes in lower case, of which those without options are remembered."""
+        given: dict[str, list[bytes]] = {}
+        for described, values in attributes.items():
+            name, has_options, _ = described.partition(";")
+            folded = name.casefold()
+            # What is said in one language (`cn;lang-nl`) counts where nothing is said for all.
+            if not has_options or folded not in given:
+                given[folded] = values
+            if not has_options and len(self._plain) < _PLAIN_LIMIT:
+                self._plain[described] = folded
+        return given
 
     def describe(self) -> tuple[AttributeDefinition, ...]:
         """Returns the attributes that entries of the kind have."""

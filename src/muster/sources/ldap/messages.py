@@ -169,6 +169,21 @@ def _read_entry(data: bytes, at: int, end: int, controls: tuple[Control, ...]) -
     attributes: dict[str, list[bytes]] = {}
     at, end = expect(data, stop, end, SEQUENCE)
     while at < end:
+        # Nearly all attributes are short and have one value, which ends where they do: read at one go.
+        if at + 3 < end:
+            after, named = at + 2 + data[at + 1], at + 4 + data[at + 3]
+            if (
+                data[at] == SEQUENCE
+                and data[at + 2] == OCTETS
+                and named + 4 <= after <= end
+                and data[at + 1] < 0x80
+                and data[named] == SET
+                and data[named + 2] == OCTETS
+                and after - named == data[named + 1] + 2 == data[named + 3] + 4
+            ):
+                attributes[data[at + 4 : named].decode("utf-8", "replace")] = [data[named + 4 : after]]
+                at = after
+                continue
         inner, after = expect(data, at, end, SEQUENCE)
         start, stop = expect(data, inner, after, OCTETS)
         name = _text(data[start:stop])
@@ -194,17 +209,19 @@ def _read_result(data: bytes, at: int, end: int, controls: tuple[Control, ...]) 
 def _read_controls(data: bytes, at: int, end: int) -> tuple[Control, ...]:
     start, stop = expect(data, at, end, _CONTROLS)
     found: list[Control] = []
-    for tag, inner, after in read_elements(data, start, stop):
+    while start < stop:
+        tag, inner, start = read_header(data, start, stop)
         if tag != SEQUENCE:
             raise Malformed("holds a control that is none")
         oid, value, is_critical = "", None, False
-        for part, part_start, part_end in read_elements(data, inner, after):
+        while inner < start:
+            part, part_start, inner = read_header(data, inner, start)
             if part == OCTETS and not oid:
-                oid = _text(data[part_start:part_end])
+                oid = _text(data[part_start:inner])
             elif part == OCTETS:
-                value = data[part_start:part_end]
+                value = data[part_start:inner]
             else:
-                is_critical = data[part_start:part_end] != b"\x00"
+                is_critical = data[part_start:inner] != b"\x00"
         found.append(Control(oid=oid, value=value, is_critical=is_critical))
     return tuple(found)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from muster.model.failures import CredentialsRefused, SystemUnreachable
-from muster.sources.ldap.ber import Malformed, read_header
+from muster.sources.ldap.ber import SEQUENCE, Malformed, read_header
 from muster.sources.ldap.connecting import (
     Encryption,
     ServerAddress,
@@ -48,6 +48,7 @@ STRAY_LIMIT = 100_000
 EMPTY_PAGES_LIMIT = 1_000
 _READ_BYTES = 262_144
 _DISCONNECTION = 0
+_NOWHERE = 1 << 40
 
 
 class LdapSession:
@@ -195,8 +196,11 @@ class LdapSession:
 
     def _receive(self, message_id: int) -> Answer:
         for _ in range(STRAY_LIMIT):
-            with self.understanding():
+            try:
                 answered, answer = read_message(self._next_message())
+            except Malformed as error:
+                # What `understanding` does, without a context for every answer.
+                raise self.unreadable(str(error)) from None
             if answered == message_id:
                 return answer
             if answered == _DISCONNECTION and isinstance(answer, Result):
@@ -207,33 +211,36 @@ class LdapSession:
         raise self.unreadable("answers what was not asked")
 
     def _next_message(self) -> bytes:
-        until = time.monotonic() + self._seconds
+        until: float | None = None
         while True:
-            size = self._size_of_next()
-            if size is not None and len(self._data) - self._at >= size:
-                message = bytes(memoryview(self._data)[self._at : self._at + size])
-                self._at += size
-                if self._at == len(self._data):
+            end = self._end_of_next()
+            if end is not None and end <= len(self._data):
+                message = bytes(memoryview(self._data)[self._at : end])
+                self._at = end
+                if end == len(self._data):
                     self._data = bytearray()
                     self._at = 0
                 return message
+            if until is None:
+                until = time.monotonic() + self._seconds
             if self._at:
                 del self._data[: self._at]
                 self._at = 0
             self._data += self._read_more(until)
 
-    def _size_of_next(self) -> int | None:
-        """The bytes of the next message, None while not even its head is there. Raises: Malformed."""
-        head = self._data[self._at : self._at + 6]
-        if len(head) < 2 or (head[1] >= 0x80 and len(head) < 2 + (head[1] & 0x7F)):
+    def _end_of_next(self) -> int | None:
+        """Where the next message ends, None while not even its head is there. Raises: Malformed."""
+        data, at = self._data, self._at
+        there = len(data) - at
+        if there < 2 or (data[at + 1] >= 0x80 and there < 2 + (data[at + 1] & 0x7F)):
             return None
-        if head[0] != 0x30:
+        if data[at] != SEQUENCE:
             raise Malformed("answers something other than LDAP")
         # The content need not be there: the head is read as if the message ended nowhere.
-        _, start, end = read_header(head, 0, 1 << 40)
-        if end > MESSAGE_BYTES:
-            raise Malformed(f"sends a message of {end:,} bytes; {MESSAGE_BYTES:,} are the limit")
-        return end if start <= end else None
+        _, _, end = read_header(data, at, at + _NOWHERE)
+        if end - at > MESSAGE_BYTES:
+            raise Malformed(f"sends a message of {end - at:,} bytes; {MESSAGE_BYTES:,} are the limit")
+        return end
 
     def _read_more(self, until: float) -> bytes:
         left = until - time.monotonic()
