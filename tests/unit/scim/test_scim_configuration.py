@@ -21,7 +21,6 @@ from muster.scim.configuration import Configuration, read_configuration
             Configuration(
                 patch=True,
                 filter=True,
-                filter_max_results=200,
                 bulk=True,
                 bulk_max_operations=100,
                 bulk_max_payload_bytes=1_048_576,
