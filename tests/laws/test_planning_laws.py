@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from laws.cases import cases
 from muster.model.directory import AttributeType, Lifecycle
+from muster.model.log import SkipReason
 from muster.model.operation import Acknowledged, Change, Link, LinkState, Operation, OperationKind, TargetObject
 from muster.model.operation import TargetResource as Resource
 from muster.model.rules import FlowType, ObjectAction
 from muster.model.values import Value
-from muster.planning.decision import plan_operation
+from muster.planning.decision import is_as_wanted, plan_operation
 from muster.planning.difference import acknowledge, are_equal
 from muster.planning.intent import JobTerms
 from muster.planning.matching import needs_lookup
@@ -108,7 +109,11 @@ class World:
             target = TargetObject(resource=shown, exists=True, matched_by="userName")
         else:
             target = TargetObject()
-        return plan_operation(intent, target, self.rules, self.terms, change_id="c")
+        operation = plan_operation(intent, target, self.rules, self.terms, change_id="c")
+        if is_as_wanted(intent, target):
+            assert operation.skip_reason is SkipReason.REDUNDANT_EXPORT, f"{operation.kind} in {self!r}"
+            assert (operation.references, operation.steps) == (intent.references, ())
+        return operation
 
     def apply(self, operation: Operation) -> None:
         """Carries an operation out and writes down what the target confirmed."""

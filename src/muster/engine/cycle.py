@@ -273,12 +273,12 @@ class CycleEngine:
         else:
             place = run.move(position=page.next_after)
         complete = place.complete and run.parts.source.is_complete()
-        decisions = run.decider.decide(run.cycle, kind, page.changes)
+        decisions, resting = run.decider.decide_apart(run.cycle, kind, page.changes)
         run.fit_pages()
         problems = [run.journal.problem(sentence, kind, run.cycle) for sentence in page.problems]
         is_shared = self._sharing is not None and is_shareable(run.cycle, run.parts) and self._sharing.others_live()
         place = replace(place, complete=complete)
-        run.stage(decisions, place, problems=problems, is_shared=is_shared, latest=latest)
+        run.stage(decisions, place, resting=resting, problems=problems, is_shared=is_shared, latest=latest)
 
     # ------------------------------------------------------------ cycles in hand
 

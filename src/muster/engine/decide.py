@@ -15,7 +15,7 @@ from muster.model.log import SkipReason, Step
 from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Presence, TargetObject
 from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
-from muster.planning.decision import Describe, plan_operation
+from muster.planning.decision import Describe, is_as_wanted, plan_operation
 from muster.planning.intent import form_intent
 from muster.planning.matching import hand_over, is_carried_out, is_gone, keep_apart, retire
 from muster.planning.policy import Approval
@@ -27,6 +27,7 @@ from muster.ports.source import EvidentSource, RefreshedSource, Window
 from muster.ports.world import Clock, Ids
 
 # Besides a reconciliation, which has its own way: cycles that compare with what the target says.
+_INCREMENTAL = CycleKind.INCREMENTAL
 _ASKING = (CycleKind.INITIAL, CycleKind.PLAN, CycleKind.ON_DEMAND)
 
 
@@ -86,10 +87,38 @@ class Decider:
 
         `tried` tells, by source id, under which values a creation was sent just now whose outcome nobody knows.
         """
+        intents = self._intents(kind, changes)
+        return self._decided(cycle, kind, intents, self._lookup.find(cycle, kind, intents, tried or {}))
+
+    def decide_apart(
+        self, cycle: Cycle, kind: ObjectKind, changes: Sequence[Change]
+    ) -> tuple[list[Decision], list[Intent]]:
+        """Returns the decisions but for those who are at rest in an incremental cycle: of these the intents, in order.
+
+        Nothing is sent or told of them, and they are most of a pass: neither operation nor decision is made.
+        """
+        intents = self._intents(kind, changes)
+        targets = self._lookup.find(cycle, kind, intents, {})
+        if cycle.kind is not _INCREMENTAL or self._parts.authority is not None:
+            return self._decided(cycle, kind, intents, targets), []
+        resting, moving, found = list[Intent](), list[Intent](), list[TargetObject]()
+        for intent, target in zip(intents, targets, strict=True):
+            if is_as_wanted(intent, target):
+                resting.append(intent)
+            else:
+                moving.append(intent)
+                found.append(target)
+        return self._decided(cycle, kind, moving, found) if moving else [], resting
+
+    def _intents(self, kind: ObjectKind, changes: Sequence[Change]) -> list[Intent]:
         rules, terms = self._rules(kind), self._parts.terms
         surroundings = environment(self._parts.job, self._clock, self._ids)
-        intents = [form_intent(change, rules, terms, surroundings) for change in changes]
-        targets = self._lookup.find(cycle, kind, intents, tried or {})
+        return [form_intent(change, rules, terms, surroundings) for change in changes]
+
+    def _decided(
+        self, cycle: Cycle, kind: ObjectKind, intents: list[Intent], targets: list[TargetObject]
+    ) -> list[Decision]:
+        rules, terms = self._rules(kind), self._parts.terms
         for place, target in enumerate(targets):
             found = target.resource if target.matched_by is not None else None
             if found is not None and found.attributes.get(EXISTENCE) is True:

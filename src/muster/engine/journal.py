@@ -10,7 +10,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TargetThrottled
 from muster.model.job import Counters, Cycle, CycleKind, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
-from muster.model.operation import Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
+from muster.model.operation import Intent, Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
 from muster.planning.health import next_escrow
 from muster.planning.trace import given_up, is_worth_logging, log_entry
 from muster.ports.cycles import ReferenceSettled, Settlement
@@ -114,6 +114,12 @@ class Journal:
             wanted=operation.references,
             shown=operation.shown,
         )
+
+    @staticmethod
+    def rest_as_wanted(intent: Intent) -> Settlement:
+        """Returns the same of an object of which no operation was made."""
+        change = intent.change
+        return Settlement(kind=change.kind, source_id=change.source_id, clear_escrow=True, wanted=intent.references)
 
     def reference_settlement(self, outcome: Outcome, cycle: Cycle, settled: Sequence[ReferenceSettled]) -> Settlement:
         """Returns what is written of references that the target confirmed, or may have taken."""

@@ -18,7 +18,7 @@ from muster.engine.telling import measure_leavers
 from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
-from muster.model.operation import LinkState, Operation, OperationKind, Outcome
+from muster.model.operation import Intent, LinkState, Operation, OperationKind, Outcome
 from muster.planning.plan import operation_hash
 from muster.planning.policy import Approval, gate
 from muster.ports.cycles import NewOperation, Settlement
@@ -119,6 +119,7 @@ class Run:
         cycle: Cycle,
         *,
         removal_wave: int = REMOVAL_WAVE,
+        resting: Sequence[Intent] = (),
         problems: Sequence[Settlement] = (),
         is_approved: bool = False,
         is_shared: bool = False,
@@ -127,9 +128,9 @@ class Run:
         """Stages what is sent, settles what is not, and commits the place after them, in one transaction.
 
         Removals wait for their own wave, when the whole cycle has been read and counted, unless another is given. What
-        makes one batch at most is staged as being sent, and sent. `latest`: the end of the feed before these decisions
-        were made; `is_approved`: an administrator asked for these very operations; `is_shared`: whoever is free sends
-        them (see engine/sharing.py). Raises JobFailure.
+        makes one batch at most is staged as being sent, and sent. `resting`: who is at rest, undecided; `latest`: the
+        end of the feed before these decisions were made; `is_approved`: an administrator asked for these very
+        operations; `is_shared`: whoever is free sends them (see engine/sharing.py). Raises JobFailure.
         """
         asks = self.parts.approval is Approval.ALL and not is_approved
         held = self._held([each.operation for each in decisions], cycle) if asks else {}
@@ -142,14 +143,9 @@ class Run:
         self.set_aside(losing(decisions, held))
         waiting = put_off(decisions, self.cycle)
         quiet = quiet_operations(decisions, waiting, held)
-        # Most of a pass: nothing is sent and nothing is told of them.
-        at_rest: list[Operation] = []
-        settled: list[Outcome] = []
-        for operation in quiet:
-            if self.journal.is_at_rest(operation, cycle):
-                at_rest.append(operation)
-            else:
-                settled.append(self.journal.decided(operation))
+        # Nothing is sent and nothing is told of them.
+        at_rest = [each for each in quiet if self.journal.is_at_rest(each, cycle)]
+        settled = [self.journal.decided(each) for each in quiet if not self.journal.is_at_rest(each, cycle)]
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
         wave = SHARED_WAVE if is_shared else MAIN_WAVE
@@ -161,8 +157,8 @@ class Run:
         counters = counted_held(tally(cycle.counters, settled), list(held.values()))
         counters = replace(
             counters,
-            evaluated=counters.evaluated + len(decisions) - len(waiting),
-            unchanged=counters.unchanged + len(at_rest),
+            evaluated=counters.evaluated + len(decisions) - len(waiting) + len(resting),
+            unchanged=counters.unchanged + len(at_rest) + len(resting),
             failed=counters.failed + len(problems),
             drifted=counters.drifted + sum(bool(decision.operation.drifted) for decision in decisions),
         )
@@ -176,6 +172,7 @@ class Run:
                 [
                     *map(self.settlement, settled),
                     *map(self.journal.rest, at_rest),
+                    *map(self.journal.rest_as_wanted, resting),
                     *held.values(),
                     *(waiting_settlement(each.operation, self.escrows, self.clock) for each in waiting),
                     *problems,

@@ -34,7 +34,7 @@ from muster.model.operation import (
 from muster.model.rules import ObjectAction
 from muster.planning.difference import differences, take_over
 from muster.planning.intent import JobTerms
-from muster.planning.mapping import flowing_values
+from muster.planning.mapping import MappedRow, flowing_values
 from muster.planning.rules import KindRules
 
 # Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
@@ -92,6 +92,26 @@ def plan_operation(
     if presence is _PRESENT:
         return _create(case)
     return _pass_over(case, intent.verdict.skip_reason, intent.verdict.reason)
+
+
+def is_as_wanted(intent: Intent, target: TargetObject) -> bool:
+    """Whether everything is wanted to the letter as the target has confirmed it, so that nothing is to be done.
+
+    True of most of a pass, of whom then no operation need be made; False of some others of whom `plan_operation` says
+    the same.
+    """
+    link, values = target.link, intent.values
+    return (
+        link is not None
+        and link.state is link.owned
+        and link.state is not _SEEN
+        and target.exists
+        and target.resource is None
+        and target.failure is None
+        and intent.verdict.presence is _PRESENT
+        and isinstance(values, MappedRow)
+        and values.is_just(link.acknowledged.sent)
+    )
 
 
 def deletes_purged(link: Link, rules: KindRules) -> bool:

@@ -74,7 +74,8 @@ def decode_acknowledged(document: bytes | None) -> Acknowledged:
     if document is None:
         return Acknowledged()
     value = _ACKNOWLEDGED.decode(document)
-    return _frozen_acknowledged(value) if b"[" in document else value
+    # A bracket alone may stand in the name of an attribute: a list follows a colon.
+    return _frozen_acknowledged(value) if b":[" in document else value
 
 
 def decode_resource(document: bytes) -> TargetResource:

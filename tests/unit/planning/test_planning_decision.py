@@ -23,7 +23,7 @@ from muster.model.operation import (
 )
 from muster.model.rules import AttributeDefinition, FlowBehavior, ObjectAction
 from muster.model.values import Attributes
-from muster.planning.decision import plan_operation
+from muster.planning.decision import is_as_wanted, plan_operation
 from muster.planning.entitlement import EntitlementRules
 from muster.planning.intent import JobTerms
 from muster.planning.rules import KindRules
@@ -601,6 +601,35 @@ def test_what_was_brought_into_line_at_the_target_is_noted_so_that_no_later_cycl
 def test_an_attribute_that_always_flows_is_sent_even_when_it_is_equal() -> None:
     always = row("title", "[jobTitle]", behavior=FlowBehavior.FLOW_ALWAYS)
     assert changes_of(plan(person(), linked(link()), compiled([USER_NAME, always]))) == {"title": "Engineer"}
+
+
+REST = person(), linked(link())
+
+
+@pytest.mark.parametrize(
+    ("change", "target", "rules", "rests"),
+    [
+        (*REST, compiled(), True),
+        (person(), linked(link(ADOPTED)), compiled(), True),
+        (person(references={"manager": ("s-boss",)}), linked(link()), compiled(), True),
+        (person(jobTitle="Countess"), linked(link()), compiled(), False),
+        (BLOCKED, linked(link()), compiled(), False),
+        (UNASSIGNED, linked(link(sent=OFF)), compiled(), False),
+        (person(), NOBODY, compiled(), False),
+        (person(), vanished(link()), compiled(), False),
+        (person(), linked(link(), THERE), compiled(), False),
+        (person(), replace(linked(link()), failure=TargetBusy("Later.").record()), compiled(), False),
+        (person(), linked(link(RELEASED)), compiled(), False),
+        (person(), linked(link(SEEN)), compiled(), False),
+        (*REST, compiled([USER_NAME, row("title", "[jobTitle]", behavior=FlowBehavior.FLOW_ALWAYS)]), False),
+        (*REST, compiled([USER_NAME, ACTIVE, row("title", "Item([jobTitle], 0)")]), False),
+    ],
+)
+def test_whoever_is_to_the_letter_as_wanted_is_known_without_an_operation(
+    change: Change, target: TargetObject, rules: KindRules, rests: bool
+) -> None:
+    assert is_as_wanted(intend(change, rules), target) is rests
+    assert not rests or plan(change, target, rules).skip_reason is SkipReason.REDUNDANT_EXPORT
 
 
 def test_the_same_intent_gives_the_same_operation() -> None:
