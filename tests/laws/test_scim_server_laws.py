@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 
 from fakes.scim_service import ScimService, generic_profile, profile_8x8
 from laws.cases import cases
-from muster.scim.messages import BULK_REQUEST_URN, MEDIA_TYPE, PATCH_URN, ScimRequest
+from muster.scim.bodies import compile_body_reader
+from muster.scim.errors import ScimError
+from muster.scim.messages import BULK_REQUEST_URN, MEDIA_TYPE, PATCH_URN, ScimRequest, read_body
 from muster.scim.profile import ServerProfile
+from muster.scim.resources import GENERIC_USER_TYPE, USER_8X8_TYPE
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_8X8_MIRROR_URN, USER_8X8_URN, USER_URN
+from muster.scim.validation import ReadingRules, compile_document_reader
 
 names = st.sampled_from(
     [
@@ -127,6 +132,40 @@ queries = st.dictionaries(
     names | texts | st.sampled_from(['userName eq "u"', "emails pr", "descending", "-1", "emails.value"]),
     max_size=3,
 )
+
+# What is sent in the words of the schema, now and then with something else among it.
+plain_emails = st.fixed_dictionaries({}, optional={"value": texts, "type": texts, "primary": st.booleans()})
+plain_users = st.fixed_dictionaries(
+    {"userName": texts},
+    optional={
+        "title": texts | anything,
+        "active": st.booleans() | anything,
+        "name": st.fixed_dictionaries({}, optional={"givenName": texts, "familyName": texts}) | anything,
+        "emails": st.lists(plain_emails, max_size=3) | anything,
+        "schemas": st.just([USER_URN]) | anything,
+        ENTERPRISE_USER_URN: st.fixed_dictionaries({}, optional={"department": texts, "manager": anything}),
+        USER_8X8_URN: st.fixed_dictionaries({}, optional={"site": texts}),
+    },
+)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("named", ["generic", "8x8"])
+@cases(100)
+@given(sent=plain_users | users)
+def test_a_body_that_is_read_at_once_says_what_it_says_value_by_value(
+    named: str, strict: bool, sent: dict[str, Any]
+) -> None:
+    kind, rules = {"generic": GENERIC_USER_TYPE, "8x8": USER_8X8_TYPE}[named], ReadingRules(strict=strict)
+    by_value = compile_document_reader(kind, rules)
+
+    def outcome(read: Callable[[bytes], Any]) -> Any:
+        try:
+            return read(json.dumps(sent).encode())
+        except ScimError as refused:
+            return refused.to_document()
+
+    assert outcome(compile_body_reader(kind, rules)) == outcome(lambda body: by_value(read_body(body, rules.limits)))
 
 
 @pytest.mark.parametrize("profile", [generic_profile(), generic_profile(strict=True), profile_8x8()])

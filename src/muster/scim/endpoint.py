@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from muster.scim.bodies import compile_body_reader
 from muster.scim.cursors import CursorDesk, turn
 from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.evaluation import bound_filter
@@ -36,7 +37,7 @@ from muster.scim.replacement import merge_for_replacement
 from muster.scim.repository import Document, Repository, ResourcePage, ResourceQuery, StoredResource
 from muster.scim.resources import ResourceType
 from muster.scim.sorting import bound_sort
-from muster.scim.validation import ReadingRules, compile_document_reader, complete
+from muster.scim.validation import ReadingRules, complete
 
 Handler = Callable[[ScimRequest, str], ScimResponse]
 
@@ -61,7 +62,7 @@ class ResourceEndpoint:
         self._whole = compile_projection(resource_type, (), (), profile.limits)
         self._references = References(resource_type, profile.resource_types)
         self._rules = ReadingRules(strict=profile.strict, limits=profile.limits)
-        self._read_document = compile_document_reader(resource_type, self._rules)
+        self._read_body = compile_body_reader(resource_type, self._rules)
         self._has_members = resource_type.members is not None
         self._deactivates = profile.delete_deactivates and "active" in resource_type.by_name
         self.collection: dict[str, Handler] = {"GET": self._list, "POST": self._create}
@@ -173,8 +174,7 @@ class ResourceEndpoint:
 
     def _read(self, request: ScimRequest) -> Document:
         """The resource that was sent. Raises: ScimError."""
-        document = self._read_document(read_body(request.body, self._profile.limits))
-        return self._references.strip(document, request.base_url)
+        return self._references.strip(self._read_body(request.body), request.base_url)
 
     def _create(self, request: ScimRequest, _: str) -> ScimResponse:
         project = self._compile(*self._shown_names(request))

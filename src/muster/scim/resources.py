@@ -14,6 +14,7 @@ from muster.scim.schemas import (
     COMMON_ATTRIBUTES,
     ENTERPRISE_USER_SCHEMA,
     GROUP_SCHEMA,
+    MICROSOFT_GROUP_URN,
     USER_8X8_MIRROR_URN,
     USER_8X8_URN,
     USER_SCHEMA,
@@ -59,6 +60,8 @@ class ResourceType:
     bare_names: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_name: Mapping[str, AttributeDefinition] = field(init=False, repr=False)
     extension_by_urn: Mapping[str, SchemaDefinition] = field(init=False, repr=False)
+    # In lower case: what `schemas` may name, and what may hold attributes.
+    urns: frozenset[str] = field(init=False, repr=False)
     mirrors: Mapping[str, str] = field(init=False, repr=False)
     members: AttributeDefinition | None = field(init=False, repr=False)
     unique_attributes: tuple[str, ...] = field(init=False, repr=False)
@@ -72,6 +75,8 @@ class ResourceType:
         by_name = {attribute.name.lower(): attribute for attribute in (*COMMON_ATTRIBUTES, *self.schema.attributes)}
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "extension_by_urn", {urn.lower(): by_urn[mirrors.get(urn, urn)] for urn in by_urn})
+        known = (self.schema.id, MICROSOFT_GROUP_URN, *by_urn)
+        object.__setattr__(self, "urns", frozenset(urn.lower() for urn in known))
         object.__setattr__(self, "mirrors", mirrors)
         object.__setattr__(self, "members", self.schema.by_name.get("members"))
         unique = [attribute.name for attribute in self.schema.attributes if attribute.uniqueness is not Uniqueness.NONE]

@@ -17,7 +17,7 @@ from muster.scim.errors import InvalidSyntax, InvalidValue
 from muster.scim.limits import DEFAULT_LIMITS, Limits
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
-from muster.scim.schemas import MICROSOFT_GROUP_URN, SchemaDefinition
+from muster.scim.schemas import SchemaDefinition
 from muster.scim.values import parse_instant
 
 Reader = Callable[[Any], Any]
@@ -81,10 +81,9 @@ def compile_element_reader(definition: AttributeDefinition, rules: ReadingRules)
             return _compile_text_reader(definition, rules)
 
 
-def _takes_any_text(definition: AttributeDefinition) -> bool:
-    """Whether a text is kept as it was sent, which is nearly all that clients send."""
-    is_one = not definition.multi_valued and not definition.enforced
-    return is_one and definition.type in (AttributeType.STRING, AttributeType.REFERENCE)
+def takes_any_text(definition: AttributeDefinition) -> bool:
+    """Whether a text of its values is kept as it was sent, which is nearly all that clients send."""
+    return definition.type in (AttributeType.STRING, AttributeType.REFERENCE) and not definition.enforced
 
 
 def _compile_text_reader(definition: AttributeDefinition, rules: ReadingRules) -> Reader:
@@ -243,8 +242,6 @@ def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) ->
         urn: (schema.id, _compile_extension_reader(schema, rules))
         for urn, schema in resource_type.extension_by_urn.items()
     }
-    known_urns = {resource_type.schema.id.lower(), MICROSOFT_GROUP_URN.lower(), *extensions}
-    core = resource_type.schema.id
     strict, limit = rules.strict, rules.limits.string_characters
 
     def read(value: Any) -> Document:
@@ -266,13 +263,18 @@ def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) ->
             if extension is not None:
                 urn, read_extension = extension
                 _merge_extension(result, urn, read_extension(item))
-            elif strict and key.lower() not in known_urns:
+            elif strict and key.lower() not in resource_type.urns:
                 raise InvalidValue(f"{key} is unknown. Look at /Schemas for the names.")
-        _check_schemas(result.pop("schemas", None), core, known_urns, strict=strict)
-        check_required(result, resource_type)
-        return complete(result, resource_type)
+        return finish_document(result, resource_type, strict=strict)
 
     return read
+
+
+def finish_document(document: Document, resource_type: ResourceType, *, strict: bool) -> Document:
+    """The canonical document of one whose values are read. Raises: InvalidValue."""
+    _check_schemas(document.pop("schemas", None), resource_type, strict=strict)
+    check_required(document, resource_type)
+    return complete(document, resource_type)
 
 
 def _merge_extension(result: Document, urn: str, values: dict[str, Any] | None) -> None:
@@ -285,7 +287,8 @@ def _merge_extension(result: Document, urn: str, values: dict[str, Any] | None) 
             raise InvalidValue(f"{urn}:{name} is given twice with different values, under both URNs of the extension.")
 
 
-def _check_schemas(sent: list[str] | None, core: str, known: set[str], *, strict: bool) -> None:
+def _check_schemas(sent: list[str] | None, resource_type: ResourceType, *, strict: bool) -> None:
+    core = resource_type.schema.id
     if sent is None:
         # Lenient: the samples of 8x8 send no schemas.
         if strict:
@@ -296,8 +299,8 @@ def _check_schemas(sent: list[str] | None, core: str, known: set[str], *, strict
     lowered = {urn.lower() for urn in sent}
     if core.lower() not in lowered:
         raise InvalidValue(f"schemas must hold {core}.")
-    if strict and not lowered <= known:
-        raise InvalidValue(f"schemas names what this service does not know: {', '.join(sorted(lowered - known))}.")
+    if strict and (unknown := lowered - resource_type.urns):
+        raise InvalidValue(f"schemas names what this service does not know: {', '.join(sorted(unknown))}.")
 
 
 def _ignore(value: Any) -> None:
@@ -319,7 +322,8 @@ def _compile_attribute_readers(
 
 
 def _named_reader(definition: AttributeDefinition, rules: ReadingRules) -> NamedReader:
-    return NamedReader(definition.name, compile_reader(definition, rules), _takes_any_text(definition))
+    is_plain = takes_any_text(definition) and not definition.multi_valued
+    return NamedReader(definition.name, compile_reader(definition, rules), is_plain)
 
 
 def _check_only(read: Reader) -> Reader:
