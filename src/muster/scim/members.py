@@ -63,6 +63,8 @@ def split_members(
     for operation in operations:
         path = operation.path
         if path is None:
+            if _reaches_into_members(operation.value):
+                return None
             mine, others = _split_object(operation.value)
             if mine:
                 touched = True
@@ -102,3 +104,8 @@ def _split_object(value: Any) -> tuple[list[Any], Any]:
         return [], value
     mine = [item for key, item in value.items() if key.lower() == "members"]
     return mine, {key: item for key, item in value.items() if key.lower() != "members"}
+
+
+def _reaches_into_members(value: Any) -> bool:
+    """Whether a key of a pathless value is a path to parts of members, such as `members[value eq "1"].display`."""
+    return isinstance(value, dict) and any(key.lower().startswith(("members[", "members.")) for key in value)

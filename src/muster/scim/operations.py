@@ -80,6 +80,8 @@ def _read_operation(item: Any, resource_type: ResourceType, rules: ReadingRules)
             raise InvalidValue("A remove operation takes no value. Select what to remove with a filter in the path.")
     elif "value" not in fields or (operator is PatchOperator.ADD and value is None):
         raise InvalidValue(f"An operation {operator.value} needs a value.")
+    if not path and isinstance(value, dict):
+        value = _unfolded(value, resource_type.schema.id, strict=rules.strict)
     return PatchOperation(
         operator=operator,
         path=bound_path(path, resource_type, rules.limits, strict=rules.strict) if path else None,
@@ -87,3 +89,26 @@ def _read_operation(item: Any, resource_type: ResourceType, rules: ReadingRules)
         has_value=value is not None,
         capitalised=isinstance(name, str) and name[:1].isupper(),
     )
+
+
+def _unfolded(value: dict[str, Any], core: str, *, strict: bool) -> dict[str, Any]:
+    """The value of an operation without a path, with attributes of the core schema under their names alone: they may
+    be written in full, such as `urn:ietf:params:scim:schemas:core:2.0:User:title` (RFC 7644 §3.10).
+
+    Raises: InvalidValue.
+    """
+    urn = core.lower()
+    if not any(key.lower().startswith(urn) for key in value):
+        return value
+    result: dict[str, Any] = {}
+    for key, item in value.items():
+        if key.lower().startswith(f"{urn}:"):
+            result[key[len(urn) + 1 :]] = item
+        elif key.lower() == urn and not strict:
+            # Lenient: an object under the URN, as it holds the attributes of an extension.
+            if not isinstance(item, dict):
+                raise InvalidValue(f"The value of {core} must be an object; {json_name(item)} was sent.")
+            result.update(item)
+        else:
+            result[key] = item
+    return result

@@ -203,6 +203,50 @@ def test_a_patch_of_a_large_groups_members_does_not_read_them(monkeypatch: pytes
     assert seen == [False, False, False, False, True]
 
 
+@pytest.mark.parametrize("op", ["add", "replace", "Replace"])
+@pytest.mark.parametrize("in_full", [False, True])
+def test_a_patch_without_a_path_may_name_the_core_schema(op: str, in_full: bool) -> None:
+    service = ScimService()
+    user, group = service.make_user(), service.make_group()
+
+    def naming(urn: str, values: dict[str, Any]) -> dict[str, Any]:
+        return {f"{urn}:{name}": value for name, value in values.items()} if in_full else {urn.upper(): values}
+
+    person = {"title": "Agent", "name.givenName": "Ada", "nope": 1}
+    changed = service.ask("PATCH", f"/Users/{user}", patch({"op": op, "value": naming(USER_URN, person)}))
+    assert (changed.json["title"], changed.json["name"]) == ("Agent", {"givenName": "Ada"})
+    crew = {"displayName": "Crew", "members": [{"value": user}]}
+    assert service.ask("PATCH", f"/Groups/{group}", patch({"op": op, "value": naming(GROUP_URN, crew)})).status == 204
+    shown = service.ask("GET", f"/Groups/{group}").json
+    assert (shown["displayName"], [member["value"] for member in shown["members"]]) == ("Crew", [user])
+
+
+def test_what_is_no_attribute_of_the_core_schema_is_not_taken_for_one() -> None:
+    service = ScimService()
+    user = service.make_user()
+    refused = service.ask("PATCH", f"/Users/{user}", patch({"op": "add", "value": {USER_URN: "Agent"}}))
+    assert (refused.status, refused.json["scimType"]) == (400, "invalidValue")
+    assert f"The value of {USER_URN} must be an object" in refused.json["detail"]
+    for sent in ({f"{USER_URN}s:title": "Agent"}, {f"{USER_URN}title": "Agent"}):
+        passed = service.ask("PATCH", f"/Users/{user}", patch({"op": "add", "value": sent}))
+        assert (passed.status, "title" in passed.json) == (200, False)
+    strict = ScimService(generic_profile(strict=True))
+    sent = {USER_URN: {"title": "Agent"}}
+    answer = strict.ask("PATCH", f"/Users/{strict.make_user()}", patch({"op": "add", "value": sent}))
+    assert (answer.status, answer.json["scimType"]) == (400, "invalidPath")
+
+
+def test_a_patch_without_a_path_reaches_into_members() -> None:
+    service = ScimService()
+    user = service.make_user()
+    group = service.make_group("Crew", [user])
+    sent = patch({"op": "replace", "value": {f'members[value eq "{user}"].display': "Ada"}})
+    assert service.ask("PATCH", f"/Groups/{group}", sent).status == 204
+    assert service.ask("GET", f"/Groups/{group}").json["members"][0]["display"] == "Ada"
+    refused = service.ask("PATCH", f"/Groups/{group}", patch({"op": "replace", "value": {"members.display": "Eve"}}))
+    assert (refused.status, refused.json["scimType"]) == (400, "mutability")
+
+
 def test_a_deactivated_account_comes_back_only_when_one_has_the_external_id() -> None:
     service = ScimService(profile_8x8())
     for name in ("ada", "eve"):
