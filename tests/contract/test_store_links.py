@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fakes.company import NOW, Company, id_of, link_of, name_of, settlement
 from muster.model.directory import ObjectKind
@@ -401,6 +403,26 @@ def test_links_are_listed_page_by_page_and_by_state(company: Company, work: Work
     assert (len(first), len(second), end) == (2, 1, None)
     assert sorted(name_of(link.source_id) for link in (*first, *second)) == ["ann", "bob", "eng"]
     assert sorted(name_of(link.source_id) for link in links.list_links("job", adopted, 2, None)[0]) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("kind", [None, ObjectKind.USER])
+def test_accounts_of_a_state_that_few_are_in_are_found_and_all_are_counted_by_an_index(
+    company: Company, kind: ObjectKind | None
+) -> None:
+    database = company.store.links._database  # its statements are looked at, not its rows
+    if database.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL chooses by its statistics")
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(database._reading, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    company.store.links.list_links("job", LinkState.ADOPTED, 50, None, kind)
+    company.store.links.count_links("job", kind)
+    statements = [pair for pair in asked if "FROM links" in pair[0]]
+    with database.read() as connection:
+        for statement, parameters in statements:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            shown = " ".join(str(row[3]) for row in plan)
+            assert "INDEX links_linked (job_key=? AND kind=?" in shown and "TEMP B-TREE" not in shown, shown
+    assert len(statements) == (1 if kind else len(ObjectKind)) + 1
 
 
 def test_a_promoted_account_is_managed_and_a_released_one_will_be(company: Company, work: Work) -> None:

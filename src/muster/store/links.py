@@ -138,13 +138,17 @@ class SqlLinks:
     def count_links(self, job_id: str, kind: ObjectKind | None = None) -> int:
         """Returns how many objects are linked."""
         with self._database.read() as connection:
+            # By kinds, all of them, too: without one SQLite takes an index that has not what is to be counted.
+            kinds = [each.value for each in (tuple(ObjectKind) if kind is None else (kind,))]
             statement = (
                 sa.select(sa.func.count())
                 .select_from(links)
-                .where(links.c.job_key == job_key(connection, job_id), links.c.target_id.is_not(None))
+                .where(
+                    links.c.job_key == job_key(connection, job_id),
+                    links.c.kind.in_(kinds),
+                    links.c.target_id.is_not(None),
+                )
             )
-            if kind is not None:
-                statement = statement.where(links.c.kind == kind.value)
             return int(connection.execute(statement).scalar_one())
 
     def list_links(
@@ -153,12 +157,13 @@ class SqlLinks:
         """Returns links, of one state and kind if named, and the key to go on after."""
         with self._database.read() as connection:
             statement = _LINKED.where(links.c.job_key == job_key(connection, job_id), links.c.key > int(after or 0))
-            if state is not None:
-                statement = statement.where(links.c.state == state.value)
-            # Of one kind an index has them in their order; both together would be sorted whole for a page.
+            # Of one kind and state an index has them in their order; all together would be sorted whole for a page.
             asked = statement.order_by(links.c.key).limit(limit + 1)
-            kinds = tuple(ObjectKind) if kind is None else (kind,)
-            pages = [connection.execute(asked.where(links.c.kind == each.value)).all() for each in kinds]
+            pages = [
+                connection.execute(asked.where(links.c.kind == of_kind.value, links.c.state == of_state.value)).all()
+                for of_kind in (tuple(ObjectKind) if kind is None else (kind,))
+                for of_state in (tuple(LinkState) if state is None else (state,))
+            ]
         rows = sorted((row for each in pages for row in each), key=lambda row: row.key)
         page = rows[:limit]
         return [_link(row) for row in page], str(page[-1].key) if len(rows) > limit else None

@@ -248,8 +248,16 @@ links = sa.Table(
     sa.Index("links_at_target", "target_id"),
 )
 _linked = links.c.target_id.is_not(None)
-# For counting: the portal and the gate ask how many there are.
-sa.Index("links_linked", links.c.job_key, links.c.kind, sqlite_where=_linked, postgresql_where=_linked)
+# For counting, which the portal and the gate do, and for a page of one state in the order of keys.
+sa.Index(
+    "links_linked",
+    links.c.job_key,
+    links.c.kind,
+    links.c.state,
+    links.c.key,
+    sqlite_where=_linked,
+    postgresql_where=_linked,
+)
 
 reference_attributes = sa.Table(
     "reference_attributes",
