@@ -221,8 +221,8 @@ class House:
         )
 
     def open_target(self, service_principal_id: str, credentials: Mapping[str, str] | None) -> ProbedTarget:
-        saved = self.stores.secrets.get(service_principal_id)
-        return self.make_target(saved if credentials is None else credentials, self.probed)
+        found = self.stores.secrets.get(service_principal_id) if credentials is None else credentials
+        return self.make_target(found, self.probed)
 
     def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int, told: Any = None) -> WhatIf:
         self.tried.append((document, scope, limit))

@@ -68,6 +68,23 @@ def shown_secrets(desk: Desk, service_principal_id: str) -> Mapping[str, str]:
     return _masked(stored, masked_keys(template_of(desk, application).connection))
 
 
+def lost_secrets(desk: Desk, service_principal_id: str) -> Sequence[str]:
+    """Returns the names of the secrets that cannot be opened, as their key is lost: none or all. Raises: Refused."""
+    try:
+        shown_secrets(desk, service_principal_id)
+    except SealingError:
+        return desk.stores.secrets.names(service_principal_id)
+    return ()
+
+
+def kept_secrets(desk: Desk, service_principal_id: str) -> Mapping[str, str]:
+    """Returns the secrets as shown; none while they are lost, so that they can be entered anew. Raises: Refused."""
+    try:
+        return shown_secrets(desk, service_principal_id)
+    except SealingError:
+        return {}
+
+
 def validate(
     desk: Desk, service_principal_id: str, credentials: Mapping[str, str] | None, *, job_id: str | None = None
 ) -> None:
@@ -122,7 +139,7 @@ def presented_certificate(
 def _tried(desk: Desk, service_principal_id: str, credentials: Mapping[str, str] | None) -> Mapping[str, str]:
     """The stored credentials with those that are given in their place."""
     application = find_application(desk, service_principal_id)
-    stored = desk.stores.secrets.get(application.service_principal_id)
+    stored = _stored(desk, application.service_principal_id, credentials)
     connection = template_of(desk, application).connection
     masked = _masked(stored, masked_keys(connection))
     tried = stored if credentials is None else _merged(stored, {**masked, **credentials}, connection)
@@ -133,12 +150,12 @@ def _tried(desk: Desk, service_principal_id: str, credentials: Mapping[str, str]
     return tried
 
 
-def _stored(desk: Desk, service_principal_id: str, given: Mapping[str, str]) -> Mapping[str, str]:
+def _stored(desk: Desk, service_principal_id: str, given: Mapping[str, str] | None) -> Mapping[str, str]:
     """The stored secrets; none while the key that opens them is lost, for a list that keeps none of them."""
     try:
         return desk.stores.secrets.get(service_principal_id)
     except SealingError:
-        if MASK in given.values():
+        if given is None or MASK in given.values():
             raise
         return {}
 

@@ -86,6 +86,10 @@ class SecretStore(Protocol):
         """Returns the secrets in the clear: for the engine and validation only, never for a face."""
         ...
 
+    def names(self, service_principal_id: str) -> Sequence[str]:
+        """Returns what is kept, by name: known, too, while the key that opens the values is lost."""
+        ...
+
     def exchange_tokens(self, service_principal_id: str, used: str | None, given: Mapping[str, str]) -> bool:
         """Keeps the tokens that a token endpoint gave for the refresh token `used`; others stay, empty ones go.
 

@@ -214,6 +214,13 @@ class SqlSecrets:
         with self._database.read() as connection:
             return self._read(connection, application_key(connection, service_principal_id), service_principal_id)
 
+    def names(self, service_principal_id: str) -> Sequence[str]:
+        """Returns what is kept, whatever key it is sealed with. Raises LookupError."""
+        with self._database.read() as connection:
+            of_application = sealed_secrets.c.application_key == application_key(connection, service_principal_id)
+            statement = sa.select(sealed_secrets.c.name).where(of_application).order_by(sealed_secrets.c.name)
+            return connection.scalars(statement).all()
+
     def exchange_tokens(self, service_principal_id: str, used: str | None, given: Mapping[str, str]) -> bool:
         """Keeps what came for a refresh token, if that is still the stored one. Raises LookupError, SealingError."""
         with self._database.write() as connection:

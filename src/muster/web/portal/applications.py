@@ -93,12 +93,13 @@ def show_overview(sp: str) -> Any:
     """GET /applications/<sp>"""
     found = find_shelf(sp)
     assigned = assigning.assignments(desk(), service_principal_id=found.sp)
-    secrets = credentials.shown_secrets(desk(), found.sp)
+    secrets = credentials.kept_secrets(desk(), found.sp)
     return show(
         "applications/overview.html",
         found,
         kinds=Counter(each.principal_kind for each in assigned),
         is_everybody=secrets.get(SecretKey.SYNC_ALL, "").lower() == "true",
+        lost=credentials.lost_secrets(desk(), found.sp),
         is_connected=SecretKey.BASE_ADDRESS in secrets,
         **_live_values(found),
     )

@@ -73,7 +73,7 @@ def show_assignments(sp: str) -> Any:
 
 
 def _is_everybody_in_scope(sp: str) -> bool:
-    return credentials.shown_secrets(desk(), sp).get(SecretKey.SYNC_ALL, "").lower() == "true"
+    return credentials.kept_secrets(desk(), sp).get(SecretKey.SYNC_ALL, "").lower() == "true"
 
 
 def _awaited(application: EnterpriseApplication) -> list[tuple[AwaitedAssignment, str]]:

@@ -112,10 +112,10 @@ def given_secrets(found: Shelf, shown: Mapping[str, str]) -> dict[str, str]:
             pairs[SecretKey.AUTHENTICATION_TYPE.value] = kind.value
         others = {str(key) for keys in _KEYS.values() for key in keys} - set(_KEYS[kind])
         pairs |= {key: "" for key in others - _KEPT_BESIDE.get(kind, frozenset()) if key in shown}
-        pairs |= {str(key): _given(key) for key in _CERTIFICATES}
+        pairs |= {str(key): _given(key, shown) for key in _CERTIFICATES}
         if not pairs[SecretKey.CLIENT_CERTIFICATE]:
             pairs[SecretKey.CLIENT_CERTIFICATE_KEY.value] = ""
-    return pairs | {str(key): _given(key) for key in _KEYS[kind]}
+    return pairs | {str(key): _given(key, shown) for key in _KEYS[kind]}
 
 
 def are_changed(given: Mapping[str, str], shown: Mapping[str, str]) -> bool:
@@ -148,7 +148,7 @@ def look_at_certificate(sp: str) -> Any:
     presented: PresentedCertificate | None = None
     refusal: Refused | None = None
     try:
-        given = given_secrets(found, credentials.shown_secrets(desk(), found.sp))
+        given = given_secrets(found, credentials.kept_secrets(desk(), found.sp))
         presented = credentials.presented_certificate(desk(), found.sp, given)
     except Refused as refused:
         if refused.kind == "forbidden":
@@ -227,11 +227,11 @@ def _kind() -> AuthenticationType:
     return known[value]
 
 
-def _given(key: str) -> str:
+def _given(key: str, shown: Mapping[str, str]) -> str:
     value = flask.request.form.get("secret" if key == SecretKey.SECRET_TOKEN else key, "").strip()
     if key in MASKED_KEYS:
-        # Empty keeps what is kept; for nothing kept there is nothing to keep.
-        return value[: (PEM_LIMIT if key in _CERTIFICATES else VALUE_LIMIT) + 1] or MASK
+        # Empty keeps what is kept, if anything is.
+        return value[: (PEM_LIMIT if key in _CERTIFICATES else VALUE_LIMIT) + 1] or (MASK if key in shown else "")
     return _text(key)
 
 

@@ -82,7 +82,7 @@ def test(sp: str) -> Any:
     """POST /applications/<sp>/provisioning/test: Test Connection, as a line below the button."""
     found = find_shelf(sp)
     refusal: Refused | None = None
-    shown = credentials.shown_secrets(desk(), found.sp)
+    shown = credentials.kept_secrets(desk(), found.sp)
     is_kept = False
     try:
         given = given_secrets(found, shown)
@@ -144,7 +144,7 @@ def weigh(sp: str) -> Any:
 
 def _save(found: Shelf, given: Settings) -> str:
     desk().require(Permission.WRITE_CONFIGURATION)
-    shown = credentials.shown_secrets(desk(), found.sp)
+    shown = credentials.kept_secrets(desk(), found.sp)
     way_in = given_secrets(found, shown)
     pairs = _pairs(shown, way_in, given)
     interval = _interval(given.interval_minutes)
@@ -216,12 +216,13 @@ def _job_id(found: Shelf) -> str | None:
 
 
 def _form(found: Shelf, settings: Settings, refusal: Refused | None = None) -> str:
-    saved = saved_form(found, credentials.shown_secrets(desk(), found.sp))
+    saved = saved_form(found, credentials.kept_secrets(desk(), found.sp))
     return show(
         "provisioning/form.html",
         found,
         settings=settings,
         scopes=SCOPES,
+        lost=credentials.lost_secrets(desk(), found.sp),
         mappings=() if found.status is None else mapping_edits.object_mappings(desk(), found.sp, found.job.id),
         way=saved if refusal is None else given_form(saved),
         ways=KINDS,
@@ -232,7 +233,7 @@ def _form(found: Shelf, settings: Settings, refusal: Refused | None = None) -> s
 
 
 def _saved(found: Shelf) -> Settings:
-    secrets = credentials.shown_secrets(desk(), found.sp)
+    secrets = credentials.kept_secrets(desk(), found.sp)
     job = None if found.status is None else found.status.job
     notification = _notification(secrets)
     threshold = notification.get("DeleteThresholdValue")

@@ -80,7 +80,7 @@ def add(kind: str) -> Any:
     """POST /sources/new/<kind>"""
     page = _kind(kind)
     try:
-        made = registry.add_source(desk(), page.id, field("name"), _given(page))
+        made = registry.add_source(desk(), page.id, field("name"), _given(page, {}))
     except Refused as refused:
         return show_adding(kind, refused), 400
     return done(address("applications", made.application.service_principal_id, "source"), "created")
@@ -97,7 +97,8 @@ def show_source(sp: str, refusal: Refused | None = None) -> Any:
         found,
         source=source,
         mirror=source.mirror,
-        filled=_filled(source.page, credentials.shown_secrets(desk(), found.sp)),
+        filled=_filled(source.page, credentials.kept_secrets(desk(), found.sp)),
+        lost=credentials.lost_secrets(desk(), found.sp),
         settings=shown,
         read_every=write_duration(source.page.read_every),
         default_precedence=DEFAULT_PRECEDENCE,
@@ -112,11 +113,9 @@ def save(sp: str) -> Any:
     source = registry.find_source(desk(), found.sp)
     try:
         with desk().together():
-            kept = credentials.shown_secrets(desk(), found.sp)
-            given = {**kept, **_given(source.page)}
-            credentials.check_connection(
-                source.page.connection, {key: value for key, value in given.items() if value != MASK or kept.get(key)}
-            )
+            kept = credentials.kept_secrets(desk(), found.sp)
+            given = {**kept, **_given(source.page, kept)}
+            credentials.check_connection(source.page.connection, given)
             credentials.put_secrets(desk(), found.sp, given)
             changed = {name: field(name) for name in SETTINGS if field(name) != source.job.settings.get(name, "")}
             if changed:
@@ -131,7 +130,8 @@ def test(sp: str) -> Any:
     found = find_shelf(sp)
     refusal: Refused | None = None
     try:
-        credentials.validate(desk(), found.sp, _given(registry.find_source(desk(), found.sp).page))
+        kept = credentials.kept_secrets(desk(), found.sp)
+        credentials.validate(desk(), found.sp, _given(registry.find_source(desk(), found.sp).page, kept))
     except Refused as refused:
         if refused.kind == "forbidden":
             raise
@@ -175,12 +175,12 @@ def _kind(kind: str) -> GalleryPage:
     return page
 
 
-def _given(page: GalleryPage) -> dict[str, str]:
-    """The connection as the form says it; a secret that is left empty stays as it is kept."""
+def _given(page: GalleryPage, kept: Mapping[str, str]) -> dict[str, str]:
+    """The connection as the form says it; a secret that is left empty stays as it is kept, if it is."""
     given = {}
     for each in page.connection:
         value = field(_PREFIX + each.name, PEM_LIMIT)
-        given[each.name] = MASK if each.is_secret and not value else value
+        given[each.name] = MASK if each.is_secret and not value and kept.get(each.name) else value
     return given
 
 
