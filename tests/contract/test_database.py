@@ -273,6 +273,22 @@ def test_a_prepared_statement_gives_what_the_statement_gives(database: Database)
     assert by_name.fetch_all({"wanted": "2"}) == [("2", "2", False, None, document, 0)]
 
 
+def test_rows_written_at_once_keep_values_that_are_equal_and_not_the_same(database: Database) -> None:
+    names = ("id", "name", "active", "hired_at", "document")
+    add = database.prepare(insert(PEOPLE).values({name: bindparam(name) for name in names}))
+    documents: list[dict[str, object]] = [{"a": True}, {"a": 1}, {"a": 1.0}]
+    with database.write() as connection:
+        rows = [
+            {"id": str(number), "name": f"n{number}", "active": True, "hired_at": HIRED, "document": document}
+            for number, document in enumerate(documents)
+        ]
+        assert add.execute_many(rows, on=connection) == 3
+        found = connection.execute(select(PEOPLE.c.active, PEOPLE.c.hired_at, PEOPLE.c.document).order_by(PEOPLE.c.id))
+        kept = [tuple(row) for row in found]
+    assert [row[:2] for row in kept] == [(True, HIRED)] * 3
+    assert [type(row[2]["a"]) for row in kept] == [bool, int, float]
+
+
 def test_a_prepared_statement_reports_a_unique_violation(database: Database) -> None:
     add = database.prepare(insert(PEOPLE).values(id=bindparam("id"), name=bindparam("name"), active=True))
     with pytest.raises(IntegrityError) as caught, database.write() as connection:

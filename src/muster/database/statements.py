@@ -144,7 +144,10 @@ class Prepared:
             return found
         columns = list(zip(*found, strict=True))
         for place, encode in self._encoders_by_place:
-            columns[place] = tuple(map(encode, columns[place]))
+            column = columns[place]
+            # The very same value all the way down, such as the instant of a batch, is written once.
+            is_one = len(set(map(id, column))) == 1
+            columns[place] = (encode(column[0]),) * len(column) if is_one else tuple(map(encode, column))
         return list(zip(*columns, strict=True))
 
     def _decode(self, row: Row) -> Row:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
@@ -128,7 +128,9 @@ class Sender:
         writing = [operation for operation in operations if operation.kind.writes]
         began_at = self._clock.now()
         answers = dict(zip((item.change_id for item in writing), target.write_many(writing), strict=True))
-        duration = (self._clock.now() - began_at) / max(len(writing), 1)
+        # They came to be in one transaction, at one time.
+        at = self._clock.now()
+        duration = (at - began_at) / max(len(writing), 1)
         outcomes: list[Answer] = []
         for operation in operations:
             answer = answers.get(operation.change_id)
@@ -136,7 +138,7 @@ class Sender:
                 refused = self._refused(operation, answer)
                 outcomes.append(self._failed(operation, answer) if isinstance(refused, JobFailure) else refused)
             else:
-                outcomes.append(self._succeeded(operation, answer, duration=duration))
+                outcomes.append(self._succeeded(operation, answer, at=at, duration=duration))
         return outcomes
 
     def _try(self, operations: Sequence[Operation]) -> list[Answer | JobFailure]:
@@ -175,7 +177,7 @@ class Sender:
                 if self._is_undeletable(operation):
                     return Unsettled(operation=operation, failure=result.record(), is_undeletable=True)
                 return self._refused(operation, result)
-        return self._succeeded(operation, result, duration=duration)
+        return self._succeeded(operation, result, at=self._clock.now(), duration=duration)
 
     def _refused(self, operation: Operation, failure: ObjectFailure) -> Answer | JobFailure:
         """Returns the failure; where it came with a change that takes access away, that change is sent by itself first.
@@ -284,6 +286,7 @@ class Sender:
         operation: Operation,
         written: Written | None,
         *,
+        at: datetime,
         duration: timedelta,
     ) -> Outcome:
         target_id = written.target_id if written is not None else operation.target_id
@@ -294,7 +297,7 @@ class Sender:
         return Outcome(
             operation=operation,
             status=LogStatus.SUCCESS,
-            at=self._clock.now(),
+            at=at,
             duration=duration,
             target_id=target_id,
             acknowledged=self.acknowledged(operation, written),

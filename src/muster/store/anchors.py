@@ -60,8 +60,8 @@ def find_anchors(connection: Connection, job_key: int, wanted: Iterable[Place]) 
         for piece in pieces(source_ids):
             rows = connection.execute(
                 _ANCHORS_OF, {"job": job_key, "of_kind": kind.value, "source_ids": as_list(piece)}
-            )
-            found.update(((kind, source_id), Anchor(key, target_id)) for source_id, key, target_id in rows)
+            ).all()
+            found.update([((kind, source_id), Anchor(key, target_id)) for source_id, key, target_id in rows])
     return found
 
 

@@ -368,8 +368,8 @@ def _arrival(draft: Draft) -> Arrival | None:
 def _merged(stored: dict[str, Value], write: ObjectWrite) -> dict[str, Value]:
     merged = dict(stored)
     for name, value in write.attributes.items():
-        if value.__class__ is str and value and name != "objectId":
-            # Nearly all are texts.
+        if ((value.__class__ is str and value) or value.__class__ is bool) and name != "objectId":
+            # Nearly all are texts, and a switch.
             merged[name] = value
         elif value is None or value in ("", (), []):
             merged.pop(name, None)

@@ -57,7 +57,7 @@ class SqlJobs:
 
     def list(self, service_principal_id: str | None = None) -> Sequence[SynchronizationJob]:
         """Returns jobs, of one application or all, in the order in which they were made."""
-        statement = _select_jobs().order_by(jobs.c.key)
+        statement = _IN_ORDER
         if service_principal_id is not None:
             statement = statement.where(applications.c.service_principal_id == service_principal_id)
         with self._database.read() as connection:
@@ -198,8 +198,9 @@ def _select_jobs() -> sa.Select[Any]:
     )
 
 
-# Asked before every piece of a cycle: made once.
+# Asked before every piece of a cycle, and at every look for what is due: made once.
 _JOB_BY_ID = _select_jobs().where(jobs.c.job_id == sa.bindparam("id"))
+_IN_ORDER = _select_jobs().order_by(jobs.c.key)
 
 
 def _job(row: Row[Any]) -> SynchronizationJob:

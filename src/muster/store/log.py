@@ -123,7 +123,7 @@ def log_row(entry: LogEntry) -> dict[str, Any]:
         "status": entry.status.value,
         "error_code": error_code(entry),
         "source_name": entry.source_name.casefold(),
-        "identity": "\n".join(part.casefold() for part in identity if part),
+        "identity": "\n".join(filter(None, identity)).casefold(),
         "entry": encode(entry),
     }
 

@@ -156,13 +156,17 @@ def _held_references(
     return {owner: frozenset(references) for owner, references in found.items()}
 
 
+# What is written of a kind: members of an enum say it slowly.
+_KINDS = {kind: kind.value for kind in ObjectKind}
+
+
 def _add(written: _Written, entry: Entry, job_key: int, key: int, seq: int, number: int) -> None:
     content, digest = _content(_without_empty(entry.attributes), _spoken_of(entry))
     written.new.append(
         {
             "key": key,
             "job_key": job_key,
-            "kind": entry.kind.value,
+            "kind": _KINDS[entry.kind],
             "source_id": entry.source_id,
             "seq": seq,
             "number": number,
@@ -319,7 +323,11 @@ def _spoken_of(entry: Entry) -> tuple[str, ...]:
 
 
 def _without_empty(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attributes.items() if value is not None and value != () and value != ""}
+    return {name: value for name, value in attributes.items() if value or (value is not None and value not in _EMPTY)}
+
+
+# False is a value.
+_EMPTY = ("", ())
 
 
 def _content(attributes: Mapping[str, Any], spoken: Sequence[str]) -> tuple[bytes, str]:

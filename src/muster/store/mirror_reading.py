@@ -106,7 +106,7 @@ def _references(connection: Connection, job_key: int, owner_keys: Sequence[int])
     """
     found: dict[int, dict[str, list[str]]] = {}
     for piece in pieces(owner_keys):
-        rows = connection.execute(_REFERENCES_OF, {"job": job_key, "owners": as_list(piece)})
+        rows = connection.execute(_REFERENCES_OF, {"job": job_key, "owners": as_list(piece)}).all()
         for owner, attribute, name, source_id, kind in rows:
             if kind == _GROUP and attribute != MEMBERS:
                 continue
