@@ -364,11 +364,14 @@ def test_first_and_last_name_are_mandatory(eight: PlayedCustomer, name: dict[str
     assert "must not be blank" in detail
 
 
-def test_a_user_without_an_address_or_status_gets_those_of_8x8(eight: PlayedCustomer) -> None:
-    user = {key: value for key, value in _named("bare@x.example").items() if key not in ("emails", "active")}
+@pytest.mark.parametrize("emails", [None, [], [{"type": "work"}], [{"type": "work", "value": None}]])
+def test_a_user_without_an_address_or_status_gets_those_of_8x8(
+    eight: PlayedCustomer, emails: list[dict[str, None]] | None
+) -> None:
+    user = _named(f"bare{id(emails)}@x.example", emails=emails, active=None)
     made = eight.ask("POST", "/Users", user).json
     assert made["active"] is True
-    assert made["emails"][0]["value"] == "noreply@8x8.com"
+    assert made["emails"] == [{"value": "noreply@8x8.com", "type": "work", "primary": True}]
 
 
 def test_8x8_has_no_groups(eight: PlayedCustomer) -> None:

@@ -214,7 +214,7 @@ def test_a_rate_limit_answers_429_and_says_when_to_come_again(manager: PlayedMan
     answers = [customer.ask("GET", "/Users") for _ in range(5)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
     assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0", "0"]
-    assert "15 requests a minute" in _refusal(answers[3], 429)
+    assert "15 requests a minute, and 3 in ten seconds," in _refusal(answers[3], 429)
     assert 1 <= int(answers[3].headers["retry-after"]) <= 10
     assert answers[3].headers["x-ratelimit-reset"] == answers[3].headers["retry-after"]
     _set(manager, customer, "--rate-limit", "0")

@@ -28,6 +28,11 @@ class Allowance:
         }
 
 
+def burst_of(limit: int) -> int:
+    """How many of the requests of a minute may come within ten seconds."""
+    return max(1, limit // _BURST_SHARE)
+
+
 class RateMeter:
     """Counts the requests of each token in this process."""
 
@@ -37,7 +42,7 @@ class RateMeter:
 
     def take(self, token_key: int, limit: int, *, now: float) -> Allowance:
         """Whether one more request is granted; `now` in seconds of any clock that does not go back."""
-        allowed = (limit, max(1, limit // _BURST_SHARE))
+        allowed = (limit, burst_of(limit))
         with self._lock:
             starts, counts = self._counts.setdefault(token_key, ([now, now], [0, 0]))
             for index, seconds in enumerate(_WINDOWS):

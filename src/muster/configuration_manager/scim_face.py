@@ -19,7 +19,7 @@ from muster.configuration_manager.customer import PREFIX, SCIM, ConsoleRefusal, 
 from muster.configuration_manager.customers import Access, Customer, Customers
 from muster.configuration_manager.lookups import QUICK, SHARED, read_lookup
 from muster.configuration_manager.profiles import GENERIC_TYPES, make_profile
-from muster.configuration_manager.rate import Allowance, RateMeter
+from muster.configuration_manager.rate import Allowance, RateMeter, burst_of
 from muster.configuration_manager.resources import ResourceChange, ResourceStore, SqlRepository
 from muster.configuration_manager.writer import Writer
 from muster.database.outage import outage_of
@@ -274,7 +274,8 @@ class ScimFace:
         if allowance.is_granted:
             return allowance.headers()
         raise RateExceeded(
-            f"The rate limit of {limit} requests a minute is reached. Ask again in {allowance.reset_seconds} s.",
+            f"The rate limit of {limit} requests a minute, and {burst_of(limit)} in ten seconds, is reached. "
+            f"Ask again in {allowance.reset_seconds} s.",
             allowance,
         )
 
