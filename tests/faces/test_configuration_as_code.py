@@ -650,3 +650,55 @@ def test_two_applications_of_one_name_are_named_instead_of_exported(installation
 
 def test_the_schema_for_editors_is_printed(installation: Path) -> None:
     assert json.loads(_config("schema", data=installation).out)["title"] == "Muster configuration"
+
+
+CLIENTS = """\
+version: 1
+applications:
+  - name: SCIM clients
+    template: SCIM clients
+    notifications: {recipients: [it@l.example]}
+    deletionThreshold: 7
+    jobs:
+      - settings: {ProtectedUsers: "ada@*", RemovalShareThreshold: 10%}
+"""
+
+
+def test_what_scim_clients_may_take_away_is_configured_before_one_has_written(
+    installation: Path, file: Path, tmp_path: Path
+) -> None:
+    assert json.loads(_config("export", "--json", data=installation).out).get("applications") is None
+    file.write_text(CLIENTS)
+    assert {each["path"].removeprefix("applications[SCIM clients].") for each in _differences(file, installation)} >= {
+        "deletionThreshold",
+        "notifications",
+    }
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert _differences(file, installation) == []
+    exported = _config("export", data=installation).out
+    assert YAML(typ="safe").load(exported) == YAML(typ="safe").load(CLIENTS)
+    other, copy = _installation(tmp_path / "two"), tmp_path / "copy.yaml"
+    copy.write_text(exported)
+    assert _config("apply", copy, "--yes", data=other).status == 0
+    assert _config("export", data=other).out == exported
+    copy.write_text("version: 1\napplications: []\n")
+    assert _config("plan", copy, "--json", data=other).json["unnamed"] == ["SCIM clients"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("    deletionThreshold: 7", "    scope: all", "applications/0/scope): SCIM clients belongs to"),
+        ("template: SCIM clients", "template: 8x8", "applications/0/template): SCIM clients belongs to"),
+        ("      - settings", "      - status: running\n        settings", "jobs/0/status): SCIM clients belongs to"),
+        ("ProtectedUsers", "ReadEvery", "jobs/0/settings): There is no safeguard ReadEvery"),
+        ("10%", "much", "jobs/0/settings): RemovalShareThreshold"),
+    ],
+)
+def test_a_file_says_no_more_of_scim_clients_than_what_they_may_take_away(
+    installation: Path, file: Path, right: str, wrong: str, told: str
+) -> None:
+    file.write_text(CLIENTS.replace(right, wrong))
+    done = _config("apply", file, "--yes", data=installation)
+    assert done.status == 1 and told in done.err
+    assert json.loads(_config("export", "--json", data=installation).out).get("applications") is None

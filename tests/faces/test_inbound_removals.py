@@ -105,6 +105,10 @@ def played(tmp_path: Path) -> Iterator[Played]:
         yield found
 
 
+def test_the_installation_s_own_jobs_are_at_work_without_being_started(played: Played) -> None:
+    assert played.status()["code"] == "Active"
+
+
 def test_beyond_the_threshold_deletions_are_held_until_they_are_approved(played: Played) -> None:
     played.set(QuarantineTooManyDeletesThreshold="5")
     answers = [played.delete(person) for person in played.people]

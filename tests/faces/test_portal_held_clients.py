@@ -9,17 +9,27 @@ from muster.administration.inbound.asked import Removal
 from muster.administration.inbound.removals import weigh
 from muster.administration.inbound.standing import standing_job
 from muster.administration.jobs import set_settings
+from muster.administration.own_jobs import make_own_job
+from muster.gallery.catalogue import clients_page
 from muster.model.directory import Lifecycle
+from muster.model.job import SynchronizationJob
 from muster.model.operation import OperationKind
 from muster.model.roles import Role
 
 
+def _job(house: House) -> SynchronizationJob:
+    desk = house.desk
+    make_own_job(clients_page(), desk.tenant_id, desk.stores.applications, desk.stores.jobs, desk.ids, desk.now())
+    return standing_job(desk)
+
+
 def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(house: House) -> None:
     desk = house.desk
-    job = standing_job(desk)
+    job = _job(house)
     visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
     place = f"/applications/{job.service_principal_id}"
-    assert f'href="{place}"' in visit.text("/applications")
+    assert f'href="{place}/provisioning/safeguards"' in visit.text("/sources")
+    assert f'href="{place}"' not in visit.text("/applications")
     guards = visit.text(f"{place}/provisioning/safeguards")
     assert "Accidental deletions" in guards
     assert "Out of scope" not in guards and "Grace" not in guards and "/weigh" not in guards
@@ -34,6 +44,8 @@ def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(hou
     with desk.together():
         assert weigh(desk, Removal(kind=OperationKind.DELETE, found=ada)) is not None
     overview = visit.text(place)
+    assert f'href="{place}"' in visit.text("/applications")
+    assert "Not started" not in overview
     assert f"{place}/held" in overview and f"{place}/provisioning/safeguards" in overview
     assert "Start provisioning" not in overview
     assert "next attempt" not in overview and "Next cycle" not in overview and "and restart" not in overview
@@ -52,7 +64,7 @@ def test_what_is_held_of_clients_is_shown_and_decided_and_safeguards_are_set(hou
 
 def test_a_cause_is_decided_for_what_stands_in_its_line_alone(house: House) -> None:
     desk = house.desk
-    job = standing_job(desk)
+    job = _job(house)
     visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
     place = f"/applications/{job.service_principal_id}"
     set_settings(desk, job.service_principal_id, job.id, {"QuarantineTooManyDeletesThreshold": "0"})

@@ -11,7 +11,6 @@ from typing import Any
 from muster.administration.desk import Desk
 from muster.administration.inbound.asked import ENABLED, Removal
 from muster.administration.inbound.removals import take_back, weigh
-from muster.administration.inbound.standing import find_standing_job, standing_job
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
 from muster.administration.work import import_files, import_job_id
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind, why_text_is_refused
@@ -97,9 +96,7 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
 def _weigh_blocked(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
     """Has whom an upload blocks counted, as of any SCIM client; of those who are held the rest is taken."""
     asked = [row for row in rows if "accountEnabled" in row]
-    if any(_blocks(row) for row in asked):
-        standing_job(desk)
-    elif not asked or find_standing_job(desk) is None:
+    if not asked:
         return
     linked = desk.stores.links.links(job_id, ObjectKind.USER, [_anchor(row) for row in asked])
     with desk.together():

@@ -17,6 +17,7 @@ from muster.administration.credentials import check_connection
 from muster.administration.desk import Change, Desk
 from muster.administration.provenance import standings
 from muster.administration.refusals import bad_request, not_found
+from muster.gallery.catalogue import own_pages
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
 from muster.model.durations import write_duration
@@ -28,6 +29,7 @@ from muster.model.job import (
     Cycle,
     CycleKind,
     CycleState,
+    JobCode,
     QuarantineReason,
     ResetScope,
     ScheduleState,
@@ -80,6 +82,12 @@ class JobStatus:
     successive_failures: int
     # Since when the running cycle has not come further, if that is longer than it should be.
     stands_since: datetime | None
+
+    @property
+    def code(self) -> JobCode:
+        """The status code that Graph shows. What belongs to the installation is at work without being started."""
+        is_own = any(page.job_template_id == self.job.template_id for page in own_pages())
+        return JobCode.ACTIVE if is_own and self.job.code is JobCode.NOT_CONFIGURED else self.job.code
 
 
 def create_job(desk: Desk, service_principal_id: str, template_id: str | None) -> SynchronizationJob:

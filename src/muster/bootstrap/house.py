@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from muster.administration.access import OPERATOR
 from muster.administration.desk import Stores
-from muster.administration.own_jobs import form_own_job
+from muster.administration.own_jobs import make_own_job
 from muster.bootstrap.connections import Connections, Profile
 from muster.bootstrap.job_parts import governed_parts, safeguarded, untouched_target
 from muster.bootstrap.keys import key_trouble, keys_of, unsealed
@@ -26,7 +25,14 @@ from muster.engine.explain import explain, find_change
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.weighing import weigh_safeguards
 from muster.engine.whatif import compare_rules
-from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, FILE_TEMPLATE_ID, GENERIC_TEMPLATE_ID, GalleryPage, find
+from muster.gallery.catalogue import (
+    CLIENTS_TEMPLATE_ID,
+    FILE_TEMPLATE_ID,
+    GENERIC_TEMPLATE_ID,
+    GalleryPage,
+    find,
+    own_pages,
+)
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
@@ -149,17 +155,9 @@ class House:
         return f"file.{self.tenant_id.replace('-', '')}"
 
     def prepare(self) -> None:
-        """Makes what every installation has: the application and job of file imports."""
-        job_id = self.import_job_id()
-        if self.store.jobs.get(job_id) is not None:
-            return
-        page = find(FILE_TEMPLATE_ID)
-        if page is None:
-            raise SchemaRefused("The gallery has no page for file imports.")
-        application, job = form_own_job(page, self.tenant_id, "file-import", self.ids, self.clock.now())
-        if self.store.applications.get(application.service_principal_id) is None:
-            self.store.applications.add(application)
-        self.store.jobs.add(job, page.schema_document(), OPERATOR.display_name)
+        """Makes what every installation has: the jobs of file imports and of SCIM clients."""
+        for page in own_pages():
+            make_own_job(page, self.tenant_id, self.store.applications, self.store.jobs, self.ids, self.clock.now())
 
     def open_job(self, job_id: str, options: Mapping[str, str]) -> JobParts:
         """Returns a job's parts. Raises: JobFailure."""

@@ -16,6 +16,7 @@ __all__ = [
     "clients_page",
     "find",
     "find_inbound",
+    "own_pages",
     "sources",
 ]
 
@@ -31,6 +32,11 @@ OWN_TEMPLATE_IDS = frozenset({FILE_TEMPLATE_ID, CLIENTS_TEMPLATE_ID})
 def clients_page() -> GalleryPage:
     """Returns the page of SCIM clients, which an installation has one job of."""
     return next(page for page in _pages() if page.id == CLIENTS_TEMPLATE_ID)
+
+
+def own_pages() -> Sequence[GalleryPage]:
+    """Returns the pages of which every installation has one job of its own."""
+    return tuple(page for page in _pages() if page.id in OWN_TEMPLATE_IDS)
 
 
 def all_pages() -> Sequence[GalleryPage]:

@@ -20,6 +20,7 @@ from muster.administration.configuration.consequences import (
 from muster.administration.configuration.export import (
     DEFAULT_ACCESS_NAME,
     configured,
+    described,
     export_configuration,
     reference_for,
 )
@@ -172,7 +173,7 @@ def _apply(desk: Desk, configuration: Configuration, secrets: Secrets, found: Se
         *find_differences(_with_own_references(before, configuration), _with_own_references(after, configuration)),
         *_changed_secrets(kept, _secrets_of(desk)),
     ]
-    unnamed = [each.display_name for each in configured(desk) if each.display_name not in names]
+    unnamed = [each.display_name for each in described(desk) if each.display_name not in names]
     summary = canonical_json([[each.path, each.before, each.after] for each in differences])
     return ConfigurationPlan(
         hash=hashlib.sha256(summary).hexdigest(),

@@ -16,7 +16,7 @@ from muster.administration.group_clauses import unmistakable, with_group_names
 from muster.administration.jobs import FORCE_DELETES_SETTING, jobs
 from muster.administration.refusals import conflict, not_found
 from muster.administration.secrets import masked_keys
-from muster.gallery.catalogue import find
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication, SecretKey
 from muster.model.configuration import VERSION, Application, Assignment, Configuration, Job, Notifications, Role
 from muster.model.directory import ObjectKind
@@ -25,6 +25,7 @@ from muster.model.roles import Permission
 from muster.model.wire import WIRE_LOG_UNTIL_SETTING
 
 DEFAULT_ACCESS_NAME = "Default Access"
+_KNOWN_BY = ("name", "template")
 # Asked for once, by a person: no configuration.
 PASSING_SETTINGS = frozenset({FORCE_DELETES_SETTING, WIRE_LOG_UNTIL_SETTING})
 # What an application's credentials hold beside credentials, by Graph's keys.
@@ -40,7 +41,7 @@ _SWITCHES = frozenset(
 def export_configuration(desk: Desk, names: Sequence[str] | None = None) -> Configuration:
     """Returns all applications that admins run, or those named; no secret is in it. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    chosen = [each for each in configured(desk) if names is None or each.display_name in names]
+    chosen = [each for each in described(desk, names or ()) if names is None or each.display_name in names]
     for name, count in Counter(each.display_name for each in chosen).items():
         if count > 1:
             raise conflict(
@@ -55,34 +56,44 @@ def configured(desk: Desk) -> Sequence[EnterpriseApplication]:
     return [each for each in applications(desk) if template_of(desk, each).is_managed]
 
 
+def described(desk: Desk, names: Sequence[str] = ()) -> Sequence[EnterpriseApplication]:
+    """Returns those, and SCIM clients once anything is set of what they may take away, or if they are named.
+
+    Raises: Refused.
+    """
+    return [
+        each
+        for each in applications(desk)
+        if template_of(desk, each).is_managed
+        or (
+            template_of(desk, each).id == CLIENTS_TEMPLATE_ID
+            and (each.display_name in names or len(_guarded(desk, each)) > len(_KNOWN_BY))
+        )
+    ]
+
+
 def reference_for(application: str, key: str) -> str:
     """Returns the reference that stands for a secret in an export: the environment variable it is to be given in."""
     return "env:" + re.sub(r"[^A-Z0-9]+", "_", f"MUSTER_{application}_{key}".upper())
 
 
 def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
+    page = template_of(desk, application)
+    if not page.is_managed:
+        return Application.model_validate(_guarded(desk, application))
     secrets = desk.stores.secrets.get(application.service_principal_id)
-    hidden = masked_keys(template_of(desk, application).connection)
-    notices = read_notices(secrets)
-    threshold: int | str | None = "off" if notices.get("DeleteThresholdEnabled") is False else None
-    if threshold is None:
-        threshold = notices.get("DeleteThresholdValue")
-    recipients = str(notices.get("Recipients") or "").replace(";", ",").split(",")
-    addresses = [address.strip() for address in recipients if address.strip()]
+    hidden = masked_keys(page.connection)
     return Application.model_validate(
         {
             "name": application.display_name,
-            "template": template_of(desk, application).display_name,
+            "template": page.display_name,
             "enabled": application.is_enabled,
             "defaultAccessEntitles": application.accepts_default_access,
             "roles": [_role(role) for role in application.app_roles],
             "assignments": _assignments(desk, application),
             "scope": "all" if is_true(secrets.get(SecretKey.SYNC_ALL)) else "assigned",
             "skipOutOfScopeDeletions": is_true(secrets.get(SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS)),
-            "notifications": Notifications(enabled=notices.get("Enabled") is not False, recipients=addresses)
-            if "Enabled" in notices or addresses
-            else None,
-            "deletionThreshold": threshold,
+            **_told(secrets),
             "dialect": dict(application.dialect) or None,
             "credentials": {
                 key: reference_for(application.display_name, key) if key in hidden else value
@@ -95,6 +106,39 @@ def _exported(desk: Desk, application: EnterpriseApplication) -> Application:
             "jobs": [_job(desk, job) for job in jobs(desk, application.service_principal_id)],
         }
     )
+
+
+def _guarded(desk: Desk, application: EnterpriseApplication) -> dict[str, Any]:
+    """What is set of SCIM clients, beside what they are known by: whom to tell, and what is too much."""
+    found: dict[str, Any] = {
+        "name": application.display_name,
+        "template": template_of(desk, application).display_name,
+        **_told(desk.stores.secrets.get(application.service_principal_id)),
+    }
+    settings = [job.settings for job in jobs(desk, application.service_principal_id)]
+    if any(_kept(each) for each in settings):
+        found["jobs"] = [{"settings": _kept(each)} for each in settings]
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _told(secrets: Mapping[str, str]) -> dict[str, Any]:
+    """Who is told, and from how many removals on."""
+    notices = read_notices(secrets)
+    threshold: int | str | None = "off" if notices.get("DeleteThresholdEnabled") is False else None
+    if threshold is None:
+        threshold = notices.get("DeleteThresholdValue")
+    recipients = str(notices.get("Recipients") or "").replace(";", ",").split(",")
+    addresses = [address.strip() for address in recipients if address.strip()]
+    return {
+        "notifications": Notifications(enabled=notices.get("Enabled") is not False, recipients=addresses)
+        if "Enabled" in notices or addresses
+        else None,
+        "deletionThreshold": threshold,
+    }
+
+
+def _kept(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in sorted(settings.items()) if name not in PASSING_SETTINGS and value}
 
 
 def read_notices(secrets: Mapping[str, str]) -> Mapping[str, Any]:
@@ -142,12 +186,11 @@ def _job(desk: Desk, job: SynchronizationJob) -> Job:
     page = find(job.template_id)
     if page is None:
         raise not_found("Application template", job.template_id)
-    kept = {name: value for name, value in sorted(job.settings.items()) if name not in PASSING_SETTINGS and value}
     return Job.model_validate(
         {
             "status": "running" if job.schedule_state is ScheduleState.ACTIVE else "stopped",
             "interval": job.interval,
-            "settings": kept or None,
+            "settings": _kept(job.settings) or None,
             **declare_rules(with_group_names(desk, desk.stores.jobs.schema(job.id).document), page.schema_document()),
         }
     )

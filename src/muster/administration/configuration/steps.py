@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from muster.administration.applications import applications, find_page, instantiate, update_application
+from muster.administration.applications import (
+    applications,
+    find_page,
+    instantiate,
+    template_of,
+    update_application,
+)
 from muster.administration.assignments import ASSIGNMENTS_A_CALL, Grant, assign_many, assignments, unassign
 from muster.administration.awaited import Wish, set_awaited
 from muster.administration.configuration.export import DEFAULT_ACCESS_NAME, PASSING_SETTINGS, is_true, read_notices
@@ -19,11 +25,16 @@ from muster.administration.dialects import set_dialect
 from muster.administration.jobs import create_job, jobs, pause, set_settings, start
 from muster.administration.refusals import Refused, bad_request
 from muster.administration.rules import replace_schema
+from muster.administration.safeguards import set_safeguards
 from muster.administration.secrets import MASKED_KEYS
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
+from muster.gallery.catalogue import CLIENTS_TEMPLATE_ID, find
 from muster.model.application import DEFAULT_ACCESS, AppRole, EnterpriseApplication, SecretKey
-from muster.model.configuration import REFERENCE_KINDS, Application, Job, Place, Role
+from muster.model.configuration import REFERENCE_KINDS, Application, Job, Part, Place, Role
 from muster.model.job import ScheduleState, SynchronizationJob
+
+# What a file says of SCIM clients.
+_GUARDED = frozenset({"name", "template", "notifications", "deletionThreshold", "jobs"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +58,9 @@ class Steps:
         found = next((each for each in applications(self.desk) if each.display_name == wanted.name), None)
         if found is None:
             found = self._tried((*place, "template"), lambda: instantiate(self.desk, wanted.template, wanted.name))
+        elif template_of(self.desk, found).id == CLIENTS_TEMPLATE_ID:
+            self._guard(place, found, wanted)
+            return
         elif (page := self._tried((*place, "template"), lambda: find_page(self.desk, wanted.template))) is None:
             return
         elif page.id != found.template_id:
@@ -84,6 +98,33 @@ class Steps:
             self._tried((*place, "roles"), lambda: self._remove_roles(application, roles))
         for index, job in enumerate(wanted.jobs or ()):
             self._status((*place, "jobs", index, "status"), application, index, job)
+
+    def _guard(self, place: Place, application: EnterpriseApplication, wanted: Application) -> None:
+        """Sets what SCIM clients may take away, and whom to tell; all else belongs to the installation."""
+        page = find(wanted.template)
+        named = {*_aliases(wanted)} - _GUARDED
+        others: list[Place] = [(name,) for name in sorted(named)]
+        if page is None or page.id != application.template_id:
+            others.append(("template",))
+        for index, job in enumerate(wanted.jobs or ()):
+            others += [("jobs", index)] if index else [("jobs", index, name) for name in _aliases(job) - {"settings"}]
+        self.problems += [
+            Problem(
+                place=(*place, *other),
+                sentence=f"{application.display_name} belongs to the installation: a file says no more of it than "
+                "notifications, deletionThreshold and the settings of its job.",
+            )
+            for other in others
+        ]
+        self._tried((*place, "notifications"), lambda: self._credentials(place, application, wanted, {}))
+        known = self._found(application, 0)
+        asked = {} if known is None or not wanted.jobs else wanted.jobs[0].settings or {}
+        if known is not None and any(known.settings.get(name, "") != value for name, value in asked.items()):
+            job_id = known.id
+            self._tried(
+                (*place, "jobs", 0, "settings"),
+                lambda: set_safeguards(self.desk, application.service_principal_id, job_id, asked),
+            )
 
     def _tried(self, place: Place, step: Callable[[], Any]) -> Any:
         try:
@@ -289,6 +330,11 @@ class Steps:
             self._tried(place, lambda: start(self.desk, application.service_principal_id, job.id))
         elif wanted.status == "stopped" and is_on:
             self._tried(place, lambda: pause(self.desk, application.service_principal_id, job.id))
+
+
+def _aliases(part: Part) -> set[str]:
+    """The keys that the document gives."""
+    return {type(part).model_fields[name].alias or name for name in part.model_fields_set}
 
 
 def _expression_faults(place: Place, wanted: Job) -> Iterator[Problem]:

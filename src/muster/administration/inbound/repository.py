@@ -15,7 +15,6 @@ from muster.administration.inbound.asked import Removal
 from muster.administration.inbound.documents import hide_active, kept, read_manager, read_user, show_user
 from muster.administration.inbound.refusing import Understood, refuse_held
 from muster.administration.inbound.removals import take_back, weigh
-from muster.administration.inbound.standing import standing_job
 from muster.administration.inbound.writing import (
     change_members,
     change_user,
@@ -65,7 +64,6 @@ class InboundRepository:
         self._base_url = base_url
         self._store = store
         self._types = resource_types
-        self._is_standing = False
 
     def get(self, type_name: str, resource_id: str, *, with_members: bool = True) -> StoredResource | None:
         """The resource, or None when there is none of that id and type."""
@@ -99,7 +97,7 @@ class InboundRepository:
 
     def insert(self, type_name: str, document: Document) -> StoredResource:
         """The stored resource; assigns id and meta."""
-        desk = self._writing()
+        desk = self._require(Permission.WRITE_DIRECTORY)
         kind = ObjectKind(type_name)
         if kind is ObjectKind.USER:
             document = {"active": True, **document}
@@ -125,7 +123,7 @@ class InboundRepository:
         if_version: str | None = None,
     ) -> StoredResource:
         """PATCH: read, transform, write, in one transaction."""
-        desk = self._writing()
+        desk = self._require(Permission.WRITE_DIRECTORY)
         kind = ObjectKind(type_name)
         held: str | None = None
         with Understood(), desk.together():
@@ -164,7 +162,7 @@ class InboundRepository:
 
     def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
         """Moves the object into the recycle bin."""
-        desk = self._writing()
+        desk = self._require(Permission.WRITE_DIRECTORY)
         kind = ObjectKind(type_name)
         with Understood(), desk.together():
             found = self._present(kind, resource_id, if_version)
@@ -179,14 +177,6 @@ class InboundRepository:
         desk = self._desk()
         with Understood():
             desk.require(permission)
-        return desk
-
-    def _writing(self) -> Desk:
-        """The desk of a caller who may write. What they take away is counted by a job, which is there from now on."""
-        desk = self._require(Permission.WRITE_DIRECTORY)
-        if not self._is_standing:
-            standing_job(desk)
-            self._is_standing = True
         return desk
 
     def _present(self, kind: ObjectKind, resource_id: str, if_version: str | None) -> ScimPlace:

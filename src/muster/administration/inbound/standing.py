@@ -1,6 +1,6 @@
 """The job of SCIM clients: its thresholds, its log, and the hours of it that count what clients take away.
 
-There is one for all clients of an installation, made when the first of them writes. It reads nothing and is never due:
+There is one for all clients of an installation, made with it. It reads nothing and is never due:
 clients write when they like. What they do within an hour is one cycle of it, so that what a day has taken away is known
 after a restart and to every process.
 """
@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from muster.administration.desk import Desk
-from muster.administration.own_jobs import form_own_job, own_job_id
+from muster.administration.own_jobs import own_job_id
 from muster.gallery.catalogue import clients_page
 from muster.model.application import SecretKey
 from muster.model.failures import Fenced
@@ -49,24 +49,16 @@ def is_of_clients(job: SynchronizationJob) -> bool:
 
 
 def find_standing_job(desk: Desk) -> SynchronizationJob | None:
-    """Returns the job of SCIM clients; None before the first of them has written."""
-    return desk.stores.jobs.get(_job_id(desk))
+    """Returns the job of SCIM clients; None before the installation's own jobs are made."""
+    return desk.stores.jobs.get(own_job_id(clients_page(), desk.tenant_id))
 
 
 def standing_job(desk: Desk) -> SynchronizationJob:
-    """Returns the job of SCIM clients, made if it is not there yet. It has a transaction of its own."""
+    """Returns the job of SCIM clients, which was made with the installation."""
     found = find_standing_job(desk)
-    if found is not None:
-        return found
-    try:
-        with desk.together():
-            return _make(desk)
-    except Exception:
-        # Two clients come at once: one of them made it.
-        found = find_standing_job(desk)
-        if found is None:
-            raise
-        return found
+    if found is None:
+        raise LookupError("The installation has no job of SCIM clients.")
+    return found
 
 
 def end_quarantine(desk: Desk) -> None:
@@ -192,15 +184,3 @@ def _removed_in(cycle: Cycle) -> dict[RemovalKind, int]:
 
 def _add(one: Mapping[RemovalKind, int], other: Mapping[RemovalKind, int]) -> dict[RemovalKind, int]:
     return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in {**one, **other}}
-
-
-def _job_id(desk: Desk) -> str:
-    return own_job_id(clients_page(), desk.tenant_id)
-
-
-def _make(desk: Desk) -> SynchronizationJob:
-    page = clients_page()
-    application, job = form_own_job(page, desk.tenant_id, page.job_template_id, desk.ids, desk.now())
-    desk.stores.applications.add(application)
-    desk.stores.jobs.add(job, page.schema_document(), desk.caller.display_name)
-    return job

@@ -69,7 +69,7 @@ def job_status(status: JobStatus) -> Document:
     """Returns Graph's synchronizationStatus."""
     first_steady, last_steady = status.first_steady, status.last_steady
     return {
-        "code": status.job.code.value,
+        "code": status.code.value,
         "countSuccessiveCompleteFailures": status.successive_failures,
         # Graph's initial cycle may drop escrows to come to its end; ours keeps each until it is tried again.
         "escrowsPruned": False,

@@ -81,7 +81,7 @@ def show_list() -> Any:
     shown = [
         each
         for each in shelves
-        if (not each.is_own or each.is_of_clients)
+        if (not each.is_own or each.is_busy)
         and not each.is_source
         and (wanted is None or _is_named(each, wanted.casefold()))
         and state in (None, each.badge.tone)
@@ -175,4 +175,4 @@ def _live_values(found: Shelf) -> dict[str, Any]:
 
 
 def _state(found: Shelf) -> str:
-    return "None" if found.status is None else found.status.job.code.value
+    return "None" if found.status is None else found.status.code.value

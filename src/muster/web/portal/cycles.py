@@ -149,7 +149,7 @@ def job_badge(status: JobStatus | None) -> Badge:
         return Badge(word=gettext("Not set up"), tone="idle")
     if status.newest is not None and status.newest.state is CycleState.RUNNING and status.job.quarantine is None:
         return Badge(word=gettext("Running"), tone="running")
-    word, tone = _CODES[status.job.code]
+    word, tone = _CODES[status.code]
     return Badge(word=gettext(word), tone=tone)
 
 

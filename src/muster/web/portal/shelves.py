@@ -44,6 +44,11 @@ class Shelf:
         return self.page is not None and self.page.id == CLIENTS_TEMPLATE_ID
 
     @property
+    def is_busy(self) -> bool:
+        """Whether it stands for SCIM clients that have come already: before that it is found among the sources."""
+        return self.is_of_clients and self.current is not None
+
+    @property
     def is_source(self) -> bool:
         """Whether it is a source of the directory's people, with pages of its own."""
         return self.page is not None and self.page.is_source

@@ -9,6 +9,7 @@ import flask
 from muster.administration import credentials, jobs
 from muster.administration import sources as registry
 from muster.administration.applications import find_page, source_templates
+from muster.administration.inbound.standing import find_standing_job
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.administration.secrets import MASK, PEM_LIMIT
 from muster.administration.sources import Leaving, Source
@@ -56,7 +57,7 @@ class Filled:
 def show_list() -> Any:
     """GET /sources"""
     rows = [Row(source=each, badge=job_badge(registry.status(desk(), each))) for each in registry.sources(desk())]
-    return flask.render_template("sources/list.html", rows=rows)
+    return flask.render_template("sources/list.html", rows=rows, clients=find_standing_job(desk()))
 
 
 def show_kinds() -> Any:
