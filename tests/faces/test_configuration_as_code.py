@@ -702,3 +702,19 @@ def test_a_file_says_no_more_of_scim_clients_than_what_they_may_take_away(
     done = _config("apply", file, "--yes", data=installation)
     assert done.status == 1 and told in done.err
     assert json.loads(_config("export", "--json", data=installation).out).get("applications") is None
+
+
+def test_a_source_comes_with_its_job_and_its_export_gives_it_again(
+    installation: Path, file: Path, tmp_path: Path
+) -> None:
+    source = "  - {name: HR, template: folder, deletionThreshold: 5, credentials: {Server: hr}}"
+    file.write_text(f"version: 1\napplications:\n{source}\n")
+    (installation / "hr").mkdir()
+    assert _config("apply", file, "--yes", data=installation).status == 0
+    assert [each["displayName"] for each in command("source", "list", "--json", "--data", installation).json] == ["HR"]
+    exported, copy = _config("export", data=installation).out, tmp_path / "copy.yaml"
+    copy.write_text(exported)
+    other = _installation(tmp_path / "two")
+    (other / "hr").mkdir()
+    assert _config("apply", copy, "--yes", data=other).status == 0
+    assert _config("export", data=other).out == exported and _differences(copy, other) == []

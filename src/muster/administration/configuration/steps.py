@@ -57,7 +57,7 @@ class Steps:
         """Makes one application what it should be."""
         found = next((each for each in applications(self.desk) if each.display_name == wanted.name), None)
         if found is None:
-            found = self._tried((*place, "template"), lambda: instantiate(self.desk, wanted.template, wanted.name))
+            found = self._tried((*place, "template"), lambda: self._made(wanted))
         elif template_of(self.desk, found).id == CLIENTS_TEMPLATE_ID:
             self._guard(place, found, wanted)
             return
@@ -98,6 +98,13 @@ class Steps:
             self._tried((*place, "roles"), lambda: self._remove_roles(application, roles))
         for index, job in enumerate(wanted.jobs or ()):
             self._status((*place, "jobs", index, "status"), application, index, job)
+
+    def _made(self, wanted: Application) -> EnterpriseApplication:
+        made = instantiate(self.desk, wanted.template, wanted.name)
+        if template_of(self.desk, made).is_source:
+            # A source without its job is none: it would not be listed among them.
+            create_job(self.desk, made.service_principal_id, None)
+        return made
 
     def _guard(self, place: Place, application: EnterpriseApplication, wanted: Application) -> None:
         """Sets what SCIM clients may take away, and whom to tell; all else belongs to the installation."""
