@@ -37,18 +37,30 @@ def test_what_the_newest_cycle_found_is_kept(company: Company) -> None:
     assert store.accounts("other", None, 10, None) == ([], None)
 
 
-def test_accounts_come_in_pages_by_kind_and_id(company: Company) -> None:
+def test_accounts_come_in_pages_by_kind_and_name(company: Company) -> None:
     store, cycle = company.store.discovery, company.begin()
-    everybody = [account("a b"), account("c"), account("ü"), account("a", kind=GROUP)]
-    store.keep(cycle, everybody)
+
+    def called(target_id: str, name: str | None, kind: ObjectKind = USER) -> DiscoveredAccount:
+        return replace(account(target_id, kind=kind), display_name=name, matching=None if name else "dora@example.com")
+
+    everybody = [
+        called("9", "All", GROUP),
+        called("7 b", "ada Lovelace"),
+        called("7 c", "Ada Lovelace"),
+        called("8", "Bob\u00a0% 'x'"),
+        called("1", None),
+        called("2", "Zoë " * 2_000),
+        called("3", "Zoë " * 2_000),
+    ]
+    store.keep(cycle, everybody[::-1])
     found, after = [], None
     while True:
         page, after = store.accounts("job", None, 1, after)
         found += page
         if after is None:
             break
-    assert {(each.kind, each.target_id) for each in found} == {(each.kind, each.target_id) for each in everybody}
-    assert len(found) == 4
+        assert after.isprintable() and len(after) < 2_000
+    assert [each.target_id for each in found] == [each.target_id for each in everybody]
 
 
 def test_the_census_is_read_in_pages(company: Company) -> None:

@@ -310,7 +310,7 @@ class DiscoveryStore(Protocol):
     def accounts(
         self, job_id: str, standing: Standing | None, limit: int, after: str | None
     ) -> tuple[Sequence[DiscoveredAccount], str | None]:
-        """Returns accounts by kind and target id, of one standing if named, and the key to go on after."""
+        """Returns accounts by kind and name, of one standing if named, and the key to go on after."""
         ...
 
     def by_matching(self, job_id: str, kind: ObjectKind) -> Mapping[str, Sequence[DiscoveredAccount]]:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from muster.store.plan_tables import METADATA
-from muster.store.tables import reference_to
+from muster.store.tables import Folded, reference_to
 
 __all__ = ["METADATA", "census", "census_values", "discovered"]
 
@@ -40,4 +40,7 @@ discovered = sa.Table(
     sa.Column("matching", sa.Text),
     sa.Column("source_id", sa.Text),
     sa.Column("source_name", sa.Text),
+    # What it is called, or else is found by, folded and cut: the order of the list.
+    sa.Column("folded_name", Folded, nullable=False),
+    sa.Index("discovered_by_name", "job_key", "kind", "folded_name", "target_id"),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from sqlalchemy import Row
@@ -15,6 +16,8 @@ from muster.store.jobs import job_key
 from muster.store.tables import jobs
 
 _KEYS = ("job_key", "kind", "target_id")
+# So much of a name says where an account stands in the list.
+_ORDERED_CHARACTERS = 100
 
 
 class SqlDiscovery:
@@ -40,6 +43,7 @@ class SqlDiscovery:
                     "matching": account.matching,
                     "source_id": account.source_id,
                     "source_name": account.source_name,
+                    "folded_name": _folded_name(account),
                 }
                 for account in accounts
             ]
@@ -54,25 +58,25 @@ class SqlDiscovery:
     def accounts(
         self, job_id: str, standing: Standing | None, limit: int, after: str | None
     ) -> tuple[Sequence[DiscoveredAccount], str | None]:
-        """Returns accounts by kind and target id; the key to go on after is `kind target id`."""
-        place = sa.tuple_(discovered.c.kind, discovered.c.target_id)
+        """Returns accounts by kind and name; the key to go on after is `kind name id`, each as in a URL."""
+        order = (discovered.c.kind, discovered.c.folded_name, discovered.c.target_id)
         statement = (
             sa.select(discovered)
             .join(jobs, jobs.c.key == discovered.c.job_key)
             .where(jobs.c.job_id == job_id)
-            .order_by(discovered.c.kind, discovered.c.target_id)
+            .order_by(*order)
             .limit(limit + 1)
         )
         if standing is not None:
             statement = statement.where(discovered.c.standing == standing.value)
         if after is not None:
-            kind, _, target_id = after.partition(" ")
-            statement = statement.where(place > sa.tuple_(kind, target_id))
+            kind, name, target_id = (*map(unquote, after.split(" ", 2)), "", "")[:3]
+            statement = statement.where(sa.tuple_(*order) > sa.tuple_(kind, name, target_id))
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         shown = rows[:limit]
         found = [_account(row) for row in shown]
-        return found, f"{shown[-1].kind} {shown[-1].target_id}" if len(rows) > limit else None
+        return found, _place_of(shown[-1]) if len(rows) > limit else None
 
     def by_matching(self, job_id: str, kind: ObjectKind) -> Mapping[str, Sequence[DiscoveredAccount]]:
         """Returns all accounts of a kind that have a value to be matched by, by that value."""
@@ -98,6 +102,14 @@ class SqlDiscovery:
         with self._database.read() as connection:
             counted = {Standing(row[0]): int(row[1]) for row in connection.execute(statement)}
         return {standing: counted.get(standing, 0) for standing in Standing}
+
+
+def _folded_name(account: DiscoveredAccount) -> str:
+    return (account.display_name or account.matching or account.target_id).casefold()[:_ORDERED_CHARACTERS]
+
+
+def _place_of(row: Row[Any]) -> str:
+    return " ".join(quote(part, safe="") for part in (row.kind, row.folded_name, row.target_id))
 
 
 def _account(row: Row[Any]) -> DiscoveredAccount:
