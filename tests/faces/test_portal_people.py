@@ -157,6 +157,19 @@ def test_on_demand_shows_first_and_then_the_cards(house: House, job: Started, vi
     assert visit.post(path, object="nobody").status_code == 404
 
 
+def test_on_demand_offers_a_group_only_where_groups_are_mapped(house: House, job: Started, visit: Visit) -> None:
+    group = house.group("Sales")["id"]
+    custom = house.application("Custom")["id"]
+    assert house.credentials(custom).status == 204
+    house.job(custom)
+    for sp, is_mapped in ((job.sp, False), (custom, True)):
+        path = f"/applications/{sp}/on-demand"
+        assert ("Sales" in visit.get(f"{path}?search=sa", HX_Request="true").text) is is_mapped
+        page = visit.text(f"{path}?object={group}")
+        assert (f'name="object" value="{group}"' in page) is is_mapped
+        assert ("no mapping for them is enabled" in page) is not is_mapped
+
+
 def test_on_demand_says_why_it_failed(house: House, job: Started, visit: Visit) -> None:
     ada = house.user("ada")["id"]
     place = visit.post(f"/applications/{job.sp}/on-demand", object=ada).headers["Location"]

@@ -5,7 +5,7 @@ from typing import Any
 import flask
 
 from muster.administration import assignments as assigning
-from muster.administration import explaining, logs, people, work
+from muster.administration import explaining, logs, mapping_edits, people, work
 from muster.administration.refusals import Refused, bad_request
 from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.log import LogEntry, StepType
@@ -19,7 +19,7 @@ from muster.web.portal.forms import field
 from muster.web.portal.logs import ACTIONS, STATUSES, remedy_of
 from muster.web.portal.outlooks import why_values
 from muster.web.portal.paths import desk, text
-from muster.web.portal.shelves import find_shelf, show
+from muster.web.portal.shelves import Shelf, find_shelf, show
 
 OFFERED = 8
 # The four cards, each with the steps of the log that it shows.
@@ -36,8 +36,9 @@ def show_on_demand(sp: str) -> Any:
     found = find_shelf(sp)
     desk().require(Permission.READ_DIRECTORY)
     wanted, picked = text("search"), text("object")
+    kinds = _kinds(found)
     if is_fragment_wanted():
-        return flask.render_template("on_demand/offers.html", shelf=found, offers=_offers(wanted), search=wanted)
+        return flask.render_template("on_demand/offers.html", shelf=found, offers=_offers(wanted, kinds), search=wanted)
     principal = None if picked is None else assigning.find_principal(desk(), picked)
     explained, refusal = None, None
     if principal is not None and principal.kind is ObjectKind.USER:
@@ -48,10 +49,11 @@ def show_on_demand(sp: str) -> Any:
     return show(
         "on_demand/pick.html",
         found,
-        offers=_offers(wanted),
+        offers=_offers(wanted, kinds),
         search=wanted,
         principal=principal,
         user=principal,
+        is_mapped=principal is not None and principal.kind in kinds,
         **why_values(explained, refusal, found, is_part=False),
     )
 
@@ -86,11 +88,18 @@ def show_result(sp: str, work_id: str) -> Any:
     return show("on_demand/result.html", found, **values)
 
 
-def _offers(wanted: str | None) -> tuple[DirectoryObject, ...]:
+def _kinds(found: Shelf) -> tuple[ObjectKind, ...]:
+    """Returns the kinds of objects that the rules provision."""
+    placed = mapping_edits.object_mappings(desk(), found.sp, found.job.id)
+    mapped = {each.mapping.kind for each in placed if each.mapping.enabled}
+    return tuple(kind for kind in (ObjectKind.USER, ObjectKind.GROUP) if kind in mapped)
+
+
+def _offers(wanted: str | None, kinds: tuple[ObjectKind, ...]) -> tuple[DirectoryObject, ...]:
     if wanted is None:
         return ()
     found: list[DirectoryObject] = []
-    for kind in (ObjectKind.USER, ObjectKind.GROUP):
+    for kind in kinds:
         found += people.search(desk(), DirectoryQuery(kind=kind, search=wanted, limit=OFFERED)).objects
     return tuple(found)
 
