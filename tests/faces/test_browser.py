@@ -298,7 +298,9 @@ def a_cycle_is_taken_back_by_a_plan_that_is_read_first(company: Company) -> None
     portal.press("Apply this plan", within=".head-actions")
     portal.accept()
     # Whom the cycle created is switched off again; provisioning is paused, so that it is not done once more.
-    portal.see(".tag", "Paused")
+    portal.see(".cycle-facts", "Rollback")
+    portal.see(".figure", "Paused")
+    checked(portal)
 
     def are_off() -> bool:
         console.go("/customers/Lantaarn/users")
@@ -320,6 +322,7 @@ def test_the_whole_tutorial_through_both_parties_pages(company: Company) -> None
     provisioning_starts_and_the_overview_follows_it_live(company)
     the_accounts_are_there_on_the_other_side(company)
     a_leaver_is_switched_off_within_a_minute(company)
+    a_cycle_is_taken_back_by_a_plan_that_is_read_first(company)
 
 
 PAGES = (

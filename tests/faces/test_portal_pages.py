@@ -4,6 +4,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,15 @@ from faces.portal_visit import Visit
 from faces.test_graph_logs import REFUSED, log
 from muster.model.application import DEFAULT_ACCESS, AwaitedAssignment
 from muster.model.directory import ObjectKind
-from muster.model.job import Counters, CycleKind, CycleState, Quarantine, QuarantineReason, ScheduleState
+from muster.model.job import (
+    Counters,
+    CycleKind,
+    CyclePhase,
+    CycleState,
+    Quarantine,
+    QuarantineReason,
+    ScheduleState,
+)
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason
 from muster.model.roles import Caller, Role
 from muster.web.portal import logs as portal_logs
@@ -138,6 +147,22 @@ def test_the_running_cycle_shows_progress_rate_and_what_came_of_it(house: House,
     assert "30 objects/s" in page
     assert "about 30 s left" in page
     assert f"/applications/{job.sp}/logs?cycle=cycle-1&amp;action=create&amp;status=success" in page
+
+
+def test_a_cycle_that_takes_another_back_is_followed_and_the_pause_is_said(
+    house: House, job: Started, visit: Visit
+) -> None:
+    assert house.call("POST", f"{job.path}/pause").status == 204
+    counters = Counters(expected=1_200, disabled=300)
+    running = job.cycle(kind=CycleKind.ROLLBACK, counters=counters, phase=CyclePhase.REMOVALS)
+    job.cycle(id="cycle-2", kind=CycleKind.ON_DEMAND)
+    page = visit.text(f"/applications/{job.sp}")
+    assert '<progress class="meter" max="1200" value="300"' in page
+    assert ">Running<" in visit.text("/applications")
+    house.stores.cycles.close(replace(running, state=CycleState.SUCCEEDED, ended_at=house.clock.at), None)
+    page = visit.text(f"/applications/{job.sp}")
+    assert "Rollback · took" in page
+    assert '<span class="figure-value figure-text">Paused</span>' in page
 
 
 def test_a_live_fragment_is_sent_again_only_when_it_has_changed(house: House, job: Started, visit: Visit) -> None:

@@ -58,6 +58,7 @@ _SETTINGS = frozenset(
     | {FORCE_DELETES_SETTING, WIRE_LOG_UNTIL_SETTING}
 )
 
+_SCHEDULED = (CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION)
 # What a restart forgets when it is not told (Graph: criteria missing or empty).
 DEFAULT_SCOPES = frozenset({ResetScope.QUARANTINE_STATE, ResetScope.WATERMARK, ResetScope.ESCROWS})
 
@@ -67,7 +68,9 @@ class JobStatus:
     """A job with what its status shows."""
 
     job: SynchronizationJob
-    # Running or last, and the last that succeeded.
+    # Running or last, one that takes another back included.
+    latest: Cycle | None
+    # The same of those that the schedule brings, and the last that succeeded.
     newest: Cycle | None
     last: Cycle | None
     last_succeeded: Cycle | None
@@ -149,16 +152,14 @@ def jobs(desk: Desk, service_principal_id: str | None = None) -> Sequence[Synchr
 def status_of(desk: Desk, job: SynchronizationJob) -> JobStatus:
     """Returns what a job's status shows. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
-    history = [
-        cycle
-        for cycle in desk.stores.cycles.history(job.id, 50)
-        if cycle.kind in (CycleKind.INITIAL, CycleKind.INCREMENTAL, CycleKind.RECONCILIATION)
-    ]
+    everything = desk.stores.cycles.history(job.id, 50)
+    history = [cycle for cycle in everything if cycle.kind in _SCHEDULED]
     ended = [cycle for cycle in history if cycle.state is not CycleState.RUNNING]
     steady = [cycle for cycle in ended if cycle.state in (CycleState.SUCCEEDED, CycleState.ENTRY_LEVEL_ERRORS)]
     succeeded = [cycle for cycle in ended if cycle.state is CycleState.SUCCEEDED]
     return JobStatus(
         job=job,
+        latest=next((cycle for cycle in everything if cycle.kind in (*_SCHEDULED, CycleKind.ROLLBACK)), None),
         newest=history[0] if history else None,
         last=ended[0] if ended else None,
         last_succeeded=succeeded[0] if succeeded else None,

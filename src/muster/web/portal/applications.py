@@ -164,7 +164,7 @@ def _live_values(found: Shelf) -> dict[str, Any]:
     if status is None:
         return {"history": (), "next_at": None, "pace": PACE_IDLE, "state": _state(found), "started": False}
     cycles = jobs.cycles(desk(), found.sp, status.job.id, CYCLES_SHOWN)
-    is_running = status.newest is not None and status.newest.state is CycleState.RUNNING
+    is_running = status.latest is not None and status.latest.state is CycleState.RUNNING
     return {
         "history": [view_cycle(cycle, flask.g.now, found.sp) for cycle in cycles],
         "next_at": next_cycle_at(status),

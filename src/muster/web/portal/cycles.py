@@ -147,7 +147,7 @@ def job_badge(status: JobStatus | None) -> Badge:
     """Returns where an application's provisioning stands, in a word."""
     if status is None:
         return Badge(word=gettext("Not set up"), tone="idle")
-    if status.newest is not None and status.newest.state is CycleState.RUNNING and status.job.quarantine is None:
+    if status.latest is not None and status.latest.state is CycleState.RUNNING and status.job.quarantine is None:
         return Badge(word=gettext("Running"), tone="running")
     word, tone = _CODES[status.code]
     return Badge(word=gettext(word), tone=tone)

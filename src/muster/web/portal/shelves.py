@@ -172,8 +172,8 @@ def shelf(application: EnterpriseApplication) -> Shelf:
     known = jobs.jobs(own, application.service_principal_id)
     status = jobs.status_of(own, known[0]) if known else None
     current = None
-    if status is not None and status.newest is not None:
-        current = view_cycle(status.newest, flask.g.now, application.service_principal_id)
+    if status is not None and status.latest is not None:
+        current = view_cycle(status.latest, flask.g.now, application.service_principal_id)
     return Shelf(
         application=application,
         page=find(application.template_id),
