@@ -24,11 +24,11 @@ def trip(tmp_path: Path) -> Trip:
     return Trip(tmp_path, page="scim")
 
 
-def lose_once(trip: Trip, path: str = "/Groups", *, arrives: bool = True) -> None:
-    """Has the next change arrive (or not even that), and its answer not."""
+def lose_once(trip: Trip, path: str = "/Groups", *, arrives: bool = True, of: bytes = b"") -> None:
+    """Has the next change that holds `of` arrive (or not even that), and its answer not."""
 
     def lose(request: HttpRequest, send: object) -> HttpResponse | None:
-        if path not in request.url or request.method != "PATCH":
+        if path not in request.url or request.method != "PATCH" or of not in (request.body or b"").lower():
             return None
         assert callable(send)
         if arrives:
@@ -136,6 +136,65 @@ def test_members_of_a_request_that_was_carried_out_before_another_failed_are_tak
     settle(trip)
     assert len(members(trip, "Crew")) == 148
     assert not members(trip, "Crew") & {"P000 Tester", "P001 Tester"}
+
+
+def die_once(trip: Trip, death: type[BaseException]) -> None:
+    """Has a change of members arrive, and the process end before it has written that down."""
+
+    def die(request: HttpRequest, send: object) -> HttpResponse | None:
+        if "/Groups" not in request.url or request.method != "PATCH":
+            return None
+        assert callable(send)
+        send()
+        raise death
+
+    trip.transport.fault = die
+
+
+@pytest.mark.parametrize("death", ["killed", "killed on demand", "a fault of ours"])
+def test_a_member_who_came_as_the_process_died_and_left_before_he_was_sent_again_is_taken_away(
+    trip: Trip, death: str
+) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    crew = trip.found("Crew", [ada])
+    trip.run()
+    trip.store.directory.change_members(crew, add=[bob], remove=[])
+    die_once(trip, ValueError if death == "a fault of ours" else KeyboardInterrupt)
+    with pytest.raises((KeyboardInterrupt, ValueError)):
+        if death == "killed on demand":
+            trip.control.provision_on_demand(JOB, ObjectKind.GROUP, crew)
+        else:
+            trip.run()
+    left = trip.store.cycles.running(JOB)
+    trip.transport.fault = lambda request, _: (
+        HttpResponse(status=401, headers={}, body=b"", elapsed=timedelta()) if request.method == "PATCH" else None
+    )
+    if death == "a fault of ours":
+        assert left is not None
+        trip.engine.crashed(left.id, "ValueError")
+    elif left is not None:
+        assert not trip.new_engine().advance(left.id)
+    assert members(trip, "Crew") == {ADA, BOB}
+    trip.transport.fault = None
+    trip.clock.advance(LATER)
+    trip.store.directory.change_members(crew, add=[], remove=[bob])
+    trip.engine = trip.new_engine()
+    settle(trip)
+    assert members(trip, "Crew") == {ADA}
+
+
+def test_a_member_whose_account_was_replaced_without_an_answer_is_taken_away_by_both_ids(trip: Trip) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    crew = trip.found("Crew", [ada, bob])
+    trip.run()
+    account = trip.at_target()["bob@lantaarn.example"]["id"]
+    trip.service.ask("DELETE", f"/Users/{account}")
+    trip.control.provision_on_demand(JOB, ObjectKind.USER, bob)
+    lose_once(trip, of=b'"add"')
+    assert members(trip, "Crew") == {ADA, BOB}
+    trip.store.directory.change_members(crew, add=[], remove=[bob])
+    settle(trip)
+    assert members(trip, "Crew") == {ADA}
 
 
 def test_an_approval_outlasts_a_removal_whose_answer_was_lost(trip: Trip) -> None:

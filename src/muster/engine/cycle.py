@@ -30,7 +30,7 @@ from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, take_back
 from muster.engine.stopping import is_stopped, let_stop
 from muster.engine.telling import piece_of, tell_begun
-from muster.engine.waves import send_references, stage_leavers
+from muster.engine.waves import doubt_references, send_references, stage_leavers
 from muster.model.directory import ObjectKind
 from muster.model.durations import has_passed
 from muster.model.failures import EngineFault, Fenced, Interrupted, JobFailure, Resting
@@ -239,6 +239,7 @@ class CycleEngine:
             self._release(cycle_id)
             known = self._stores.cycles.get(cycle_id) or known
             if known.state is CycleState.RUNNING and epoch in (None, known.epoch):
+                doubt_references(known, self._stores)
                 self._give_up(known, EngineFault(f"The engine met a fault of its own: {fault}"))
 
     # ------------------------------------------------------------ phases
@@ -356,6 +357,7 @@ class CycleEngine:
             let_stop(cycle, parts, self._stores, self._clock, self._is_overtaken)
             if self._sharing is not None:
                 self._sharing.shares.interrupt(known.id, [None])
+            doubt_references(cycle, self._stores)
             run.recover()
         return run
 

@@ -126,16 +126,9 @@ class Journal:
         base = self.settlement(outcome, cycle)
         if outcome.status is not LogStatus.SUCCESS:
             # References are wanted until they are confirmed: the next second wave tries again, no escrow needed.
-            arrived = outcome.is_open or _is_sent_in_parts(outcome.operation)
+            arrived = outcome.is_open or is_sent_in_parts(outcome.operation)
             return replace(base, escrow=None, references=_unsure(settled) if arrived else ())
         return replace(base, references=tuple(settled))
-
-    @staticmethod
-    def stopped_references(operation: Operation, settled: Sequence[ReferenceSettled]) -> Settlement | None:
-        """Returns what is written of references that a failure of the whole job stopped; None: nothing was sent."""
-        if not _is_sent_in_parts(operation):
-            return None
-        return Settlement(kind=operation.object_kind, source_id=operation.source_id, references=_unsure(settled))
 
     def problem(self, sentence: str, kind: ObjectKind, cycle: Cycle) -> Settlement:
         """Returns the log entry of something the source could not give; it changes nobody."""
@@ -203,11 +196,16 @@ class Journal:
         )
 
 
-def _is_sent_in_parts(operation: Operation) -> bool:
+def is_sent_in_parts(operation: Operation) -> bool:
     """Whether a part of an operation may have been carried out when another failed."""
     # A list that the target refuses as a whole is halved until it is taken.
     lists = [change.new or change.old for change in operation.changes if change.multivalued]
     return len(operation.changes) > 1 or any(len(each) > 1 for each in lists)
+
+
+def doubted_references(kind: ObjectKind, source_id: str, settled: Sequence[ReferenceSettled]) -> Settlement:
+    """Returns what is written of references that were sent, or may have been, without an answer."""
+    return Settlement(kind=kind, source_id=source_id, references=_unsure(settled))
 
 
 def _unsure(settled: Sequence[ReferenceSettled]) -> tuple[ReferenceSettled, ...]:

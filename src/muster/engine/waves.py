@@ -7,13 +7,13 @@ from muster.engine.apply import Unsettled, failed
 from muster.engine.decide import Decision
 from muster.engine.gate import population_of, removals_lately
 from muster.engine.holding import counted_held, find_holds
-from muster.engine.journal import tally
+from muster.engine.journal import doubted_references, is_sent_in_parts, tally
 from muster.engine.parts import EngineStores
 from muster.engine.referring import members_lost, reference_cause, reference_operation
 from muster.engine.run import URGENT_WAVE, Run
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, Hold, HoldState
-from muster.model.job import CycleKind, CyclePhase
+from muster.model.job import Cycle, CycleKind, CyclePhase
 from muster.model.operation import Operation, OperationKind, Outcome
 from muster.planning.policy import Approval, Population, RemovalKind, count_removals, decides, gate, removal_verdicts
 from muster.ports.cycles import OpenReference, ReferenceSettled
@@ -151,11 +151,26 @@ def send_references(
         run.commit(run.move(position=after))
 
 
+def doubt_references(cycle: Cycle, stores: EngineStores) -> None:
+    """Notes that the target may have taken the references that whoever held the cycle sent as they ended.
+
+    Whoever comes and goes before they are sent again would else stay. Which batch it was nobody has written down: all
+    that may have been in it are open, and are sent again or looked at.
+    """
+    if cycle.phase is CyclePhase.REFERENCES:
+        found, _ = stores.links.open_references(cycle.job_id, REFERENCES_A_BATCH, cycle.position)
+        stores.cycles.settle(cycle, [doubted_references(item.kind, item.source_id, _settled(item)) for item in found])
+
+
 def _send(
     run: Run, planned: Sequence[tuple[Operation, OpenReference]], parts_held: Collection[tuple[str, str]]
 ) -> None:
     """Sends references and settles them; of `parts_held` (source id and attribute) a part waits still."""
     items = {operation.change_id: item for operation, item in planned}
+    if run.cycle.kind is CycleKind.ON_DEMAND:
+        # Should this process end now, other cycles go on without taking this one over first.
+        doubted = [doubted_references(item.kind, item.source_id, _settled(item)) for item in items.values()]
+        run.commit(run.move(position=run.cycle.position), (), doubted)
     answers, stopped = run.send([operation for operation, _ in planned])
     settlements, outcomes = [], []
     for answer in answers:
@@ -167,8 +182,11 @@ def _send(
     if stopped is not None:
         tried = {outcome.operation.change_id for outcome in outcomes}
         left = [pair for pair in planned if pair[0].change_id not in tried]
-        unsure = (run.journal.stopped_references(operation, _settled(item)) for operation, item in left)
-        settlements += [each for each in unsure if each is not None]
+        settlements += [
+            doubted_references(item.kind, item.source_id, _settled(item))
+            for operation, item in left
+            if is_sent_in_parts(operation)
+        ]
     cycle = run.move(position=run.cycle.position)
     counters = replace(tally(cycle.counters, outcomes), writes=cycle.counters.writes + len(answers))
     run.commit(replace(cycle, counters=counters), (), settlements)

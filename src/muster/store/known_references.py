@@ -181,6 +181,7 @@ def _open_references(
                 references.c.attribute_key,
                 references.c.wanted,
                 references.c.acknowledged,
+                references.c.unsure,
                 _OWNERS.c.kind,
                 _OWNERS.c.source_id,
                 _OWNERS.c.target_id,
@@ -214,5 +215,13 @@ def _open_reference(rows: Sequence[Row[Any]]) -> OpenReference:
         reference_kind=ObjectKind(first.reference_kind),
         multivalued=first.multivalued,
         add=tuple((row.other_source_id, row.other_target_id) for row in rows if row.wanted and row.other_state in OURS),
-        remove=tuple((row.other_source_id, row.acknowledged) for row in rows if row.is_to_go),
+        remove=tuple((row.other_source_id, each) for row in rows if row.is_to_go for each in _held_ids(row)),
     )
+
+
+def _held_ids(row: Row[Any]) -> tuple[str, ...]:
+    """Returns the ids by which the target may hold an end that is to go: what it confirmed, and what was sent in its
+    place if nobody knows what came of that."""
+    may_be_another = row.unsure and not row.wanted and row.multivalued and row.other_target_id is not None
+    sent = row.other_target_id if may_be_another else row.acknowledged
+    return tuple(dict.fromkeys((row.acknowledged, sent)))
