@@ -246,8 +246,14 @@ def test_who_has_the_mail_of_somebody_who_left_but_another_number_is_somebody_el
     assert failure is not None
     assert "(employeeId 1) has left" in failure.sentence and "(employeeId 2) would get" in failure.sentence
     assert "delete the one who left permanently" in failure.remedy
+    # That somebody else is gone for good says nothing new of them before their time.
+    trip.read({"employeeNumber": "2"}, ada="entry-2", bob="entry-9")
+    told = len(trip.log("entry-2"))
+    trip.read({"employeeNumber": "2"}, ada="entry-2")
+    assert len(trip.log("entry-2")) == told
     # The remedy holds.
     trip.store.directory.set_lifecycle(ObjectKind.USER, before.object_id, Lifecycle.HARD_DELETED, trip.clock.now())
+    trip.clock.advance(LATER)
     trip.read({"employeeNumber": "2"}, ada="entry-2", bob="entry-9")
     after = trip.person("ada")
     assert after.object_id != before.object_id and after.lifecycle is Lifecycle.PRESENT

@@ -98,6 +98,25 @@ def test_a_restart_while_a_request_is_under_way_does_not_forget_its_account(
     assert come_to_rest(trip) == ({"eve@lantaarn.example": True} if edit is rename else {})
 
 
+def test_whoever_failed_in_a_first_pass_that_still_runs_is_tried_again_after_escrows_alone_were_reset(
+    tmp_path: Path,
+) -> None:
+    trip = Trip(tmp_path, page="scim")
+    trip.hire("Ada", accountEnabled=True)
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.transport.fault = lambda request, _: (
+        HttpResponse(status=400, headers={}, body=b"", elapsed=timedelta()) if request.method == "POST" else None
+    )
+    while not trip.store.links.count_escrows(JOB):
+        assert trip.engine.advance(cycle.id)
+    trip.transport.fault = None
+    restart(trip, ResetScope.ESCROWS)
+    while trip.engine.advance(cycle.id):
+        pass
+    assert come_to_rest(trip) == {NAME: True}
+
+
 def test_whoever_could_not_be_switched_off_is_tried_again_after_escrows_alone_were_reset(tmp_path: Path) -> None:
     trip = Trip(tmp_path, page="scim")
     ada = trip.hire("Ada", accountEnabled=True)

@@ -111,10 +111,11 @@ TURNS: list[tuple[Callable[[Company], None], RemovalThreshold, Approval, tuple[i
     ),
     (members_leave, RemovalThreshold(enabled=False), Approval.REMOVALS, (3, 3, 0, 0)),
     (members_leave, RemovalThreshold(enabled=False), Approval.ALL, (3, 3, 0, 0)),
-    # Whoever is deleted leaves two groups besides.
-    (somebody_is_purged, limits(3), Approval.NONE, (4, 4, 1, 0)),
-    (somebody_is_purged, limits(4), Approval.NONE, (4, 0, 1, 0)),
-    (somebody_is_purged, limits(9, count=0), Approval.NONE, (4, 0, 1, 1)),
+    # Whoever is deleted leaves two groups besides, and counts as deleted alone; as a member, too, while that is held.
+    (somebody_is_purged, limits(1), Approval.NONE, (4, 4, 1, 0)),
+    (somebody_is_purged, limits(2), Approval.NONE, (4, 0, 1, 0)),
+    (somebody_is_purged, limits(4, count=0), Approval.NONE, (4, 0, 1, 1)),
+    (somebody_is_purged, limits(3, count=0), Approval.NONE, (4, 4, 1, 1)),
     (a_group_goes, limits(1), Approval.NONE, (2, 2, 1, 0)),
     (a_group_goes, limits(2), Approval.NONE, (2, 0, 1, 0)),
     (somebody_is_rejected, RemovalThreshold(enabled=False), Approval.NONE, (1, 1, 0, 0)),

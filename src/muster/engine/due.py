@@ -45,10 +45,15 @@ def carry_freed(run: Run, stores: EngineStores, clock: Clock, latest: int) -> No
         # What the target said before the removals does not count.
         for decision in _decide(run, replace(run.cycle, options={}), waiting)
         # Of a conflict that stays the log tells already, but for those who were put off in this cycle.
-        if decision.target.taken is None or run.escrows[decision.operation.source_id].next_attempt_at <= now
+        if not _is_still_anothers(decision) or run.escrows[decision.operation.source_id].next_attempt_at <= now
     ]
     place = done if len(waiting) < limit else run.move(position=waiting[-1].source_id)
     run.stage(decisions, place, latest=latest)
+
+
+def _is_still_anothers(decision: Decision) -> bool:
+    failure = decision.operation.failure
+    return failure is not None and failure.code == LinkedElsewhere.code
 
 
 def _staged_removals(run: Run, stores: EngineStores) -> frozenset[tuple[str, str]]:

@@ -80,10 +80,12 @@ class Memberships:
         items = [each for each in (*self._found, *self._others()) if (each.kind, each.source_id) not in gone]
         leaving = sum(len(members_lost(each)) for each in items)
         tripped: Mapping[RemovalKind, str] = {}
-        if leaving and self._parts.threshold.enabled:
+        # Whoever is deleted counts as such, and not once more in each of their groups.
+        counted = sum((each.reference_kind, end) not in gone for each in items for end, _ in members_lost(each))
+        if counted and self._parts.threshold.enabled:
             members = self._stores.links.count_members(job_id) - self._gone_with(gone)
             population = Population(linked=0, members=members)
-            tripped = removal_verdicts({RemovalKind.MEMBER_REMOVAL: leaving}, population, 0, self._parts.threshold)
+            tripped = removal_verdicts({RemovalKind.MEMBER_REMOVAL: counted}, population, 0, self._parts.threshold)
         return self._gated(items, tripped, leaving)
 
     # ------------------------------------------------------------ what differs

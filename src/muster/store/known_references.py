@@ -49,9 +49,15 @@ def count_members(connection: Connection, job: int) -> int:
 
 
 def count_leaving_members(connection: Connection, job: int) -> int:
-    """Returns how many members that the target has confirmed are to be taken away."""
-    is_leaving = sa.and_(references.c.open_job_key == job, _is_member(), sa.not_(references.c.wanted))
-    return int(connection.execute(sa.select(sa.func.count()).select_from(_attributed()).where(is_leaving)).scalar_one())
+    """Returns how many members that the target has confirmed are to be taken away, without those who were deleted."""
+    is_leaving = sa.and_(
+        references.c.open_job_key == job,
+        _is_member(),
+        sa.not_(references.c.wanted),
+        _OTHERS.c.target_id.is_not(None),
+    )
+    ends = _attributed().join(_OTHERS, _OTHERS.c.key == references.c.other_key)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(ends).where(is_leaving)).scalar_one())
 
 
 def find_missing_ends(connection: Connection, job: int, attribute: str) -> Sequence[str]:

@@ -31,6 +31,7 @@ from muster.store.known_references import (
 )
 from muster.store.references import forget_references, reopen_references
 from muster.store.rows import pieces
+from muster.store.settlements import has_escrows
 from muster.store.tables import (
     applications,
     cycles,
@@ -303,7 +304,7 @@ class SqlLinks:
         with self._database.read() as connection:
             job = job_key(connection, job_id)
             # Mostly nobody waits: then a page costs one look at the key.
-            if connection.execute(sa.select(escrows.c.source_id).where(escrows.c.job_key == job).limit(1)).first():
+            if has_escrows(connection, job):
                 for piece in pieces(source_ids):
                     statement = sa.select(escrows.c.source_id).where(
                         escrows.c.job_key == job,
@@ -395,8 +396,10 @@ def _link(row: Any) -> Link:
 
 
 def _begin_escrows_anew(connection: Connection, job: int) -> None:
-    watermark = connection.execute(sa.select(jobs.c.watermark).where(jobs.c.key == job)).scalar()
-    if watermark is None:
+    # A first pass that runs, and is not to be begun anew, does not come back to those whom it has passed.
+    is_passing = sa.exists().where(cycles.c.running_job_key == job, cycles.c.generation == jobs.c.generation)
+    is_to_come = sa.select(jobs.c.key).where(jobs.c.key == job, jobs.c.watermark.is_(None), sa.not_(is_passing))
+    if connection.execute(is_to_come).first() is not None:
         connection.execute(sa.delete(escrows).where(escrows.c.job_key == job, escrows.c.tried.is_(None)))
     anew = {"attempts": 0, "next_attempt_at": escrows.c.first_failed_at}
     connection.execute(sa.update(escrows).where(escrows.c.job_key == job, _FAILED).values(anew))

@@ -144,7 +144,7 @@ class SettlementWriter:
 
     def _write_escrows(self, connection: Connection, job_key: int, settlements: Sequence[Settlement]) -> None:
         # Most of a full pass succeeds, where nobody waits: then there is nothing to write or to clear.
-        if all(one.escrow is None for one in settlements) and not _has_escrows(connection, job_key):
+        if all(one.escrow is None for one in settlements) and not has_escrows(connection, job_key):
             return
         kept: dict[tuple[str, str], dict[str, Any] | None] = {}
         for settlement in settlements:
@@ -192,7 +192,7 @@ def _linked(settlements: Sequence[Settlement]) -> dict[Place, Mapping[str, Any]]
     return rows
 
 
-def _has_escrows(connection: Connection, job_key: int) -> bool:
+def has_escrows(connection: Connection, job_key: int) -> bool:
     """Whether anybody waits: among many that succeed seldom one did before."""
     return connection.execute(_ANY_ESCROW, {"job": job_key}).first() is not None
 
