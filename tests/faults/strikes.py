@@ -40,7 +40,7 @@ APPLICABLE: dict[str, tuple[str, ...]] = {
     "reset": READS + WRITES + BULK,
     "lost request": READS + WRITES + BULK,
     "lost answer": WRITES + BULK,
-    "late": ("create", "update", "disable", "delete", "bulk"),
+    "late": ("update", "create", "delete", "member", "disable", "bulk"),
     "done in part": BULK,
     "answered in part": BULK,
     "throttled in part": BULK,

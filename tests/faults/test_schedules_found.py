@@ -447,7 +447,7 @@ def test_whoever_is_purged_and_gone_at_the_target_is_not_switched_off_there_for_
 def test_whoever_may_have_been_let_in_by_a_rollback_is_looked_at_and_let_out_again() -> None:
     steps = [
         ("undo unanswered", 4153, 3212, 3643),
-        ("fault", 3778, 4396, 2499),
+        ("fault", 3778, 4392, 2499),
         ("cycle", 7225, 4651, 7383),
         ("roll back", 3998, 5470, 988),
     ]
