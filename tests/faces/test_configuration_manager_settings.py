@@ -293,3 +293,7 @@ def test_a_second_post_of_somebody_deactivated_brings_the_account_back(manager: 
         True,
         "Lead",
     )
+    customer.ask("DELETE", f"/Users/{made['id']}")
+    renamed = customer.ask("POST", "/Users", sent | {"userName": "returned@x.example"})
+    assert (renamed.status, renamed.json["id"], renamed.json["userName"]) == (201, made["id"], "returned@x.example")
+    assert customer.ask("GET", "/Users").json["totalResults"] == 1, "nobody has two accounts"

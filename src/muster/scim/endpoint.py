@@ -12,7 +12,7 @@ import orjson
 
 from muster.scim.bodies import compile_body_reader
 from muster.scim.cursors import CursorDesk, turn
-from muster.scim.errors import PreconditionFailed, ResourceNotFound, UniquenessConflict
+from muster.scim.errors import PreconditionFailed, ResourceNotFound
 from muster.scim.evaluation import bound_filter
 from muster.scim.filters import And, AttributePath, Comparison, FilterOperator
 from muster.scim.members import split_members
@@ -180,19 +180,14 @@ class ResourceEndpoint:
         project = self._compile(*self._shown_names(request))
         document = self._read(request)
         finished = self._ruled(document, None)
-        try:
-            stored = self._repository.insert(self.type.name, finished)
-        except UniquenessConflict:
-            revived = self._reactivate(document)
-            if revived is None:
-                raise
-            stored = revived
+        stored = self._reactivate(document) or self._repository.insert(self.type.name, finished)
         return self._answer(201, stored, request.base_url, project)
 
     def _reactivate(self, document: Document) -> StoredResource | None:
         """The deactivated account with the same externalId, brought back with what was sent; None when there is none.
 
-        A service that keeps what it was told to delete takes a second POST of the same person for a return.
+        A service that keeps what it was told to delete takes a second POST of the same person for a return, under
+        another name, too.
         """
         external_id = document.get("externalId")
         if not self._deactivates or external_id is None:

@@ -249,10 +249,20 @@ def test_a_patch_without_a_path_reaches_into_members() -> None:
 
 def test_a_deactivated_account_comes_back_only_when_one_has_the_external_id() -> None:
     service = ScimService(profile_8x8())
-    for name in ("ada", "eve"):
-        service.ask("DELETE", f"/Users/{service.make_user(name, externalId='e-1', active=True)}")
+    for made in [service.make_user(name, externalId="e-1", active=True) for name in ("ada", "eve")]:
+        service.ask("DELETE", f"/Users/{made}")
     body = {"schemas": [USER_URN], "userName": "ada", "externalId": "e-1"}
     assert service.ask("POST", "/Users", body).status == 409
+
+
+def test_a_deactivated_account_does_not_come_back_under_the_name_of_another() -> None:
+    service = ScimService(profile_8x8())
+    service.make_user("bob", externalId="e-2", active=True)
+    left = service.make_user("ada", externalId="e-1", active=True)
+    service.ask("DELETE", f"/Users/{left}")
+    body = {"schemas": [USER_URN], "userName": "bob", "externalId": "e-1"}
+    assert service.ask("POST", "/Users", body).status == 409
+    assert service.ask("GET", f"/Users/{left}").json["active"] is False
 
 
 # /Me
