@@ -469,3 +469,19 @@ def test_whoever_is_blocked_and_was_deleted_by_others_is_not_put_into_a_group_ag
         ("on demand", 5215, 7719, 4272),
     ]
     replay("scim", steps)
+
+
+def test_a_leaver_whose_creation_was_cut_off_goes_in_the_cycle_after_the_approval() -> None:
+    """What was found of the creation took the place of the approved removal, which waited for an interval."""
+    steps = [
+        ("kill", 9085, 5727, 7716),
+        ("on demand", 6972, 5731, 1850),
+        ("hire", 6032, 4223, 5484),
+        ("soft-delete", 7071, 1649, 9161),
+        ("on demand", 7251, 3799, 3757),
+        ("doubt source", 3642, 9866, 4811),
+        ("switch approval", 28, 3081, 2924),
+        ("soft-delete", 2791, 2359, 7729),
+        ("part of cycle", 6422, 6171, 3022),
+    ]
+    replay("8x8", steps)

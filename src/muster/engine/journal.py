@@ -57,8 +57,9 @@ class Journal:
                 initiator=initiator_of(cycle.options),
             )
         if outcome.status is _FAILURE and outcome.failure is not None:
+            before = None if outcome.is_due else escrow
             waiting = next_escrow(
-                operation, outcome.failure, escrow, outcome.at, self._parts.job.interval, self._parts.retry_terms
+                operation, outcome.failure, before, outcome.at, self._parts.job.interval, self._parts.retry_terms
             )
             # Of some failed operations a part was carried out: the switch that takes access away.
             link = None if outcome.acknowledged is None else _link_after(outcome)
@@ -67,7 +68,8 @@ class Journal:
             if waiting is None:
                 # It is looked at again when it changes, and in the next full pass.
                 return replace(left, clear_escrow=True, entry=None if entry is None else given_up(entry))
-            return replace(left, escrow=replace(waiting, tried=_tried(outcome)))
+            due_at = outcome.at if outcome.is_due else waiting.next_attempt_at
+            return replace(left, escrow=replace(waiting, tried=_tried(outcome), next_attempt_at=due_at))
         if operation.kind is _REFER:
             return Settlement(kind=kind, source_id=source_id, number=number, entry=entry)
         standing = standing_hold(operation, cycle, outcome.at)

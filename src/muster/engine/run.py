@@ -381,7 +381,7 @@ class Run:
         if again.kind is operation.kind and (item.is_conflict or not resend):
             return self.left_open(item)
         if self._is_anothers_to_release(again, operation):
-            return self.left_open(item)
+            return replace(self.left_open(item), is_due=True)
         return self._send_again(again)
 
     def _is_anothers_to_release(self, again: Operation, operation: Operation) -> bool:

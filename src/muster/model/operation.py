@@ -378,5 +378,7 @@ class Outcome:
     failure: FailureRecord | None = None
     # The request may have arrived, or may yet: looked for once more before it is sent again.
     is_open: bool = False
+    # Something else is to be done by now, for a gate to let go: that is decided at once, whatever failed before.
+    is_due: bool = False
     steps: tuple[Step, ...] = ()
     requests: int = 0
