@@ -3,18 +3,20 @@
 import pytest
 
 from faces.house import GOOD_TOKEN, House, Started
-from faces.portal_visit import Visit
+from faces.portal_visit import NAME, Visit
 from faces.test_portal_tutorial import FORM
+from muster.administration import second_factors
 from muster.model.roles import Role
-from muster.sealing import Sealer, make_key
+from muster.sealing import Sealer, SealingError, make_key
 
 LOST = "its sealing key is lost"
 
 
 def lose_key(house: House) -> None:
     """Opens the store's values with another key from now on."""
-    secrets = house.stores.secrets
-    secrets._sealer = Sealer(make_key(), tenant=secrets._sealer._tenant)
+    sealer = Sealer(make_key(), tenant=house.stores.secrets._sealer._tenant)
+    for sealed in (house.stores.secrets, house.stores.second_factors, house.stores.identity_providers):
+        sealed._sealer = sealer
 
 
 @pytest.fixture
@@ -61,3 +63,57 @@ def test_a_source_says_what_is_lost_and_takes_it_anew(house: House, visit: Visit
     assert visit.post(path, **form).status_code == 303
     assert dict(house.stores.secrets.get(sp)) == before
     assert LOST not in visit.text(path)
+
+
+PROVIDER = {
+    "display_name": "Elsewhere",
+    "discovery_url": "https://id.example.com",
+    "client_id": "muster",
+    "client_secret": "hush",
+    "matched_by": "userPrincipalName",
+    "serves_people": "1",
+    "keeps_passwords": "1",
+    "serves_administrators": "1",
+}
+
+
+def test_administrators_come_in_by_their_passwords_and_enter_the_provider_anew(house: House, visit: Visit) -> None:
+    assert visit.post("/identity-provider", **PROVIDER).status_code == 303
+    lose_key(house)
+    with pytest.raises(SealingError):
+        house.stores.identity_providers.get()
+    other = Visit(house)
+    page = other.text("/sign-in")
+    assert "Elsewhere" not in page
+    assert other.get("/sign-in/provider").headers["Location"] == "/sign-in"
+    assert other.sign_in().status_code == 303
+    assert LOST in other.text("/identity-provider")
+    assert other.post("/identity-provider", **PROVIDER).status_code == 303
+    assert LOST not in other.text("/identity-provider") and "Elsewhere" in Visit(house).text("/sign-in")
+    lose_key(house)
+    assert other.post("/identity-provider", remove="1").status_code == 303
+    assert house.stores.identity_providers.get() is None
+
+
+def test_a_recovery_code_lets_in_whose_app_is_lost_with_the_key(house: House, visit: Visit) -> None:
+    stores, now = house.desk.stores, house.desk.now()
+    (holder,) = [each.id for each in stores.access.administrators() if each.display_name == NAME]
+    secret = second_factors.begin(stores, holder)
+    codes = second_factors.confirm(
+        stores, holder, second_factors._codes(secret).generate(int(now.timestamp())).decode(), now
+    )
+    assert codes is not None
+    lose_key(house)
+    other = Visit(house)
+    assert "/sign-in/code" in other.sign_in().headers["Location"]
+    # A code of the app cannot be checked, and lets nobody in.
+    fresh = second_factors._codes(secret).generate(int(now.timestamp()) + 30).decode()
+    assert other.post("/sign-in/code", token=other.token("/sign-in/code"), code=fresh).status_code == 401
+    assert other.post("/sign-in/code", token=other.token("/sign-in/code"), code=codes[0]).status_code == 303
+    assert other.get("/account").status_code == 200
+    # It is taken off by another of the codes, and made anew.
+    assert other.post("/account/app/remove", proof=codes[1]).status_code == 303
+    assert other.post("/account/app/begin").status_code == 303
+    lose_key(house)
+    assert other.get("/account").status_code == 200
+    assert other.post("/account/app/begin").status_code == 303

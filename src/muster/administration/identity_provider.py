@@ -18,6 +18,7 @@ from muster.model.identity_provider import (
 from muster.model.names import is_same_name
 from muster.model.roles import Permission
 from muster.ports.directory import DirectoryQuery
+from muster.sealing import SealingError
 
 CATEGORY = "Policy"
 URL_LIMIT = 2_048
@@ -44,6 +45,14 @@ def identity_provider(desk: Desk) -> IdentityProvider | None:
     return desk.stores.identity_providers.get()
 
 
+def kept_identity_provider(desk: Desk) -> tuple[IdentityProvider | None, bool]:
+    """Returns the provider, and whether there is one whose key is lost, to be entered anew. Raises: Refused."""
+    try:
+        return identity_provider(desk), False
+    except SealingError:
+        return None, True
+
+
 def set_identity_provider(desk: Desk, changes: Mapping[str, Any]) -> IdentityProvider:
     """Returns the provider with some of its settings (fields of IdentityProvider) changed. Raises: Refused, naming one.
 
@@ -51,7 +60,7 @@ def set_identity_provider(desk: Desk, changes: Mapping[str, Any]) -> IdentityPro
     """
     desk.require(Permission.MANAGE_INSTALLATION)
     desk.require(Permission.MANAGE_ACCESS)
-    before = desk.stores.identity_providers.get()
+    before, _ = kept_identity_provider(desk)
     missing = [_NAMES[name] for name in ("display_name", "discovery_url", "client_id") if not changes.get(name)]
     if before is None and missing:
         raise bad_request(f"The property {missing[0]} is required and takes a text.")
@@ -78,11 +87,11 @@ def remove_identity_provider(desk: Desk) -> None:
     """Removes the provider: everybody signs in with passwords again. Raises: Refused."""
     desk.require(Permission.MANAGE_INSTALLATION)
     desk.require(Permission.MANAGE_ACCESS)
-    before = desk.stores.identity_providers.get()
-    if before is None:
+    before, is_lost = kept_identity_provider(desk)
+    if before is None and not is_lost:
         raise nobody()
     desk.stores.identity_providers.put(None)
-    changes = (("wellKnownEndpoint", before.discovery_url, None),)
+    changes = () if before is None else (("wellKnownEndpoint", before.discovery_url, None),)
     desk.note("Remove identity provider", CATEGORY, target=_target(desk, before), changes=changes)
 
 
@@ -161,5 +170,5 @@ def _shown(provider: IdentityProvider | None, name: str) -> str | None:
     return None if value is None else "*" if name == "client_secret" else str(value)
 
 
-def _target(desk: Desk, provider: IdentityProvider) -> tuple[str, str, str]:
-    return ("IdentityProvider", desk.tenant_id, provider.display_name)
+def _target(desk: Desk, provider: IdentityProvider | None) -> tuple[str, str, str]:
+    return ("IdentityProvider", desk.tenant_id, "" if provider is None else provider.display_name)

@@ -59,8 +59,8 @@ class SecondFactor:
     """The authenticator app of a person or an administrator (RFC 6238)."""
 
     holder_id: str
-    # Base32, as apps take it.
-    secret: str = field(repr=False)
+    # Base32, as apps take it; None while the key that opens it is lost: recovery codes alone fit then.
+    secret: str | None = field(repr=False)
     # None: shown, but no code of it was given yet; it asks nothing until then.
     confirmed_at: datetime | None
     codes_left: int = 0

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from muster.database.connection import Database
 from muster.ports.sign_ins import SecondFactor
-from muster.sealing import Sealer
+from muster.sealing import Sealer, SealingError
 from muster.store.sign_in_tables import recovery_codes, second_factors
 
 _NO_STEP = -1
@@ -33,10 +33,16 @@ class SqlSecondFactors:
             return None
         return SecondFactor(
             holder_id=holder_id,
-            secret=self._sealer.unseal(row.sealed, field=_field(holder_id)),
+            secret=self._opened(row.sealed, holder_id),
             confirmed_at=row.confirmed_at,
             codes_left=row.codes_left,
         )
+
+    def _opened(self, sealed: bytes, holder_id: str) -> str | None:
+        try:
+            return self._sealer.unseal(sealed, field=_field(holder_id))
+        except SealingError:
+            return None
 
     def begin(self, holder_id: str, secret: str) -> None:
         """Keeps a secret that is not confirmed yet. Raises ValueError if a confirmed one is there."""

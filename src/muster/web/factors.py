@@ -46,6 +46,8 @@ class Holder:
             return FactorView()
         if found.confirmed_at is not None:
             return FactorView(since=found.confirmed_at, codes_left=found.codes_left)
+        if found.secret is None:
+            return FactorView()
         groups = (found.secret[start : start + 4] for start in range(0, len(found.secret), 4))
         code = segno.make_qr(second_factors.address_of(found.secret, self.account))
         # A background of its own: scanners want dark on light in either theme.

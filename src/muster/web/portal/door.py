@@ -17,7 +17,7 @@ from muster.model.names import is_same_name
 from muster.model.password_policy import SHORTEST_CHARACTERS
 from muster.model.roles import Caller, Role
 from muster.model.sign_in import SignInCode, SignInMethod
-from muster.sealing import is_password, is_token
+from muster.sealing import SealingError, is_password, is_token
 from muster.ui.brake import Attempts
 from muster.ui.frame import FORM_PARTS, is_fragment_wanted, message
 from muster.ui.guarding import Guard, own_path
@@ -150,7 +150,7 @@ class Door:
 
     def go_to_provider(self) -> Any:
         """GET /sign-in/provider"""
-        provider = self._federation.provider()
+        provider = self._provider()
         if provider is None:
             return flask.redirect("/sign-in", 303)
         try:
@@ -160,7 +160,7 @@ class Door:
 
     def come_from_provider(self) -> Any:
         """GET /sign-in/provider/callback: the provider's answer. The roles are those that are kept here."""
-        provider, now = self._federation.provider(), flask.g.now
+        provider, now = self._provider(), flask.g.now
         if provider is None:
             return flask.redirect("/sign-in", 303)
         machine = flask.request.remote_addr or "?"
@@ -190,6 +190,13 @@ class Door:
         return self._federation.forget(
             self._admit(found, to, flask.Response(flask.render_template("again.html", to=to)))
         )
+
+    def _provider(self) -> IdentityProvider | None:
+        try:
+            return self._federation.provider()
+        except SealingError:
+            # It is entered anew by whoever signs in with a password: those of administrators are always kept.
+            return None
 
     def _turn_back(self, provider: IdentityProvider, refused: FederationRefused) -> Response:
         logger.warning("a sign-in with the identity provider failed: %s", refused.sentence)
@@ -301,7 +308,7 @@ class Door:
         return self._guard.admit(response, caller.display_name, stamp_of(password_hash), flask.g.now)
 
     def _sign_in_form(self, status: int, **values: Any) -> Response:
-        return self._form("sign_in.html", status, provider=self._federation.provider(), **values)
+        return self._form("sign_in.html", status, provider=self._provider(), **values)
 
     def _form(self, template: str, status: int, **values: Any) -> Response:
         """A form for somebody without a session, sealed by a cookie of its own."""

@@ -70,10 +70,12 @@ def _changes() -> dict[str, Any]:
 
 
 def _page(refusal: Refused | None = None) -> str:
+    provider, is_lost = identity_provider.kept_identity_provider(desk())
     root: str = flask.current_app.extensions["services"].root(flask.request.environ)
     return flask.render_template(
         "directory/identity_provider.html",
-        provider=identity_provider.identity_provider(desk()),
+        provider=provider,
+        is_lost=is_lost,
         may_manage=desk().may(Permission.MANAGE_INSTALLATION) and desk().may(Permission.MANAGE_ACCESS),
         ways=_WAYS,
         callbacks=(f"{root}{PERSON_CALLBACK}", f"{root}{CALLBACK}"),
