@@ -310,6 +310,7 @@ def test_encryption_holds_to_certificates_that_the_admin_trusts(tmp_path: Path) 
 REFUSALS: tuple[tuple[Mapping[str, str], type[JobFailure], str], ...] = (
     ({"Password": "wrong"}, CredentialsRefused, "does not accept the bind"),
     ({"UserName": f"cn=nobody,{SUFFIX}"}, CredentialsRefused, "does not accept the bind"),
+    ({"UserName": "reader"}, CredentialsRefused, r"does not accept the bind \(invalidDNSyntax"),
     ({"UserBase": f"ou=nowhere,{SUFFIX}"}, SchemaRefused, "cannot find the base"),
     ({"UserBase": "no dn at all"}, SchemaRefused, "invalidDNSyntax"),
     ({"Server": "ldap://127.0.0.1:1"}, SystemUnreachable, "cannot be reached"),

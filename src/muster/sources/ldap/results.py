@@ -53,7 +53,7 @@ def failure_of(origin: str, result: Result, what: str) -> JobFailure:
     """Returns what a result other than success means for a read of something."""
     said = f" ({name_of(result.code)}{f': {result.said[:300]}' if result.said else ''})"
     match result.code:
-        case 49 | 48 | 53 if what == "bind":
+        case 32 | 34 | 48 | 49 | 50 | 53 if what == "bind":
             reason = next((text for mark, text in _ACTIVE_DIRECTORY_SAYS.items() if mark in result.said), "")
             sentence = f"{origin} does not accept the bind{f': {reason}' if reason else ''}{said}."
             return CredentialsRefused(sentence, remedy=BIND_REMEDY)
