@@ -18,7 +18,13 @@ from muster.scim.limits import Limits
 from muster.scim.messages import read_body
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
-from muster.scim.validation import ReadingRules, compile_document_reader, finish_document, takes_any_text
+from muster.scim.validation import (
+    ReadingRules,
+    compile_document_reader,
+    finish_document,
+    holds_each_once,
+    takes_any_text,
+)
 
 # Counts as no value, which no type can say.
 _EMPTY_OBJECT = re.compile(rb"\{\s*\}")
@@ -47,7 +53,14 @@ def compile_quick_reader(resource_type: ResourceType, limits: Limits) -> Callabl
         (each.schema.id, _structure(each.schema.attributes, limits)) for each in resource_type.canonical_extensions
     ]
     decode = msgspec.json.Decoder(_fixed([(name, kind, False) for name, kind in (*core, *extensions)])).decode
-    with_primary = tuple(each.name for each in attributes if each.multi_valued and each.sub_attribute("primary"))
+    held: list[tuple[str | None, Iterable[AttributeDefinition]]] = [(None, attributes)]
+    held += [(each.schema.id, each.schema.attributes) for each in resource_type.canonical_extensions]
+    with_primary = tuple(
+        (urn, each.name)
+        for urn, several in held
+        for each in several
+        if each.multi_valued and each.sub_attribute("primary") is not None
+    )
 
     def read(body: bytes) -> Document | None:
         if len(body) > limits.body_bytes or _EMPTY_OBJECT.search(body):
@@ -56,8 +69,8 @@ def compile_quick_reader(resource_type: ResourceType, limits: Limits) -> Callabl
             values: Document = msgspec.to_builtins(decode(body))
         except ValueError:
             return None
-        for name in with_primary:
-            several = values.get(name, ())
+        for urn, name in with_primary:
+            several = (values if urn is None else values.get(urn, {})).get(name, ())
             if len(several) > 1 and sum(each.get("primary") is True for each in several) > 1:
                 return None
         return values
@@ -78,9 +91,8 @@ def _kind_of(definition: AttributeDefinition, limits: Limits) -> Any:
         kind = _structure(definition.sub_attributes, limits)
     if kind is None or not definition.multi_valued:
         return kind
-    value = definition.sub_attribute("value")
-    if value is not None and value.mutability is Mutability.IMMUTABLE:
-        return None  # a list of references, which holds each once
+    if holds_each_once(definition):
+        return None
     return Annotated[list[kind], _NOT_EMPTY, msgspec.Meta(max_length=limits.elements)]
 
 
@@ -89,7 +101,7 @@ def _structure(attributes: Iterable[AttributeDefinition], limits: Limits) -> Any
     for each in attributes:
         kind = _kind_of(each, limits)
         if kind is not None:
-            is_text = each.required and takes_any_text(each)
+            is_text = each.required and takes_any_text(each) and not each.multi_valued
             fields.append((each.name, Annotated[kind, _NOT_EMPTY] if is_text else kind, each.required))
     return _fixed(fields)
 

@@ -190,7 +190,7 @@ class ResourceEndpoint:
         another name, too.
         """
         external_id = document.get("externalId")
-        if not self._deactivates or external_id is None:
+        if not self._deactivates or not external_id:  # an empty text is nobody's
             return None
         wanted = And(
             filters=(

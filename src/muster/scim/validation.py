@@ -86,6 +86,12 @@ def takes_any_text(definition: AttributeDefinition) -> bool:
     return definition.type in (AttributeType.STRING, AttributeType.REFERENCE) and not definition.enforced
 
 
+def holds_each_once(definition: AttributeDefinition) -> bool:
+    """Whether it is a list of references, such as members, which holds each id once."""
+    value = definition.sub_attribute("value")
+    return value is not None and value.required and not value.multi_valued and value.mutability is Mutability.IMMUTABLE
+
+
 def _compile_text_reader(definition: AttributeDefinition, rules: ReadingRules) -> Reader:
     limit = rules.limits.string_characters
     check = _TEXT_CHECKS.get(definition.type)
@@ -210,9 +216,7 @@ def _compile_complex_reader(definition: AttributeDefinition, rules: ReadingRules
 def _compile_list_reader(definition: AttributeDefinition, element: Reader, rules: ReadingRules) -> Reader:
     limit = rules.limits.elements
     has_primary = definition.sub_attribute("primary") is not None
-    value_definition = definition.sub_attribute("value")
-    # A list of references, such as members, holds each id once.
-    distinct = value_definition is not None and value_definition.mutability is Mutability.IMMUTABLE
+    distinct = holds_each_once(definition)
 
     def read(value: Any) -> Any:
         if value is None:

@@ -44,6 +44,18 @@ EXTENSION = SchemaDefinition(
             sub_attributes=(
                 AttributeDefinition(name="value", description="V.", required=True),
                 AttributeDefinition(name="lost", description="L.", type=AttributeType.BOOLEAN, required=True),
+                AttributeDefinition(name="primary", description="P.", type=AttributeType.BOOLEAN),
+                AttributeDefinition(name="doors", description="D.", multi_valued=True, required=True),
+            ),
+        ),
+        AttributeDefinition(
+            name="desks",
+            description="D.",
+            type=AttributeType.COMPLEX,
+            multi_valued=True,
+            sub_attributes=(
+                AttributeDefinition(name="value", description="V.", mutability=Mutability.IMMUTABLE),
+                AttributeDefinition(name="display", description="D."),
             ),
         ),
     ),
@@ -55,7 +67,7 @@ EXTENDED_TYPE = ResourceType(
     schema=USER_SCHEMA,
     extensions=(SchemaExtension(schema=EXTENSION),),
 )
-CARD = {"value": "1", "lost": False}
+CARD = {"value": "1", "lost": False, "doors": ["north", ""]}
 
 
 def outcome(read: Callable[[Any], Any], body: Any) -> tuple[Any, Any]:
@@ -129,7 +141,9 @@ def test_what_is_unusual_or_wrong_is_read_value_by_value(change: dict[str, Any],
         {"badge": "1", "since": "2026-01-31T08:00:00Z"},
         {"badge": "1", "colour": "blue"},
         {"badge": "1", "keys": [{"value": "a"}]},
-        {"badge": "1", "cards": [{"value": "", "lost": True}]},
+        {"badge": "1", "cards": [CARD | {"value": ""}]},
+        {"badge": "1", "cards": [CARD | {"doors": []}]},
+        {"badge": "1", "cards": [CARD | {"primary": True}, CARD | {"primary": True}]},
         {"badge": "1", "cards": [{"value": "1"}]},
     ],
 )
@@ -139,6 +153,13 @@ def test_what_no_type_can_say_is_read_value_by_value(values: dict[str, Any]) -> 
     by_value = compile_document_reader(EXTENDED_TYPE, ReadingRules())
     assert compile_quick_reader(EXTENDED_TYPE, DEFAULT_LIMITS)(body) is None
     assert outcome(compile_body_reader(EXTENDED_TYPE, ReadingRules()), body) == outcome(by_value, sent)
+
+
+def test_what_has_an_immutable_value_may_come_without_one_where_it_is_not_required() -> None:
+    desks = [{"display": "by the window"}, {"value": "7"}]
+    sent = {"userName": "ada", EXTENSION.id: {"badge": "1", "desks": desks}}
+    assert compile_body_reader(EXTENDED_TYPE, ReadingRules())(orjson.dumps(sent))[EXTENSION.id]["desks"] == desks
+    assert compile_document_reader(EXTENDED_TYPE, ReadingRules())(sent)[EXTENSION.id]["desks"] == desks
 
 
 def test_a_member_that_is_sent_twice_is_held_once() -> None:

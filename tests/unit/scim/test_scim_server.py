@@ -255,6 +255,14 @@ def test_a_deactivated_account_comes_back_only_when_one_has_the_external_id() ->
     assert service.ask("POST", "/Users", body).status == 409
 
 
+def test_an_empty_external_id_brings_nobody_back() -> None:
+    service = ScimService(profile_8x8())
+    left = service.make_user("ada", externalId="", active=True)
+    service.ask("DELETE", f"/Users/{left}")
+    made = service.ask("POST", "/Users", {"schemas": [USER_URN], "userName": "bob", "externalId": ""})
+    assert (made.status, made.json["id"] == left) == (201, False)
+
+
 def test_a_deactivated_account_does_not_come_back_under_the_name_of_another() -> None:
     service = ScimService(profile_8x8())
     service.make_user("bob", externalId="e-2", active=True)
