@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from playing import JOB, Trip
 from test_rollback import ENTERPRISE, members
 
@@ -14,6 +15,7 @@ from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.planning.policy import Approval
 from muster.ports.directory import ObjectWrite
+from muster.store.tables import reference_attributes
 
 LATER = timedelta(minutes=41)
 ADA, BOB = "Ada Tester", "Bob Tester"
@@ -181,6 +183,23 @@ def test_a_member_who_came_as_the_process_died_and_left_before_he_was_sent_again
     trip.engine = trip.new_engine()
     settle(trip)
     assert members(trip, "Crew") == {ADA}
+
+
+def test_a_fault_that_hides_what_was_under_way_stops_the_job_all_the_same(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.found("Crew", [ada])
+    die_once(trip, ValueError)
+    with pytest.raises(ValueError):
+        trip.run()
+    left = trip.store.cycles.running(JOB)
+    assert left is not None
+    with trip.store.cycles._database.write() as connection:  # type: ignore[attr-defined]  # the SQL store's
+        connection.execute(sa.update(reference_attributes).values(kind="Nobody"))
+    with pytest.raises(ValueError, match="Nobody"):
+        trip.engine.crashed(left.id, "ValueError")
+    assert trip.store.cycles.running(JOB) is None
+    job = trip.store.jobs.get(JOB)
+    assert job is not None and job.quarantine is not None
 
 
 def test_a_member_whose_account_was_replaced_without_an_answer_is_taken_away_by_both_ids(trip: Trip) -> None:

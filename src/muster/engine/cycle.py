@@ -239,8 +239,11 @@ class CycleEngine:
             self._release(cycle_id)
             known = self._stores.cycles.get(cycle_id) or known
             if known.state is CycleState.RUNNING and epoch in (None, known.epoch):
-                doubt_references(known, self._stores)
-                self._give_up(known, EngineFault(f"The engine met a fault of its own: {fault}"))
+                try:
+                    doubt_references(known, self._stores)
+                finally:
+                    # The fault may lie in what is read for that, too.
+                    self._give_up(known, EngineFault(f"The engine met a fault of its own: {fault}"))
 
     # ------------------------------------------------------------ phases
 
