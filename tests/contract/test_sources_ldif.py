@@ -7,7 +7,7 @@ import pytest
 from muster.model.directory import ObjectKind
 from muster.model.operation import Change
 from muster.sources.files import FileSource, read_file
-from muster.sources.rows import FileRefused
+from muster.sources.rows import FileLimits, FileRefused
 
 STAFF = """version: 1
 # made by a directory
@@ -117,10 +117,13 @@ def test_a_wrong_entry_is_named_with_its_line_and_the_others_are_read(entry: str
     assert len(source.problems) == 1 and said in source.problems[0] and source.problems[0].startswith("Line ")
 
 
-def test_a_file_that_was_cut_off_within_an_entry_says_so() -> None:
-    source = read("dn: cn=a,dc=x\nobjectClass: person\nmail: a@x.example\n\ndn: cn=b,dc=x\nobjectClass: pers")
+@pytest.mark.parametrize("rest", ["", "on\nmail: b@x.exam"])
+def test_a_file_that_was_cut_off_within_an_entry_says_so(rest: str) -> None:
+    source = read(f"dn: cn=a,dc=x\nobjectClass: person\nmail: a@x.example\n\ndn: cn=b,dc=x\nobjectClass: pers{rest}")
     assert list(people(source)) == ["a@x.example"]
-    assert source.problems == ("Line 6: the file ends within an entry: it was cut off. The entry is not read.",)
+    assert source.problems == (
+        f"Line {6 + rest.count(chr(10))}: the file ends within an entry: it was cut off. The entry is not read.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,3 +147,10 @@ def test_any_bytes_are_read_or_refused() -> None:
             continue
         source.read(ObjectKind.USER, None, None, 100)
         source.close()
+
+
+def test_an_import_into_the_directory_takes_no_deleted_group_for_one_to_make() -> None:
+    text = "dn: cn=g,dc=x\nchangetype: delete\nobjectClass: groupOfNames\ncn: g\n"
+    source = read_file("staff.ldif", text.encode(), limits=FileLimits(of_directory=True))
+    assert people(source, ObjectKind.GROUP) == {}
+    assert source.problems == ("Line 1: an import removes no group. The row is not read.",)

@@ -172,3 +172,28 @@ def test_groups_within_groups_of_an_ldif_file_are_so_in_the_directory_and_leave_
     installation.put("02.ldif", f"{staff}{everyone}\n{sales}")
     installation.run()
     assert members("Everyone") == {"ada"} and members("Sales") == {"bob"}
+
+
+@pytest.mark.parametrize("name", ["02.ldif", "02.csv"])
+def test_a_group_that_a_file_calls_deleted_leaves_and_is_not_emptied_or_made(
+    installation: FolderSource, name: str
+) -> None:
+    group = "objectClass: groupOfNames\ncn: {0}\nmember: uid=ada,dc=x\n\n"
+    ada = "dn: uid=ada,dc=x\nobjectClass: inetOrgPerson\nuid: ada\ncn: Ada\nmail: ada@x.example\n\n"
+    both = "".join(f"dn: cn={each},dc=x\n{group.format(each)}" for each in ("Law", "Sales"))
+    gone = {
+        "02.ldif": "".join(
+            f"dn: cn={each},dc=x\nchangetype: delete\n{group.format(each)}" for each in ("Sales", "Unknown")
+        ),
+        "02.csv": "displayName,securityEnabled,isSoftDeleted\nSales,true,true\nUnknown,true,true\n",
+    }
+    installation.connect(FileContent="changes")
+    installation.start()
+    installation.put("01.ldif", f"{ada}{both}")
+    assert installation.run()["created"] == 3
+    installation.put(name, gone[name])
+    installation.run()
+    (left,) = installation.api.get("/groups")["value"]
+    assert left["displayName"] == "Law"
+    (member,) = installation.api.get(f"/groups/{left['id']}/members")["value"]
+    assert member["displayName"] == "Ada"

@@ -52,6 +52,7 @@ _MORE: dict[ObjectKind, dict[str, Column]] = {
         "manager": _column("manager", Role.MANAGER, type=AttributeType.REFERENCE),
     },
     ObjectKind.GROUP: {
+        IS_SOFT_DELETED: _column(IS_SOFT_DELETED, type=AttributeType.BOOLEAN),
         "groupId": _column("objectId"),
         "members": _column("members", Role.MEMBERS, type=AttributeType.REFERENCE, multivalued=True),
         # One row a member.

@@ -22,7 +22,7 @@ from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.model.values import Attributes, Value, content_hash, frozen
 from muster.ports.source import SourcePage, Window
-from muster.sources.columns import Role, ValueRejected, check_principal_name, find_column, read_value
+from muster.sources.columns import IS_SOFT_DELETED, Role, ValueRejected, check_principal_name, find_column, read_value
 from muster.sources.csv_rows import read_csv
 from muster.sources.encoding import detect_encoding, open_text
 from muster.sources.json_rows import read_json
@@ -349,6 +349,8 @@ class _Intake:
                 references[column.attribute.name] = value
             elif value is not None:
                 attributes[column.attribute.name] = value
+        if self._limits.of_directory and row.kind is ObjectKind.GROUP and attributes.pop(IS_SOFT_DELETED, False):
+            raise _RowRejected(f"{row.place}: an import removes no group.")
         required = "userPrincipalName" if row.kind is ObjectKind.USER else "displayName"
         if required not in attributes:
             raise _RowRejected(f"{_where(row, required)} has no value, and nobody is without one.")

@@ -161,13 +161,13 @@ def _row(entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapp
         values["accountEnabled"] = "false" if _is_disabled(entry) else "true"
         manager = entry.first("manager")
         values["manager"] = None if manager is None else names.get(normalised_dn(manager), manager)
-        if entry.change == "delete":
-            values[IS_SOFT_DELETED] = "true"
     else:
         given = [names.get(normalised_dn(dn)) for name in _MEMBERS for dn in entry.values.get(name, ())]
         given += [by_uid.get(uid) for uid in entry.values.get("memberuid", ())]
         # Who is neither a person nor a group of this file (a machine) is no member.
         values["members"] = [name for name in given if name is not None]
+    if entry.change == "delete":
+        values[IS_SOFT_DELETED] = "true"
     return RawRow(
         line=entry.line,
         place=f"Line {entry.line}",
@@ -223,7 +223,8 @@ def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
                 raise FileRefused(f"Line {line}: {name} has more than {limits.members:,} values.")
             values.append(value)
     if entry is not None:
-        if wrong is None and not is_ended and entry.kind is None:
+        if wrong is None and not is_ended:
+            # A whole line has an end (RFC 2849): half a mail address would be somebody else.
             sentence = f"Line {line}: the file ends within an entry: it was cut off. The entry is not read."
             wrong = RowProblem(line=line, sentence=sentence)
         yield wrong or entry
