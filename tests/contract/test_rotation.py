@@ -22,7 +22,8 @@ from muster.bootstrap import rotation
 from muster.bootstrap.assembly import make_chores, make_engine, make_services
 from muster.bootstrap.folder import StartRefused, take_folder
 from muster.bootstrap.house import House, open_house
-from muster.bootstrap.rotation import rotate_key
+from muster.bootstrap.keys import KeyWatch
+from muster.bootstrap.rotation import begin_anew, rotate_key
 from muster.cli.secrets import app
 from muster.gallery.catalogue import GENERIC_TEMPLATE_ID
 from muster.model.identity_provider import IdentityProvider
@@ -30,7 +31,9 @@ from muster.model.notice import NotificationSettings, Webhook
 from muster.model.roles import Role
 from muster.sealing import KEY_FILE_NAME, SealingError, load_keys, make_key, write_keys
 from muster.settings import Settings
+from muster.store.open import read_key_id, write_key_id
 from muster.web.site import make_site
+from played_postgres import NO_POSTGRES, PlayedServer
 
 SECRETS = {"BaseAddress": "https://scim.example.com/v2", "SecretToken": "hush-1", "ClientSecret": "hush-2"}
 SETTINGS = NotificationSettings(webhook=Webhook(url="https://hook.example.com/", secret="hush-3"))
@@ -240,3 +243,28 @@ def test_a_lost_key_is_no_trouble_once_nothing_is_sealed_with_it(tmp_path: Path)
     with opened(folder) as house:
         house.beat()
         assert house.engine_trouble() is None
+
+
+def test_on_a_shared_database_a_lost_key_is_given_up_by_a_command(tmp_path: Path, server: PlayedServer | None) -> None:
+    if server is None:
+        pytest.skip(NO_POSTGRES)
+    url = server.url_of(server.create())
+    folder, settings = tmp_path / "service", {"database": url}
+    with opened(folder, **settings) as house:
+        house.store.notification_settings.put(SETTINGS)
+        assert "no engine has shown life" in str(house.engine_trouble())
+    (folder / KEY_FILE_NAME).unlink()
+    with pytest.raises(SealingError, match="muster secrets rotate --lost"), opened(folder, **settings):
+        pass
+    done = begin_anew(Settings(data=folder, database=url))
+    assert [each.hex() for each in key_ids(folder)] == [done.key_id]
+    with opened(folder, **settings) as house:
+        assert "put the lost key file back" in str(house.engine_trouble())
+        house.store.notification_settings.put(SETTINGS)
+        assert "no engine has shown life" in str(house.engine_trouble())
+        # One that runs on with another key leaves it at the key that counts.
+        write_key_id(house.database, "00")
+        assert KeyWatch(house.database, load_keys(folder, key_file=None), folder, is_shared=True).trouble() is None
+        assert read_key_id(house.database) == "00"
+    told = CliRunner().invoke(app, ["rotate", "--lost", "--data", str(folder)], env={"MUSTER_DATABASE": url})
+    assert (told.exit_code, done.key_id in told.output) == (0, True)

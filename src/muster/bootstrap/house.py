@@ -12,7 +12,7 @@ from muster.administration.desk import Stores
 from muster.administration.own_jobs import make_own_job
 from muster.bootstrap.connections import Connections, Profile
 from muster.bootstrap.job_parts import governed_parts, safeguarded, untouched_target
-from muster.bootstrap.keys import key_trouble, keys_of, unsealed
+from muster.bootstrap.keys import KeyWatch, keys_of, unsealed
 from muster.bootstrap.machine import SystemClock, SystemIds
 from muster.bootstrap.rule_shelf import RuleShelf
 from muster.bootstrap.sources import SourceJobs
@@ -133,13 +133,14 @@ class House:
 
     def engine_trouble(self) -> str | None:
         """Returns why nothing is provisioned now: no engine has shown life for half a minute."""
+        # The disk of a folder says nothing of a database elsewhere.
+        trouble = (None if self.is_shared else full_disk_of(self.folder)) or self.key_trouble()
+        if trouble is not None:
+            return trouble
         if self.executors is not None:
             if self.executors.living():
                 return None
             return "no engine has shown life for half a minute: start muster serve or muster worker on this database"
-        trouble = full_disk_of(self.folder) or self.key_trouble()
-        if trouble is not None:
-            return trouble
         try:
             silent_for = abs(time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime)
         except FileNotFoundError:
@@ -378,6 +379,11 @@ def _faces_on(database: Database, key: SealingKey) -> FaceMemory:
     )
 
 
+def executors_on(database: Database) -> Executors:
+    """Returns the engines of a shared database."""
+    return Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS))
+
+
 def open_house(settings: Settings, folder: Path) -> House:
     """Returns the service's stores and services, opened on a data folder or a PostgreSQL database.
 
@@ -403,9 +409,9 @@ def open_house(settings: Settings, folder: Path) -> House:
         connections=connections,
         sources=SourceJobs(store, connections, settings, folder, clock, database.together),
         rules=RuleShelf(store.jobs, store.directory),
-        executors=Executors(database, silent_for=timedelta(seconds=_SILENT_SECONDS)) if is_shared else None,
+        executors=executors_on(database) if is_shared else None,
         faces=_faces_on(database, keys[0]) if is_shared else None,
-        key_trouble=partial(key_trouble, database, keys, key_path(folder, key_file=settings.key_file)),
+        key_trouble=KeyWatch(database, keys, key_path(folder, key_file=settings.key_file), is_shared=is_shared).trouble,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
         house.prepare()

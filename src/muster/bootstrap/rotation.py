@@ -10,11 +10,12 @@ from pathlib import Path
 from muster.administration.access import OPERATOR
 from muster.bootstrap.assembly import make_services, service_folder
 from muster.bootstrap.folder import StartRefused, take_folder
-from muster.bootstrap.house import DATABASE_NAME, open_house
+from muster.bootstrap.house import DATABASE_NAME, executors_on, open_house
 from muster.bootstrap.stillness import refuse_running
+from muster.database.connection import open_database
 from muster.sealing import key_path, load_keys, make_key, write_keys
 from muster.settings import Settings
-from muster.store.open import write_key_id
+from muster.store.open import prepare_tables, write_key_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +65,29 @@ def rotate_key(settings: Settings) -> Rotation:
                 changes=(("keyId", keys[-1].key_id.hex(), keys[0].key_id.hex()),),
             )
     return Rotation(key_file=path, key_id=keys[0].key_id.hex(), resealed=resealed, was_begun=was_begun)
+
+
+def begin_anew(settings: Settings) -> Rotation:
+    """Returns what came of letting the key in the file count, one made now if there is none: the one before is lost.
+
+    Raises: StartRefused while the service runs; DatabaseError; SealingError.
+    """
+    folder = service_folder(settings)
+    if settings.database is None and not (folder / DATABASE_NAME).is_file():
+        raise StartRefused(f"There is no installation in {folder}: name another with --data.")
+    path = key_path(folder, key_file=settings.key_file)
+    with take_folder(folder, purpose="muster secrets rotate"):
+        with closing(open_database(settings.database or folder / DATABASE_NAME)) as database:
+            prepare_tables(database)
+            refuse_running(executors_on(database) if settings.database is not None else None)
+            key_id = load_keys(folder, key_file=settings.key_file)[0].key_id.hex()
+            write_key_id(database, key_id)
+        house = open_house(settings, folder)
+        with closing(house.database):
+            make_services(house).desk(OPERATOR).note(
+                "Replace lost sealing key",
+                "ProvisioningManagement",
+                target=("Installation", house.tenant_id, path.name),
+                changes=(("keyId", None, key_id),),
+            )
+    return Rotation(key_file=path, key_id=key_id, resealed=0, was_begun=False)
