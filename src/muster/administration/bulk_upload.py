@@ -12,7 +12,7 @@ from muster.administration.desk import Desk
 from muster.administration.inbound.asked import ENABLED, Removal
 from muster.administration.inbound.removals import take_back, weigh
 from muster.administration.refusals import RefusalKind, Refused, bad_request, not_found
-from muster.administration.work import import_files, import_job_id
+from muster.administration.work import import_file, import_job_id
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind, why_text_is_refused
 from muster.model.operation import OperationKind
 from muster.model.roles import Permission
@@ -86,11 +86,8 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     rows = _named(desk, job_id, people)
     rows += _managers_met(desk, job_id, people, rows)
     _weigh_blocked(desk, job_id, rows)
-    # A file that names anybody's manager says of the others that they have none: here nothing is said of them.
-    with_manager = [row for row in rows if "manager" in row]
-    without = [row for row in rows if "manager" not in row]
-    parts = [json.dumps({"users": part}).encode() for part in (without, with_manager) if part]
-    return import_files(desk, [("bulkUpload.json", part) for part in parts])[-1]
+    # One import: two of them may exchange their names.
+    return import_file(desk, "bulkUpload.json", json.dumps({"users": rows}).encode(), is_partial=True)
 
 
 def _weigh_blocked(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> None:

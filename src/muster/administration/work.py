@@ -175,20 +175,12 @@ def ask_for_provisioning(
     return _queue(desk, WorkKind.PROVISION_ON_DEMAND, job.id, payload)
 
 
-def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = False) -> Work:
-    """Returns the queued import of an uploaded file into the directory, or of its plan only. Raises: Refused."""
-    return import_files(desk, [(file_name, content)], preview=preview)[0]
+def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = False, is_partial: bool = False) -> Work:
+    """Returns the queued import of an uploaded file into the directory, or of its plan only. Raises: Refused.
 
-
-def import_files(desk: Desk, files: Sequence[tuple[str, bytes]], *, preview: bool = False) -> Sequence[Work]:
-    """Returns the queued imports of files by name and content, in their order: all of them or none. Raises: Refused."""
+    `is_partial`: whoever is given without a manager keeps theirs, whatever the file says of others.
+    """
     desk.require(Permission.WRITE_DIRECTORY)
-    works = [_import_of(desk, file_name, content, preview=preview) for file_name, content in files]
-    desk.stores.work.add(*works)
-    return works
-
-
-def _import_of(desk: Desk, file_name: str, content: bytes, *, preview: bool) -> Work:
     name = file_name.replace("\\", "/").rpartition("/")[2]
     if not name.lower().endswith(IMPORT_SUFFIXES):
         raise bad_request(f"Files named {', '.join('*' + suffix for suffix in IMPORT_SUFFIXES)} can be imported.")
@@ -199,7 +191,8 @@ def _import_of(desk: Desk, file_name: str, content: bytes, *, preview: bool) -> 
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
     if not preview:
         desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    return _new(desk, WorkKind.IMPORT, import_job_id(desk), {"file": path, "fileName": name, "preview": preview})
+    payload = {"file": path, "fileName": name, "preview": preview, "isPartial": is_partial}
+    return _queue(desk, WorkKind.IMPORT, import_job_id(desk), payload)
 
 
 def find_work(desk: Desk, work_id: str) -> Work:
@@ -296,13 +289,7 @@ def _job_to_run(desk: Desk, service_principal_id: str, job_id: str) -> Synchroni
 
 
 def _queue(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:
-    work = _new(desk, kind, job_id, payload)
-    desk.stores.work.add(work)
-    return work
-
-
-def _new(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) -> Work:
-    return Work(
+    work = Work(
         id=desk.ids.new_id(),
         kind=kind,
         job_id=job_id,
@@ -312,3 +299,5 @@ def _new(desk: Desk, kind: WorkKind, job_id: str, payload: Mapping[str, Any]) ->
         asked_at=desk.now(),
         state="queued",
     )
+    desk.stores.work.add(work)
+    return work

@@ -319,7 +319,7 @@ class Daemon:
 
     def _import(self, work: Work) -> Mapping[str, Any]:
         if work.payload.get("preview"):
-            plan = self._planner.make(self._import_job_id, {"file": str(work.payload["file"])})
+            plan = self._planner.make(self._import_job_id, _upload_of(work))
             job = self._stores.jobs.get(plan.job_id)
             return {
                 "planId": plan.id,
@@ -329,7 +329,7 @@ class Daemon:
                 "counters": asdict(plan.counters),
                 **_not_found(find_missing_managers(self._stores, plan.id, plan.job_id)),
             }
-        cycle = self._begin_import({"file": str(work.payload["file"]), **asked_by(work.initiator)})
+        cycle = self._begin_import({**_upload_of(work), **asked_by(work.initiator)})
         if cycle is None:
             latest = self._stores.cycles.history(self._import_job_id, 1)
             failure = latest[0].failure if latest else None
@@ -401,3 +401,9 @@ def _not_found(managers: Sequence[str]) -> dict[str, Any]:
     if not managers:
         return {}
     return {"managersNotFound": {"count": len(managers), "names": list(managers[:_NAMES_SHOWN])}}
+
+
+def _upload_of(work: Work) -> Mapping[str, str]:
+    """Which file an import reads, and whether what its rows leave out stays as it is."""
+    partial = {"isPartial": "true"} if work.payload.get("isPartial") else {}
+    return {"file": str(work.payload["file"]), **partial}

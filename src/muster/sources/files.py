@@ -148,6 +148,8 @@ class _Entry:
     attributes: Attributes
     manager: str | None
     members: tuple[str, ...]
+    # Whether anything is said of the manager, where the file says something of others'.
+    names_manager: bool = True
 
 
 class _Spool:
@@ -172,7 +174,9 @@ class _Spool:
         return self.size - len(self.excluded)
 
     def add(self, entry: _Entry) -> int:
-        row = orjson.dumps((entry.line, entry.source_id, dict(entry.attributes), entry.manager, entry.members))
+        row = orjson.dumps(
+            (entry.line, entry.source_id, dict(entry.attributes), entry.manager, entry.members, entry.names_manager)
+        )
         self._file.write(row)
         self._offsets.append(self._offsets[-1] + len(row))
         self._lines.append(entry.line)
@@ -189,9 +193,9 @@ class _Spool:
     def change(self, position: int, resolve: Callable[[str], tuple[str, ObjectKind]]) -> Change:
         start = self._offsets[position]
         row = os.pread(self._file.fileno(), self._offsets[position + 1] - start, start)
-        _, source_id, attributes, manager, members = orjson.loads(row)
+        _, source_id, attributes, manager, members, names_manager = orjson.loads(row)
         references: dict[str, tuple[str, ...]] = {}
-        if "manager" in self.references:
+        if names_manager and "manager" in self.references:
             references["manager"] = () if manager is None else (resolve(manager)[0],)
         if MEMBERS in self.references:
             named = dict.fromkeys(resolve(member) for member in members)
@@ -282,6 +286,7 @@ class _Intake:
             attributes=attributes,
             manager=references.get("manager"),
             members=references.get("members", ()),
+            names_manager="manager" in references or not self._limits.is_partial,
         )
         if row.kind is ObjectKind.GROUP:
             self._pending.setdefault(entry.source_id, entry)

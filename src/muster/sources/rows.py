@@ -26,6 +26,8 @@ class FileLimits:
     problems: int = 1_000
     # Texts are as the directory takes them: where no mapping of one's own comes between.
     of_directory: bool = False
+    # Of whoever is given without a manager nothing is said, even where others have one.
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
