@@ -14,7 +14,7 @@ from muster.scim.bodies import compile_body_reader
 from muster.scim.cursors import CursorDesk, turn
 from muster.scim.errors import PreconditionFailed, ResourceNotFound
 from muster.scim.evaluation import bound_filter
-from muster.scim.filters import And, AttributePath, Comparison, FilterOperator
+from muster.scim.filters import AttributePath, Comparison, FilterOperator
 from muster.scim.members import split_members
 from muster.scim.messages import (
     MEDIA_TYPE,
@@ -192,21 +192,18 @@ class ResourceEndpoint:
         external_id = document.get("externalId")
         if not self._deactivates or not external_id:  # an empty text is nobody's
             return None
-        wanted = And(
-            filters=(
-                Comparison(
-                    attribute=AttributePath(attribute="externalId"), operator=FilterOperator.EQUAL, value=external_id
-                ),
-                Comparison(attribute=AttributePath(attribute="active"), operator=FilterOperator.EQUAL, value=False),
-            )
+        # Whether they are active is asked of those found: by the index of that, everybody who ever left would be read.
+        named = Comparison(
+            attribute=AttributePath(attribute="externalId"), operator=FilterOperator.EQUAL, value=external_id
         )
-        page = self._repository.query(self.type.name, ResourceQuery(filter=wanted, limit=2))
-        if page.total != 1:
+        found = self._repository.query(
+            self.type.name, ResourceQuery(filter=named, limit=self._profile.limits.default_page_size)
+        )
+        away = [each.id for each in found.resources if each.document.get("active") is False]
+        if len(away) != 1:
             return None
         active = {"active": True, **document}
-        return self._repository.replace(
-            self.type.name, page.resources[0].id, lambda present: self._replaced(active, present)
-        )
+        return self._repository.replace(self.type.name, away[0], lambda present: self._replaced(active, present))
 
     def _replace(self, request: ScimRequest, resource_id: str) -> ScimResponse:
         project = self._compile(*self._shown_names(request))

@@ -236,7 +236,7 @@ class _Application:
             return
         elements = [dict(element) for element in holder.get(attribute.name, [])]
         if not elements and not removes:
-            elements.append({})
+            elements = self._read_elements(attribute, {sub.name: value})
         for element in elements:
             self._set_sub(element, attribute, sub, None if removes else value)
         _set_or_drop(holder, attribute.name, _checked_elements(elements, attribute))

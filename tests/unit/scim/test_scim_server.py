@@ -255,6 +255,23 @@ def test_a_deactivated_account_comes_back_only_when_one_has_the_external_id() ->
     assert service.ask("POST", "/Users", body).status == 409
 
 
+def test_a_part_of_members_cannot_be_written_where_there_are_none() -> None:
+    service = ScimService()
+    group = service.ask("POST", "/Groups", {"schemas": [GROUP_URN], "displayName": "Crew"}).json["id"]
+    operations = [{"op": "replace", "path": "members.display", "value": "Ada"}]
+    refused = service.ask("PATCH", f"/Groups/{group}", {"schemas": [PATCH_URN], "Operations": operations})
+    assert (refused.status, refused.json["detail"]) == (400, "members.value is required and is missing.")
+
+
+def test_whoever_left_is_found_among_those_of_the_external_id_alone() -> None:
+    service = ScimService(profile_8x8())
+    service.make_user("ada", externalId="e-1", active=True)
+    left = service.make_user("eve", externalId="e-1", active=True)
+    service.ask("DELETE", f"/Users/{left}")
+    back = service.ask("POST", "/Users", {"schemas": [USER_URN], "userName": "eva", "externalId": "e-1"})
+    assert (back.status, back.json["id"], back.json["active"]) == (201, left, True)
+
+
 def test_an_empty_external_id_brings_nobody_back() -> None:
     service = ScimService(profile_8x8())
     left = service.make_user("ada", externalId="", active=True)
