@@ -164,9 +164,12 @@ class CallLog:
 
     def _write_all(self) -> None:
         ended = False
-        while not ended:
+        while not ended or self._waiting:
             ended = self._ended.wait(COLLECT_SECONDS)
-            while self._waiting or self._last_use:
+            is_full = True
+            while is_full and (self._waiting or self._last_use):
+                # The few that come meanwhile wait for the next time: a commit of their own would cost as much.
+                is_full = len(self._waiting) >= LIMIT_BATCH
                 self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LIMIT_BATCH))])
                 with self._drained:
                     self._drained.notify_all()

@@ -20,9 +20,10 @@ from muster.configuration_manager.customer import (
     default_settings,
 )
 from muster.configuration_manager.tables import COUNTED_TYPES, counters, customers, sites
-from muster.configuration_manager.tokens import TOKEN_PREFIX, ApiToken, Tokens
+from muster.configuration_manager.tokens import TOKEN_PREFIX, ApiToken, TokenOwner, Tokens
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, is_unique_violation
+from muster.sealing import hash_token
 
 __all__ = [
     "TOKEN_PREFIX",
@@ -56,6 +57,8 @@ class _Remembered(NamedTuple):
 
     asked_at: int
     commits: int
+    digest: str
+    owner: TokenOwner
     access: Access
 
 
@@ -184,17 +187,19 @@ class Customers(Tokens):
         held = self._accesses.get(token)
         if held is not None and asked_at - held.asked_at < REMEMBERED_NS and held.commits == commits:
             return held.access
-        access = self._look_up_access(token, now)
-        if access is None:
+        digest = hash_token(token) if held is None else held.digest
+        owner = self.find_owner(digest, now=now)
+        # The row tells of every change: the customer's revision is in it.
+        access = held.access if held is not None and held.owner == owner else self._access_of(owner)
+        if owner is None or access is None:
             self._accesses.pop(token, None)
-        else:
-            if len(self._accesses) >= REMEMBERED_TOKENS:
-                self._accesses.clear()
-            self._accesses[token] = _Remembered(asked_at, commits, access)
+            return None
+        if len(self._accesses) >= REMEMBERED_TOKENS:
+            self._accesses.clear()
+        self._accesses[token] = _Remembered(asked_at, commits, digest, owner, access)
         return access
 
-    def _look_up_access(self, token: str, now: datetime) -> Access | None:
-        owner = self.find_owner(token, now=now)
+    def _access_of(self, owner: TokenOwner | None) -> Access | None:
         if owner is None:
             return None
         customer = self._known.get(owner.customer_key)

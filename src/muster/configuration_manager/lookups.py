@@ -41,9 +41,10 @@ def read_lookup(request: Request) -> Lookup | None:
     if found is None:
         return None
     customer, path, resource_id, attribute, value = found.groups(b"")
+    if resource_id:
+        return Lookup(customer.decode(), path.decode(), resource_id.decode(), "")
     if b"%" in value:
         value = unquote_to_bytes(value)
         if b'"' in value or b"\\" in value or b"\x7f" in value:
             return None
-    text = "" if resource_id else f'{attribute.decode()} eq "{value.decode()}"'
-    return Lookup(customer.decode(), path.decode(), resource_id.decode(), text)
+    return Lookup(customer.decode(), path.decode(), "", f'{attribute.decode()} eq "{value.decode()}"')
