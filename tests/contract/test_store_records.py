@@ -23,6 +23,7 @@ from muster.model.roles import Caller, Role
 from muster.ports.administration import ApiToken, AuditEntry, Work, WorkKind
 from muster.ports.cycles import LogQuery, Settlement
 from muster.store import plans as stored_plans
+from muster.store.encoding import encode
 from muster.store.open import Store, prepare_tables
 
 ADMIN = Caller(id="1", display_name="Ann", roles=frozenset({Role.GLOBAL_ADMINISTRATOR, Role.GLOBAL_READER}))
@@ -50,6 +51,18 @@ def _entry(number: int, **values: object) -> LogEntry:
         failure=FailureRecord(code="c", sentence="s", remedy="r"),
     )
     return replace(entry, **values)  # type: ignore[arg-type]  # fields by name
+
+
+def test_what_is_stored_of_steps_and_properties_names_all_that_they_have() -> None:
+    step = Step(name="s", type=StepType.EXPORT, status=LogStatus.SUCCESS, description="d")
+    change = AttributeChange(attribute="title", verb=Verb.ADD, old=None, new=("a", True))
+    modified = ModifiedProperty(display_name="title", old_value=None, new_value="n")
+    assert encode([step, change, modified]) == (
+        b'[{"name":"s","type":"export","status":"success","description":"d","details":{}},'
+        b'{"attribute":"title","verb":"add","old":null,"new":["a",true],'
+        b'"redacted":false,"is_reference":false,"multivalued":false},'
+        b'{"display_name":"title","old_value":null,"new_value":"n"}]'
+    )
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fakes.scim_service import BASE_URL, TOKEN, ScimService, generic_profile
 from fakes.scripted_transport import JoinedTransport, ScriptedTransport, listing, reply
@@ -272,7 +272,7 @@ def test_a_token_that_the_application_gives_back_is_not_shown(call: str) -> None
 def test_a_redacted_value_that_the_application_gives_back_is_not_shown() -> None:
     refusal = reply(400, {"detail": "“secret-title” is too long"})
     hidden = MappedValue(attribute="title", value="secret-title", redacted=True)
-    change = replace(replaced("title", "secret-title"), redacted=True)
+    change = structs.replace(replaced("title", "secret-title"), redacted=True)
     matching = MatchingValue(attribute="title", value="secret-title", redacted=True)
     for call in (
         lambda target: target.create(USER, [hidden]),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fakes.scripted_transport import ScriptedTransport, listing, reply
 from fakes.world import CountingIds, StillClock
@@ -62,7 +62,7 @@ def perform(target: ScimTarget, do: dict[str, Any]) -> None:
 
 def change_of(item: dict[str, Any]) -> AttributeChange:
     change = AttributeChange(**{**item, "verb": Verb(item["verb"])})
-    return replace(change, old=frozen(change.old), new=frozen(change.new))
+    return structs.replace(change, old=frozen(change.old), new=frozen(change.new))
 
 
 def frozen(value: Any) -> Any:

@@ -7,6 +7,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from muster.engine.parts import JobParts
 from muster.model.directory import ObjectKind
 from muster.model.failures import (
@@ -252,7 +254,7 @@ class Sender:
         signs = rules.life_signs
         made = result.resource.attributes
         wrong = tuple(
-            replace(change, verb=Verb.REPLACE, old=made[change.attribute])
+            structs.replace(change, verb=Verb.REPLACE, old=made[change.attribute])
             for change in operation.changes
             if change.attribute in signs
             and isinstance(change.new, bool)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from msgspec import structs
+
 from muster.engine.holding import standing_hold
 from muster.engine.parts import JobParts, initiator_of
 from muster.model.directory import ObjectKind
@@ -165,7 +167,7 @@ class Journal:
         told = self.problem(f"{name}: {sentence}.", kind, cycle)
         if told.entry is None:
             return told
-        steps = tuple(replace(step, status=LogStatus.WARNING) for step in told.entry.steps)
+        steps = tuple(structs.replace(step, status=LogStatus.WARNING) for step in told.entry.steps)
         entry = replace(told.entry, status=LogStatus.WARNING, source_id=source_id, steps=steps, failure=None)
         return replace(told, entry=replace(entry, reason=f"{name}: {sentence}."))
 

@@ -1,9 +1,11 @@
 """Log entries and their steps, in Graph's words (provisioningObjectSummary)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from muster.model.failures import FailureRecord
 from muster.model.quick import quickly_made
@@ -61,21 +63,17 @@ class SkipReason(StrEnum):
     GRACE_PERIOD = "GracePeriod"
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One station: what was looked at and found there."""
 
     name: str
     type: StepType
     status: LogStatus
     description: str
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModifiedProperty:
+class ModifiedProperty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attribute's old and new value, redacted ones as `[Redact]`."""
 
     display_name: str

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from muster.model.application import RoleGrant
 from muster.model.cause import Cause
 from muster.model.directory import Lifecycle, ObjectKind
@@ -275,9 +277,7 @@ class Verb(StrEnum):
     REMOVE = "remove"
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttributeChange:
+class AttributeChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attribute's change. For references `old`/`new` are target ids (tuples when multi-valued).
 
     `new` is the whole value; with verb ADD and a multi-valued `old` it is added to what is there.

@@ -3,6 +3,8 @@
 A frozen dataclass sets every field through `object.__setattr__`, which takes most of the time of making one. A class
 marked `@quickly_made` has its new objects be, until the fields are set, of a twin class with the same slots that is
 not frozen: Python lets an object change between classes of one layout. Nobody ever sees the twin.
+
+Of what an operation holds several the class is a `msgspec.Struct` instead: see decision 6.
 """
 
 from dataclasses import MISSING, fields

@@ -1,7 +1,9 @@
 """Two decisions about one object under two sets of rules: what the second changes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from muster.model.operation import AttributeChange, Intent, Operation, OperationKind, Presence
 from muster.model.whatif import Affected, Transition, WhatIfLine
@@ -138,8 +140,8 @@ def _differences(old: Operation, new: Operation) -> tuple[AttributeChange, ...]:
         if known is None:
             found.append(change)
         elif known.new != change.new:
-            found.append(replace(change, old=known.new, redacted=change.redacted or known.redacted))
+            found.append(structs.replace(change, old=known.new, redacted=change.redacted or known.redacted))
     for name, change in before.items():
         if name not in after and old.kind is new.kind:
-            found.append(replace(change, old=change.new, new=change.old))
+            found.append(structs.replace(change, old=change.new, new=change.old))
     return tuple(found)

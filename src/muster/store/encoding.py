@@ -105,6 +105,9 @@ def _frozen_acknowledged(value: Acknowledged) -> Acknowledged:
 def _frozen_operation(operation: Operation) -> Operation:
     return replace(
         operation,
-        changes=tuple(replace(change, old=frozen(change.old), new=frozen(change.new)) for change in operation.changes),
+        changes=tuple(
+            msgspec.structs.replace(change, old=frozen(change.old), new=frozen(change.new))
+            for change in operation.changes
+        ),
         acknowledged=_frozen_acknowledged(operation.acknowledged),
     )
