@@ -227,6 +227,12 @@ def test_a_lost_key_is_said_in_a_sentence_and_holds_up_only_what_it_sealed(
         assert api.put(address, headers=bearer, json=written).status_code == 204
         assert dict(house.store.secrets.get(application)) == SECRETS
         assert house.engine_trouble() is not None, "other values are still sealed with it"
+        # The settings of notifications are entered anew, a part at a time; identity tokens get another key.
+        told = "/v1.0/notifications/settings"
+        assert api.get(told, headers=bearer).get_json()["webhook"] is None
+        assert api.patch(told, headers=bearer, json={"recipients": ["ops@example.com"]}).status_code == 200
+        assert house.store.notification_settings.get().recipients == ("ops@example.com",)
+        assert house.store.openid.signing_keys() == []
     assert "Traceback" not in caplog.text
 
 

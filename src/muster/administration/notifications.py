@@ -32,13 +32,17 @@ class ShownSettings:
 
     settings: NotificationSettings
     held_by_environment: frozenset[str]
+    # What was kept cannot be opened: it is entered anew.
+    is_lost: bool
 
 
 def notification_settings(desk: Desk) -> ShownSettings:
     """Returns how the installation tells. Raises: Refused."""
     desk.require(Permission.READ_CONFIGURATION)
     return ShownSettings(
-        settings=desk.notifications.settings(), held_by_environment=desk.notifications.held_by_environment()
+        settings=desk.notifications.settings(),
+        held_by_environment=desk.notifications.held_by_environment(),
+        is_lost=desk.notifications.is_lost(),
     )
 
 

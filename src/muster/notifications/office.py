@@ -9,6 +9,7 @@ from muster.notifications.courier import Courier
 from muster.notifications.mail import FindAddresses
 from muster.ports.notifier import DeliveryFailed, NotificationSettingsStore, Outbox, TestTold
 from muster.ports.world import Ids
+from muster.sealing import SealingError
 
 PARTS = ("mail", "webhook", "recipients", "language")
 
@@ -52,7 +53,11 @@ class Office:
 
     def settings(self) -> NotificationSettings:
         """Returns what is in force."""
-        return in_force(self._store.get(), self._environment)
+        return in_force(self._kept() or NotificationSettings(), self._environment)
+
+    def is_lost(self) -> bool:
+        """Whether what was kept cannot be opened, as its key is lost."""
+        return self._kept() is None
 
     def held_by_environment(self) -> frozenset[str]:
         """Returns which parts the environment sets."""
@@ -61,8 +66,15 @@ class Office:
     def keep(self, settings: NotificationSettings) -> None:
         """Replaces what is kept; what the environment sets is not kept."""
         held = self.held_by_environment()
-        kept = self._store.get()
+        kept = self._kept() or NotificationSettings()
         self._store.put(replace(settings, **{part: getattr(kept, part) for part in held}))
+
+    def _kept(self) -> NotificationSettings | None:
+        """What is kept; None while the key that opens it is lost."""
+        try:
+            return self._store.get()
+        except SealingError:
+            return None
 
     def check_host(self, host: str, port: int) -> None:
         """Checks that a mail server may be called. Raises: DeliveryFailed."""

@@ -97,6 +97,10 @@ class Notifications(Protocol):
         """Returns what is in force: what the environment sets, else what was kept."""
         ...
 
+    def is_lost(self) -> bool:
+        """Whether what was kept cannot be opened, as its key is lost: it is entered anew."""
+        ...
+
     def held_by_environment(self) -> frozenset[str]:
         """Returns which parts (`mail`, `webhook`, `recipients`) the environment sets and nobody can change here."""
         ...

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from muster.database.connection import Database, upsert
 from muster.model.openid import OpenIdGrant, OpenIdKey, OpenIdSettings
-from muster.sealing import Sealer
+from muster.sealing import Sealer, SealingError
 from muster.store.applications import application_key
 from muster.store.encoding import decode, encode
 from muster.store.openid_tables import openid_grants, openid_keys, openid_settings
@@ -51,19 +51,19 @@ class SqlOpenId:
             upsert(connection, openid_settings, [row], keys=("application_key",))
 
     def signing_keys(self) -> Sequence[OpenIdKey]:
-        """Returns the signing keys, the newest first."""
+        """Returns the signing keys that can be opened, the newest first: new ones follow on those that are lost."""
         with self._database.read() as connection:
             rows = connection.execute(
                 sa.select(openid_keys).order_by(openid_keys.c.created_at.desc(), openid_keys.c.key_id)
             ).all()
-        return [
-            OpenIdKey(
-                key_id=row.key_id,
-                created_at=row.created_at,
-                private_pem=self._sealer.unseal(row.sealed, field=_field(row.key_id)),
-            )
-            for row in rows
-        ]
+        found = []
+        for row in rows:
+            try:
+                private_pem = self._sealer.unseal(row.sealed, field=_field(row.key_id))
+            except SealingError:
+                continue
+            found.append(OpenIdKey(key_id=row.key_id, created_at=row.created_at, private_pem=private_pem))
+        return found
 
     def add_key(self, key: OpenIdKey, forget_before: datetime) -> None:
         """Keeps a new key; those made before an instant go, but not the one that has signed until now."""

@@ -76,6 +76,7 @@ def _page(*, refusal: Refused | None = None, part: str | None = None, made: str 
         "notifications/page.html",
         settings=shown.settings,
         held=shown.held_by_environment,
+        is_lost=shown.is_lost,
         may_manage=desk().may(Permission.MANAGE_INSTALLATION),
         deliveries=notifications.deliveries(desk(), ROWS),
         applications=applications_by_id(),
