@@ -485,3 +485,20 @@ def test_a_leaver_whose_creation_was_cut_off_goes_in_the_cycle_after_the_approva
         ("part of cycle", 6422, 6171, 3022),
     ]
     replay("8x8", steps)
+
+
+def test_a_change_to_an_account_that_others_deleted_is_not_sent_twice_while_removals_ask_for_approval() -> None:
+    steps = [
+        ("switch approval", 3364, 1307, 3767),
+        ("hire", 6411, 1222, 8656),
+        ("soft-delete", 6507, 3628, 5163),
+        ("hire", 6978, 6658, 1247),
+        ("cycle", 1329, 1255, 3292),
+        ("rename", 6284, 4912, 1125),
+        ("rename", 3261, 8947, 7650),
+        ("fault", 8401, 2061, 7630),
+        ("cycle", 8893, 2160, 5786),
+        ("change", 1489, 3504, 7749),
+        ("cycle", 8479, 5826, 473),
+    ]
+    replay("8x8", steps)

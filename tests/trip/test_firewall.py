@@ -383,6 +383,16 @@ def test_a_job_that_asks_for_approval_of_removals_lets_everything_else_go(groups
     assert quarantined(groups) is None
 
 
+def test_approval_of_removals_does_not_keep_an_account_that_others_deleted_from_being_made_anew(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.approval = Approval.REMOVALS
+    trip.service.repository.delete("User", trip.at_target()["ada@lantaarn.example"]["id"])
+    trip.edit(ada, department="Sales")
+    trip.run()
+    assert active(trip) == {"ada": True}
+
+
 def test_a_plan_that_is_applied_has_been_approved(trip: Trip) -> None:
     trip.approval = Approval.ALL
     trip.hire("Ada")

@@ -380,15 +380,13 @@ class Run:
             return self._found_done(operation, again, item)
         if again.kind is operation.kind and (item.is_conflict or not resend):
             return self.left_open(item)
-        if self._is_anothers_to_release(again, operation):
-            return replace(self.left_open(item), is_due=True)
-        return self._send_again(again)
-
-    def _is_anothers_to_release(self, again: Operation, operation: Operation) -> bool:
-        """Whether something else is to be done now that the gate, or an administrator, has not let go."""
         if again.removes and not operation.removes:
-            return True
-        return self.parts.approval is not Approval.NONE and operation_hash(again) != operation_hash(operation)
+            # The gate, or an administrator, has not let go of it yet.
+            return replace(self.left_open(item), is_due=True)
+        asks = self.parts.approval is Approval.ALL or (self.parts.approval is Approval.REMOVALS and again.removes)
+        if asks and operation_hash(again) != operation_hash(operation):
+            return self.left_open(item)
+        return self._send_again(again)
 
     def _send_again(self, again: Operation) -> Outcome:
         answers, stopped = self.sender.send([again])
