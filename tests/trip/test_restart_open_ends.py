@@ -14,7 +14,7 @@ from faults.administrators import desk_of
 from muster.administration import jobs
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
-from muster.model.job import ResetScope
+from muster.model.job import CycleKind, ResetScope
 
 DAY = timedelta(hours=25)
 NAME = "ada@lantaarn.example"
@@ -135,3 +135,21 @@ def test_whoever_could_not_be_switched_off_is_tried_again_after_escrows_alone_we
     restart(trip, ResetScope.ESCROWS)
     trip.run()
     assert trip.at_target()[NAME]["active"] is False
+
+
+def test_whose_account_others_deleted_gets_another_though_the_first_try_was_refused(tmp_path: Path) -> None:
+    trip = Trip(tmp_path, page="scim")
+    trip.hire("Ada", accountEnabled=True)
+    trip.run()
+    trip.service.ask("DELETE", f"/Users/{trip.at_target()[NAME]['id']}")
+    trip.transport.fault = lambda request, _: (
+        HttpResponse(status=400, headers={}, body=b"", elapsed=timedelta()) if request.method == "POST" else None
+    )
+    restart(trip)
+    trip.run()
+    assert NAME not in trip.at_target() and trip.store.links.count_escrows(JOB) == 1
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(days=1))
+    trip.run()
+    assert trip.store.cycles.history(JOB, 1)[0].kind is CycleKind.INCREMENTAL
+    assert NAME in trip.at_target()

@@ -65,7 +65,9 @@ class Journal:
             )
             # Of some failed operations a part was carried out: the switch that takes access away.
             link = None if outcome.acknowledged is None else _link_after(outcome)
-            unsure = _attributes_of(operation) if outcome.is_open and operation.kind in _CHANGING else ()
+            # Where there is a link, its account is gone: by what it had been sent it would seem as wanted.
+            is_doubted = operation.kind is OperationKind.CREATE or (outcome.is_open and operation.kind in _CHANGING)
+            unsure = _attributes_of(operation) if is_doubted else ()
             left = Settlement(kind=kind, source_id=source_id, number=number, link=link, unsure=unsure, entry=entry)
             if waiting is None:
                 # It is looked at again when it changes, and in the next full pass.

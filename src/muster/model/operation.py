@@ -373,8 +373,6 @@ class Outcome:
     target_id: str | None = None
     # Of a failed operation: what the target took of it all the same, with what it had.
     acknowledged: Acknowledged | None = None
-    # True: the target no longer has the object; the link is dropped and the object planned anew.
-    gone: bool = False
     failure: FailureRecord | None = None
     # The request may have arrived, or may yet: looked for once more before it is sent again.
     is_open: bool = False

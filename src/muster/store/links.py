@@ -32,15 +32,7 @@ from muster.store.known_references import (
 from muster.store.references import forget_references, reopen_references
 from muster.store.rows import pieces
 from muster.store.settlements import has_escrows
-from muster.store.tables import (
-    applications,
-    cycles,
-    escrows,
-    holds,
-    jobs,
-    links,
-    staged,
-)
+from muster.store.tables import applications, cycles, escrows, holds, jobs, links, staged
 
 # What waits for a time, or was approved, has not failed.
 _FAILED = escrows.c.code.not_in(["Approved", *HoldCode])
