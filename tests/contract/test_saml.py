@@ -279,7 +279,6 @@ def test_a_request_travels_by_redirect() -> None:
         issued_at=NOW,
         destination=ISSUER,
         reply_url=ACS,
-        binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
         name_format=NameFormat.EMAIL,
         is_forced=True,
         is_passive=True,

@@ -371,7 +371,13 @@ def test_a_user_without_an_address_or_status_gets_those_of_8x8(
     user = _named(f"bare{id(emails)}@x.example", emails=emails, active=None)
     made = eight.ask("POST", "/Users", user).json
     assert made["active"] is True
-    assert made["emails"] == [{"value": "noreply@8x8.com", "type": "work", "primary": True}]
+    default = [{"value": "noreply@8x8.com", "type": "work", "primary": True}]
+    assert made["emails"] == default
+    own = [{"value": "a@x.example", "type": "work", "primary": True}]
+    patch: dict[str, Any] = {"Operations": [{"op": "add", "path": "emails", "value": own}]}
+    assert eight.ask("PATCH", f"/Users/{made['id']}", patch).status == 200
+    patch["Operations"] = [{"op": "remove", "path": "emails"}]
+    assert eight.ask("PATCH", f"/Users/{made['id']}", patch).json["emails"] == default
 
 
 def test_8x8_has_no_groups(eight: PlayedCustomer) -> None:

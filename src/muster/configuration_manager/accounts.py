@@ -82,7 +82,7 @@ def complete_account(following: Document, present: Document | None) -> Document:
     """
     completed = {**following}
     completed.setdefault("active", True if present is None else present.get("active", True))
-    if present is None and not any(each.get("value") for each in completed.get("emails") or ()):
+    if not any(each.get("value") for each in completed.get("emails") or ()):
         completed["emails"] = [{"value": DEFAULT_EMAIL, "type": "work", "primary": True}]
     for name in ("emails", "phoneNumbers"):
         elements = completed.get(name)

@@ -5,6 +5,8 @@ Source: RFC 7644 §3.5.2.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -52,7 +54,24 @@ def read_operations(body: Any, resource_type: ResourceType, rules: ReadingRules)
         raise InvalidValue(
             f"Operations has {len(operations)} entries; the limit (operations) is {rules.limits.patch_operations}."
         )
-    return tuple([_read_operation(item, resource_type, rules) for item in operations])
+    read = tuple([_read_operation(item, resource_type, rules) for item in operations])
+    if len(read) > 1:
+        _check_elements(read, rules.limits.elements)
+    return read
+
+
+def _check_elements(operations: Sequence[PatchOperation], limit: int) -> None:
+    """Raises InvalidValue when several operations name more values of one attribute than one may."""
+    counts = Counter[str]()
+    for operation in operations:
+        path, value = operation.path, operation.value
+        if path is not None and isinstance(value, list):
+            counts["" if path.attribute is None else path.attribute.name.lower()] += len(value)
+        elif path is None and isinstance(value, dict):
+            counts.update({key.lower(): len(each) for key, each in value.items() if isinstance(each, list)})
+    for name, count in counts.items():
+        if count > limit:
+            raise InvalidValue(f"The operations have {count} values of {name}; the limit (elements) is {limit}.")
 
 
 def _check_message_schema(schemas: Any, *, strict: bool) -> None:

@@ -79,9 +79,9 @@ class _Application:
             try:
                 path = bound_path(key, self._type, self._rules.limits, strict=self._rules.strict)
             except InvalidPath:
-                if self._rules.strict:
+                if not self._may_ignore(key):
                     raise
-                continue  # Lenient: unknown attributes are ignored, as on POST and PUT.
+                continue
             self._write(path, item)
 
     def _belongs_to_service(self, key: str, item: Any) -> bool:
@@ -135,10 +135,14 @@ class _Application:
             try:
                 inner_path = bound_path(inner, self._type, self._rules.limits, strict=self._rules.strict)
             except InvalidPath:
-                if self._rules.strict:
+                if not self._may_ignore(key):
                     raise
                 continue
             self._write(inner_path, item)
+
+    def _may_ignore(self, key: str) -> bool:
+        """Lenient: unknown attributes are ignored, as on POST and PUT."""
+        return not self._rules.strict and len(key) <= self._rules.limits.path_characters
 
     def _write_in(self, holder: _Values, attribute: AttributeDefinition, path: BoundPath, value: Any) -> None:
         removes = self._operator is PatchOperator.REMOVE or value is None

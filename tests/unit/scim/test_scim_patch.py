@@ -150,6 +150,29 @@ def test_a_message_that_is_none_is_refused(body: Any, refusal: type[ScimError]) 
         read_operations(body, THING, ReadingRules(limits=Limits(patch_operations=2)))
 
 
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [{"op": "add", "path": "tags", "value": ["a"]}, {"op": "remove", "path": "TAGS", "value": ["b", "c"]}],
+        [{"op": "add", "value": {"tags": ["a"], "label": "x"}}, {"op": "replace", "value": {"Tags": ["b", "c"]}}],
+        [{"op": "add", "path": EXTENSION.id, "value": [1]}, {"op": "add", "path": EXTENSION.id, "value": [2, 3]}],
+    ],
+)
+def test_values_of_one_attribute_are_counted_over_all_operations(operations: list[Any]) -> None:
+    message = {"Operations": operations}
+    with pytest.raises(InvalidValue, match=r"have 3 values of .*the limit \(elements\) is 2"):
+        read_operations(message, THING, ReadingRules(limits=Limits(elements=2)))
+    assert len(read_operations(message, THING, ReadingRules(limits=Limits(elements=3)))) == 2
+
+
+def test_a_key_longer_than_a_path_may_be_is_refused_though_unknown_ones_are_ignored() -> None:
+    rules = ReadingRules(limits=Limits(path_characters=40))
+    for value in ({"x" * 41: 1}, {EXTENSION.id: {"x" * 41: 1}}):
+        with pytest.raises(InvalidPath, match="path length"):
+            patched({}, {"op": "add", "value": value}, rules=rules)
+    assert patched({}, {"op": "add", "value": {"x" * 40: 1, "tags": ["y"]}}, rules=rules)["tags"] == ["y"]
+
+
 def test_operators_are_taken_in_any_letter_case_unless_strict() -> None:
     operation = {"op": "ADD", "path": "tags", "value": "a"}
     (read,) = read_operations({"Operations": [operation]}, THING, LENIENT)
