@@ -338,8 +338,8 @@ def test_another_client_gets_a_token_of_its_own(administrator: Visitor, manager:
     made = _text(administrator.post("/customers/clients/tokens", client="reports", **{"as": "other"}))
     assert re.search(r'id="token" readonly value="(8x8_[^"]+)"', made)
     page = _text(administrator.get("/customers/clients/identity?show"))
-    assert "<td>reports</td><td>root</td>" in page
-    assert "<td>identity provider</td><td>a command</td>" in page
+    assert '<td>reports</td><td data-label="Issued by">root</td>' in page
+    assert '<td>identity provider</td><td data-label="Issued by">a command</td>' in page
 
 
 def test_a_reader_looks_and_changes_nothing(administrator: Visitor, manager: PlayedManager) -> None:
