@@ -132,6 +132,11 @@ class GalleryPage:
         return self.protocol is Protocol.SCIM
 
     @property
+    def sign_on_modes(self) -> tuple[str, ...]:
+        """The ways in which people sign in to it through us; empty: none."""
+        return tuple(mode for mode in self.single_sign_on_modes if mode != "notSupported")
+
+    @property
     def authentication_type(self) -> AuthenticationType:
         """What is presented to the application unless other credentials are entered."""
         return _LOGINS[self.authentication]

@@ -270,9 +270,10 @@ def _matching_step(intent: Intent, target: TargetObject, rules: JobRules) -> Ste
         sentence = f"{kind} '{name}' was linked to {target.link.target_id}, which {rules.target_name} no longer has."
     elif target.exists:
         sentence = f"{kind} '{name}' was found in {rules.target_name} by {target.matched_by} as {target.target_id}."
+    elif asked := ", ".join(f"{item.attribute} = '{item.shown}'" for item in intent.matching):
+        sentence = f"No {kind} was found in {rules.target_name} with {asked}."
     else:
-        asked = ", ".join(f"{item.attribute} = '{item.shown}'" for item in intent.matching)
-        sentence = f"No {kind} was found in {rules.target_name}" + (f" with {asked}." if asked else ".")
+        sentence = f"{kind} '{name}' is not linked to anything in {rules.target_name}."
     return _step("EntryImport", StepType.MATCHING, LogStatus.SUCCESS, sentence)
 
 

@@ -40,6 +40,8 @@ _NAMES = frozenset(
 # Put together from parts by the code, so that they cannot be gathered from it.
 COMPOSED: tuple[str, ...] = (
     "%(name)s does not pass the scoping filter: %(clause)s",
+    "%(name)s was found at the target and linked; %(and)s",
+    "%(name)s is managed again; %(and)s",
     "came into scope",
     "permanently deleted from the directory",
     "deleted in the directory",
@@ -66,7 +68,6 @@ COMPOSED: tuple[str, ...] = (
     "%(name)s is protected by the pattern “%(pattern)s”",
     "%(name)s is protected by the group “%(group)s”",
     "%(name)s is protected by the role “%(role)s”",
-    "No %(kind)s was found in %(system)s with %(asked)s.",
     "Failed to %(verb)s %(kind)s '%(name)s' in %(system)s: %(reason)s",
     "%(kind)s '%(name)s' was created in %(system)s.",
     "%(kind)s '%(name)s' was updated in %(system)s.",

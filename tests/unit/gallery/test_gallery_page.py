@@ -45,6 +45,11 @@ def test_a_page_is_read_with_its_defaults() -> None:
     assert page.schema_document()["synchronizationRules"][0]["objectMappings"][0]["name"] == "Users"
 
 
+def test_an_application_that_signs_nobody_in_has_no_mode_of_sign_on() -> None:
+    modes = {"singleSignOnModes": ["notSupported", "saml"]}
+    assert read_page(json.dumps(PAGE | modes).encode(), "app.json").sign_on_modes == ("saml",)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -116,7 +116,7 @@ def test_scoping_is_skipped_for_those_who_left_the_scope_and_has_the_details(cha
         (person(), linked(link()), "User 'Ada Lovelace' is linked to t-1 in App."),
         (person(), found(), "User 'Ada Lovelace' was found in App by userName as t-1."),
         (HARD, vanished(link()), "User 'Ada Lovelace' was linked to t-1, which App no longer has."),
-        (HARD, NOBODY, "No User was found in App."),
+        (HARD, NOBODY, "User 'Ada Lovelace' is not linked to anything in App."),
     ],
 )
 def test_matching_says_whom_it_found_and_how(change: Change, target: TargetObject, sentence: str) -> None:

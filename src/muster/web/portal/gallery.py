@@ -89,5 +89,5 @@ def _fits(page: GalleryPage, wanted: str | None, category: str | None, mark: str
         (wanted is None or any(wanted.casefold() in each.casefold() for each in texts))
         and (category is None or category in page.categories)
         and (mark != "provisioning" or page.supports_provisioning)
-        and (mark != "sso" or bool(page.single_sign_on_modes))
+        and (mark != "sso" or bool(page.sign_on_modes))
     )
