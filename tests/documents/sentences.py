@@ -45,8 +45,8 @@ ELSEWHERE = (
 _PLACE = re.compile(r"%\(\w+\)s")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _ACTIVITY = re.compile(
-    r"(Accept|Activate|Add|Approve|Change|Create|Delete|Disable|Disable/pause|Enable/\w+|Hard delete|Import|Promote"
-    r"|Read|Reject|Remove|Reset|Restore|Revoke|Roll|Switch|Test|Update) [A-Za-z][\w ]+"
+    r"(Accept|Activate|Add|Apply|Approve|Change|Create|Delete|Disable|Disable/pause|Enable/\w+|Hard delete|Import"
+    r"|Promote|Read|Reject|Remove|Reset|Restore|Revoke|Roll|Switch|Test|Update) [A-Za-z][\w ]+"
 )
 # Facts of these pages are read most; the others' are shown as they were found, in English.
 _TOLD_PAGES = ("8x8", "scim")

@@ -40,6 +40,8 @@ _NAMES = frozenset(
 # Put together from parts by the code, so that they cannot be gathered from it.
 COMPOSED: tuple[str, ...] = (
     "%(name)s does not pass the scoping filter: %(clause)s",
+    # An activity of one word is no sentence.
+    "Reconcile",
     "%(name)s was found at the target and linked; %(and)s",
     "%(name)s is managed again; %(and)s",
     "came into scope",
