@@ -144,8 +144,12 @@ class Run:
         waiting = put_off(decisions, self.cycle)
         quiet = quiet_operations(decisions, waiting, held)
         # Nothing is sent and nothing is told of them.
-        at_rest = [each for each in quiet if self.journal.is_at_rest(each, cycle)]
-        settled = [self.journal.decided(each) for each in quiet if not self.journal.is_at_rest(each, cycle)]
+        at_rest, settled = list[Operation](), list[Outcome]()
+        for operation in quiet:
+            if self.journal.is_at_rest(operation, cycle):
+                at_rest.append(operation)
+            else:
+                settled.append(self.journal.decided(operation))
         later = [NewOperation(operation=operation, wave=removal_wave) for operation in writing if operation.removes]
         main = [operation for operation in writing if not operation.removes]
         wave = SHARED_WAVE if is_shared else MAIN_WAVE

@@ -64,9 +64,9 @@ def described(desk: Desk, names: Sequence[str] = ()) -> Sequence[EnterpriseAppli
     return [
         each
         for each in applications(desk)
-        if template_of(desk, each).is_managed
+        if (page := template_of(desk, each)).is_managed
         or (
-            template_of(desk, each).id == CLIENTS_TEMPLATE_ID
+            page.id == CLIENTS_TEMPLATE_ID
             and (each.display_name in names or len(_guarded(desk, each)) > len(_KNOWN_BY))
         )
     ]
