@@ -4,6 +4,7 @@ import pytest
 
 from faces.house import GOOD_TOKEN, House, Started
 from faces.portal_visit import NAME, Visit
+from faces.test_portal_operations import USUAL
 from faces.test_portal_tutorial import FORM
 from muster.administration import second_factors
 from muster.model.roles import Role
@@ -35,6 +36,15 @@ def test_an_application_says_what_is_lost_and_takes_it_anew(house: House, visit:
         assert all(f"<code>{name}</code>" in shown for name in before)
     for page in ("/", "/applications", f"{path}/users-and-groups", f"{path}/provisioning/accounts"):
         assert visit.get(page).status_code == 200, page
+    # Safeguards and rules are kept in the clear, but for what Graph keeps among the secrets.
+    guards = f"{path}/provisioning/safeguards"
+    assert LOST in visit.text(guards)
+    assert visit.post(guards, **{**USUAL, "DeleteGracePeriod": "P7D"}).status_code == 303
+    assert 'value="P7D"' in visit.text(guards)
+    switched = visit.post(guards, **{**USUAL, "DeleteGracePeriod": "P9D", "skips": "on"})
+    assert switched.status_code == 503 and "Put the lost key file back" in switched.text
+    assert 'value="P7D"' in visit.text(guards)
+    assert visit.post(f"{path}/mappings/0/attributes/title/remove").status_code == 303
     # Nothing is kept by leaving it empty: there is nothing to keep, and nothing was saved.
     refused = visit.post(f"{path}/provisioning", **{**FORM, "secret": ""})
     assert refused.status_code == 400

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from muster.administration.applications import find_application, find_page, require_managed, require_run, template_of
+from muster.administration.credentials import kept_secrets
 from muster.administration.desk import Desk
 from muster.administration.group_clauses import with_group_ids
 from muster.administration.jobs import find_job
@@ -366,8 +367,7 @@ def _problems(desk: Desk, job: SynchronizationJob, document: Mapping[str, Any]) 
     if found:
         return found
     schema = read_schema(document)
-    secrets = desk.stores.secrets.get(job.service_principal_id)
-    sync_all = secrets.get(SecretKey.SYNC_ALL, "").lower() == "true"
+    sync_all = kept_secrets(desk, job.service_principal_id).get(SecretKey.SYNC_ALL, "").lower() == "true"
     page, application = find(job.template_id), desk.stores.applications.get(job.service_principal_id)
     filterable = None
     if page is not None:

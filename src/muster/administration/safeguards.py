@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muster.administration.applications import find_application, require_guarded
-from muster.administration.credentials import put_secrets
+from muster.administration.credentials import kept_secrets, put_secrets
 from muster.administration.desk import Desk
 from muster.administration.jobs import find_job, set_settings
 from muster.administration.refusals import bad_request
@@ -28,10 +28,9 @@ class ShownSafeguards:
 
 
 def safeguards_of(desk: Desk, service_principal_id: str, job_id: str) -> ShownSafeguards:
-    """Returns a job's safeguards. Raises: Refused."""
-    desk.require(Permission.READ_CONFIGURATION)
+    """Returns a job's safeguards; what is kept sealed has its usual value while its key is lost. Raises: Refused."""
     job = find_job(desk, service_principal_id, job_id)
-    secrets = desk.stores.secrets.get(job.service_principal_id)
+    secrets = kept_secrets(desk, job.service_principal_id)
     return ShownSafeguards(
         safeguards=read_safeguards(
             job.settings, read_notification_settings(secrets.get(SecretKey.SYNC_NOTIFICATION_SETTINGS))
@@ -89,10 +88,11 @@ def set_safeguards(
     application = find_application(desk, service_principal_id)
     require_guarded(desk, application)
     _require_known(settings)
+    # Opened before anything is saved: while the key to it is lost, nothing is.
+    stored = {} if skip_out_of_scope_deletions is None else desk.stores.secrets.get(application.service_principal_id)
     if settings:
         set_settings(desk, application.service_principal_id, job_id, settings)
     if skip_out_of_scope_deletions is not None:
-        stored = desk.stores.secrets.get(application.service_principal_id)
         switch = {SecretKey.SKIP_OUT_OF_SCOPE_DELETIONS.value: "true" if skip_out_of_scope_deletions else "false"}
         put_secrets(desk, application.service_principal_id, {**stored, **switch})
     return safeguards_of(desk, application.service_principal_id, job_id)

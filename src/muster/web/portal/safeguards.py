@@ -6,7 +6,7 @@ from typing import Any
 
 import flask
 
-from muster.administration import safeguards
+from muster.administration import credentials, safeguards
 from muster.administration.refusals import Refused
 from muster.model.durations import write_duration
 from muster.model.whatif import OtherScope, Weighed
@@ -85,6 +85,7 @@ def show_safeguards(sp: str, refusal: Refused | None = None) -> Any:
         protected=PROTECTED,
         labels=LABELS,
         rolling_count=held.safeguards.threshold.rolling_count,
+        lost=credentials.lost_secrets(desk(), found.sp),
         refusal=refusal,
     )
 
