@@ -261,6 +261,56 @@ def test_a_patch_of_a_group_under_a_condition_shows_what_it_made(tmp_path: Path)
         assert shown["etag"] != made["etag"]
 
 
+def test_the_log_of_calls_says_who_came_into_a_group_and_who_left(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
+
+        def ask(method: str, path: str, sent: object = None) -> dict[str, object]:
+            status, _, body = site.ask("acme", method, path, "", headers, sent and orjson.dumps(sent))
+            assert status < 300, body
+            return orjson.loads(body) if body else {}
+
+        ids = [ask("POST", "/Users", {**USER, "userName": f"user{each}"})["id"] for each in range(103)]
+        people = [{"value": each} for each in ids]
+        group = {"schemas": [GROUP_URN], "displayName": "C"}
+        crew = f"/Groups/{ask('POST', '/Groups', {**group, 'members': people[:1]})['id']}"
+
+        def patch(*operations: object) -> None:
+            ask("PATCH", crew, {"schemas": [PATCH_URN], "Operations": operations})
+
+        patch({"op": "add", "path": "members", "value": people[:2]})
+        patch({"op": "replace", "path": "members", "value": people[1:3]})
+        patch(
+            {"op": "remove", "path": f'members[value eq "{ids[2]}"]'},
+            {"op": "add", "path": "members", "value": people[3:4]},
+        )
+        ask("PUT", crew, group)
+        ask("PUT", crew, {**group, "members": people})
+        ask("DELETE", crew)
+
+        def of_users(*numbers: int) -> list[object]:
+            return [{"value": ids[each], "display": f"user{each}"} for each in numbers]
+
+        def moved(body: str | None, name: str) -> object:
+            return orjson.loads(body or "{}").get(name)
+
+        logged = [
+            (moved(call.before_body, "membersRemoved"), moved(call.after_body, "membersAdded"))
+            for call in reversed(site.calls.read_calls(customer, count=7))
+        ]
+        many = [*of_users(*range(100)), "and 3 more"]
+        assert logged == [
+            (None, of_users(0)),
+            (None, of_users(1)),
+            (of_users(0), of_users(2)),
+            (of_users(2), of_users(3)),
+            (of_users(1, 3), None),
+            (None, many),
+            (many, None),
+        ]
+
+
 def _customer(site: PlayedSite) -> str:
     return site.create_customer("acme", Profile.GENERIC)[1]
 

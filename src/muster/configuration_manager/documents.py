@@ -10,6 +10,8 @@ from muster.scim.repository import Document, StoredResource
 
 Row = tuple[Any, ...]
 
+LIMIT_MOVED_BYTES = 16_000  # of a group with those who came or left: less than the log keeps of a body
+
 
 def write_document(document: Document, type_name: str, *, created: str, modified: str, revision: int) -> bytes:
     """The JSON of a document without `meta`, and with it, but for its location, as the last."""
@@ -34,6 +36,22 @@ def read_row(row: Row, relations: Mapping[str, Any] | None = None) -> StoredReso
     if relations:
         body = orjson.dumps(with_relations(orjson.loads(body), relations))
     return StoredResource(row[1], str(row[2]), body)
+
+
+def with_moved(body: bytes | None, name: str, moved: Sequence[Mapping[str, Any]], count: int) -> bytes | None:
+    """The JSON of a group with who came or left, for the log; what does not fit in there is counted."""
+    if body is None or not count:
+        return body
+    shown: list[Any] = []
+    size = len(body)
+    for member in moved:
+        size += len(orjson.dumps(member)) + 1
+        if size > LIMIT_MOVED_BYTES:
+            break
+        shown.append(member)
+    if len(shown) < count:
+        shown.append(f"and {count - len(shown)} more")
+    return body[:-1] + b"," + orjson.dumps({name: shown})[1:]
 
 
 class Moment(NamedTuple):

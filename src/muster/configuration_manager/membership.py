@@ -1,7 +1,7 @@
 """Who is in which group: rows of two integer keys, so that a change costs what it changes, not what the group holds."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -18,6 +18,32 @@ Member = dict[str, Any]
 
 # Below the number of parameters that SQLite takes in one statement.
 BLOCK = 500
+# How many of those who came or left are named, at most.
+LIMIT_NAMED = 100
+
+
+class Moved(NamedTuple):
+    """Those who came into a group, or left it: how many, and the first of them with id and name."""
+
+    total: int = 0
+    named: Sequence[Member] = ()
+
+
+class MembersMoved(NamedTuple):
+    """What a change made of a group's members; `is_written` says whether a row was."""
+
+    removed: Moved = Moved()
+    added: Moved = Moved()
+    is_written: bool = False
+
+
+class _Found(NamedTuple):
+    """A user or group that may be a member, or is one; `body` is not read of all."""
+
+    member_id: str
+    key: int
+    body: bytes | None
+    is_member: bool
 
 
 class Membership:
@@ -68,44 +94,73 @@ class Membership:
         there = {member["value"] for member in present}
         kept = {member["value"] for member in wanted}
         return MembersChange(
-            remove=tuple(sorted(there - kept)),
+            remove=tuple(member["value"] for member in present if member["value"] not in kept),
             add=tuple(member for member in wanted if member["value"] not in there),
         )
 
-    def change(self, group_key: int, edit: MembersChange, connection: Connection) -> bool:
-        """Whether the change made a difference. Raises InvalidValue for an added member that does not exist."""
-        changed = 0
+    def change(self, group_key: int, edit: MembersChange, connection: Connection) -> MembersMoved:
+        """Who left and who came. Raises InvalidValue for an added member that does not exist."""
+        displays = {member["value"]: member.get("display") for member in edit.add}
+        wanted = self._find(list(displays), group_key, connection)
+        missing = [member_id for member_id in displays if member_id not in wanted]
+        if missing:
+            raise InvalidValue(f"members: there is no user or group with the id {missing[0]}: create it first.")
+        written = 0
+        removed = Moved()
         if edit.clear:
-            changed += self._run.clear_members.execute({"p_group_key": group_key}, on=connection)
-        if edit.remove:
-            for key in self._find_keys(edit.remove, connection).values():
-                changed += self._run.remove_member.execute(
-                    {"p_group_key": group_key, "p_member_key": key}, on=connection
+            removed = self.read_leaving(group_key, connection, staying=wanted.values())
+            written += self._run.clear_members.execute({"p_group_key": group_key}, on=connection)
+        elif edit.remove:
+            leaving = [each for each in self._find(edit.remove, group_key, connection).values() if each.is_member]
+            for each in leaving:
+                written += self._run.remove_member.execute(
+                    {"p_group_key": group_key, "p_member_key": each.key}, on=connection
                 )
-        if edit.add:
-            displays = {member["value"]: member.get("display") for member in edit.add}
-            keys = self._find_keys(list(displays), connection)
-            missing = [member_id for member_id in displays if member_id not in keys]
-            if missing:
-                raise InvalidValue(f"members: there is no user or group with the id {missing[0]}: create it first.")
-            rows = [
-                {"group_key": group_key, "member_key": keys[member_id], "display": display}
-                for member_id, display in displays.items()
-            ]
-            for start in range(0, len(rows), BLOCK):
-                changed += upsert(
-                    connection, members, rows[start : start + BLOCK], keys=("group_key", "member_key"), update=()
-                )
-        return changed > 0
+            removed = _moved([each for each in leaving if each.member_id not in displays])
+        rows = [
+            {"group_key": group_key, "member_key": wanted[member_id].key, "display": display}
+            for member_id, display in displays.items()
+        ]
+        for start in range(0, len(rows), BLOCK):
+            written += upsert(
+                connection, members, rows[start : start + BLOCK], keys=("group_key", "member_key"), update=()
+            )
+        added = _moved([each for each in wanted.values() if not each.is_member])
+        return MembersMoved(removed=removed, added=added, is_written=written > 0)
 
-    def _find_keys(self, ids: Sequence[str], connection: Connection) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def read_leaving(self, group_key: int, connection: Connection, *, staying: Collection[_Found] = ()) -> Moved:
+        """All members but those who stay."""
+        of_group = members.c.group_key == group_key
+        total = connection.scalar(sa.select(sa.func.count()).where(of_group)) or 0
+        kept = {each.key for each in staying if each.is_member}
+        first = sa.select(members.c.member_key).where(of_group).order_by(members.c.member_key)
+        keys = [key for key in connection.scalars(first.limit(LIMIT_NAMED + len(kept))) if key not in kept]
+        query = sa.select(resources.c.resource_id, resources.c.body).where(resources.c.key.in_(keys[:LIMIT_NAMED]))
+        rows = connection.execute(query.order_by(resources.c.key))
+        return Moved(total - len(kept), [_named(member_id, body) for member_id, body in rows])
+
+    def _find(self, ids: Sequence[str], group_key: int, connection: Connection) -> dict[str, _Found]:
+        """Those that exist, by id, in the order asked; the bodies of the first."""
+        found: dict[str, _Found] = {}
         ids = [member_id for member_id in ids if "\0" not in member_id]
+        is_member = sa.exists().where(members.c.group_key == group_key, members.c.member_key == resources.c.key)
         for start in range(0, len(ids), BLOCK):
-            query = sa.select(resources.c.resource_id, resources.c.key).where(
+            body = resources.c.body if start == 0 else sa.null()
+            query = sa.select(resources.c.resource_id, resources.c.key, body, is_member).where(
                 resources.c.customer_key == self._customer_key,
                 resources.c.type.in_(MEMBER_TYPES),
                 resources.c.resource_id.in_(ids[start : start + BLOCK]),
             )
-            found.update((resource_id, key) for resource_id, key in connection.execute(query))
-        return found
+            found.update((row[0], _Found(*row)) for row in connection.execute(query))
+        return {member_id: found[member_id] for member_id in ids if member_id in found}
+
+
+def _moved(found: Sequence[_Found]) -> Moved:
+    return Moved(len(found), [_named(each.member_id, each.body) for each in found[:LIMIT_NAMED]])
+
+
+def _named(member_id: str, body: bytes | None) -> Member:
+    """The member with the name it has, as far as that was read."""
+    document = {} if body is None else orjson.loads(body)
+    name = document.get("displayName") or document.get("userName")
+    return {"value": member_id} if name is None else {"value": member_id, "display": name}

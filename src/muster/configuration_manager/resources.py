@@ -10,8 +10,16 @@ import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from muster.configuration_manager.documents import Moment, moment_of, read_row, with_relations, write_document
+from muster.configuration_manager.documents import (
+    Moment,
+    moment_of,
+    read_row,
+    with_moved,
+    with_relations,
+    write_document,
+)
 from muster.configuration_manager.marks import Marks
+from muster.configuration_manager.membership import MembersMoved
 from muster.configuration_manager.reading import GROUP, USER, ResourceReader, Row
 from muster.configuration_manager.statements import Statements, prepare_statements
 from muster.configuration_manager.tables import resources
@@ -40,7 +48,8 @@ class LicenceLimitReached(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceChange:
-    """What a call made of one resource: its JSON before (None: it was created) and after (None: it was deleted)."""
+    """What a call made of one resource: its JSON before (None: it was created) and after (None: it was deleted);
+    of a group's members those who left, or came."""
 
     before: bytes | None
     after: bytes | None
@@ -138,17 +147,17 @@ class SqlRepository(ResourceReader):
             body,
         )
 
-        def work(connection: Connection) -> StoredResource:
+        def work(connection: Connection) -> tuple[StoredResource, MembersMoved]:
             key = self._run.insert.insert(values, on=connection)
             self._count_up(type_name, 1, _licences_of(kept), connection)
             row = (key, kept["id"], 1, body, False)
             if not wanted:
-                return read_row(row)
-            self._membership.change(row[0], MembersChange(add=tuple(wanted)), connection)
-            return self._load([row], type_name, connection)[0]
+                return read_row(row), MembersMoved()
+            moved = self._membership.change(row[0], MembersChange(add=tuple(wanted)), connection)
+            return self._load([row], type_name, connection)[0], moved
 
-        stored = self._write(work, type_name, kept)
-        self._note(None, body)
+        stored, moved = self._write(work, type_name, kept)
+        self._note(None, body, moved)
         return stored
 
     def replace(
@@ -170,7 +179,7 @@ class SqlRepository(ResourceReader):
         """PATCH: read, transform, write, in one transaction."""
         seen: Document = {}
 
-        def work(connection: Connection) -> tuple[StoredResource, bytes, bytes]:
+        def work(connection: Connection) -> tuple[StoredResource, bytes, bytes, MembersMoved]:
             before = row = self._require(type_name, resource_id, if_version, connection)
             whole = type_name == GROUP and with_members
             present: Document = orjson.loads(row[3])
@@ -179,43 +188,46 @@ class SqlRepository(ResourceReader):
             following = transform(present)
             seen.update(following)
             is_same = following is present
-            touched = False
+            moved = MembersMoved()
             if whole and not is_same:
                 following = {**following}
                 wanted = following.pop("members", [])
                 edit = self._membership.difference(present.get("members", []), wanted)
-                touched = self._membership.change(row[0], edit, connection)
+                moved = self._membership.change(row[0], edit, connection)
                 is_same = {**present, "members": None} == {**following, "members": None}
             elif members is not None:
-                touched = self._membership.change(row[0], members, connection)
-            if not is_same or touched:
+                moved = self._membership.change(row[0], members, connection)
+            if not is_same or moved.is_written:
                 row = self._update(row, type_name, present, following, connection)
             if type_name == GROUP or (row[4] and type_name == USER):
                 stored = self._load([row], type_name, connection, with_members=with_members)[0]
             else:
                 stored = read_row(row)
-            return stored, before[3], row[3]
+            return stored, before[3], row[3], moved
 
-        stored, before, after = self._write(work, type_name, seen)
+        stored, before, after, moved = self._write(work, type_name, seen)
         if after is not before:
-            self._note(before, after)
+            self._note(before, after, moved)
         return stored
 
     def delete(self, type_name: str, resource_id: str, *, if_version: str | None = None) -> None:
         """Deletes the resource and what refers to it."""
 
-        def work(connection: Connection) -> bytes:
+        def work(connection: Connection) -> tuple[bytes, MembersMoved]:
             row = self._require(type_name, resource_id, if_version, connection)
             if row[4]:
                 for group_row in self._membership.read_holders(row[0], connection):
                     group = orjson.loads(group_row[3])
                     self._update(group_row, GROUP, group, group, connection)
+            moved = MembersMoved()
+            if type_name == GROUP:
+                moved = MembersMoved(removed=self._membership.read_leaving(row[0], connection))
             self._run.delete.execute({"p_key": row[0]}, on=connection)
             self._count_up(type_name, -1, -_licences_of(orjson.loads(row[3])), connection)
-            before: bytes = row[3]
-            return before
+            return row[3], moved
 
-        self._note(self._writer.run(work), None)
+        before, moved = self._writer.run(work)
+        self._note(before, None, moved)
 
     def _require(self, type_name: str, resource_id: str, if_version: str | None, connection: Connection) -> Row:
         row: Row | None = None
@@ -263,8 +275,12 @@ class SqlRepository(ResourceReader):
             if counted is not None and counted[0] > licences:
                 raise LicenceLimitReached(licences)
 
-    def _note(self, before: bytes | None, after: bytes | None) -> None:
-        self._changes.__dict__.setdefault("kept", []).append(ResourceChange(before=before, after=after))
+    def _note(self, before: bytes | None, after: bytes | None, moved: MembersMoved) -> None:
+        change = ResourceChange(
+            before=with_moved(before, "membersRemoved", moved.removed.named, moved.removed.total),
+            after=with_moved(after, "membersAdded", moved.added.named, moved.added.total),
+        )
+        self._changes.__dict__.setdefault("kept", []).append(change)
 
     @staticmethod
     def _kept(document: Document, resource_id: str) -> Document:
