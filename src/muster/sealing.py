@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,13 +62,28 @@ class SealingKey:
 class Sealer:
     """Seals with one key; opens with it and with the older ones that are given."""
 
-    def __init__(self, key: SealingKey, *, tenant: str, older: tuple[SealingKey, ...] = ()) -> None:
+    def __init__(
+        self,
+        key: SealingKey,
+        *,
+        tenant: str,
+        older: tuple[SealingKey, ...] = (),
+        replaced: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`replaced`: says why the key seals no more, where another process may have put another in its place."""
         self._key = key
         self._tenant = tenant
+        self._replaced = replaced
         self._ciphers = {each.key_id: AESGCM(each.material) for each in (*older, key)}
 
     def seal(self, value: str, *, field: str) -> bytes:
-        """The value sealed for this field (a name such as `servicePrincipals/{id}/secrets/SecretToken`)."""
+        """The value sealed for this field (a name such as `servicePrincipals/{id}/secrets/SecretToken`).
+
+        Raises: SealingError once the key was replaced.
+        """
+        reason = self._replaced()
+        if reason is not None:
+            raise SealingError(reason)
         nonce = os.urandom(_NONCE_BYTES)
         data = self._associated_data(self._key.key_id, field)
         sealed = self._ciphers[self._key.key_id].encrypt(nonce, value.encode(), data)

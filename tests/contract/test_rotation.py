@@ -22,7 +22,6 @@ from muster.bootstrap import rotation
 from muster.bootstrap.assembly import make_chores, make_engine, make_services
 from muster.bootstrap.folder import StartRefused, take_folder
 from muster.bootstrap.house import House, open_house
-from muster.bootstrap.keys import KeyWatch
 from muster.bootstrap.rotation import begin_anew, rotate_key
 from muster.cli.secrets import app
 from muster.gallery.catalogue import GENERIC_TEMPLATE_ID
@@ -31,7 +30,6 @@ from muster.model.notice import NotificationSettings, Webhook
 from muster.model.roles import Role
 from muster.sealing import KEY_FILE_NAME, SealingError, load_keys, make_key, write_keys
 from muster.settings import Settings
-from muster.store.open import read_key_id, write_key_id
 from muster.web.site import make_site
 from played_postgres import NO_POSTGRES, PlayedServer
 
@@ -152,13 +150,50 @@ def _interrupted(*_: object, **__: object) -> str:
     raise KeyboardInterrupt
 
 
-def test_a_value_that_no_key_opens_keeps_both_keys(installation: tuple[Path, str], tmp_path: Path) -> None:
-    folder, _ = installation
+def test_a_key_that_is_lost_or_opens_nothing_is_replaced_by_none(installation: tuple[Path, str]) -> None:
+    folder, application = installation
+    kept = (folder / KEY_FILE_NAME).read_text()
     write_keys(folder / KEY_FILE_NAME, [make_key()])
-    (stranger,) = key_ids(folder)
-    with pytest.raises(SealingError, match="sealed with another key"):
+    stranger = key_ids(folder)
+    with pytest.raises(SealingError, match="put the lost key file back"):
         rotate_key(Settings(data=folder))
-    assert key_ids(folder)[1] == stranger
+    assert key_ids(folder) == stranger
+    (folder / KEY_FILE_NAME).unlink()
+    with pytest.raises(SealingError, match="and there is no"):
+        rotate_key(Settings(data=folder))
+    assert not (folder / KEY_FILE_NAME).exists(), "none is made up"
+    (folder / KEY_FILE_NAME).write_text(kept)
+    assert rotate_key(Settings(data=folder)).resealed == SEALED
+    assert secrets_in(folder, application) == SECRETS
+
+
+def test_a_process_that_goes_on_while_the_key_is_changed_elsewhere_seals_nothing_with_the_old_one(
+    tmp_path: Path, server: PlayedServer | None
+) -> None:
+    if server is None:
+        pytest.skip(NO_POSTGRES)
+    url = server.url_of(server.create())
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    with opened(here, database=url) as house:
+        house.store.notification_settings.put(SETTINGS)
+    elsewhere.mkdir()
+    # A machine without the key, or with another one, changes nothing and is left none that was made up.
+    with pytest.raises(SealingError, match="copy the key file"):
+        rotate_key(Settings(data=elsewhere, database=url))
+    assert not (elsewhere / KEY_FILE_NAME).exists()
+    write_keys(elsewhere / KEY_FILE_NAME, [make_key()])
+    stranger = key_ids(elsewhere)
+    with pytest.raises(SealingError, match="copy the key file"):
+        rotate_key(Settings(data=elsewhere, database=url))
+    assert key_ids(elsewhere) == stranger
+    (elsewhere / KEY_FILE_NAME).write_text((here / KEY_FILE_NAME).read_text())
+    with opened(elsewhere, database=url) as house:
+        done = rotate_key(Settings(data=here, database=url))
+        assert f"sealed with the key {done.key_id}" in str(house.engine_trouble())
+        with pytest.raises(SealingError, match="and start again"):
+            house.store.notification_settings.put(NotificationSettings())
+    with opened(here, database=url) as house:
+        assert house.store.notification_settings.get() == SETTINGS
 
 
 def test_a_key_file_elsewhere_is_changed_in_its_place(installation: tuple[Path, str], tmp_path: Path) -> None:
@@ -268,9 +303,5 @@ def test_on_a_shared_database_a_lost_key_is_given_up_by_a_command(tmp_path: Path
         assert "put the lost key file back" in str(house.engine_trouble())
         house.store.notification_settings.put(SETTINGS)
         assert "no engine has shown life" in str(house.engine_trouble())
-        # One that runs on with another key leaves it at the key that counts.
-        write_key_id(house.database, "00")
-        assert KeyWatch(house.database, load_keys(folder, key_file=None), folder, is_shared=True).trouble() is None
-        assert read_key_id(house.database) == "00"
     told = CliRunner().invoke(app, ["rotate", "--lost", "--data", str(folder)], env={"MUSTER_DATABASE": url})
     assert (told.exit_code, done.key_id in told.output) == (0, True)

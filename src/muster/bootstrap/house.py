@@ -394,8 +394,9 @@ def open_house(settings: Settings, folder: Path) -> House:
     tenant_id = prepare_tables(database)
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
         keys = keys_of(database, settings, folder)
-    sealer = Sealer(keys[0], tenant=tenant_id, older=keys[1:])
     is_shared = settings.database is not None
+    watch = KeyWatch(database, keys, key_path(folder, key_file=settings.key_file), is_shared=is_shared)
+    sealer = Sealer(keys[0], tenant=tenant_id, older=keys[1:], replaced=watch.replaced)
     clock, ids = SystemClock(), SystemIds()
     connections, store = Connections(settings, clock, ids), open_store(database, sealer)
     house = House(
@@ -411,7 +412,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         rules=RuleShelf(store.jobs, store.directory),
         executors=executors_on(database) if is_shared else None,
         faces=_faces_on(database, keys[0]) if is_shared else None,
-        key_trouble=KeyWatch(database, keys, key_path(folder, key_file=settings.key_file), is_shared=is_shared).trouble,
+        key_trouble=watch.trouble,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):
         house.prepare()

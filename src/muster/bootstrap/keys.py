@@ -15,8 +15,8 @@ from muster.store.open import read_key_id, sealing_key_ids, write_key_id
 logger = logging.getLogger(__name__)
 
 _ELSEWHERE = (
-    "copy the key file from the machine that the installation was begun on, or name it with MUSTER_KEY_FILE; if no "
-    "copy is left, begin with a new key by muster secrets rotate --lost"
+    "copy the key file from a machine that has it, or name it with MUSTER_KEY_FILE, and start again; if no copy is "
+    "left, begin with a new key by muster secrets rotate --lost"
 )
 
 
@@ -27,27 +27,41 @@ def keys_of(database: Database, settings: Settings, folder: Path) -> tuple[Seali
     """
     wanted = read_key_id(database)
     path = key_path(folder, key_file=settings.key_file)
-    if wanted is not None and settings.database is not None and not path.exists():
-        raise SealingError(
-            f"this installation's values are sealed with the key {wanted}, and there is no {path}: {_ELSEWHERE}"
-        )
+    if settings.database is not None:
+        _require_file(path, wanted)
     keys = load_keys(folder, key_file=settings.key_file)
     if wanted is None:
         write_key_id(database, keys[-1].key_id.hex())
-    elif wanted not in (key.key_id.hex() for key in keys):
-        if settings.database is not None:
-            raise SealingError(
-                f"this installation's values are sealed with the key {wanted}, and {path} holds "
-                f"{keys[0].key_id.hex()}: {_ELSEWHERE}"
-            )
-        trouble = KeyWatch(database, keys, path, is_shared=False).trouble()
-        if trouble is not None:
-            logger.error("%s", trouble)
+        return keys
+    watch = KeyWatch(database, keys, path, is_shared=settings.database is not None)
+    replaced = watch.replaced()
+    if replaced is not None:
+        raise SealingError(replaced)
+    if wanted not in (key.key_id.hex() for key in keys) and (trouble := watch.trouble()) is not None:
+        logger.error("%s", trouble)
     return keys
 
 
+def keys_to_replace(database: Database, settings: Settings, folder: Path) -> tuple[SealingKey, ...]:
+    """Returns the keys in the file, which open all that is stored. Raises: SealingError, and then none was made."""
+    path = key_path(folder, key_file=settings.key_file)
+    _require_file(path, read_key_id(database))
+    keys = load_keys(folder, key_file=settings.key_file)
+    trouble = KeyWatch(database, keys, path, is_shared=settings.database is not None).trouble()
+    if trouble is not None:
+        raise SealingError(trouble)
+    return keys
+
+
+def _require_file(path: Path, wanted: str | None) -> None:
+    if wanted is not None and not path.exists():
+        raise SealingError(
+            f"this installation's values are sealed with the key {wanted}, and there is no {path}: {_ELSEWHERE}"
+        )
+
+
 class KeyWatch:
-    """Whether stored values cannot be opened, as another key has sealed them."""
+    """Whether stored values cannot be opened, as another key has sealed them, or should be sealed with another one."""
 
     def __init__(self, database: Database, keys: tuple[SealingKey, ...], path: Path, *, is_shared: bool) -> None:
         self._database = database
@@ -58,8 +72,20 @@ class KeyWatch:
         # Whether some are left; looked at once, also where our key counts: the one before it may have been lost.
         self._is_some_lost = True
 
+    def replaced(self) -> str | None:
+        """Returns why nothing may be sealed here: on a shared database a key counts that was not read at the start."""
+        if not self._is_shared or (counting := read_key_id(self._database)) in self._own:
+            return None
+        return (
+            f"this installation's values are sealed with the key {counting}, and {self._path} held {self._held} at the "
+            f"start: {_ELSEWHERE}"
+        )
+
     def trouble(self) -> str | None:
         """Returns why values cannot be opened, None once nothing is left that another key has sealed."""
+        replaced = self.replaced()
+        if replaced is not None:
+            return replaced
         counting = read_key_id(self._database)
         if not self._is_some_lost and counting in self._own:
             return None
@@ -71,8 +97,7 @@ class KeyWatch:
                 f"{self._held}: put the lost key file back and start again, or enter every credential anew; what needs "
                 "none goes on"
             )
-        # Others on a shared database seal with the key that counts: not every process may say which one that is.
-        if counting is not None and counting not in self._own and not self._is_shared:
+        if counting is not None and counting not in self._own:
             write_key_id(self._database, self._held)
         return None
 
