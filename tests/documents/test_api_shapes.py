@@ -5,7 +5,7 @@ import re
 
 from documents.reading import DOCS
 from muster.web.graph.openapi import make_document
-from muster.web.graph.openapi_calls import ANSWER_TYPES, ANSWERS, BODIES, BODY_TYPES
+from muster.web.graph.openapi_calls import ANSWER_TYPES, ANSWERS, BODIES, BODY_TYPES, SOMETIMES
 from muster.web.graph.openapi_schemas import SCHEMAS
 from muster.web.graph.reference import make_reference
 from muster.web.graph.routes import ROUTES
@@ -18,6 +18,8 @@ def test_every_call_has_its_shapes_and_no_shape_is_left_of_a_call_that_is_gone()
     assert set(BODIES) | set(BODY_TYPES) == {call for call in calls if call[0] in ("POST", "PUT", "PATCH")}
     names = {name.rpartition(":")[2].removesuffix("[]") for name in ANSWERS.values()}
     names |= {name.removesuffix("?") for name in BODIES.values()}
+    names |= {name.rpartition(":")[2] for name in SOMETIMES.values()}
+    assert set(SOMETIMES) <= calls
     assert names - {""} <= set(SCHEMAS)
     document = json.dumps(make_document("https://muster.example", "TENANT"))
     named = set(re.findall(r"#/components/schemas/(\w+)", document))

@@ -44,7 +44,7 @@ def test_a_source_from_its_kind_to_its_end(folder: Path, capsys: Any) -> None:
         sources.test("HR", data=folder)
     sources.set_values("HR", ["Server=hr", "Precedence=10"], data=folder)
     sources.test("HR", data=folder)
-    capsys.readouterr()
+    assert "HR can be read." in (tested := said(capsys)) and "0 files wait there." in tested
     put(folder, "01.csv", range(1, 11))
     sources.preview("HR", data=folder)
     told = said(capsys)

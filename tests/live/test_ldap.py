@@ -334,7 +334,21 @@ def test_a_wrong_connection_is_named(
 def test_a_test_of_the_connection_says_what_was_found(tmp_path: Path) -> None:
     with played_slapd(tmp_path / "slapd", STAFF) as server:
         said = open_reader(server).probe()
-        assert f"people below {PEOPLE}" in said and "2 groups" in said and "syncrepl" in said
+        assert said == (
+            f"Below {PEOPLE} the filter finds 3 users. Below {GROUPS} the filter finds 2 groups. "
+            "Changes are found by syncrepl."
+        )
+        nobody = open_reader(server, UserFilter="(uid=nobody)").probe()
+        assert (
+            f"Below {PEOPLE} the filter finds 0 users. Check the base, UserFilter, and what the bind DN may read."
+            in nobody
+        )
+        # The server takes it for neither true nor false, and finds nobody without a word.
+        with pytest.raises(SchemaRefused, match="not know as an attribute: departement") as caught:
+            open_reader(server, UserFilter="(&(objectClass=inetOrgPerson)(!(Departement;lang-nl=Legal)))").probe()
+        assert caught.value.remedy
+        some = open_reader(server, UserFilter="(|(uid=ada)(sAMAccountName=bob)(2.5.4.3=Eve*)(sn:caseIgnoreMatch:=x))")
+        assert "finds 1 user. UserFilter compares what the server does not know" in some.probe()
 
 
 def test_a_branch_that_was_moved_gives_its_people_their_new_names_once_a_day(tmp_path: Path) -> None:

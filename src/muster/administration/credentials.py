@@ -87,8 +87,8 @@ def kept_secrets(desk: Desk, service_principal_id: str) -> Mapping[str, str]:
 
 def validate(
     desk: Desk, service_principal_id: str, credentials: Mapping[str, str] | None, *, job_id: str | None = None
-) -> None:
-    """Tries credentials (None: the saved ones) at the target: Test Connection.
+) -> str | None:
+    """Tries credentials (None: the saved ones) at the target: Test Connection; returns what was found at a source.
 
     Raises: Refused with the target's code, sentence and remedy.
     """
@@ -96,7 +96,7 @@ def validate(
     tried = _tried(desk, service_principal_id, credentials)
     try:
         target = desk.engine_room.open_target(service_principal_id, None if credentials is None else tried)
-        target.probe(_matching_attribute(desk, service_principal_id, job_id))
+        return target.probe(_matching_attribute(desk, service_principal_id, job_id))
     except ProvisioningFailure as failure:
         raise refusal_of(failure) from failure
 

@@ -250,10 +250,10 @@ class _ProbedSource(DirectoryTarget):
         super().__init__(store, clock)
         self._reader = reader
 
-    def probe(self, matching_attribute: str) -> None:  # noqa: ARG002  nobody is looked for
-        """Tests the connection of the source. Raises: JobFailure."""
+    def probe(self, matching_attribute: str) -> str:  # noqa: ARG002  nobody is looked for
+        """Tests the connection of the source; returns what was found there. Raises: JobFailure."""
         with closing(self._reader) as reader:
-            reader.probe()
+            return reader.probe()
 
 
 def _named_attributes(schema: SynchronizationSchema) -> frozenset[str]:

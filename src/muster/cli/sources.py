@@ -168,8 +168,8 @@ def set_values(
 def test(source: SourceArgument, data: DataOption = None, url: UrlOption = None, token: TokenOption = None) -> None:
     """Test the connection of a source."""
     with _open(source, data, url, token) as found:
-        found.api.post(f"{found.job_path}/validateCredentials", {"useSavedCredentials": True})
-    out.print(f"{escape(found.name)} can be read.")
+        tested = found.api.post(f"{found.job_path}/validateCredentials", {"useSavedCredentials": True})
+    out.print(f"{escape(found.name)} can be read. {escape(tested['found'])}")
 
 
 @app.command("preview")

@@ -83,8 +83,11 @@ class Target(Protocol):
         """Returns how many requests were sent since this value was made."""
         ...
 
-    def probe(self, matching_attribute: str) -> None:
-        """Asks for somebody who cannot exist (Test Connection); raises `JobFailure` unless nobody is found."""
+    def probe(self, matching_attribute: str) -> str | None:
+        """Asks for somebody who cannot exist (Test Connection); raises `JobFailure` unless nobody is found.
+
+        Returns what there is to say of what was found; None: nothing.
+        """
         ...
 
     def find(self, kind: ObjectKind, matching: MatchingValue) -> tuple[TargetResource, ...]:

@@ -5,9 +5,9 @@ Source: RFC 4515; RFC 4511 §4.5.1.7.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from muster.sources.ldap.ber import octets, wrap
+from muster.sources.ldap.ber import OCTETS, octets, read_elements, wrap
 
 _AND, _OR, _NOT = 0xA0, 0xA1, 0xA2
 _EQUAL, _SUBSTRINGS, _AT_LEAST, _AT_MOST, _PRESENT, _APPROXIMATE, _EXTENSIBLE = (
@@ -19,6 +19,8 @@ _EQUAL, _SUBSTRINGS, _AT_LEAST, _AT_MOST, _PRESENT, _APPROXIMATE, _EXTENSIBLE = 
     0xA8,
     0xA9,
 )
+# The name within an extensible comparison.
+_RULED_NAME = 0x82
 _CHARACTERS = 8_192
 _DEPTH = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?:;[A-Za-z0-9-]+)*")
@@ -53,6 +55,23 @@ def is_at_least(name: str, value: str) -> bytes:
 def is_present(name: str) -> bytes:
     """Returns a filter for entries that have the attribute."""
     return octets(name, _PRESENT)
+
+
+def names_in(filter_bytes: bytes) -> frozenset[str]:
+    """Returns the names of the attributes that a filter of ours compares, in lower case and without options."""
+    return frozenset(name.partition(";")[0].casefold() for name in _names(filter_bytes, 0, len(filter_bytes)))
+
+
+def _names(data: bytes, at: int, end: int) -> Iterator[str]:
+    for tag, start, stop in read_elements(data, at, end):
+        if tag in (_AND, _OR, _NOT):
+            yield from _names(data, start, stop)
+        elif tag == _PRESENT:
+            yield data[start:stop].decode()
+        else:
+            kept = _RULED_NAME if tag == _EXTENSIBLE else OCTETS
+            # Behind the name stands what it is compared with.
+            yield from [data[at:to].decode() for part, at, to in read_elements(data, start, stop) if part == kept][:1]
 
 
 def read_filter(text: str) -> bytes:
@@ -131,7 +150,7 @@ def _read_extensible(left: str, value: str) -> bytes:
     return wrap(
         _EXTENSIBLE,
         octets(rules[0], 0x81) if rules else b"",
-        octets(name, 0x82) if name else b"",
+        octets(name, _RULED_NAME) if name else b"",
         octets(_value(value), 0x83),
         octets(b"\xff", 0x84) if with_dn else b"",
     )

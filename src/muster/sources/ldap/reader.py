@@ -23,9 +23,9 @@ from muster.sources.ldap.controls import ACTIVE_DIRECTORY as ACTIVE_DIRECTORY_CA
 from muster.sources.ldap.controls import DOMAIN_SCOPE, SYNC_REQUEST
 from muster.sources.ldap.entries import EntryReader, Flavour
 from muster.sources.ldap.filters import is_present, read_filter
-from muster.sources.ldap.messages import Control, FoundEntry, Result
+from muster.sources.ldap.messages import Control, FoundEntry
+from muster.sources.ldap.probing import known_attributes, look_at
 from muster.sources.ldap.reading import Branch, LdapReading, MethodUnavailable, Report, SideSession
-from muster.sources.ldap.results import CUT_SHORT, SUCCESS, failure_of
 from muster.sources.ldap.session import LdapSession, open_session
 from muster.sources.ldap.settings import LdapSettings, Method
 from muster.transport.guard import AddressGuard
@@ -40,10 +40,9 @@ AGAIN = "again_at"
 # Servers that copy from each other bring changes with times that have passed already.
 _OVERLAP = timedelta(minutes=5)
 _ROOT = ("supportedControl", "supportedCapabilities", "namingContexts", "highestCommittedUSN", "dsServiceName")
-_ROOT_MORE = ("defaultNamingContext", "vendorName", "dnsHostName")
+_ROOT_MORE = ("defaultNamingContext", "subschemaSubentry", "vendorName", "dnsHostName")
 _STAMP = "%Y%m%d%H%M%SZ"
 _NEVER = "19700101000000Z"
-_PROBED = 3
 
 
 class LdapReader:
@@ -72,15 +71,13 @@ class LdapReader:
         self._branches = tuple(self._find_branches())
 
     def probe(self) -> str:
-        """Tests address, encryption, bind and bases; returns what was found. Raises: JobFailure."""
+        """Tests address, encryption, bind, bases and filters; returns what was found. Raises: JobFailure."""
         session = self._connect()
         try:
             root = self._read_root(session)
-            found = []
-            for branch in self._branches:
-                found.append(f"{_at_least(session, branch)} below {branch.base}")
-            method = self._choose(root)
-            return f"The server answers: {' and '.join(found)}. Changes are found by {method.value}."
+            known = known_attributes(session, root.schema_dn)
+            found = [sentence for branch in self._branches for sentence in look_at(session, branch, known)]
+            return " ".join((*found, f"Changes are found by {self._choose(root).value}."))
         finally:
             self.close()
 
@@ -282,26 +279,11 @@ class _Root:
         self.context = first("defaultNamingContext") or first("namingContexts")
         self.name = self.context
         self.service_name = first("dsServiceName")
+        self.schema_dn = first("subschemaSubentry")
         # Numbers of one domain controller mean nothing to another: which one it is, is a part of the place.
         self.invocation = ""
         usn = first("highestCommittedUSN")
         self.usn = int(usn) if usn.isdecimal() else 0
-
-
-def _at_least(session: LdapSession, branch: Branch) -> str:
-    """How many objects a branch has, as far as a test counts them. Raises: JobFailure."""
-    counted = 0
-    for answer in session.search_pages(
-        base=branch.base, filter_bytes=branch.filter_bytes, attributes=("1.1",), page_size=_PROBED
-    ):
-        if isinstance(answer, FoundEntry):
-            counted += 1
-            if counted >= _PROBED:
-                break
-        elif isinstance(answer, Result) and answer.code not in (SUCCESS, *CUT_SHORT):
-            raise failure_of(session.origin, answer, f"the base {branch.base}")
-    what = "people" if branch.kind is ObjectKind.USER else "groups"
-    return f"{counted or 'no'} {what}" if counted < _PROBED else f"{what}"
 
 
 def _first(found: FoundEntry, name: str) -> bytes:

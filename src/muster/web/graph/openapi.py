@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from muster.web.graph.call import Route
-from muster.web.graph.openapi_calls import ANSWER_TYPES, ANSWERS, BODIES, BODY_TYPES
+from muster.web.graph.openapi_calls import ANSWER_TYPES, ANSWERS, BODIES, BODY_TYPES, SOMETIMES
 from muster.web.graph.openapi_ours import OURS
 from muster.web.graph.openapi_schemas import SCHEMAS
 from muster.web.graph.openapi_shapes import named
@@ -188,6 +188,9 @@ def _responses(route: Route) -> Document:
     found: Document = {status: {"description": _DESCRIPTIONS[status], **answered}}
     if route.method == "GET":
         found["304"] = {"description": _DESCRIPTIONS["304"]}
+    status, _, name = SOMETIMES.get((route.method, route.path), "").partition(":")
+    if name:
+        found[status] = {"description": _DESCRIPTIONS[status], **_json(name)}
     for status, text in _REFUSALS.items():
         found[status] = {"description": text, "content": {"application/json": {"schema": named("error")}}}
     return found
@@ -206,7 +209,11 @@ def _answer(route: Route) -> tuple[str, Document]:
     if types is not None:
         return usual, {"content": {kind: {"schema": {}} for kind in types}}
     status, _, name = ANSWERS[route.method, route.path].rpartition(":")
-    return status or usual, {"content": {"application/json": {"schema": _answer_schema(name)}}} if name else {}
+    return status or usual, _json(name) if name else {}
+
+
+def _json(name: str) -> Document:
+    return {"content": {"application/json": {"schema": _answer_schema(name)}}}
 
 
 def _answer_schema(name: str) -> Document:

@@ -298,6 +298,12 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("DELETE", "/users/{user}/authentication/methods/{method}"): "",
 }
 
+# What is answered beside that in a case of its own: a source says what was found there.
+SOMETIMES: dict[tuple[str, str], str] = {
+    ("POST", f"{_SYNC}/jobs/validateCredentials"): "200:foundAtSource",
+    ("POST", f"{_JOB}/validateCredentials"): "200:foundAtSource",
+}
+
 # Answers that are no JSON, or may be.
 ANSWER_TYPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/auditLogs/provisioning/export"): ("text/csv", "application/json"),

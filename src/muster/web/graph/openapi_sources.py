@@ -60,6 +60,7 @@ SOURCES: dict[str, Schema] = {
             "problemCount": COUNT,
         }
     ),
+    "foundAtSource": whole({"found": TEXT}),
     "removedPeople": whole({"removedPeople": COUNT}),
     "acceptedMissing": whole({"accepted": COUNT}),
     "origin": whole(

@@ -82,8 +82,8 @@ def validate_credentials(call: Call) -> Answer:
     given = _secrets(fields, "credentials") if fields.get("credentials") else None
     if flag_of(fields, "useSavedCredentials"):
         given = None
-    credentials.validate(call.desk, application.service_principal_id, given, job_id=job_id)
-    return NO_CONTENT
+    found = credentials.validate(call.desk, application.service_principal_id, given, job_id=job_id)
+    return NO_CONTENT if found is None else Answer(document={"found": found})
 
 
 def acquire_access_token(call: Call) -> Answer:

@@ -130,14 +130,15 @@ def test(sp: str) -> Any:
     """POST /applications/<sp>/source/test: Test Connection with what the form says, as a line below the button."""
     found = find_shelf(sp)
     refusal: Refused | None = None
+    said: str | None = None
     try:
         kept = credentials.kept_secrets(desk(), found.sp)
-        credentials.validate(desk(), found.sp, _given(registry.find_source(desk(), found.sp).page, kept))
+        said = credentials.validate(desk(), found.sp, _given(registry.find_source(desk(), found.sp).page, kept))
     except Refused as refused:
         if refused.kind == "forbidden":
             raise
         refusal = refused
-    return flask.render_template("sources/tested.html", refusal=refusal)
+    return flask.render_template("sources/tested.html", refusal=refusal, said=said)
 
 
 def read(sp: str) -> Any:
