@@ -98,6 +98,8 @@ QUERIES = [
     (LogQuery(identity="T2"), [2]),
     (LogQuery(identity="50%"), [4]),
     (LogQuery(identity="5_%"), []),
+    (LogQuery(identity="change-2"), [2]),
+    (LogQuery(identity="Change-1", newest=2), []),
     (LogQuery(identity="näme", newest=2), [4, 3]),
     (LogQuery(identity="näme", newest=2, until=NOW + timedelta(minutes=3)), [3, 2]),
     (LogQuery(identity="näme", newest=2, since=NOW + timedelta(minutes=4)), [4]),

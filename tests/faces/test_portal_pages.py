@@ -243,6 +243,10 @@ def test_a_part_of_a_name_is_looked_for_among_the_newest_entries_and_the_page_sa
     for narrowed in ("cycle=c-1", "source=u-1"):
         assert "Looked through" not in logged.text(f"/logs?search=ada&{narrowed}")
     assert "Looked through" not in logged.text("/logs")
+    # A cycle is found whole.
+    page = logged.text("/logs?search=CYCLE-1")
+    assert "Ada Lovelace" in page
+    assert "Looked through" not in page
 
 
 @pytest.mark.parametrize(
@@ -254,6 +258,7 @@ def test_a_part_of_a_name_is_looked_for_among_the_newest_entries_and_the_page_sa
         ("action=create", NAMES[:2]),
         ("search=lovelace", NAMES[:1]),
         ("search=nobody", ()),
+        ("search=change-2", NAMES[1:2]),
         ("source=source-2", NAMES[1:2]),
         ("cycle=cycle-1", NAMES),
         ("cycle=another", ()),

@@ -160,6 +160,7 @@ def test_on_demand_shows_first_and_then_the_cards(house: House, job: Started, vi
 def test_on_demand_offers_a_group_only_where_groups_are_mapped(house: House, job: Started, visit: Visit) -> None:
     group = house.group("Sales")["id"]
     custom = house.application("Custom")["id"]
+    assert "8x8 API Token" not in visit.text(f"/applications/{custom}/provisioning")
     assert house.credentials(custom).status == 204
     house.job(custom)
     for sp, is_mapped in ((job.sp, False), (custom, True)):

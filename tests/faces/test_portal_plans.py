@@ -219,6 +219,14 @@ def test_owners_are_named_and_taken_away(house: House, job: Started, visit: Visi
     assert visit.post(path, add="ada@example.com").status_code == 303
     assert f"/users/{ada}" in visit.text(f"/applications/{job.sp}/properties")
     assert visit.post(path, add="nobody@example.com").status_code == 400
+    assert visit.post(path, add="ada admin").status_code == 303
+    bob = house.user("bob", mail="b.stone@example.com", displayName="Bob Stone")["id"]
+    for called in ("B.Stone@example.com", "bob stone", bob):
+        assert visit.post(path, add=called).status_code == 303
+        assert f"/users/{bob}" in visit.text(f"/applications/{job.sp}/properties")
+        assert visit.post(path, remove=bob).status_code == 303
+    house.user("bob2", displayName="Bob Stone")
+    assert "Several are called “Bob Stone”" in visit.post(path, add="Bob Stone").text
     assert visit.post(path, remove=ada).status_code == 303
     assert f"/users/{ada}" not in visit.text(f"/applications/{job.sp}/properties")
 

@@ -10,6 +10,7 @@ from muster.administration.groups import find_group
 from muster.administration.refusals import bad_request, not_found
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Caller, CallerKind, Permission
+from muster.ports.directory import DirectoryQuery
 
 OWNERS_LIMIT = 100
 
@@ -61,6 +62,28 @@ def add_owner(desk: Desk, kind: SubjectKind, subject_id: str, owner_id: str) -> 
             "One or more added object references already exist for the following modified properties: 'owners'."
         )
     _note(desk, f"Add owner to {kind.value}", subject, (("owners", None, owner.display_name),))
+
+
+def find_named(desk: Desk, name: str) -> str:
+    """Returns the id of whoever may own something: by id, name, principal name or mail. Raises: Refused."""
+    if _find(desk, name) is not None:
+        return name
+    desk.require(Permission.READ_DIRECTORY)
+    found = {
+        person.object_id
+        for attribute in ("userPrincipalName", "mail", "displayName")
+        for person in desk.stores.directory.search(
+            DirectoryQuery(kind=ObjectKind.USER, comparisons=((attribute, "eq", name),), limit=2)
+        ).objects
+    }
+    clients = ((each.service_principal_id, each.display_name) for each in desk.stores.clients.list())
+    callers = ((each.id, each.display_name) for each in (*desk.stores.access.administrators(), *_tokens(desk)))
+    found |= {each_id for each_id, called in (*clients, *callers) if called.casefold() == name.casefold()}
+    if not found:
+        raise not_found("User, administrator, API token or service principal", name)
+    if len(found) > 1:
+        raise bad_request(f"Several are called “{name}”: give the principal name or the id.")
+    return found.pop()
 
 
 def remove_owner(desk: Desk, kind: SubjectKind, subject_id: str, owner_id: str) -> None:

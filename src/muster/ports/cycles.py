@@ -371,7 +371,7 @@ class LogQuery:
     source_id: str | None = None
     # The whole name of the source object, without case.
     source_name: str | None = None
-    # A part of source or target name or id, without case.
+    # A part of source or target name or id, or the whole id of a change, without case.
     identity: str | None = None
     # Looked for among so many of the newest entries, up to `until`; by the whole name of the source object among all.
     newest: int | None = None

@@ -179,7 +179,9 @@ def _conditions(connection: Connection, query: LogQuery) -> list[ColumnElement[b
     if query.source_name is not None:
         conditions.append(log.c.source_name == query.source_name.casefold())
     if query.identity:
-        conditions.append(log.c.identity.contains(query.identity.casefold(), autoescape=True))
+        folded = query.identity.casefold()
+        named = log.c.identity.contains(folded, autoescape=True)
+        conditions.append(sa.or_(named, log.c.change_id == folded))
     # Among the newest, which are gone through by their keys, the instant is hidden from the planner, too.
     at = log.c.at if query.newest is None else sa.func.coalesce(log.c.at, log.c.at)
     if query.since is not None:

@@ -257,13 +257,18 @@ def _query(filters: Filters, after: str | None, limit: int) -> LogQuery:
 
 
 def _read_filters(parts: tuple[str, ...], application: str | None) -> Filters:
+    search, cycle = text("search"), text("cycle")
+    if search is not None and cycle is None and desk().stores.cycles.get(search.casefold()) is not None:
+        # The whole of a cycle is found, however many entries came after it.
+        cycle = search.casefold()
+        search = None
     return Filters(
-        search=text("search"),
+        search=search,
         status=choice("status", ASKED_STATUSES),
         action=choice("action", ACTIONS),
         span=choice("span", SPANS),
         application=application,
-        cycle=text("cycle"),
+        cycle=cycle,
         source=text("source"),
         code=text("code"),
         between=text("between"),

@@ -6,7 +6,7 @@ from typing import Any
 import flask
 
 from muster.administration import applications as registry
-from muster.administration import manifest, owners, people
+from muster.administration import manifest, owners
 from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.application import AppRole
 from muster.model.whatif import OtherScope
@@ -70,14 +70,14 @@ def remove(sp: str) -> Any:
 
 
 def change_owners(sp: str) -> Any:
-    """POST /applications/<sp>/owners: one added by principal name or id, or one removed."""
+    """POST /applications/<sp>/owners: one added by name, mail, principal name or id, or one removed."""
     found = find_shelf(sp)
     added, removed = field("add", 200), field("remove", 100)
     try:
         if removed:
             owners.remove_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, removed)
         else:
-            owner_id = people.find_user(desk(), added).object_id if "@" in added else added
+            owner_id = owners.find_named(desk(), added)
             owners.add_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, owner_id)
     except Refused as refused:
         return show_properties(sp, refused), 400
