@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,14 +10,14 @@ import orjson
 import pytest
 
 from fakes.scim_site import PlayedSite, open_site
-from muster.configuration_manager.calls import LIMIT_WAITING, CallLog
+from muster.configuration_manager.calls import LIMIT_WAITING, CallLog, ScimCall
 from muster.configuration_manager.customer import PREFIX, SCIM
 from muster.configuration_manager.customers import Profile
 from muster.configuration_manager.lookups import read_lookup
 from muster.configuration_manager.measures import make_measure, make_trouble
 from muster.configuration_manager.writer import Writer
 from muster.http_server.messages import Lane, Request
-from muster.scim.messages import PATCH_URN
+from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_URN
 from waiting import eventually
 
@@ -309,6 +310,39 @@ def test_the_log_of_calls_says_who_came_into_a_group_and_who_left(tmp_path: Path
             (None, many),
             (many, None),
         ]
+
+
+@pytest.mark.parametrize("batch_limit", [1, None])
+def test_a_change_stands_in_the_log_of_calls_before_it_is_answered(tmp_path: Path, batch_limit: int | None) -> None:
+    with open_site(tmp_path, batch_limit=batch_limit) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
+        bulk = {"method": "POST", "path": "/Users", "bulkId": "1", "data": {**USER, "userName": "ben@x.example"}}
+        for path, sent in (
+            ("/Users", USER),
+            ("/Users", {**USER, "userName": "cleo@x.example", "title": "t" * 40_000, "nickName": "n" * 40_000}),
+            ("/Bulk", {"schemas": [BULK_REQUEST_URN], "Operations": [bulk]}),
+        ):
+            assert site.ask("acme", "POST", path, "", headers, orjson.dumps(sent))[0] < 300
+            logged = site.calls.read_calls(customer)[0]
+            assert (logged.path, logged.after_body is not None) == (path, True)
+        assert site.calls.counted == {200: 1, 201: 2}
+
+
+def test_the_log_of_calls_begins_with_the_newest_on_every_page(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        access = site.customers.find_access(token, now=datetime.now(UTC))
+        assert access is not None
+        began = datetime(2026, 1, 1, tzinfo=UTC)
+        for second in (3, 1, 2, 1, 0):
+            at = began + timedelta(seconds=second)
+            site.calls.keep(ScimCall(access, at, None, "GET", f"/{second}", 200, 1, b"", b"", ()))
+        pages, before = [], None
+        while page := site.calls.read_calls(customer, before=before, count=2):
+            pages.append([call.path for call in page])
+            before = page[-1].key
+        assert pages == [["/3", "/2"], ["/1", "/1"], ["/0"]]
 
 
 def _customer(site: PlayedSite) -> str:

@@ -76,11 +76,13 @@ class PlayedSite:
 
 
 @contextmanager
-def open_site(folder: Path, *, resource_types: tuple[ResourceType, ...] = GENERIC_TYPES) -> Iterator[PlayedSite]:
-    """The application over a new SQLite database in the folder."""
+def open_site(
+    folder: Path, *, resource_types: tuple[ResourceType, ...] = GENERIC_TYPES, batch_limit: int | None = None
+) -> Iterator[PlayedSite]:
+    """The application over a new SQLite database in the folder; a `batch_limit` of 1 has it write as on PostgreSQL."""
     database = open_database(folder / "site.db")
     migrate(database, MIGRATIONS)
-    writer = Writer(database)
+    writer = Writer(database, batch_limit=batch_limit)
     customers = Customers(database, writer)
     calls = CallLog(database, writer)
     store = open_resource_store(database, writer, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))

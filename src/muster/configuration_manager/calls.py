@@ -77,8 +77,9 @@ class LoggedCall:
 
 
 class CallLog:
-    """Writes calls: those that changed something within the transaction of the change, so that neither is kept without
-    the other; all else in batches behind the answers, on a thread of its own."""
+    """Writes calls: those that changed something before their answer, and where writes share commits within the
+    transaction of the change, so that neither is kept without the other; all else in batches behind the answers, on a
+    thread of its own."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
@@ -115,6 +116,14 @@ class CallLog:
             with self._drained:
                 self._drained.wait_for(lambda: len(self._waiting) <= LIMIT_WAITING, LIMIT_WAIT_SECONDS)
 
+    def keep(self, call: ScimCall) -> None:
+        """Writes a call in a transaction of its own, and counts it; its change is kept already."""
+        try:
+            self._writer.run(lambda connection: self.write([call], connection))
+        except Exception as error:
+            _tell_lost(1, error)
+        self.count(((call.status, call.duration_us),))
+
     def count(self, answered: Iterable[tuple[int, int]]) -> None:
         """Counts answers that were given: status and microseconds of each. Calls that are added are counted anyway."""
         with self._counting:
@@ -138,9 +147,11 @@ class CallLog:
         """The latest calls, the newest first; `before` is the key to go on from."""
         query = sa.select(calls).where(calls.c.customer_key == customer.key)
         if before is not None:
-            query = query.where(calls.c.key < before)
+            place = sa.select(calls.c.at, calls.c.key).where(calls.c.key == before)
+            query = query.where(sa.tuple_(calls.c.at, calls.c.key) < place.scalar_subquery())
+        newest = calls.c.at.desc(), calls.c.key.desc()
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(calls.c.key.desc()).limit(count)).all()
+            rows = connection.execute(query.order_by(*newest).limit(count)).all()
         return [
             LoggedCall(
                 key=row.key,
@@ -192,9 +203,7 @@ class CallLog:
             self._since_cut %= CUT_AFTER_CALLS
         except Exception as error:
             # The answers were given: a call that cannot be logged must not end the log of the others.
-            outage = outage_of(error)
-            known = None if outage is None else f": {outage}"
-            logger.error("%d SCIM calls could not be logged%s", len(batch), known or "", exc_info=known is None)
+            _tell_lost(len(batch), error)
 
     def _insert(self, batch: Sequence[ScimCall], connection: Connection) -> None:
         encode = self._encode_at
@@ -206,6 +215,12 @@ class CallLog:
                 whole.append(_row(call, encode(call.at)))
         _insert_rows(plain, self._plain_inserts, connection)
         _insert_rows(whole, self._inserts, connection)
+
+
+def _tell_lost(count: int, error: Exception) -> None:
+    outage = outage_of(error)
+    known = "" if outage is None else f": {outage}"
+    logger.error("%d SCIM calls could not be logged%s", count, known, exc_info=None if known else error)
 
 
 Inserts = Sequence[tuple[int, Prepared]]

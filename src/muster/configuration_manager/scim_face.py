@@ -114,15 +114,19 @@ class ScimFace:
         return Lane.TOGETHER if is_shared else Lane.APART
 
     def answer(self, request: Request) -> Answer:
-        """The answer, after the call was handed to the log."""
+        """The answer, after the call was handed to the log, or kept in it when it changed something."""
+        if self._writer.is_shared and request.method in WRITES and not request.path.endswith("/.search"):
+            return self.answer_together([request])[0]
         looked_up = self._look_up(request)
         if looked_up is not None:
             return looked_up
         performed = self._perform(request, {})
-        if performed.call is not None:
-            self._calls.add(performed.call)
-        else:
+        if performed.call is None:
             self._count_faults([performed])
+        elif performed.call.changes:
+            self._calls.keep(performed.call)
+        else:
+            self._calls.add(performed.call)
         return self._written(performed)
 
     def answer_together(self, requests: Sequence[Request]) -> list[Answer]:

@@ -542,7 +542,7 @@ ALTER TABLE ONLY public.tokens
 
 
 
-CREATE INDEX calls_of_customer ON public.calls USING btree (customer_key, key);
+CREATE INDEX calls_of_customer ON public.calls USING btree (customer_key, at, key);
 
 
 

@@ -210,7 +210,7 @@ CREATE INDEX resources_external_id ON resources (customer_key, type, external_id
 CREATE INDEX resources_active ON resources (customer_key, type, active);
 CREATE INDEX resources_display_name ON resources (customer_key, type, display_name);
 CREATE INDEX resources_in_order ON resources (customer_key, type, "key", created_at);
-CREATE INDEX calls_of_customer ON calls (customer_key, "key");
+CREATE INDEX calls_of_customer ON calls (customer_key, at, "key");
 CREATE INDEX ix_sign_on_requests_expires_at ON sign_on_requests (expires_at);
 CREATE INDEX ix_sign_on_assertions_counts_until ON sign_on_assertions (counts_until);
 CREATE INDEX ix_people_sessions_expires_at ON people_sessions (expires_at);
