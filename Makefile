@@ -85,7 +85,7 @@ sbom: .venv/setup-supply.stamp ## List what Muster is made of, with licences, in
 	PYTHONPATH=tests $(BIN)/python -m documents.licences build/sbom.json
 
 audit: .venv/setup-supply.stamp ## Ask whether any package of the locks has a known flaw (calls the advisory database)
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes $(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
+	PYTHONPATH=tests $(BIN)/python -m documents.advisories
 
 reference: .venv/setup.stamp ## Write docs/api-reference.md anew after a change of the API's routes
 	$(BIN)/python -m muster.web.graph.reference docs/api-reference.md

@@ -1,7 +1,10 @@
-"""No licence of a part goes against ours, and the bill of materials names all parts with theirs."""
+"""No licence of a part goes against ours, the bill of materials names all parts, and the audit says what it found."""
 
 import re
 
+import pytest
+
+from documents.advisories import judge
 from documents.licences import assets, complete, licence_of, pinned
 from documents.reading import SOURCE
 
@@ -39,3 +42,33 @@ def test_the_bill_of_materials_names_licences_and_assets() -> None:
     assert names["greenlet"] == [{"expression": "MIT AND PSF-2.0"}]
     assert names["none such"] is None
     assert names["htmx.org"] == [{"license": {"id": "0BSD"}}]
+
+
+SOUND = {"name": "falcon", "version": "4.3", "vulns": []}
+UNKNOWN = {"name": "aiosmtpd", "skip_reason": "Dependency not found on PyPI and could not be audited"}
+FLAWED = {
+    "name": "pip",
+    "version": "20.0",
+    "vulns": [{"id": "PYSEC-2", "fix_versions": ["21.1"]}, {"id": "PYSEC-1", "fix_versions": []}],
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "is_well", "told"),
+    [
+        ([SOUND], True, ["Packages asked about: 1. Known flaws: 0."]),
+        ([SOUND, UNKNOWN, UNKNOWN], True, ["are 1: aiosmtpd.", "asked about: 1."]),
+        ([UNKNOWN], False, ["are 1: aiosmtpd.", "asked about: 0. Known flaws: nobody could say."]),
+        (
+            [SOUND, UNKNOWN, FLAWED],
+            False,
+            ["pip 20.0 has PYSEC-1, mended in no version yet", "PYSEC-2, mended in 21.1", "aiosmtpd", "flaws: 2."],
+        ),
+    ],
+)
+def test_an_audit_fails_for_a_flaw_or_where_nothing_was_known_and_names_what_was_not(
+    found: list[dict[str, object]], is_well: bool, told: list[str]
+) -> None:
+    judged, lines = judge({"dependencies": found})
+    assert judged is is_well
+    assert all(part in line for part, line in zip(told, lines, strict=True))
