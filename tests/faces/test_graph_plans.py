@@ -1,11 +1,13 @@
 """Ours beside Graph's: plans, cycles at once, imports and work over the API."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from faces.house import House, Started
+from muster.administration import rules as administration_rules
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, HoldCode
@@ -227,6 +229,20 @@ def test_rules_that_are_not_saved_are_tried(house: House, job: Started) -> None:
     assert house.tried[-1] == (None, wanted, 1000)
     reader = house.token_for(Role.GLOBAL_READER)
     assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}, token=reader).status == 200
+
+
+def test_a_second_look_at_everybody_waits_for_the_first(
+    house: House, job: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert administration_rules._TRYING.acquire()
+    threading.Timer(0.05, administration_rules._TRYING.release).start()
+    assert house.call("POST", f"{job.path}/whatIf", {"syncAll": True}).status == 200
+    # But not for ever.
+    monkeypatch.setattr(administration_rules, "PATIENCE_SECONDS", 0.0)
+    with administration_rules._TRYING:
+        answer = house.call("POST", f"{job.path}/whatIf", {"syncAll": True})
+    assert (answer.status, answer.headers["retry-after"]) == (429, "5")
+    assert "send the same request again in 5 seconds" in answer.message
 
 
 @pytest.mark.parametrize(

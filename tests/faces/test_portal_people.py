@@ -165,7 +165,11 @@ def test_on_demand_offers_a_group_only_where_groups_are_mapped(house: House, job
     house.job(custom)
     for sp, is_mapped in ((job.sp, False), (custom, True)):
         path = f"/applications/{sp}/on-demand"
-        assert ("Sales" in visit.get(f"{path}?search=sa", HX_Request="true").text) is is_mapped
+        offers = visit.get(f"{path}?search=sa", HX_Request="true").text
+        assert (f"object={group}" in offers, "“Sales” is a group, and the rules provision no groups" in offers) == (
+            is_mapped,
+            not is_mapped,
+        )
         page = visit.text(f"{path}?object={group}")
         assert (f'name="object" value="{group}"' in page) is is_mapped
         assert ("no mapping for them is enabled" in page) is not is_mapped

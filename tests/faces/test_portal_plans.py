@@ -47,6 +47,7 @@ def test_a_plan_is_asked_for_awaited_read_and_applied(house: House, job: Started
     assert "secret" not in page
     # Why they are held is said as the gate says it.
     assert ">too many<" in page
+    assert "Apply this plan" in page
     assert plan.hash[:12] in visit.text(path)
     place = visit.post(f"{path}/{plan.id}/apply").headers["Location"]
     assert "being applied" in visit.text(place)
@@ -57,7 +58,9 @@ def test_a_plan_is_asked_for_awaited_read_and_applied(house: House, job: Started
 def test_an_empty_plan_says_that_failed_objects_wait(house: House, job: Started, visit: Visit) -> None:
     plan = replace(keep_plan(house, job), id="empty", hash="feedbeef" * 4)
     house.stores.plans.add(plan)
-    assert "Nothing would be done" in visit.text(f"/applications/{job.sp}/plans/empty")
+    page = visit.text(f"/applications/{job.sp}/plans/empty")
+    assert "Nothing would be done" in page
+    assert ("Apply this plan" in page, "There is nothing in it to apply." in page) == (False, True)
     failure = FailureRecord(code="EntryConflict", sentence="The name is taken.", remedy="Free it.", retry=True)
     due = plan.made_at + timedelta(hours=1)
     escrow = Escrow(source_id="u-1", kind="User", failure=failure, attempts=1, first_failed_at=due, next_attempt_at=due)

@@ -42,6 +42,7 @@ def read(house: House, path: str, *names: str, ending: Ending = Ending.WHOLE, pr
 def test_a_source_is_added_by_its_kind_and_shown_in_the_list(house: House, visit: Visit, source: str) -> None:
     assert "Files in a folder" in visit.text("/sources/new")
     assert "What a file holds" in visit.text("/sources/new/folder")
+    assert 'value="Bestanden in een map"' in visit.get("/sources/new/folder", Accept_Language="nl").text
     page = visit.text(f"{source}/source")
     assert 'value="hr"' in page and '<option value="changes" selected>' in page
     # Two letters may stand in a form's seal, too.

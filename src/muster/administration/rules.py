@@ -45,7 +45,10 @@ NOTED_DIFFERENCES = 50
 WHAT_IF_OBJECTS = 1_000
 _SAVED_SCOPE = OtherScope()
 # One at a time in a process: it goes through everybody.
+# One look at everybody at a time. Whoever comes meanwhile waits for it, up to so long; but few: a server's threads are.
+PATIENCE_SECONDS = 20.0
 _TRYING = threading.Lock()
+_WAITING = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +151,12 @@ def what_if(
 
 @contextmanager
 def trying() -> Iterator[None]:
-    """Lets one at a time look at everybody. Raises: Refused, for whoever comes meanwhile and for what fails."""
-    if not _TRYING.acquire(blocking=False):
+    """Lets one after the other look at everybody. Raises: Refused, for whoever waits too long and for what fails."""
+    if not _TRYING.acquire(blocking=False) and not _is_ones_turn():
         raise Refused(
             RefusalKind.TOO_MANY,
             "TooManyRequests",
-            "Other rules are being tried just now: try again in a moment.",
+            "Other rules are being tried just now, and others wait for that: send the same request again in 5 seconds.",
             retry_after=timedelta(seconds=5),
         )
     try:
@@ -162,6 +165,15 @@ def trying() -> Iterator[None]:
         raise refusal_of(failure) from failure
     finally:
         _TRYING.release()
+
+
+def _is_ones_turn() -> bool:
+    if not _WAITING.acquire(blocking=False):
+        return False
+    try:
+        return _TRYING.acquire(timeout=PATIENCE_SECONDS)
+    finally:
+        _WAITING.release()
 
 
 # ---------------------------------------------------------------- versions

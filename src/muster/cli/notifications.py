@@ -140,7 +140,7 @@ def _show(settings: dict[str, Any], *, as_json: bool) -> None:
     server = "none" if mail is None else f"{mail['host']}:{mail['port']} ({mail['security']}), from {mail['sender']}"
     rows = [
         ["Mail server", server],
-        ["Recipients", ", ".join(settings["recipients"]) or "none"],
+        ["Notification e-mail", ", ".join(settings["recipients"]) or "none"],
         ["Language of mails", Language(settings["language"] or "en").own_name],
         ["Webhook", "none" if webhook is None else webhook["url"]],
     ]

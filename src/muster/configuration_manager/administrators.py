@@ -13,10 +13,10 @@ from muster.configuration_manager.customers import ConsoleRefusal
 from muster.configuration_manager.tables import administrators, installation, sessions
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, is_unique_violation, serialize, upsert
+from muster.model.password_policy import find_weakness
 from muster.sealing import hash_password, hash_token, is_password, is_token, make_token
 
 SESSION_LASTS = timedelta(hours=8)
-MIN_PASSWORD_CHARACTERS = 10
 LIMIT_NAME_CHARACTERS = 128
 SET_UP = "set-up token hash"
 PUBLIC_URL = "public url"
@@ -56,11 +56,11 @@ class Administrators:
         self._writer = writer
 
     def create_administrator(self, name: str, password: str, *, now: datetime, role: Role = Role.ADMINISTRATOR) -> None:
-        """Adds an administrator. Raises ConsoleRefusal for a name that is taken or a password that is too short."""
+        """Adds an administrator. Raises ConsoleRefusal for a name that is taken or a password that is too weak."""
         if not name.strip() or len(name) > LIMIT_NAME_CHARACTERS:
             raise ConsoleRefusal(f"an administrator's name has 1 to {LIMIT_NAME_CHARACTERS} characters")
-        if len(password) < MIN_PASSWORD_CHARACTERS:
-            raise ConsoleRefusal(f"the password is too short: give at least {MIN_PASSWORD_CHARACTERS} characters")
+        if (weakness := find_weakness(password, (name,))) is not None:
+            raise ConsoleRefusal(weakness.removesuffix("."))
         try:
             row = {"name": name, "password_hash": hash_password(password), "role": role.value, "created_at": now}
         except ValueError as error:

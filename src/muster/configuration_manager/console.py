@@ -25,6 +25,7 @@ from muster.configuration_manager.sign_on_pages import LIMIT_FORM_BYTES as LIMIT
 from muster.configuration_manager.sign_on_pages import add_sign_on_pages
 from muster.database.outage import outage_of
 from muster.http_server.wsgi import WsgiApplication
+from muster.model.password_policy import SHORTEST_CHARACTERS
 from muster.scim.filters import AttributePath
 from muster.scim.repository import Document, ResourceQuery
 from muster.sealing import hash_token, is_token
@@ -171,7 +172,7 @@ def make_console(
     def show_set_up(token: str) -> Any:
         if not administrators.is_set_up_token(token):
             flask.abort(404)
-        return _page("set_up.html")
+        return _page("set_up.html", password_length=SHORTEST_CHARACTERS)
 
     @app.post("/setup/<token>")
     def set_up(token: str) -> Any:
@@ -181,7 +182,8 @@ def make_console(
         try:
             administrators.create_administrator(name, password, now=_now())
         except ConsoleRefusal as error:
-            return _page("set_up.html", 400, refusal=as_sentence(told_clause(str(error))), name=name)
+            refusal = as_sentence(told_clause(str(error)))
+            return _page("set_up.html", 400, refusal=refusal, name=name, password_length=SHORTEST_CHARACTERS)
         secret = administrators.sign_in(name, password, now=_now()) or ""
         return _with_session(flask.redirect("/", 303), secret, is_secure=is_secure)
 

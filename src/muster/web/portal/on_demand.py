@@ -22,6 +22,7 @@ from muster.web.portal.paths import desk, text
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
 OFFERED = 8
+_PROVISIONED = (ObjectKind.USER, ObjectKind.GROUP)
 # The four cards, each with the steps of the log that it shows.
 CARDS = (
     (marked("Import"), (StepType.IMPORT,)),
@@ -37,8 +38,11 @@ def show_on_demand(sp: str) -> Any:
     desk().require(Permission.READ_DIRECTORY)
     wanted, picked = text("search"), text("object")
     kinds = _kinds(found)
+    offers = _offers(wanted, kinds)
+    # Who is there by that name, but of a kind that the rules leave alone.
+    left = () if offers else _offers(wanted, tuple(kind for kind in _PROVISIONED if kind not in kinds))
     if is_fragment_wanted():
-        return flask.render_template("on_demand/offers.html", shelf=found, offers=_offers(wanted, kinds), search=wanted)
+        return flask.render_template("on_demand/offers.html", shelf=found, offers=offers, left=left, search=wanted)
     principal = None if picked is None else assigning.find_principal(desk(), picked)
     explained, refusal = None, None
     if principal is not None and principal.kind is ObjectKind.USER:
@@ -49,7 +53,8 @@ def show_on_demand(sp: str) -> Any:
     return show(
         "on_demand/pick.html",
         found,
-        offers=_offers(wanted, kinds),
+        offers=offers,
+        left=left,
         search=wanted,
         principal=principal,
         user=principal,
@@ -92,7 +97,7 @@ def _kinds(found: Shelf) -> tuple[ObjectKind, ...]:
     """Returns the kinds of objects that the rules provision."""
     placed = mapping_edits.object_mappings(desk(), found.sp, found.job.id)
     mapped = {each.mapping.kind for each in placed if each.mapping.enabled}
-    return tuple(kind for kind in (ObjectKind.USER, ObjectKind.GROUP) if kind in mapped)
+    return tuple(kind for kind in _PROVISIONED if kind in mapped)
 
 
 def _offers(wanted: str | None, kinds: tuple[ObjectKind, ...]) -> tuple[DirectoryObject, ...]:

@@ -20,7 +20,7 @@ from muster.model.durations import write_duration
 from muster.model.job import ScheduleState
 from muster.planning.precedence import ATTRIBUTE_PRECEDENCE, DEFAULT_PRECEDENCE, LOCAL_EDITS_FIRST, PRECEDENCE
 from muster.planning.terms import LOST_SHARE, READ_EVERY
-from muster.ui.language import gettext
+from muster.ui.language import gettext, told
 from muster.web.portal.cycles import Badge, job_badge
 from muster.web.portal.forms import chosen, done, field
 from muster.web.portal.paths import address, desk
@@ -71,7 +71,7 @@ def show_adding(kind: str, refusal: Refused | None = None) -> Any:
     return flask.render_template(
         "sources/add.html",
         page=page,
-        name=flask.request.form.get("name", page.display_name),
+        name=flask.request.form.get("name", told(page.display_name)),
         filled=_filled(page, {}),
         refusal=refusal,
     )
