@@ -211,6 +211,7 @@ def test_a_client_that_closes_its_side_is_answered_still(client: Client) -> None
 
 REFUSED: list[tuple[int, bytes]] = [
     (400, b"nonsense\r\n\r\n"),
+    (501, b"BREW /a HTTP/1.1\r\nHost: x\r\n\r\n"),
     (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     (400, b"GET /a HTTP/1.1\r\n\r\n"),
     (400, b"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),

@@ -22,6 +22,22 @@ BLOCK = 500
 LIMIT_NAMED = 100
 
 
+def _find_with(body: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    is_member = sa.exists().where(
+        members.c.group_key == sa.bindparam("group_key"), members.c.member_key == resources.c.key
+    )
+    return sa.select(resources.c.resource_id, resources.c.key, body, is_member).where(
+        resources.c.customer_key == sa.bindparam("customer_key"),
+        resources.c.type.in_(MEMBER_TYPES),
+        resources.c.resource_id.in_(sa.bindparam("member_ids", expanding=True)),
+    )
+
+
+# Made once: to make it would cost more than to run it.
+FIND = _find_with(sa.null())
+FIND_NAMED = _find_with(resources.c.body)
+
+
 class Moved(NamedTuple):
     """Those who came into a group, or left it: how many, and the first of them with id and name."""
 
@@ -143,15 +159,14 @@ class Membership:
         """Those that exist, by id, in the order asked; the bodies of the first."""
         found: dict[str, _Found] = {}
         ids = [member_id for member_id in ids if "\0" not in member_id]
-        is_member = sa.exists().where(members.c.group_key == group_key, members.c.member_key == resources.c.key)
         for start in range(0, len(ids), BLOCK):
-            body = resources.c.body if start == 0 else sa.null()
-            query = sa.select(resources.c.resource_id, resources.c.key, body, is_member).where(
-                resources.c.customer_key == self._customer_key,
-                resources.c.type.in_(MEMBER_TYPES),
-                resources.c.resource_id.in_(ids[start : start + BLOCK]),
-            )
-            found.update((row[0], _Found(*row)) for row in connection.execute(query))
+            query = FIND_NAMED if start == 0 else FIND
+            given = {
+                "customer_key": self._customer_key,
+                "group_key": group_key,
+                "member_ids": list(ids[start : start + BLOCK]),
+            }
+            found.update((row[0], _Found(*row)) for row in connection.execute(query, given))
         return {member_id: found[member_id] for member_id in ids if member_id in found}
 
 

@@ -4,6 +4,7 @@ The parser is llhttp (httptools), strict as it comes: requests that two servers 
 or odd line ends, are errors.
 """
 
+import re
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
 BACKLOG = 1_024
+NO_HTTP = "The request is not HTTP/1.1 as RFC 9112 has it."
 _PLAIN = b"identity"
 _CODING_SHOWN = 40  # bytes
+# A request line, whatever the method: the token of RFC 9110 §5.6.2.
+_REQUEST_LINE = re.compile(rb"(?:\r\n)*[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/\d\.\d\r\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +145,7 @@ class Connection:
         """Reads what came into `requests`, or into `refusal` when it cannot be read or is too much."""
         self._has_begun = True
         self._head_bytes += len(data)
+        before = len(self.requests)
         while True:
             try:
                 self._parser.feed_data(data)
@@ -150,9 +155,14 @@ class Connection:
                     data = head + data[upgrade.args[0] :]
                     self._parser = httptools.HttpRequestParser(self)
                     continue
+            except httptools.HttpParserInvalidMethodError:
+                if len(self.requests) == before and _REQUEST_LINE.match(data):
+                    self.refusal = Refusal(501, "The service knows no such method.")
+                else:
+                    self.refusal = Refusal(400, NO_HTTP)
             except httptools.HttpParserError:
                 if self.refusal is None:
-                    self.refusal = Refusal(400, "The request is not HTTP/1.1 as RFC 9112 has it.")
+                    self.refusal = Refusal(400, NO_HTTP)
             break
         if self._in_head and self._head_bytes > self._limits.head_bytes:
             self._refuse_head()

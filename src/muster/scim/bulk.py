@@ -115,7 +115,9 @@ class BulkEndpoint:
             raise InvalidSyntax("The body must be a BulkRequest object.")
         given = {key.lower(): value for key, value in body.items()}
         schemas = given.get("schemas")
-        if not isinstance(schemas, list) or BULK_REQUEST_URN not in schemas:
+        # Lenient: as of a PATCH and a SearchRequest, which clients send without `schemas` too.
+        is_left_out = schemas is None and not self._profile.strict
+        if not is_left_out and (not isinstance(schemas, list) or BULK_REQUEST_URN not in schemas):
             raise InvalidSyntax(f"schemas of the message must hold {BULK_REQUEST_URN}.")
         operations, fail_on_errors = given.get("operations"), given.get("failonerrors")
         if not isinstance(operations, list):

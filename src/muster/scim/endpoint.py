@@ -12,7 +12,7 @@ import orjson
 
 from muster.scim.bodies import compile_body_reader
 from muster.scim.cursors import CursorDesk, turn
-from muster.scim.errors import PreconditionFailed, ResourceNotFound
+from muster.scim.errors import MutabilityViolation, PreconditionFailed, ResourceNotFound
 from muster.scim.evaluation import bound_filter
 from muster.scim.filters import AttributePath, Comparison, FilterOperator
 from muster.scim.members import split_members
@@ -203,7 +203,12 @@ class ResourceEndpoint:
         if len(away) != 1:
             return None
         active = {"active": True, **document}
-        return self._repository.replace(self.type.name, away[0], lambda present: self._replaced(active, present))
+        try:
+            return self._repository.replace(self.type.name, away[0], lambda present: self._replaced(active, present))
+        except MutabilityViolation as refused:
+            raise MutabilityViolation(
+                f"The deactivated account {away[0]} has this externalId and would come back, but: {refused.detail}"
+            ) from None
 
     def _replace(self, request: ScimRequest, resource_id: str) -> ScimResponse:
         project = self._compile(*self._shown_names(request))

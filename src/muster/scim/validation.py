@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -236,16 +236,18 @@ def _compile_list_reader(definition: AttributeDefinition, element: Reader, rules
 
 
 def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) -> Callable[[Any], Document]:
-    """The reader of a whole resource as POST and PUT send it.
+    """The reader of a whole resource as POST and PUT send it; core attributes may stand under the URN of their schema.
 
     Read-only and write-only attributes are checked and left out; unknown ones are ignored, or refused when strict.
     Raises: InvalidValue, InvalidSyntax.
     """
     readers = _compile_attribute_readers(resource_type.by_name.values(), rules)
-    extensions = {
+    extensions: dict[str, tuple[str | None, Reader]] = {
         urn: (schema.id, _compile_extension_reader(schema, rules))
         for urn, schema in resource_type.extension_by_urn.items()
     }
+    core = replace(resource_type.schema, attributes=tuple(resource_type.by_name.values()))
+    extensions[core.id.lower()] = None, _compile_extension_reader(core, rules)
     strict, limit = rules.strict, rules.limits.string_characters
 
     def read(value: Any) -> Document:
@@ -281,14 +283,14 @@ def finish_document(document: Document, resource_type: ResourceType, *, strict: 
     return complete(document, resource_type)
 
 
-def _merge_extension(result: Document, urn: str, values: dict[str, Any] | None) -> None:
-    """Joins what was sent under the two URNs of one extension."""
+def _merge_extension(result: Document, urn: str | None, values: dict[str, Any] | None) -> None:
+    """Joins what was sent under the two URNs of one extension, or in and beside the object of the core schema."""
     if values is None:
         return
-    present = result.setdefault(urn, {})
+    present = result if urn is None else result.setdefault(urn, {})
     for name, item in values.items():
         if present.setdefault(name, item) != item:
-            raise InvalidValue(f"{urn}:{name} is given twice with different values, under both URNs of the extension.")
+            raise InvalidValue(f"{urn or 'The core schema'}:{name} is given twice with different values.")
 
 
 def _check_schemas(sent: list[str] | None, resource_type: ResourceType, *, strict: bool) -> None:
@@ -332,11 +334,7 @@ def _named_reader(definition: AttributeDefinition, rules: ReadingRules) -> Named
 
 def _check_only(read: Reader) -> Reader:
     """A secret is checked and not kept: what is never shown needs no place in the document."""
-
-    def check(value: Any) -> None:
-        read(value)
-
-    return check
+    return lambda value: _ignore(read(value))
 
 
 def _compile_extension_reader(schema: SchemaDefinition, rules: ReadingRules) -> Reader:

@@ -12,7 +12,7 @@ from muster.scim.errors import Forbidden
 from muster.scim.limits import Limits
 from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN, ScimRequest
 from muster.scim.repository import Document
-from muster.scim.schemas import GROUP_URN, USER_URN
+from muster.scim.schemas import GROUP_URN, USER_8X8_URN, USER_URN
 
 
 def patch(*operations: dict[str, Any]) -> dict[str, Any]:
@@ -270,6 +270,16 @@ def test_whoever_left_is_found_among_those_of_the_external_id_alone() -> None:
     service.ask("DELETE", f"/Users/{left}")
     back = service.ask("POST", "/Users", {"schemas": [USER_URN], "userName": "eva", "externalId": "e-1"})
     assert (back.status, back.json["id"], back.json["active"]) == (201, left, True)
+
+
+def test_whoever_cannot_come_back_with_another_site_is_told_that_an_account_is_there() -> None:
+    service = ScimService(profile_8x8())
+    left = service.make_user("ada", externalId="e-1", active=True, **{USER_8X8_URN: {"site": "Delft"}})
+    service.ask("DELETE", f"/Users/{left}")
+    sent = {"schemas": [USER_URN], "userName": "eva", "externalId": "e-1", USER_8X8_URN: {"site": "Leiden"}}
+    refused = service.ask("POST", "/Users", sent)
+    assert (refused.status, refused.json["scimType"]) == (400, "mutability")
+    assert f"The deactivated account {left} has this externalId" in refused.json["detail"]
 
 
 def test_an_empty_external_id_brings_nobody_back() -> None:

@@ -201,6 +201,18 @@ def test_a_member_is_held_once() -> None:
     assert document["members"] == [{"value": "a", "display": "A"}, {"value": "b"}]
 
 
+@pytest.mark.parametrize("rules", [LENIENT, STRICT])
+def test_core_attributes_may_stand_under_the_urn_of_their_schema(rules: ReadingRules) -> None:
+    read = compile_document_reader(GENERIC_USER_TYPE, rules)
+    plain = {"schemas": [USER_URN], "userName": "a", "externalId": "7", "emails": [{"value": "a@x.example"}]}
+    under = {USER_URN.upper(): {"USERNAME": "a", "emails": plain["emails"], "id": "mine"}}
+    assert read({"schemas": [USER_URN], "externalId": "7", **under}) == read(plain)
+    with pytest.raises(InvalidValue, match="userName is given twice"):
+        read({**plain, USER_URN: {"userName": "b"}})
+    with pytest.raises(InvalidValue, match="must be an object"):
+        read({**plain, USER_URN: "b"})
+
+
 def test_mirrored_extensions_are_joined_and_shown_twice() -> None:
     read = compile_document_reader(USER_8X8_TYPE, LENIENT)
     document = read({"userName": "a", USER_8X8_MIRROR_URN: {"site": "S"}, USER_8X8_URN: {"site": "S"}})
