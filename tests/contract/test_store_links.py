@@ -335,11 +335,11 @@ def test_references_of_other_jobs_are_their_own(company: Company, work: Work) ->
     assert len(company.store.links.open_references("other-job", 10, None)[0]) == 1
 
 
-def _escrow(name: str, minutes: int, attempts: int = 1) -> Escrow:
+def _escrow(name: str, minutes: int, attempts: int = 1, code: str = "c") -> Escrow:
     return Escrow(
         source_id=id_of(name),
         kind="User",
-        failure=FailureRecord(code="c", sentence="s", remedy="r", status=500),
+        failure=FailureRecord(code=code, sentence="s", remedy="r", status=500),
         attempts=attempts,
         first_failed_at=NOW,
         next_attempt_at=NOW + timedelta(minutes=minutes),
@@ -361,6 +361,20 @@ def test_escrows_are_due_in_their_time(company: Company, work: Work) -> None:
     assert links.not_due("job", NOW) == (3, NOW + timedelta(minutes=1))
     assert links.not_due("job", NOW + timedelta(minutes=1)) == (1, NOW + timedelta(minutes=5))
     assert links.not_due("job", NOW + timedelta(minutes=5)) == (0, None)
+
+
+@pytest.mark.parametrize("is_source", [True, False])
+def test_people_of_a_source_who_were_refused_for_names_of_others_are_due_together(
+    company: Company, work: Work, is_source: bool
+) -> None:
+    if is_source:
+        company.store.mirrors.begin("job", NOW, anew=False)
+    for name, minutes, code in [("bob", 1, "EntryConflict"), ("ann", 7, "EntryConflict"), ("cid", 5, "c")]:
+        work.settle(Settlement(kind=USER, source_id=id_of(name), escrow=_escrow(name, minutes, code=code)))
+    links = company.store.links
+    assert links.due_escrows("job", NOW, 10, None) == []
+    due = {escrow.source_id for escrow in links.due_escrows("job", NOW + timedelta(minutes=1), 10, None)}
+    assert due == ({id_of("ann"), id_of("bob")} if is_source else {id_of("bob")})
 
 
 def test_an_escrow_is_replaced_by_the_next_failure_and_cleared_by_success(company: Company, work: Work) -> None:

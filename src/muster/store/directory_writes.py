@@ -303,13 +303,16 @@ class DirectoryBatch:
             holder = self._holder(merged)
             if holder is not None and holder != draft.object_id:
                 name = merged["userPrincipalName"]
-                deleted = self._drafts[holder].lifecycle is Lifecycle.SOFT_DELETED
+                other = self._drafts[holder]
+                deleted = other.lifecycle is Lifecycle.SOFT_DELETED
+                who = f"{other.attributes.get('displayName') or name} ({holder})"
                 return _refused(
                     "ObjectConflict",
-                    f"another user ({'a deleted one, ' if deleted else ''}{holder}) has the userPrincipalName {name}",
+                    f"another user, {who}{' in the recycle bin' if deleted else ''}, has the userPrincipalName {name}",
                     "Restore that user or delete it for good."
                     if deleted
-                    else "Choose another userPrincipalName; if that user has just left, delete it for good.",
+                    else "Choose another userPrincipalName; if that user has just left, delete it for good. People who "
+                    "exchange theirs do so in one read, file or upload.",
                 )
         return self._manager_refusal(write, draft)
 

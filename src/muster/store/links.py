@@ -31,7 +31,7 @@ from muster.store.known_references import (
 )
 from muster.store.references import forget_references, reopen_references
 from muster.store.rows import pieces
-from muster.store.settlements import has_escrows
+from muster.store.settlements import has_escrows, may_exchange
 from muster.store.tables import applications, cycles, escrows, holds, jobs, links, staged
 
 # What waits for a time, or was approved, has not failed.
@@ -244,7 +244,7 @@ class SqlLinks:
         if longest is not None:
             was_set_back = sa.or_(escrows.c.next_attempt_at > at + longest, escrows.c.first_failed_at > at)
             due = sa.or_(due, sa.and_(was_set_back, _FAILED))
-        return self._escrows(job_id, due, limit, after)
+        return self._escrows(job_id, sa.or_(due, may_exchange(at)), limit, after)
 
     def escrows_of(self, job_id: str, code: str, limit: int, after: str | None) -> Sequence[Escrow]:
         """Returns objects that failed with a code, due or not, by source id."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster.database.connection import Database
+from muster.model.failures import Conflict
 from muster.model.job import Escrow, StagedState
 from muster.model.operation import Link
 from muster.ports.cycles import Settlement
@@ -15,6 +17,7 @@ from muster.store.anchors import LINKED_COLUMNS, UNLINKED, Anchors, AnchorWriter
 from muster.store.encoding import decode_acknowledged, encode
 from muster.store.holds import write_holds
 from muster.store.log import log_row
+from muster.store.mirror_tables import mirrors
 from muster.store.references import ReferenceWriter, forget_references, reopen_references
 from muster.store.tables import escrows, links, log, staged
 
@@ -198,6 +201,20 @@ def has_escrows(connection: Connection, job_key: int) -> bool:
 
 
 _ANY_ESCROW = sa.select(escrows.c.job_key).where(escrows.c.job_key == sa.bindparam("job")).limit(1)
+
+
+def may_exchange(at: datetime) -> sa.ColumnElement[bool]:
+    """Returns whether somebody of a source who was refused for another's name is due with the first who was.
+
+    People who took one another's names over several reads get them only together.
+    """
+    first = escrows.alias()
+    is_conflict = first.c.job_key == escrows.c.job_key, first.c.code == Conflict.code
+    return sa.and_(
+        escrows.c.code == Conflict.code,
+        sa.exists().where(mirrors.c.job_key == escrows.c.job_key),
+        sa.exists().where(*is_conflict, first.c.next_attempt_at <= at),
+    )
 
 
 def _link_row(link: Link) -> dict[str, Any]:

@@ -159,6 +159,13 @@ COMPOSED: tuple[str, ...] = (
     "Quarantine",
     "%(what)s “%(name)s” does not exist.",
     "%(count)s removals",
+    "Another user, %(name)s (%(id)s), has the userPrincipalName %(value)s.",
+    "Another user, %(name)s (%(id)s) in the recycle bin, has the userPrincipalName %(value)s.",
+    "Restore that user or delete it for good.",
+    (
+        "Choose another userPrincipalName; if that user has just left, delete it for good. People who exchange theirs "
+        "do so in one read, file or upload."
+    ),
     "Creates, updates and deactivates users in %(name)s, and keeps groups with their members.",
     "Creates, updates and deletes users in %(name)s, and keeps groups with their members.",
     "Creates and updates users in %(name)s, and keeps groups with their members.",
