@@ -14,6 +14,7 @@ from muster.model.job import QuarantineReason
 from muster.model.log import SkipReason
 from muster.scim.errors import ScimError
 from muster.settings import Settings
+from muster.store.open import METADATA
 from muster.targets import scim_failures
 from muster.web.graph import faults
 from muster.web.graph.routes import ROUTES
@@ -183,6 +184,12 @@ def test_the_architecture_names_every_room() -> None:
     rooms = {path.parent.name for path in (ROOT / "src" / "muster").glob("*/__init__.py")}
     text = read("architecture.md")
     assert [room for room in sorted(rooms) if f"`{room}`" not in text] == []
+
+
+def test_the_architecture_names_every_table() -> None:
+    rows = read("architecture.md").partition("\n## The store\n")[2].partition("\n## ")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == {table.name for table in METADATA.sorted_tables}
 
 
 def test_every_page_has_its_place_on_the_site() -> None:

@@ -3,12 +3,16 @@
 import io
 import re
 import shutil
+import subprocess
+import sys
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from ruamel.yaml import YAML
 
+from documents.reading import ROOT
 from muster.cli.api import HttpApi
 from played_installation import PlayedService, command, service
 from played_postgres import PlayedServer
@@ -59,8 +63,18 @@ def test_sessions_and_forms_are_known_to_every_web_process(
         assert made.status == 0, made.err
         issued = command("token", "create", "test", "--role", "Global Administrator", "--data", here.folder, "--json")
         with service(tmp_path / "there", token="unused", options=options) as there:
+            # No engine works: the container's check says so, of a web process that answers.
+            assert [_is_well(there, path) for path in ("/readyz", "/healthz")] == [False, True]
             _visit_both(here, there)
             _visit_both_as_a_person(here, there, issued.json["token"])
+
+
+def _is_well(at: PlayedService, path: str) -> bool:
+    """What the check of the compose file finds out, of this process and by this path."""
+    compose = YAML(typ="safe").load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    _, _, option, program = compose["services"]["web"]["healthcheck"]["test"]
+    asked = program.replace("8080", str(at.port)).replace("/readyz", path)
+    return subprocess.run([sys.executable, option, asked], check=False).returncode == 0
 
 
 def _visit_both(here: PlayedService, there: PlayedService) -> None:
