@@ -224,6 +224,21 @@ def test_an_executor_is_dead_when_it_is_silent_or_unknown(database: Database) ->
     assert executors.dead_among(["a", "b"]) == ["a"]
 
 
+def test_nobody_is_taken_for_dead_because_the_database_was_away(database: Database) -> None:
+    elapsed = [0.0]
+    executors = Executors(
+        database, silent_for=timedelta(seconds=18), unwatched_after=timedelta(seconds=10), elapsed=lambda: elapsed[0]
+    )
+    executors.beat("a")
+    assert executors.living() == ["a"]
+    elapsed[0] = 25.0  # nobody could look, and nobody could count on
+    assert executors.living() == ["a"]
+    for elapsed[0] in (30.0, 39.0):
+        assert executors.living() == ["a"]
+    elapsed[0] = 44.0
+    assert executors.dead_among(executors.beats()) == ["a"]
+
+
 def test_twenty_jobs_that_take_long_do_not_keep_another_waiting(tmp_path: Path) -> None:
     """Two places, twenty runs without an end: each makes way after its turn, and comes back behind the others."""
     database = open_database(tmp_path / "runs.db")

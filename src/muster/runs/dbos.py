@@ -129,7 +129,9 @@ class DurableRuns:
         self._somebody_waits = False
         # Runs that are noted as ours and are not under way: since when.
         self._lost_since: dict[str, float] = {}
-        self.executors = Executors(database, silent_for=beat * _BEATS_UNTIL_DEAD)
+        self.executors = Executors(
+            database, silent_for=beat * _BEATS_UNTIL_DEAD, unwatched_after=beat * _BEATS_UNTIL_OVERTAKEN
+        )
         self._beaten_at = time.monotonic()
         self._leads = False
         self._stopping = threading.Event()
@@ -340,6 +342,8 @@ class DurableRuns:
                 DBOS.cancel_workflow(run_id)
 
     def _clean_up(self) -> None:
+        # Whoever was killed without a run in hand is missed by nobody.
+        self.executors.sign_out(*self.executors.dead_among(self.executors.beats()))
         before = (datetime.now(UTC) - self._keep).isoformat()
         while not self._stopping.is_set():
             ended = DBOS.list_workflows(

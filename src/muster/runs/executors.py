@@ -29,12 +29,20 @@ class Executors:
     """The list of executors beside the runs. An executor that is not on it, or counts on no more, is dead."""
 
     def __init__(
-        self, database: Database, *, silent_for: timedelta, elapsed: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        *,
+        silent_for: timedelta,
+        unwatched_after: timedelta = timedelta.max,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`silent_for`: how long a count stands still before its executor is taken for dead; `elapsed`: seconds that
-        have passed, by a clock that nobody sets."""
+        """`silent_for`: how long a count stands still before its executor is taken for dead; `unwatched_after`: who has
+        not looked for so long begins anew: while the database is away, nobody counts on; `elapsed`: seconds that have
+        passed, by a clock that nobody sets."""
         self._database = database
         self._silent_seconds = silent_for.total_seconds()
+        self._unwatched_seconds = unwatched_after.total_seconds()
+        self._looked_at = 0.0
         self._elapsed = elapsed
         self._lock = threading.Lock()
         # By executor: the count as it was last seen, and since when it stands there.
@@ -75,7 +83,8 @@ class Executors:
             ).all()
         now = self._elapsed()
         with self._lock:
-            known, self._seen = self._seen, {}
+            known, self._seen = self._seen if now - self._looked_at < self._unwatched_seconds else {}, {}
+            self._looked_at = now
             for executor_id, beats in rows:
                 before = known.get(executor_id)
                 self._seen[executor_id] = before if before is not None and before[0] == beats else (beats, now)
