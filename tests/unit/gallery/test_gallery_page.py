@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from muster.gallery.page import PageInvalid, read_page
-from muster.gallery.schema import add_attributes, form_source
+from muster.gallery.schema import add_attributes, form_attribute, form_source
+from muster.model.credentials import AuthenticationType
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.rules import AttributeDefinition
 
@@ -104,3 +105,12 @@ def test_attributes_are_added_to_the_lists_of_known_objects_and_what_is_there_st
     assert boss["referencedObjects"] == [{"referencedObjectName": "User", "referencedProperty": "id"}]
     assert groups["attributes"] == devices["attributes"] == []
     assert add_attributes({"name": "App"}, {}, found) == {"name": "App", "objects": []}
+
+
+def test_an_application_is_signed_in_to_as_its_page_says() -> None:
+    assert read_page(json.dumps(PAGE).encode(), "app.json").authentication_type is AuthenticationType.BEARER
+
+
+def test_an_attribute_has_the_defaults_that_it_does_not_name() -> None:
+    assert form_attribute({"name": "badge", "caseExact": True})["caseExact"]
+    assert not form_attribute({"name": "badge"})["caseExact"]

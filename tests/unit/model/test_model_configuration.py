@@ -96,6 +96,11 @@ def test_what_would_count_otherwise_or_not_at_all_is_refused(
     [
         ({}, ("version",), "This key is required."),
         ({"version": 2}, ("version",), "It must be 1."),
+        (
+            _document(jobs=[{"interval": "soon"}]),
+            ("applications", 0, "jobs", 0, "interval"),
+            "It must be a duration as ISO 8601 writes it: PT40M for 40 minutes, PT1H for an hour.",
+        ),
         (_document(rolls=[]), ("applications", 0, "rolls"), "There is no such key here."),
         (_document(scope="some"), ("applications", 0, "scope"), "It must be 'assigned' or 'all'."),
         (_document(name=" "), ("applications", 0, "name"), "A name takes printable characters."),

@@ -17,6 +17,7 @@ from muster.model.exchange import (
 from muster.model.failures import FailureRecord
 from muster.model.job import Counters, JobCode, Quarantine, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.model.roles import PERMISSIONS, Caller, Permission, Role
+from muster.model.whatif import OtherScope
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 QUARANTINE = Quarantine(
@@ -104,3 +105,26 @@ def test_a_failed_exchange_says_whether_the_request_may_have_been_seen(failure: 
 
 def test_counters_add_up_name_by_name() -> None:
     assert Counters(created=2, requests=5) + Counters(created=1, failed=3) == Counters(created=3, failed=3, requests=5)
+
+
+def test_an_owner_may_do_for_the_own_application_what_owners_may() -> None:
+    owner = Caller(id="a", display_name="A", roles=frozenset(), owned=frozenset({"sp"}))
+    assert owner.may_on(Permission.RUN_JOBS, "sp") and not owner.may_on(Permission.RUN_JOBS, "another")
+    assert not owner.may_on(Permission.MANAGE_ACCESS, "sp")
+    assert Caller(id="a", display_name="A", roles=frozenset(Role)).may_on(Permission.MANAGE_ACCESS, "another")
+
+
+@pytest.mark.parametrize(
+    ("settings", "domain"), [({}, None), ({"DefaultDomain": ""}, None), ({"DefaultDomain": "x.example"}, "x.example")]
+)
+def test_a_default_domain_that_is_empty_is_none(settings: dict[str, str], domain: str | None) -> None:
+    assert replace(JOB, settings=settings).default_domain == domain
+
+
+def test_a_quarantine_for_many_failures_is_known_from_one_for_the_job_as_a_whole() -> None:
+    assert QuarantineReason.ESCROW_PROPORTION_THRESHOLD.counts_failures
+    assert not QuarantineReason.TOO_MANY_DELETES.counts_failures
+
+
+def test_settings_of_which_none_is_another_are_those_that_are_saved() -> None:
+    assert OtherScope().is_saved and not OtherScope(sync_all=False).is_saved

@@ -22,6 +22,7 @@ from muster.planning.policy import (
     removal_verdict,
     removal_verdicts,
     threshold_of,
+    undecided,
 )
 from muster.planning.references import plan_references
 from unit.planning.making import AT, GROUP, NOBODY, link, linked, person, plan
@@ -339,3 +340,9 @@ def test_what_comes_one_by_one_counts_as_the_cycle_of_a_day(
     threshold: RemovalThreshold, count: int, share: float
 ) -> None:
     assert (threshold.daily.count, threshold.daily.share, threshold.daily.rolling) == (count, share, Limit())
+
+
+def test_what_was_decided_asks_nobody_again() -> None:
+    key = DISABLE.object_kind, DISABLE.source_id
+    assert undecided([DISABLE, UPDATE], {key: hold(DISABLE, HoldState.APPROVED)}) == [UPDATE]
+    assert undecided([DISABLE], {}) == [DISABLE]

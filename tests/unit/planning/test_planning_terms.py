@@ -82,6 +82,7 @@ def test_a_preset_is_taken_and_then_what_is_set_besides(settings: dict[str, str]
         ("QuarantineProportion", "40%", "from 0 to 1"),
         ("QuarantineProportion", "0.00000000001", "from 0 to 1"),
         ("NoProgressAfter", "P", "PT40M"),
+        ("TransitiveGroups", "yes", "takes true or false"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named_and_has_no_effect(name: str, value: str, said: str) -> None:
@@ -94,7 +95,12 @@ def test_a_value_that_cannot_be_read_is_named_and_has_no_effect(name: str, value
 
 def test_an_empty_value_takes_a_setting_back_and_others_are_not_looked_at() -> None:
     assert find_setting_problems({"EscrowLadder": "", "DefaultDomain": "x", "QuarantinePreset": "Entra"}) == ()
+    assert find_setting_problems({"TransitiveGroups": "True"}) == ()
 
 
 def test_each_setting_that_is_read_is_named() -> None:
     assert {"TransitiveGroups", "EscrowLadder", "ReadEvery", "DriftPolicy"} <= set(setting_names())
+
+
+def test_nobody_waits_longer_than_the_highest_step() -> None:
+    assert RetryTerms(ladder=(timedelta(hours=2), timedelta(hours=1))).longest == timedelta(hours=2)

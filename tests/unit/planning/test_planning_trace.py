@@ -9,10 +9,11 @@ from msgspec import structs
 from muster.model.directory import Lifecycle
 from muster.model.failures import AmbiguousMatch, FailureRecord, TargetBusy
 from muster.model.log import LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
-from muster.model.operation import Change, Intent, Operation, OperationKind, Outcome, TargetObject
+from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Outcome, TargetObject
 from muster.planning.rules import KindRules
 from muster.planning.trace import (
     export_step,
+    given_up,
     held_entry,
     is_worth_logging,
     log_entry,
@@ -320,3 +321,17 @@ def test_an_unchanged_object_is_only_counted() -> None:
 def test_what_was_odd_about_a_confirmed_request_is_a_step_of_its_own() -> None:
     step = noted_step("It was made switched off.")
     assert (step.status, step.description) == (LogStatus.SUCCESS, "It was made switched off.")
+
+
+def test_what_is_given_up_says_so_after_its_last_step() -> None:
+    failed = log_entry(outcome(UPDATE, TAKEN), **IDS)
+    ended = given_up(failed)
+    assert ended.steps[:-1] == failed.steps
+    assert (ended.steps[-1].name, ended.steps[-1].status) == ("EntryEscrowGivenUp", LogStatus.FAILURE)
+
+
+def test_a_lost_answer_is_looked_for_by_all_that_the_request_may_have_left() -> None:
+    mail = MatchingValue(attribute="mail", value="ada@x.example")
+    assert replace(CREATE, matching=(mail,)).tries == (mail,)
+    assert replace(UPDATE, matching=(mail,), adopts=True).tries == (replace(mail, was_there=True),)
+    assert replace(UPDATE, matching=(mail,)).tries == ()

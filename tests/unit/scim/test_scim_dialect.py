@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, DialectInvalid, PatchForm, UpdateMethod, read_dialect
+from muster.scim.dialect import (
+    ENTRA,
+    ENTRA_LEGACY,
+    Dialect,
+    DialectInvalid,
+    PatchForm,
+    UpdateMethod,
+    overlay,
+    read_dialect,
+)
 
 
 def test_an_empty_document_is_the_standard() -> None:
@@ -74,3 +83,8 @@ def test_an_attribute_may_be_filtered_unless_the_dialect_lists_others() -> None:
     assert dialect.may_filter("User", "userName")
     assert not dialect.may_filter("User", "title")
     assert dialect.may_filter("Group", "displayName")
+
+
+def test_what_somebody_sets_lies_over_what_was_there() -> None:
+    base = Dialect(can_delete=False)
+    assert overlay(base, {"update": "put"}) == Dialect(can_delete=False, update=UpdateMethod.PUT)

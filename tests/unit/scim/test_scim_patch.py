@@ -175,7 +175,7 @@ def test_a_key_longer_than_a_path_may_be_is_refused_though_unknown_ones_are_igno
 
 def test_operators_are_taken_in_any_letter_case_unless_strict() -> None:
     operation = {"op": "ADD", "path": "tags", "value": "a"}
-    (read,) = read_operations({"Operations": [operation]}, THING, LENIENT)
+    (read,) = read_operations({"schemas": [PATCH_URN.lower()], "Operations": [operation]}, THING, LENIENT)
     assert (read.operator, read.capitalised) == (PatchOperator.ADD, True)
     with pytest.raises(InvalidSyntax):
         read_operations({"schemas": [PATCH_URN], "Operations": [operation]}, THING, STRICT)
