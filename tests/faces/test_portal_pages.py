@@ -163,6 +163,11 @@ def test_a_cycle_that_takes_another_back_is_followed_and_the_pause_is_said(
     page = visit.text(f"/applications/{job.sp}")
     assert "Rollback · took" in page
     assert '<span class="figure-value figure-text">Paused</span>' in page
+    # One that failed counts what it came to, as its log lists it, and not all that it had found.
+    failed = job.cycle(id="cycle-3", kind=CycleKind.INCREMENTAL, counters=Counters(expected=166, created=2))
+    house.stores.cycles.close(replace(failed, state=CycleState.FAILED, ended_at=house.clock.at), None)
+    page = visit.text(f"/applications/{job.sp}/cycles/cycle-3")
+    assert ("<b>2</b> objects" in page, "166" in page) == (True, False)
 
 
 def test_a_live_fragment_is_sent_again_only_when_it_has_changed(house: House, job: Started, visit: Visit) -> None:

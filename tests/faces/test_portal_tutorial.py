@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from faces.house import GOOD_TOKEN, TENANT_URL, House, Started
 from faces.portal_visit import Visit
+from muster.administration import mapping_edits
 from muster.gallery.catalogue import GENERIC_TEMPLATE_ID, find
 from muster.model.application import DEFAULT_ACCESS
 from muster.model.failures import CredentialsRefused
@@ -380,7 +381,9 @@ def clause(operator: str, value: str = "", attribute: str = "department") -> dic
     return {"group-0": "Sales", "attribute-0-0": attribute, "operator-0-0": operator, "value-0-0": value}
 
 
-def test_a_filter_counts_who_is_in_before_it_is_saved(house: House, visit: Visit, job: Started) -> None:
+def test_a_filter_counts_who_is_in_before_it_is_saved(
+    house: House, visit: Visit, job: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, department in (("ada", "Sales"), ("bob", "Sales"), ("cy", "IT")):
         house.user(name, department=department)
     path = f"/applications/{job.sp}/mappings/0/scope"
@@ -388,6 +391,14 @@ def test_a_filter_counts_who_is_in_before_it_is_saved(house: House, visit: Visit
     assert "<b>2</b> pass" in page
     assert "<b>1</b> do not" in page
     assert "Cy Example" in page
+    monkeypatch.setattr(mapping_edits, "LISTED", 1)
+    first = visit.post(path, **clause("EQUALS", "Sales"), do="list:in").text
+    assert ("Ada Example" in first, "Bob Example" in first, "Cy Example" in first) == (True, False, False)
+    following = re.search(r'"(list:in:[^"]+)"', first)
+    assert following is not None
+    assert "Bob Example" in visit.post(path, **clause("EQUALS", "Sales"), do=following.group(1)).text
+    assert "Cy Example" in visit.post(path, **clause("EQUALS", "Sales"), do="list:out").text
+    assert visit.post(path, **clause("EQUALS", "Sales"), do="list:out:x").status_code == 400
     assert house.stores.jobs.schema(job.id).version == "1"
     assert visit.post(path, **clause("EQUALS", "Sales"), do="save").status_code == 303
     scope = house.stores.jobs.schema(job.id).document["synchronizationRules"][0]["objectMappings"][0]["scope"]

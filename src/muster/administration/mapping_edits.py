@@ -31,6 +31,8 @@ from muster.ports.directory import DirectoryQuery
 # So many people are looked at to say how many a filter lets in; beyond it the answer says that it is a part.
 COUNTED_AT_MOST = 20_000
 _PAGE = 1_000
+# So many of those whom a filter lets in, or leaves out, are listed at once.
+LISTED = 100
 
 Document = dict[str, Any]
 
@@ -206,6 +208,28 @@ def count_scope(
             return ScopeCount(
                 inside=inside, outside=outside, is_partial=after is not None, let_in=let_in, left_out=left_out
             )
+
+
+def list_scope(
+    desk: Desk, kind: ObjectKind, scope: ScopingFilter, *, passes: bool, after: str | None, transitive: bool = False
+) -> tuple[Sequence[tuple[str, str, str]], str | None]:
+    """Returns some of those whom a filter lets in (or leaves out) by id, name and clause, and the key to go on after.
+
+    Raises: Refused.
+    """
+    sieve = Sieve(desk, scope, transitive=transitive)
+    found: list[tuple[str, str, str]] = []
+    for _ in range(COUNTED_AT_MOST // LISTED):
+        page = desk.stores.directory.search(DirectoryQuery(kind=kind, after=after, limit=LISTED))
+        found += [
+            (each.object_id, each.display_name, decision.clause or "")
+            for each, decision in sieve.decide(page.objects)
+            if decision.in_scope is passes
+        ]
+        after = page.next_after
+        if after is None or len(found) >= LISTED:
+            break
+    return found, after
 
 
 def checked_expression(text: str) -> str:

@@ -110,6 +110,9 @@ def view_cycle(cycle: Cycle, now: datetime, sp: str) -> CycleView:
     took = max(timedelta(0), (cycle.ended_at or now) - cycle.began_at)
     progress = progress_of(cycle)
     done, total, rate = progress.done, progress.total, progress.per_second
+    if cycle.state in (CycleState.FAILED, CycleState.STOPPED):
+        # It did not come to all that it found.
+        done = min(counted.settled, total)
     is_running = cycle.state is CycleState.RUNNING
     left = timedelta(seconds=max(1, round((total - done) / rate))) if is_running and rate and done < total else None
     word, tone = _STATES[cycle.state]

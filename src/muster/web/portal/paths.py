@@ -47,10 +47,12 @@ def choice(name: str, choices: Iterable[str]) -> str | None:
 
 def place(name: str = "after") -> str | None:
     """Returns where a list goes on. Raises: Refused for anything but a key that a list has given."""
-    value = flask.request.args.get(name)
-    if value is None:
-        return None
-    if not _PLACE.fullmatch(value):
+    return checked_place(flask.request.args.get(name))
+
+
+def checked_place(value: str | None) -> str | None:
+    """Returns where a list goes on, as it was given. Raises: Refused for anything but a key that a list has given."""
+    if value is not None and not _PLACE.fullmatch(value):
         raise bad_request("The list cannot go on there: begin with its first page.")
     return value
 

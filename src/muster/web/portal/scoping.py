@@ -19,7 +19,7 @@ from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext
 from muster.web.portal.consequences import are_asked, consequences, refused_consequences
 from muster.web.portal.forms import done
-from muster.web.portal.paths import desk
+from muster.web.portal.paths import checked_place, desk
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
 GROUPS = 50
@@ -49,6 +49,8 @@ def change_scope(sp: str, number: int) -> Any:
     deed, _, place = flask.request.form.get("do", "").partition(":")
     if deed == "find":
         return _offers(found, place)
+    if deed == "list":
+        return _listed(found, placed, place)
     scope = _changed(_given(), deed, place)
     if deed in ("save", "review"):
         try:
@@ -73,6 +75,35 @@ def _offers(found: Shelf, key: str) -> str:
     return show("mappings/group_offers.html", found, offers=offers, key=key, is_asked=bool(wanted))
 
 
+def _listed(found: Shelf, placed: PlacedMapping, place: str) -> str:
+    """Those whom the filter in the form lets in or leaves out, some at a time: `in`, or `out:` and the key to go on."""
+    side, _, after = place.partition(":")
+    people_of, following = mapping_edits.list_scope(
+        desk(),
+        placed.mapping.kind,
+        _given(),
+        passes=side == "in",
+        after=checked_place(after or None),
+        transitive=_is_transitive(found),
+    )
+    return show(
+        "mappings/scope_names.html",
+        found,
+        side=side,
+        people=people_of,
+        following=following,
+        place=_place(placed),
+    )
+
+
+def _is_transitive(found: Shelf) -> bool:
+    return found.job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true"
+
+
+def _place(placed: PlacedMapping) -> str:
+    return "groups" if placed.mapping.kind is ObjectKind.GROUP else "users"
+
+
 def _editor(
     sp: str,
     placed: PlacedMapping,
@@ -86,7 +117,7 @@ def _editor(
     problem: str | None = None
     if is_counted and _is_filled(scope):
         try:
-            transitive = find_shelf(sp).job.settings.get(TRANSITIVE_GROUPS_SETTING, "").lower() == "true"
+            transitive = _is_transitive(find_shelf(sp))
             count = mapping_edits.count_scope(desk(), placed.mapping.kind, scope, transitive=transitive)
         except Refused as refused:
             problem = refused.sentence
@@ -104,7 +135,7 @@ def _editor(
         is_counted=is_counted,
         problem=problem,
         refusal=refusal,
-        place="groups" if placed.mapping.kind is ObjectKind.GROUP else "users",
+        place=_place(placed),
     )
 
 
