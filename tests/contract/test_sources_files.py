@@ -189,9 +189,27 @@ def test_windows_1252_is_read_and_the_admin_is_told() -> None:
     source = csv_file(HEADER + "a@x.example,Zoë Müller – “Ž”,,\nb@x.example,Åsa,,\n", "cp1252")
     assert [user.attributes["displayName"] for user in users_of(source)] == ["Zoë Müller – “Ž”", "Åsa"]
     assert source.problems == ()
-    assert source.notices == (
-        "The file is not UTF-8; it was read as Windows-1252 (Latin-1). Save it as UTF-8 to be safe.",
+    (notice,) = source.notices
+    assert notice == (
+        "The file is not UTF-8; it was read as Windows-1252 (Latin-1), in which it has words such as “Zoë”, “Müller”, "
+        "“–”, ““Ž””, “Åsa”. If they are wrong, save it as UTF-8."
     )
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "cp850"])
+@pytest.mark.parametrize("names", ["Jörg Müller", "André O’Neill", "Zoë Ñandú", "Chloë", "Bjørn ÆGIR", "JOSÉ Größe"])
+def test_the_set_of_letters_is_that_in_which_names_look_like_names(encoding: str, names: str) -> None:
+    names = names.replace("’", "'") if encoding == "cp850" else names
+    source = csv_file(HEADER + f"a@x.example,{names},,\n", encoding)
+    assert [user.attributes["displayName"] for user in users_of(source)] == [names]
+    assert names.split()[-1] in source.notices[0] or names.split()[0] in source.notices[0]
+
+
+def test_words_of_another_set_of_letters_are_shown() -> None:
+    names = "Pierre Żak Łukasz Wiśniewski".encode("cp1250")
+    source = read_file("a.csv", HEADER.encode() + b"a@x.example," + names + b",,\n")
+    (notice,) = source.notices
+    assert all(odd in notice for odd in ("“£ukasz”", "ak”", "niewski”")), notice
 
 
 def test_broken_bytes_in_a_file_in_utf_8_cost_their_row_only() -> None:

@@ -37,6 +37,25 @@ def test_a_file_that_takes_another_ones_place_while_that_is_kept_is_read_next(tm
     assert names() == [] and len(list((tmp_path / "processed").iterdir())) == 1
 
 
+def test_how_a_file_was_guessed_to_be_written_is_said_before_and_after_it_is_read(tmp_path: Path) -> None:
+    reader = FolderReader(
+        WatchedFolder(path=tmp_path, content=FileContent.SNAPSHOT, allowed=(tmp_path,)),
+        StillClock(datetime(2026, 1, 1, tzinfo=UTC)),
+    )
+    put(tmp_path / "a.csv", "displayName\nAda\n")
+    assert "1 file waits there. a.csv: The header (line 1) has no column userPrincipalName" in reader.probe()
+    text = "userPrincipalName,displayName\nj@x.example,Jörg Müller\nada,Ada\n"
+    (tmp_path / "a.csv").write_bytes(text.encode("mac_roman"))
+    os.utime(tmp_path / "a.csv", LONG_AGO)
+    said = reader.probe()
+    guess = "read as Mac Roman, in which it has words such as “Jörg”, “Müller”. If they are wrong, save it as UTF-8."
+    assert "a.csv has 1 user and 0 groups; 1 problem in it. Line 3, column 1" in said and guess in said
+    *_, last = reader.read(None)
+    reader.acknowledge(last.cursor)
+    (beside,) = (tmp_path / "processed").glob("*.problems.txt")
+    assert guess in beside.read_text() and "Line 3, column 1" in beside.read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "kinds"),
     [

@@ -46,6 +46,8 @@ def test_a_source_from_its_kind_to_its_end(folder: Path, capsys: Any) -> None:
     sources.test("HR", data=folder)
     assert "HR can be read." in (tested := said(capsys)) and "0 files wait there." in tested
     put(folder, "01.csv", range(1, 11))
+    sources.test("HR", data=folder)
+    assert "01.csv has 10 users and 0 groups; 0 problems in it." in said(capsys)
     sources.preview("HR", data=folder)
     told = said(capsys)
     assert "10 hires" in told and "Person 1" in told

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from muster.model.counting import number_of
 from muster.model.directory import MEMBER_GROUPS, MEMBERS, ObjectKind
 from muster.model.failures import SchemaRefused, SystemUnreachable
 from muster.model.operation import Change
@@ -27,6 +28,7 @@ from muster.sources.rows import FileRefused
 PROCESSED, FAILED = "processed", "failed"
 _RESTED = timedelta(seconds=2)
 _PAGE = 500
+_LOOKED_INTO_BYTES = 16 * 1024 * 1024
 # What programs call a file that they are still writing.
 _UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".crdownload", "~")
 # The folder's state says where to go on; there is nothing to keep.
@@ -68,8 +70,12 @@ class FolderReader:
                 f"{path} cannot be written: files that were read could not be moved to {PROCESSED}.",
                 remedy="Let the service's user write there.",
             )
-        count = len(self._waiting(path, rested=False))
-        return f"{path} can be read; {count} {'file waits' if count == 1 else 'files wait'} there."
+        waiting = self._waiting(path, rested=False)
+        count = len(waiting)
+        said = f"{path} can be read; {count} {'file waits' if count == 1 else 'files wait'} there."
+        # To count the rows of a large one takes longer than somebody waits for a test.
+        small = (file for file in waiting[:1] if (state := _state_of(file)) and state[1] <= _LOOKED_INTO_BYTES)
+        return " ".join((said, *map(_look_into, small)))
 
     def read(self, cursor: str | None) -> Iterator[ReadPage]:  # noqa: ARG002  the folder itself says what is new
         """Yields the next file's people and groups; nothing new when no file has come."""
@@ -110,7 +116,7 @@ class FolderReader:
                 for page in self._pages(source, kind, file.name):
                     said += page.problems
                     yield page
-            self._done = _Read(file=file, state=state, place=PROCESSED, said=said)
+            self._done = _Read(file=file, state=state, place=PROCESSED, said=(*source.notices, *said))
             is_snapshot = self._folder.content is FileContent.SNAPSHOT
             ending = Ending.WHOLE if is_snapshot else Ending.CHANGES
             yield ReadPage(cursor=_CURSOR, ending=ending, kinds=source.kinds)
@@ -217,6 +223,18 @@ class _Read:
     state: tuple[int, int, int] | None
     place: str
     said: Sequence[str]
+
+
+def _look_into(file: Path) -> str:
+    """What a file holds, and what is odd about it."""
+    try:
+        with closing(open_file(file)) as source:
+            users, groups = (source.count(kind, None) for kind in (ObjectKind.USER, ObjectKind.GROUP))
+            wrong = number_of(len(source.problems), "problem")
+            held = f"{file.name} has {number_of(users, 'user')} and {number_of(groups, 'group')}; {wrong} in it."
+            return " ".join((held, *source.problems[:1], *source.notices[:1]))
+    except FileRefused as refused:
+        return f"{file.name}: {refused}"
 
 
 def _state_of(file: Path) -> tuple[int, int, int] | None:
