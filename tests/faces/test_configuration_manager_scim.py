@@ -43,7 +43,10 @@ ADA: dict[str, Any] = {
     "title": "Countess",
     "locale": "en-GB",
     "timezone": "Europe/London",
-    "phoneNumbers": [{"value": "+44 1", "type": "mobile"}, {"value": "+44 2", "type": "work"}],
+    "phoneNumbers": [
+        {"value": "+44 1", "type": "mobile", "primary": True},
+        {"value": "+44 2", "type": "work", "primary": False},
+    ],
     ENTERPRISE: {"department": "Engines"},
     SITE: {"site": "London"},
 }
@@ -361,23 +364,34 @@ def test_user_names_are_unique_across_customers(manager: PlayedManager, eight: P
 @pytest.mark.parametrize("name", [{}, {"givenName": "A"}, {"familyName": "B"}, {"givenName": " ", "familyName": "B"}])
 def test_first_and_last_name_are_mandatory(eight: PlayedCustomer, name: dict[str, str]) -> None:
     detail = _assert_refused(eight.ask("POST", "/Users", _named("nameless@x.example", name=name)), 400, "invalidValue")
-    assert "must not be blank" in detail
+    assert "must not be blank" in detail or "is required and is missing" in detail
 
 
 @pytest.mark.parametrize("emails", [None, [], [{"type": "work"}], [{"type": "work", "value": None}]])
 def test_a_user_without_an_address_or_status_gets_those_of_8x8(
     eight: PlayedCustomer, emails: list[dict[str, None]] | None
 ) -> None:
-    user = _named(f"bare{id(emails)}@x.example", emails=emails, active=None)
+    user = _named(f"bare{id(emails)}@x.example", emails=emails, active=None, locale=None)
     made = eight.ask("POST", "/Users", user).json
     assert made["active"] is True
     default = [{"value": "noreply@8x8.com", "type": "work", "primary": True}]
-    assert made["emails"] == default
+    assert (made["emails"], made["locale"]) == (default, "en-US")
     own = [{"value": "a@x.example", "type": "work", "primary": True}]
     patch: dict[str, Any] = {"Operations": [{"op": "add", "path": "emails", "value": own}]}
     assert eight.ask("PATCH", f"/Users/{made['id']}", patch).status == 200
     patch["Operations"] = [{"op": "remove", "path": "emails"}]
     assert eight.ask("PATCH", f"/Users/{made['id']}", patch).json["emails"] == default
+
+
+def test_the_schema_of_8x8_says_what_is_required(eight: PlayedCustomer) -> None:
+    schema = eight.ask("GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User").json
+    attributes = {each["name"]: each for each in schema["attributes"]}
+    parts = {each["name"]: each["required"] for each in attributes["name"]["subAttributes"]}
+    assert attributes["name"]["required"]
+    assert {name for name, required in parts.items() if required} == {"givenName", "familyName"}
+    assert attributes["userName"]["uniqueness"] == "global"
+    assert attributes["userName"]["description"].endswith("It has 1 to 70 characters.")
+    assert "canonicalValues" not in attributes["locale"]
 
 
 def test_8x8_has_no_groups(eight: PlayedCustomer) -> None:

@@ -192,16 +192,26 @@ def test_an_account_from_before_the_switch_may_still_be_changed(manager: PlayedM
     assert "may hold" in _refusal(customer.ask("PATCH", where, _patch("name.familyName", "森森")), 400)
 
 
-@pytest.mark.parametrize("primary", [True, False])
-def test_primary_is_ignored_as_8x8_says(lenient: PlayedCustomer, primary: bool) -> None:
-    sent = _user(
-        f"primary{primary}@x.example",
-        emails=[{"value": "a@x.example", "type": "work", "primary": primary}],
-        phoneNumbers=[{"value": "1", "type": "work", "primary": primary}, {"value": "2", "type": "mobile"}],
-    )
-    made = lenient.ask("POST", "/Users", sent).json
+@pytest.mark.parametrize("primary", [{"primary": True}, {"primary": False}, {}])
+def test_primary_is_ignored_as_8x8_says(lenient: PlayedCustomer, primary: dict[str, bool]) -> None:
+    name = f"primary{primary.get('primary')}@x.example"
+    emails = [{"value": "a@x.example", "type": "work", **primary}]
+    phones = [{"value": "1", "type": "work", **primary}, {"value": "2", "type": "mobile"}]
+    made = lenient.ask("POST", "/Users", _user(name, emails=emails, phoneNumbers=phones)).json
     assert made["emails"][0]["primary"] is True
-    assert made["phoneNumbers"][0]["primary"] is False
+    assert [each["primary"] for each in made["phoneNumbers"]] == [False, True]
+    replaced = _user(name, phoneNumbers=[*phones[:1], {"value": "3", "type": "home"}])
+    shown = lenient.ask("PUT", f"/Users/{made['id']}", replaced).json["phoneNumbers"]
+    assert [each.get("primary") for each in shown] == [False, None]
+
+
+def test_the_schema_says_what_8x8_documents_where_that_is_held(documented: PlayedCustomer) -> None:
+    schema = documented.ask("GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User").json
+    attributes = {each["name"]: each for each in schema["attributes"]}
+    kind = next(each for each in attributes["phoneNumbers"]["subAttributes"] if each["name"] == "type")
+    assert (kind["required"], kind["canonicalValues"]) == (True, ["mobile", "work"])
+    assert len(attributes["locale"]["canonicalValues"]) == 21
+    assert "3 to 70 characters: letters A to Z" in attributes["userName"]["description"]
 
 
 # Rate

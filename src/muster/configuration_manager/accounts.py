@@ -18,6 +18,7 @@ from muster.scim.repository import Document
 from muster.scim.schemas import ENTERPRISE_USER_URN
 
 DEFAULT_EMAIL = "noreply@8x8.com"
+DEFAULT_LOCALE = "en-US"
 MANDATORY_NAMES = {"givenName": "first name", "familyName": "last name"}
 LOCALES = re.findall(
     r"\S+",
@@ -76,7 +77,8 @@ def check_account(following: Document, present: Document | None, measure: Accoun
 
 
 def complete_account(following: Document, present: Document | None) -> Document:
-    """The account with what 8x8 fills in or sets itself: status, address, and which address and phone is primary.
+    """The account with what 8x8 fills in or sets itself: status, language, address, and which address and phone is
+    primary, whatever was sent of that.
 
     A status that is not sent stays as it is: nobody comes back, or leaves, by a PUT that says nothing of it.
     """
@@ -84,21 +86,19 @@ def complete_account(following: Document, present: Document | None) -> Document:
     completed.setdefault("active", True if present is None else present.get("active", True))
     if not any(each.get("value") for each in completed.get("emails") or ()):
         completed["emails"] = [{"value": DEFAULT_EMAIL, "type": "work", "primary": True}]
-    for name in ("emails", "phoneNumbers"):
-        elements = completed.get(name)
-        if elements and any("primary" in each for each in elements):
-            completed[name] = [_with_own_primary(name, each, only=len(elements) == 1) for each in elements]
+    completed.setdefault("locale", DEFAULT_LOCALE)
+    if len(completed["emails"]) == 1:
+        completed["emails"] = [{**completed["emails"][0], "primary": True}]
+    phones = completed.get("phoneNumbers") or ()
+    kinds = [each.get("type") for each in phones]
+    if "mobile" in kinds:
+        main = kinds.index("mobile")
+        completed["phoneNumbers"] = [{**each, "primary": place == main} for place, each in enumerate(phones)]
+    elif "work" in kinds:
+        completed["phoneNumbers"] = [
+            {**each, "primary": False} if kind == "work" else each for kind, each in zip(kinds, phones, strict=True)
+        ]
     return completed
-
-
-def _with_own_primary(name: str, element: Document, *, only: bool) -> Document:
-    """`primary` is ignored: the one address and the mobile phone always are, the work phone never is."""
-    if "primary" not in element:
-        return element
-    if name == "emails":
-        return {**element, "primary": True} if only else element
-    kind = element.get("type")
-    return {**element, "primary": kind == "mobile"} if kind in PHONE_TYPES else element
 
 
 def _check_mandatory(following: Document) -> None:

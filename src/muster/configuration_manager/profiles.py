@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from muster.configuration_manager.account_schema import USER_TYPES
 from muster.configuration_manager.accounts import check_account, complete_account
 from muster.configuration_manager.customer import Customer, Profile
 from muster.scim.errors import Forbidden, InvalidValue, MutabilityViolation
 from muster.scim.profile import ServerProfile
 from muster.scim.repository import Document
-from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType
+from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, ResourceType
 from muster.scim.schemas import USER_8X8_URN
 
 GENERIC_TYPES = (GENERIC_USER_TYPE, GROUP_TYPE)
@@ -49,7 +50,7 @@ def make_profile(
 
     return ServerProfile(
         name=customer.profile.value,
-        resource_types=(USER_8X8_TYPE,),
+        resource_types=(USER_TYPES[customer.settings.limits],),
         strict=customer.is_strict,
         cursor_key=cursor_key,
         delete_deactivates=True,
