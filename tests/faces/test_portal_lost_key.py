@@ -7,6 +7,7 @@ from faces.portal_visit import NAME, Visit
 from faces.test_portal_operations import USUAL
 from faces.test_portal_tutorial import FORM
 from muster.administration import second_factors
+from muster.administration.signing_certificates import create_certificate
 from muster.model.roles import Role
 from muster.sealing import Sealer, SealingError, make_key
 
@@ -16,7 +17,8 @@ LOST = "its sealing key is lost"
 def lose_key(house: House) -> None:
     """Opens the store's values with another key from now on."""
     sealer = Sealer(make_key(), tenant=house.stores.secrets._sealer._tenant)
-    for sealed in (house.stores.secrets, house.stores.second_factors, house.stores.identity_providers):
+    stores = house.stores
+    for sealed in (stores.secrets, stores.second_factors, stores.identity_providers, stores.single_sign_on):
         sealed._sealer = sealer
 
 
@@ -53,6 +55,20 @@ def test_an_application_says_what_is_lost_and_takes_it_anew(house: House, visit:
     assert visit.post(f"{path}/provisioning", **FORM).status_code == 303
     assert house.stores.secrets.get(job.sp)["SecretToken"] == GOOD_TOKEN
     assert LOST not in visit.text(path) + visit.text(f"{path}/provisioning")
+
+
+def test_another_certificate_signs_once_the_key_of_the_first_cannot_be_opened(
+    house: House, visit: Visit, job: Started
+) -> None:
+    first = create_certificate(house.desk, job.sp)
+    lose_key(house)
+    second = create_certificate(house.desk, job.sp)
+    path = f"/applications/{job.sp}/single-sign-on"
+    assert first.thumbprint in visit.text(path)
+    assert visit.post(f"{path}/certificates", activate=second.key_id).status_code == 303
+    signing = house.stores.single_sign_on.active_key(job.sp)
+    assert signing is not None and signing[0].key_id == second.key_id
+    assert visit.post(f"{path}/certificates", remove=first.key_id).status_code == 303
 
 
 def test_a_source_says_what_is_lost_and_takes_it_anew(house: House, visit: Visit) -> None:

@@ -58,9 +58,10 @@ def activate_certificate(desk: Desk, service_principal_id: str, name: str) -> Si
     if found.not_after <= desk.now():
         raise conflict("The certificate has expired: make a new one.")
     if not found.is_active:
-        before = desk.stores.single_sign_on.active_key(application.service_principal_id)
+        # By the list, as the key of the one before need not open: it may be lost.
+        present = desk.stores.single_sign_on.certificates(application.service_principal_id)
+        old = next((each.thumbprint for each in present if each.is_active), None)
         desk.stores.single_sign_on.activate(application.service_principal_id, found.key_id)
-        old = None if before is None else before[0].thumbprint
         _note(desk, "Activate signing certificate", application, old, found.thumbprint)
     return _find(desk, service_principal_id, found.key_id)[1]
 
