@@ -226,6 +226,12 @@ def test_broken_bytes_in_a_file_in_utf_8_cost_their_row_only() -> None:
 # ---------------------------------------------------------------- rows that are left out
 
 
+NOT_A_NAME = (
+    "Line 3, column 1 (userPrincipalName): must be written alias@domain, without blanks and with at most 113 "
+    "characters, not “bx”. The row is not read."
+)
+
+
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
@@ -240,6 +246,7 @@ def test_broken_bytes_in_a_file_in_utf_8_cost_their_row_only() -> None:
         (",B,,", "Line 3, column 1 (userPrincipalName): has no value, and nobody is without one."),
         ("b x@x.example,B,,", "Line 3, column 1 (userPrincipalName): must be written alias@domain, without blanks"),
         ("bx.example,B,,", "Line 3, column 1 (userPrincipalName): must be written alias@domain, without blanks"),
+        ("bx,B,,", NOT_A_NAME),
         (
             "b@x.example,B,,perhaps",
             "Line 3, column 4 (accountEnabled): takes true or false (or 1, 0, yes, no, ja, nee)",
@@ -273,8 +280,8 @@ def test_a_quotation_mark_that_is_never_closed_costs_one_row() -> None:
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        ({"userPrincipalName": "b@x.example", "mail": {"a": 1}}, "users[1] (line 1): mail takes one text."),
-        ({"userPrincipalName": "b@x.example", "mail": ["a", "b"]}, "users[1] (line 1): mail takes one text."),
+        ({"userPrincipalName": "b@x.example", "mail": {"a": 1}}, "users[1] (line 1): mail takes one text, not “{'a'"),
+        ({"userPrincipalName": "b@x.example", "mail": ["a", "b"]}, "users[1] (line 1): mail takes one text, not “['a'"),
         ({"userPrincipalName": "b@x.example", "proxyAddresses": 4}, "users[1] (line 1): proxyAddresses takes a list."),
         ({"userPrincipalName": "b@x.example", "manager": 4}, "users[1] (line 1): manager takes an id or"),
         ({"userPrincipalName": "b@x.example", "accountEnabled": 2}, "users[1] (line 1): accountEnabled takes true"),

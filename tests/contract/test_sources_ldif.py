@@ -103,7 +103,7 @@ def test_who_is_deleted_is_marked_and_disabled_accounts_of_active_directory_are(
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("objectClass: person\ncn: A", "userPrincipalName has no value"),
+        ("objectClass: person\ncn: A", "Line 1 (“cn=wrong,dc=x”): userPrincipalName has no value"),
         ("objectClass: person\ncn: A\nmail: a@x.example\nwrong", "“wrong” is no attribute: value"),
         ("objectClass: person\nmail:: %%%", "is no attribute: value"),
         ("objectClass: person\njpegPhoto:< file:///etc/passwd\nmail: a@x.example", "is no attribute: value"),
@@ -153,4 +153,4 @@ def test_an_import_into_the_directory_takes_no_deleted_group_for_one_to_make() -
     text = "dn: cn=g,dc=x\nchangetype: delete\nobjectClass: groupOfNames\ncn: g\n"
     source = read_file("staff.ldif", text.encode(), limits=FileLimits(of_directory=True))
     assert people(source, ObjectKind.GROUP) == {}
-    assert source.problems == ("Line 1: an import removes no group. The row is not read.",)
+    assert source.problems == ("Line 1 (“cn=g,dc=x”): an import removes no group. The row is not read.",)

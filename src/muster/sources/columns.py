@@ -106,7 +106,8 @@ def check_principal_name(name: str) -> None:
     alias, _, domain = name.rpartition("@")
     if not alias or not domain or len(name) > _PRINCIPAL_NAME_LIMIT or any(mark.isspace() for mark in name):
         raise ValueRejected(
-            f"must be written alias@domain, without blanks and with at most {_PRINCIPAL_NAME_LIMIT} characters"
+            f"must be written alias@domain, without blanks and with at most {_PRINCIPAL_NAME_LIMIT} characters, not "
+            f"{quoted(name)}"
         )
 
 
@@ -126,7 +127,7 @@ def _single(attribute: DirectoryAttribute, value: Any, limits: FileLimits) -> Va
             # Lenient: an employee number written as a number in JSON.
             if isinstance(value, int) and not isinstance(value, bool):
                 return str(value)
-            raise ValueRejected("takes one text")
+            raise ValueRejected(f"takes one text, not {quoted(str(value))}")
 
 
 def _several(attribute: DirectoryAttribute, value: Any, limits: FileLimits) -> Value:

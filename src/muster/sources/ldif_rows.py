@@ -170,7 +170,8 @@ def _row(entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapp
         values[IS_SOFT_DELETED] = "true"
     return RawRow(
         line=entry.line,
-        place=f"Line {entry.line}",
+        # Its lines have no columns; who it is about, a DN says.
+        place=f"Line {entry.line} ({quoted(entry.dn)})",
         kind=kind,
         values={name: value for name, value in values.items() if value is not None},
     )
