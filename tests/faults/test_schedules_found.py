@@ -502,3 +502,17 @@ def test_a_change_to_an_account_that_others_deleted_is_not_sent_twice_while_remo
         ("cycle", 8479, 5826, 473),
     ]
     replay("8x8", steps)
+
+
+def test_an_account_that_may_have_been_taken_over_goes_to_nobody_who_gets_its_former_name() -> None:
+    """The answer to the renaming was lost; whoever was hired under the name took the account, and had to share it."""
+    steps = [
+        ("fault", 1926, 3995, 1782),
+        ("fault", 9982, 6441, 9159),
+        ("plan and apply", 9403, 6269, 4396),
+        ("rename", 5769, 5739, 1272),
+        ("switch scope", 7339, 6532, 4876),
+        ("hire", 3009, 1053, 7700),
+        ("cycle", 4732, 7858, 5310),
+    ]
+    replay("8x8", steps)

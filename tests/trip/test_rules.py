@@ -293,6 +293,18 @@ def patch(path: str, value: str) -> dict[str, Any]:
     }
 
 
+def test_of_two_of_one_name_who_match_one_account_only_one_has_it(trip: Trip) -> None:
+    edit_rules(trip, match_by("externalId"))
+    theirs = trip.account("ada@lantaarn.example")
+    trip.service.ask("PATCH", f"/Users/{theirs}", patch("externalId", "ada"))
+    both = [trip.hire("Ada", mailNickname="ada", userPrincipalName=f"{one}@lantaarn.example") for one in "ab"]
+    cycle = trip.run()
+    assert cycle is not None and cycle.counters.failed == 1
+    assert sorted(link.target_id for one in both if (link := trip.link(one)) is not None) == [theirs]
+    failures = [entry.failure.code for one in both for entry in trip.log(one) if entry.failure is not None]
+    assert failures == ["DuplicateSourceEntries"]
+
+
 def test_a_matching_attribute_without_a_value_is_skipped(trip: Trip) -> None:
     edit_rules(trip, match_by("externalId", "userName"))
     theirs = trip.account("ada@lantaarn.example")

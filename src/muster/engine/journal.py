@@ -64,7 +64,7 @@ class Journal:
                 operation, outcome.failure, before, outcome.at, self._parts.job.interval, self._parts.retry_terms
             )
             # Of some failed operations a part was carried out: the switch that takes access away.
-            link = None if outcome.acknowledged is None else _link_after(outcome)
+            link = _link_meanwhile(outcome) if outcome.acknowledged is None else _link_after(outcome)
             # Where there is a link, its account is gone: by what it had been sent it would seem as wanted.
             is_doubted = operation.kind is OperationKind.CREATE or (outcome.is_open and operation.kind in _CHANGING)
             unsure = _attributes_of(operation) if is_doubted else ()
@@ -257,6 +257,18 @@ def _tried(outcome: Outcome) -> tuple[MatchingValue, ...]:
 
 def _attributes_of(operation: Operation) -> tuple[str, ...]:
     return tuple(change.attribute for change in operation.changes)
+
+
+def _link_meanwhile(outcome: Outcome) -> Link | None:
+    """Returns the link to an account that may have been taken over by a request whose answer was lost.
+
+    It goes to nobody else meanwhile, though it still bears a name that was passed on.
+    """
+    operation = outcome.operation
+    if not outcome.is_open or operation.kind not in _CHANGING or not (operation.adopts or operation.tried):
+        return None
+    link = _link_after(outcome)
+    return None if link is None else replace(link, state=link.owned)
 
 
 def _link_after(outcome: Outcome) -> Link | None:

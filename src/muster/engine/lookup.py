@@ -13,6 +13,7 @@ from muster.model.failures import LinkedElsewhere, ObjectFailure
 from muster.model.job import Cycle, CycleKind
 from muster.model.operation import (
     Acknowledged,
+    Change,
     Intent,
     Link,
     LinkState,
@@ -77,12 +78,13 @@ class Lookup:
             else:
                 gone[number] = target
         missing = [number for number in range(len(intents)) if number not in found]
-        ours = self._made(cycle, kind, {number: intents[number] for number in missing}, tried)
+        claimed: dict[str, Change] = {}
+        ours = self._made(cycle, kind, {number: intents[number] for number in missing}, tried, claimed)
         found.update((number, target) for number, target in ours.items() if target.exists or target.failure is not None)
         unlinked = {
             number: intents[number] for number in missing if number not in found and needs_lookup(intents[number])
         }
-        found.update(self._match(cycle, kind, unlinked))
+        found.update(self._match(cycle, kind, unlinked, claimed))
         # One that is gone, and that nothing else was found for, keeps its link: the decision says what comes of it.
         found = {**gone, **found}
         for number, target in ours.items():
@@ -147,6 +149,7 @@ class Lookup:
         kind: ObjectKind,
         intents: Mapping[int, Intent],
         tried: Mapping[str, tuple[MatchingValue, ...]],
+        claimed: dict[str, Change],
     ) -> Mapping[int, TargetObject]:
         """Looks for objects whose creation, or taking over, was sent without an answer, by the names of then.
 
@@ -162,17 +165,20 @@ class Lookup:
             source_id = intent.change.source_id
             values = tuple(dict.fromkeys((*kept.get(source_id, ()), *tried.get(source_id, ()))))
             if values:
-                target = self._match(cycle, kind, {number: replace(intent, matching=values)}).get(
-                    number, TargetObject()
-                )
+                asked = {number: replace(intent, matching=values)}
+                target = self._match(cycle, kind, asked, claimed).get(number, TargetObject())
                 made[number] = replace(target, link=_link_to(target, intent, values), tried=values)
         return made
 
-    def _match(self, cycle: Cycle, kind: ObjectKind, unlinked: Mapping[int, Intent]) -> Mapping[int, TargetObject]:
-        """Looks for unlinked objects by their matching attributes in order of precedence, up to the first hit."""
+    def _match(
+        self, cycle: Cycle, kind: ObjectKind, unlinked: Mapping[int, Intent], claimed: dict[str, Change]
+    ) -> Mapping[int, TargetObject]:
+        """Looks for unlinked objects by their matching attributes in order of precedence, up to the first hit.
+
+        `claimed`: who of the page has an object already, by its id; added to.
+        """
         found: dict[int, TargetObject] = {}
         rounds = max((len(intent.matching) for intent in unlinked.values()), default=0)
-        claimed: dict[str, str] = {}
         for turn in range(rounds):
             asking = {
                 number: intent.matching[turn]
@@ -250,13 +256,15 @@ def _link_to(target: TargetObject, intent: Intent, tried: Sequence[MatchingValue
     )
 
 
-def _claimed(target: TargetObject, intent: Intent, claimed: dict[str, str]) -> TargetObject:
+def _claimed(target: TargetObject, intent: Intent, claimed: dict[str, Change]) -> TargetObject:
     """Lets only one object of a page have a target object: the second one is told who has it."""
     if target.resource is None:
         return target
     target_id = target.resource.target_id
-    other = claimed.setdefault(target_id, intent.change.display_name)
-    if other == intent.change.display_name:
+    other = claimed.setdefault(target_id, intent.change)
+    if other.source_id == intent.change.source_id:
         return target
-    clash = LinkedElsewhere(f"The account {target_id} at the target also matches {other}, who has it already.")
+    clash = LinkedElsewhere(
+        f"The account {target_id} at the target also matches {other.display_name}, who has it already."
+    )
     return replace(target, resource=None, exists=False, failure=clash.record())
