@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from fakes.company import NOW, Company, cycle_of, id_of, settlement
 from fakes.store import store_on
 from muster.database.connection import Database
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, Fenced
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedState

@@ -1,6 +1,5 @@
 """The contract of links, references and escrows."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from fakes.company import NOW, Company, id_of, link_of, name_of, settlement
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.job import Cycle, CycleKind, Escrow

@@ -1,7 +1,7 @@
 """The contract of mirrors: what a source gave, numbered where it really changed, and who is gone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from fakes.company import NOW, Company
 from fakes.world import StillClock
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import Fenced, SystemUnreachable
 from muster.model.mirror import MirrorState

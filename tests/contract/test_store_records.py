@@ -2,7 +2,6 @@
 
 import random
 import threading
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from fakes.company import NOW, Company, cycle_of, id_of
 from fakes.store import store_on
 from muster.database.connection import Database
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, HoldCode

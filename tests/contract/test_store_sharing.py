@@ -1,10 +1,9 @@
 """The contract of shared passes: what is claimed is the claimer's alone, and is written once."""
 
-from dataclasses import replace
-
 import pytest
 
 from fakes.company import Company, id_of, settlement
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, Fenced
 from muster.model.job import Counters, Cycle, CycleKind, CycleState, ScheduleState, StagedState

@@ -1,12 +1,12 @@
 """Held operations over the API: listed, grouped by cause, approved, rejected; and the safeguards that hold them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from faces.house import House, Started
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldFilter, HoldState

@@ -1,13 +1,13 @@
 """Ours beside Graph's: plans, cycles at once, imports and work over the API."""
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from faces.house import House, Started
 from muster.administration import rules as administration_rules
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HeldOperation, HoldCode

@@ -1,12 +1,12 @@
 """The pages of a job that runs: its cycles and their way back, safeguards, accounts, reconciliation, the wire log."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from faces.house import House, Started
 from faces.portal_visit import Visit
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.discovery import DiscoveredAccount, Standing
 from muster.model.failures import FailureRecord

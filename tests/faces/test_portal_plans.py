@@ -1,7 +1,6 @@
 """Plans and held operations in the portal, owners, and the pages in Dutch."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +9,7 @@ from faces.house import House, Started
 from faces.portal_visit import Visit
 from faces.test_graph_holds import SALES, held, hold
 from faces.test_graph_plans import SKIP, UPDATE, keep_plan
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HoldFilter, HoldState

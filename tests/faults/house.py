@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from muster.engine.control import Control
 from muster.engine.cycle import CycleEngine
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.planner import Planner
+from muster.model.copies import replace
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.failures import SystemUnreachable
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from playing import JOB, Trip
 
+from muster.model.copies import replace
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.job import Cycle
 from muster.model.log import LogStatus, ProvisioningAction

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +17,7 @@ import pytest
 from playing import ADDRESS, JOB, Trip
 
 from fakes.scim_service import TOKEN
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.scim.dialect import Dialect
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from playing import JOB, Trip
 
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.log import SkipReason

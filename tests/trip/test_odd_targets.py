@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from playing import JOB, Trip, WatchedTransport
 
 from fakes.odd_service import MANNERS, OddService
 from muster.engine.parts import RECONCILE
+from muster.model.copies import replace
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.job import LEARNED, Cycle, CycleState
 from muster.model.log import LogStatus, ProvisioningAction

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from playing import JOB, Trip
 
 from muster.engine.planner import PlanRefused
 from muster.engine.rollback import RollbackRefused
+from muster.model.copies import replace
 from muster.model.exchange import HttpResponse, TransportTimeout
 from muster.model.job import Cycle, CycleKind, CycleState, Plan, PlanKind
 from muster.model.operation import LinkState, OperationKind

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from playing import JOB, Trip
 
 from muster.engine.schedule import Schedule
 from muster.engine.stopping import let_stop
+from muster.model.copies import replace
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.job import CycleState, ScheduleState, SynchronizationJob
 from waiting import eventually

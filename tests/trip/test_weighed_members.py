@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playing import JOB, Trip
 
 from muster.engine.weighing import weigh_safeguards
+from muster.model.copies import replace
 from muster.model.hold import HoldState
 from muster.model.operation import Verb
 from muster.planning.policy import Approval, Limit, RemovalKind, RemovalThreshold

@@ -6,7 +6,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from muster.engine.weighing import weigh_safeguards
 from muster.engine.whatif import compare_rules
 from muster.gallery.catalogue import find
 from muster.model.application import DEFAULT_ACCESS, AppRoleAssignment, EnterpriseApplication
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import EngineFault
 from muster.model.job import DEFAULT_INTERVAL, TRANSITIVE_GROUPS_SETTING, ScheduleState, SynchronizationJob

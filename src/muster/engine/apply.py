@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from msgspec import structs
 
 from muster.engine.parts import JobParts
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import (
     Conflict,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from muster.engine.cycle import PAGE, CycleEngine
@@ -13,6 +13,7 @@ from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, REMOVALS_LIMIT, Run
 from muster.engine.waves import send_references
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure, ObjectFailure, Resting, SchemaRefused
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState, StagedState

@@ -1,19 +1,20 @@
 """Changes → operations: the pure rooms' rules, applied to a page with what the stores and the target know."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+import msgspec
 
 from muster.engine.drift import DriftScale
 from muster.engine.parts import EngineStores, JobParts, environment
 from muster.model.cause import Cause
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import HoldCode, HoldState
 from muster.model.job import Cycle, CycleKind
 from muster.model.log import SkipReason, Step
 from muster.model.operation import Change, Intent, MatchingValue, Operation, OperationKind, Presence, TargetObject
-from muster.model.quick import quickly_made
 from muster.planning.causes import cause_of
 from muster.planning.decision import Describe, is_as_wanted, plan_operation
 from muster.planning.intent import form_intent
@@ -31,9 +32,7 @@ _INCREMENTAL = CycleKind.INCREMENTAL
 _ASKING = (CycleKind.INITIAL, CycleKind.PLAN, CycleKind.ON_DEMAND)
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The first four values of the trip, side by side."""
 
     intent: Intent

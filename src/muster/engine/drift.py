@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from muster.engine.parts import EngineStores, JobParts
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.log import SkipReason
 from muster.model.operation import (

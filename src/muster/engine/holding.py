@@ -1,10 +1,10 @@
 """What is written of an operation that may not go yet: its hold, its log line, and when it is decided anew."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from muster.engine.parts import EngineStores, JobParts, initiator_of
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TooManyDeletes
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState

@@ -1,13 +1,13 @@
 """What is written of outcomes: links, escrows, log entries, counters; and how unknown outcomes are resolved."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from msgspec import structs
 
 from muster.engine.holding import standing_hold
 from muster.engine.parts import JobParts, initiator_of
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, TargetThrottled
 from muster.model.job import Counters, Cycle, CycleKind, Escrow

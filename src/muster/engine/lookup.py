@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
 from typing import TypeVar
 
 from muster.engine.apply import LOST
 from muster.engine.parts import EngineStores, JobParts
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import LinkedElsewhere, ObjectFailure
 from muster.model.job import Cycle, CycleKind

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from muster.engine.decide import Decider, Decision
 from muster.engine.drafting import PAGE, Draft
@@ -10,6 +10,7 @@ from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
 from muster.engine.parts import EngineStores, JobParts, reads_everything
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.operation import Operation, OperationKind, ShownReferences, WantedReference

@@ -1,11 +1,11 @@
 """Plans that take back a cycle: its log read, each object undone as far as it can be."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from muster.engine.drafting import Draft, planned_counters
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
 from muster.model.job import Counters, Cycle, CycleState, Irreversible, Plan, PlanKind

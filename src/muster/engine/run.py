@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from datetime import timedelta
 
 from muster.engine.apply import INTERRUPTED, Answer, Sender, Unsettled, failed
@@ -15,6 +14,7 @@ from muster.engine.lookup import Lookup
 from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.telling import measure_leavers
+from muster.model.copies import replace
 from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState

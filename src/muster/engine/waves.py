@@ -1,7 +1,6 @@
 """The waves of a cycle beside its main one: leavers before all else, references after everything."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from muster.engine.apply import Unsettled, failed
 from muster.engine.decide import Decision
@@ -11,6 +10,7 @@ from muster.engine.journal import doubted_references, is_sent_in_parts, tally
 from muster.engine.parts import EngineStores
 from muster.engine.referring import members_lost, reference_cause, reference_operation
 from muster.engine.run import URGENT_WAVE, Run
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.hold import HeldOperation, Hold, HoldState
 from muster.model.job import Cycle, CycleKind, CyclePhase

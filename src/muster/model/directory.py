@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from muster.model.quick import quickly_made
+import msgspec
+
 from muster.model.values import Attributes
 
 RESTORABLE_FOR = timedelta(days=30)
@@ -48,9 +49,7 @@ class DirectoryAttribute:
     writable: bool = True
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryObject:
+class DirectoryObject(msgspec.Struct, frozen=True, kw_only=True):
     """A user or group as it stands; `attributes` has no computed one and no reference."""
 
     object_id: str

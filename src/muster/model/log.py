@@ -8,7 +8,6 @@ from enum import StrEnum
 import msgspec
 
 from muster.model.failures import FailureRecord
-from muster.model.quick import quickly_made
 from muster.model.values import Value, canonical_json
 
 
@@ -97,9 +96,7 @@ class Initiator:
     display_name: str
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEntry:
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the provisioning log."""
 
     id: str

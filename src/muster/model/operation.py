@@ -4,7 +4,6 @@ Each is decided from the one before it, frozen, and can be stored, shown and com
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -12,18 +11,16 @@ import msgspec
 
 from muster.model.application import RoleGrant
 from muster.model.cause import Cause
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.log import LogStatus, SkipReason, Step
-from muster.model.quick import quickly_made
 from muster.model.values import Attributes, Value
 
 # ---------------------------------------------------------------- 1. Change
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """An object of the source as it stands now, with what is known of its way to the application."""
 
     source_id: str
@@ -34,7 +31,7 @@ class Change:
     attributes: Attributes
     grants: tuple[RoleGrant, ...] = ()
     # Reference attributes by name (`manager`, `members`) to source ids.
-    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    references: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
     @property
     def display_name(self) -> str:
@@ -56,9 +53,7 @@ class Presence(StrEnum):
     ABSENT = "absent"
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the object is provisioned, and the one sentence that says why."""
 
     presence: Presence
@@ -71,7 +66,7 @@ class Verdict:
     # Of somebody whom nothing but memberships keeps out: ids of the groups that they would have to be in.
     missing_groups: tuple[str, ...] = ()
     # What the scoping step shows: "Assigned to the application" -> "True" …
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def is_soft_deleted(self) -> bool:
@@ -79,9 +74,7 @@ class Verdict:
         return self.presence is not Presence.PRESENT
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappedValue:
+class MappedValue(msgspec.Struct, frozen=True, kw_only=True):
     """What one mapping gave. `value` None: the target's value is taken away, because the mapping asks for it."""
 
     attribute: str
@@ -98,9 +91,7 @@ class MappedValue:
     redacted: bool = False
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchingValue:
+class MatchingValue(msgspec.Struct, frozen=True, kw_only=True):
     """A value to look the object up by, in order of matching precedence."""
 
     attribute: str
@@ -116,9 +107,7 @@ class MatchingValue:
         return "[Redact]" if self.redacted else self.value
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedReference:
+class WantedReference(msgspec.Struct, frozen=True, kw_only=True):
     """A reference attribute of the target and the source ids it should point to."""
 
     attribute: str
@@ -127,9 +116,7 @@ class WantedReference:
     source_ids: tuple[str, ...]
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What ought to be at the target for one object, before anybody looks there."""
 
     change: Change
@@ -159,9 +146,7 @@ class LinkState(StrEnum):
     RELEASED = "released"
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledged:
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     """What the target last confirmed, limited to mapped attributes.
 
     `sent` is what we wrote; `seen` holds only those that the target gave back otherwise (it rewrote or dropped them),
@@ -169,14 +154,12 @@ class Acknowledged:
     the target showed of them when they were sent again for it, by attribute.
     """
 
-    sent: Attributes = field(default_factory=dict)
-    seen: Attributes = field(default_factory=dict)
-    repeated: Mapping[str, str] = field(default_factory=dict)
+    sent: Attributes = msgspec.field(default_factory=dict)
+    seen: Attributes = msgspec.field(default_factory=dict)
+    repeated: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True):
     """Source anchor ↔ target anchor within one job."""
 
     source_id: str
@@ -189,20 +172,16 @@ class Link:
     display_name: str | None = None
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetResource:
+class TargetResource(msgspec.Struct, frozen=True, kw_only=True):
     """An object as the target shows it, limited to mapped attributes."""
 
     target_id: str
     attributes: Attributes
-    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    references: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     display_name: str | None = None
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """An object at the target that matches one source object and is linked to another of the same job."""
 
     by_source_id: str
@@ -210,9 +189,7 @@ class Taken:
     matched_by: str
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetObject:
+class TargetObject(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the object at the target when the operation is decided.
 
     `resource` is what the target itself said in this cycle; None: not asked (the acknowledged projection counts) or
@@ -292,9 +269,7 @@ class AttributeChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     multivalued: bool = False
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownReferences:
+class ShownReferences(msgspec.Struct, frozen=True, kw_only=True):
     """What the target shows of a reference attribute, which is not what it confirmed: target ids of the other ends."""
 
     attribute: str
@@ -303,9 +278,7 @@ class ShownReferences:
     target_ids: tuple[str, ...]
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One decision about one object. Stored in plans, shown to admins, sent as it stands."""
 
     change_id: str
@@ -323,7 +296,7 @@ class Operation:
     link_state: LinkState | None = None
     owned: LinkState | None = None
     # Acknowledged before this operation: what `sent`/`seen` are merged into.
-    acknowledged: Acknowledged = field(default_factory=Acknowledged)
+    acknowledged: Acknowledged = msgspec.field(default_factory=Acknowledged)
     references: tuple[WantedReference, ...] = ()
     skip_reason: SkipReason | None = None
     failure: FailureRecord | None = None
@@ -361,9 +334,7 @@ class Operation:
 # ---------------------------------------------------------------- 5. Outcome
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an operation."""
 
     operation: Operation

@@ -13,9 +13,10 @@ Source: provisioning-service behaviour, deprovisioning matrix.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, MappingFailed
 from muster.model.log import SkipReason, Step

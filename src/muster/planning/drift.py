@@ -1,10 +1,11 @@
 """What a reconciliation does with values that somebody changed at the target: correct, report or accept them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from muster.model.copies import replace
 from muster.model.durations import read_duration
 from muster.model.log import SkipReason
 from muster.model.operation import Acknowledged, AttributeChange, Operation, OperationKind, TargetObject

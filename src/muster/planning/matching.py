@@ -1,8 +1,8 @@
 """Which object at the target is the person's: by link, or by matching attribute; never the first of several."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import AmbiguousMatch, LinkedElsewhere
 from muster.model.log import SkipReason

@@ -6,8 +6,9 @@ hand comes after every source, or before it for the attributes of `LocalEditsFir
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from muster.model.copies import replace
 from muster.model.operation import Intent
 from muster.model.rules import FlowType, SynchronizationSchema
 from muster.model.schema_checks import attributes_in

@@ -1,9 +1,10 @@
 """Accounts that no job may disable or delete: by name, by group, by role; and deletions that wait out their grace."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.log import SkipReason
 from muster.model.operation import Change, Link, Operation, OperationKind

@@ -5,9 +5,10 @@ last one. A created account is switched off, as whoever deletes it cannot bring 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.job import Irreversible
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction

@@ -1,8 +1,8 @@
 """What the log shows of a trip: steps, modified properties, the entry itself (Graph provisioningObjectSummary)."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle
 from muster.model.failures import FailureRecord
 from muster.model.log import (

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import msgspec
+
 from muster.model.directory import ObjectKind
 from muster.model.discovery import DiscoveredAccount, Standing
 from muster.model.hold import Hold
@@ -26,7 +28,6 @@ from muster.model.operation import (
     TargetResource,
     WantedReference,
 )
-from muster.model.quick import quickly_made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,7 @@ class ReferenceSettled:
     unsure: bool = False
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What is written of one object's outcome, all in one transaction."""
 
     kind: ObjectKind

@@ -5,18 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from muster.model.cause import Cause
 from muster.model.conditions import Condition
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.operation import Change
-from muster.model.quick import quickly_made
 from muster.model.values import Attributes
 from muster.ports.source import Window
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectWrite:
+class ObjectWrite(msgspec.Struct, frozen=True, kw_only=True):
     """A create (`object_id` None, or given and new) or a change of an object.
 
     `attributes` holds only what is set; a value of None clears. `manager_id` "" clears, None leaves as it is.

@@ -12,19 +12,18 @@ are kept, and the next read goes on from the last cursor that was kept.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+import msgspec
+
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure
-from muster.model.quick import quickly_made
 from muster.model.values import Attributes
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """An object of the source as it stands, or (`is_partial`) what changed of it.
 
     `source_id` is its anchor: what stays when it is renamed or moved (objectGUID, entryUUID, Graph's id), unique among
@@ -42,9 +41,9 @@ class Entry:
     source_id: str
     attributes: Attributes
     names: tuple[str, ...] = ()
-    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    references: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    added: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    removed: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     is_partial: bool = False
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import msgspec
+
 from muster.model.directory import ObjectKind
 from muster.model.failures import JobFailure, ObjectFailure
 from muster.model.operation import AttributeChange, MappedValue, MatchingValue, Operation, TargetResource
-from muster.model.quick import quickly_made
 from muster.model.rules import AttributeDefinition
 
 
@@ -39,9 +40,7 @@ class ListedPage:
     is_whole: bool = True
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, kw_only=True):
     """A confirmed write. `resource` None: the target confirmed without showing the object."""
 
     target_id: str

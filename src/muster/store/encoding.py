@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
+from muster.model.copies import replace
 from muster.model.hold import Hold
 from muster.model.job import Plan
 from muster.model.operation import Acknowledged, Operation, TargetResource
@@ -105,9 +105,6 @@ def _frozen_acknowledged(value: Acknowledged) -> Acknowledged:
 def _frozen_operation(operation: Operation) -> Operation:
     return replace(
         operation,
-        changes=tuple(
-            msgspec.structs.replace(change, old=frozen(change.old), new=frozen(change.new))
-            for change in operation.changes
-        ),
+        changes=tuple(replace(change, old=frozen(change.old), new=frozen(change.new)) for change in operation.changes),
         acknowledged=_frozen_acknowledged(operation.acknowledged),
     )

@@ -1,7 +1,6 @@
 """Outcomes of many objects written together: links, references, escrows, staged states, log entries."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster.database.connection import Database
+from muster.model.copies import replace
 from muster.model.failures import Conflict
 from muster.model.job import Escrow, StagedState
 from muster.model.operation import Link

@@ -1,13 +1,13 @@
 """Parts of cycles on SQL: claimed with SKIP LOCKED, so that no two engines wait for each other or take the same."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from muster.database.connection import Database
+from muster.model.copies import replace
 from muster.model.failures import Fenced
 from muster.model.job import Counters, Cycle, ScheduleState, StagedOperation, StagedState
 from muster.ports.sharing import SHARED_WAVE, EndKind, OpenEnd, PartEnd, Standing

@@ -1,9 +1,9 @@
 """Our own directory as a target: where inbound jobs (files, LDAP, Graph) write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from muster.model.copies import replace
 from muster.model.directory import (
     ATTRIBUTES_OF,
     MEMBER_GROUPS,

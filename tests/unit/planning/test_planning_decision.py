@@ -3,10 +3,11 @@
 Source: provisioning-service behaviour §1B (deprovisioning matrix), §1A (brownfield, target object actions).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
+from muster.model.copies import replace
 from muster.model.directory import AttributeType, Lifecycle
 from muster.model.failures import AmbiguousMatch, LinkedElsewhere, TargetBusy
 from muster.model.log import SkipReason

@@ -1,9 +1,8 @@
 """Whose object at the target it is."""
 
-from dataclasses import replace
-
 import pytest
 
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.log import SkipReason
 from muster.model.operation import (

@@ -1,13 +1,12 @@
 """What a plan's hash covers, what a plan costs, and how two plans differ."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from msgspec import structs
 
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import AmbiguousMatch, LinkedElsewhere, MappingFailed, ObjectFailure, ValueRefused
 from muster.model.job import Counters, Plan, PlannedOperation, PlanPart, PlanSums, PlanTally
@@ -59,7 +58,7 @@ def test_words_and_ids_of_one_reading_stay_out_of_the_hash(same: Operation) -> N
         replace(UPDATE, references=(BOSS,)),
         replace(UPDATE, references=(replace(BOSS, source_ids=("s-2",)),)),
         *(
-            replace(UPDATE, changes=(structs.replace(UPDATE.changes[0], **other),))
+            replace(UPDATE, changes=(replace(UPDATE.changes[0], **other),))
             for other in ({"attribute": "nick"}, {"verb": Verb.ADD}, {"old": "Clerk"}, {"new": "Boss"})
         ),
     ],
@@ -147,13 +146,13 @@ def test_two_plans_differ_in_what_is_gone_changed_and_new() -> None:
 )
 def test_other_values_are_told_by_attribute(now: tuple[tuple[str, Value], ...], told: str) -> None:
     change = UPDATE.changes[0]
-    other = replace(UPDATE, changes=tuple(structs.replace(change, attribute=name, new=value) for name, value in now))
+    other = replace(UPDATE, changes=tuple(replace(change, attribute=name, new=value) for name, value in now))
     assert difference_of_plans([UPDATE], [other]) == (f"Ada Lovelace: {told}",)
 
 
 def test_a_difference_tells_no_redacted_value() -> None:
-    change = structs.replace(UPDATE.changes[0], redacted=True)
-    other = replace(UPDATE, changes=(structs.replace(change, new="secret"),))
+    change = replace(UPDATE.changes[0], redacted=True)
+    other = replace(UPDATE, changes=(replace(change, new="secret"),))
     assert difference_of_plans([replace(UPDATE, changes=(change,))], [other]) == (
         "Ada Lovelace: update with other values: title [Redact] → [Redact]",
     )

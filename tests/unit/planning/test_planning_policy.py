@@ -1,10 +1,10 @@
 """The gate: how many removals go, what is held, and why."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle
 from muster.model.hold import Hold, HoldCode, HoldState
 from muster.model.operation import Operation, OperationKind

@@ -1,11 +1,10 @@
 """What the provisioning log shows of a trip."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from msgspec import structs
 
+from muster.model.copies import replace
 from muster.model.directory import Lifecycle
 from muster.model.failures import AmbiguousMatch, FailureRecord, TargetBusy
 from muster.model.log import LogStatus, ModifiedProperty, ProvisioningAction, SkipReason, Step, StepType
@@ -233,12 +232,12 @@ def test_nothing_sent_is_no_export(operation: Operation) -> None:
 
 
 def test_modified_properties_hide_what_is_redacted() -> None:
-    title, number = (structs.replace(UPDATE.changes[0], attribute=name) for name in ("title", "number"))
+    title, number = (replace(UPDATE.changes[0], attribute=name) for name in ("title", "number"))
     changes = (
         title,
-        structs.replace(title, redacted=True),
-        structs.replace(title, redacted=True, old=None),
-        structs.replace(number, old=None, new=("a", True)),
+        replace(title, redacted=True),
+        replace(title, redacted=True, old=None),
+        replace(number, old=None, new=("a", True)),
     )
     assert modified_properties(replace(UPDATE, changes=changes)) == (
         ModifiedProperty(display_name="title", old_value="Engineer", new_value="Lead"),
@@ -273,7 +272,7 @@ def test_the_line_names_the_action_and_shows_values_only_of_what_was_sent(
 
 def test_the_line_carries_the_whole_trip() -> None:
     before = Step(name="a", type=StepType.IMPORT, status=LogStatus.SUCCESS, description="first")
-    after = structs.replace(before, name="b", description="last")
+    after = replace(before, name="b", description="last")
     done = replace(outcome(replace(UPDATE, steps=(before,)), TAKEN), steps=(after,))
     entry = log_entry(done, **IDS)
     assert (entry.id, entry.job_id, entry.cycle_id, entry.service_principal_id) == ("e-1", "j-1", "c-1", "sp-1")

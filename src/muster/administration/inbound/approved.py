@@ -1,6 +1,6 @@
 """What SCIM clients asked for and an administrator approved: done as it was shown, or held again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from muster.administration import groups, people
 from muster.administration.desk import Desk
@@ -16,6 +16,7 @@ from muster.administration.inbound.standing import (
     safeguards_of,
 )
 from muster.administration.refusals import Refused, conflict
+from muster.model.copies import replace
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import Hold, HoldFilter, HoldState

@@ -1,10 +1,11 @@
 """What a SCIM client asks to take away, as an operation that the gate and administrators look at."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from muster.administration.desk import Desk
 from muster.model.cause import Cause, CauseKind
+from muster.model.copies import replace
 from muster.model.directory import MEMBER_GROUPS, MEMBERS, DirectoryObject, ObjectKind
 from muster.model.log import LogStatus, Step, StepType
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb

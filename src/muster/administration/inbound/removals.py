@@ -5,7 +5,6 @@ done; what it asked for waits for an administrator, and is done when they approv
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from muster.administration.desk import Desk
 from muster.administration.inbound.asked import (
@@ -30,6 +29,7 @@ from muster.administration.inbound.standing import (
     with_removed,
 )
 from muster.administration.provenance import require_unowned
+from muster.model.copies import replace
 from muster.model.directory import DirectoryObject
 from muster.model.failures import TooManyAsked
 from muster.model.hold import HeldOperation, Hold, HoldCode, HoldState

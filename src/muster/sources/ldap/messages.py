@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from muster.model.quick import quickly_made
+import msgspec
+
 from muster.sources.ldap.ber import (
     ENUMERATED,
     OCTETS,
@@ -42,9 +43,7 @@ class Scope(IntEnum):
     SUBTREE = 2
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
+class Control(msgspec.Struct, frozen=True, kw_only=True):
     """A control of a request or an answer."""
 
     oid: str
@@ -52,9 +51,7 @@ class Control:
     is_critical: bool = False
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundEntry:
+class FoundEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry that a search found: attribute descriptions as the server spells them, values as bytes."""
 
     dn: str
