@@ -116,6 +116,23 @@ def test_every_kind_of_notice_can_be_written(kind: NoticeKind) -> None:
     assert all(part in letter.text for part in (letter.happened, *letter.todo))
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason", "page"),
+    [
+        (NoticeKind.DELETIONS_HELD, None, "held"),
+        (NoticeKind.APPROVAL_AWAITED, None, "held"),
+        (NoticeKind.QUARANTINE_CHANGED, QuarantineReason.TOO_MANY_DELETES.value, "held"),
+        (NoticeKind.FAILURES_DIGEST, None, "logs?status=failure"),
+    ],
+)
+def test_a_letter_leads_to_what_it_tells_of(kind: NoticeKind, reason: str | None, page: str) -> None:
+    letter = write_letter(replace(NOTICE, kind=kind, reason=reason), "8x8", "https://m")
+    assert [address for _, address in letter.links] == [
+        "https://m/applications/sp",
+        f"https://m/applications/sp/{page}",
+    ]
+
+
 @pytest.mark.parametrize("reason", list(QuarantineReason))
 def test_every_reason_has_words(reason: QuarantineReason) -> None:
     assert f"({reason.value})" in write_letter(replace(NOTICE, reason=reason.value), "8x8", None).happened
@@ -420,7 +437,8 @@ def test_every_kind_of_notice_is_written_in_dutch(kind: NoticeKind, count: int) 
         (english.subject, english.happened, *english.todo), (dutch.subject, dutch.happened, *dutch.todo), strict=True
     )
     assert [one for one, other in pairs if one == other and one != "Look at the log."] == []
-    assert "Wat te doen:" in dutch.text and "Fouten in het logboek: https://" in dutch.text
+    assert "Wat te doen:" in dutch.text
+    assert "Fouten in het logboek: https://" in dutch.text or "Tegengehouden: https://" in dutch.text
     assert "1,200" not in dutch.text
 
 

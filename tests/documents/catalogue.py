@@ -24,6 +24,7 @@ FACES = (
     "web/openid",
     "web/factors.py",
     "web/federation.py",
+    "web/remedies.py",
     "configuration_manager",
     "notifications/letter.py",
 )

@@ -16,10 +16,11 @@ from muster.cli.provisioning import show_explanation
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import Hold, HoldCode
-from muster.model.job import Counters, CycleState, Escrow
+from muster.model.job import Counters, CycleState, Escrow, QuarantineReason
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
 from muster.model.operation import Operation, OperationKind
 from muster.model.roles import Role
+from muster.planning.health import quarantine
 from muster.ports.cycles import Settlement
 
 USER = ObjectKind.USER
@@ -110,6 +111,38 @@ def test_who_took_somebody_out_of_a_group_is_told_in_dutch_too(
     assert "Remove member" not in why
 
 
+@pytest.mark.parametrize(
+    ("named", "is_told"),
+    [
+        ("1: disable Ann", True),
+        ("3: disable Bob, disable Ann and 1 more", True),
+        ("2: disable Ann, disable Bob", True),
+        ("1: disable Mary Ann", False),
+        ("2: disable Ann Lee, disable Bob", False),
+    ],
+)
+def test_a_decision_about_somebody_else_is_not_told(house: House, job: Started, named: str, is_told: bool) -> None:
+    ann = house.user("ann", displayName="Ann")
+    house.clock.at += timedelta(minutes=1)
+    target = ("SynchronizationJob", job.id, "8x8")
+    house.desk.note("Approve held operations", "ProvisioningManagement", target=target, changes=(("x", None, named),))
+    house.clock.at += timedelta(minutes=1)
+    disabled = entry(house, job, ann["id"], ProvisioningAction.DISABLE)
+    settle(house, job, Settlement(kind=USER, source_id=ann["id"], entry=disabled))
+    directory = explained(house, job, ann["id"])["chain"][2]
+    assert ("Approve held operations" in directory["sentence"]) is is_told
+
+
+def test_a_disable_that_was_undone_since_is_not_told(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    did = [ProvisioningAction.DISABLE, ProvisioningAction.UPDATE, ProvisioningAction.OTHER]
+    for action in did:
+        house.clock.at += timedelta(minutes=1)
+        told = entry(house, job, ada["id"], action)
+        settle(house, job, Settlement(kind=USER, source_id=ada["id"], entry=told))
+        assert bool(explained(house, job, ada["id"])["chain"]) is (action is ProvisioningAction.DISABLE)
+
+
 def waiting_for_a_retry(house: House, person_id: str) -> Escrow:
     """Four times in vain so far, and again in six hours."""
     at = house.clock.now()
@@ -130,6 +163,13 @@ def test_somebody_who_waits_for_a_retry_is_told_when(house: House, job: Started)
     assert (outlook["state"], outlook["nextAttempt"]["attempts"]) == ("waitsForRetry", 4)
     assert outlook["expectedDateTime"] == outlook["nextAttempt"]["dateTime"]
     assert outlook["nextAttempt"]["recommendedAction"] == "Free it."
+    # Nothing is tried again before the job itself is.
+    failure = waiting_for_a_retry(house, ada["id"]).failure
+    kept = quarantine(failure, QuarantineReason.QUARANTINE_EXCEPTION, None, house.clock.now() + timedelta(hours=9))
+    house.stores.jobs.set_quarantine(job.id, kept)
+    outlook = explained(house, job, ada["id"])["outlook"]
+    expected = kept.next_attempt_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert outlook["expectedDateTime"] == outlook["nextAttempt"]["dateTime"] == expected
 
 
 def test_somebody_whose_operation_is_held_is_told_so_on_the_page_too(house: House, job: Started) -> None:

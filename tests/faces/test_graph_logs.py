@@ -100,6 +100,16 @@ def test_an_entry_has_the_documented_parts(filled: House) -> None:
     assert (information["errorCode"], information["errorCategory"]) == ("NotEffectivelyEntitled", "nonServiceFailure")
 
 
+def test_what_is_as_somebody_wanted_it_asks_for_no_check(filled: House, job: Started) -> None:
+    why = "Boss is protected by the pattern “boss*”"
+    for number, reason in enumerate((SkipReason.PROTECTED, SkipReason.GRACE_PERIOD), 4):
+        log(filled, job, number, status=LogStatus.SKIPPED, skip_reason=reason, reason=why)
+    entries = {each["id"]: each for each in filled.call("GET", "/auditLogs/provisioning").body["value"]}
+    protected, waiting = (entries[f"entry-{number}"]["provisioningStatusInfo"]["errorInformation"] for number in (4, 5))
+    assert protected["reason"] == why and "Safeguards" in protected["recommendedAction"]
+    assert "grace period" in waiting["recommendedAction"]
+
+
 def test_an_entry_names_who_asked_for_it_and_what_the_application_answered(filled: House, job: Started) -> None:
     ann = Initiator(type=InitiatorType.USER, id="ann-1", display_name="Ann Admin")
     log(filled, job, 4, initiator=ann)

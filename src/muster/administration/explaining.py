@@ -1,7 +1,9 @@
 """Why a person is in or out, how it came to that and through whom, and when they will be done."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from muster.administration.desk import Desk
@@ -13,7 +15,7 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
 from muster.model.hold import Hold, HoldState
 from muster.model.job import Escrow, ScheduleState, SynchronizationJob
-from muster.model.log import LogEntry, ProvisioningAction
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.roles import Permission
 from muster.model.schema_checks import attributes_in
 from muster.planning.progress import progress_of
@@ -27,6 +29,7 @@ _DEEPEST = 30
 # What is computed for a mapping, by what it is made of.
 _STORED_AS = {"originalUserPrincipalName": "userPrincipalName", "IsSoftDeleted": "isSoftDeleted"}
 _REMOVALS = (ProvisioningAction.DISABLE, ProvisioningAction.DELETE, ProvisioningAction.STAGED_DELETE)
+_ARRIVALS = (ProvisioningAction.CREATE, ProvisioningAction.UPDATE)
 
 
 def explain(desk: Desk, service_principal_id: str, job_id: str, user: str) -> Mapping[str, Any]:
@@ -105,7 +108,9 @@ def _told(entry: LogEntry) -> dict[str, Any]:
 
 def _chain(desk: Desk, explained: Mapping[str, Any], entries: list[LogEntry]) -> list[dict[str, Any]]:
     """Returns what was last taken from the person, what brought it about, and who did that; newest first."""
-    removal = next((entry for entry in entries if entry.action in _REMOVALS), None)
+    # Whoever was let in since is out for another reason.
+    since = takewhile(lambda entry: not _lets_in(entry), entries)
+    removal = next((entry for entry in since if entry.action in _REMOVALS), None)
     if removal is None or explained.get("verdict", {}).get("presence") == "present":
         return []
     cause = explained.get("cause")
@@ -132,11 +137,17 @@ def _chain(desk: Desk, explained: Mapping[str, Any], entries: list[LogEntry]) ->
     return links
 
 
+def _lets_in(entry: LogEntry) -> bool:
+    return entry.action in _ARRIVALS and entry.status is LogStatus.SUCCESS
+
+
 def _audits(desk: Desk, explained: Mapping[str, Any], before: datetime) -> Iterator[AuditEntry]:
     """Returns, newest first, what administrators did to the person, or to what the person was in by."""
     source, cause = explained["source"], explained.get("cause") or {}
     ids = {source["id"], cause.get("subject") or source["id"]}
-    name = str(source["displayName"])
+    # As an assignment, and the decision on held operations, name somebody.
+    name = re.escape(str(source["displayName"]))
+    named = re.compile(rf"{source['type']} {name}|(?:\d+: |.*, )\w+ {name}(?:, .*| and \d+ more)?", re.DOTALL)
     after: str | None = None
     seen = 0
     while seen < _AUDITS_LOOKED_AT:
@@ -144,7 +155,7 @@ def _audits(desk: Desk, explained: Mapping[str, Any], before: datetime) -> Itera
         seen += len(page)
         for entry in page:
             told = {part for change in entry.changes for part in change if part}
-            is_about = entry.target_id in ids or bool(told & ids) or any(part.endswith(f" {name}") for part in told)
+            is_about = entry.target_id in ids or bool(told & ids) or any(map(named.fullmatch, told))
             if entry.at <= before and is_about:
                 yield entry
         if after is None:
@@ -190,8 +201,10 @@ def _outlook(desk: Desk, job: SynchronizationJob, kind: ObjectKind, source_id: s
         "hold": None if hold is None else _told_hold(hold),
     }
     if escrow is not None:
+        # No attempt comes before that of the job itself.
+        attempt_at = escrow.next_attempt_at if job.quarantine is None else job.quarantine.next_attempt_at
         outlook["nextAttempt"] = {
-            "dateTime": _instant(max(escrow.next_attempt_at, now)),
+            "dateTime": _instant(max(attempt_at, escrow.next_attempt_at, now)),
             "attempts": escrow.attempts,
             "firstFailedDateTime": _instant(escrow.first_failed_at),
             "code": escrow.failure.code,

@@ -23,6 +23,7 @@ _REASONS = {
     QuarantineReason.INGESTION_INTERRUPTED: marked("the source could not be read"),
 }
 _UNKNOWN = marked("there was a failure")
+_OF_HELD = (NoticeKind.DELETIONS_HELD, NoticeKind.APPROVAL_AWAITED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +115,12 @@ def _links(notice: Notice, root: str | None, say: Speech) -> tuple[tuple[str, st
     if notice.service_principal_id is None:
         return ((say.gettext("Portal"), f"{root}/"),)
     application = f"{root}/applications/{quote(notice.service_principal_id, safe='')}"
-    return (
-        (say.gettext("Application"), application),
-        (say.gettext("Failures in the log"), f"{application}/logs?status=failure"),
-    )
+    if notice.kind in _OF_HELD or notice.reason == QuarantineReason.TOO_MANY_DELETES:
+        # No failure: what waits for a decision is found where it is decided.
+        further = say.gettext("Held"), f"{application}/held"
+    else:
+        further = say.gettext("Failures in the log"), f"{application}/logs?status=failure"
+    return (say.gettext("Application"), application), further
 
 
 _Words = tuple[str, str, tuple[str, ...]]

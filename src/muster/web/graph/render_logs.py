@@ -12,12 +12,11 @@ from muster.model.roles import Caller, CallerKind
 from muster.ports.administration import AuditEntry
 from muster.web.graph.call import Document
 from muster.web.graph.render import instant
+from muster.web.remedies import REMEDIES
 
 DIRECTORY = "Directory"
 SERVICE = "Azure AD Provisioning Service"
 _REFUSED_REMEDY = "Check the assignment, the scoping filter and the source object; then provision again."
-# As it should be: there is nothing to check.
-_EQUAL_REMEDY = "Nothing to do."
 _RESULTS = {
     LogStatus.SUCCESS: "Success",
     LogStatus.WARNING: "Success",
@@ -262,15 +261,12 @@ def _error_of(found: LogEntry) -> Document | None:
     }
 
 
-def _remedy_of(skip_reason: SkipReason) -> str:
-    return _EQUAL_REMEDY if skip_reason is SkipReason.REDUNDANT_EXPORT else _REFUSED_REMEDY
-
-
 def _status_info(found: LogEntry) -> Document:
     if found.failure is not None:
         code, reason, remedy = found.failure.code, found.failure.sentence, found.failure.remedy
     elif found.skip_reason is not None:
-        code, reason, remedy = found.skip_reason.value, found.reason or "", _remedy_of(found.skip_reason)
+        code, reason = found.skip_reason.value, found.reason or ""
+        remedy = REMEDIES.get(found.skip_reason, _REFUSED_REMEDY)
     else:
         code, reason, remedy = "", found.reason or "", ""
     return {

@@ -10,7 +10,7 @@ import flask
 from muster.administration import logs
 from muster.administration.refusals import bad_request
 from muster.model.application import EnterpriseApplication
-from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason
+from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.roles import Permission
 from muster.ports.cycles import LogQuery
 from muster.ui.frame import is_fragment_wanted
@@ -18,6 +18,7 @@ from muster.ui.language import gettext, marked
 from muster.web.portal.log_files import write_csv, write_json
 from muster.web.portal.paths import address, choice, desk, place, text
 from muster.web.portal.shelves import Shelf, find_shelf
+from muster.web.remedies import REMEDIES
 
 ROWS = 50
 DOWNLOADED = 100_000
@@ -54,16 +55,6 @@ STEPS = {
     "processing": marked("Decide"),
     "referenceResolution": marked("Set references"),
     "export": marked("Perform action"),
-}
-# What to do about a skip, by its reason.
-_REMEDIES = {
-    SkipReason.NOT_ASSIGNED: marked("Assign the person, or a group they are a direct member of, to the application."),
-    SkipReason.NOT_EFFECTIVELY_ENTITLED: marked("Give a role other than Default Access under Users and groups."),
-    SkipReason.OUT_OF_SCOPE_FILTER: marked("Change the scoping filter or the attribute that it looks at."),
-    SkipReason.INACTIVE_AT_SOURCE: marked("Nothing to do, unless the account should be enabled in the directory."),
-    SkipReason.MATCHING_ATTRIBUTE_MISSING: marked("Fill the attribute that accounts are matched by."),
-    SkipReason.ACTION_DISABLED: marked("Switch the object action on in the mapping, if it should be done."),
-    SkipReason.REFERENCE_UNRESOLVED: marked("Nothing to do: it is set as soon as the other object is provisioned."),
 }
 
 
@@ -178,10 +169,10 @@ def _all(filters: Filters, entries: Sequence[LogEntry], after: str | None) -> It
 
 
 def remedy_of(entry: LogEntry) -> str | None:
-    """Returns what to do about an entry, None if there is nothing to do."""
+    """Returns what to do about an entry, None if nothing is known."""
     if entry.failure is not None:
         return entry.failure.remedy
-    remedy = None if entry.skip_reason is None else _REMEDIES.get(entry.skip_reason)
+    remedy = None if entry.skip_reason is None else REMEDIES.get(entry.skip_reason)
     return None if remedy is None else gettext(remedy)
 
 
