@@ -262,6 +262,11 @@ def test_safeguards_are_changed_and_taken_back(house: House, job: Started) -> No
     assert (back["approval"], back["protected"]["users"], back["skipOutOfScopeDeletions"]) == ("none", [], True)
 
 
+def test_a_day_without_a_threshold_is_shown_as_such(house: House, job: Started) -> None:
+    shown = house.call("PATCH", f"{job.path}/safeguards", {"settings": {"RollingRemovalThreshold": "off"}}).body
+    assert shown["thresholds"]["rollingDay"] == {"count": None, "share": None}
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -1,5 +1,6 @@
 """The pages of a job that runs: its cycles and their way back, safeguards, accounts, reconciliation, the wire log."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -176,12 +177,20 @@ def test_safeguards_are_saved_and_what_was_not_touched_follows_the_usual_value(
 ) -> None:
     path = f"/applications/{job.sp}/provisioning/safeguards"
     given = {**USUAL, "Approval": "removals", "DeleteGracePeriod": "P30D", "ProtectedUsers": "root@*\r\nceo@x.example"}
+    given["RollingRemovalThreshold"] = "off"
     assert visit.post(path, **given, skips="on").headers["Location"] == f"{path}?said=saved"
     kept = house.stores.jobs.get(job.id)
     assert kept is not None
     named = {name: value for name, value in kept.settings.items() if name in USUAL}
-    assert named == {"Approval": "removals", "DeleteGracePeriod": "P30D", "ProtectedUsers": "root@*\nceo@x.example"}
+    assert named == {
+        "Approval": "removals",
+        "DeleteGracePeriod": "P30D",
+        "ProtectedUsers": "root@*\nceo@x.example",
+        "RollingRemovalThreshold": "off",
+    }
     page = visit.text(path)
+    assert re.search(r'name="RollingRemovalThreshold"[^>]* value="off"', page)
+    assert "twice the count of a cycle, 1,000 now" in page
     assert "root@*\nceo@x.example</textarea>" in page
     assert 'value="removals" checked' in page
     assert 'name="skips" value="on" checked' in page

@@ -357,13 +357,17 @@ def test_a_cycle_that_waits_for_approval_waits_as_a_plan_and_is_told_of_once(tri
     ((plan,), _) = trip.store.plans.list(JOB, 5)
     assert (plan.kind, plan.cycle_id, trip.planned(plan)) == (PlanKind.APPROVAL, cycle.id, [])
     assert [item.operation.kind for item in trip.held_in(plan)] == [OperationKind.CREATE] * 2
-    assert (plan.counters.created, plan.requests) == (2, 2)
+    # Both are looked for again before they are created.
+    assert (plan.counters.created, plan.requests) == (2, 4)
     assert {item.operation.change_id for item in trip.held_in(plan)} == {hold.id for hold in trip.holds()}
     told = [each for each in trip.store.outbox.unaddressed(9) if each.kind is NoticeKind.APPROVAL_AWAITED]
     assert [(each.count, each.causes[0].sentence) for each in told] == [(2, "assigned to the application.")]
     trip.store.jobs.set_watermark(JOB, None)
     trip.run()
     assert {item.operation.change_id for item in trip.held_in(plan)} == {hold.id for hold in trip.holds()}
+    trip.approve()
+    trip.run()
+    assert len(trip.transport.requests) == plan.requests
 
 
 def test_a_job_that_asks_for_approval_of_removals_lets_everything_else_go(groups: Trip) -> None:

@@ -6,7 +6,7 @@ from muster.model.job import Counters, Cycle, Plan, PlanKind
 from muster.model.notice import Cause
 from muster.model.operation import Operation, OperationKind
 from muster.planning.notices import CAUSES_SHOWN, notice_of_approval
-from muster.planning.plan import plan_hash, requests_needed, time_needed
+from muster.planning.plan import lookups_needed, plan_hash, requests_needed, time_needed
 from muster.ports.world import Clock
 
 # More than that are read and decided by cause, not as one document.
@@ -64,7 +64,9 @@ def _holds(stores: EngineStores, job_id: str, wanted: HoldFilter) -> list[Hold]:
 
 def _plan(cycle: Cycle, parts: JobParts, clock: Clock, operations: list[Operation]) -> Plan:
     kinds = [operation.kind for operation in operations]
-    requests = requests_needed(operations, members_per_request=parts.target.capabilities.members_per_request)
+    # Once they are approved they are decided anew.
+    members_per_request = parts.target.capabilities.members_per_request
+    requests = requests_needed(operations, members_per_request=members_per_request) + lookups_needed(operations)
     return Plan(
         id=_plan_id(cycle),
         job_id=cycle.job_id,

@@ -193,14 +193,16 @@ class Planner:
             counts_anew=reading.is_full,
         )
         sums = draft.sum_up()
+        # Whoever applies the plan reads the world again.
+        requests = reading.counters.requests + draft.requests
         return Plan(
             id=draft.id,
             job_id=parts.job.id,
             hash=draft.hash,
             made_at=self._clock.now(),
             counters=planned_counters(reading.counters, sums, draft.held),
-            requests=draft.requests,
-            duration=time_needed(draft.requests, parts.target.capabilities.requests_per_second),
+            requests=requests,
+            duration=time_needed(requests, parts.target.capabilities.requests_per_second),
             window_after=reading.window_after,
             window_until=reading.window_until,
             sums=sums,
@@ -244,7 +246,11 @@ class Planner:
             window_after=plan.window_after,
             window_until=reading.window_until,
             epoch=1,
-            counters=Counters(expected=plan.operation_count),
+            counters=Counters(
+                evaluated=reading.counters.evaluated,
+                expected=plan.operation_count,
+                requests=reading.counters.requests,
+            ),
             began_at=self._clock.now(),
             options={"removals": "held" if held else "released", "plan": plan.hash},
             complete=reading.complete,

@@ -363,7 +363,7 @@ class Plan:
     hash: str
     made_at: datetime
     counters: Counters
-    # Requests it needs and how long they take at the application's rate.
+    # Requests that applying it sends, those that look before, too, and how long they take at the application's rate.
     requests: int
     duration: timedelta
     # The stretch of the feed that was read: where the watermark stands once it is applied.

@@ -151,6 +151,11 @@ def requests_needed(operations: Sequence[Operation], *, members_per_request: int
     return sum(_requests(item, members_per_request) for item in operations if item.kind.writes)
 
 
+def lookups_needed(operations: Sequence[Operation]) -> int:
+    """Returns by how many requests at most objects are looked for before they are created or taken over."""
+    return sum(len(item.tries) for item in operations)
+
+
 def _requests(operation: Operation, members_per_request: int) -> int:
     if operation.kind is OperationKind.REFER:
         return len(operation.changes)

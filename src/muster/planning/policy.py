@@ -62,19 +62,26 @@ class RemovalThreshold:
     enabled: bool = True
     population: int = 1
     by_kind: Mapping[RemovalKind, Limit] = field(default_factory=lambda: DEFAULT_LIMITS)
-    # Over 24 hours, this cycle's included.
-    rolling: Limit = field(default_factory=Limit)
+    # Over 24 hours, this cycle's included. None: `twice_a_cycle`.
+    rolling: Limit | None = None
 
     @property
-    def rolling_count(self) -> int:
-        """How many removals 24 hours may bring."""
-        return self.rolling.count if self.rolling.count is not None else self.count * ROLLING_FACTOR
+    def twice_a_cycle(self) -> int:
+        """How many removals 24 hours may bring where nothing is said of them."""
+        return self.count * ROLLING_FACTOR
+
+    @property
+    def day(self) -> Limit:
+        """What 24 hours may bring."""
+        return Limit(count=self.twice_a_cycle) if self.rolling is None else self.rolling
 
     @property
     def daily(self) -> "RemovalThreshold":
         """The threshold for removals that come one by one: those of 24 hours count as one cycle."""
-        share = self.share if self.rolling.share is None else min(self.share, self.rolling.share)
-        return replace(self, count=min(self.count, self.rolling_count), share=share, rolling=Limit())
+        day = self.day
+        count = self.count if day.count is None else min(self.count, day.count)
+        share = self.share if day.share is None else min(self.share, day.share)
+        return replace(self, count=count, share=share, rolling=Limit())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,18 +183,17 @@ def removal_verdicts(
 def _rolling_verdict(total: int, lately: int, population: Population, threshold: RemovalThreshold) -> str | None:
     if not total:
         return None
-    together = total + lately
-    if together > threshold.rolling_count:
+    together, day = total + lately, threshold.day
+    if day.count is not None and together > day.count:
         return (
             f"With {number_of(lately, 'account')} disabled or deleted in the last 24 hours this cycle would bring it "
-            f"to {together:,}; the job's threshold for 24 hours is {threshold.rolling_count:,}."
+            f"to {together:,}; the job's threshold for 24 hours is {day.count:,}."
         )
-    share = threshold.rolling.share
-    if share is not None and _exceeds(together, population.linked, share, threshold):
+    if day.share is not None and _exceeds(together, population.linked, day.share, threshold):
         return (
             f"With {number_of(lately, 'account')} disabled or deleted in the last 24 hours this cycle would bring it "
             f"to {together:,} of {population.linked:,} ({together / population.linked:.0%}); "
-            f"the job's threshold for 24 hours is {share:.0%}."
+            f"the job's threshold for 24 hours is {day.share:.0%}."
         )
     return None
 

@@ -16,6 +16,7 @@ from muster.planning.plan import (
     difference_of_plans,
     group_key,
     group_of,
+    lookups_needed,
     plan_hash,
     requests_needed,
     summary_of,
@@ -104,6 +105,11 @@ def test_what_a_created_object_refers_to_is_counted_too() -> None:
     assert requests_needed([replace(CREATE, references=(nobody,))]) == 1
     assert requests_needed([replace(CREATE, references=(crew,))], members_per_request=2) == 3
     assert requests_needed([replace(UPDATE, references=(BOSS,))]) == 1
+
+
+def test_whoever_is_created_or_taken_over_is_looked_for() -> None:
+    assert lookups_needed([UPDATE, SKIP]) == 0
+    assert lookups_needed([CREATE, replace(CREATE, kind=OperationKind.UPDATE, adopts=True)]) == 2
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,10 @@ VERDICTS = [
     ({RemovalKind.DISABLE: 5}, 15, RemovalThreshold(count=10), set()),
     ({RemovalKind.DISABLE: 5}, 6, RemovalThreshold(rolling=Limit(count=10)), {RemovalKind.DISABLE}),
     ({}, 99, RemovalThreshold(rolling=Limit(count=10)), set()),
+    # What is said holds and nothing else: off is no threshold, and a share alone is no count.
+    ({RemovalKind.DISABLE: 5}, 9_999, RemovalThreshold(count=10, rolling=Limit()), set()),
+    ({RemovalKind.DISABLE: 11}, 0, RemovalThreshold(count=10, rolling=Limit()), {RemovalKind.DISABLE}),
+    ({RemovalKind.DISABLE: 5}, 16, RemovalThreshold(count=10, rolling=Limit(share=0.5)), set()),
     ({RemovalKind.DISABLE: 5}, 496, RemovalThreshold(rolling=Limit(share=0.5)), {RemovalKind.DISABLE}),
     ({RemovalKind.DISABLE: 5}, 495, RemovalThreshold(rolling=Limit(share=0.5)), set()),
 ]
@@ -334,6 +338,7 @@ def test_the_threshold_in_a_jobs_settings(given: dict[str, object], expected: Re
         (RemovalThreshold(), 500, 0.25),
         (RemovalThreshold(count=50, rolling=Limit(count=40, share=0.1)), 40, 0.1),
         (RemovalThreshold(count=50, rolling=Limit(count=90, share=0.5)), 50, 0.25),
+        (RemovalThreshold(count=50, rolling=Limit()), 50, 0.25),
     ],
 )
 def test_what_comes_one_by_one_counts_as_the_cycle_of_a_day(

@@ -70,6 +70,8 @@ def test_every_setting_says_something() -> None:
         delete_grace=timedelta(days=30),
     )
     assert read_safeguards({"RemovalShareThreshold": "off"}, {}).threshold.share == 1.0
+    assert read_safeguards({"RollingRemovalThreshold": "off"}, {}).threshold.rolling == Limit()
+    assert read_safeguards({}, {}).threshold.rolling is None
 
 
 WRONG = [

@@ -179,7 +179,7 @@ def _safeguards(shown: ShownSafeguards) -> Document:
             "count": threshold.count,
             "share": threshold.share,
             "shareFrom": {"removals": threshold.minimum, "population": threshold.population},
-            "rollingDay": {"count": threshold.rolling_count, "share": threshold.rolling.share},
+            "rollingDay": {"count": threshold.day.count, "share": threshold.day.share},
             "byKind": {
                 kind.value: show_limit(threshold.by_kind[kind]) if kind in threshold.by_kind else "off"
                 for kind in BY_KIND

@@ -84,7 +84,7 @@ def show_safeguards(sp: str, refusal: Refused | None = None) -> Any:
         approvals=APPROVALS,
         protected=PROTECTED,
         labels=LABELS,
-        rolling_count=held.safeguards.threshold.rolling_count,
+        rolling_count=held.safeguards.threshold.twice_a_cycle,
         lost=credentials.lost_secrets(desk(), found.sp),
         refusal=refusal,
     )
@@ -169,7 +169,7 @@ def _values(held: Safeguards) -> dict[str, str]:
         SHARE: show_limit(Limit(share=threshold.share)) if threshold.share < 1 else "off",
         MINIMUM: str(threshold.minimum),
         POPULATION: str(threshold.population),
-        ROLLING: show_limit(threshold.rolling) if threshold.rolling != Limit() else "",
+        ROLLING: "" if threshold.rolling is None else show_limit(threshold.rolling),
         **{name: show_limit(threshold.by_kind.get(kind, Limit())) for kind, name in BY_KIND.items()},
         APPROVAL: held.approval.value,
         GRACE: write_duration(held.delete_grace) if held.delete_grace else "",
