@@ -341,6 +341,18 @@ def test_a_change_that_is_refused_in_a_way_that_has_another_way_is_tried_alone(s
     assert transport.sent[-1].method == "PATCH"
 
 
+def test_who_is_shown_active_still_in_the_answer_to_a_bulk_is_switched_off_alone() -> None:
+    off = update("9", replaced("active", False))
+    shown_on = {"method": "PATCH", "location": "/Users/9", "status": "200", "response": {"id": "9", "active": True}}
+    target, transport = scripted(response_of(shown_on, GONE), reply(200, {"id": "9", "active": False}))
+    assert kinds(target.write_together([off, BOB])) == [Written] * 2
+    assert [request.method for request in transport.sent] == ["GET", "POST", "PATCH"]
+    # Who is made so is made once.
+    made = {**MADE, "response": {"id": "7", "active": True}}
+    target, transport = scripted(response_of(made, GONE))
+    assert kinds(target.write_together([create("ada", added("active", False)), BOB])) == [Written] * 2
+
+
 def test_a_value_that_cannot_be_sent_fails_alone() -> None:
     target, _ = scripted(response_of({**MADE, "bulkId": "1"}, {**GONE, "location": "/Users/8"}))
     results = target.write_together([create("bad", added("title", "\ud800")), create("ada"), BOB])

@@ -574,6 +574,24 @@ def test_who_is_shown_switched_off_is_so_whatever_else_was_dropped(value: bool |
     assert sent_by(transport) == ["PATCH", "GET"] * 3
 
 
+@pytest.mark.parametrize("update", UpdateMethod)
+def test_who_is_shown_active_by_the_answer_that_confirms_the_opposite_is_looked_at_again(update: UpdateMethod) -> None:
+    on, off = (reply(200, {"id": "42", "active": active}) for active in (True, False))
+    before = [on] if update is UpdateMethod.PUT else []
+    transport = ScriptedTransport([*before, on, on, *before, on, off])
+    target = target_on(transport, dialect=Dialect(update=update))
+    with pytest.raises(TargetBusy, match="not switched off"):
+        target.update(USER, "42", [switched_off()])
+    # Some answer as it was before the change.
+    written = target.update(USER, "42", [switched_off()])
+    assert written.resource is not None and written.resource.attributes == {"active": False}
+    assert not transport.script
+
+
+def test_an_answer_that_does_not_say_whether_somebody_is_active_is_believed() -> None:
+    scripted(reply(200, {"id": "42", "title": "Chief"})).update(USER, "42", [switched_off()])
+
+
 def test_200_without_content_of_a_middle_box_is_not_believed() -> None:
     transport = ScriptedTransport([reply(200), reply(200, {"id": "42", "title": "before"}), reply(204)])
     target_on(transport).update(USER, "42", [replaced("title", "Chief")])

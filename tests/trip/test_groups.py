@@ -16,6 +16,7 @@ from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.log import SkipReason
 from muster.model.operation import LinkState
+from muster.scim.schemas import ENTERPRISE_USER_URN
 
 
 @pytest.fixture
@@ -57,6 +58,38 @@ def test_members_that_an_application_refused_are_sent_again(trip: Trip) -> None:
     trip.clock.advance(timedelta(minutes=41))
     trip.run()
     assert members_at(trip, "Crew") == ids(trip, ada, bob)
+
+
+@pytest.mark.parametrize("change", ["comes", "goes"])
+def test_a_group_that_was_deleted_at_the_application_is_made_again_when_its_members_change(
+    trip: Trip, change: str
+) -> None:
+    ada, bob, cyd = (trip.hire(name) for name in ("Ada", "Bob", "Cyd"))
+    crew = trip.found("Crew", [ada, bob])
+    trip.run()
+    trip.service.repository.delete("Group", trip.at_target("Groups")["Crew"]["id"])
+    comes, goes = ([cyd], []) if change == "comes" else ([], [bob])
+    trip.store.directory.change_members(crew, add=comes, remove=goes)
+    for _ in range(2):
+        trip.run()
+        trip.clock.advance(timedelta(minutes=41))
+    assert members_at(trip, "Crew") == ids(trip, *({ada, bob, *comes} - {*goes}))
+    trip.run()
+    assert trip.transport.writes == []
+    assert trip.store.links.count_escrows(JOB) == 0
+
+
+def test_whose_account_was_deleted_at_the_application_gets_another_when_his_manager_changes(trip: Trip) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    trip.run()
+    trip.service.repository.delete("User", trip.at_target()["bob@lantaarn.example"]["id"])
+    trip.set_manager(bob, ada)
+    for _ in range(2):
+        trip.run()
+        trip.clock.advance(timedelta(minutes=41))
+    assert trip.at_target()["bob@lantaarn.example"][ENTERPRISE_USER_URN]["manager"]["value"] in ids(trip, ada)
+    trip.run()
+    assert trip.transport.writes == []
 
 
 def test_many_changes_of_one_group_are_one_request_a_chunk_and_cost_what_changed(trip: Trip) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from muster.engine.parts import RECONCILE
 from muster.engine.schedule import Schedule
 from muster.model.directory import ObjectKind
 from muster.model.discovery import Standing
-from muster.model.exchange import HttpResponse
+from muster.model.exchange import HttpRequest, HttpResponse
 from muster.model.job import Cycle, CycleKind, CycleState
 from muster.model.log import LogStatus, SkipReason
 from muster.scim.schemas import ENTERPRISE_USER_URN
@@ -122,6 +123,39 @@ def test_a_leaver_who_was_switched_on_again_is_switched_off_whatever_the_policy(
     cycle = reconcile(trip)
     assert (cycle.counters.drifted, cycle.counters.disabled) == (1, 1)
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+
+
+@pytest.mark.parametrize("says", ["nothing", "active"])
+def test_a_leaver_whom_the_application_does_not_switch_off_is_switched_off_again_until_it_has(
+    trip: Trip, says: str
+) -> None:
+    """Though it confirms that it has."""
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.edit(ada, accountEnabled=False)
+    shown = json.dumps(trip.at_target()["ada@lantaarn.example"]).encode()
+
+    def confirm(request: HttpRequest, _: object) -> HttpResponse | None:
+        if request.method != "PATCH":
+            return None
+        status, body = (204, b"") if says == "nothing" else (200, shown)
+        return HttpResponse(status=status, headers={}, body=body, elapsed=timedelta())
+
+    trip.transport.fault = confirm
+    trip.run()
+    if says == "active":
+        failure = trip.log(ada)[0].failure
+        assert failure is not None and "the account is not switched off" in failure.sentence
+        assert trip.stores.links.count_escrows(JOB) == 1
+    for _ in range(3):
+        reconcile(trip, CycleState.SUCCEEDED if says == "nothing" else CycleState.ENTRY_LEVEL_ERRORS)
+        assert len(trip.transport.writes) == 1
+    trip.transport.fault = None
+    cycle = reconcile(trip)
+    assert cycle.counters.disabled == 1
+    assert trip.at_target()["ada@lantaarn.example"]["active"] is False
+    reconcile(trip)
+    assert (trip.transport.writes, trip.stores.links.count_escrows(JOB)) == ([], 0)
 
 
 def test_an_account_that_vanished_is_made_again_and_one_in_scope_that_was_there_is_adopted(trip: Trip) -> None:

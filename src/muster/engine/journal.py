@@ -9,7 +9,7 @@ from muster.engine.holding import standing_hold
 from muster.engine.parts import JobParts, initiator_of
 from muster.model.copies import replace
 from muster.model.directory import ObjectKind
-from muster.model.failures import FailureRecord, TargetThrottled
+from muster.model.failures import FailureRecord, TargetObjectGone, TargetThrottled
 from muster.model.job import Counters, Cycle, CycleKind, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import Intent, Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
@@ -131,9 +131,12 @@ class Journal:
         """Returns what is written of references that the target confirmed, or may have taken."""
         base = self.settlement(outcome, cycle)
         if outcome.status is not LogStatus.SUCCESS:
-            # References are wanted until they are confirmed: the next second wave tries again, no escrow needed.
+            # References are wanted until they are confirmed: the next second wave tries again, no escrow needed; but
+            # whose references they are is made again before, if they are gone.
+            is_gone = outcome.failure is not None and outcome.failure.code == TargetObjectGone.code
             arrived = outcome.is_open or is_sent_in_parts(outcome.operation)
-            return replace(base, escrow=None, references=_unsure(settled) if arrived else ())
+            escrow = base.escrow if is_gone else None
+            return replace(base, escrow=escrow, references=_unsure(settled) if arrived else ())
         return replace(base, references=tuple(settled))
 
     def problem(self, sentence: str, kind: ObjectKind, cycle: Cycle) -> Settlement:

@@ -9,7 +9,7 @@ from muster.engine.apply import LOST
 from muster.engine.parts import EngineStores, JobParts
 from muster.model.copies import replace
 from muster.model.directory import ObjectKind
-from muster.model.failures import LinkedElsewhere, ObjectFailure
+from muster.model.failures import LinkedElsewhere, ObjectFailure, TargetObjectGone
 from muster.model.job import Cycle, CycleKind
 from muster.model.operation import (
     Acknowledged,
@@ -32,13 +32,16 @@ _Answer = TypeVar("_Answer")
 
 # Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
 _RELEASED, _INCREMENTAL = LinkState.RELEASED, CycleKind.INCREMENTAL
+# Failures after which only the target itself knows how an object stands there.
+_DOUBTED = (LOST, TargetObjectGone.code)
 
 
 class Lookup:
     """Finds target objects for a page of intents with as few requests as the cycle's kind allows.
 
     A full pass (initial, plan, on demand) compares with what the target says; an incremental one with the acknowledged
-    projection, and asks the target only about those who are not linked yet, come back, or of whom an answer was lost.
+    projection, and asks the target only about those who are not linked yet, come back, are said to be gone there, or of
+    whom an answer was lost.
     """
 
     def __init__(self, stores: EngineStores, parts: JobParts, pool: ThreadPoolExecutor) -> None:
@@ -58,8 +61,9 @@ class Lookup:
         links = self._stores.links.links(job_id, kind, [intent.change.source_id for intent in intents])
         open_ends: frozenset[str] = frozenset()
         if links and cycle.kind is _INCREMENTAL:
-            # Of these a request may have arrived since: what the target confirmed before says nothing.
-            open_ends = self._stores.links.failed_with(job_id, kind, list(links), LOST)
+            # Of these a request may have arrived since, or the object is gone: what the target confirmed before says
+            # nothing.
+            open_ends = self._stores.links.failed_with(job_id, kind, list(links), _DOUBTED)
         found: dict[int, TargetObject] = {}
         linked: list[tuple[int, Link]] = []
         for number, intent in enumerate(intents):

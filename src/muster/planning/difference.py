@@ -135,8 +135,13 @@ def are_equal(one: Value, other: Value, definition: AttributeDefinition | None) 
 def _confirmed_otherwise(
     value: MappedValue, now: Value, acknowledged: Acknowledged, definition: AttributeDefinition | None
 ) -> bool:
-    """Whether the target confirmed this very value before and showed then what it shows now."""
+    """Whether the target confirmed this very value before and showed then what it shows now.
+
+    Never of whoever is to be switched off and is shown as switched on: that is no other way to write it.
+    """
     name = value.attribute
+    if value.is_life_sign and are_equal(value.value, False, definition) and are_equal(now, True, definition):
+        return False
     return (
         name in acknowledged.seen
         and are_equal(value.value, acknowledged.sent.get(name), definition)

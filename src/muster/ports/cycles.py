@@ -270,8 +270,10 @@ class LinkStore(Protocol):
         """
         ...
 
-    def failed_with(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], code: str) -> frozenset[str]:
-        """Returns which of these objects wait because they failed with a code."""
+    def failed_with(
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], codes: Sequence[str]
+    ) -> frozenset[str]:
+        """Returns which of these objects wait because they failed with one of the codes."""
         ...
 
     def count_escrows(self, job_id: str) -> int:

@@ -290,8 +290,10 @@ class SqlLinks:
                     found[row.source_id] = tuple(dict.fromkeys((*noted, *found.get(row.source_id, ()))))
         return found
 
-    def failed_with(self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], code: str) -> frozenset[str]:
-        """Returns which of these objects wait because they failed with a code."""
+    def failed_with(
+        self, job_id: str, kind: ObjectKind, source_ids: Sequence[str], codes: Sequence[str]
+    ) -> frozenset[str]:
+        """Returns which of these objects wait because they failed with one of the codes."""
         found: set[str] = set()
         with self._database.read() as connection:
             job = job_key(connection, job_id)
@@ -302,7 +304,7 @@ class SqlLinks:
                         escrows.c.job_key == job,
                         escrows.c.source_id.in_(piece),
                         escrows.c.kind == kind.value,
-                        escrows.c.code == code,
+                        escrows.c.code.in_(codes),
                     )
                     found.update(connection.execute(statement).scalars())
         return frozenset(found)

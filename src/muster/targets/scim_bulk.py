@@ -21,7 +21,8 @@ from muster.scim.client import AnswerUnreadable, ClientRequest, read_error
 from muster.targets.scim_failures import Errand, Purpose, failure_of
 from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession
-from muster.targets.scim_writing import ScimWriter
+from muster.targets.scim_silence import shows_on
+from muster.targets.scim_writing import ScimWriter, operation_of
 
 # An application that takes long for a request gets a smaller one next: a leaver waits for its end.
 _FIRST, _MOST = 20, 1_000
@@ -169,7 +170,10 @@ class ScimBulk:
                 self._leave_open([entry], results, "The answer to Bulk does not tell")
                 self._session.learn("its answers to Bulk leave operations out", bulk=False)
             elif not _goes_alone(entry.operation, answer):
-                results[entry.place] = self._result(entry, answer)
+                result = self._result(entry, answer)
+                # Sent alone it is looked at, too.
+                if not _leaves_on(entry.operation, result):
+                    results[entry.place] = result
 
     def _result(self, entry: _Entry, answer: BulkAnswer) -> WriteResult:
         operation, writer = entry.operation, self._writer
@@ -220,5 +224,14 @@ def _is_plain(request: ClientRequest) -> bool:
 def _goes_alone(operation: Operation, answer: BulkAnswer) -> bool:
     if answer.status == _THROTTLED:
         return True
-    is_change = operation.kind not in (OperationKind.CREATE, OperationKind.DELETE)
-    return is_change and answer.status in _OTHER_WAYS
+    return _is_change(operation) and answer.status in _OTHER_WAYS
+
+
+def _leaves_on(operation: Operation, result: WriteResult) -> bool:
+    """Whether the answer to a change that switches somebody off shows that they have access still."""
+    operations = map(operation_of, operation.changes) if _is_change(operation) else ()
+    return isinstance(result, Written) and shows_on(operations, result.resource)
+
+
+def _is_change(operation: Operation) -> bool:
+    return operation.kind not in (OperationKind.CREATE, OperationKind.DELETE)

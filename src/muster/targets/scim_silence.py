@@ -4,10 +4,11 @@ So the application is looked at: what it shows is done. That silence means done 
 absent, was sent, was confirmed so and was seen there: what the application had before proves nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from muster.model.exchange import HttpResponse
+from muster.model.operation import TargetResource
 from muster.scim.dialect import Dialect
 from muster.scim.mapping_paths import parse_mapping_path, read_value
 from muster.scim.updates import AttributeOperation, form_put_body
@@ -31,6 +32,12 @@ def absent_in(
 def switches_off(operation: AttributeOperation) -> bool:
     """Whether a change takes away somebody's access: that is never taken for done unseen."""
     return parse_mapping_path(operation.path).attribute.lower() == "active" and _told(operation.value) == "false"
+
+
+def shows_on(operations: Iterable[AttributeOperation], resource: TargetResource | None) -> bool:
+    """Whether an answer shows that somebody has access still whom one of the changes switches off."""
+    shown = {} if resource is None else resource.attributes
+    return any(_told(shown.get(item.path)) == "true" for item in operations if switches_off(item))
 
 
 def known_by(element: Any) -> str:

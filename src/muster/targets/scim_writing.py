@@ -28,7 +28,7 @@ from muster.scim.updates import AttributeOperation, PatchVerb, form_patch_bodies
 from muster.targets.scim_failures import Errand, Purpose, failure_of, failure_of_content
 from muster.targets.scim_reading import ScimReader
 from muster.targets.scim_session import ScimSession, named
-from muster.targets.scim_silence import SILENT_TRIES, absent_in, known_by, says_nothing, switches_off
+from muster.targets.scim_silence import SILENT_TRIES, absent_in, known_by, says_nothing, shows_on, switches_off
 from muster.targets.scim_versions import DEMANDS, TRIES, Versions
 
 # How a service may answer a PATCH that it does not know; the first two leave no doubt.
@@ -136,7 +136,7 @@ class ScimWriter:
 
         200 without content is no answer that SCIM knows: a change so confirmed is looked for until the application has
         shown that it means it, and sent again, for an answer has come. What it does not show even then it drops; but
-        that somebody is switched off is never taken for done unless it is shown.
+        that somebody is switched off is never taken for done unless it is shown, nor where the contrary is.
         """
         update = self._update_of(kind, target_id, changes)
         try:
@@ -157,7 +157,7 @@ class ScimWriter:
             written = self._update(tried)
             session.falls_silent = any(says_nothing(answer) for answer in tried.answers)
             if not session.falls_silent or trusts:
-                return written
+                return self._as_switched(update, written)
             absent = self._absent(update)
             session.confirms_in_silence |= bool(before - absent)
             stays_on = any(switches_off(update.operations[place]) for place in absent)
@@ -167,6 +167,20 @@ class ScimWriter:
         if stays_on:
             sentence = "The change was confirmed without content (HTTP 200), and the account is not switched off."
             raise failure_of_content(sentence, 200, update.errand)
+        return written
+
+    def _as_switched(self, update: _Update, written: Written) -> Written:
+        """Returns what was written, looked at again where the answer shows that whoever is switched off has access.
+
+        Lenient: some answer with the resource as it was before the change.
+        """
+        if not shows_on(update.operations, written.resource):
+            return written
+        written = self._written(update.kind, self._current(update, with_members=False))
+        if shows_on(update.operations, written.resource):
+            raise failure_of_content(
+                "The change was confirmed, and the account is not switched off.", 200, update.errand
+            )
         return written
 
     def _update(self, update: _Update) -> Written:

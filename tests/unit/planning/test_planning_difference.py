@@ -104,6 +104,18 @@ def test_a_value_that_the_target_rewrites_is_not_sent_for_ever(
     assert bool(differences([value(wanted)], target, RULES)) is is_sent
 
 
+@pytest.mark.parametrize(
+    ("wanted", "now", "is_sent"),
+    [(False, True, True), (False, "True", True), (True, False, False), (False, None, False)],
+)
+def test_who_is_to_be_switched_off_and_is_shown_on_is_sent_however_often_that_was_confirmed(
+    wanted: bool, now: Value, is_sent: bool
+) -> None:
+    target = linked(link(sent={"active": wanted}, seen={"active": now}), {} if now is None else {"active": now})
+    switch = MappedValue(attribute="active", value=wanted, is_life_sign=True)
+    assert bool(differences([switch], target, RULES)) is is_sent
+
+
 def test_an_attribute_that_is_not_there_is_added_and_a_list_says_that_it_is_one() -> None:
     tags = MappedValue(attribute="tags", value=("a", "b"))
     assert differences([tags], TargetObject(), RULES) == (
