@@ -257,7 +257,7 @@ class House:
             "seq": 1,
             "source": {"id": found.object_id, "displayName": found.display_name, "type": "User"},
             "verdict": {"presence": "disabled", "reason": "Ada is not assigned."},
-            "cause": {"kind": "unassigned", "sentence": "no longer assigned to the application", "subject": ""},
+            "cause": {"kind": "unassigned", "sentence": "not assigned to the application", "subject": ""},
             "mappings": [{"targetAttribute": "title"}, {"targetAttribute": "nickName"}],
             "grants": [],
         }

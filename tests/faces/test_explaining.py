@@ -79,7 +79,7 @@ def test_a_disable_is_told_back_to_the_change_and_to_who_made_it(house: House, j
     assert [link["what"] for link in shown["chain"]] == ["application", "decision", "directory"]
     application, decision, directory = shown["chain"]
     assert application["sentence"] == "Ada was unassigned."
-    assert decision["sentence"] == "no longer assigned to the application"
+    assert decision["sentence"] == "not assigned to the application"
     assert "accountEnabled" in directory["sentence"] and directory["by"]
     assert [told["action"] for told in shown["history"]] == ["disable", "create"]
     rows = {row["targetAttribute"]: row["lastSentDateTime"] for row in shown["mappings"]}
@@ -99,7 +99,7 @@ def test_who_took_somebody_out_of_a_group_is_told_in_dutch_too(
     house.clock.at += timedelta(minutes=1)
     assert house.call("DELETE", f"/groups/{sales['id']}/members/{ada['id']}/$ref").status == 204
     house.clock.at += timedelta(minutes=1)
-    disabled = entry(house, job, ada["id"], ProvisioningAction.DISABLE, reason="no longer assigned to the application")
+    disabled = entry(house, job, ada["id"], ProvisioningAction.DISABLE, reason="not assigned to the application")
     settle(house, job, Settlement(kind=USER, source_id=ada["id"], entry=disabled))
     visit = Visit(house, Role.GLOBAL_READER)
     told = explain_as_the_engine(job.id, ada["id"])

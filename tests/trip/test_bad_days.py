@@ -64,7 +64,11 @@ def test_a_lost_answer_to_a_create_is_looked_up_and_the_account_is_ours(trip: Tr
     link = trip.link(ada)
     assert link is not None
     assert link.state is LinkState.MANAGED
-    assert trip.log(ada)[0].status is LogStatus.SUCCESS
+    entry = trip.log(ada)[0]
+    assert entry.status is LogStatus.SUCCESS
+    made, note = entry.steps[-2:]
+    assert made.name == "EntryExportAdd" and "was created" in made.description
+    assert made.details["ReportableIdentifier"] == link.target_id and "answer was lost" in note.description
 
 
 def test_a_create_that_never_arrived_is_not_repeated_blindly_but_in_the_next_cycle(trip: Trip) -> None:
@@ -86,6 +90,7 @@ def test_a_lost_answer_to_a_disable_counts_once_the_target_shows_it(trip: Trip) 
     cycle = trip.run()
     assert cycle is not None
     assert (cycle.counters.disabled, cycle.counters.failed) == (1, 0)
+    assert [step.name for step in trip.log(ada)[0].steps[-2:]] == ["EntryExportDisable", "EntryExportUpdate"]
     assert trip.at_target()["ada@lantaarn.example"]["active"] is False
 
 

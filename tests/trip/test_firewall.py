@@ -226,6 +226,20 @@ def test_a_group_that_is_no_longer_assigned_is_the_cause(trip: Trip) -> None:
     assert (found.cause.key, found.count) == (f"groupUnassigned:{group}", 2)
 
 
+def test_who_was_never_assigned_is_not_said_to_be_so_no_longer(trip: Trip) -> None:
+    for name in ("Ada", "Bob", "Cy"):
+        trip.hire(name, assigned=False)
+    trip.terms = {**trip.terms, "sync_all": True}
+    trip.run()
+    trip.terms = {**trip.terms, "sync_all": False}
+    trip.threshold = FEW
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    (found,) = trip.store.holds.groups(JOB, trip.filter())
+    assert found.cause is not None
+    assert (found.cause.sentence, found.count) == ("not assigned to the application", 3)
+
+
 # ---------------------------------------------------------------- thresholds by kind and day
 
 

@@ -13,6 +13,7 @@ from muster.engine.chores import Chore, Chores
 from muster.engine.quarantining import disable_if_overdue
 from muster.engine.schedule import Schedule
 from muster.engine.watch import Watch
+from muster.model.hold import HoldFilter, HoldState
 from muster.model.job import Cycle, CycleState, JobCode, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.model.log import LogStatus
 from muster.model.notice import Notice, NoticeKind
@@ -83,6 +84,29 @@ def test_held_removals_are_told_once_with_their_number(trip: Trip) -> None:
     trip.run()
     held = [notice for notice in _told(trip) if notice.kind is NoticeKind.DELETIONS_HELD]
     assert [notice.count for notice in held] == [5]
+
+
+def test_what_was_approved_goes_at_once_and_the_next_attempt_stays_where_it_was_told(trip: Trip) -> None:
+    people = [trip.hire(f"P{number}") for number in range(5)]
+    trip.run()
+    trip.threshold = RemovalThreshold(count=2)
+    for person in people:
+        trip.unassign(person)
+    trip.run()
+    told = _job(trip).quarantine
+    assert told is not None
+    schedule = Schedule(trip.stores, trip.clock, trip.store.feed.latest)
+    trip.clock.advance(timedelta(minutes=5))
+    assert schedule.due() == []
+    hold = trip.store.holds.list(JOB, HoldFilter(), 1, None)[0][0]
+    trip.store.holds.decide(JOB, HoldFilter(ids=(hold.id,)), HoldState.APPROVED, "Ann", trip.clock.now())
+    assert [job.id for job, _ in schedule.due()] == [JOB]
+    cycle = trip.run()
+    assert cycle is not None and cycle.counters.disabled == 1
+    assert schedule.due() == []
+    after = _job(trip).quarantine
+    assert after is not None
+    assert (after.next_attempt_at, after.series_count) == (told.next_attempt_at, told.series_count)
 
 
 def test_another_reason_is_told(trip: Trip) -> None:

@@ -90,9 +90,6 @@ def _decide(desk: Desk, service_principal_id: str, job_id: str, wanted: HoldFilt
         if not waiting:
             # Everything has been looked at: the job goes on as before.
             desk.stores.jobs.set_quarantine(job.id, None)
-        elif count and state is HoldState.APPROVED:
-            # What was let go does not wait for the rest.
-            desk.stores.jobs.set_quarantine(job.id, replace(job.quarantine, next_attempt_at=desk.now()))
     return Decided(count=count - len(stayed), undecided=undecided, stayed=tuple(stayed))
 
 

@@ -14,7 +14,7 @@ from muster.model.job import Counters, Cycle, CycleKind, Escrow
 from muster.model.log import LogEntry, LogStatus, ProvisioningAction, SkipReason, Step, StepType
 from muster.model.operation import Intent, Link, LinkState, MatchingValue, Operation, OperationKind, Outcome
 from muster.planning.health import next_escrow
-from muster.planning.trace import given_up, is_worth_logging, log_entry
+from muster.planning.trace import export_step, given_up, is_worth_logging, log_entry, noted_step
 from muster.ports.cycles import ReferenceSettled, Settlement
 from muster.ports.world import Clock, Ids
 
@@ -203,6 +203,12 @@ class Journal:
             acknowledged=None if status is _FAILURE else operation.acknowledged,
             failure=operation.failure,
         )
+
+    def found_done(self, operation: Operation) -> Outcome:
+        """Returns the outcome of an operation whose answer was lost: both sides are as it wanted them."""
+        step = export_step(operation, self._parts.rules)
+        note = noted_step("The answer was lost; then this was found done.")
+        return replace(self.decided(operation), steps=(note,) if step is None else (step, note))
 
 
 def is_sent_in_parts(operation: Operation) -> bool:

@@ -416,4 +416,4 @@ class Run:
             target_id=again.target_id or operation.target_id,
             acknowledged=again.acknowledged,
         )
-        return self.journal.decided(done)
+        return self.journal.found_done(done)

@@ -8,6 +8,7 @@ from muster.engine.parts import EngineStores
 from muster.engine.resting import rests
 from muster.engine.stopping import is_asked_for
 from muster.model.durations import has_passed
+from muster.model.hold import HoldState
 from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
 from muster.planning.health import QUARANTINE_LADDER
 from muster.planning.terms import reconcile_every, retry_terms
@@ -86,16 +87,18 @@ class Schedule:
         if every is not None and (job.quarantine is None or unread):
             # A source is only asked for news: one that is there again is not left waiting for long.
             return self._is_to_be_read(job, now, max(every, UNREAD_RETRY) if unread else every)
+        longest = retry_terms(job.settings).longest
         if job.quarantine is not None:
             # Never further ahead than the last rung: then it was another time of the clock's.
             if now < job.quarantine.next_attempt_at <= now + QUARANTINE_LADDER[-1]:
-                return False
+                # What an administrator let go does not wait for the rest.
+                is_let_go = job.quarantine.reason is QuarantineReason.TOO_MANY_DELETES and self._has_approved(job)
+                return is_let_go and bool(self._stores.links.due_escrows(job.id, now, 1, None, longest))
             if job.quarantine.reason is QuarantineReason.QUARANTINE_EXCEPTION:
                 # Nothing new may have come: whether the application can be worked with again is asked all the same.
                 return True
         if job.watermark is None:
             return True
-        longest = retry_terms(job.settings).longest
         if self._stores.links.due_escrows(job.id, now, 1, None, longest) or self.is_reconciliation_due(job):
             return True
         rested = job.last_cycle_began_at is None or has_passed(job.interval, job.last_cycle_began_at, now)
@@ -104,6 +107,9 @@ class Schedule:
             return rested and self._has_references_to_set(job, now)
         wakes = job.settings.get(WAKE_UP_SETTING, "true").lower() != "false"
         return wakes or rested
+
+    def _has_approved(self, job: SynchronizationJob) -> bool:
+        return HoldState.APPROVED in self._stores.holds.count(job.id)
 
     def _is_to_be_read(self, job: SynchronizationJob, now: datetime, every: timedelta) -> bool:
         """Whether a source outside is to be asked: nobody but itself knows whether there is anything new."""

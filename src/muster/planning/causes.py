@@ -51,7 +51,7 @@ def cause_of_removal(intent: Intent, evidence: Cause | None) -> Cause:
         return Cause(kind=CauseKind.ROLE_NOT_ENTITLED, sentence="they hold only a role that is not provisioned")
     if verdict.skip_reason is SkipReason.INACTIVE_AT_SOURCE:
         return Cause(kind=CauseKind.SIGN_IN_BLOCKED, sentence="sign-in is blocked in the directory")
-    return evidence or Cause(kind=CauseKind.UNASSIGNED, sentence="no longer assigned to the application")
+    return evidence or Cause(kind=CauseKind.UNASSIGNED, sentence="not assigned to the application")
 
 
 def _arrival(change: Change) -> Cause:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from muster.model.copies import replace
 from muster.model.failures import FailureRecord, JobFailure, TooManyDeletes
 from muster.model.job import (
     Counters,
@@ -76,10 +77,15 @@ def verdict_of_cycle(counters: Counters, terms: QuarantineTerms) -> QuarantineRe
 
 
 def quarantine(failure: FailureRecord, reason: QuarantineReason, before: Quarantine | None, at: datetime) -> Quarantine:
-    """Returns the quarantine that a failure brings, or prolongs."""
+    """Returns the quarantine that a failure brings, or prolongs.
+
+    An attempt before its time, such as that of what an administrator approved, puts off none that was told.
+    """
+    same = before is not None and before.reason is reason
+    if before is not None and same and at < before.next_attempt_at <= at + QUARANTINE_LADDER[-1]:
+        return replace(before, failure=failure)
     count = 1 if before is None else before.series_count + 1
     wait = QUARANTINE_LADDER[min(count, len(QUARANTINE_LADDER)) - 1]
-    same = before is not None and before.reason is reason
     return Quarantine(
         reason=reason,
         failure=failure,

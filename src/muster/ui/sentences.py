@@ -49,7 +49,7 @@ COMPOSED: tuple[str, ...] = (
     "deleted in the directory",
     "they hold only a role that is not provisioned",
     "sign-in is blocked in the directory",
-    "no longer assigned to the application",
+    "not assigned to the application",
     "came into scope by the group %(group)s",
     "assigned to the application",
     "the assignment to the application was removed",

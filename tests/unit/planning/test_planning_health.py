@@ -177,6 +177,13 @@ def test_a_quarantine_slows_down_step_by_step_to_once_a_day() -> None:
     assert (current.series_count, current.series_began_at, current.began_at) == (7, AT, AT)
 
 
+def test_an_attempt_before_its_time_puts_off_none_that_was_told() -> None:
+    first = quarantine(BUSY, PROPORTION, None, AT)
+    assert quarantine(OTHER, PROPORTION, first, AT + INTERVAL / 2) == replace(first, failure=OTHER)
+    # The clock was set back.
+    assert quarantine(BUSY, PROPORTION, first, AT - 48 * HOUR).next_attempt_at == AT - 46 * HOUR
+
+
 def test_another_reason_begins_anew_within_the_same_series() -> None:
     first = quarantine(BUSY, PROPORTION, None, AT)
     second = quarantine(OTHER, QuarantineReason.TOO_MANY_DELETES, first, AT + HOUR)
