@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from faces.house import House, Started
@@ -13,12 +14,13 @@ from faces.portal_visit import Visit
 from faces.portal_visit import explained as explain_as_the_engine
 from muster.administration.explaining import with_path
 from muster.cli.provisioning import show_explanation
+from muster.gallery.catalogue import FILE_TEMPLATE_ID, find
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
 from muster.model.hold import Hold, HoldCode
 from muster.model.job import Counters, CycleState, Escrow, QuarantineReason
-from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
-from muster.model.operation import Operation, OperationKind
+from muster.model.log import Initiator, InitiatorType, LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
+from muster.model.operation import Acknowledged, Link, LinkState, Operation, OperationKind
 from muster.model.roles import Role
 from muster.planning.health import quarantine
 from muster.ports.cycles import Settlement
@@ -109,6 +111,48 @@ def test_who_took_somebody_out_of_a_group_is_told_in_dutch_too(
     why = visit.get(f"/users/{ada['id']}/why/{job.sp}", Accept_Language="nl").text
     assert "Lid uit groep verwijderd: Sales" in why
     assert "Remove member" not in why
+
+
+def test_a_change_that_a_file_brought_is_told_with_who_imported_it(house: House, job: Started) -> None:
+    ada = house.user("ada")
+    page = find(FILE_TEMPLATE_ID)
+    assert page is not None
+    application = house.stores.applications.get(job.sp)
+    own = house.stores.jobs.get(job.id)
+    assert application is not None and own is not None
+    imports = replace(
+        application, service_principal_id="imp-sp", application_id="imp", app_id="imp", template_id=page.id
+    )
+    house.stores.applications.add(replace(imports, display_name=page.display_name, app_roles=()))
+    house.stores.jobs.add(
+        replace(own, id="file.1", service_principal_id="imp-sp", template_id=page.job_template_id),
+        page.schema_document(),
+        "operator",
+    )
+    house.clock.at += timedelta(minutes=1)
+    change = ModifiedProperty(display_name="accountEnabled", old_value="True", new_value="False")
+    imported = msgspec.structs.replace(
+        entry(house, job, "ada@example.com", ProvisioningAction.UPDATE, modified=(change,)),
+        job_id="file.1",
+        service_principal_id="imp-sp",
+        initiator=Initiator(type=InitiatorType.USER, id="ann-1", display_name="Ann Admin"),
+    )
+    link = Link(
+        source_id="ada@example.com",
+        kind=USER,
+        target_id=ada["id"],
+        state=LinkState.MANAGED,
+        owned=LinkState.MANAGED,
+        acknowledged=Acknowledged(),
+    )
+    cycle = job.cycle(id="cycle-2", job_id="file.1")
+    house.stores.cycles.settle(cycle, [Settlement(kind=USER, source_id=link.source_id, link=link, entry=imported)])
+    house.clock.at += timedelta(minutes=1)
+    disabled = entry(house, job, ada["id"], ProvisioningAction.DISABLE)
+    settle(house, job, Settlement(kind=USER, source_id=ada["id"], entry=disabled))
+    directory = explained(house, job, ada["id"])["chain"][2]
+    assert directory["sentence"] == f"{page.display_name}: Ada (accountEnabled: True → False)"
+    assert directory["by"] == "Ann Admin"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Why a person is in or out, how it came to that and through whom, and when they will be done."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
+from operator import itemgetter
 from typing import Any
 
-from muster.administration.desk import Desk
+from muster.administration.desk import Change, Desk
 from muster.administration.jobs import find_job
 from muster.administration.provenance import dated_origins, last_changes
 from muster.administration.refusals import not_found, refusal_of
@@ -123,18 +124,47 @@ def _chain(desk: Desk, explained: Mapping[str, Any], entries: list[LogEntry]) ->
             "by": None,
         },
     ]
-    audited = next(_audits(desk, explained, removal.at), None)
+    changes = [*_entered(desk, explained, removal.at), *_carried_in(desk, explained["source"], removal.at)]
+    return [*links, *sorted(changes, key=itemgetter("dateTime"))[-1:]]
+
+
+def _entered(desk: Desk, explained: Mapping[str, Any], before: datetime) -> Iterator[dict[str, Any]]:
+    """Returns the last change by hand."""
+    audited = next(_audits(desk, explained, before), None)
     if audited is not None:
-        changes = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in audited.changes[:5])
-        links.append(
-            {
-                "what": "directory",
-                "dateTime": _instant(audited.at),
-                "sentence": f"{audited.activity}: {audited.target_name}" + (f" ({changes})" if changes else ""),
-                "by": audited.by.display_name,
-            }
-        )
-    return links
+        what = f"{audited.activity}: {audited.target_name}"
+        yield _told_change(audited.at, what, audited.changes, audited.by.display_name)
+
+
+def _carried_in(desk: Desk, source: Mapping[str, Any], before: datetime) -> Iterator[dict[str, Any]]:
+    """Returns the last change to the person by each import or source that has them."""
+    kind, object_id = ObjectKind(source["type"]), source["id"]
+    for job in desk.stores.jobs.list():
+        page = find_inbound(job.template_id)
+        if page is None or not desk.caller.may_on(Permission.READ_LOGS, job.service_principal_id):
+            continue
+        _, source_id = desk.stores.links.owners(job.id, kind, [object_id]).get(object_id, (None, None))
+        if source_id is None:
+            continue
+        query = LogQuery(job_id=job.id, source_id=source_id, until=before, limit=_LOOKED_BACK)
+        done = (entry for entry in desk.stores.log.search(query)[0] if entry.status is LogStatus.SUCCESS)
+        found = next((entry for entry in done if entry.action is not ProvisioningAction.OTHER), None)
+        if found is not None:
+            application = desk.stores.applications.get(job.service_principal_id)
+            name = page.display_name if application is None else application.display_name
+            changes = [(each.display_name, each.old_value, each.new_value) for each in found.modified]
+            by = name if found.initiator is None else found.initiator.display_name
+            yield _told_change(found.at, f"{name}: {found.source_name}", changes, by)
+
+
+def _told_change(at: datetime, what: str, changes: Sequence[Change], by: str) -> dict[str, Any]:
+    told = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in changes[:5])
+    return {
+        "what": "directory",
+        "dateTime": _instant(at),
+        "sentence": f"{what} ({told})" if told else what,
+        "by": by,
+    }
 
 
 def _lets_in(entry: LogEntry) -> bool:
