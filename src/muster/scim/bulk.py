@@ -81,7 +81,7 @@ class BulkEndpoint:
             self._settle(job, self._carry_out(job, request, progress), progress)
         for job in done:
             if job.deferred is not None and job.response is not None and job.response.status == 201:
-                self._complete(job, request, progress)
+                self._complete(job, done, request, progress)
         # In the order in which they were sent, for clients that go by it.
         operations = [_report(job, request.base_url) for job in jobs if job.response is not None]
         return answer_with(200, orjson.dumps({"schemas": [BULK_RESPONSE_URN], "Operations": operations}))
@@ -96,18 +96,41 @@ class BulkEndpoint:
         elif job.bulk_id is not None and response.status == 201:
             progress.made[job.bulk_id] = orjson.loads(response.body)["id"]
 
-    def _complete(self, job: _Job, request: ScimRequest, progress: _Progress) -> None:
+    def _complete(self, job: _Job, done: list[_Job], request: ScimRequest, progress: _Progress) -> None:
         """Adds to a resource of a circle what had to wait for the other end."""
-        assert job.response is not None and job.bulk_id is not None  # noqa: S101 - it was made
+        assert job.response is not None  # noqa: S101 - it was made
         added = {"schemas": [PATCH_URN], "Operations": [{"op": "add", "value": job.deferred}]}
-        path = f"{job.path}/{progress.made[job.bulk_id]}"
-        patch = _Job(method="PATCH", path=path, bulk_id=None, version=None, data=added, named=frozenset())
-        response = self._carry_out(patch, request, progress)
+        response = self._follow(job, "PATCH", added, request, progress)
         if response.status >= 400:
-            job.response = response
+            self._withdraw(job, response, done, request, progress)
         else:
             headers = {**job.response.headers, "ETag": response.headers["ETag"]}
             job.response = ScimResponse(status=201, headers=headers, body=job.response.body)
+
+    def _withdraw(
+        self, job: _Job, refused: ScimResponse, done: list[_Job], request: ScimRequest, progress: _Progress
+    ) -> None:
+        """Takes back what was made of a circle that does not close, and what was made with a reference to it: what is
+        told to have failed is not there when it is sent again."""
+        assert job.bulk_id is not None  # noqa: S101 - it was made
+        falling = {job.bulk_id: (job, refused)}
+        while falling:
+            bulk_id, (fallen, refusal) = falling.popitem()
+            self._follow(fallen, "DELETE", None, request, progress)
+            del progress.made[bulk_id]
+            fallen.response = refusal
+            falling |= {
+                other.bulk_id: (other, answer_error(_nothing_made(bulk_id)))
+                for other in done
+                if other.method == "POST" and other.bulk_id in progress.made and bulk_id in other.named
+            }
+
+    def _follow(self, job: _Job, method: str, data: Any, request: ScimRequest, progress: _Progress) -> ScimResponse:
+        """The answer to one more operation on what an operation made."""
+        assert job.response is not None  # noqa: S101 - it was made
+        path = job.response.headers["Location"].removeprefix(request.base_url)
+        following = _Job(method=method, path=path, bulk_id=None, version=None, data=data, named=frozenset())
+        return self._carry_out(following, request, progress)
 
     def _read(self, body: Any) -> tuple[list[_Job], int | None]:
         limits = self._profile.limits
@@ -167,7 +190,7 @@ def _read_job(item: Any) -> _Job:
     method, path, bulk_id, version = (given.get(name) for name in ("method", "path", "bulkid", "version"))
     if not isinstance(method, str) or method.upper() not in _METHODS:
         raise InvalidSyntax("method of a bulk operation must be POST, PUT, PATCH or DELETE.")
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("/Bulk"):
+    if not isinstance(path, str) or not path.startswith("/") or not _is_of_resources(path):
         raise InvalidSyntax("path of a bulk operation must be the path of a resource or endpoint, such as /Users.")
     if not isinstance(bulk_id, str | None) or not isinstance(version, str | None):
         raise InvalidSyntax("bulkId and version of a bulk operation must be texts.")
@@ -176,6 +199,13 @@ def _read_job(item: Any) -> _Job:
     data = given.get("data")
     named = _named([path, data])
     return _Job(method=method.upper(), path=path, bulk_id=bulk_id, version=version, data=data, named=named)
+
+
+def _is_of_resources(path: str) -> bool:
+    """Whether the path, split as the server splits it, is neither Bulk (within Bulk it passes the limit of operations)
+    nor a search."""
+    parts = path.strip("/").split("/")
+    return parts[0] != "Bulk" and parts[-1] != ".search"
 
 
 def _named(value: Any) -> frozenset[str]:
@@ -203,10 +233,14 @@ def _resolve(text: str, progress: _Progress) -> str:
     def found(match: re.Match[str]) -> str:
         made = progress.made.get(match.group(1))
         if made is None:
-            raise Conflict(f"Nothing was made under the bulkId {match.group(1)[:80]!r}.")
+            raise _nothing_made(match.group(1))
         return made
 
     return _REFERENCE.sub(found, text)
+
+
+def _nothing_made(bulk_id: str) -> Conflict:
+    return Conflict(f"Nothing was made under the bulkId {bulk_id[:80]!r}.")
 
 
 def _resolve_within(value: Any, progress: _Progress) -> Any:

@@ -151,6 +151,29 @@ def test_a_number_of_errors_that_lets_nothing_be_done_is_refused(fail_on_errors:
     assert service.ask("GET", "/Users").json["totalResults"] == 0
 
 
+def test_of_a_circle_with_a_failure_in_it_nothing_is_kept() -> None:
+    service = ScimService()
+
+    def send(name: str) -> list[str]:
+        groups = {"a": ("A", "b"), "b": (name, "c"), "c": ("C", "a")}
+        sent = bulk(
+            *(
+                {
+                    "method": "POST",
+                    "path": "/Groups",
+                    "bulkId": bulk_id,
+                    "data": {"schemas": [GROUP_URN], "displayName": name, "members": [{"value": f"bulkId:{other}"}]},
+                }
+                for bulk_id, (name, other) in groups.items()
+            )
+        )
+        return [each["status"] for each in service.ask("POST", "/Bulk", sent).json["Operations"]]
+
+    assert send("") == ["409", "400", "409"]
+    assert service.ask("GET", "/Groups").json["totalResults"] == 0
+    assert send("B") == ["201", "201", "201"]
+
+
 def test_a_bulk_id_for_two_resources_is_refused_before_anything_is_made() -> None:
     service = ScimService()
     users = [
@@ -170,6 +193,29 @@ def test_a_bulk_request_over_the_limit_is_refused() -> None:
     answer = service.ask("POST", "/Bulk", body)
     assert answer.status == 413
     assert "bulk operations" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/Bulk", 400),
+        ("//Bulk", 400),
+        ("/Bulk/", 400),
+        ("/Users/.search", 400),
+        ("/.search", 400),
+        ("/./Bulk", 404),
+        ("/%42ulk", 404),
+        ("/Me", 501),
+        ("/Bulky", 404),
+    ],
+)
+def test_no_operation_of_a_bulk_request_leads_to_bulk_or_a_search(path: str, status: int) -> None:
+    service = ScimService()
+    user = {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER_URN], "userName": "ada"}}
+    answer = service.ask("POST", "/Bulk", bulk({"method": "POST", "path": path, "bulkId": "b", "data": bulk(user)}))
+    answered = answer.json if status == 400 else answer.json["Operations"][0]["response"]
+    assert (answered["status"], answered.get("scimType")) == (str(status), "invalidSyntax" if status == 400 else None)
+    assert service.ask("GET", "/Users").json["totalResults"] == 0
 
 
 def test_what_is_our_fault_is_left_to_the_caller() -> None:
