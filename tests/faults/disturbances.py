@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from faults.strikes import APPLICABLE, Armed, is_switching_off, operation_of, parts_of
+from faults.strikes import APPLICABLE, ENTERPRISE, Armed, body_of, is_switching_off, operation_of, parts_of
 from muster.engine.parts import RECONCILE
 from muster.model.directory import ObjectKind
 from muster.model.exchange import HttpRequest
@@ -141,8 +141,8 @@ def plan_and_apply(machine: Any, one: int, two: int, three: int) -> None:
     if machine.strikes == struck and ended is not None and ended.id == cycle.id:
         writes = writes_of(machine, sent)
         if not is_new:
-            # Members of groups that are there already are not counted before they are known to be.
-            writes = [each for each in writes if operation_of(each) != "member" and not _is_whole_group(each)]
+            # References of those who are there already are not counted before their other end is known to be.
+            writes = [each for each in writes if operation_of(each) != "member" and not _may_refer(each)]
         budget = plan.requests - plan.counters.requests
         assert len(writes) <= budget, f"{len(writes)} requests that write, planned were {budget}"
 
@@ -156,5 +156,6 @@ def writes_of(machine: Any, sent: Sequence[HttpRequest]) -> list[HttpRequest]:
     return writes
 
 
-def _is_whole_group(request: HttpRequest) -> bool:
-    return request.method == "PUT" and "/Groups/" in request.url
+def _may_refer(request: HttpRequest) -> bool:
+    """Whether somebody is written whole, and with them the references of the second wave."""
+    return request.method == "PUT" and ("/Groups/" in request.url or "manager" in body_of(request).get(ENTERPRISE, {}))
