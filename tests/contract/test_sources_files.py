@@ -354,6 +354,16 @@ def test_rows_that_claim_one_identity_are_both_named_and_left_out(rows: str, sen
     assert source.read_one(ObjectKind.USER, "ann@x.example") is None
 
 
+@pytest.mark.parametrize(
+    "rows",
+    ["1,ann@x.example\n1,bob@x.example\n2,bob@x.example\n", "1,ann@x.example\n2,bob@x.example\n1,bob@x.example\n"],
+)
+def test_rows_that_are_doubles_of_one_another_in_a_chain_are_all_left_out(rows: str) -> None:
+    source = csv_file(f"employeeId,userPrincipalName\n{rows}3,cyd@x.example\n")
+    assert len(source.problems) == 2 and names_of(source) == ["cyd@x.example"]
+    assert source.count(ObjectKind.USER, None) == 1
+
+
 def test_equal_rows_count_once_and_lose_nothing() -> None:
     source = csv_file(HEADER + "a@x.example,A,,\n" * 2)
     assert names_of(source) == ["a@x.example"]

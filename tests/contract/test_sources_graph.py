@@ -132,6 +132,16 @@ def test_a_round_of_changes_goes_on_from_the_delta_links() -> None:
     assert (sales.added, sales.removed, sales.references) == ({"members": ("u9",)}, {"members": ("u2",)}, {})
 
 
+def test_of_a_person_who_was_removed_and_is_there_again_in_one_page_the_last_counts() -> None:
+    cursor = Played(USERS_1, USERS_2, GROUPS).read()[-1].cursor
+    gone = [{"id": who, "@removed": {"reason": "changed"}} for who in ("u1", "u2")]
+    items = [gone[0], {"id": "u1", "displayName": "Ada"}, {"id": "u2", "displayName": "Bob"}, gone[1]]
+    users = Played({**CHANGED_USERS, "value": items}, CHANGED_GROUPS).read(cursor)[0]
+    assert [entry.source_id for entry in users.entries] == ["u1", "u2"]
+    # What a page removes is removed after its entries.
+    assert users.removed == ("u2",)
+
+
 def test_what_the_mappings_name_is_asked_for_and_nothing_else() -> None:
     played = Played(USERS_2, GROUPS, wanted=("displayName", "extensionAttribute3", "employeeOrgData", "IsSoftDeleted"))
     played.read()

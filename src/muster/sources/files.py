@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -152,6 +152,14 @@ class _Entry:
     names_manager: bool = True
 
 
+class _First(NamedTuple):
+    """The row that had an identity first; without a position it is left out itself."""
+
+    position: int | None
+    line: int
+    digest: str
+
+
 class _Spool:
     """Rows of one kind in a temporary file, with an index by place and by identity."""
 
@@ -263,8 +271,7 @@ class _Intake:
         self.notices: list[str] = []
         self.kinds: set[ObjectKind] = set()
         self._untold = 0
-        # Per identity: position, line and hash of the row that had it first.
-        self._first: dict[tuple[str, str], tuple[int, int, str]] = {}
+        self._first: dict[tuple[str, str], _First] = {}
         self._pending: dict[str, _Entry] = {}
         self._members: dict[str, dict[str, None]] = {}
 
@@ -313,25 +320,27 @@ class _Intake:
     def _add_user(self, entry: _Entry, place: str) -> None:
         digest = content_hash([entry.attributes, entry.manager])
         names = {"userPrincipalName": str(entry.attributes["userPrincipalName"]), "id": entry.source_id}
-        keys = [(name, value.casefold()) for name, value in names.items()]
-        for name, key in zip(names, keys, strict=True):
-            earlier = self._first.get(key)
-            if earlier is None:
-                continue
-            position, line, first_digest = earlier
-            if digest == first_digest:
-                self.notices.append(f"{place} repeats line {line}; it was read once.")
+        keys = {name: (name, value.casefold()) for name, value in names.items()}
+        earlier = {name: self._first[key] for name, key in keys.items() if key in self._first}
+        for first in earlier.values():
+            if digest == first.digest:
+                self.notices.append(f"{place} repeats line {first.line}; it was read once.")
                 return
-            self.users.excluded.add(position)
-            sentence = (
-                f"Lines {line} and {entry.line} have the same {name}, {quoted(names[name])}, and differ: neither is "
-                "read, as nobody can tell which is meant."
-            )
-            self._tell(RowProblem(line=entry.line, sentence=sentence))
-            return
-        position = self.users.add(entry)
-        for key in keys:
-            self._first[key] = (position, entry.line, digest)
+        # A row that is left out has its names, too: another with one of them cannot be told from it.
+        position = None if earlier else self.users.add(entry)
+        for key in keys.values():
+            self._first.setdefault(key, _First(position=position, line=entry.line, digest=digest))
+        told: set[int] = set()
+        for name, first in earlier.items():
+            if first.position is not None:
+                self.users.excluded.add(first.position)
+            if first.line not in told:
+                told.add(first.line)
+                sentence = (
+                    f"Lines {first.line} and {entry.line} have the same {name}, {quoted(names[name])}, and differ: "
+                    "neither is read, as nobody can tell which is meant."
+                )
+                self._tell(RowProblem(line=entry.line, sentence=sentence))
 
     def _values(self, row: RawRow) -> tuple[dict[str, Value], Mapping[str, Any]]:
         attributes: dict[str, Value] = {}

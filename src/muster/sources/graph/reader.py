@@ -148,7 +148,8 @@ def _selected(kind: ObjectKind, wanted: set[str]) -> tuple[str, ...]:
 
 def _page(kind: ObjectKind, items: Sequence[Any], *, is_first: bool, seen: set[str]) -> ReadPage:
     entries: list[Entry] = []
-    removed: list[str] = []
+    # As a set that keeps the order of the page.
+    removed: dict[str, None] = {}
     problems: list[str] = []
     for item in items:
         source_id = item.get("id") if isinstance(item, dict) else None
@@ -156,10 +157,12 @@ def _page(kind: ObjectKind, items: Sequence[Any], *, is_first: bool, seen: set[s
             problems.append(f"One of the {_COLLECTIONS[kind]} has no id: it is left out.")
         elif "@removed" in item:
             # Deleted for good, or into the bin of the tenant, from where it comes back as any other.
-            removed.append(source_id)
+            removed[source_id] = None
         else:
             entries.append(_entry(kind, source_id, item, is_first=is_first, is_again=source_id in seen))
             seen.add(source_id)
+            # Who was removed before, in the same page, has come back since.
+            removed.pop(source_id, None)
     return ReadPage(entries=tuple(entries), removed=tuple(removed), problems=tuple(problems))
 
 
