@@ -412,11 +412,21 @@ def test_members_change_in_the_order_clear_remove_add(
     assert _members(repository, group.id) == {ids[name] for name in after}
 
 
-@pytest.mark.parametrize("present", [True, False])
-def test_a_change_of_members_that_changes_nothing_keeps_the_version(repository: Repository, present: bool) -> None:
-    ada, bob = (repository.insert("User", _user(name)).id for name in ("ada", "bob"))
-    group = repository.insert("Group", _group("Sales", ada))
-    change = MembersChange(add=({"value": ada},)) if present else MembersChange(remove=(bob, UNKNOWN_ID))
+@pytest.mark.parametrize(
+    ("clear", "remove", "add"),
+    [(False, "", "ada"), (False, "bob", ""), (True, "", "ada"), (False, "ada", "ada")],
+)
+def test_a_change_of_members_that_changes_nothing_keeps_the_version(
+    repository: Repository, clear: bool, remove: str, add: str
+) -> None:
+    ids = {name: repository.insert("User", _user(name)).id for name in ("ada", "bob")}
+    group = repository.insert("Group", _group("Sales", ids["ada"]))
+    change = MembersChange(
+        clear=clear,
+        remove=(ids[remove], UNKNOWN_ID) if remove else (),
+        # Who stays keeps the name it was added with.
+        add=({"value": ids[add], "display": "Ada"},) if add else (),
+    )
     assert repository.change("Group", group.id, _same, members=change).version == group.version
     assert repository.get("Group", group.id) == group
 

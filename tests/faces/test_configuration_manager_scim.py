@@ -376,6 +376,8 @@ def test_a_user_without_an_address_or_status_gets_those_of_8x8(
     assert made["active"] is True
     default = [{"value": "noreply@8x8.com", "type": "work", "primary": True}]
     assert (made["emails"], made["locale"]) == (default, "en-US")
+    for method, sent in (("PUT", user), ("PATCH", _patch(op="remove", path="locale"))):
+        assert eight.ask(method, f"/Users/{made['id']}", sent).json["meta"] == made["meta"]
     own = [{"value": "a@x.example", "type": "work", "primary": True}]
     patch: dict[str, Any] = {"Operations": [{"op": "add", "path": "emails", "value": own}]}
     assert eight.ask("PATCH", f"/Users/{made['id']}", patch).status == 200

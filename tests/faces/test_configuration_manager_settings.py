@@ -203,6 +203,9 @@ def test_primary_is_ignored_as_8x8_says(lenient: PlayedCustomer, primary: dict[s
     replaced = _user(name, phoneNumbers=[*phones[:1], {"value": "3", "type": "home"}])
     shown = lenient.ask("PUT", f"/Users/{made['id']}", replaced).json["phoneNumbers"]
     assert [each.get("primary") for each in shown] == [False, None]
+    capitals = _user(name, phoneNumbers=[{**each, "type": each["type"].title()} for each in phones])
+    shown = lenient.ask("PUT", f"/Users/{made['id']}", capitals).json["phoneNumbers"]
+    assert [each["primary"] for each in shown] == [False, True]
 
 
 def test_the_schema_says_what_8x8_documents_where_that_is_held(documented: PlayedCustomer) -> None:

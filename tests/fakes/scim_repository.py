@@ -189,5 +189,5 @@ def _changed_members(group: dict[str, dict[str, Any]], change: MembersChange | N
     for member_id in change.remove:
         after.pop(member_id, None)
     for member in change.add:
-        after.setdefault(member["value"], dict(member))
+        after.setdefault(member["value"], group.get(member["value"], dict(member)))
     return after

@@ -90,7 +90,7 @@ def complete_account(following: Document, present: Document | None) -> Document:
     if len(completed["emails"]) == 1:
         completed["emails"] = [{**completed["emails"][0], "primary": True}]
     phones = completed.get("phoneNumbers") or ()
-    kinds = [each.get("type") for each in phones]
+    kinds = [str(each.get("type") or "").lower() for each in phones]
     if "mobile" in kinds:
         main = kinds.index("mobile")
         completed["phoneNumbers"] = [{**each, "primary": place == main} for place, each in enumerate(phones)]

@@ -23,10 +23,11 @@ LIMIT_NAMED = 100
 
 
 def _find_with(body: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    is_member = sa.exists().where(
-        members.c.group_key == sa.bindparam("group_key"), members.c.member_key == resources.c.key
-    )
-    return sa.select(resources.c.resource_id, resources.c.key, body, is_member).where(
+    held = sa.and_(members.c.group_key == sa.bindparam("group_key"), members.c.member_key == resources.c.key)
+    found = resources.outerjoin(members, held)
+    is_member = members.c.member_key.is_not(None)
+    query = sa.select(resources.c.resource_id, resources.c.key, body, is_member, members.c.display).select_from(found)
+    return query.where(
         resources.c.customer_key == sa.bindparam("customer_key"),
         resources.c.type.in_(MEMBER_TYPES),
         resources.c.resource_id.in_(sa.bindparam("member_ids", expanding=True)),
@@ -46,20 +47,25 @@ class Moved(NamedTuple):
 
 
 class MembersMoved(NamedTuple):
-    """What a change made of a group's members; `is_written` says whether a row was."""
+    """What a change made of a group's members."""
 
     removed: Moved = Moved()
     added: Moved = Moved()
-    is_written: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anybody left or came."""
+        return bool(self.removed.total or self.added.total)
 
 
 class _Found(NamedTuple):
-    """A user or group that may be a member, or is one; `body` is not read of all."""
+    """A user or group that may be a member, or is one, as `display`; `body` is not read of all."""
 
     member_id: str
     key: int
     body: bytes | None
     is_member: bool
+    display: str | None
 
 
 class Membership:
@@ -115,34 +121,37 @@ class Membership:
         )
 
     def change(self, group_key: int, edit: MembersChange, connection: Connection) -> MembersMoved:
-        """Who left and who came. Raises InvalidValue for an added member that does not exist."""
+        """Who left and who came; who stays keeps the name it was added with.
+
+        Raises: InvalidValue for an added member that does not exist.
+        """
         displays = {member["value"]: member.get("display") for member in edit.add}
         wanted = self._find(list(displays), group_key, connection)
         missing = [member_id for member_id in displays if member_id not in wanted]
         if missing:
             raise InvalidValue(f"members: there is no user or group with the id {missing[0]}: create it first.")
-        written = 0
         removed = Moved()
         if edit.clear:
             removed = self.read_leaving(group_key, connection, staying=wanted.values())
-            written += self._run.clear_members.execute({"p_group_key": group_key}, on=connection)
+            if removed.total:
+                self._run.clear_members.execute({"p_group_key": group_key}, on=connection)
         elif edit.remove:
-            leaving = [each for each in self._find(edit.remove, group_key, connection).values() if each.is_member]
+            found = self._find([each for each in edit.remove if each not in displays], group_key, connection)
+            leaving = [each for each in found.values() if each.is_member]
             for each in leaving:
-                written += self._run.remove_member.execute(
-                    {"p_group_key": group_key, "p_member_key": each.key}, on=connection
-                )
-            removed = _moved([each for each in leaving if each.member_id not in displays])
+                self._run.remove_member.execute({"p_group_key": group_key, "p_member_key": each.key}, on=connection)
+            removed = _moved(leaving)
         rows = [
-            {"group_key": group_key, "member_key": wanted[member_id].key, "display": display}
-            for member_id, display in displays.items()
+            {
+                "group_key": group_key,
+                "member_key": each.key,
+                "display": each.display if each.is_member else displays[each.member_id],
+            }
+            for each in wanted.values()
         ]
         for start in range(0, len(rows), BLOCK):
-            written += upsert(
-                connection, members, rows[start : start + BLOCK], keys=("group_key", "member_key"), update=()
-            )
-        added = _moved([each for each in wanted.values() if not each.is_member])
-        return MembersMoved(removed=removed, added=added, is_written=written > 0)
+            upsert(connection, members, rows[start : start + BLOCK], keys=("group_key", "member_key"), update=())
+        return MembersMoved(removed=removed, added=_moved([each for each in wanted.values() if not each.is_member]))
 
     def read_leaving(self, group_key: int, connection: Connection, *, staying: Collection[_Found] = ()) -> Moved:
         """All members but those who stay."""

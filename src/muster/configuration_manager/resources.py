@@ -197,7 +197,7 @@ class SqlRepository(ResourceReader):
                 is_same = {**present, "members": None} == {**following, "members": None}
             elif members is not None:
                 moved = self._membership.change(row[0], members, connection)
-            if not is_same or moved.is_written:
+            if not is_same or moved.is_any:
                 row = self._update(row, type_name, present, following, connection)
             if type_name == GROUP or (row[4] and type_name == USER):
                 stored = self._load([row], type_name, connection, with_members=with_members)[0]

@@ -267,7 +267,10 @@ class ResourceEndpoint:
 
     def _ruled(self, document: Document, present: Document | None) -> Document:
         rule = self._profile.rule
-        return document if rule is None else complete(rule(self.type.name, document, present), self.type)
+        if rule is None:
+            return document
+        result = complete(rule(self.type.name, document, present), self.type)
+        return present if present is not None and result == present else result
 
     def _asked_version(self, request: ScimRequest, resource_id: str) -> str | None:
         """The version that a resource has to have still when it is written, None for any.
