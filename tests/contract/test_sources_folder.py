@@ -57,6 +57,35 @@ def test_how_a_file_was_guessed_to_be_written_is_said_before_and_after_it_is_rea
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.json",
+            '{"groups": [{"displayName": "a"}, {"displayName": "b", "members": ["1"]}]}',
+            [{}, {"members": ("1",)}],
+        ),
+        # An empty list says that nobody is in it.
+        ("a.json", '{"groups": [{"displayName": "a", "members": []}]}', [{"members": ()}]),
+        ("a.csv", "displayName,members\na,\nb,1;2\na,\n", [{}, {"members": ("1", "2")}]),
+        ("a.csv", "displayName,memberId\na,\na,1\n", [{"members": ("1",)}]),
+        (
+            "a.json",
+            '{"users": [{"userPrincipalName": "a@x.example", "manager": null}, {"userPrincipalName": "b@x.example"}]}',
+            [{"manager": ()}, {}],
+        ),
+        ("a.csv", f"{HEAD[:-1]},manager\n1,a@x.example,\n2,b@x.example,1\n", [{}, {"manager": ("1",)}]),
+    ],
+)
+def test_a_file_of_changes_says_nothing_of_managers_and_members_that_it_leaves_out(
+    tmp_path: Path, name: str, text: str, said: list[dict[str, tuple[str, ...]]]
+) -> None:
+    folder = WatchedFolder(path=tmp_path, content=FileContent.CHANGES, allowed=(tmp_path,))
+    put(tmp_path / name, text)
+    pages = FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC))).read(None)
+    assert [dict(entry.references) for page in pages for entry in page.entries] == said
+
+
+@pytest.mark.parametrize(
     ("name", "text", "kinds"),
     [
         ("staff.csv", f"{HEAD}1,ada@x.example\n", {ObjectKind.USER}),

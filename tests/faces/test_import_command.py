@@ -158,3 +158,14 @@ def test_people_of_an_ldif_file_are_imported_with_groups_within_groups(folder: P
     within = house.store.directory.members(by_name["All"], None, 10).objects
     house.database.close()
     assert [each.object_id for each in within] == [by_name["Sales"]]
+    # What is not said of one group is not taken for nobody where another one has members.
+    file = folder / "groups.json"
+    file.write_text(
+        '{"groups": [{"displayName": "All", "mail": "all@x.example"}, {"displayName": "Sales", "members": []}]}'
+    )
+    import_(file, data=folder)
+    house = open_house(load_settings(data=folder), folder)
+    directory = house.store.directory
+    left = {name: directory.members(group_id, None, 10).objects for name, group_id in by_name.items()}
+    house.database.close()
+    assert [each.object_id for each in left["All"]] == [by_name["Sales"]] and not left["Sales"]

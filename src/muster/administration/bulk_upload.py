@@ -87,7 +87,7 @@ def upload(desk: Desk, service_principal_id: str, job_id: str, document: Mapping
     rows += _managers_met(desk, job_id, people, rows)
     _weigh_blocked(desk, job_id, rows)
     # One import: two of them may exchange their names.
-    return import_file(desk, "bulkUpload.json", json.dumps({"users": rows}).encode(), is_partial=True)
+    return import_file(desk, "bulkUpload.json", json.dumps({"users": rows}).encode())
 
 
 def _weigh_blocked(desk: Desk, job_id: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -175,11 +175,8 @@ def ask_for_provisioning(
     return _queue(desk, WorkKind.PROVISION_ON_DEMAND, job.id, payload)
 
 
-def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = False, is_partial: bool = False) -> Work:
-    """Returns the queued import of an uploaded file into the directory, or of its plan only. Raises: Refused.
-
-    `is_partial`: whoever is given without a manager keeps theirs, whatever the file says of others.
-    """
+def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = False) -> Work:
+    """Returns the queued import of an uploaded file into the directory, or of its plan only. Raises: Refused."""
     desk.require(Permission.WRITE_DIRECTORY)
     name = file_name.replace("\\", "/").rpartition("/")[2]
     if not name.lower().endswith(IMPORT_SUFFIXES):
@@ -191,7 +188,7 @@ def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = F
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
     if not preview:
         desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    payload = {"file": path, "fileName": name, "preview": preview, "isPartial": is_partial}
+    payload = {"file": path, "fileName": name, "preview": preview}
     return _queue(desk, WorkKind.IMPORT, import_job_id(desk), payload)
 
 

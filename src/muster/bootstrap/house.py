@@ -297,7 +297,7 @@ class House:
         if not path.is_file():
             raise SchemaRefused("The uploaded file is no longer there.", remedy="Import the file again.")
         try:
-            source = open_file(path, limits=FileLimits(of_directory=True, is_partial="isPartial" in options))
+            source = open_file(path, limits=FileLimits(of_directory=True, is_partial=True))
         except FileRefused as refusal:
             raise SchemaRefused(
                 str(refusal), code="ImportFailed", remedy="Correct the file and import it again."

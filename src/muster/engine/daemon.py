@@ -404,6 +404,5 @@ def _not_found(managers: Sequence[str]) -> dict[str, Any]:
 
 
 def _upload_of(work: Work) -> Mapping[str, str]:
-    """Which file an import reads, and whether what its rows leave out stays as it is."""
-    partial = {"isPartial": "true"} if work.payload.get("isPartial") else {}
-    return {"file": str(work.payload["file"]), **partial}
+    """Which file an import reads."""
+    return {"file": str(work.payload["file"])}

@@ -12,7 +12,7 @@ import os
 import tempfile
 from array import array
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -35,6 +35,8 @@ _BRANCHES = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ldi
 _READERS = {"json": read_json, "csv": read_csv, "ldif": read_ldif}
 # By which a file that can be read is known.
 SUFFIXES = tuple(_BRANCHES)
+_MANAGER = "manager"
+_REFERENCES = frozenset((_MANAGER, MEMBERS))
 # By which references call an object, beside its source id.
 IDENTITIES: Mapping[ObjectKind, tuple[str, ...]] = {
     ObjectKind.USER: ("objectId", "employeeId", "userPrincipalName"),
@@ -148,8 +150,8 @@ class _Entry:
     attributes: Attributes
     manager: str | None
     members: tuple[str, ...]
-    # Whether anything is said of the manager, where the file says something of others'.
-    names_manager: bool = True
+    # The references of which something is said; without them nothing is, whatever the file says of others'.
+    says: frozenset[str]
 
 
 class _First(NamedTuple):
@@ -183,7 +185,7 @@ class _Spool:
 
     def add(self, entry: _Entry) -> int:
         row = orjson.dumps(
-            (entry.line, entry.source_id, dict(entry.attributes), entry.manager, entry.members, entry.names_manager)
+            (entry.line, entry.source_id, dict(entry.attributes), entry.manager, entry.members, list(entry.says))
         )
         self._file.write(row)
         self._offsets.append(self._offsets[-1] + len(row))
@@ -201,11 +203,12 @@ class _Spool:
     def change(self, position: int, resolve: Callable[[str], tuple[str, ObjectKind]]) -> Change:
         start = self._offsets[position]
         row = os.pread(self._file.fileno(), self._offsets[position + 1] - start, start)
-        _, source_id, attributes, manager, members, names_manager = orjson.loads(row)
+        _, source_id, attributes, manager, members, says = orjson.loads(row)
+        said = self.references.intersection(says)
         references: dict[str, tuple[str, ...]] = {}
-        if names_manager and "manager" in self.references:
-            references["manager"] = () if manager is None else (resolve(manager)[0],)
-        if MEMBERS in self.references:
+        if _MANAGER in said:
+            references[_MANAGER] = () if manager is None else (resolve(manager)[0],)
+        if MEMBERS in said:
             named = dict.fromkeys(resolve(member) for member in members)
             references[MEMBERS] = tuple(each for each, kind in named if kind is ObjectKind.USER)
             # No group is within itself.
@@ -291,22 +294,21 @@ class _Intake:
             line=row.line,
             source_id=_source_id(row.kind, attributes),
             attributes=attributes,
-            manager=references.get("manager"),
-            members=references.get("members", ()),
-            names_manager="manager" in references or not self._limits.is_partial,
+            manager=references.get(_MANAGER),
+            members=references.get(MEMBERS, ()),
+            says=frozenset(references) if self._limits.is_partial else _REFERENCES,
         )
         if row.kind is ObjectKind.GROUP:
-            self._pending.setdefault(entry.source_id, entry)
+            earlier = self._pending.setdefault(entry.source_id, entry)
+            if not entry.says <= earlier.says:
+                self._pending[entry.source_id] = replace(earlier, says=earlier.says | entry.says)
             self._members.setdefault(entry.source_id, {}).update(dict.fromkeys(entry.members))
         else:
             self._add_user(entry, row.place)
 
     def finish(self) -> None:
         for source_id, entry in self._pending.items():
-            members = tuple(self._members[source_id])
-            self.groups.add(
-                _Entry(line=entry.line, source_id=source_id, attributes=entry.attributes, manager=None, members=members)
-            )
+            self.groups.add(replace(entry, members=tuple(self._members[source_id])))
         for spool in (self.users, self.groups):
             spool.finish()
         if self._untold:
@@ -359,6 +361,8 @@ class _Intake:
             except ValueRejected as rejected:
                 raise _RowRejected(f"{_where(row, name)} {rejected}.") from None
             if column.role is not Role.ATTRIBUTE:
+                if self._limits.goes_on and not value and isinstance(raw, str):
+                    continue
                 spool.references.add(column.attribute.name)
                 references[column.attribute.name] = value
             elif value is not None:

@@ -23,7 +23,7 @@ from muster.ports.reader import Ending, Entry, ReadPage
 from muster.ports.world import Clock
 from muster.sources.columns import IS_SOFT_DELETED
 from muster.sources.files import IDENTITIES, SUFFIXES, FileSource, open_file
-from muster.sources.rows import FileRefused
+from muster.sources.rows import FileLimits, FileRefused
 
 PROCESSED, FAILED = "processed", "failed"
 _RESTED = timedelta(seconds=2)
@@ -59,6 +59,8 @@ class FolderReader:
     def __init__(self, folder: WatchedFolder, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
+        is_sequel = folder.content is FileContent.CHANGES
+        self._limits = FileLimits(is_partial=is_sequel, goes_on=is_sequel)
         # The file that is being read: where it goes once its last page is kept, and what is said beside it.
         self._done: _Read | None = None
 
@@ -75,7 +77,7 @@ class FolderReader:
         said = f"{path} can be read; {count} {'file waits' if count == 1 else 'files wait'} there."
         # To count the rows of a large one takes longer than somebody waits for a test.
         small = (file for file in waiting[:1] if (state := _state_of(file)) and state[1] <= _LOOKED_INTO_BYTES)
-        return " ".join((said, *map(_look_into, small)))
+        return " ".join((said, *map(self._look_into, small)))
 
     def read(self, cursor: str | None) -> Iterator[ReadPage]:  # noqa: ARG002  the folder itself says what is new
         """Yields the next file's people and groups; nothing new when no file has come."""
@@ -98,7 +100,7 @@ class FolderReader:
     def _read_file(self, file: Path) -> Iterator[ReadPage]:
         state = _state_of(file)
         try:
-            source = open_file(file)
+            source = open_file(file, limits=self._limits)
         except FileRefused as refused:
             if _state_of(file) != state:
                 yield self._unfinished(file)
@@ -174,6 +176,17 @@ class FolderReader:
             raise SystemUnreachable(f"{path} is no folder.", remedy="Name the folder, not a file in it.")
         return path
 
+    def _look_into(self, file: Path) -> str:
+        """What a file holds, and what is odd about it."""
+        try:
+            with closing(open_file(file, limits=self._limits)) as source:
+                users, groups = (source.count(kind, None) for kind in (ObjectKind.USER, ObjectKind.GROUP))
+                wrong = number_of(len(source.problems), "problem")
+                held = f"{file.name} has {number_of(users, 'user')} and {number_of(groups, 'group')}; {wrong} in it."
+                return " ".join((held, *source.problems[:1], *source.notices[:1]))
+        except FileRefused as refused:
+            return f"{file.name}: {refused}"
+
     def _waiting(self, path: Path, *, rested: bool) -> list[Path]:
         """Returns the files to read by name; with `rested` those that nobody writes any more."""
         now = self._clock.now()
@@ -223,18 +236,6 @@ class _Read:
     state: tuple[int, int, int] | None
     place: str
     said: Sequence[str]
-
-
-def _look_into(file: Path) -> str:
-    """What a file holds, and what is odd about it."""
-    try:
-        with closing(open_file(file)) as source:
-            users, groups = (source.count(kind, None) for kind in (ObjectKind.USER, ObjectKind.GROUP))
-            wrong = number_of(len(source.problems), "problem")
-            held = f"{file.name} has {number_of(users, 'user')} and {number_of(groups, 'group')}; {wrong} in it."
-            return " ".join((held, *source.problems[:1], *source.notices[:1]))
-    except FileRefused as refused:
-        return f"{file.name}: {refused}"
 
 
 def _state_of(file: Path) -> tuple[int, int, int] | None:

@@ -26,8 +26,10 @@ class FileLimits:
     problems: int = 1_000
     # Texts are as the directory takes them: where no mapping of one's own comes between.
     of_directory: bool = False
-    # Of whoever is given without a manager nothing is said, even where others have one.
+    # Of whoever is given without a manager or members nothing is said, even where others have some.
     is_partial: bool = False
+    # The file goes on from earlier ones: an empty cell says nothing, either, and it names whom only those had.
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
