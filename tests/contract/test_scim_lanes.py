@@ -2,9 +2,11 @@
 
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
@@ -15,6 +17,7 @@ from muster.configuration_manager.customer import PREFIX, SCIM
 from muster.configuration_manager.customers import Profile
 from muster.configuration_manager.lookups import read_lookup
 from muster.configuration_manager.measures import make_measure, make_trouble
+from muster.configuration_manager.resources import SqlRepository
 from muster.configuration_manager.writer import Writer
 from muster.http_server.messages import Lane, Request
 from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN
@@ -327,6 +330,48 @@ def test_a_change_stands_in_the_log_of_calls_before_it_is_answered(tmp_path: Pat
             logged = site.calls.read_calls(customer)[0]
             assert (logged.path, logged.after_body is not None) == (path, True)
         assert site.calls.counted == {200: 1, 201: 2}
+
+
+@pytest.mark.parametrize("batch_limit", [1, None])
+def test_the_log_shows_at_a_bulk_that_broke_what_it_changed_and_not_at_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_limit: int | None
+) -> None:
+    count_up = SqlRepository._count_up
+
+    def broken(repository: SqlRepository, type_name: str, *args: Any) -> None:
+        if type_name == "Group":
+            raise RuntimeError("broken")
+        count_up(repository, type_name, *args)
+
+    monkeypatch.setattr(SqlRepository, "_count_up", broken)
+    with open_site(tmp_path, batch_limit=batch_limit) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
+        made = {"/Users": USER, "/Groups": {"schemas": [GROUP_URN], "displayName": "Crew"}}
+        bulk = [{"method": "POST", "path": path, "bulkId": path[1:], "data": data} for path, data in made.items()]
+        for path, sent, status in (
+            ("/Bulk", {"schemas": [BULK_REQUEST_URN], "Operations": bulk}, 500),
+            ("/Users", {**USER, "userName": "ben@x.example"}, 201),
+        ):
+            assert site.ask("acme", "POST", path, "", headers, orjson.dumps(sent))[0] == status
+        logged = site.calls.read_calls(customer)
+        assert [orjson.loads(call.after_body or b"{}").get("userName") for call in logged] == [
+            "ben@x.example",
+            USER["userName"],
+        ]
+
+
+def test_a_request_that_is_done_twice_counts_once_towards_the_limit(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        customer, token = site.create_customer("acme", Profile.GENERIC)
+        site.customers.change_settings(customer, replace(customer.settings, rate_limit=100))
+        group = {"schemas": [GROUP_URN], "displayName": "Crew", "members": [{"value": "nobody"}]}
+        sent = [_request("POST", "/Groups", orjson.dumps(group), token)] * 2
+        answers = site.application.answer_together(sent)
+        assert [(each.status, dict(each.headers)["x-ratelimit-remaining"]) for each in answers] == [
+            (400, "19"),
+            (400, "18"),
+        ]
 
 
 def test_the_log_of_calls_begins_with_the_newest_on_every_page(tmp_path: Path) -> None:

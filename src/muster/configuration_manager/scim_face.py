@@ -120,7 +120,7 @@ class ScimFace:
         looked_up = self._look_up(request)
         if looked_up is not None:
             return looked_up
-        performed = self._perform(request, {})
+        performed = self._perform(request, {}, {})
         if performed.call is None:
             self._count_faults([performed])
         elif performed.call.changes:
@@ -132,10 +132,13 @@ class ScimFace:
     def answer_together(self, requests: Sequence[Request]) -> list[Answer]:
         """The answers to writes, which are kept in one commit; each is refused alone."""
 
+        # Filled once, though what is refused after it wrote has all done again: a request counts as one.
+        extras: list[dict[str, str]] = [{} for _ in requests]
+
         def perform(connection: Connection) -> list[_Performed]:
             # Nobody else writes while this is under way: what a token is, is looked up once.
             held: _Held = {}
-            performed = [self._perform(request, held) for request in requests]
+            performed = [self._perform(each, held, extra) for each, extra in zip(requests, extras, strict=True)]
             self._calls.write([each.call for each in performed if each.call is not None], connection)
             return performed
 
@@ -191,12 +194,13 @@ class ScimFace:
             headers.append(("Content-Type", MEDIA_TYPE))
         return Answer(answered.status, headers, answered.body)
 
-    def _perform(self, request: Request, held: _Held) -> _Performed:
-        """The request answered; `held` are accesses that count, and gets what is looked up."""
+    def _perform(self, request: Request, held: _Held, extra: dict[str, str]) -> _Performed:
+        """The request answered; `held` are accesses that count, and gets what is looked up; `extra` gets what is left
+        to the token, or says it if the request has taken its turn already."""
         started = time.perf_counter_ns()
         at = datetime.now(UTC)
         access: Access | None = None
-        extra: dict[str, str] = {}
+        served: _Served | None = None
         changes: Sequence[ResourceChange] = ()
         method = request.method
         is_write = method in WRITES
@@ -211,8 +215,8 @@ class ScimFace:
             if access is None:
                 access = held[named] = self._authenticate(named[0].decode("latin-1"), name, at)
             customer = access.customer
-            if customer.settings.rate_limit is not None:
-                extra = self._take_turn(access, customer.settings.rate_limit)
+            if customer.settings.rate_limit is not None and not extra:
+                extra.update(self._take_turn(access, customer.settings.rate_limit))
             if is_write and customer.settings.has_one_writer and not rest.endswith("/.search"):
                 self._check_writer(access)
             served = self._serve(customer)
@@ -228,12 +232,13 @@ class ScimFace:
                     access.administrator,
                 )
             )
-            if is_write:
-                changes = served.repository.take_changes()
         except ScimError as refused:
             answered = answer_error(refused)
         except Exception as error:
             answered = _fault(error, "a SCIM request failed", method=method, path=rest)
+        if is_write and served is not None:
+            # After a fault, too: the operations of a Bulk before it are kept (RFC 7644 §3.7: each by itself).
+            changes = served.repository.take_changes()
         if access is None:
             return _Performed(answered, extra, None)
         call = ScimCall(
