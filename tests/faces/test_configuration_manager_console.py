@@ -249,6 +249,9 @@ def test_users_are_listed_with_the_inactive_greyed_and_found_by_name(
     assert b"<b>Ver</b>" not in administrator.get("/customers/people/users").body
     assert "Page 1 of 2" in first
     assert "u54@x.example" in _text(administrator.get("/customers/people/users?page=2"))
+    for number in (2**53, 2**63, -(2**63), 10**30, "x"):
+        for path in ("users?page=", "calls?before="):
+            assert administrator.get(f"/customers/people/{path}{number}").status == 200
     found = _text(administrator.get("/customers/people/users?search=LEAVER"))
     assert "leaver@x.example" in found
     assert "u01@x.example" not in found

@@ -37,6 +37,8 @@ from muster.ui.wording import as_sentence
 COOKIE = "console_session"
 PAGE_ROWS = 50
 LIMIT_FORM_BYTES = 65_536
+# Times the rows of a page it is still a number that a database can hold.
+LIMIT_NUMBER = 2**53
 LIMIT_SEARCH_CHARACTERS = 200
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -212,7 +214,7 @@ def make_console(
 
     def users_page(customer: Customer, status: int = 200, **values: Any) -> Any:
         wanted = flask.request.args.get("search", "").strip()[:LIMIT_SEARCH_CHARACTERS]
-        number = max(1, flask.request.args.get("page", 1, type=int))
+        number = _number("page") or 1
         query = ResourceQuery(
             filter=search_filter(wanted) if wanted else None,
             sort_by=AttributePath(attribute="userName"),
@@ -323,7 +325,7 @@ def make_console(
     @app.get("/customers/<customer>/calls")
     @signed_in
     def show_calls(customer: Customer) -> Any:
-        before = flask.request.args.get("before", None, type=int)
+        before = _number("before")
         rows = calls.read_calls(customer, before=before, count=PAGE_ROWS + 1)
         return _page(
             "calls.html", customer=customer, calls=rows[:PAGE_ROWS], has_more=len(rows) > PAGE_ROWS, before=before
@@ -341,6 +343,12 @@ def _check_person(request: flask.Request, public_url: str) -> Any:
     if request.method == "POST" and request.path != SAML_PATH and not _is_own_form(request, None, public_url):
         return _outdated()
     return None
+
+
+def _number(name: str) -> int | None:
+    """A number of the query, None for one that is no place in a list."""
+    number = flask.request.args.get(name, type=int)
+    return number if number is not None and 0 < number <= LIMIT_NUMBER else None
 
 
 def _page(template: str, status: int = 200, **values: Any) -> tuple[str, int]:

@@ -100,7 +100,7 @@ def _read_operation(item: Any, resource_type: ResourceType, rules: ReadingRules)
     elif "value" not in fields or (operator is PatchOperator.ADD and value is None):
         raise InvalidValue(f"An operation {operator.value} needs a value.")
     if not path and isinstance(value, dict):
-        value = _unfolded(value, resource_type.schema.id, strict=rules.strict)
+        value = _unfolded(value, resource_type.schema.id)
     return PatchOperation(
         operator=operator,
         path=bound_path(path, resource_type, rules.limits, strict=rules.strict) if path else None,
@@ -110,24 +110,27 @@ def _read_operation(item: Any, resource_type: ResourceType, rules: ReadingRules)
     )
 
 
-def _unfolded(value: dict[str, Any], core: str, *, strict: bool) -> dict[str, Any]:
+def _unfolded(value: dict[str, Any], core: str) -> dict[str, Any]:
     """The value of an operation without a path, with attributes of the core schema under their names alone: they may
-    be written in full, such as `urn:ietf:params:scim:schemas:core:2.0:User:title` (RFC 7644 §3.10).
+    be written in full, such as `urn:ietf:params:scim:schemas:core:2.0:User:title` (RFC 7644 §3.10), or stand in an
+    object under the URN, as those of an extension.
 
     Raises: InvalidValue.
     """
     urn = core.lower()
     if not any(key.lower().startswith(urn) for key in value):
         return value
-    result: dict[str, Any] = {}
+    named: list[tuple[str, Any]] = []
     for key, item in value.items():
-        if key.lower().startswith(f"{urn}:"):
-            result[key[len(urn) + 1 :]] = item
-        elif key.lower() == urn and not strict:
-            # Lenient: an object under the URN, as it holds the attributes of an extension.
-            if not isinstance(item, dict):
-                raise InvalidValue(f"The value of {core} must be an object; {json_name(item)} was sent.")
-            result.update(item)
+        if key.lower() != urn:
+            named.append((key[len(urn) + 1 :] if key.lower().startswith(f"{urn}:") else key, item))
+        elif isinstance(item, dict):
+            named.extend(item.items())
         else:
-            result[key] = item
+            raise InvalidValue(f"The value of {core} must be an object; {json_name(item)} was sent.")
+    result: dict[str, Any] = {}
+    spelled: dict[str, str] = {}
+    for name, item in named:
+        if result.setdefault(spelled.setdefault(name.lower(), name), item) != item:
+            raise InvalidValue(f"{name} is given twice with different values.")
     return result

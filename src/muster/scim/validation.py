@@ -254,12 +254,12 @@ def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) ->
         if not isinstance(value, dict):
             raise InvalidSyntax(f"The body must be an object; {json_name(value)} was sent.")
         result: Document = {}
+        under_urns = []  # joined last, so that the order of the keys does not matter
         for key, item in value.items():
             found = readers.get(key) or readers.get(key.lower())
             if found is not None:
                 name, read_item, is_plain = found
-                is_kept = is_plain and type(item) is str and len(item) <= limit
-                canonical = item if is_kept else read_item(item)
+                canonical = item if is_plain and type(item) is str and len(item) <= limit else read_item(item)
                 if canonical is not None:
                     if name in result:
                         raise InvalidValue(f"{name} is given twice, in different letter case.")
@@ -268,9 +268,11 @@ def compile_document_reader(resource_type: ResourceType, rules: ReadingRules) ->
             extension = extensions.get(key.lower())
             if extension is not None:
                 urn, read_extension = extension
-                _merge_extension(result, urn, read_extension(item))
+                under_urns.append((urn, read_extension(item)))
             elif strict and key.lower() not in resource_type.urns:
                 raise InvalidValue(f"{key} is unknown. Look at /Schemas for the names.")
+        for urn, values in under_urns:
+            _merge_extension(result, urn, values)
         return finish_document(result, resource_type, strict=strict)
 
     return read

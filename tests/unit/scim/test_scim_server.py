@@ -276,10 +276,21 @@ def test_what_is_no_attribute_of_the_core_schema_is_not_taken_for_one() -> None:
     for sent in ({f"{USER_URN}s:title": "Agent"}, {f"{USER_URN}title": "Agent"}):
         passed = service.ask("PATCH", f"/Users/{user}", patch({"op": "add", "value": sent}))
         assert (passed.status, "title" in passed.json) == (200, False)
-    strict = ScimService(generic_profile(strict=True))
-    sent = {USER_URN: {"title": "Agent"}}
-    answer = strict.ask("PATCH", f"/Users/{strict.make_user()}", patch({"op": "add", "value": sent}))
-    assert (answer.status, answer.json["scimType"]) == (400, "invalidPath")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_patch_may_name_an_attribute_twice_with_one_value_only(strict: bool) -> None:
+    service = ScimService(generic_profile(strict=strict))
+    user = service.make_user()
+
+    def ask(value: dict[str, Any]) -> Any:
+        return service.ask("PATCH", f"/Users/{user}", patch({"op": "replace", "value": value}))
+
+    assert ask({USER_URN: {"TITLE": "A"}, "title": "A", f"{USER_URN}:title": "A"}).json["title"] == "A"
+    for value in ({"title": "B", USER_URN: {"title": "C"}}, {USER_URN: {"title": "C"}, f"{USER_URN}:TITLE": "B"}):
+        refused = ask(value)
+        assert (refused.status, refused.json["scimType"]) == (400, "invalidValue")
+        assert "is given twice with different values" in refused.json["detail"]
 
 
 def test_a_patch_without_a_path_reaches_into_members() -> None:

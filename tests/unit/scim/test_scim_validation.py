@@ -207,8 +207,10 @@ def test_core_attributes_may_stand_under_the_urn_of_their_schema(rules: ReadingR
     plain = {"schemas": [USER_URN], "userName": "a", "externalId": "7", "emails": [{"value": "a@x.example"}]}
     under = {USER_URN.upper(): {"USERNAME": "a", "emails": plain["emails"], "id": "mine"}}
     assert read({"schemas": [USER_URN], "externalId": "7", **under}) == read(plain)
-    with pytest.raises(InvalidValue, match="userName is given twice"):
-        read({**plain, USER_URN: {"userName": "b"}})
+    assert read({**plain, **under}) == read({**under, **plain}) == read(plain)
+    for sent in ({**plain, USER_URN: {"userName": "b"}}, {USER_URN: {"userName": "b"}, **plain}):
+        with pytest.raises(InvalidValue, match="userName is given twice with different values"):
+            read(sent)
     with pytest.raises(InvalidValue, match="must be an object"):
         read({**plain, USER_URN: "b"})
 
