@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from faces.house import GOOD_TOKEN, House, Started
-from faces.portal_visit import Visit
+from faces.portal_visit import Visit, explained
 from faces.test_graph_logs import REFUSED, log
 from muster.model.application import DEFAULT_ACCESS, AwaitedAssignment
 from muster.model.directory import ObjectKind
@@ -380,9 +380,16 @@ def test_a_person_shows_who_they_are_and_why(house: House, job: Started, visit: 
     assert "<html" in visit.text(f"/users/{user['id']}/why/{job.sp}")
 
 
-def test_a_deleted_person_still_has_a_page(house: House, visit: Visit) -> None:
+def test_a_deleted_person_still_has_a_page(
+    house: House, job: Started, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = house.user()["id"]
     house.call("DELETE", f"/users/{user}")
+    told = explained(job.id, user)
+    kept = {**told, "verdict": {**told["verdict"], "inScope": True, "skipReason": "InactiveAtSource"}}
+    monkeypatch.setattr(house, "explain", lambda _job, _user: kept)
+    why = visit.text(f"/users/{user}/why/{job.sp}")
+    assert ("Out of scope" in why, ">In scope" in why, "on-demand?object=" in why) == (True, False, False)
     assert "Deleted" in visit.text(f"/users/{user}")
     assert "Ada Example" in visit.text("/users?state=deleted")
     assert "Ada Example" not in visit.text("/users")

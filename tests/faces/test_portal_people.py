@@ -43,6 +43,9 @@ def test_a_person_is_made_edited_switched_off_deleted_restored_and_purged(house:
     assert visit.post(f"{path}/enabled", enabled="on").headers["Location"].endswith("said=enabled")
     assert visit.post(f"{path}/delete").status_code == 303
     assert "Restore" in visit.text(path)
+    late = visit.post(f"{path}/edit", **{**changed, "jobTitle": "Typed before"})
+    assert (late.status_code, "Ada Long is deleted: restore them first." in late.text) == (400, True)
+    assert "Typed before" in late.text
     assert visit.post(f"{path}/restore").status_code == 303
     visit.post(f"{path}/delete")
     assert visit.post(f"{path}/purge").status_code == 303

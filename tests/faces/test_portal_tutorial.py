@@ -414,6 +414,11 @@ def test_clauses_and_filters_are_added_and_removed_without_saving(visit: Visit, 
     assert "No scoping filter" in visit.post(path, **given, do="remove-clause:0-0").text
     assert "No scoping filter" in visit.post(path, **given, do="remove-group:0").text
     assert 'name="group-0"' in visit.post(path, **given, do="remove-group:7").text
+    # A count of what is typed that is sent while a button has the focus is a count, and presses it not.
+    headers = {"HX-Request": "true", "HX-Target": "scope-count"}
+    form = {"csrf_token": visit.token("/"), **given, "do": "remove-clause:0-0"}
+    counted = visit.client.post(path, data=form, headers=headers).text
+    assert ("<b>0</b> pass" in counted, "No scoping filter" in counted) == (True, False)
 
 
 def test_groups_are_found_by_name_and_put_into_a_clause(house: House, visit: Visit, job: Started) -> None:

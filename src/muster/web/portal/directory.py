@@ -51,7 +51,7 @@ def show_users() -> Any:
 
 def show_user(user_id: str) -> Any:
     """GET /users/<user_id>"""
-    user = _find_user(user_id)
+    user = find_person(user_id)
     may_configure = flask.g.me.may(Permission.READ_CONFIGURATION)
     is_present = user.lifecycle is Lifecycle.PRESENT
     return flask.render_template(
@@ -70,7 +70,7 @@ def show_user(user_id: str) -> Any:
 
 def show_why(user_id: str, sp: str) -> Any:
     """GET /users/<user_id>/why/<sp>: a page to send to the helpdesk, or a part of the person's page."""
-    user = _find_user(user_id)
+    user = find_person(user_id)
     found = find_shelf(sp)
     explained, refusal = None, None
     if found.status is None:
@@ -84,7 +84,13 @@ def show_why(user_id: str, sp: str) -> Any:
         "directory/why.html" if is_fragment_wanted() else "directory/why_page.html",
         user=user,
         shelf=found,
-        **why_values(explained, refusal, found, is_part=is_fragment_wanted()),
+        **why_values(
+            explained,
+            refusal,
+            found,
+            is_part=is_fragment_wanted(),
+            is_deleted=user.lifecycle is not Lifecycle.PRESENT,
+        ),
     )
 
 
@@ -131,7 +137,8 @@ def show_group(group_id: str) -> Any:
     )
 
 
-def _find_user(user_id: str) -> DirectoryObject:
+def find_person(user_id: str) -> DirectoryObject:
+    """Returns a user, present or in the recycle bin. Raises: Refused."""
     try:
         return people.find_user(desk(), user_id)
     except Refused as unknown:

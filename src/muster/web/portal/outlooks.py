@@ -32,7 +32,7 @@ class Outlook:
 
 
 def why_values(
-    explained: Mapping[str, Any] | None, refusal: str | None, found: Shelf, *, is_part: bool
+    explained: Mapping[str, Any] | None, refusal: str | None, found: Shelf, *, is_part: bool, is_deleted: bool = False
 ) -> dict[str, Any]:
     """Returns what `directory/why.html` shows. `is_part`: below other things, where the attributes are folded away."""
     history = () if explained is None else explained.get("history", ())[:HISTORY]
@@ -40,6 +40,8 @@ def why_values(
         "explained": explained,
         "refusal": refusal,
         "is_part": is_part,
+        # The rules keep the account of who is deleted as it is: in scope it says nothing about them.
+        "is_in": explained is not None and explained["verdict"]["inScope"] and not is_deleted,
         "outlook": None if explained is None else view_outlook(explained, found),
         "history": [{**each, "at": datetime.fromisoformat(each["activityDateTime"])} for each in history],
         "statuses": STATUSES,

@@ -6,13 +6,21 @@ from typing import Any
 import flask
 
 from muster.administration import groups, people
-from muster.administration.refusals import Refused, bad_request
-from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryAttribute, DirectoryObject, ObjectKind
+from muster.administration.refusals import Refused, bad_request, conflict
+from muster.model.directory import (
+    ATTRIBUTES_OF,
+    AttributeType,
+    DirectoryAttribute,
+    DirectoryObject,
+    Lifecycle,
+    ObjectKind,
+)
 from muster.model.log import shown
 from muster.model.roles import Permission
 from muster.model.values import Value
 from muster.ports.directory import DirectoryQuery
 from muster.ui.language import gettext, marked
+from muster.web.portal.directory import find_person
 from muster.web.portal.forms import done, field, fields, is_ticked
 from muster.web.portal.paths import address, desk
 
@@ -34,9 +42,13 @@ _NEEDED = ("displayName", "userPrincipalName")
 def show_form(user_id: str | None = None, refusal: Refused | None = None) -> Any:
     """GET /users/new and /users/<user_id>/edit"""
     desk().require(Permission.WRITE_DIRECTORY)
-    user = None if user_id is None else people.find_user(desk(), user_id)
-    manager = None if user is None else people.manager_of(desk(), user.object_id)
+    user = None if user_id is None else find_person(user_id)
+    is_deleted = user is not None and user.lifecycle is not Lifecycle.PRESENT
     sent = flask.request.form if refusal is not None else None
+    if user is not None and is_deleted:
+        # With what was written: it may have been opened before, and is saved once they are restored.
+        refusal = conflict(gettext("%(name)s is deleted: restore them first.", name=user.display_name))
+    manager = None if user is None or is_deleted else people.manager_of(desk(), user.object_id)
     return flask.render_template(
         "directory/user_form.html",
         user=user,

@@ -46,7 +46,9 @@ def change_scope(sp: str, number: int) -> Any:
     """POST /applications/<sp>/mappings/<number>/scope: a clause or filter more or less, or all saved."""
     found = find_shelf(sp)
     placed = mapping_edits.find_mapping(desk(), found.sp, found.job.id, number)
-    deed, _, place = flask.request.form.get("do", "").partition(":")
+    # Who tabs on from a field is at a button when the count is sent, and htmx sends that with it as if it were pressed.
+    is_count = flask.request.headers.get("HX-Target") == "scope-count"
+    deed, _, place = ("" if is_count else flask.request.form.get("do", "")).partition(":")
     if deed == "find":
         return _offers(found, place)
     if deed == "list":
