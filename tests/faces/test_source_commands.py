@@ -54,6 +54,13 @@ def test_a_source_from_its_kind_to_its_end(folder: Path, capsys: Any) -> None:
     sources.start("HR", data=folder)
     sources.read("HR", data=folder)
     assert "10 0 0" in said(capsys)
+    hr = folder / "imports" / "hr"
+    hr.rename(folder / "away")
+    with pytest.raises(Failed, match="cannot be opened"):
+        sources.read("HR", data=folder)
+    sources.show("HR", data=folder)
+    assert "State Quarantine" in (shown := said(capsys)) and "cannot be opened" in shown
+    (folder / "away").rename(hr)
     put(folder, "02.csv", range(1, 6))
     with pytest.raises(Failed, match="1 entry of HR failed"):
         sources.read("HR", data=folder, as_json=True)

@@ -119,10 +119,14 @@ def show(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a source: its connection, how far it was read, and what could not be read."""
+    """Show a source: its connection, how far it was read, what could not be read, and why it is in quarantine."""
     with _open(source, data, url, token) as found:
         secrets = found.api.get(f"{found.path}/secrets")["value"]
-        shown = {**found.document, "connection": {item["key"]: item["value"] for item in secrets}}
+        shown = {
+            **found.document,
+            "connection": {item["key"]: item["value"] for item in secrets},
+            "quarantine": found.api.get(found.job_path)["status"]["quarantine"],
+        }
     if as_json:
         print_json(shown)
         return
@@ -131,6 +135,8 @@ def show(
     rows += [[f"Connection: {name}", value] for name, value in shown["connection"].items()]
     rows += [["Users", f"{mirror['users']:,}"], ["Groups", f"{mirror['groups']:,}"], ["Last read", _read(mirror)]]
     out.print(table(shown["displayName"], ["What", "Value"], rows))
+    if quarantine := shown["quarantine"]:
+        out.print(f"[red]{escape(quarantine['error']['message'])}[/red]")
     for problem in mirror["problems"][:_SHOWN_PROBLEMS]:
         out.print(f"  [red]✗[/red] {escape(problem)}")
     if mirror["incompleteBecause"]:

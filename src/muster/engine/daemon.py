@@ -278,12 +278,17 @@ class Daemon:
         if reconciles(work.payload):
             return self._carry_out(self._begin_reconciliation(work))
         running = self._stores.cycles.running(work.job_id)
+        asked_at = self._clock.now()
         try:
             cycle = running or self._engine.begin(work.job_id, asked_by(work.initiator))
         except Fenced:
             # Somebody else has just begun one: it is what was asked for.
             cycle = running = self._stores.cycles.running(work.job_id)
         if cycle is None:
+            # Nothing is new, or the job cannot be opened or its source read: that ended in a failed cycle.
+            for latest in self._stores.cycles.history(work.job_id, 1):
+                if latest.began_at >= asked_at:
+                    _check_whole(latest)
             return {"cycleId": None}
         if running is None or work.job_id not in self._runs.active():
             return self._carry_out(cycle)
@@ -381,14 +386,20 @@ class Daemon:
                 break
             do_not_wait_for(now, self._clock.now())
             self._clock.sleep(_TICK)
-        if now is not None and now.state is CycleState.FAILED and now.failure is not None:
-            failure = now.failure
-            raise ProvisioningFailure(failure.sentence, code=failure.code, remedy=failure.remedy)
+        if now is not None:
+            _check_whole(now)
         return {
             "cycleId": cycle.id,
             "state": CycleState.STOPPED.value if now is None else now.state.value,
             "counters": asdict((now or cycle).counters),
         }
+
+
+def _check_whole(cycle: Cycle) -> None:
+    """Raises: ProvisioningFailure for a cycle that failed as a whole."""
+    if cycle.state is CycleState.FAILED and cycle.failure is not None:
+        failure = cycle.failure
+        raise ProvisioningFailure(failure.sentence, code=failure.code, remedy=failure.remedy)
 
 
 def cycle_of(run_id: str) -> str:
