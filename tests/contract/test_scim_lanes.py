@@ -320,15 +320,26 @@ def test_a_change_stands_in_the_log_of_calls_before_it_is_answered(tmp_path: Pat
     with open_site(tmp_path, batch_limit=batch_limit) as site:
         customer, token = site.create_customer("acme", Profile.GENERIC)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
-        bulk = {"method": "POST", "path": "/Users", "bulkId": "1", "data": {**USER, "userName": "ben@x.example"}}
+        bulk = [
+            {
+                "method": "POST",
+                "path": "/Users",
+                "bulkId": name,
+                "data": {**USER, "userName": name, "title": "t" * 6_000},
+            }
+            for name in ("ben@x.example", "cem@x.example", "dan@x.example", "eva@x.example")
+        ]
         for path, sent in (
             ("/Users", USER),
             ("/Users", {**USER, "userName": "cleo@x.example", "title": "t" * 40_000, "nickName": "n" * 40_000}),
-            ("/Bulk", {"schemas": [BULK_REQUEST_URN], "Operations": [bulk]}),
+            ("/Bulk", {"schemas": [BULK_REQUEST_URN], "Operations": bulk}),
         ):
             assert site.ask("acme", "POST", path, "", headers, orjson.dumps(sent))[0] < 300
             logged = site.calls.read_calls(customer)[0]
             assert (logged.path, logged.after_body is not None) == (path, True)
+        *whole, more = str(logged.after_body).split("\n")
+        assert [orjson.loads(each)["userName"] for each in whole] == ["ben@x.example", "cem@x.example"]
+        assert more == "and 2 more"
         assert site.calls.counted == {200: 1, 201: 2}
 
 

@@ -264,20 +264,29 @@ def _plain_row(call: ScimCall, at: object) -> tuple[object, ...]:
 def _row(call: ScimCall, at: object) -> tuple[object, ...]:
     """The values of `COLUMNS`."""
     is_read = call.method in READ_METHODS
-    before = after = b""
-    if call.changes:
-        before = b"\n".join([change.before for change in call.changes if change.before is not None])
-        after = b"\n".join([change.after for change in call.changes if change.after is not None])
     # The answer to a change is the resource after it.
     answer = b"" if is_read or call.changes else call.answer
     return (
         *_plain_row(call, at),
         None if is_read or not call.body else _shown_body(call.body),
         answer[:LIMIT_KEPT_BYTES] or None,
-        before[:LIMIT_KEPT_BYTES] or None,
-        after[:LIMIT_KEPT_BYTES] or None,
+        _kept([change.before for change in call.changes if change.before is not None]),
+        _kept([change.after for change in call.changes if change.after is not None]),
         _error_of(call) if call.status >= 400 else None,
     )
+
+
+def _kept(documents: Sequence[bytes]) -> bytes | None:
+    """A line for each resource, as many whole ones as may be kept, and for how many more there were."""
+    lines: list[bytes] = []
+    room = LIMIT_KEPT_BYTES
+    for document in documents:
+        if lines and len(document) > room:
+            lines.append(b"and %d more" % (len(documents) - len(lines)))
+            break
+        lines.append(document[:room])
+        room -= len(document) + 1
+    return b"\n".join(lines) or None
 
 
 def _shown_body(body: bytes) -> bytes:
