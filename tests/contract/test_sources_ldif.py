@@ -47,8 +47,16 @@ ou: people
 """
 
 
-def read(text: str) -> FileSource:
-    return read_file("staff.ldif", text.encode())
+# Nobody of them is an entry of the file.
+ALONE = """dn: cn=sales,ou=groups,dc=x
+objectClass: groupOfNames
+cn: sales
+member: uid=ada,ou=people,dc=x
+"""
+
+
+def read(text: str, limits: FileLimits | None = None) -> FileSource:
+    return read_file("staff.ldif", text.encode(), limits=limits)
 
 
 def people(source: FileSource, kind: ObjectKind = ObjectKind.USER) -> dict[str, Change]:
@@ -80,6 +88,47 @@ def test_groups_within_groups_stand_apart_and_no_group_is_within_itself() -> Non
     (bob,) = (each.source_id for name, each in people(source).items() if name == "bob@x.example")
     assert found["Everyone"].references == {"members": (bob,), "memberGroups": (found["sales"].source_id,)}
     assert found["sales"].references["memberGroups"] == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "limits", "is_read"),
+    [
+        (ALONE, FileLimits(), False),
+        (ALONE.replace("member: uid=ada,ou=people,dc=x", "memberUid: ada"), FileLimits(), False),
+        (f"{ALONE}\ndn: uid=bob,dc=x\nobjectClass: person\nmail: b@x.example\n", FileLimits(), True),
+        (f"{ALONE}\ndn: uid=bob,dc=x\nobjectClass: person\nmail: b@x.example\n", FileLimits(is_partial=True), False),
+        (STAFF, FileLimits(is_partial=True), True),
+        (STAFF, FileLimits(is_partial=True, goes_on=True), False),
+        (ALONE.replace("uid=ada,ou=people,dc=x", ""), FileLimits(is_partial=True, goes_on=True), True),
+    ],
+)
+def test_a_group_whose_members_only_another_file_knows_is_not_emptied(
+    text: str, limits: FileLimits, is_read: bool
+) -> None:
+    source = read(text, limits)
+    assert ("sales" in people(source, ObjectKind.GROUP)) is is_read
+    assert [each for each in source.problems if "is no entry of the file" in each] == list(source.problems)
+    assert len(source.problems) == (not is_read)
+
+
+def test_changes_leave_a_manager_whom_only_another_file_knows_and_members_of_whom_they_say_nothing() -> None:
+    bob = STAFF.split("\n\n")[1]
+    source = read(f"{bob}\n\ndn: cn=g,dc=x\nobjectClass: group\ncn: g\n", FileLimits(is_partial=True, goes_on=True))
+    assert people(source)["bob@x.example"].references == people(source, ObjectKind.GROUP)["g"].references == {}
+    (said,) = source.problems
+    assert said.startswith(
+        "Line 1 (“uid=bob,ou=people,dc=x”): the manager “uid=ada, OU=people,dc=x” is no entry of the"
+    )
+
+
+def test_a_text_in_one_language_counts_where_none_is_for_all_and_a_machine_is_no_person() -> None:
+    source = read(
+        "dn: cn=a,dc=x\nobjectClass: person\ndisplayName;lang-nl: Jan\ndisplayName: John\ntitle;lang-nl: Baas\n"
+        "mail: a@x.example\n\ndn: cn=pc,dc=x\nobjectClass: user\nobjectClass: computer\ncn: pc\n"
+    )
+    (found,) = people(source).values()
+    assert (found.attributes["displayName"], found.attributes["jobTitle"]) == ("John", "Baas")
+    assert source.problems == ()
 
 
 def test_groups_of_one_name_in_two_places_are_not_taken_for_one() -> None:

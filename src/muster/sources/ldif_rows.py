@@ -20,6 +20,8 @@ from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowPro
 
 _PEOPLE = frozenset({"person", "organizationalperson", "inetorgperson", "user", "posixaccount"})
 _GROUPS = frozenset({"group", "groupofnames", "groupofuniquenames", "posixgroup", "groupofmembers"})
+# In Active Directory each is a user, too.
+_MACHINE = "computer"
 # Ours <- LDIF's: the first that has a value.
 _USER: Mapping[str, tuple[str, ...]] = {
     "userPrincipalName": ("userprincipalname", "mail"),
@@ -51,6 +53,7 @@ _GROUP: Mapping[str, tuple[str, ...]] = {
     "mail": ("mail",),
 }
 _MEMBERS = ("member", "uniquemember")
+_MEMBER_UID, _MANAGER = "memberuid", "manager"
 _DISABLED_BIT = 2
 _LOCKED_FOR_GOOD = "000001010000Z"
 _LINE_CHARACTERS = 1_048_576
@@ -58,12 +61,13 @@ _LINE_CHARACTERS = 1_048_576
 
 @dataclass(slots=True)
 class _Entry:
-    """One record: attribute names in lower case, without options."""
+    """One record: attribute names in lower case, without options; `optioned` has what they were given with."""
 
     line: int
     dn: str = ""
     change: str = "add"
     values: dict[str, list[str]] = field(default_factory=dict)
+    optioned: dict[str, list[str]] = field(default_factory=dict)
 
     def first(self, *names: str) -> str | None:
         return next((self.values[name][0] for name in names if self.values.get(name)), None)
@@ -73,6 +77,8 @@ class _Entry:
         classes = {name.lower() for name in self.values.get("objectclass", ())}
         if classes & _GROUPS:
             return ObjectKind.GROUP
+        if _MACHINE in classes:
+            return None
         return ObjectKind.USER if classes & _PEOPLE else None
 
 
@@ -87,13 +93,15 @@ def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iter
         if isinstance(read, RowProblem):
             problems.append(read)
         else:
+            # What is said in one language (`cn;lang-nl`) counts where nothing is said for all.
+            read.values = {**read.optioned, **read.values}
             entries.append(read)
         if len(entries) > limits.rows:
             raise FileRefused(f"The file has more than {limits.rows:,} entries.", remedy="Import it in several files.")
     if not entries and not problems:
         raise FileRefused("The file holds no entry: each begins with a line dn: …")
     names, by_uid = _names(entries)
-    wrong = {**_twins(entries), **_nameless(entries)}
+    wrong = {**_twins(entries), **_nameless(entries), **_strangers(entries, names, by_uid, limits)}
     yield from problems
     yield from (each for each in ObjectKind if kind in (None, each) and any(entry.kind is each for entry in entries))
     for entry in entries:
@@ -101,7 +109,11 @@ def read_ldif(text: TextIO, kind: ObjectKind | None, limits: FileLimits) -> Iter
         if entry.line in wrong:
             yield wrong[entry.line]
         elif found is not None and kind in (None, found):
-            yield _row(entry, found, names, by_uid)
+            manager = entry.first(_MANAGER)
+            if limits.goes_on and manager and normalised_dn(manager) not in names:
+                del entry.values[_MANAGER]
+                yield _unknown_manager(entry, manager)
+            yield _row(entry, found, names, by_uid, limits)
 
 
 def _names(entries: Sequence[_Entry]) -> tuple[dict[str, str], dict[str, str]]:
@@ -154,27 +166,69 @@ def _twins(entries: Sequence[_Entry]) -> dict[int, RowProblem]:
     }
 
 
-def _row(entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapping[str, str]) -> RawRow:
+def _strangers(
+    entries: Sequence[_Entry], names: Mapping[str, str], by_uid: Mapping[str, str], limits: FileLimits
+) -> dict[int, RowProblem]:
+    """Returns what is wrong with groups that would lose members for being no entries of the file, by line.
+
+    In a whole list of people, whoever is no entry is nobody, or a machine. Elsewhere another file may have them: after
+    earlier files each one, in a file of groups alone too; in one that adds, those of a group of whom none is there.
+    """
+    there = {*names, *(normalised_dn(entry.dn) for entry in entries if entry.kind is None)}
+    is_each_needed = limits.goes_on or not any(entry.kind is ObjectKind.USER for entry in entries)
+    found: dict[int, RowProblem] = {}
+    for entry in entries:
+        if entry.kind is not ObjectKind.GROUP or entry.change == "delete":
+            continue
+        # groupOfNames must have a member: an empty name stands for nobody.
+        named = [(dn, normalised_dn(dn) in there) for name in _MEMBERS for dn in entry.values.get(name, ()) if dn]
+        named += [(uid, uid in by_uid) for uid in entry.values.get(_MEMBER_UID, ())]
+        strangers = [name for name, is_there in named if not is_there]
+        if strangers and (is_each_needed or (limits.is_partial and len(strangers) == len(named))):
+            found[entry.line] = RowProblem(
+                line=entry.line,
+                sentence=f"{_place(entry)}: the member {quoted(strangers[0])} is no entry of the file, so nobody can "
+                "tell who that is. The group is not read; its members stay.",
+                kind=ObjectKind.GROUP,
+            )
+    return found
+
+
+def _unknown_manager(entry: _Entry, manager: str) -> RowProblem:
+    return RowProblem(
+        line=entry.line,
+        sentence=f"{_place(entry)}: the manager {quoted(manager)} is no entry of the file, so nobody can tell who that "
+        "is. The one who is there stays.",
+    )
+
+
+def _row(
+    entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapping[str, str], limits: FileLimits
+) -> RawRow:
     chosen = _USER if kind is ObjectKind.USER else _GROUP
     values: dict[str, object] = {name: entry.first(*sources) for name, sources in chosen.items()}
     if kind is ObjectKind.USER:
         values["accountEnabled"] = "false" if _is_disabled(entry) else "true"
-        manager = entry.first("manager")
+        manager = entry.first(_MANAGER)
         values["manager"] = None if manager is None else names.get(normalised_dn(manager), manager)
-    else:
+    elif not limits.is_partial or any(name in entry.values for name in (*_MEMBERS, _MEMBER_UID)):
         given = [names.get(normalised_dn(dn)) for name in _MEMBERS for dn in entry.values.get(name, ())]
-        given += [by_uid.get(uid) for uid in entry.values.get("memberuid", ())]
+        given += [by_uid.get(uid) for uid in entry.values.get(_MEMBER_UID, ())]
         # Who is neither a person nor a group of this file (a machine) is no member.
         values["members"] = [name for name in given if name is not None]
     if entry.change == "delete":
         values[IS_SOFT_DELETED] = "true"
     return RawRow(
         line=entry.line,
-        # Its lines have no columns; who it is about, a DN says.
-        place=f"Line {entry.line} ({quoted(entry.dn)})",
+        place=_place(entry),
         kind=kind,
         values={name: value for name, value in values.items() if value is not None},
     )
+
+
+def _place(entry: _Entry) -> str:
+    """Where an entry stands: its lines have no columns; who it is about, a DN says."""
+    return f"Line {entry.line} ({quoted(entry.dn)})"
 
 
 def _is_disabled(entry: _Entry) -> bool:
@@ -196,7 +250,8 @@ def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
             entry, wrong = None, None
             continue
         name, colon, rest = content.partition(":")
-        name = name.partition(";")[0].strip().lower()
+        name, has_options, _ = name.partition(";")
+        name = name.strip().lower()
         if entry is None:
             if name == "version" and colon:
                 continue
@@ -219,7 +274,7 @@ def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
                     sentence=f"Line {line}: changetype {quoted(value)} is not read: give the whole entry, or delete.",
                 )
         else:
-            values = entry.values.setdefault(name, [])
+            values = (entry.optioned if has_options else entry.values).setdefault(name, [])
             if len(values) >= limits.members:
                 raise FileRefused(f"Line {line}: {name} has more than {limits.members:,} values.")
             values.append(value)
