@@ -19,7 +19,7 @@ _FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[^\n]*)$")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A block of a page. `kind`: `sh`, `sh server` (left running), `file` (to be written) or `other`."""
+    """A block of a page. `kind`: `sh`, `file` (to be written) or `other`."""
 
     page: str
     line: int

@@ -173,6 +173,13 @@ def test_no_link_of_a_document_is_broken(document: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_site_takes_every_fence_for_one(document: Path) -> None:
+    # What else stands behind a fence makes a paragraph of it and of the text up to the next: the strict build passes.
+    opened = re.findall(r"^ *```(.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [words for words in opened if not re.fullmatch(r'[\w+-]+( title="[^"]+")?', words)] == []
+
+
 def test_files_that_the_architecture_names_exist() -> None:
     text = read("architecture.md")
     named = set(re.findall(r"`((?:\w+/)+\w+\.(?:py|json))`", text))

@@ -159,7 +159,7 @@ def follow(
             for begin, prepare in (before or {}).items():
                 if line.startswith(begin):
                     prepare(reader)
-            if block.kind == "sh server" or re.match(r"muster (configuration-manager )?serve\b", line):
+            if re.match(r"muster (configuration-manager )?serve\b", line):
                 port = reader.manager if "configuration-manager" in line else reader.service
                 stack.enter_context(reader.serving(bare(line), port))
             elif line.endswith("admin create anna"):
