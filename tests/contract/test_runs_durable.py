@@ -237,6 +237,11 @@ def test_nobody_is_taken_for_dead_because_the_database_was_away(database: Databa
         assert executors.living() == ["a"]
     elapsed[0] = 44.0
     assert executors.dead_among(executors.beats()) == ["a"]
+    executors.beat("b")
+    elapsed[0] = 60.0  # who was dead before the database was away leads nobody after it
+    assert executors.living() == ["b"]
+    executors.beat("a")
+    assert executors.living() == ["a", "b"]
 
 
 def test_twenty_jobs_that_take_long_do_not_keep_another_waiting(tmp_path: Path) -> None:

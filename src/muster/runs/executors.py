@@ -37,8 +37,8 @@ class Executors:
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """`silent_for`: how long a count stands still before its executor is taken for dead; `unwatched_after`: who has
-        not looked for so long begins anew: while the database is away, nobody counts on; `elapsed`: seconds that have
-        passed, by a clock that nobody sets."""
+        not looked for so long begins anew with those that lived: while the database is away, nobody counts on;
+        `elapsed`: seconds that have passed, by a clock that nobody sets."""
         self._database = database
         self._silent_seconds = silent_for.total_seconds()
         self._unwatched_seconds = unwatched_after.total_seconds()
@@ -83,7 +83,12 @@ class Executors:
             ).all()
         now = self._elapsed()
         with self._lock:
-            known, self._seen = self._seen if now - self._looked_at < self._unwatched_seconds else {}, {}
+            known, self._seen = self._seen, {}
+            if now - self._looked_at >= self._unwatched_seconds:
+                # Whose silence was long enough before stays dead: it would lead, and nothing that is due begin.
+                known = {
+                    each: seen for each, seen in known.items() if self._looked_at - seen[1] >= self._silent_seconds
+                }
             self._looked_at = now
             for executor_id, beats in rows:
                 before = known.get(executor_id)
