@@ -265,8 +265,11 @@ def test_a_read_with_problems_removes_nobody(mirror: Mirror) -> None:
     assert state.problems == ("Line 3: it is broken.",) and mirror.since(1) == {}
     # What was wrong stays to be read while nothing new comes.
     assert mirror.changes().problems == ("Line 3: it is broken.",)
-    assert mirror.whole(person("ada")).problems == ()
+    # What costs no entry is told, and proves no less.
+    remarked = mirror.whole(person("ada"), remarks=("Line 1: it is unknown.",))
+    assert remarked.problems == ("Line 1: it is unknown.",) and remarked.problem_count == 0
     assert set(mirror.since(1)) == {"id-bob"}
+    assert mirror.whole(person("ada")).problems == ()
 
 
 def test_removals_by_name_and_entries_that_are_there_as_before(mirror: Mirror) -> None:

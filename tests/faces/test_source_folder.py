@@ -69,6 +69,26 @@ def test_half_a_file_removes_nobody_and_says_why(installation: FolderSource) -> 
     assert any("5 of 10 are missing (50%" in sentence for sentence in installation.problems())
 
 
+@pytest.mark.parametrize(
+    ("head", "leavers"),
+    [("employeeId,userPrincipalName,salary", 1), ("employeId,userPrincipalName,displayName", 0)],
+)
+def test_whoever_is_missing_leaves_though_a_column_is_unknown_unless_it_may_say_who_is_who(
+    installation: FolderSource, head: str, leavers: int
+) -> None:
+    # So that nothing but the column keeps anybody.
+    installation.set(MissingShareThreshold="1")
+    installation.connect()
+    installation.start()
+    rows = [f"{number},p{number}@lantaarn.example,100\n" for number in PEOPLE]
+    installation.put("01.csv", "employeeId,userPrincipalName,displayName\n" + "".join(rows))
+    installation.run()
+    installation.put("02.csv", f"{head}\n" + "".join(rows[:-1]))
+    assert installation.run()["disabled"] == leavers
+    assert len(installation.users()) == len(PEOPLE) - leavers
+    assert any("is no attribute of a user" in sentence for sentence in installation.problems())
+
+
 def test_a_file_that_cannot_be_read_goes_aside_and_says_why(installation: FolderSource) -> None:
     installation.connect()
     installation.start()

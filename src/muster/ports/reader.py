@@ -64,7 +64,7 @@ class ReadPage:
 
     `removed`: anchors of objects of which the source says that they are gone. `unchanged`: anchors of objects that are
     there as before (syncrepl's present phase, an equal file). `problems`: sentences about what could not be read, with
-    line or DN; a read with problems proves no absence.
+    line or DN; a read with problems proves no absence. `remarks`: what was left out of objects that could be read.
 
     `cursor`: from where a read goes on once this page is kept. None, before the last page: there is no such place, so a
     read that is cut off begins where it began. None, on the last page: the source knows no changes; the next read is
@@ -75,6 +75,7 @@ class ReadPage:
     removed: Sequence[str] = ()
     unchanged: Sequence[str] = ()
     problems: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     cursor: str | None = None
     ending: Ending | None = None
     # Of an ending other than WHOLE: why, as a sentence for administrators.

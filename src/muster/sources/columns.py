@@ -45,6 +45,11 @@ def _column(name: str, role: Role = Role.ATTRIBUTE, **more: Any) -> Column:
     return Column(role=role, attribute=DirectoryAttribute(name=name, graph_name=name, **more))
 
 
+# By which references call an object, beside its source id.
+IDENTITIES: Mapping[ObjectKind, tuple[str, ...]] = {
+    ObjectKind.USER: ("objectId", "employeeId", "userPrincipalName"),
+    ObjectKind.GROUP: ("objectId", "displayName"),
+}
 # Beside the directory's attributes, which are known by their Graph names too.
 _MORE: dict[ObjectKind, dict[str, Column]] = {
     ObjectKind.USER: {
@@ -80,10 +85,21 @@ def find_column(kind: ObjectKind, name: str) -> Column | None:
 
 def explain_unknown(kind: ObjectKind, name: str) -> str:
     """Returns a sentence about a name that is no attribute, with the nearest that is one."""
+    near = _nearest(kind, name)
+    hint = f" Did you mean {near}?" if near else ""
+    return f"{quoted(name)} is no attribute of a {kind.value.lower()}.{hint}"
+
+
+def may_be_identity(kind: ObjectKind, name: str) -> bool:
+    """Whether an unknown name may be misspelt for one that tells who an object is: without it all are others."""
+    near = find_column(kind, _nearest(kind, name) or "")
+    return near is not None and near.attribute.name in IDENTITIES[kind]
+
+
+def _nearest(kind: ObjectKind, name: str) -> str | None:
     folded = {known.casefold(): known for known in _NAMES[kind]}
     near = difflib.get_close_matches(name.strip().casefold()[:100], folded, n=1, cutoff=0.6)
-    hint = f" Did you mean {folded[near[0]]}?" if near else ""
-    return f"{quoted(name)} is no attribute of a {kind.value.lower()}.{hint}"
+    return folded[near[0]] if near else None
 
 
 def read_value(column: Column, value: Any, limits: FileLimits) -> Value:

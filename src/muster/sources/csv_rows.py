@@ -12,7 +12,7 @@ from typing import TextIO
 
 from muster.model.counting import number_of
 from muster.model.directory import ObjectKind
-from muster.sources.columns import Role, explain_unknown, find_column
+from muster.sources.columns import Role, explain_unknown, find_column, may_be_identity
 from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowProblem, quoted
 
 _DELIMITERS = ",;\t|"
@@ -143,7 +143,10 @@ def _read_columns(
         where = f"Line {line}, column {index + 1}"
         if column is None:
             sentence = explain_unknown(kind, title) if title else "The column has no name."
-            problems.append(RowProblem(line=line, sentence=f"{where}: {sentence} The column is not read.", kind=kind))
+            sentence = f"{where}: {sentence} The column is not read."
+            # One without a name may be any.
+            costs_row = not title or may_be_identity(kind, title)
+            problems.append(RowProblem(line=line, sentence=sentence, kind=kind, costs_row=costs_row))
             continue
         name = column.attribute.name
         if name in places:

@@ -22,7 +22,15 @@ from muster.model.directory import MEMBER_GROUPS, MEMBERS, Lifecycle, ObjectKind
 from muster.model.operation import Change
 from muster.model.values import Attributes, Value, content_hash, frozen
 from muster.ports.source import SourcePage, Window
-from muster.sources.columns import IS_SOFT_DELETED, Role, ValueRejected, check_principal_name, find_column, read_value
+from muster.sources.columns import (
+    IDENTITIES,
+    IS_SOFT_DELETED,
+    Role,
+    ValueRejected,
+    check_principal_name,
+    find_column,
+    read_value,
+)
 from muster.sources.csv_rows import read_csv
 from muster.sources.encoding import detect_encoding, open_text
 from muster.sources.json_rows import read_json
@@ -37,11 +45,6 @@ _READERS = {"json": read_json, "csv": read_csv, "ldif": read_ldif}
 SUFFIXES = tuple(_BRANCHES)
 _MANAGER = "manager"
 _REFERENCES = frozenset((_MANAGER, MEMBERS))
-# By which references call an object, beside its source id.
-IDENTITIES: Mapping[ObjectKind, tuple[str, ...]] = {
-    ObjectKind.USER: ("objectId", "employeeId", "userPrincipalName"),
-    ObjectKind.GROUP: ("objectId", "displayName"),
-}
 
 
 def open_file(path: Path, kind: ObjectKind | None = None, limits: FileLimits | None = None) -> "FileSource":
@@ -78,6 +81,8 @@ class FileSource:
         self.kinds = frozenset(kinds)
         self._spools = {ObjectKind.USER: users, ObjectKind.GROUP: groups}
         self._problems = problems
+        # Those of the problems that cost no row.
+        self.remarks = frozenset(problem.sentence for problem in problems if not problem.costs_row)
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from muster.model.failures import SchemaRefused, SystemUnreachable
 from muster.model.operation import Change
 from muster.ports.reader import Ending, Entry, ReadPage
 from muster.ports.world import Clock
-from muster.sources.columns import IS_SOFT_DELETED
-from muster.sources.files import IDENTITIES, SUFFIXES, FileSource, open_file
+from muster.sources.columns import IDENTITIES, IS_SOFT_DELETED
+from muster.sources.files import SUFFIXES, FileSource, open_file
 from muster.sources.rows import FileLimits, FileRefused
 
 PROCESSED, FAILED = "processed", "failed"
@@ -116,7 +116,7 @@ class FolderReader:
             said: list[str] = []
             for kind in ObjectKind:
                 for page in self._pages(source, kind, file.name):
-                    said += page.problems
+                    said += (*page.problems, *page.remarks)
                     yield page
             self._done = _Read(file=file, state=state, place=PROCESSED, said=(*source.notices, *said))
             is_snapshot = self._folder.content is FileContent.SNAPSHOT
@@ -136,7 +136,8 @@ class FolderReader:
             yield ReadPage(
                 entries=[self._entry(change) for change in page.changes if change.source_id not in left],
                 removed=gone,
-                problems=tuple(f"{name}: {sentence}" for sentence in page.problems),
+                problems=tuple(f"{name}: {each}" for each in page.problems if each not in source.remarks),
+                remarks=tuple(f"{name}: {each}" for each in page.problems if each in source.remarks),
             )
             after = page.next_after
             if after is None:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from typing import Any, TextIO
 
 from muster.model.directory import ObjectKind
-from muster.sources.columns import explain_unknown, find_column
+from muster.sources.columns import explain_unknown, find_column, may_be_identity
 from muster.sources.rows import FileLimits, FileRefused, RawRow, ReadRow, RowProblem, quoted
 
 _KINDS = {
@@ -150,7 +150,7 @@ class _Document:
                 # Told once: what every object has is one mistake.
                 self._unknown.add((kind, name))
                 sentence = f"{place}: {explain_unknown(kind, name)} It is not read, here and in other objects."
-                yield RowProblem(line=line, sentence=sentence, kind=kind)
+                yield RowProblem(line=line, sentence=sentence, kind=kind, costs_row=may_be_identity(kind, name))
         yield RawRow(line=line, place=place, kind=kind, values=values)
 
     def _value(self, position: int) -> tuple[Any, int]:

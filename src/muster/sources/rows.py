@@ -51,6 +51,8 @@ class RowProblem:
     line: int
     sentence: str
     kind: ObjectKind = ObjectKind.USER
+    # False: every row is read all the same, so that whoever is in none of them has left.
+    costs_row: bool = True
 
 
 # What a reader of files yields: rows, what is wrong, and once for each kind that the file speaks of that kind.

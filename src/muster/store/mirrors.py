@@ -270,12 +270,13 @@ def _counted(connection: Connection, key: int, state: MirrorState) -> MirrorStat
 
 def _with_problems(state: MirrorState, page: ReadPage) -> MirrorState:
     """Returns the state with a page's problems; those of an earlier read go once this one gives anything."""
-    gives = page.entries or page.removed or page.unchanged or page.problems or page.ending is Ending.WHOLE
+    told = (*page.problems, *page.remarks)
+    gives = page.entries or page.removed or page.unchanged or told or page.ending is Ending.WHOLE
     if gives and state.problem_number != state.number:
         state = replace(state, problems=(), problem_count=0, problem_number=state.number)
     return replace(
         state,
-        problems=(*state.problems, *page.problems)[:_PROBLEMS_KEPT],
+        problems=(*state.problems, *told)[:_PROBLEMS_KEPT],
         problem_count=state.problem_count + len(page.problems),
     )
 
