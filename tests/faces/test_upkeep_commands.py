@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from muster.bootstrap.folder import take_folder
 from muster.bootstrap.house import DATABASE_NAME, House, open_house
+from muster.bootstrap.parties import service_party
+from muster.bootstrap.upkeep import move
 from muster.database.connection import open_database
 from muster.model.directory import ObjectKind
 from muster.ports.directory import ObjectWrite
@@ -167,7 +169,18 @@ def test_nothing_is_restored_or_moved_while_it_runs(folder: Path, tmp_path: Path
     assert count_people(folder) == PEOPLE
 
 
-def test_an_installation_moves_to_postgresql_with_its_key_and_the_same_digests(folder: Path, empty: str) -> None:
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_installation_moves_to_postgresql_with_its_key_and_the_same_digests(
+    folder: Path, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A move that is interrupted leaves nothing there, and is begun again by the same command.
+    monkeypatch.setattr("muster.database.copying._digest", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        move(service_party(Settings(data=folder)), empty)
+    monkeypatch.undo()
     before = open_database(folder / DATABASE_NAME)
     with before.read() as connection:
         counts = {

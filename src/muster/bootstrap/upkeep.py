@@ -110,8 +110,10 @@ def move(party: Party, to: str) -> tuple[CopiedTable, ...]:
         if not is_empty(target):
             raise StartRefused("the database that --to names is not empty: give an empty one")
         migrate(source, party.migrations)
-        migrate(target, party.migrations)
-        copied = copy_tables(source, target, party.metadata)
+        # The tables come with their rows or not at all: what is cut off is begun again, in a database still empty.
+        with target.together():
+            migrate(target, party.migrations)
+            copied = copy_tables(source, target, party.metadata)
     _set_aside(party.file, MOVED_SUFFIX)
     return copied
 
