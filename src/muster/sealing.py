@@ -124,7 +124,7 @@ def load_keys(data_folder: Path, *, key_file: Path | None) -> tuple[SealingKey, 
     """The installation's keys: from `key_file` (MUSTER_KEY_FILE), else `secret.key` in the data folder, made once.
 
     A key file holds 64 hexadecimal digits or 32 raw bytes. While a key is being changed it holds a line of digits for
-    each key: the first one seals, the others only open. Raises: SealingError.
+    each key, the newest first. Raises: SealingError.
     """
     path = key_path(data_folder, key_file=key_file)
     if key_file is not None:

@@ -187,6 +187,11 @@ def test_a_process_that_goes_on_while_the_key_is_changed_elsewhere_seals_nothing
         rotate_key(Settings(data=elsewhere, database=url))
     assert key_ids(elsewhere) == stranger
     (elsewhere / KEY_FILE_NAME).write_text((here / KEY_FILE_NAME).read_text())
+    # A change of the key that ends before the database knows of it: what is sealed here is still opened elsewhere.
+    write_keys(here / KEY_FILE_NAME, [make_key(), *load_keys(here, key_file=None)])
+    with opened(here, database=url) as house, opened(elsewhere, database=url) as other:
+        house.store.notification_settings.put(SETTINGS)
+        assert other.store.notification_settings.get() == SETTINGS
     with opened(elsewhere, database=url) as house:
         done = rotate_key(Settings(data=here, database=url))
         assert f"sealed with the key {done.key_id}" in str(house.engine_trouble())

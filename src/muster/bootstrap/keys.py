@@ -33,6 +33,8 @@ def keys_of(database: Database, settings: Settings, folder: Path) -> tuple[Seali
     if wanted is None:
         write_key_id(database, keys[-1].key_id.hex())
         return keys
+    # The key that counts seals, whatever is first in the file: of a change that was cut off no other machine knows.
+    keys = tuple(sorted(keys, key=lambda key: key.key_id.hex() != wanted))
     watch = KeyWatch(database, keys, path, is_shared=settings.database is not None)
     replaced = watch.replaced()
     if replaced is not None:

@@ -42,10 +42,10 @@ def rotate_key(settings: Settings) -> Rotation:
         if not was_begun:
             keys = (make_key(), *keys)
             write_keys(path, keys)
+        # Before anything is sealed anew: a web process that goes on elsewhere seals with the older key no more.
+        write_key_id(database, keys[0].key_id.hex())
         house = open_house(settings, folder)
         with closing(house.database):
-            # Before anything is sealed anew: a web process that goes on elsewhere seals with the older key no more.
-            write_key_id(house.database, keys[0].key_id.hex())
             sealed = (
                 house.store.secrets,
                 house.store.notification_settings,
