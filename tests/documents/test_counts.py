@@ -48,6 +48,8 @@ COUNT_NOTHING_SHOWN = {
     # Requests are only there to be read while the wire log keeps them.
     "web/portal/templates/applications/cycle.html": ("view.rate", "each.count | number"),
     "web/portal/templates/applications/live.html": ("cycle.rate",),
+    # Nothing, and the rows that changed nobody; the others lead to theirs.
+    "web/portal/templates/directory/import_progress.html": ("rows | number",),
     # No list has just the cycles of a stretch of time.
     "web/portal/templates/insights/page.html": ("found.cycles", "bucket.cycles"),
     "web/portal/templates/mappings/consequences.html": ("made.considered", "made.requests", "made.objects"),

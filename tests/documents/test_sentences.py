@@ -34,7 +34,12 @@ def test_each_word_of_a_sentence_that_is_put_together_stands_in_the_code(sentenc
 
 @pytest.mark.parametrize(
     ("clause", "sentence"),
-    [("write a name", "Write a name."), ("userName is needed", "userName is needed."), ("", ".")],
+    [
+        ("write a name", "Write a name."),
+        ("userName is needed", "userName is needed."),
+        ("ada@x.example is new", "ada@x.example is new."),
+        ("", "."),
+    ],
 )
 def test_a_clause_becomes_a_sentence_and_an_attribute_keeps_its_name(clause: str, sentence: str) -> None:
     assert as_sentence(clause) == sentence
@@ -103,6 +108,15 @@ def in_dutch(sentence: str) -> str:
             "HTTP 200, totalResults 3, 1 getoond, scimType None",
         ),
         ("Nobody has translated this yet.", "Nobody has translated this yet."),
+        (
+            "Line 2, column 3 (mail): takes one text, not “a”. The row is not read.",
+            "Regel 2, kolom 3 (mail): neemt één tekst, niet “a”. De rij wordt niet gelezen.",
+        ),
+        ("Line 2, column 1 (userPrincipalName)", "Regel 2, kolom 1 (userPrincipalName)"),
+        (
+            "User, administrator, API token or service principal “x” does not exist.",
+            "Gebruiker, beheerder, API-token of service-principal “x” bestaat niet.",
+        ),
         ("", ""),
     ],
 )

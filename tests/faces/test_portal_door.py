@@ -254,6 +254,7 @@ def test_an_owner_comes_to_the_pages_of_their_application_and_no_other(house: Ho
     house.stores.owners.add(mine, owner.id)
     assert visit.get(f"/applications/{mine}").status_code == 200
     assert visit.get(f"/applications/{other}").status_code == 403
+    assert "/applications/new/" not in visit.text(f"/applications/{mine}/properties")
     listed = visit.get("/applications").text
     assert mine in listed
     assert other not in listed

@@ -367,7 +367,7 @@ def test_people_are_searched_and_turned_over_page_by_page(house: House, visit: V
 
 
 def test_a_person_shows_who_they_are_and_why(house: House, job: Started, visit: Visit) -> None:
-    user, boss = house.user("ada", jobTitle="Clerk"), house.user("bob")
+    user, boss = house.user("ada", jobTitle="Clerk", displayName="Ada \u202eBackwards"), house.user("bob")
     house.call("PUT", f"/users/{user['id']}/manager/$ref", {"@odata.id": f"https://x/v1.0/users/{boss['id']}"})
     page = visit.text(f"/users/{user['id']}")
     assert "Clerk" in page
@@ -377,7 +377,8 @@ def test_a_person_shows_who_they_are_and_why(house: House, job: Started, visit: 
     assert "Out of scope" in why
     assert "NotEffectivelyEntitled" in why
     assert "ToLower([mail])" in why.replace("<wbr>", "")
-    assert "<html" in visit.text(f"/users/{user['id']}/why/{job.sp}")
+    whole = visit.text(f"/users/{user['id']}/why/{job.sp}")
+    assert "<html" in whole and "Ada Backwards in 8x8</" in whole
 
 
 def test_a_deleted_person_still_has_a_page(

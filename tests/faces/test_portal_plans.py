@@ -221,7 +221,15 @@ def test_owners_are_named_and_taken_away(house: House, job: Started, visit: Visi
     path = f"/applications/{job.sp}/owners"
     assert visit.post(path, add="ada@example.com").status_code == 303
     assert f"/users/{ada}" in visit.text(f"/applications/{job.sp}/properties")
-    assert visit.post(path, add="nobody@example.com").status_code == 400
+    unknown = visit.post(path, add="nobody@example.com")
+    assert (unknown.status_code, "“nobody@example.com” does not exist.</p>" in unknown.text) == (400, True)
+    form = {"csrf_token": visit.token("/"), "add": "ada@example.com"}
+    properties = f"/applications/{job.sp}/properties"
+    again = visit.client.post(path, data=form, headers={"Referer": f"http://localhost{properties}"})
+    assert (again.status_code, "Ada Example is an owner already." in again.text) == (400, True)
+    # What is done next on the page of a refusal is sent, and led, to an address that shows something.
+    for to in (f'?next={properties}"', f'action="{properties}"', f'href="{properties}" data-discard'):
+        assert to in again.text
     assert visit.post(path, add="ada admin").status_code == 303
     bob = house.user("bob", mail="b.stone@example.com", displayName="Bob Stone")["id"]
     for called in ("B.Stone@example.com", "bob stone", bob):

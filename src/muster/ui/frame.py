@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from muster.ui.assets import TEMPLATES, find_asset
-from muster.ui.language import gettext, marked, speak, told
-from muster.ui.wording import ago, breakable, initials, instant, number, shade, span, without
+from muster.ui.language import gettext, marked, speak, told, unturned
+from muster.ui.wording import ago, breakable, initials, instant, number, plain, shade, span, without
 
 ASSETS = "/assets"
 FORM_BYTES = 65_536
@@ -73,7 +73,9 @@ def make_face(name: str, templates: Path) -> flask.Flask:
         shade=shade,
         breakable=breakable,
         without=without,
+        plain=plain,
         told=told,
+        unturned=unturned,
     )
     # What a face of people says otherwise than one of administrators.
     environment.globals.update(asset=asset_address, is_of_people=False)

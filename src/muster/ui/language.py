@@ -18,6 +18,8 @@ from muster.ui.translation import Speech, find_catalogue
 
 COOKIE = "language"
 _YEAR_SECONDS = 31_536_000
+# Marks that turn the direction of what follows them, beyond the end of the name they stand in (UAX #9, 2.1 to 2.5).
+_TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 
 
 def choose(kept: str | None, accepted: Sequence[str]) -> Language:
@@ -52,7 +54,12 @@ def ngettext(singular: str, plural: str, num: int, **values: Any) -> str:
 
 def told(sentence: str) -> str:
     """Returns a sentence that was made below the faces in the reader's language."""
-    return told_in(language(), sentence)
+    return unturned(told_in(language(), sentence))
+
+
+def unturned(text: str) -> str:
+    """Returns a text without the marks that would let what stands behind a name in it run backwards."""
+    return text.translate(_TURNS)
 
 
 def told_clause(clause: str) -> str:

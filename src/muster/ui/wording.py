@@ -9,8 +9,10 @@ from muster.ui.language import day_text, gettext, ngettext, number_text
 
 _DASH = Markup("&ndash;")
 _SEAMS = re.compile(r"(?<=[@.:;\]])(?=[^\W\d])|(?<=[a-z])(?=[A-Z])")
-# What is no word of a sentence: camel case, a path or an URN.
-_NAME_OF_CODE = re.compile(r"[a-z]+([A-Z]|[.:]\w)")
+# What is no word of a sentence: camel case, a path, an URN or an address.
+_NAME_OF_CODE = re.compile(r"[a-z]+([A-Z]|[.:]\w)|\S+@\S")
+# Graph's words for programs; people know what they asked for.
+_OR_A_REFERENCE = ", or one of its queried reference-property objects is not present"
 
 
 def number(value: float | None) -> str:
@@ -106,14 +108,22 @@ def breakable(text: str) -> Markup:
 def without(sentence: str, name: str) -> str:
     """Returns a sentence without the name it begins with, for a line that shows the name already."""
     rest = sentence.removeprefix(f"{name} ") if name else sentence
-    return rest[:1].upper() + rest[1:]
+    return _begun(rest)
+
+
+def plain(sentence: str) -> str:
+    """Returns a refusal's sentence without the words that Graph has for programs."""
+    return sentence.replace(_OR_A_REFERENCE, "")
 
 
 def as_sentence(clause: str) -> str:
     """Returns a clause, as commands end a line with it, as a sentence that stands for itself."""
-    # A word such as userName or urn:… is a name, and is written as it is.
-    is_name = bool(_NAME_OF_CODE.match(clause))
-    return f"{clause if is_name else clause[:1].upper() + clause[1:]}."
+    return f"{_begun(clause)}."
+
+
+def _begun(clause: str) -> str:
+    # A word such as userName, urn:… or ada@… is a name, and is written as it is.
+    return clause if _NAME_OF_CODE.match(clause) else clause[:1].upper() + clause[1:]
 
 
 def _coarse(seconds: int) -> str:

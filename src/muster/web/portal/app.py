@@ -16,6 +16,7 @@ from muster.sealing import SealingError
 from muster.ui.brake import Attempts
 from muster.ui.frame import came_from, make_face, message, show_http_error
 from muster.ui.language import gettext, marked, told
+from muster.ui.wording import plain
 from muster.web.portal import (
     account,
     accounts,
@@ -232,9 +233,6 @@ _STATUS = {
     RefusalKind.NOT_AVAILABLE: (503, marked("That is not available now")),
 }
 
-# Graph's words for programs; people know what they asked for.
-_OR_A_REFERENCE = ", or one of its queried reference-property objects is not present"
-
 
 def make_portal(
     services: Services, *, set_up_hash: str | None = None, live_for: timedelta = timedelta(0)
@@ -273,7 +271,8 @@ def _known_to_all() -> dict[str, Any]:
         "now": flask.g.get("now"),
         "csrf_token": flask.g.session.csrf_token if flask.g.get("session") is not None else "",
         "path": flask.request.path,
-        "here": flask.request.full_path.removesuffix("?"),
+        # A form's address may show nothing by itself: the switch of languages leads to the page it stood on.
+        "here": came_from() or flask.request.full_path.removesuffix("?"),
         "said": None if said is None else gettext(said),
         "places": places() if me is not None else (),
     }
@@ -300,5 +299,4 @@ def _show_locked(error: SealingError) -> Any:
 
 def _show_refusal(refused: Refused) -> Any:
     status, title = _STATUS[refused.kind]
-    sentence = refused.sentence.replace(_OR_A_REFERENCE, "")
-    return message(status, gettext(title), told(sentence), back=came_from())
+    return message(status, gettext(title), told(plain(refused.sentence)), back=came_from())

@@ -202,7 +202,8 @@ def change_members(group_id: str) -> Any:
     group = groups.find_group(desk(), group_id)
     added, removed = field("add"), fields("member")
     if added:
-        groups.add_members(desk(), group.object_id, [_one(added).object_id])
+        if not groups.add_members(desk(), group.object_id, [_one(added).object_id]):
+            return done(address("groups", group.object_id), "unchanged")
     elif not removed:
         raise bad_request(gettext("Nobody is named: write a name to add, or tick members to take out."))
     else:

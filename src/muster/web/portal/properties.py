@@ -7,8 +7,9 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import manifest, owners
-from muster.administration.refusals import Refused, bad_request, not_found
+from muster.administration.refusals import Refused, bad_request, conflict, not_found
 from muster.model.application import AppRole
+from muster.model.roles import Permission
 from muster.model.whatif import OtherScope
 from muster.ui.language import gettext
 from muster.web.portal.consequences import consequences
@@ -28,6 +29,7 @@ def show_properties(sp: str, refusal: Refused | None = None) -> Any:
         refusal=refusal,
         form=flask.request.form,
         owners=owners.owners(desk(), owners.SubjectKind.APPLICATION, found.sp),
+        may_open_gallery=flask.g.me.may(Permission.READ_CONFIGURATION),
     )
 
 
@@ -78,6 +80,9 @@ def change_owners(sp: str) -> Any:
             owners.remove_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, removed)
         else:
             owner_id = owners.find_named(desk(), added)
+            for each in owners.owners(desk(), owners.SubjectKind.APPLICATION, found.sp):
+                if each.id == owner_id:
+                    raise conflict(gettext("%(name)s is an owner already.", name=each.display_name))
             owners.add_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, owner_id)
     except Refused as refused:
         return show_properties(sp, refused), 400
