@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ def test_a_source_from_its_kind_to_its_end(folder: Path, capsys: Any) -> None:
         sources.read("HR", data=folder)
     sources.show("HR", data=folder)
     assert "State Quarantine" in (shown := said(capsys)) and "cannot be opened" in shown
+    sources.show("HR", data=folder, as_json=True)
+    told = json.loads(capsys.readouterr().out)["quarantine"]
+    began, following = (datetime.fromisoformat(told[name]) for name in ("currentBegan", "nextAttempt"))
+    assert following - began == timedelta(minutes=2)
     (folder / "away").rename(hr)
     put(folder, "02.csv", range(1, 6))
     with pytest.raises(Failed, match="1 entry of HR failed"):

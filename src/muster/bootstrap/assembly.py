@@ -103,6 +103,7 @@ def make_engine(
         alone=partial(_alone, house.database),
         is_overtaken=is_overtaken,
         sharing=sharing,
+        read_every=house.sources.read_every,
     )
 
 

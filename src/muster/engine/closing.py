@@ -1,6 +1,7 @@
 """The end of a cycle: verdict, quarantine, watermark."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from muster.engine.awaiting import ask_for_approval
 from muster.engine.parts import EngineStores, JobParts
@@ -47,15 +48,23 @@ def close_finished(cycle: Cycle, parts: JobParts, stores: EngineStores, clock: C
 
 
 def close_failed(
-    cycle: Cycle, job: SynchronizationJob, failure: JobFailure, stores: EngineStores, clock: Clock
+    cycle: Cycle,
+    job: SynchronizationJob,
+    failure: JobFailure,
+    stores: EngineStores,
+    clock: Clock,
+    read_every: timedelta | None = None,
 ) -> None:
-    """Ends a cycle that cannot go on: the watermark stays, so that nothing is lost, and the job is quarantined."""
+    """Ends a cycle that cannot go on: the watermark stays, so that nothing is lost, and the job is quarantined.
+
+    Args: read_every: how often a source outside is asked for news; None: the job has none.
+    """
     ended = replace(
         cycle, state=CycleState.FAILED, phase=CyclePhase.DONE, ended_at=clock.now(), failure=failure.record()
     )
     stores.cycles.close(ended, None)
     tell_ended(ended)
-    after = quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now())
+    after = quarantine(failure.record(), reason_of(failure), job.quarantine, clock.now(), read_every)
     change_quarantine(stores, job, after, clock.now(), cycle=ended)
 
 

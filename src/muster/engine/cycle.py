@@ -81,15 +81,18 @@ class CycleEngine:
         alone: Alone = lambda _: nullcontext(),
         is_overtaken: Callable[[], bool] = lambda: False,
         sharing: Sharing | None = None,
+        read_every: Callable[[SynchronizationJob], timedelta | None] = lambda _: None,
     ) -> None:
         """Args:
         alone: holds a job before the other processes that work on the same store.
         sharing: lets other engines send parts of a large pass; None: there are none.
+        read_every: how often a job's source outside is asked for news; None: its source is the directory.
         is_overtaken: whether another process may have taken up what this one does; then nothing more is sent.
         """
         self._alone = alone
         self._is_overtaken = is_overtaken
         self._sharing = sharing
+        self._read_every = read_every
         self._stores = stores
         self._open_job = open_job
         self._clock = clock
@@ -154,7 +157,7 @@ class CycleEngine:
             return None
         except JobFailure as failure:
             self._stores.cycles.begin(cycle)
-            close_failed(cycle, job, failure, self._stores, self._clock)
+            close_failed(cycle, job, failure, self._stores, self._clock, self._read_every(job))
             return None
         is_empty = cycle.kind is CycleKind.INCREMENTAL and cycle.counters.expected == 0
         if is_empty and is_silent and not is_trial and not self._has_leftovers(job, parts):
@@ -378,7 +381,7 @@ class CycleEngine:
             current = self._stores.cycles.get(cycle.id) or current
             self._sharing.shares.absorb(current)
             current = self._stores.cycles.get(cycle.id) or current
-        close_failed(current, job, failure, self._stores, self._clock)
+        close_failed(current, job, failure, self._stores, self._clock, self._read_every(job))
 
     def _rest(self, cycle_id: str, rest: Resting) -> None:
         """Notes until when the target wants to be left alone; whoever looks for cycles that are due goes on then."""

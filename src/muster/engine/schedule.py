@@ -10,7 +10,7 @@ from muster.engine.stopping import is_asked_for
 from muster.model.durations import has_passed
 from muster.model.hold import HoldState
 from muster.model.job import WAKE_UP_SETTING, Cycle, CycleKind, QuarantineReason, ScheduleState, SynchronizationJob
-from muster.planning.health import QUARANTINE_LADDER
+from muster.planning.health import QUARANTINE_LADDER, UNREAD_RETRY
 from muster.planning.terms import reconcile_every, retry_terms
 from muster.ports.world import Clock
 
@@ -18,8 +18,6 @@ DEBOUNCE = timedelta(seconds=1)
 # Job setting: with "false" a change waits for the interval instead of waking the job.
 
 _LOOKED_BACK = 200
-# So soon a source that could not be read is asked again.
-UNREAD_RETRY = timedelta(minutes=2)
 
 
 def _carries_the_directory(_: SynchronizationJob) -> None:

@@ -21,6 +21,9 @@ from muster.planning.terms import DEFAULT_RETRY_TERMS, QuarantineTerms, RetryTer
 # Source: a job that has been in quarantine for more than four weeks is disabled.
 LONGEST_QUARANTINE = timedelta(weeks=4)
 
+# So soon a source that could not be read is asked again.
+UNREAD_RETRY = timedelta(minutes=2)
+
 # Source: quarantined jobs slow down to one attempt a day.
 QUARANTINE_LADDER = (
     timedelta(minutes=40),
@@ -76,16 +79,25 @@ def verdict_of_cycle(counters: Counters, terms: QuarantineTerms) -> QuarantineRe
     return None
 
 
-def quarantine(failure: FailureRecord, reason: QuarantineReason, before: Quarantine | None, at: datetime) -> Quarantine:
+def quarantine(
+    failure: FailureRecord,
+    reason: QuarantineReason,
+    before: Quarantine | None,
+    at: datetime,
+    read_every: timedelta | None = None,
+) -> Quarantine:
     """Returns the quarantine that a failure brings, or prolongs.
 
     An attempt before its time, such as that of what an administrator approved, puts off none that was told.
+    A source that could not be read (`read_every`) climbs no ladder: it is asked again soon.
     """
+    is_unread = reason is QuarantineReason.QUARANTINE_EXCEPTION
+    soon = max(read_every, UNREAD_RETRY) if read_every is not None and is_unread else None
     same = before is not None and before.reason is reason
-    if before is not None and same and at < before.next_attempt_at <= at + QUARANTINE_LADDER[-1]:
+    if before is not None and same and soon is None and at < before.next_attempt_at <= at + QUARANTINE_LADDER[-1]:
         return replace(before, failure=failure)
     count = 1 if before is None else before.series_count + 1
-    wait = QUARANTINE_LADDER[min(count, len(QUARANTINE_LADDER)) - 1]
+    wait = soon or QUARANTINE_LADDER[min(count, len(QUARANTINE_LADDER)) - 1]
     return Quarantine(
         reason=reason,
         failure=failure,

@@ -184,6 +184,16 @@ def test_an_attempt_before_its_time_puts_off_none_that_was_told() -> None:
     assert quarantine(BUSY, PROPORTION, first, AT - 48 * HOUR).next_attempt_at == AT - 46 * HOUR
 
 
+def test_a_source_that_could_not_be_read_is_asked_again_soon() -> None:
+    minute, unread = timedelta(minutes=1), QuarantineReason.QUARANTINE_EXCEPTION
+    first = quarantine(BUSY, unread, None, AT, minute)
+    again = quarantine(BUSY, unread, first, AT + minute, minute)
+    assert [each.next_attempt_at - AT for each in (first, again)] == [2 * minute, 3 * minute]
+    assert again.began_at == AT
+    assert quarantine(BUSY, unread, None, AT, HOUR).next_attempt_at == AT + HOUR
+    assert quarantine(BUSY, PROPORTION, None, AT, minute).next_attempt_at == AT + INTERVAL
+
+
 def test_another_reason_begins_anew_within_the_same_series() -> None:
     first = quarantine(BUSY, PROPORTION, None, AT)
     second = quarantine(OTHER, QuarantineReason.TOO_MANY_DELETES, first, AT + HOUR)
