@@ -220,9 +220,10 @@ def is_password_hash_outdated(stored_hash: str) -> bool:
 
 def _read_keys(path: Path) -> tuple[SealingKey, ...]:
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    # Kubernetes mounts a secret for a user who is not root readable for its group.
+    if mode & stat.S_IRWXO:
         # No error: secrets mounted into containers are readable for all by default, and no one else is in there.
-        logger.warning("others than its owner may read the key file %s (mode %04o): chmod 600 it", path, mode)
+        logger.warning("everybody may read the key file %s (mode %04o): chmod 600 it", path, mode)
     content = path.read_bytes()
     if len(content) == KEY_BYTES:
         return (SealingKey(content),)

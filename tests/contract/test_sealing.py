@@ -101,12 +101,15 @@ def test_a_key_file_may_hold_digits_or_bytes(tmp_path: Path, content: bytes, cap
     assert caplog.text == ""
 
 
-def test_a_key_file_others_may_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("mode", "is_warned_of"), [(0o644, True), (0o440, False)])
+def test_a_key_file_everybody_may_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, is_warned_of: bool
+) -> None:
     path = tmp_path / "key"
     path.write_bytes(bytes(32))
-    path.chmod(0o644)
+    path.chmod(mode)
     load_keys(tmp_path, key_file=path)
-    assert "chmod 600" in caplog.text
+    assert ("chmod 600" in caplog.text) == is_warned_of
 
 
 @pytest.mark.parametrize(

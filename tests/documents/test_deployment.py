@@ -65,6 +65,13 @@ def test_every_container_runs_without_rights_it_does_not_need() -> None:
         assert "memory" in container["resources"]["limits"]
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_says_how_it_is_put_in_place(unit: Path) -> None:
+    put, begun = "/etc/systemd/system/", "systemctl enable --now "
+    head = unit.read_text(encoding="utf-8").partition("[Unit]")[0]
+    assert f" {unit.name} {put}" in head and begun in head.partition(put)[2]
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_a_unit_can_be_read(unit: Path, tmp_path: Path) -> None:
