@@ -368,6 +368,8 @@ def test_a_database_that_does_not_answer_is_refused_with_a_sentence() -> None:
     away = open_database("postgresql://muster:hunter2@127.0.0.1:1/muster")
     with pytest.raises(DatabaseError, match="cannot be opened") as refused:
         migrate(away, "muster.store.migrations")
+    # Whoever begins ends here: nothing goes on by itself.
+    assert "Connection refused" in str(refused.value) and "by itself" not in str(refused.value)
     assert "hunter2" not in str(refused.value)
     away.close()
 

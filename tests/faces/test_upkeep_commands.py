@@ -212,6 +212,8 @@ def test_a_database_that_holds_something_is_not_moved_into(folder: Path, empty: 
     assert refused.status == 1
     assert "not empty" in refused.err
     assert count_people(folder) == PEOPLE
+    nowhere = sa.make_url(empty).set(database="nowhere").render_as_string(hide_password=False)
+    assert 'database "nowhere" does not exist' in command("migrate", "--to", nowhere, "--data", folder).err
     assert command("migrate", "--to", f"sqlite:///{tmp_path}/x.db", "--data", folder).status == 1
     assert count_people(folder) == PEOPLE
 

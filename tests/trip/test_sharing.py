@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from playing import JOB, Trip
+from sqlalchemy.exc import OperationalError
 
 import muster.engine.sharing
 from muster.engine.control import Control
@@ -276,6 +278,21 @@ def test_a_helper_helps_until_nothing_comes_any_more(pair: Pair) -> None:
     sent: list[int] = []
     helper.help_with(pair.cycle, sent)
     assert sum(sent) == len(NAMES) == pair.posts()
+
+
+def test_a_helper_says_of_a_database_that_is_away_only_that(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT", {}, psycopg.OperationalError("connection refused"))
+
+    monkeypatch.setattr(pair.trip, "open_job", away)
+    helper = pair.another()
+    helper.look()
+    assert helper.stop(timedelta(seconds=PATIENCE))
+    (said,) = (record for record in caplog.records if "left to be looked up" in record.message)
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
+    assert "the database cannot be reached" in said.message
 
 
 def test_a_helper_that_is_stopped_says_whether_a_request_of_its_own_is_still_under_way(pair: Pair) -> None:

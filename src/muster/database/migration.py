@@ -1,6 +1,7 @@
 """Migrations: the tables of a database brought to what the program expects."""
 
 import importlib.util
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def is_empty(database: Database) -> bool:
 
 
 def _said(error: DBAPIError) -> str:
-    outage = outage_of(error)
+    # Of a server its own words: whoever begins ends here, and it may be the name or the password that is wrong.
+    outage = outage_of(error) if isinstance(error.orig, sqlite3.Error) else None
     if outage is not None:
         return outage
     said = str(error.orig).strip().splitlines()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from muster.database.saying import say_failure
 from muster.engine.parts import EngineStores, JobOpener
 from muster.engine.run import Run
 from muster.engine.sharing import Sharing, send_part
@@ -105,8 +106,8 @@ class Helper:
         except (JobFailure, Fenced) as trouble:
             logger.info("left the cycle %s to other engines: %s", cycle.id, trouble)
             self._left_until[cycle.id] = self._elapsed + _KEEPS_OUT_FOR.total_seconds()
-        except Exception:
-            logger.exception("a part of the cycle %s is left to be looked up", cycle.id)
+        except Exception as error:
+            say_failure(logger, f"a part of the cycle {cycle.id} is left to be looked up", error)
             self._left_until[cycle.id] = self._elapsed + _KEEPS_OUT_FOR.total_seconds()
             self._give_back(cycle)
         if sent:
