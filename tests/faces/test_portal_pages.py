@@ -378,7 +378,7 @@ def test_a_person_shows_who_they_are_and_why(house: House, job: Started, visit: 
     assert "NotEffectivelyEntitled" in why
     assert "ToLower([mail])" in why.replace("<wbr>", "")
     whole = visit.text(f"/users/{user['id']}/why/{job.sp}")
-    assert "<html" in whole and "Ada Backwards in 8x8</" in whole
+    assert "<html" in whole and "Ada Backwards in 8x8</bdi>" in whole
 
 
 def test_a_deleted_person_still_has_a_page(

@@ -396,7 +396,9 @@ def test_a_filter_counts_who_is_in_before_it_is_saved(
     assert ("Ada Example" in first, "Bob Example" in first, "Cy Example" in first) == (True, False, False)
     following = re.search(r'"(list:in:[^"]+)"', first)
     assert following is not None
-    assert "Bob Example" in visit.post(path, **clause("EQUALS", "Sales"), do=following.group(1)).text
+    rest = visit.post(path, **clause("EQUALS", "Sales"), do=following.group(1)).text
+    assert ("Bob Example" in rest, "hx-swap-oob" in rest) == (True, False)
+    assert 'id="let-in" hx-swap-oob="true">In</p>' in first
     assert "Cy Example" in visit.post(path, **clause("EQUALS", "Sales"), do="list:out").text
     assert visit.post(path, **clause("EQUALS", "Sales"), do="list:out:x").status_code == 400
     assert house.stores.jobs.schema(job.id).version == "1"

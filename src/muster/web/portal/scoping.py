@@ -94,6 +94,7 @@ def _listed(found: Shelf, placed: PlacedMapping, place: str) -> str:
         side=side,
         people=people_of,
         following=following,
+        is_first=not after,
         place=_place(placed),
     )
 
