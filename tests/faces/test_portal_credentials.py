@@ -56,10 +56,16 @@ def kept(house: House, job: Started) -> dict[str, str]:
     return secrets
 
 
+def test_a_token_that_is_still_to_be_given_is_called_what_its_application_calls_it(
+    house: House, visit: Visit, job: Started
+) -> None:
+    house.stores.secrets.put(job.sp, {})
+    assert "shown as 8x8 API Token in the console" in visit.text(f"/applications/{job.sp}/provisioning")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_tested_kept_and_never_shown_again(house: House, visit: Visit, job: Started, kind: str) -> None:
     path = f"/applications/{job.sp}/provisioning"
-    assert "shown as 8x8 API Token in the console" in visit.text(path)
     form = {**FORM, "secret": "", "authentication": kind, **KINDS[kind]}
     assert "The application answers" in visit.post(f"{path}/test", **form).text
     assert KINDS[kind].items() <= AnyProbe.seen.items()
