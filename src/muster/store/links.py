@@ -244,19 +244,14 @@ class SqlLinks:
         if longest is not None:
             was_set_back = sa.or_(escrows.c.next_attempt_at > at + longest, escrows.c.first_failed_at > at)
             due = sa.or_(due, sa.and_(was_set_back, _FAILED))
-        return self._escrows(job_id, sa.or_(due, may_exchange(at)), limit, after)
+        with self._database.read() as connection:
+            job = job_key(connection, job_id)
+            return _read_escrows(connection, job, sa.or_(due, may_exchange(job, at)), limit, after)
 
     def escrows_of(self, job_id: str, code: str, limit: int, after: str | None) -> Sequence[Escrow]:
         """Returns objects that failed with a code, due or not, by source id."""
-        return self._escrows(job_id, escrows.c.code == code, limit, after)
-
-    def _escrows(self, job_id: str, asked: sa.ColumnElement[bool], limit: int, after: str | None) -> Sequence[Escrow]:
         with self._database.read() as connection:
-            statement = sa.select(escrows).where(escrows.c.job_key == job_key(connection, job_id), asked)
-            if after is not None:
-                statement = statement.where(escrows.c.source_id > after)
-            rows = connection.execute(statement.order_by(escrows.c.source_id, escrows.c.kind).limit(limit)).all()
-        return [_escrow(row) for row in rows]
+            return _read_escrows(connection, job_key(connection, job_id), escrows.c.code == code, limit, after)
 
     def escrow(self, job_id: str, kind: ObjectKind, source_id: str) -> Escrow | None:
         """Returns one failed object's place in the ladder."""
@@ -401,6 +396,16 @@ def _begin_escrows_anew(connection: Connection, job: int) -> None:
 
 def _cause(failure: FailureRecord, count: int) -> Cause:
     return Cause(code=failure.code, sentence=failure.sentence, remedy=failure.remedy, count=count)
+
+
+def _read_escrows(
+    connection: Connection, job: int, asked: sa.ColumnElement[bool], limit: int, after: str | None
+) -> Sequence[Escrow]:
+    statement = sa.select(escrows).where(escrows.c.job_key == job, asked)
+    if after is not None:
+        statement = statement.where(escrows.c.source_id > after)
+    rows = connection.execute(statement.order_by(escrows.c.source_id, escrows.c.kind).limit(limit)).all()
+    return [_escrow(row) for row in rows]
 
 
 def _escrow(row: Row[Any]) -> Escrow:

@@ -203,16 +203,17 @@ def has_escrows(connection: Connection, job_key: int) -> bool:
 _ANY_ESCROW = sa.select(escrows.c.job_key).where(escrows.c.job_key == sa.bindparam("job")).limit(1)
 
 
-def may_exchange(at: datetime) -> sa.ColumnElement[bool]:
+def may_exchange(job: int, at: datetime) -> sa.ColumnElement[bool]:
     """Returns whether somebody of a source who was refused for another's name is due with the first who was.
 
-    People who took one another's names over several reads get them only together.
+    People who took one another's names over several reads get them only together. Asked once of the job, not of each
+    who waits: of ten thousand each would look through all.
     """
     first = escrows.alias()
-    is_conflict = first.c.job_key == escrows.c.job_key, first.c.code == Conflict.code
+    is_conflict = first.c.job_key == job, first.c.code == Conflict.code
     return sa.and_(
         escrows.c.code == Conflict.code,
-        sa.exists().where(mirrors.c.job_key == escrows.c.job_key),
+        sa.exists().where(mirrors.c.job_key == job),
         sa.exists().where(*is_conflict, first.c.next_attempt_at <= at),
     )
 
