@@ -73,13 +73,18 @@ def test_many_failures_are_told_with_their_causes(trip: Trip) -> None:
     assert notice.count == 59
 
 
-def test_held_removals_are_told_once_with_their_number(trip: Trip) -> None:
+def hold_five(trip: Trip) -> None:
+    """Unassigns five people where two may go at once."""
     people = [trip.hire(f"P{number}") for number in range(5)]
     trip.run()
     trip.threshold = RemovalThreshold(count=2)
     for person in people:
         trip.unassign(person)
     trip.run()
+
+
+def test_held_removals_are_told_once_with_their_number(trip: Trip) -> None:
+    hold_five(trip)
     trip.clock.advance(timedelta(days=1))
     trip.run()
     held = [notice for notice in _told(trip) if notice.kind is NoticeKind.DELETIONS_HELD]
@@ -87,12 +92,7 @@ def test_held_removals_are_told_once_with_their_number(trip: Trip) -> None:
 
 
 def test_what_was_approved_goes_at_once_and_the_next_attempt_stays_where_it_was_told(trip: Trip) -> None:
-    people = [trip.hire(f"P{number}") for number in range(5)]
-    trip.run()
-    trip.threshold = RemovalThreshold(count=2)
-    for person in people:
-        trip.unassign(person)
-    trip.run()
+    hold_five(trip)
     told = _job(trip).quarantine
     assert told is not None
     schedule = Schedule(trip.stores, trip.clock, trip.store.feed.latest)

@@ -44,8 +44,8 @@ NOTED_DIFFERENCES = 50
 # Objects that a what-if tells one by one; it counts all.
 WHAT_IF_OBJECTS = 1_000
 _SAVED_SCOPE = OtherScope()
-# One at a time in a process: it goes through everybody.
-# One look at everybody at a time. Whoever comes meanwhile waits for it, up to so long; but few: a server's threads are.
+# One look at everybody at a time in a process. Whoever comes meanwhile waits for it, up to so long; but few: a server's
+# threads are.
 PATIENCE_SECONDS = 20.0
 _TRYING = threading.Lock()
 _WAITING = threading.BoundedSemaphore(2)
