@@ -121,6 +121,14 @@ def test_changes_leave_a_manager_whom_only_another_file_knows_and_members_of_who
     )
 
 
+@pytest.mark.parametrize("limits", [FileLimits(is_partial=True), FileLimits(is_partial=True, goes_on=True)])
+def test_an_empty_manager_takes_away_the_one_who_is_there(limits: FileLimits) -> None:
+    bob = STAFF.split("\n\n")[1].replace("manager: uid=ada, OU=people,dc=x", "manager:")
+    source = read(f"{bob}\n", limits)
+    assert source.problems == ()
+    assert people(source)["bob@x.example"].references == {"manager": ()}
+
+
 def test_a_text_in_one_language_counts_where_none_is_for_all_and_a_machine_is_no_person() -> None:
     source = read(
         "dn: cn=a,dc=x\nobjectClass: person\ndisplayName;lang-nl: Jan\ndisplayName: John\ntitle;lang-nl: Baas\n"

@@ -206,11 +206,15 @@ def _row(
     entry: _Entry, kind: ObjectKind, names: Mapping[str, str], by_uid: Mapping[str, str], limits: FileLimits
 ) -> RawRow:
     chosen = _USER if kind is ObjectKind.USER else _GROUP
-    values: dict[str, object] = {name: entry.first(*sources) for name, sources in chosen.items()}
+    values: dict[str, object] = {
+        name: value for name, sources in chosen.items() if (value := entry.first(*sources)) is not None
+    }
     if kind is ObjectKind.USER:
         values["accountEnabled"] = "false" if _is_disabled(entry) else "true"
         manager = entry.first(_MANAGER)
-        values["manager"] = None if manager is None else names.get(normalised_dn(manager), manager)
+        if manager is not None:
+            # As among members, an empty name stands for nobody.
+            values["manager"] = names.get(normalised_dn(manager), manager) or None
     elif not limits.is_partial or any(name in entry.values for name in (*_MEMBERS, _MEMBER_UID)):
         given = [names.get(normalised_dn(dn)) for name in _MEMBERS for dn in entry.values.get(name, ())]
         given += [by_uid.get(uid) for uid in entry.values.get(_MEMBER_UID, ())]
@@ -218,12 +222,7 @@ def _row(
         values["members"] = [name for name in given if name is not None]
     if entry.change == "delete":
         values[IS_SOFT_DELETED] = "true"
-    return RawRow(
-        line=entry.line,
-        place=_place(entry),
-        kind=kind,
-        values={name: value for name, value in values.items() if value is not None},
-    )
+    return RawRow(line=entry.line, place=_place(entry), kind=kind, values=values)
 
 
 def _place(entry: _Entry) -> str:
@@ -271,7 +270,8 @@ def _records(text: TextIO, limits: FileLimits) -> Iterator[_Entry | RowProblem]:
             if entry.change not in ("add", "delete"):
                 wrong = wrong or RowProblem(
                     line=line,
-                    sentence=f"Line {line}: changetype {quoted(value)} is not read: give the whole entry, or delete.",
+                    sentence=f"Line {line}: changetype {quoted(value)} is not read: give the whole entry (an empty "
+                    "manager: or member: takes away who is there), or delete.",
                 )
         else:
             values = (entry.optioned if has_options else entry.values).setdefault(name, [])
