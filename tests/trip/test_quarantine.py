@@ -18,6 +18,7 @@ from muster.model.job import Cycle, CycleState, JobCode, QuarantineReason, Sched
 from muster.model.log import LogStatus
 from muster.model.notice import Notice, NoticeKind
 from muster.planning.policy import RemovalThreshold
+from muster.targets import stopping
 
 
 @pytest.fixture
@@ -283,7 +284,9 @@ def _watch(trip: Trip) -> Watch:
     return Watch(trip.stores, trip.store.log, trip.store.outbox, lambda sp: True, trip.clock, trip.ids)
 
 
-def test_a_target_that_has_no_time_is_not_put_into_quarantine(trip: Trip) -> None:
+def test_a_target_that_has_no_time_is_not_put_into_quarantine(trip: Trip, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Hours are waited for here, and each half second of them would ask the store whether to stop.
+    monkeypatch.setattr(stopping, "_SLICE", timedelta(minutes=1))
     for number in range(12):
         trip.hire(f"P{number}")
     trip.transport.fault = lambda request, send: reply(429) if request.method == "POST" else None
