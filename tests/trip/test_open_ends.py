@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from playing import JOB, Trip
 from test_sharing import NAMES, Pair
 
 import muster.engine.sharing
+from muster.engine.apply import Sender
 from muster.engine.cycle import CycleEngine
 from muster.engine.run import Run
 from muster.model.exchange import HttpRequest, HttpResponse
@@ -219,3 +221,31 @@ def test_a_fault_of_ours_ends_a_cycle_while_nobody_else_is_at_the_job(
     monkeypatch.setattr(trip.store.cycles, "close", closed)
     engine.crashed(cycle.id, "ValueError")
     assert trip.store.cycles.get(cycle.id).state is CycleState.FAILED  # type: ignore[union-attr]  # it is there
+
+
+def test_what_a_dead_engine_had_under_way_is_looked_up_and_sent_again_side_by_side(
+    trip: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after another, whoever waits behind them would wait for each answer of a slow target."""
+    names = ["Ada", "Bob", "Cyd", "Dan"]
+    for name in names:
+        trip.hire(name)
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sender, "send", dies)
+        with pytest.raises(Killed):
+            _carry(trip.engine, cycle)
+    together = {"GET": Barrier(2), "POST": Barrier(2)}
+
+    def waits_for_another(request: HttpRequest, _: object) -> None:
+        # Breaks, and with it the cycle, when nobody else asks meanwhile.
+        together[request.method].wait(timeout=10)
+
+    trip.transport.fault = waits_for_another
+    _carry(trip.new_engine(), cycle)
+    assert sorted(trip.at_target()) == [f"{name.lower()}@lantaarn.example" for name in names]

@@ -242,17 +242,18 @@ class Decider:
         return rules
 
     def decide_afresh(
-        self, cycle: Cycle, kind: ObjectKind, source_id: str, tried: tuple[MatchingValue, ...] = ()
-    ) -> Decision | None:
-        """Returns the decision on one object, read again on both sides; None when the source no longer knows it."""
-        change = self._parts.source.read_one(kind, source_id)
-        if change is None:
-            return None
+        self, cycle: Cycle, kind: ObjectKind, tried: Mapping[str, tuple[MatchingValue, ...]]
+    ) -> list[Decision]:
+        """Returns the decisions on objects, read again on both sides, of those that the source still knows.
+
+        `tried`: by source id, under which values a creation was sent whose outcome nobody knows.
+        """
+        changes = [change for each in tried if (change := self._parts.source.read_one(kind, each)) is not None]
         # As on demand: neither the census nor the acknowledged projection counts, only what the target says now.
         # What a reconciliation leaves as it is at the target, it leaves here, too.
         keeps_kind = cycle.kind is CycleKind.RECONCILIATION
         asking = replace(cycle, kind=cycle.kind if keeps_kind else CycleKind.ON_DEMAND, options={})
-        return self.decide(asking, kind, [change], {source_id: tried})[0]
+        return self.decide(asking, kind, changes, tried)
 
     # ------------------------------------------------------------ what is taken away
 

@@ -164,15 +164,17 @@ class Lookup:
             return {}
         source_ids = [intent.change.source_id for intent in intents.values()]
         kept = self._stores.links.tried(self._parts.job.id, kind, source_ids, cycle.id)
-        made: dict[int, TargetObject] = {}
-        for number, intent in intents.items():
-            source_id = intent.change.source_id
-            values = tuple(dict.fromkeys((*kept.get(source_id, ()), *tried.get(source_id, ()))))
-            if values:
-                asked = {number: replace(intent, matching=values)}
-                target = self._match(cycle, kind, asked, claimed).get(number, TargetObject())
-                made[number] = replace(target, link=_link_to(target, intent, values), tried=values)
-        return made
+        values = {
+            number: tuple(dict.fromkeys((*kept.get(source_id, ()), *tried.get(source_id, ()))))
+            for (number, intent), source_id in zip(intents.items(), source_ids, strict=True)
+        }
+        asked = {number: replace(intents[number], matching=each) for number, each in values.items() if each}
+        found = self._match(cycle, kind, asked, claimed)
+        return {
+            number: replace(target, link=_link_to(target, intent, intent.matching), tried=intent.matching)
+            for number, intent in asked.items()
+            for target in [found.get(number, TargetObject())]
+        }
 
     def _match(
         self, cycle: Cycle, kind: ObjectKind, unlinked: Mapping[int, Intent], claimed: dict[str, Change]

@@ -11,6 +11,7 @@ from muster.engine.handing import freeing, losing, put_off, quiet_operations, wa
 from muster.engine.holding import Holding, counted_held, find_holds
 from muster.engine.journal import Journal, tally
 from muster.engine.lookup import Lookup
+from muster.engine.open_ends import OpenEnds
 from muster.engine.outbox import Outbox
 from muster.engine.parts import EngineStores, JobParts
 from muster.engine.telling import measure_leavers
@@ -18,8 +19,7 @@ from muster.model.copies import replace
 from muster.model.discovery import DiscoveredAccount
 from muster.model.failures import Interrupted, JobFailure
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, Escrow, StagedOperation, StagedState
-from muster.model.operation import Intent, LinkState, Operation, OperationKind, Outcome
-from muster.planning.plan import operation_hash
+from muster.model.operation import Intent, Operation, OperationKind, Outcome
 from muster.planning.policy import Approval, gate
 from muster.ports.cycles import NewOperation, Settlement
 from muster.ports.sharing import SHARED_WAVE, EndKind
@@ -54,6 +54,7 @@ class Run:
         self.journal = Journal(parts, clock, ids)
         self.holding = Holding(parts, clock, ids)
         self.sender = Sender(parts, self._pool, clock)
+        self._open_ends = OpenEnds(parts, self.decider, self.journal, clock)
         # Removals may be many: they wait in the store alone.
         self._outbox = Outbox(stores.cycles, cycle.id, kept=(URGENT_WAVE, MAIN_WAVE), is_new=is_new)
         # How many pages of the source are read as one, and how many requests had been made before the last was sent.
@@ -263,24 +264,38 @@ class Run:
         Raises JobFailure. Even then each is settled: what may have been made is looked for in the next cycle. But when
         the job is stopped they stay as they are, for whoever takes the cycle up.
         """
+        outcomes: dict[int, Outcome] = {}
         stopped: JobFailure | None = None
-        outcomes: list[tuple[int | None, Outcome]] = []
-        for number, item in open_ends:
-            if stopped is None:
-                try:
-                    outcomes.append((number, self._resolve(item, resend=is_past or not item.is_open)))
-                    continue
-                except JobFailure as failure:
-                    stopped = failure
-            if not isinstance(stopped, Interrupted):
-                outcomes.append((number, self.left_open(item)))
-        self.settle(outcomes)
+        try:
+            found = self._open_ends.look_up(self.cycle, [item for _, item in open_ends], is_past=is_past)
+        except JobFailure as failure:
+            stopped = failure
+        else:
+            self.settle([(None, outcome) for outcome in found.retired])
+            outcomes = found.outcomes
+            if found.again:
+                stopped = self._send_again(found.again, outcomes)
+        if stopped is not None and not isinstance(stopped, Interrupted):
+            for place, (_, item) in enumerate(open_ends):
+                if place not in outcomes:
+                    outcomes[place] = self.left_open(item)
+        self.settle([(open_ends[place][0], outcome) for place, outcome in outcomes.items()])
         if stopped is not None:
             raise stopped
 
+    def _send_again(self, again: Mapping[int, Operation], outcomes: dict[int, Outcome]) -> JobFailure | None:
+        """Sends what is still needed, each with its place, and adds what came of it: it is not looked up once more."""
+        answers, stopped = self.sender.send(list(again.values()))
+        self._count_writes(len(answers))
+        places = {operation.change_id: place for place, operation in again.items()}
+        for answer in answers:
+            place = places[answer.operation.change_id]
+            outcomes[place] = answer if isinstance(answer, Outcome) else self.left_open(answer)
+        return stopped
+
     def left_open(self, item: Unsettled) -> Outcome:
         """Returns the outcome of an open end that is not looked up now."""
-        return failed(item.operation, item.failure, self.parts, self.clock, is_open=item.is_open)
+        return self._open_ends.left_open(item)
 
     def send(self, operations: Sequence[Operation]) -> tuple[list[Answer], JobFailure | None]:
         """Sends operations as `Sender` does, and fits the next batch to the time that these took."""
@@ -360,60 +375,3 @@ class Run:
     def _count_writes(self, count: int) -> None:
         writes = self.cycle.counters.writes + count + self.sender.second_requests()
         self.cycle = replace(self.cycle, counters=replace(self.cycle.counters, writes=writes))
-
-    def _resolve(self, item: Unsettled, *, resend: bool) -> Outcome:
-        """Returns how an open end turned out, after looking at both sides again.
-
-        Without `resend` a request that may still be under way is not repeated in this cycle: it waits in escrow.
-        """
-        operation = item.operation
-        if self.cycle.kind is CycleKind.ROLLBACK:
-            # The rules would undo what is taken back. A change to a value may be sent twice, so it is.
-            return self._send_again(operation) if item.is_open and resend else self.left_open(item)
-        tried = operation.tries if item.is_open else ()
-        decision = self.decider.decide_afresh(self.cycle, operation.object_kind, operation.source_id, tried)
-        if decision is None:
-            return self.left_open(item)
-        if decision.retires is not None:
-            self.settle([(None, self.journal.decided(decision.retires))])
-        # The same change of the same object: the log and whoever asked find it under one id.
-        again = replace(decision.operation, change_id=operation.change_id)
-        if again.kind is OperationKind.FAIL and again.failure is not None:
-            return failed(operation, again.failure, self.parts, self.clock, is_open=item.is_open)
-        if not again.kind.writes:
-            return self._found_done(operation, again, item)
-        if again.kind is operation.kind and (item.is_conflict or not resend):
-            return self.left_open(item)
-        if again.removes and not operation.removes:
-            # The gate, or an administrator, has not let go of it yet.
-            return replace(self.left_open(item), is_due=True)
-        asks = self.parts.approval is Approval.ALL or (self.parts.approval is Approval.REMOVALS and again.removes)
-        if asks and operation_hash(again) != operation_hash(operation):
-            return self.left_open(item)
-        return self._send_again(again)
-
-    def _send_again(self, again: Operation) -> Outcome:
-        answers, stopped = self.sender.send([again])
-        self._count_writes(len(answers))
-        if stopped is not None:
-            raise stopped
-        answer = answers[0]
-        if isinstance(answer, Outcome):
-            return answer
-        return failed(again, answer.failure, self.parts, self.clock, is_open=answer.is_open)
-
-    def _found_done(self, operation: Operation, again: Operation, item: Unsettled) -> Outcome:
-        """Returns success: both sides already are as the operation wanted them."""
-        if not item.is_open:
-            return self.journal.decided(again)
-        if operation.kind is OperationKind.CREATE:
-            # Looked up before, absent then, created by the request whose answer was lost: ours.
-            again = replace(again, link_state=LinkState.MANAGED, owned=LinkState.MANAGED)
-        done = replace(
-            operation,
-            link_state=again.link_state if operation.kind is not OperationKind.DELETE else None,
-            owned=again.owned,
-            target_id=again.target_id or operation.target_id,
-            acknowledged=again.acknowledged,
-        )
-        return self.journal.found_done(done)
