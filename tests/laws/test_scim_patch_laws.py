@@ -14,11 +14,12 @@ from muster.scim.errors import InvalidValue, ScimError
 from muster.scim.members import split_members
 from muster.scim.operations import PatchOperation, read_operations
 from muster.scim.patch import apply_operations
+from muster.scim.readers import ReadingRules
 from muster.scim.replacement import merge_for_replacement
 from muster.scim.repository import MembersChange
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN
-from muster.scim.validation import ReadingRules, compile_document_reader, complete
+from muster.scim.validation import compile_document_reader, complete
 
 RULES = ReadingRules()
 read_user = compile_document_reader(GENERIC_USER_TYPE, RULES)

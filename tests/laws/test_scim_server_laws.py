@@ -16,9 +16,10 @@ from muster.scim.bodies import compile_body_reader
 from muster.scim.errors import ScimError
 from muster.scim.messages import BULK_REQUEST_URN, MEDIA_TYPE, PATCH_URN, ScimRequest, read_body
 from muster.scim.profile import ServerProfile
+from muster.scim.readers import ReadingRules
 from muster.scim.resources import GENERIC_USER_TYPE, USER_8X8_TYPE
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_8X8_MIRROR_URN, USER_8X8_URN, USER_URN
-from muster.scim.validation import ReadingRules, compile_document_reader
+from muster.scim.validation import compile_document_reader
 
 names = st.sampled_from(
     [

@@ -16,15 +16,10 @@ import msgspec
 from muster.scim.attributes import AttributeDefinition, AttributeType, Mutability
 from muster.scim.limits import Limits
 from muster.scim.messages import read_body
+from muster.scim.readers import ReadingRules, holds_each_once, takes_any_text
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
-from muster.scim.validation import (
-    ReadingRules,
-    compile_document_reader,
-    finish_document,
-    holds_each_once,
-    takes_any_text,
-)
+from muster.scim.validation import compile_document_reader, finish_document
 
 # Counts as no value, which no type can say.
 _EMPTY_OBJECT = re.compile(rb"\{\s*\}")

@@ -32,12 +32,13 @@ from muster.scim.parameters import SearchParameters, read_query, read_search
 from muster.scim.patch import apply_operations
 from muster.scim.profile import ServerProfile
 from muster.scim.projection import Projection, compile_projection, split_names, wants
+from muster.scim.readers import ReadingRules
 from muster.scim.references import References
 from muster.scim.replacement import merge_for_replacement
 from muster.scim.repository import Document, Repository, ResourcePage, ResourceQuery, StoredResource
 from muster.scim.resources import ResourceType
 from muster.scim.sorting import bound_sort
-from muster.scim.validation import ReadingRules, complete
+from muster.scim.validation import complete
 
 Handler = Callable[[ScimRequest, str], ScimResponse]
 

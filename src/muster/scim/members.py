@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muster.scim.operations import PatchOperation, PatchOperator
+from muster.scim.readers import ReadingRules, compile_reader
 from muster.scim.repository import MembersChange
 from muster.scim.resources import ResourceType
-from muster.scim.validation import ReadingRules, compile_reader
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from muster.scim.errors import InvalidPath, InvalidSyntax, InvalidValue, NoTarget
 from muster.scim.messages import PATCH_URN
 from muster.scim.paths import BoundPath, bound_path
+from muster.scim.readers import ReadingRules, json_name
 from muster.scim.resources import ResourceType
-from muster.scim.validation import ReadingRules, json_name
 
 
 class PatchOperator(StrEnum):

@@ -14,18 +14,12 @@ from muster.scim.errors import InvalidPath, InvalidValue, MutabilityViolation, N
 from muster.scim.filters import parse_attribute_path
 from muster.scim.operations import PatchOperation, PatchOperator
 from muster.scim.paths import BoundPath, bound_path
+from muster.scim.readers import ReadingRules, compile_element_reader, compile_reader, json_name
 from muster.scim.replacement import check_immutable
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
 from muster.scim.sameness import Elements, without
-from muster.scim.validation import (
-    ReadingRules,
-    compile_element_reader,
-    compile_reader,
-    complete,
-    json_name,
-    missing_required,
-)
+from muster.scim.validation import complete, missing_required
 
 _Values = dict[str, Any]
 

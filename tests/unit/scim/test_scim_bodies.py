@@ -12,9 +12,10 @@ from muster.scim.attributes import AttributeDefinition, AttributeType, Mutabilit
 from muster.scim.bodies import compile_body_reader, compile_quick_reader
 from muster.scim.errors import InvalidSyntax, InvalidValue, PayloadTooLarge, ScimError
 from muster.scim.limits import DEFAULT_LIMITS, Limits
+from muster.scim.readers import ReadingRules
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType, SchemaExtension
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_8X8_URN, USER_SCHEMA, USER_URN, SchemaDefinition
-from muster.scim.validation import ReadingRules, compile_document_reader
+from muster.scim.validation import compile_document_reader
 
 PLAIN: dict[str, Any] = {
     "schemas": [USER_URN, ENTERPRISE_USER_URN],

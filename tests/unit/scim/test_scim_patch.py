@@ -13,9 +13,10 @@ from muster.scim.members import split_members
 from muster.scim.messages import PATCH_URN
 from muster.scim.operations import PatchOperator, read_operations
 from muster.scim.patch import apply_operations
+from muster.scim.readers import ReadingRules
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, ResourceType, SchemaExtension
 from muster.scim.schemas import GROUP_URN, SchemaDefinition
-from muster.scim.validation import ReadingRules, complete
+from muster.scim.validation import complete
 
 LENIENT, STRICT = ReadingRules(), ReadingRules(strict=True)
 

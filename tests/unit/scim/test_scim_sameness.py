@@ -11,9 +11,9 @@ from muster.scim.errors import InvalidValue
 from muster.scim.messages import PATCH_URN
 from muster.scim.operations import read_operations
 from muster.scim.patch import apply_operations
+from muster.scim.readers import ReadingRules
 from muster.scim.resources import GENERIC_USER_TYPE
 from muster.scim.sameness import MAX_COMPARISONS, Elements, is_same, without
-from muster.scim.validation import ReadingRules
 
 _OBJECT = st.fixed_dictionaries(
     {},

@@ -9,6 +9,7 @@ import pytest
 from muster.scim.attributes import AttributeDefinition, AttributeType, Mutability
 from muster.scim.errors import InvalidSyntax, InvalidValue
 from muster.scim.limits import Limits
+from muster.scim.readers import ReadingRules, compile_reader, json_name
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType, SchemaExtension
 from muster.scim.schemas import (
     ENTERPRISE_USER_URN,
@@ -19,7 +20,7 @@ from muster.scim.schemas import (
     USER_URN,
     SchemaDefinition,
 )
-from muster.scim.validation import ReadingRules, compile_document_reader, compile_reader, json_name, missing_required
+from muster.scim.validation import compile_document_reader, missing_required
 
 LENIENT, STRICT = ReadingRules(), ReadingRules(strict=True)
 
