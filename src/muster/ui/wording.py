@@ -72,8 +72,8 @@ def span(value: timedelta | None) -> str:
     if value is None:
         return _DASH
     seconds = value.total_seconds()
-    if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
+    if (milliseconds := round(seconds * 1000)) < 1000:
+        return f"{milliseconds} ms"
     if seconds < 60:
         return f"{number_text(round(seconds, 1))} s"
     minutes, rest = divmod(round(seconds), 60)
