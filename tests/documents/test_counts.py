@@ -27,6 +27,7 @@ LISTED_HERE = {
     "web/portal/templates/directory/users.html": ("page.total",),
     "web/portal/templates/directory/why.html": ("flowing",),
     "web/portal/templates/logs/detail.html": ("entry.modified",),
+    "web/portal/templates/mappings/affected_rows.html": ("total",),
     "web/portal/templates/mappings/attributes.html": ("listed",),
     "web/portal/templates/mappings/schema.html": ("differences",),
     "web/portal/templates/plans/operations.html": ("each.changes",),
@@ -52,7 +53,7 @@ COUNT_NOTHING_SHOWN = {
     "web/portal/templates/directory/import_progress.html": ("rows | number",),
     # No list has just the cycles of a stretch of time.
     "web/portal/templates/insights/page.html": ("found.cycles", "bucket.cycles"),
-    "web/portal/templates/mappings/consequences.html": ("made.considered", "made.requests", "made.objects"),
+    "web/portal/templates/mappings/consequences.html": ("made.considered", "made.requests"),
     "web/portal/templates/mappings/scope_count.html": ("count.inside + count.outside",),
     # What is held without a cause of its own has no list of its own.
     "web/portal/templates/plans/list.html": ("each.count",),

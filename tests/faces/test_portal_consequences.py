@@ -1,5 +1,6 @@
 """What a change of rules would do is said before it is saved, in every place where rules are changed."""
 
+import html
 import json
 import re
 from typing import Any
@@ -166,11 +167,64 @@ def test_names_values_and_reasons_are_shown_as_text_and_what_is_secret_is_not(tm
     visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
     page = review(visit, f"/applications/{job.sp}/mappings/reset").text
     assert "leave scope and are disabled" in page
-    assert "the first 1 of 30" in page
+    assert "30 are affected" in page
     assert "The safeguards would hold" in page
     assert "&lt;script&gt;alert" in page
     assert "<script>" not in page
     assert "hidden-" not in page
+
+
+def affected(number: int, transition: Transition, attribute: str | None = None) -> Affected:
+    change = AttributeChange(verb=Verb.REPLACE, attribute=attribute or "", old="a", new="b")
+    return Affected(
+        source_id=f"p{number}",
+        source_name=f"Person {number:03}",
+        kind=ObjectKind.USER,
+        transition=transition,
+        before=OperationKind.UPDATE,
+        after=OperationKind.UPDATE if attribute else OperationKind.DISABLE,
+        reason="So it is.",
+        changes=() if attribute is None else (change,),
+    )
+
+
+def test_every_line_leads_to_all_whom_it_counts_some_at_a_time(tmp_path: Any) -> None:
+    """“60 get another title” led to the first 25 of everybody who was affected."""
+
+    class Telling(House):
+        def what_if(self, job_id: str, document: Any, scope: OtherScope, limit: int, told: Any = None) -> WhatIf:
+            people = (
+                *(affected(number, Transition.CHANGES, "title") for number in range(60)),
+                *(affected(number, Transition.LEAVES_SCOPE) for number in range(60, 90)),
+            )
+            lines = (
+                WhatIfLine(transition=Transition.CHANGES, count=60, sentence="", attribute="title"),
+                WhatIfLine(transition=Transition.LEAVES_SCOPE, count=30, sentence="", after=OperationKind.DISABLE),
+            )
+            return WhatIf(job_id=job_id, considered=99, affected=90, summary=lines, objects=people[:limit])
+
+    house = Telling(tmp_path)
+    job = Started(house)
+    visit = Visit(house, Role.GLOBAL_ADMINISTRATOR)
+    page = review(visit, f"/applications/{job.sp}/mappings/reset").text
+    titles, leavers = re.findall(r'<a class="effect [^"]*" href="([^"]+)"', page)
+
+    def everybody(to: str) -> list[str]:
+        shown = visit.text(to)
+        names = re.findall(r"<bdi>(Person [0-9]+)</bdi>", shown)
+        following = re.search(r'hx-get="([^"]+after=[^"]+)"', shown)
+        return names + (everybody(html.unescape(following[1])) if following else [])
+
+    assert everybody(titles) == [f"Person {number:03}" for number in range(60)]
+    assert everybody(leavers) == [f"Person {number:03}" for number in range(60, 90)]
+    assert everybody(titles.partition("?")[0]) == [f"Person {number:03}" for number in range(90)]
+    part = visit.client.get(leavers, headers={"HX-Request": "true"}).text
+    assert ("<html" in part, "leave scope and are disabled" in part) == (False, True)
+    assert visit.get(titles.replace("line=0", "line=2")).status_code == 404
+    assert visit.get(titles.replace("line=0", "line=\u00b2")).status_code == 400
+    # Another look of the same reader ends the one before it.
+    review(visit, f"/applications/{job.sp}/mappings/reset")
+    assert "was ended" in visit.get(titles).text
 
 
 def test_who_may_not_look_at_people_is_told_so_and_may_save_all_the_same(tmp_path: Any) -> None:

@@ -131,7 +131,8 @@ def what_if(
 ) -> WhatIf:
     """Returns what other rules, or another scope, would change for whom. Nothing is saved, sent or asked.
 
-    `told`: hears how many were looked at so far. Raises: Refused, naming what keeps the rules from being used.
+    `limit`: objects told one by one; `told`: hears how many were looked at so far. Raises: Refused, naming what keeps
+    the rules from being used.
     """
     desk.require(Permission.READ_CONFIGURATION)
     # An expression of one's own shows any attribute of anybody.
@@ -146,7 +147,7 @@ def what_if(
     if document is not None:
         document = _checked(desk, job, document, desk.stores.jobs.schema(job.id).document)
     with trying():
-        return desk.engine_room.what_if(job.id, document, scope, max(0, min(limit, WHAT_IF_OBJECTS)), told)
+        return desk.engine_room.what_if(job.id, document, scope, limit, told)
 
 
 @contextmanager

@@ -104,7 +104,9 @@ def what_if(call: Call) -> Answer:
         accepts_default_access=flag_of(fields, "acceptsDefaultAccess"),
         skip_out_of_scope_deletions=flag_of(fields, "skipOutOfScopeDeletions"),
     )
-    found = rules.what_if(call.desk, sp, call.parts["job"], document, scope=scope, limit=top)
+    found = rules.what_if(
+        call.desk, sp, call.parts["job"], document, scope=scope, limit=min(top, rules.WHAT_IF_OBJECTS)
+    )
     return Answer(document=render_jobs.what_if(found))
 
 

@@ -1,6 +1,8 @@
 """What other rules, or another scope, would change, shown before they are saved."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import flask
@@ -8,14 +10,17 @@ import flask
 from muster.administration import rules
 from muster.administration.refusals import RefusalKind, Refused
 from muster.model.operation import OperationKind
-from muster.model.whatif import OtherScope, Transition, WhatIf
+from muster.model.roles import Permission
+from muster.model.whatif import Affected, OtherScope, Transition, WhatIf, WhatIfLine
 from muster.ports.engine_room import Told
-from muster.ui.language import gettext, marked, ngettext, number_text
-from muster.web.portal.looking import look_at_everybody
-from muster.web.portal.paths import desk
+from muster.ui.frame import is_fragment_wanted
+from muster.ui.language import gettext, marked, ngettext
+from muster.web.portal.looking import find_look, look_at_everybody
+from muster.web.portal.paths import desk, number
 from muster.web.portal.plans import KINDS
-from muster.web.portal.shelves import Shelf
+from muster.web.portal.shelves import Shelf, find_shelf, show
 
+# So many of those affected are shown at once.
 SHOWN = 25
 SAVED = OtherScope()
 
@@ -46,12 +51,28 @@ def consequences(found: Shelf, document: Mapping[str, Any] | None, scope: OtherS
     who = desk()
 
     def make(told: Told) -> WhatIf:
-        return rules.what_if(who, found.sp, found.job.id, document, scope=scope, limit=SHOWN, told=told)
+        return rules.what_if(who, found.sp, found.job.id, document, scope=scope, limit=sys.maxsize, told=told)
 
-    def show(made: WhatIf | Refused) -> str:
-        return refused_consequences(found, made) if isinstance(made, Refused) else _show(found, made)
+    def tell(made: WhatIf | Refused, name: str) -> str:
+        return refused_consequences(found, made) if isinstance(made, Refused) else _show(found, made, name=name)
 
-    return look_at_everybody(found, make, show)
+    return look_at_everybody(found, make, tell)
+
+
+def show_affected(sp: str, name: str) -> Any:
+    """GET /applications/<sp>/looking/<name>/affected: whom a line of a look's summary counts, or all of them."""
+    found = find_shelf(sp)
+    desk().require(Permission.READ_DIRECTORY)
+    look = find_look(name)
+    made = None if look is None else look.found
+    line = number("line")
+    if not isinstance(made, WhatIf) or (line is not None and line >= len(made.summary)):
+        template = "looking.html" if is_fragment_wanted() else "mappings/affected.html"
+        page = show(template, found, look=None, name=None)
+        # htmx takes in no answer that is an error.
+        return page if is_fragment_wanted() else (page, 404)
+    values = _affected(found, made, name, line, number("after") or 0)
+    return show("mappings/affected_rows.html" if is_fragment_wanted() else "mappings/affected.html", found, **values)
 
 
 def refused_consequences(found: Shelf, refusal: Refused) -> str:
@@ -61,34 +82,64 @@ def refused_consequences(found: Shelf, refusal: Refused) -> str:
     return _show(found, None, refusal, is_wrong=is_wrong)
 
 
-def _show(found: Shelf, made: WhatIf | None, refusal: Refused | None = None, *, is_wrong: bool = False) -> str:
+def _show(
+    found: Shelf, made: WhatIf | None, refusal: Refused | None = None, *, name: str = "", is_wrong: bool = False
+) -> str:
+    values = {} if made is None else _affected(found, made, name, None, 0)
     return flask.render_template(
         "mappings/consequences.html",
         shelf=found,
         made=made,
-        lines=() if made is None else tuple(_lines(made)),
+        lines=() if made is None else tuple(_lines(found, made, name)),
         refusal=refusal,
         is_wrong=is_wrong,
-        transitions=TRANSITIONS,
-        kinds=KINDS,
+        **values,
     )
 
 
-def _lines(made: WhatIf) -> Any:
-    """The summary in the reader's language: a number, what it means, and the tone of it."""
-    counts: dict[tuple[Transition, str | None, OperationKind | None], int] = {}
-    for line in made.summary:
-        key = (line.transition, line.attribute, line.after)
-        counts[key] = counts.get(key, 0) + line.count
-    for (transition, attribute, after), count in counts.items():
-        yield number_text(count), _sentence(transition, attribute, after, count), TRANSITIONS[transition][1]
+def _affected(found: Shelf, made: WhatIf, name: str, line: int | None, after: int) -> dict[str, Any]:
+    """What a page of those whom a line counts (None: all) is made of."""
+    counted = made.objects if line is None else (each for each in made.objects if _is_counted(made.summary[line], each))
+    page = list(islice(counted, after, after + SHOWN + 1))
+    return {
+        "name": name,
+        "line": None if line is None else _words(made.summary[line]),
+        "total": made.affected if line is None else made.summary[line].count,
+        "objects": page[:SHOWN],
+        "is_first": after == 0,
+        "following": _to(found, name, line, after + SHOWN) if len(page) > SHOWN else None,
+        "everybody": _to(found, name, None),
+        "transitions": TRANSITIONS,
+        "kinds": KINDS,
+    }
 
 
-def _sentence(transition: Transition, attribute: str | None, after: OperationKind | None, count: int) -> str:
-    done = gettext("not carried") if after is None else gettext(_DONE.get(after, after.value))
-    match transition:
+def _to(found: Shelf, name: str, line: int | None, after: int = 0) -> str:
+    return found.to(
+        "looking", name, "affected", line=None if line is None else str(line), after=str(after) if after else None
+    )
+
+
+def _is_counted(line: WhatIfLine, affected: Affected) -> bool:
+    if affected.transition is not line.transition:
+        return False
+    if line.attribute is not None:
+        return any(change.attribute == line.attribute for change in affected.changes)
+    return affected.after is line.after
+
+
+def _lines(found: Shelf, made: WhatIf, name: str) -> Iterator[tuple[int, str, str, str]]:
+    """The summary in the reader's language: a number, what it means, the tone of it, and where those are."""
+    for at, line in enumerate(made.summary):
+        yield line.count, _words(line), TRANSITIONS[line.transition][1], _to(found, name, at)
+
+
+def _words(line: WhatIfLine) -> str:
+    count = line.count
+    done = gettext("not carried") if line.after is None else gettext(_DONE.get(line.after, line.after.value))
+    match line.transition:
         case Transition.CHANGES:
-            name = (attribute or "").rsplit(":", 1)[-1]
+            name = (line.attribute or "").rsplit(":", 1)[-1]
             return ngettext("gets another %(name)s", "get another %(name)s", count, name=name)
         case Transition.ENTERS_SCOPE:
             return ngettext("enters scope and is %(done)s", "enter scope and are %(done)s", count, done=done)

@@ -11,6 +11,7 @@ from muster.administration.refusals import bad_request
 
 TEXT_LIMIT = 200
 PLACE_CHARACTERS = 2_000
+_NUMBER = re.compile(r"[0-9]{1,18}")
 # A key, and for lists by name the name itself (see the stores' searches).
 _PLACE = re.compile(r"[0-9]{1,18}(:[^\x00]{0,1000})?", re.DOTALL)
 
@@ -55,6 +56,14 @@ def checked_place(value: str | None) -> str | None:
     if value is not None and not _PLACE.fullmatch(value):
         raise bad_request("The list cannot go on there: begin with its first page.")
     return value
+
+
+def number(name: str) -> int | None:
+    """Returns a whole number of the query, None if there is none. Raises: Refused."""
+    value = text(name)
+    if value is not None and not _NUMBER.fullmatch(value):
+        raise bad_request(f"“{name}” is a whole number.")
+    return None if value is None else int(value)
 
 
 def place_text(name: str = "after") -> str | None:

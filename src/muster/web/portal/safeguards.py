@@ -144,7 +144,7 @@ def weighed(
     def make(told: Told) -> Weighed:
         return safeguards.weigh_safeguards(who, found.sp, found.job.id, settings, notification, told)
 
-    def show(made: Weighed | Refused) -> str:
+    def show(made: Weighed | Refused, _name: str) -> str:
         if isinstance(made, Refused):
             return flask.render_template("provisioning/weighed.html", made=None, refusal=_as_labelled(made))
         return flask.render_template("provisioning/weighed.html", made=made, refusal=None, guards=guards)
