@@ -144,6 +144,7 @@ def test_users_are_found_by_filter(house: House, query: str, found: list[str]) -
     ("query", "says"),
     [
         ("$filter=displayName eq", "position 15"),
+        (f"$filter=displayName eq {'9' * 5_000}", "up to 40 characters"),
         ("$filter=displayName is 'x'", "position 13"),
         ("$filter=displayName eq 'x' xor mail eq 'y'", "position 20"),
         ("$filter=displayName eq 'x' and", "ends where"),

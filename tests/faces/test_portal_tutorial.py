@@ -114,6 +114,8 @@ def test_a_role_is_made_disabled_and_only_then_deleted(house: House, visit: Visi
     [
         (lambda text: text[:-3], "is no JSON"),
         (lambda _: "[]", "one JSON object"),
+        (lambda _: "9" * 5_000, "is no JSON"),
+        (lambda _: "[" * 5_000, "is no JSON"),
         (lambda text: text.replace('"name"', '"nam"', 1), "nam is not part of the manifest"),
         (lambda text: re.sub(r'"appId": "[^"]*"', '"appId": "x"', text), "appId cannot be changed"),
         (lambda text: re.sub(r'"isEnabled": true', '"isEnabled": 1', text, count=1), "isEnabled takes true or false"),
@@ -415,7 +417,15 @@ def test_clauses_and_filters_are_added_and_removed_without_saving(visit: Visit, 
     assert 'name="group-1"' in visit.post(path, **given, do="add-group").text
     assert "No scoping filter" in visit.post(path, **given, do="remove-clause:0-0").text
     assert "No scoping filter" in visit.post(path, **given, do="remove-group:0").text
-    assert 'name="group-0"' in visit.post(path, **given, do="remove-group:7").text
+    # A digit that is no number, too, stands for none of them: it was a fault of the service.
+    for nowhere in (
+        "remove-group:7",
+        "remove-group:²",
+        "remove-clause:0-²",
+        "add-member:0-²:x",
+        "add-clause:" + "9" * 5_000,
+    ):
+        assert 'name="group-0"' in visit.post(path, **given, do=nowhere).text
     # A count of what is typed that is sent while a button has the focus is a count, and presses it not.
     headers = {"HX-Request": "true", "HX-Target": "scope-count"}
     form = {"csrf_token": visit.token("/"), **given, "do": "remove-clause:0-0"}
@@ -485,6 +495,14 @@ def test_the_schema_says_what_would_change_before_it_is_saved(house: House, visi
     path = f"/applications/{job.sp}/mappings/schema"
     text = visit.text(f"{path}.json")
     refused(visit.post(path, schema=text[:-4], do="save"), "That is no JSON")
+    for wrong in (
+        "9" * 5_000,
+        "[" * 100_000,
+        '{"a":' * 1_000 + "1" + "}" * 1_000,
+        '{"directories":' + "[" * 900 + "]" * 900 + "}",
+        '{"a": NaN}',
+    ):
+        assert visit.post(path, schema=wrong, do="save").status_code == 400
     changed = text.replace("[jobTitle]", "[department]")
     page = visit.post(path, schema=changed, do="check").text
     assert "What would change" in page

@@ -4,6 +4,7 @@ Source: Microsoft Graph, delta query: everything in the first round, then what c
 now. A place stays valid for ever: it is a number of the change feed, and the feed keeps what was deleted.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from muster.ports.directory import MemberChange
 
 # Groups are given with their members: a page ends once it has so many.
 MEMBERS_A_PAGE = 1_000
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ def read_place(text: str) -> Place:
     """Returns the place of a token's text. Raises: Refused."""
     after, _, rest = text.partition(":")
     numbers = rest.split(",")
-    if not 2 <= len(numbers) <= 3 or not all(number.isdigit() and len(number) <= 18 for number in (after, *numbers)):
+    if not 2 <= len(numbers) <= 3 or not all(map(_NUMBER.fullmatch, (after, *numbers))):
         raise bad_request("The $skiptoken is none of a round of changes.")
     member_after = numbers[2] if len(numbers) == 3 else None
     return Place(after=int(after), until=int(numbers[0]), since=int(numbers[1]), member_after=member_after)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from muster.administration.applications import find_application, update_application
 from muster.administration.desk import Desk
 from muster.administration.refusals import bad_request
@@ -69,13 +71,11 @@ def _read(text: str) -> Mapping[str, Any]:
     if len(text) >= MANIFEST_CHARACTERS:
         raise bad_request(f"The manifest has {MANIFEST_CHARACTERS:,} characters or more: that is too long.")
     try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise bad_request(
             f"The manifest is no JSON: {error.msg} at line {error.lineno}, column {error.colno}.", code="InvalidJson"
         ) from None
-    except RecursionError:
-        raise bad_request("The manifest is nested too deep.", code="InvalidJson") from None
     if not isinstance(document, dict):
         raise bad_request("The manifest is one JSON object: begin it with { and end it with }.")
     return document

@@ -15,6 +15,8 @@ FILTER_CHARACTERS = 8_000
 COMPARISONS_LIMIT = 50
 DEPTH_LIMIT = 20
 VALUES_LIMIT = 100
+# More than any number here has, and few enough to be read.
+_DIGITS = 40
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')"
@@ -217,6 +219,8 @@ class _Reader:
             case "instant":
                 return self._instant(word, position), position
             case "number":
+                if len(word) > _DIGITS:
+                    self._refuse(position, f"a number has up to {_DIGITS} characters")
                 return (float(word) if "." in word else int(word)), position
             case "name" if word.lower() in _CONSTANTS:
                 return _CONSTANTS[word.lower()], position

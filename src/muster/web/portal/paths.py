@@ -61,9 +61,15 @@ def checked_place(value: str | None) -> str | None:
 def number(name: str) -> int | None:
     """Returns a whole number of the query, None if there is none. Raises: Refused."""
     value = text(name)
-    if value is not None and not _NUMBER.fullmatch(value):
+    read = None if value is None else read_number(value)
+    if value is not None and read is None:
         raise bad_request(f"“{name}” is a whole number.")
-    return None if value is None else int(value)
+    return read
+
+
+def read_number(text: str) -> int | None:
+    """Returns the whole number that a form or an address spells, None if it is none: “²” is a digit as well."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def place_text(name: str = "after") -> str | None:

@@ -16,7 +16,7 @@ from muster.ports.administration import WorkKind
 from muster.ui.frame import is_fragment_wanted, live
 from muster.ui.language import gettext, marked, ngettext
 from muster.web.portal.forms import chosen, done, field, fields
-from muster.web.portal.paths import choice, desk, place, text
+from muster.web.portal.paths import choice, desk, number, place, text
 from muster.web.portal.shelves import find_shelf, show
 
 ROWS = 20
@@ -108,8 +108,7 @@ def show_plan(sp: str, plan_id: str) -> Any:
     """GET /applications/<sp>/plans/<plan_id>"""
     found = find_shelf(sp)
     plan = work.find_plan(desk(), found.sp, found.job.id, plan_id)
-    cause, kind, after = text("cause"), choice("kind", [each.value for each in KINDS]), place()
-    begin = int(after) if after is not None and after.isdecimal() else 0
+    cause, kind, begin = text("cause"), choice("kind", [each.value for each in KINDS]), number("after") or 0
     groups, more = _groups(plan, PlanPart.SENT, cause, kind, begin)
     return show(
         "plans/plan.html",

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import flask
+import orjson
 
 from muster.administration import attribute_list, mapping_edits, rules
 from muster.administration.mapping_edits import PlacedMapping
@@ -181,8 +182,8 @@ def _written(document: Any) -> str:
 
 def _read(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise bad_request(
             gettext(
                 "That is no JSON: %(problem)s at line %(line)s, column %(column)s.",
@@ -192,8 +193,6 @@ def _read(text: str) -> dict[str, Any]:
             ),
             code="InvalidJson",
         ) from None
-    except RecursionError:
-        raise bad_request(gettext("The document is nested too deep."), code="InvalidJson") from None
     if not isinstance(document, dict):
         raise bad_request(gettext("The schema is one JSON object: begin it with { and end it with }."))
     return document

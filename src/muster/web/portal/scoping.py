@@ -19,7 +19,7 @@ from muster.ui.frame import is_fragment_wanted
 from muster.ui.language import gettext
 from muster.web.portal.consequences import are_asked, consequences, refused_consequences
 from muster.web.portal.forms import done
-from muster.web.portal.paths import checked_place, desk
+from muster.web.portal.paths import checked_place, desk, read_number
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
 GROUPS = 50
@@ -202,11 +202,11 @@ def _clause(key: str) -> FilterClause:
 def _changed(scope: ScopingFilter, deed: str, place: str) -> ScopingFilter:
     groups = list(scope.groups)
     at, _, number = place.partition("-")
-    index = int(at) if at.isdigit() else -1
+    index = read_number(at)
     blank = FilterClause(attribute="", operator="EQUALS", values=("",))
     if deed == "add-group":
         groups.append(FilterGroup(name=gettext("Filter %(number)s", number=len(groups) + 1), clauses=(blank,)))
-    elif 0 <= index < len(groups):
+    elif index is not None and index < len(groups):
         group = groups[index]
         if deed == "remove-group":
             del groups[index]
@@ -214,8 +214,8 @@ def _changed(scope: ScopingFilter, deed: str, place: str) -> ScopingFilter:
             groups[index] = FilterGroup(name=group.name, clauses=(*group.clauses, blank))
         elif deed == "add-member" and (added := _with_member(group, number)) is not None:
             groups[index] = added
-        elif deed == "remove-clause" and number.isdigit():
-            kept = tuple(each for other, each in enumerate(group.clauses) if other != int(number))
+        elif deed == "remove-clause" and (removed := read_number(number)) is not None:
+            kept = tuple(each for other, each in enumerate(group.clauses) if other != removed)
             groups[index : index + 1] = [FilterGroup(name=group.name, clauses=kept)] if kept else []
     return ScopingFilter(groups=tuple(groups))
 
@@ -223,9 +223,10 @@ def _changed(scope: ScopingFilter, deed: str, place: str) -> ScopingFilter:
 def _with_member(group: FilterGroup, place: str) -> FilterGroup | None:
     """The filter with a group added to what a clause asks for; `place` is the clause's number and the group's id."""
     number, _, group_id = place.partition(":")
-    if not number.isdigit() or not int(number) < len(group.clauses):
+    at = read_number(number)
+    if at is None or at >= len(group.clauses):
         return None
     clauses = list(group.clauses)
-    clause = clauses[int(number)]
-    clauses[int(number)] = replace(clause, values=tuple(dict.fromkeys((*clause.values, group_id[:200]))))
+    clause = clauses[at]
+    clauses[at] = replace(clause, values=tuple(dict.fromkeys((*clause.values, group_id[:200]))))
     return FilterGroup(name=group.name, clauses=tuple(clauses))
