@@ -11,6 +11,7 @@ import pytest
 from faces.house import House, Started
 from faces.portal_visit import Visit
 from faces.test_graph_logs import REFUSED, log
+from muster.administration import links
 from muster.model.directory import ObjectKind
 from muster.model.job import Counters, Cycle, CycleKind, CyclePhase, CycleState
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason
@@ -18,6 +19,7 @@ from muster.model.operation import Acknowledged, Link, LinkState
 from muster.model.roles import Role
 from muster.model.wire import WireExchange
 from muster.ports.cycles import Settlement
+from muster.web.portal import accounts
 from muster.web.portal.logs import between, stretch
 
 
@@ -140,9 +142,10 @@ def test_the_facts_of_a_cycle_lead_to_requests_or_entries(house: House, job: Sta
     job.cycle(counters=Counters(expected=4, evaluated=4, unchanged=3, requests=7, writes=1, references=2, throttled=1))
     app = f"/applications/{job.sp}"
     page = visit.text(f"{app}/cycles/cycle-1")
-    # Nobody has kept its requests, and who was right already has no entry: there is no list of either.
+    # Nobody has kept its requests: there is no list of them.
     assert '<dt>Requests</dt><dd><span title="Requests are only kept while the wire log is on; it has 0 of' in page
-    assert re.search(r"<span [^>]*>[^\n]*Unchanged <b>3</b></span>", page)
+    (to,) = re.findall(r'<a href="([^"]+)" title="Already right[^"]+"><i [^>]*></i>Unchanged <b>3</b></a>', page)
+    assert to == f"{app}/provisioning/accounts?untouched=cycle-1"
     assert f'<a href="{app}/logs?cycle=cycle-1">2</a>' in page
     exchange = WireExchange(
         at=house.clock.at,
@@ -168,6 +171,29 @@ def test_the_facts_of_a_cycle_lead_to_requests_or_entries(house: House, job: Sta
     waits = f"{app}/provisioning/requests?cycle=cycle-1&amp;result=waits"
     assert f'<dt>Asked to wait</dt><dd><a href="{waits}">1</a></dd>' in page
     assert visit.text(f"{app}/provisioning/requests").count('<li class="audit-line"') == 8
+
+
+def test_what_a_cycle_left_unchanged_leads_to_those_of_whom_it_has_logged_nothing(
+    house: House, job: Started, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cycle = job.cycle(counters=Counters(expected=3, evaluated=3, unchanged=2, updated=1))
+    for name in ("ada", "bob", "cleo"):
+        link(house, cycle, ObjectKind.USER, name, f"t-{name}")
+    log(house, job, 1, source_id="bob")
+    path = f"/applications/{job.sp}/provisioning/accounts?untouched=cycle-1"
+
+    def shown() -> list[str]:
+        return re.findall("<bdi>Known as ([a-z]+)</bdi>", visit.text(path))
+
+    assert shown() == ["ada", "cleo"]
+    monkeypatch.setattr(accounts, "ROWS", 1)
+    assert shown() == ["ada"]
+    following = re.findall(r'href="([^"]+)" rel="next"', visit.text(path))[0]
+    assert "Known as cleo" in visit.text(unescape(following))
+    log(house, job, 2, source_id="cleo")
+    monkeypatch.setattr(links, "_ENTRIES", 1)
+    assert "too much to tell" in visit.text(path)
+    assert visit.get(path.replace("cycle-1", "cycle-9")).status_code == 404
 
 
 def test_what_is_held_and_what_is_skipped_lead_to_lists_of_their_own(house: House, job: Started, visit: Visit) -> None:

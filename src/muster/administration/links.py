@@ -6,15 +6,18 @@ from datetime import timedelta
 
 from muster.administration.applications import find_application, require_managed
 from muster.administration.desk import Desk
-from muster.administration.jobs import CATEGORY, find_job
+from muster.administration.jobs import CATEGORY, find_cycle, find_job
 from muster.administration.refusals import bad_request, conflict
 from muster.model.directory import DirectoryObject, ObjectKind
 from muster.model.job import Escrow
 from muster.model.operation import Link, LinkState
 from muster.model.roles import Permission
+from muster.ports.cycles import LogQuery
 from muster.ports.directory import DirectoryPage
 
 PROMOTED_AT_ONCE = 1_000
+# Of a cycle that has logged more, as an initial one may, nobody waits for whom it left alone.
+_ENTRIES = 2_000
 _NAMED = 10
 # No try is put off for so long.
 _EVER = timedelta(days=36_500)
@@ -45,6 +48,26 @@ def links(
     if state is not None and state not in known:
         raise bad_request(f"There is no link state “{state[:100]}”; use one of {', '.join(known)}.")
     return desk.stores.links.list_links(job.id, None if state is None else known[state], limit, after, kind)
+
+
+def left_alone(
+    desk: Desk, service_principal_id: str, job_id: str, cycle_id: str, after: str | None, limit: int
+) -> tuple[Sequence[Link], str | None] | None:
+    """Returns those linked of whom a cycle has logged nothing, and the key to go on after.
+
+    None: it has logged too much to tell them apart. Raises: Refused.
+    """
+    desk.require(Permission.READ_LOGS)
+    cycle = find_cycle(desk, service_principal_id, job_id, cycle_id)
+    entries, more = desk.stores.log.search(LogQuery(cycle_id=cycle.id, limit=_ENTRIES))
+    if more is not None:
+        return None
+    logged = {entry.source_id for entry in entries}
+    while True:
+        page, after = links(desk, service_principal_id, job_id, None, after, limit)
+        found = [link for link in page if link.source_id not in logged]
+        if found or after is None:
+            return found, after
 
 
 def come_from(

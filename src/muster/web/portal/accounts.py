@@ -14,7 +14,7 @@ from muster.planning.drift import DriftAction
 from muster.ui.language import marked
 from muster.web.portal.cycles import view_cycle
 from muster.web.portal.forms import chosen, done, field, fields, refused_page
-from muster.web.portal.paths import choice, desk, place, place_text
+from muster.web.portal.paths import choice, desk, place, place_text, text
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
 ROWS = 50
@@ -51,9 +51,21 @@ def show_accounts(sp: str) -> Any:
     """GET /applications/<sp>/provisioning/accounts: linked ones, by state."""
     found = find_shelf(sp)
     state, kind, after = choice("state", STATES), choice("kind", ObjectKind), place()
-    of_kind = None if kind is None else ObjectKind(kind)
-    rows, following = links.links(desk(), found.sp, found.job.id, state, after, ROWS, kind=of_kind)
-    return _show(found, "linked", rows=rows, state=state, kind=kind, following=following, is_first=after is None)
+    of_kind, cycle, alone = None if kind is None else ObjectKind(kind), text("untouched"), None
+    if cycle is not None:
+        alone = links.left_alone(desk(), found.sp, found.job.id, cycle, after, ROWS)
+    rows, following = alone or links.links(desk(), found.sp, found.job.id, state, after, ROWS, kind=of_kind)
+    return _show(
+        found,
+        "linked",
+        rows=rows,
+        state=state,
+        kind=kind,
+        cycle=cycle,
+        is_told_apart=alone is not None,
+        following=following,
+        is_first=after is None,
+    )
 
 
 def show_waiting(sp: str) -> Any:
