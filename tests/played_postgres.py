@@ -41,6 +41,8 @@ class PlayedServer:
     _runs: bool = False
     #: Names of databases to make others from.
     templates: dict[str, str] = field(default_factory=dict)
+    #: Names of databases that the next may have.
+    left: list[str] = field(default_factory=list)
 
     def url_of(self, name: str) -> str:
         """The URL of a database of the server, by its socket."""
@@ -63,6 +65,11 @@ class PlayedServer:
     def drop(self, name: str) -> None:
         """Drops a database, whoever is connected."""
         self._run_sql(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def disconnect(self, name: str) -> None:
+        """Ends every connection to a database."""
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
+        self._run_sql(sql.SQL(ended).format(sql.Literal(name)))
 
     def stop(self) -> None:
         """Ends the server at once, as a failure would; nothing if it is stopped."""
@@ -91,7 +98,10 @@ def postgres_server() -> Iterator[PlayedServer | None]:
     """The server named by MUSTER_TEST_POSTGRES, else one started for this; None where its programs are missing."""
     given = os.environ.get("MUSTER_TEST_POSTGRES")
     if given is not None:
-        yield PlayedServer(url=given)
+        other = PlayedServer(url=given)
+        yield other
+        for name in (*other.left, *other.templates.values()):
+            other.drop(name)
         return
     programs = find_programs()
     if programs is None:

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from fakes.store import fresh_database, store_on, template_on
+from fakes.store import empty, fresh_database, store_on, template_on
 from muster.database.connection import Database, open_database
 from muster.store.open import Store
-from muster.store.tables import METADATA, feed, installation
 from played_postgres import NO_POSTGRES, PlayedServer
 
 
@@ -39,10 +37,7 @@ def store_database(
     if postgres_database is None:
         pytest.skip(NO_POSTGRES)
     yield postgres_database
-    with postgres_database.write() as connection:
-        filled = [table.name for table in METADATA.sorted_tables if table not in (feed, installation)]
-        connection.execute(sa.text(f"TRUNCATE {', '.join(filled)} CASCADE"))
-        connection.execute(sa.update(feed).values(seq=0))
+    empty(postgres_database)
 
 
 @pytest.fixture

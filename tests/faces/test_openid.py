@@ -133,7 +133,7 @@ class _Quiet(WSGIRequestHandler):
 def served(site: PeopleSite) -> Iterator[str]:
     """The site over HTTP."""
     with make_server("127.0.0.1", 0, site.site, handler_class=_Quiet) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

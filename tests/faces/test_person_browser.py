@@ -31,7 +31,7 @@ def served(tmp_path: Path) -> Iterator[tuple[PeopleSite, Browser]]:
     house.clock.at = datetime.now(UTC)
     site = PeopleSite(house)
     with make_server("127.0.0.1", 0, site.site, _Server, _Quiet) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         browser = Browser(f"http://127.0.0.1:{server.server_port}")
         try:

@@ -129,7 +129,7 @@ def served_at_port(make: Callable[[str], Any]) -> Iterator[Any]:
     with make_server("127.0.0.1", 0, lambda e, s: held[0](e, s), handler_class=_Quiet) as server:
         made, application = make(f"http://127.0.0.1:{server.server_port}")
         held.append(application)
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield made
         server.shutdown()

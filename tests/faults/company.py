@@ -7,20 +7,16 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from fakes.store import Place, fresh_database, place_in_use, store_on
+from fakes.store import Place, empty, fresh_database, place_in_use, store_on
 from faults.oracle import Person, Squad, Wanted
 from muster.database.connection import Database
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.planning.policy import RemovalThreshold
 from muster.ports.directory import ObjectWrite, WriteRefused
 from muster.store.open import Store
-from muster.store.tables import METADATA
 from trip.playing import JOB, Trip
 
 # A store in memory: what a power cut would do is not the question here.
@@ -32,28 +28,17 @@ ACTIONS = ("Add", "Update", "Delete")
 
 
 @functools.cache
-def _kept(_place: Place | None, _process: int) -> tuple[Database, Mapping[sa.Table, Sequence[Any]]]:
-    """One database for all schedules of a process at a place, with what its tables hold when new; not its parent's."""
+def _kept(_place: Place | None, _process: int) -> Database:
+    """One database for all schedules of a process at a place; not its parent's."""
     folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    database = fresh_database(folder)
-    with database.read() as connection:
-        first = {
-            table: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
-            for table in METADATA.sorted_tables
-        }
-    return database, first
+    return fresh_database(folder)
 
 
 def empty_store() -> Store:
     """Returns the store as it is when it is new."""
-    database, first = _kept(place_in_use(), os.getpid())
-    with database.write() as connection:
-        for table in reversed(first):
-            connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - our own tables
-        for table, rows in first.items():
-            if rows:
-                connection.execute(sa.insert(table), rows)
+    database = _kept(place_in_use(), os.getpid())
+    empty(database)
     return store_on(database)
 
 

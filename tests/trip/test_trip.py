@@ -27,7 +27,7 @@ def trip(tmp_path: Path) -> Trip:
 
 def test_a_case_runs_on_the_database_that_it_names(trip: Trip, request: pytest.FixtureRequest) -> None:
     used = place_in_use()
-    assert (used is not None and used._opened != []) is ("postgresql" in request.node.name)
+    assert (used is not None and bool(used._opened)) is ("postgresql" in request.node.name)
 
 
 def test_an_initial_cycle_creates_everyone_in_scope_once(trip: Trip) -> None:
