@@ -26,9 +26,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put(folder: Path, name: str, numbers: range) -> None:
+def put(folder: Path, name: str, numbers: range, more: str = "") -> None:
     path = folder / "imports" / "hr" / name
-    path.write_text(HEAD + "".join(PEOPLE[number] for number in numbers))
+    text = HEAD + "".join(PEOPLE[number] for number in numbers)
+    path.write_text(text.replace("\n", f",{more}\n") if more else text)
     os.utime(path, (1_000_000_000, 1_000_000_000))
 
 
@@ -55,6 +56,9 @@ def test_a_source_from_its_kind_to_its_end(folder: Path, capsys: Any) -> None:
     sources.start("HR", data=folder)
     sources.read("HR", data=folder)
     assert "10 0 0" in said(capsys)
+    put(folder, "015.csv", range(1, 11), more="salary")
+    sources.read("HR", data=folder)
+    assert "! 015.csv: Line 1, column 6: “salary” is no attribute of a user." in said(capsys)
     hr = folder / "imports" / "hr"
     hr.rename(folder / "away")
     with pytest.raises(Failed, match="cannot be opened"):

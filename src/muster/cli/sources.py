@@ -137,10 +137,7 @@ def show(
     out.print(table(shown["displayName"], ["What", "Value"], rows))
     if quarantine := shown["quarantine"]:
         out.print(f"[red]{escape(quarantine['error']['message'])}[/red]")
-    for problem in mirror["problems"][:_SHOWN_PROBLEMS]:
-        out.print(f"  [red]✗[/red] {escape(problem)}")
-    if mirror["incompleteBecause"]:
-        out.print(f"[yellow]{escape(mirror['incompleteBecause'])}[/yellow]")
+    _print_problems(mirror)
 
 
 @app.command("set")
@@ -242,8 +239,8 @@ def read(
     else:
         names = ("created", "updated", "disabled", "deleted", "held", "unchanged", "skipped", "failed")
         out.print(table(f"Read {found.name}", list(names), [[str(counters[name]) for name in names]]))
-    if not as_json and mirror["incompleteBecause"]:
-        out.print(f"[yellow]{escape(mirror['incompleteBecause'])}[/yellow]")
+    if not as_json:
+        _print_problems(mirror)
     if failed := counters.get("failed"):
         said = number_of(failed, "entry", "entries")
         raise Failed(f"{said} of {found.name} failed: see muster source show, or muster logs.")
@@ -310,6 +307,15 @@ def _asked(field: dict[str, Any]) -> str:
     if field["required"]:
         return "required"
     return field["default"] or "–"
+
+
+def _print_problems(mirror: dict[str, Any]) -> None:
+    """Prints what could not be read, or (none of it is a problem) what was left out of those who could."""
+    mark = "[red]✗[/red]" if mirror["problemCount"] else "[yellow]![/yellow]"
+    for problem in mirror["problems"][:_SHOWN_PROBLEMS]:
+        out.print(f"  {mark} {escape(problem)}")
+    if mirror["incompleteBecause"]:
+        out.print(f"[yellow]{escape(mirror['incompleteBecause'])}[/yellow]")
 
 
 def _read(mirror: dict[str, Any]) -> str:

@@ -37,6 +37,8 @@ class MirrorSource:
         self._lost_share = lost_share
         # What the reads of this cycle could not read.
         self._told: tuple[str, ...] = ()
+        # What they left out of objects that they could read: the mirror shows it, and nothing failed.
+        self._remarks: set[str] = set()
 
     def refresh(self, *, anew: bool = False) -> bool:
         """Reads the source from where the last read ended, or (`anew`) everything; returns whether to tell anything.
@@ -44,6 +46,7 @@ class MirrorSource:
         Raises: JobFailure, BeingRead.
         """
         before = self._mirrors.state(self._job_id)
+        self._remarks.clear()
         with closing(self._open_reader()) as reader:
             try:
                 after = self._read(reader, anew=anew)
@@ -51,13 +54,14 @@ class MirrorSource:
                 after = self._read(reader, anew=True)
         told = _told(after)
         # What was told once is told again only once it is otherwise.
-        self._told = told if told != _told(before) else ()
+        self._told = tuple(each for each in told if each not in self._remarks) if told != _told(before) else ()
         return bool(self._told)
 
     def _read(self, reader: Reader, *, anew: bool) -> MirrorState:
         state = self._mirrors.begin(self._job_id, self._clock.now(), anew=anew)
         try:
             for page in reader.read(state.cursor):
+                self._remarks.update(page.remarks)
                 state = self._mirrors.keep(state, page, self._clock.now(), lost_share=self._lost_share)
                 if isinstance(reader, AcknowledgingReader):
                     reader.acknowledge(state.cursor)
