@@ -19,6 +19,7 @@ from fakes.store import fresh_store
 from muster.administration.access import OPERATOR, create_token
 from muster.administration.desk import Desk, Stores
 from muster.bootstrap.notifications import webhook_check
+from muster.bootstrap.uploads import NoticedUploads
 from muster.federation.relying_party import FederationClient
 from muster.model.certificates import PresentedCertificate
 from muster.model.directory import ObjectKind
@@ -86,7 +87,7 @@ class ProbedTarget:
 
 
 @dataclass
-class KeptUploads:
+class KeptUploads(NoticedUploads):
     """Uploads in memory."""
 
     files: dict[str, bytes] = field(default_factory=dict)

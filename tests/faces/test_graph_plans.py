@@ -168,7 +168,7 @@ def test_a_cycle_can_be_asked_for_at_once(house: House, job: Started) -> None:
 
 
 def test_a_file_is_kept_and_its_import_queued(house: House) -> None:
-    content = b"userPrincipalName,displayName\nada@example.com,Ada\n"
+    content = b"userPrincipalName,displayName\nada@example.com,Ad\xe9\n"
     asked = house.call("POST", "/imports?fileName=people.csv", raw=content, headers={"Content-Type": "text/csv"})
     assert asked.status == 202, asked.text
     taken = house.stores.work.take("engine")
@@ -177,7 +177,8 @@ def test_a_file_is_kept_and_its_import_queued(house: House) -> None:
     assert taken.payload["fileName"] == "people.csv"
     link = asked.headers["location"].partition("/v1.0")[2]
     assert link.startswith("/imports/")
-    assert house.call("GET", link).body["state"] == "running"
+    found = house.call("GET", link).body
+    assert found["state"] == "running" and "read as Windows-1252" in found["notices"][0]
     people = house.token_for(Role.USER_ADMINISTRATOR)
     assert house.call("GET", link, token=people).status == 200
     reader = house.token_for(Role.GLOBAL_READER)

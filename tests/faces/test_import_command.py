@@ -1,6 +1,7 @@
 """`muster import`: what a file does, said before and after."""
 
 import json
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ def test_a_preview_names_the_rows_that_the_import_leaves_out(folder: Path, capsy
     with pytest.raises(Failed, match=r"1 entry was not imported from people.csv; the others were"):
         import_(folder / "people.csv", data=folder)
     assert "Line 3, column 1 (userPrincipalName)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_it_is_said_which_character_set_was_guessed(folder: Path, capsys: Any) -> None:
+    file = folder / "people.csv"
+    file.write_bytes("userPrincipalName,displayName\nzoe@x.example,Zoë\n".encode("cp1252"))
+    import_(file, plan=True, data=folder)
+    assert "read as Windows-1252" in " ".join(capsys.readouterr().out.split())
+    import_(file, data=folder)
+    assert "read as Windows-1252" in " ".join(capsys.readouterr().out.split())
+    import_(file, data=folder, as_json=True)
+    (told,) = json.loads(capsys.readouterr().out)["notices"]
+    assert "“Zoë”" in told
 
 
 @pytest.mark.parametrize("names", ["bcd", "bac", "cab"])

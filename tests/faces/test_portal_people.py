@@ -106,11 +106,12 @@ def test_a_file_is_taken_for_a_preview_and_for_an_import(house: House, visit: Vi
     assert work.payload["preview"] is True
     house.stores.work.finish(work.id, "failed", {"reason": "No header.", "code": "InvalidFile"})
     assert "No header." in visit.text(path)
-    answer = send("people.csv", b"userPrincipalName,displayName\nada@example.com,Ada\n", "import")
+    answer = send("people.csv", b"userPrincipalName,displayName\nada@example.com,Ad\xe9\n", "import")
     work = house.stores.work.get(answer.headers["Location"].rpartition("/")[2])  # type: ignore[attr-defined]  # as above
     assert work is not None
     house.stores.work.finish(work.id, "done", {"cycleId": "c", "counters": {"created": 7, "unchanged": 5}})
     page = visit.text(f"/import/{work.id}")
+    assert "read as Windows-1252 (Latin-1), in which it has words such as “Adé”" in page
     assert (">7<" in page, page.count('<a class="figure"'), page.count('<span class="figure"')) == (True, 1, 3)
     assert "can be imported" in send("people.exe", b"x", "import").text  # type: ignore[attr-defined]  # as above
     assert "Choose a file" in visit.post("/import", do="import").text

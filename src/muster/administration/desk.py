@@ -39,6 +39,10 @@ class Uploads(Protocol):
         """Keeps the content under a name of its own (only the suffix is taken from `file_name`), returns its path."""
         ...
 
+    def notices(self, content: bytes) -> tuple[str, ...]:
+        """Returns what whoever uploads a file may want to know of how it is read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:

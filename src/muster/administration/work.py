@@ -188,7 +188,7 @@ def import_file(desk: Desk, file_name: str, content: bytes, *, preview: bool = F
     path = desk.uploads.keep(desk.ids.new_id(), name, content)
     if not preview:
         desk.note("Import directory objects", "UserManagement", target=("File", name, name))
-    payload = {"file": path, "fileName": name, "preview": preview}
+    payload = {"file": path, "fileName": name, "preview": preview, "notices": desk.uploads.notices(content)}
     return _queue(desk, WorkKind.IMPORT, import_job_id(desk), payload)
 
 

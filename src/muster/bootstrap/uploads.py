@@ -1,5 +1,6 @@
 """Where uploaded files are: in the data folder, or in the database that several machines share."""
 
+import io
 import tempfile
 from contextlib import suppress
 from datetime import datetime
@@ -7,11 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from muster.ports.world import Clock
+from muster.sources.encoding import detect_encoding
 from muster.store.uploads import SqlUploads
 
 
 class KeptUploads(Protocol):
     """Keeps uploaded files for the engine, which names them by the path that `keep` gave."""
+
+    def notices(self, content: bytes) -> tuple[str, ...]:
+        """Returns what whoever uploads a file may want to know of how it is read."""
+        ...
 
     def keep(self, upload_id: str, file_name: str, content: bytes) -> str:
         """Keeps a file, readable by the service alone, and returns its path."""
@@ -30,7 +36,16 @@ class KeptUploads(Protocol):
         ...
 
 
-class FolderUploads:
+class NoticedUploads:
+    """Says of files how they are read."""
+
+    def notices(self, content: bytes) -> tuple[str, ...]:
+        """Returns what was guessed about a file."""
+        notice = detect_encoding(io.BytesIO(content)).notice
+        return () if notice is None else (notice,)
+
+
+class FolderUploads(NoticedUploads):
     """Uploaded files in a folder of the data folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +74,7 @@ class FolderUploads:
                     path.unlink()
 
 
-class SharedUploads:
+class SharedUploads(NoticedUploads):
     """Uploaded files in the database; an engine has a copy while it reads one."""
 
     def __init__(self, store: SqlUploads, clock: Clock) -> None:

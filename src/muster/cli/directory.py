@@ -36,8 +36,9 @@ def import_(
         with Progress(*columns, console=err, transient=True, disable=as_json) as progress:
             progress.add_task(f"{'Planning' if plan else 'Importing'} {file.name} …", total=None)
             answer = await_work(api, work)
+        notices = work["notices"]
         if plan:
-            made = _plan(api, answer)
+            made = {**_plan(api, answer), "notices": notices}
             if missing := answer.get("managersNotFound"):
                 made["managersNotFound"] = missing
             _show_preview(api, made, file.name, as_json=as_json)
@@ -45,8 +46,9 @@ def import_(
         counters = answer.get("counters") or {}
         problems = _problems(api, str(answer.get("cycleId"))) if counters.get("failed") else []
     if as_json:
-        print_json({**answer, "problems": problems})
+        print_json({**answer, "problems": problems, "notices": notices})
     else:
+        _print_notices(notices)
         names = ("created", "updated", "unchanged", "skipped", "failed")
         out.print(table(f"Imported {file.name}", list(names), [[str(counters.get(name, 0)) for name in names]]))
         _print_problems(problems)
@@ -64,6 +66,7 @@ def _show_preview(api: Api, made: dict[str, Any], name: str, *, as_json: bool) -
     if as_json:
         print_plan(api, made, problems=problems)
     else:
+        _print_notices(made["notices"])
         _print_problems(problems)
         right = [item for item in made["operations"] if item["kind"] != "fail"]
         # Rows of an earlier file that failed are not tried again by themselves.
@@ -74,6 +77,12 @@ def _show_preview(api: Api, made: dict[str, Any], name: str, *, as_json: bool) -
     if problems:
         said = number_of(len(problems), "entry", "entries")
         raise Failed(f"{said} of {name} would not be imported; the others would.")
+
+
+def _print_notices(notices: list[str]) -> None:
+    """Prints what was guessed about the file."""
+    for notice in notices:
+        out.print(f"[yellow]{escape(notice)}[/yellow]")
 
 
 def _print_missing(answer: dict[str, Any]) -> None:

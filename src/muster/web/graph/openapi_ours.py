@@ -99,6 +99,7 @@ OURS: dict[str, Schema] = {
             "askedDateTime": INSTANT,
             "answer": {"type": ["object", "null"]},
             "counters": or_null(named("counters")),
+            "notices": listed(TEXT),
         }
     ),
     "cycle": whole(

@@ -324,6 +324,7 @@ def work(found: Work) -> Document:
         "askedDateTime": instant(found.asked_at),
         "answer": None if found.answer is None else dict(found.answer),
         "counters": None if found.counters is None else counters(found.counters),
+        "notices": list(found.payload.get("notices", ())),
     }
 
 
