@@ -50,7 +50,14 @@ class PlayedDomain:
     gone: dict[UUID, int] = field(default_factory=dict)
     usn: int = 100
     range_size: int = 3
-    invocation: UUID = field(default_factory=uuid4)
+    # None: whoever asks may not read it.
+    invocation: UUID | None = field(default_factory=uuid4)
+    service: str = SERVICE
+    # What the root entry says of itself beside, or instead.
+    root: dict[str, list[bytes]] = field(default_factory=dict)
+    # Whether DirSync tells who was deleted, and takes a cookie: one that another controller made need not be.
+    tells_deleted: bool = True
+    takes_cookies: bool = True
     port: int = 0
     lookups: int = 0
     # What a search of everything refers to, unless it is to stay in the domain.
@@ -122,9 +129,9 @@ class PlayedDomain:
         filter_bytes = body[start : parts[6][2]]
         if base == "":
             return [_message(message_id, _entry("", self._root())), _message(message_id, _result(0x65, 0))]
-        if base == SERVICE:
-            found = {"invocationId": [self.invocation.bytes_le]}
-            return [_message(message_id, _entry(SERVICE, found)), _message(message_id, _result(0x65, 0))]
+        if base == self.service:
+            found = {} if self.invocation is None else {"invocationId": [self.invocation.bytes_le]}
+            return [_message(message_id, _entry(base, found)), _message(message_id, _result(0x65, 0))]
         if scope == 0:
             entry = self.entries.get(base)
             shown = [] if entry is None else [_message(message_id, _entry(base, self._shown(entry, names)))]
@@ -154,8 +161,10 @@ class PlayedDomain:
         _, start, end = read_header(value, 0, len(value))
         *_, (_, cookie_start, cookie_end) = read_elements(value, start, end)
         since = int(value[cookie_start:cookie_end] or b"0")
+        if since and not self.takes_cookies:
+            return [_message(message_id, _result(0x65, 53, "0000203D: LdapErr: DSID-0C0F0B21"))]
         changed = [(each.dn, each.guid) for each in self.entries.values() if each.usn > since]
-        changed += [(f"CN=gone,{BASE}", guid) for guid, usn in self.gone.items() if usn > since]
+        changed += [(f"CN=gone,{BASE}", guid) for guid, usn in self.gone.items() if usn > since and self.tells_deleted]
         shown = [_message(message_id, _entry(dn, {"objectGUID": [guid.bytes_le]})) for dn, guid in changed]
         control = _control(DIR_SYNC, wrap(SEQUENCE, integer(0), integer(0), octets(str(self.usn))))
         return [*shown, _message(message_id, _result(0x65, 0), control)]
@@ -166,7 +175,8 @@ class PlayedDomain:
             "supportedControl": [PAGES.encode(), DIR_SYNC.encode()],
             "defaultNamingContext": [BASE.encode()],
             "highestCommittedUSN": [str(self.usn).encode()],
-            "dsServiceName": [SERVICE.encode()],
+            "dsServiceName": [self.service.encode()],
+            **self.root,
         }
 
     def _shown(self, entry: Entry, names: list[str]) -> dict[str, list[bytes]]:
@@ -201,6 +211,8 @@ class PlayedDomain:
         if name == "objectGUID":
             return value == entry.guid.bytes_le
         if tag == 0xA5:
+            if name == "modifyTimestamp":
+                return entry.values.get(name, [b""])[0] >= value
             return name == "uSNChanged" and entry.usn >= int(value)
         return value.lower() in [each.lower() for each in entry.values.get(name, [])]
 

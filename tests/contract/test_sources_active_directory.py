@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from fakes.world import StillClock
-from muster.model.failures import CredentialsRefused
+from muster.model.failures import CredentialsRefused, SchemaRefused
 from muster.ports.reader import CursorExpired, Ending, Entry
+from muster.sources.ldap.controls import SYNC_REQUEST
 from muster.sources.ldap.entries import ACTIVE_DIRECTORY
 from muster.sources.ldap.reader import LIST_EVERY, LdapReader
 from muster.sources.ldap.settings import read_ldap_settings
@@ -127,12 +129,68 @@ def test_members_that_come_in_pieces_are_whole_whatever_their_number(domain: Pla
         assert len(set(sales.references["members"])) == number
 
 
-def test_numbers_of_another_domain_controller_mean_nothing(domain: PlayedDomain) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"invocation": uuid4()}),
+        # Whoever may not read the controller's own id knows its name.
+        ({"invocation": None}, {"service": f"CN=NTDS Settings,CN=DC2,{BASE}"}),
+        # A copy of its disk was put back.
+        ({}, {"usn": 90}),
+    ],
+)
+def test_numbers_of_another_domain_controller_or_of_a_later_time_mean_nothing(
+    domain: PlayedDomain, before: dict[str, Any], after: dict[str, Any]
+) -> None:
     known = Known(domain, "uSNChanged")
+    vars(domain).update(before)
     known.read()
-    domain.invocation = uuid4()
+    known.read()
+    vars(domain).update(after)
     with pytest.raises(CursorExpired):
         known.read()
+
+
+def test_a_cookie_that_a_domain_controller_does_not_take_leads_to_a_read_of_everything(domain: PlayedDomain) -> None:
+    known = Known(domain, "dirSync")
+    known.read()
+    domain.takes_cookies = False
+    with pytest.raises(CursorExpired):
+        known.read()
+    known.cursor = None
+    assert known.read() is Ending.WHOLE
+
+
+def test_who_was_deleted_is_found_though_the_domain_does_not_tell(domain: PlayedDomain) -> None:
+    domain.tells_deleted = False
+    known = Known(domain, "dirSync")
+    known.read()
+    domain.delete(f"CN=Eve,{STAFF}")
+    known.read()
+    assert known.names == {"Ada", "Bob", "Sales"}
+
+
+def test_a_time_to_come_keeps_no_change_from_being_told(domain: PlayedDomain) -> None:
+    known = Known(domain, "modifyTimestamp")
+    domain.person("Ada", modifyTimestamp="20990101000000Z")
+    known.read()
+    domain.person("Bob", title="Founder", modifyTimestamp=f"{known.clock.now():%Y%m%d%H%M%SZ}")
+    known.read()
+    assert "Bob" in known.given and "Eve" not in known.given
+
+
+@pytest.mark.parametrize(("vendor", "method"), [(b"OpenLDAP", "syncrepl"), (b"389 Project", "modifyTimestamp")])
+def test_content_synchronization_is_taken_of_servers_that_keep_to_it(
+    domain: PlayedDomain, vendor: bytes, method: str
+) -> None:
+    domain.root = {"vendorName": [vendor], "supportedControl": [SYNC_REQUEST.encode()], "supportedCapabilities": []}
+    assert Known(domain, "auto").reader.probe().endswith(f"Changes are found by {method}.")
+
+
+def test_content_synchronization_is_refused_of_a_server_that_does_not_keep_to_it(domain: PlayedDomain) -> None:
+    domain.root = {"vendorName": [b"389 Project"], "supportedCapabilities": []}
+    with pytest.raises(SchemaRefused, match="does not offer syncrepl"):
+        Known(domain, "syncrepl").read()
 
 
 def test_everything_is_read_again_once_a_day(domain: PlayedDomain) -> None:

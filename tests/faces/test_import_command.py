@@ -1,7 +1,6 @@
 """`muster import`: what a file does, said before and after."""
 
 import json
-import json
 from pathlib import Path
 from typing import Any
 

@@ -94,6 +94,8 @@ class LdapReader:
                     return
                 state = None
             try:
+                if method is Method.SYNCREPL and root.is_389:
+                    raise MethodUnavailable
                 yield from self._read(session, root, method, state)
             except MethodUnavailable:
                 if self._settings.method is not Method.AUTO:
@@ -119,6 +121,7 @@ class LdapReader:
     ) -> Iterator[ReadPage]:
         reading = LdapReading(session, self._side, self._flavour, self._branches)
         report = Report()
+        began = self._clock.now().strftime(_STAMP)
         following: Mapping[str, Any] | None = None
         match method:
             case Method.SYNCREPL:
@@ -146,8 +149,9 @@ class LdapReader:
                     yield from reading.read_everything(report)
                 else:
                     yield from reading.read_since("modifyTimestamp", _earlier(stamp), report, lists=self._lists(state))
-                # By the server's own clock, of which its entries are all that can be seen.
-                following = {"stamp": max(stamp, report.latest), **self._rounds(state)}
+                # By the server's own clock, of which its entries are all that can be seen; but no time to come: a clock
+                # that was ahead, and was set right, would have nothing told until then.
+                following = {"stamp": min(max(stamp, report.latest), began), **self._rounds(state)}
             case Method.DIR_SYNC:
                 cookie = b"" if state is None else _unpacked(state["cookie"])
                 for anchors, reached in reading.drain_dir_sync(root.context, cookie):
@@ -157,7 +161,8 @@ class LdapReader:
                 if state is None:
                     yield from reading.read_everything(report)
                 else:
-                    report.ending = Ending.CHANGES
+                    # Who was deleted is told only to whom the domain lets read its deleted objects.
+                    yield from reading.list_everybody(report, lists=self._lists(state))
                 following = {"cookie": _packed(cookie), **self._rounds(state)}
             case _:
                 yield from reading.read_everything(report)
@@ -189,11 +194,7 @@ class LdapReader:
         if self._settings.method is Method.AUTO and kept is Method.TIMESTAMP:
             # The server was found not to offer what it seemed to.
             method = Method.TIMESTAMP
-        if (
-            not is_ours
-            or kept is not method
-            or (kept is Method.USN and state.get("invocation", root.invocation) != root.invocation)
-        ):
+        if not is_ours or kept is not method or (kept is Method.USN and not root.goes_on_from(state)):
             raise CursorExpired("The server, its bases or the way it is read are others than at the last read.")
         if whole_at is not None and whole_at + WHOLE_EVERY <= self._clock.now():
             raise CursorExpired("It is time to read everything again.")
@@ -258,7 +259,8 @@ class LdapReader:
             session.controls = (Control(oid=DOMAIN_SCOPE),)
         if root.is_active_directory and root.service_name:
             service = session.read_entry(root.service_name, ("invocationId",), is_present("objectClass"))
-            root.invocation = "" if service is None else _first(service, "invocationId").hex()
+            # Whoever may not read it knows the domain controller at least.
+            root.invocation = (service is not None and _first(service, "invocationId").hex()) or root.service_name
         return root
 
 
@@ -275,7 +277,10 @@ class _Root:
             return next(iter(known.get(name.casefold(), ())), "")
 
         self.is_active_directory = ACTIVE_DIRECTORY_CAPABILITY in known.get("supportedcapabilities", ())
-        self.synchronizes = SYNC_REQUEST in known.get("supportedcontrol", ())
+        # What 389 Directory Server (FreeIPA) gives since a cookie says of nobody unchanged that they are there, and
+        # names entries by other ids than their entryUUID. Source: its sync_refresh.c and sync_util.c.
+        self.is_389 = first("vendorName").startswith("389 ")
+        self.synchronizes = SYNC_REQUEST in known.get("supportedcontrol", ()) and not self.is_389
         self.context = first("defaultNamingContext") or first("namingContexts")
         self.name = self.context
         self.service_name = first("dsServiceName")
@@ -284,6 +289,14 @@ class _Root:
         self.invocation = ""
         usn = first("highestCommittedUSN")
         self.usn = int(usn) if usn.isdecimal() else 0
+
+    def goes_on_from(self, state: Mapping[str, Any]) -> bool:
+        """Whether update numbers of a place mean something here: not those of another controller, nor of a later time.
+
+        A controller that was put back from a copy of its disk gives numbers anew that it had given already.
+        """
+        is_same = state.get("invocation", self.invocation) == self.invocation
+        return is_same and int(state.get("usn", 0)) <= self.usn
 
 
 def _first(found: FoundEntry, name: str) -> bytes:

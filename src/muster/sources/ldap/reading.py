@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from muster.model.directory import ObjectKind
-from muster.ports.reader import Ending, Entry, ReadPage
+from muster.ports.reader import CursorExpired, Ending, Entry, ReadPage
 from muster.sources.ldap.controls import (
     SYNC_INFO,
     DirSyncState,
@@ -24,6 +24,7 @@ from muster.sources.ldap.entries import TIMESTAMP, EntryReader, Flavour, find_ra
 from muster.sources.ldap.filters import all_of, any_of, has_value, is_at_least, is_present
 from muster.sources.ldap.messages import Answer, FoundEntry, Intermediate, Reference, Result
 from muster.sources.ldap.results import (
+    COOKIE_REFUSED,
     CUT_SHORT,
     SUCCESS,
     SYNC_REFRESH_REQUIRED,
@@ -105,6 +106,10 @@ class LdapReading:
         for branch in self._branches:
             changed = all_of((branch.filter_bytes, is_at_least(mark, least)))
             yield from self._read_branch(branch, changed, report)
+        yield from self.list_everybody(report, lists=lists)
+
+    def list_everybody(self, report: Report, *, lists: bool) -> Pages:
+        """Ends a read of changes: yields all anchors (`lists`), which proves who is gone, or nothing."""
         if not lists:
             report.ending = Ending.CHANGES
             return
@@ -135,7 +140,7 @@ class LdapReading:
     def drain_dir_sync(self, context: str, cookie: bytes) -> Iterator[tuple[list[str], bytes]]:
         """Yields the anchors of what changed in a naming context since a cookie, and the next cookie.
 
-        Raises: MethodUnavailable; JobFailure.
+        Raises: MethodUnavailable; JobFailure, CursorExpired for a cookie that this server does not take.
         """
         while True:
             anchors: list[str] = []
@@ -151,6 +156,8 @@ class LdapReading:
                     if anchor is not None:
                         anchors.append(anchor)
                 elif isinstance(answer, Result):
+                    if answer.code in COOKIE_REFUSED and cookie:
+                        raise CursorExpired("The place where the last read ended cannot be read.")
                     self._check(answer, context)
                     with self._session.understanding():
                         state = read_dir_sync(answer.controls)

@@ -15,6 +15,9 @@ SUCCESS, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT = 0, 3, 4, 11
 CUT_SHORT = frozenset({TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT})
 UNAVAILABLE_CONTROL = 12
 SYNC_REFRESH_REQUIRED = 4096
+# operationsError, protocolError, unwillingToPerform: what a domain controller answers to a cookie that another one, or
+# another version of it, made. Source: Microsoft, “Polling for Changes Using the DirSync Control”.
+COOKIE_REFUSED = frozenset({1, 2, 53})
 # Source: Microsoft, bind error codes in the diagnostic message ("data 52e").
 _ACTIVE_DIRECTORY_SAYS = {
     "data 525": "the account does not exist",
