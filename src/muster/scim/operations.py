@@ -6,7 +6,7 @@ Source: RFC 7644 §3.5.2.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -119,7 +119,7 @@ def _unfolded(value: dict[str, Any], core: str) -> dict[str, Any]:
     """
     urn = core.lower()
     if not any(key.lower().startswith(urn) for key in value):
-        return value
+        return spelled_once(value)
     named: list[tuple[str, Any]] = []
     for key, item in value.items():
         if key.lower() != urn:
@@ -128,6 +128,18 @@ def _unfolded(value: dict[str, Any], core: str) -> dict[str, Any]:
             named.extend(item.items())
         else:
             raise InvalidValue(f"The value of {core} must be an object; {json_name(item)} was sent.")
+    return _joined(named)
+
+
+def spelled_once(value: dict[str, Any]) -> dict[str, Any]:
+    """The value without a second spelling of a name. Raises: InvalidValue."""
+    if len(value) < 2 or len(value) == len({*map(str.lower, value)}):
+        return value
+    return _joined(value.items())
+
+
+def _joined(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The values by name, in whatever letter case. Raises: InvalidValue when a name has two that differ."""
     result: dict[str, Any] = {}
     spelled: dict[str, str] = {}
     for name, item in named:

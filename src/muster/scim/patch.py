@@ -12,7 +12,7 @@ from typing import Any
 from muster.scim.attributes import AttributeDefinition, Mutability
 from muster.scim.errors import InvalidPath, InvalidValue, MutabilityViolation, NoTarget
 from muster.scim.filters import parse_attribute_path
-from muster.scim.operations import PatchOperation, PatchOperator
+from muster.scim.operations import PatchOperation, PatchOperator, spelled_once
 from muster.scim.paths import BoundPath, bound_path
 from muster.scim.readers import ReadingRules, compile_element_reader, compile_reader, json_name
 from muster.scim.replacement import check_immutable
@@ -123,7 +123,7 @@ class _Application:
             return
         if not isinstance(value, dict):
             raise InvalidValue(f"The value of {path.text} must be an object; {json_name(value)} was sent.")
-        for key, item in value.items():
+        for key, item in spelled_once(value).items():
             name = parse_attribute_path(key)
             inner = f"{urn}:{key}" if name is not None and name.schema is None else key
             try:
@@ -195,9 +195,9 @@ class _Application:
             return
         _set_or_drop(holder, attribute.name, self._merged(holder.get(attribute.name, {}), attribute, value))
 
-    def _merged(self, present: Mapping[str, Any], attribute: AttributeDefinition, value: Mapping[str, Any]) -> _Values:
+    def _merged(self, present: Mapping[str, Any], attribute: AttributeDefinition, value: _Values) -> _Values:
         result = dict(present)
-        for key, item in value.items():
+        for key, item in spelled_once(value).items():
             sub = attribute.sub_attribute(key)
             if sub is None:
                 if self._rules.strict:
@@ -266,7 +266,7 @@ class _Application:
                 value = value[0]  # Lenient: Entra wraps the one element in a list.
             if not isinstance(value, dict):
                 raise InvalidValue(f"The value for a value of {attribute.name} must be an object.")
-            named: Mapping[str, Any] = value
+            named: _Values = value
             return lambda element: self._merged(element, attribute, named)
         chosen = sub
 

@@ -145,6 +145,8 @@ def _compile_extension_reader(schema: SchemaDefinition, rules: ReadingRules) -> 
                 except InvalidValue as refused:
                     raise InvalidValue(f"{schema.id}:{refused.detail}") from None
             if canonical is not None:
+                if name in result:
+                    raise InvalidValue(f"{schema.id}:{name} is given twice, in different letter case.")
                 result[name] = canonical
         return result or None
 

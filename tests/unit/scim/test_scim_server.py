@@ -12,7 +12,7 @@ from muster.scim.errors import Forbidden
 from muster.scim.limits import Limits
 from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN, ScimRequest
 from muster.scim.repository import Document
-from muster.scim.schemas import GROUP_URN, USER_8X8_URN, USER_URN
+from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_8X8_URN, USER_URN
 
 
 def patch(*operations: dict[str, Any]) -> dict[str, Any]:
@@ -291,6 +291,26 @@ def test_a_patch_may_name_an_attribute_twice_with_one_value_only(strict: bool) -
         refused = ask(value)
         assert (refused.status, refused.json["scimType"]) == (400, "invalidValue")
         assert "is given twice with different values" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        ({"value": {"title": "A", "Title": "B"}}, "Title"),
+        ({"value": {"emails": [{"value": "a@x.example"}], "EMAILS": []}}, "EMAILS"),
+        ({"value": {ENTERPRISE_USER_URN: {"department": "A"}, ENTERPRISE_USER_URN.upper(): {}}}, "USER"),
+        ({"value": {ENTERPRISE_USER_URN: {"department": "A", "Department": "B"}}}, "Department"),
+        ({"path": ENTERPRISE_USER_URN, "value": {"department": "A", "Department": "B"}}, "Department"),
+        ({"value": {"name": {"givenName": "A", "givenname": "B"}}}, "givenname"),
+        ({"path": "name", "value": {"givenName": "A", "givenname": "B"}}, "givenname"),
+    ],
+)
+def test_a_patch_may_not_spell_one_name_in_two_ways(operation: dict[str, Any], name: str, strict: bool) -> None:
+    service = ScimService(generic_profile(strict=strict))
+    refused = service.ask("PATCH", f"/Users/{service.make_user()}", patch({"op": "replace", **operation}))
+    assert (refused.status, refused.scim_type) == (400, "invalidValue")
+    assert f"{name} is given twice with different values" in refused.json["detail"]
 
 
 def test_a_patch_without_a_path_reaches_into_members() -> None:

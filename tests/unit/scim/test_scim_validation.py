@@ -164,6 +164,8 @@ def test_a_document_is_read_into_canonical_names_and_order() -> None:
     [
         ({"userName": "a", "USERNAME": "b"}, "userName is given twice"),
         ({"userName": "a", "name": {"givenName": "a", "givenname": "b"}}, "name.givenName is given twice"),
+        ({"userName": "a", ENTERPRISE_USER_URN: {"department": "A", "DEPARTMENT": "B"}}, ":department is given twice"),
+        ({USER_URN: {"userName": "a", "USERNAME": "b"}}, "User:userName is given twice"),
         ({"title": "T"}, "userName is required"),
         ({"userName": ""}, "userName is required"),
         ({"userName": " \t"}, "userName is required"),
