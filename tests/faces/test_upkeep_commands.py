@@ -181,6 +181,16 @@ def test_an_installation_moves_to_postgresql_with_its_key_and_the_same_digests(
     with pytest.raises(KeyboardInterrupt):
         move(service_party(Settings(data=folder)), empty)
     monkeypatch.undo()
+    # One that ends once the rows are there, and the file is still in its place, is ended by it, too; until then
+    # nobody begins.
+    monkeypatch.setattr("muster.bootstrap.upkeep._set_aside", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        move(service_party(Settings(data=folder)), empty)
+    monkeypatch.undo()
+    for arguments in (("serve", "--port", "0"), ("serve", "--port", "0", "--database", empty), ("source", "list")):
+        refused = command(*arguments, "--data", folder)
+        assert refused.status == 1
+        assert "migrate --to again" in refused.err
     before = open_database(folder / DATABASE_NAME)
     with before.read() as connection:
         counts = {
@@ -193,6 +203,7 @@ def test_an_installation_moves_to_postgresql_with_its_key_and_the_same_digests(
     assert {table["name"]: table["rows"] for table in moved.json["tables"]} == counts
     assert not (folder / DATABASE_NAME).exists()
     assert (folder / f"{DATABASE_NAME}.moved").is_file()
+    take_folder(folder, purpose="muster serve").release()
     house = open_house(Settings(data=folder, database=empty), folder)
     with closing(house.database):
         assert house.store.secrets.get(application_of(house)) == {"SecretToken": "very secret"}

@@ -13,6 +13,8 @@ from typing import Self
 
 LOCK_NAME = "lock"
 ALLOWED_NAME = "allowed-targets"
+# There from before an installation's rows stand in another database until the file they stood in is set aside.
+MOVING_NAME = "moving"
 _PATIENCE = timedelta(seconds=1)
 _PAUSE_SECONDS = 0.02
 
@@ -48,13 +50,14 @@ class FolderLock:
             self._descriptor = None
 
 
-def take_folder(folder: Path, *, purpose: str, patience: timedelta = _PATIENCE) -> FolderLock:
+def take_folder(folder: Path, *, purpose: str, patience: timedelta = _PATIENCE, ends_move: bool = False) -> FolderLock:
     """The lock on the folder, which is made if it is not there.
 
     Args:
         purpose: what the next one reads about us, such as `muster serve`.
         patience: how long to wait for another to end: the processes of one just killed need a moment.
-    Raises: StartRefused naming the process that holds it.
+        ends_move: a move that was cut off does not stand in the way.
+    Raises: StartRefused naming the process that holds it, or a move that was cut off.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,10 +73,26 @@ def take_folder(folder: Path, *, purpose: str, patience: timedelta = _PATIENCE) 
                 f"the data folder {folder} is in use by {holder}: stop that one first or give another --data"
             )
         time.sleep(_PAUSE_SECONDS)
+    if not ends_move:
+        try:
+            refuse_half_moved(folder)
+        except StartRefused:
+            os.close(descriptor)
+            raise
     (folder / ALLOWED_NAME).unlink(missing_ok=True)  # of a service that was killed
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
     return FolderLock(descriptor)
+
+
+def refuse_half_moved(folder: Path) -> None:
+    """Raises: StartRefused while the installation may stand in another database: its move goes on, or was cut off."""
+    if (folder / MOVING_NAME).exists():
+        raise StartRefused(
+            f"the move of the installation in {folder} to PostgreSQL is under way, or was cut off: give the same "
+            f"migrate --to again, which ends it. To go on here instead, drop that database and remove "
+            f"{folder / MOVING_NAME}"
+        )
 
 
 def is_folder_taken(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from muster.administration.access import OPERATOR, TOKEN_PREFIX
 from muster.administration.desk import Desk
 from muster.bootstrap.allowed_targets import allowed_beside
 from muster.bootstrap.assembly import make_daemon, make_engine, make_services, report_crash, service_folder, sharing_of
-from muster.bootstrap.folder import FolderLock, StartRefused, is_folder_taken, take_folder
+from muster.bootstrap.folder import FolderLock, StartRefused, is_folder_taken, refuse_half_moved, take_folder
 from muster.bootstrap.house import DATABASE_NAME, House, open_house
 from muster.bootstrap.stillness import has_engine
 from muster.engine.daemon import cycle_of
@@ -67,6 +67,7 @@ def _opened(settings: Settings) -> Iterator[House]:
     # A command makes no installation: a mistyped --data would leave a database and a key in somebody's folder.
     if settings.database is None and not (folder / DATABASE_NAME).is_file():
         raise StartRefused(f"There is no installation in {folder}: run muster serve, or name another with --data.")
+    refuse_half_moved(folder)
     if "allow_targets" not in settings.model_fields_set:
         # Beside a running service a command may call what the service may call.
         settings = settings.model_copy(update={"allow_targets": allowed_beside(folder)})

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError
 
-from muster.bootstrap.folder import StartRefused, take_folder
+from muster.bootstrap.folder import MOVING_NAME, StartRefused, take_folder
 from muster.database.connection import Database, DatabaseError, open_database
-from muster.database.copying import CopiedTable, copy_tables
+from muster.database.copying import CopiedTable, compare_tables, copy_tables
 from muster.database.migration import is_empty, migrate
 from muster.database.snapshot import check_snapshot, has_table, take_snapshot
 
@@ -96,26 +97,45 @@ def move(party: Party, to: str) -> tuple[CopiedTable, ...]:
     """Copies an embedded installation into an empty PostgreSQL database and returns what was copied.
 
     The folder keeps its key, which the installation still needs; the file is set aside, so that nobody goes on with it.
+    A move that was cut off is ended: of one whose rows are all there, the file alone is still to be set aside.
 
-    Raises: StartRefused while it runs, or when the database is not empty; DatabaseError. Then everything is as before.
+    Raises: StartRefused while it runs, or when the database holds something else; DatabaseError. Then everything is as
+    before.
     """
     _must_exist(party)
-    with (
-        take_folder(party.folder, purpose="muster migrate --to"),
-        closing(open_database(party.file)) as source,
-        closing(open_database(to)) as target,
-    ):
-        if target.has_one_writer:
-            raise StartRefused("an installation is moved to PostgreSQL: give --to postgresql://user@host/name")
-        if not is_empty(target):
-            raise StartRefused("the database that --to names is not empty: give an empty one")
-        migrate(source, party.migrations)
+    with take_folder(party.folder, purpose="muster migrate --to", ends_move=True):
+        # Between the two the installation stands in both databases: nobody begins on either until the file is away.
+        moving = party.folder / MOVING_NAME
+        with closing(open_database(party.file)) as source, closing(open_database(to)) as target:
+            if target.has_one_writer:
+                raise StartRefused("an installation is moved to PostgreSQL: give --to postgresql://user@host/name")
+            copied = _copy(party, source, target, moving) if is_empty(target) else _copied(party, source, target)
+        _set_aside(party.file, MOVED_SUFFIX)
+        moving.unlink(missing_ok=True)
+    return copied
+
+
+def _copy(party: Party, source: Database, target: Database, moving: Path) -> tuple[CopiedTable, ...]:
+    migrate(source, party.migrations)
+    moving.touch()
+    try:
         # The tables come with their rows or not at all: what is cut off is begun again, in a database still empty.
         with target.together():
             migrate(target, party.migrations)
-            copied = copy_tables(source, target, party.metadata)
-    _set_aside(party.file, MOVED_SUFFIX)
-    return copied
+            return copy_tables(source, target, party.metadata)
+    except DatabaseError:
+        moving.unlink()
+        raise
+
+
+def _copied(party: Party, source: Database, target: Database) -> tuple[CopiedTable, ...]:
+    try:
+        return compare_tables(source, target, party.metadata)
+    except (DatabaseError, DBAPIError):
+        raise StartRefused(
+            "the database that --to names is not empty, and does not hold what this installation does: "
+            "give an empty one"
+        ) from None
 
 
 def _must_exist(party: Party) -> None:

@@ -29,7 +29,6 @@ def copy_tables(source: Database, target: Database, metadata: MetaData) -> tuple
 
     Raises: DatabaseError when what the target then holds is not what the source does; nothing is kept then.
     """
-    copied = []
     with source.read() as reading, target.write() as writing:
         for table in reversed(metadata.sorted_tables):
             writing.execute(sa.delete(table))
@@ -37,13 +36,22 @@ def copy_tables(source: Database, target: Database, metadata: MetaData) -> tuple
             for rows in _batches(reading, table):
                 writing.execute(sa.insert(table), rows)
             _go_on_counting(writing, table)
-        for table in metadata.sorted_tables:
-            there, here = _digest(reading, table), _digest(writing, table)
-            if there != here:
-                raise DatabaseError(
-                    f"the table {table.name} was not copied truly: nothing was kept, and all is as before"
-                )
-            copied.append(there)
+        return _compared(reading, writing, metadata)
+
+
+def compare_tables(source: Database, target: Database, metadata: MetaData) -> tuple[CopiedTable, ...]:
+    """Returns what both hold. Raises: DatabaseError where they differ."""
+    with source.read() as reading, target.read() as there:
+        return _compared(reading, there, metadata)
+
+
+def _compared(source: Connection, target: Connection, metadata: MetaData) -> tuple[CopiedTable, ...]:
+    copied = []
+    for table in metadata.sorted_tables:
+        there, here = _digest(source, table), _digest(target, table)
+        if there != here:
+            raise DatabaseError(f"the table {table.name} was not copied truly: nothing was kept, and all is as before")
+        copied.append(there)
     return tuple(copied)
 
 
