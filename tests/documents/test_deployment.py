@@ -61,8 +61,19 @@ def test_every_setting_that_a_file_gives_exists(path: Path) -> None:
 def test_every_container_runs_without_rights_it_does_not_need() -> None:
     assert len(_containers()) == 2
     for container in _containers():
-        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
         assert "memory" in container["resources"]["limits"]
+
+
+def test_what_the_compose_file_has_one_make_is_kept_out_of_the_repository() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    head = (DEPLOY / "compose.yaml").read_text(encoding="utf-8").partition("\nname:")[0]
+    for path in ("muster.key", "deploy/.env"):
+        assert f"> {path}" in head and f"/{path}" in ignored
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
