@@ -18,6 +18,7 @@ from muster.model.exchange import ConnectionFailed, ExchangeFailed, HttpRequest,
 from muster.model.failures import (
     Conflict,
     CredentialsRefused,
+    OperationRefused,
     SystemUnreachable,
     TargetBusy,
     TargetObjectGone,
@@ -26,6 +27,7 @@ from muster.model.failures import (
 from muster.model.operation import AttributeChange, Operation, OperationKind, Verb
 from muster.ports.target import UnknownOutcome, WriteResult, Written
 from muster.scim.dialect import Dialect, UpdateMethod
+from muster.scim.errors import ERROR_URN
 from muster.scim.limits import Limits
 from muster.scim.messages import BULK_RESPONSE_URN
 from muster.targets.authorization import bearer
@@ -241,6 +243,7 @@ def refusing(status: str, **response: str) -> dict[str, Any]:
         (refusing("400", scimType="invalidValue"), ValueRefused),
         (refusing("503"), TargetBusy),
         (refusing("401"), CredentialsRefused),
+        ({**refusing("200"), "response": {"schemas": [ERROR_URN], "status": "403"}}, OperationRefused),
         ({"method": "POST", "bulkId": "0", "status": "201"}, UnknownOutcome),
         ({"method": "POST", "bulkId": "9", "status": "201", "location": "/Users/7"}, UnknownOutcome),
         ({"method": "POST", "bulkId": "0", "location": "/Users/7"}, UnknownOutcome),

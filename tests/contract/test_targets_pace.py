@@ -14,8 +14,8 @@ import pytest
 from fakes.world import EPOCH, StillClock
 from muster.bootstrap import machine
 from muster.bootstrap.machine import SteadyClock
-from muster.targets.pace import Pace
-from muster.targets.rate_headers import read_retry_after
+from muster.targets.pace import FIRST_PAUSE, Pace
+from muster.targets.rate_headers import LONGEST_PAUSE, read_retry_after
 from waiting import eventually
 
 SECOND = timedelta(seconds=1)
@@ -150,6 +150,23 @@ def test_one_event_is_one_decrease_however_many_are_refused() -> None:
         pace.wait()
         pace.refuse({"retry-after": "2"})
         assert pace.requests_per_second == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pauses"),
+    [
+        ("Fri, 31 Dec 9999 23:59:59 GMT", [LONGEST_PAUSE, LONGEST_PAUSE]),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", [FIRST_PAUSE, FIRST_PAUSE * 2]),
+        ("0", [FIRST_PAUSE, FIRST_PAUSE * 2]),
+    ],
+)
+def test_a_pause_that_never_ends_or_is_over_already_is_bounded(asked: str, pauses: list[timedelta]) -> None:
+    clock = StillClock()
+    pace = Pace(clock)
+    for pause in pauses:
+        pace.wait(LONGEST_PAUSE)
+        assert pace.refuse({"retry-after": asked}) == pause
+        clock.advance(pause)
 
 
 def test_the_rate_grows_back_to_what_the_dialect_names_and_not_beyond() -> None:

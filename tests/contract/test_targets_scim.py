@@ -38,6 +38,7 @@ from muster.model.schema_document import read_schema
 from muster.ports.target import UnknownOutcome
 from muster.ports.transport import Transport
 from muster.scim.dialect import ENTRA, ENTRA_LEGACY, Dialect, UpdateMethod
+from muster.scim.errors import ERROR_URN
 from muster.scim.schemas import USER_URN
 from muster.targets.authorization import bearer
 from muster.targets.pace import Pace
@@ -126,6 +127,12 @@ CALLS: dict[str, Callable[[ScimTarget], object]] = {
 SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” does not exist."}
 
 
+# What some gateways answer as a success.
+FORBIDDEN = {"schemas": [ERROR_URN], "status": "403"}
+TAKEN = {"schemas": [ERROR_URN], "status": "409"}
+FAULTY = {"schemas": [ERROR_URN], "detail": "no"}
+
+
 @pytest.mark.parametrize(
     ("call", "answer", "failure", "code", "said"),
     [
@@ -154,6 +161,7 @@ SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” d
         ("find", reply(500), TargetBusy, "InternalServerError", "HTTP 500"),
         ("find", reply(200, raw=b"<html>"), TargetBusy, INCOMPATIBLE, "web page"),
         ("find", reply(200), TargetBusy, INCOMPATIBLE, "empty"),
+        ("find", listing(total=1), OperationRefused, INCOMPATIBLE, "shows none"),
         ("find", listing({"id": "1", "userName": "b"}, total=900), OperationRefused, SEVERAL_ENTRIES, "ignores"),
         ("read", reply(403), OperationRefused, "InsufficientRights", "user 42"),
         ("read", reply(502), TargetBusy, "InternalServerError", "HTTP 502"),
@@ -170,6 +178,7 @@ SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” d
         ("create", reply(404), OperationRefused, "NotPermitted", "creating"),
         ("create", reply(405), OperationRefused, "MethodNotAllowed", "creating"),
         ("create", reply(500), TargetBusy, "InternalServerError", "HTTP 500"),
+        ("create", reply(200, TAKEN), Conflict, "EntryConflict", "HTTP 409"),
         ("create", reply(301), SystemUnreachable, "SystemUnreachable", "not followed"),
         ("create", reply(201, raw=b"<html>"), UnknownOutcome, None, "without its id"),
         ("create", reply(201), UnknownOutcome, None, "without its id"),
@@ -188,6 +197,14 @@ SITE_REFUSED = {"scimType": "invalidValue", "detail": "The site “Atlantis” d
         ("update", reply(503), TargetBusy, "InternalServerError", "HTTP 503"),
         ("update", reply(200, raw=b"<html>"), TargetBusy, INCOMPATIBLE, "web page"),
         ("delete", reply(403), OperationRefused, "InsufficientRights", "deleting"),
+        (
+            "update",
+            reply(200, {"schemas": [ERROR_URN], "status": "403"}),
+            OperationRefused,
+            "InsufficientRights",
+            "403",
+        ),
+        ("delete", reply(200, FAULTY), TargetBusy, "InternalServerError", "500): no"),
         ("delete", reply(500), TargetBusy, "InternalServerError", "HTTP 500"),
         ("delete", reply(404), None, None, None),
         ("delete", reply(410), None, None, None),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from muster.scim.client import AnswerUnreadable, ClientRequest, read_document
+from muster.scim.client import AnswerUnreadable, ClientRequest, read_document, told_status
 from muster.scim.mapping_paths import get_member
 from muster.scim.messages import BULK_REQUEST_URN
 
@@ -109,10 +109,9 @@ def _answer(item: Mapping[str, Any]) -> BulkAnswer | None:
     if status is None:
         return None
     location, response = get_member(item, "location"), get_member(item, "response")
+    body = orjson.dumps(response) if isinstance(response, Mapping) else b""
     return BulkAnswer(
-        status=status,
-        location=location if isinstance(location, str) else None,
-        body=orjson.dumps(response) if isinstance(response, Mapping) else b"",
+        status=told_status(status, body), location=location if isinstance(location, str) else None, body=body
     )
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 import orjson
 
 from muster.scim.dialect import ADDRESS_FLAGS, Dialect, PatchForm
+from muster.scim.errors import ERROR_URN
 from muster.scim.filters import AttributePath, Comparison, FilterOperator, render_filter
 from muster.scim.mapping_paths import MappingPath, get_member, parse_mapping_path, read_references, read_value
 from muster.scim.messages import PATCH_URN
@@ -21,6 +22,7 @@ from muster.scim.updates import form_create_body
 ADDRESS_CHARACTERS = 2_000
 DETAIL_CHARACTERS = 300
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ERROR_MARK = ERROR_URN.encode()
 _FLAG_NAMES = {flag.lower(): flag for flag in ADDRESS_FLAGS}
 
 
@@ -240,6 +242,24 @@ def read_error(body: bytes) -> tuple[str | None, str | None]:
     texts = (get_member(document, name) for name in ("detail", "message", "error_description", "error", "title"))
     detail = next((text for text in texts if isinstance(text, str) and text.strip()), None)
     return (scim_type if isinstance(scim_type, str) and scim_type else None), _one_line(detail)
+
+
+def told_status(status: int, body: bytes) -> int:
+    """Returns the status that an answer means: that of an error in the body of a success, or 500.
+
+    Lenient: some gateways answer 200 to everything.
+    """
+    if not 200 <= status < 300 or _ERROR_MARK not in body:
+        return status
+    try:
+        document = read_document(body)
+    except AnswerUnreadable:
+        return status
+    schemas = get_member(document, "schemas")
+    if not isinstance(schemas, list) or ERROR_URN not in schemas:
+        return status
+    told = _whole_number(get_member(document, "status"))
+    return told if told is not None and 400 <= told < 600 else 500
 
 
 def resource_id(document: Mapping[str, Any]) -> str | None:

@@ -166,10 +166,11 @@ class Pace:
             self._leave()
             self._refusals += 1
             guess = min(FIRST_PAUSE * 2 ** min(self._refusals - 1, 10), LONGEST_GUESS)
-            pause = guess if asked is None else asked
-            self._pause(now + min(pause, LONGEST_PAUSE))
+            # Who asks for no pause, or for one until a time that is past, refuses the next request as well.
+            pause = min(asked or guess, LONGEST_PAUSE)
+            self._pause(now + pause)
             if self._budget is not None:
-                self._budget.pause(min(pause, LONGEST_PAUSE))
+                self._budget.pause(pause)
             if self._decided_at is None or now >= self._decided_at:
                 # Those that were under way are refused as well: one event, one decrease.
                 self._decrease(now)

@@ -177,6 +177,15 @@ def ignored_filter(attribute: str, errand: Errand) -> OperationRefused:
     )
 
 
+def counted_only(attribute: str, errand: Errand) -> OperationRefused:
+    """Returns the failure of a lookup whose answer counts objects and shows none."""
+    return OperationRefused(
+        f"The application counts {errand.subject}, and shows none of them.",
+        code=INCOMPATIBLE,
+        remedy=f"Match on an attribute that the application can filter by, or correct its filter on {attribute}.",
+    )
+
+
 def unsendable(errand: Errand) -> ValueRefused:
     """Returns the failure of a value that JSON cannot carry: half of a surrogate pair."""
     subject = errand.subject.encode("utf-8", "replace").decode()

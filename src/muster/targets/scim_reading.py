@@ -35,6 +35,7 @@ from muster.scim.mapping_paths import MappingPathInvalid, get_member, parse_mapp
 from muster.targets.scim_failures import (
     Errand,
     Purpose,
+    counted_only,
     failure_of_content,
     ignored_filter,
     unsendable,
@@ -157,6 +158,9 @@ class ScimReader:
             answer = self._ask(request, errand, lambda response: read_page(response, errand))
         except (ValueRefused, OperationRefused) as refusal:
             return self._find_despite(kind, matching, refusal)
+        if answer.total and not answer.resources:
+            # Whoever is counted is there: taken for nobody, they would be created once more.
+            return self._find_despite(kind, matching, counted_only(matching.attribute, errand))
         self._refused_filters = 0
         found = [item for item in answer.resources if _matches(item, matching)]
         if len(found) < len(answer.resources):

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from muster.model.exchange import ExchangeFailed, HttpRequest, HttpResponse
 from muster.model.failures import Interrupted, TargetThrottled
 from muster.ports.transport import Transport
-from muster.scim.client import ClientRequest, TenantAddress, form_url
+from muster.scim.client import ClientRequest, TenantAddress, form_url, told_status
 from muster.targets.authorization import Authorization
 from muster.targets.pace import LONGEST_IN_PLACE, Pace
 from muster.targets.scim_failures import Errand, Purpose, failure_without_answer, unsendable
@@ -81,6 +82,8 @@ class ScimWire:
                 if not isinstance(error, ExchangeFailed):
                     raise
                 raise failure_without_answer(error, errand) from error
+            if errand.purpose.writes:
+                response = _as_told(response)
             if response.status == 429:
                 pause = self._pace.refuse(response.headers)
                 continue
@@ -108,3 +111,8 @@ class ScimWire:
         if request.if_match is not None:
             headers["If-Match"] = request.if_match
         return HttpRequest(method=request.method, url=form_url(self._address, request), headers=headers, body=body)
+
+
+def _as_told(response: HttpResponse) -> HttpResponse:
+    status = told_status(response.status, response.body)
+    return response if status == response.status else replace(response, status=status)

@@ -26,9 +26,12 @@ from muster.scim.client import (
     read_list,
     read_resource,
     resource_id,
+    told_status,
 )
 from muster.scim.dialect import ENTRA, Dialect
+from muster.scim.errors import ERROR_URN
 from muster.scim.filters import parse_filter
+from muster.scim.schemas import USER_URN
 
 ADDRESS = read_address("https://app.example/scim/v2")
 
@@ -221,6 +224,24 @@ def test_a_resource_needs_an_id() -> None:
 )
 def test_an_error_body_is_read_and_shortened(body: bytes, expected: tuple[str | None, str | None]) -> None:
     assert read_error(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "told"),
+    [
+        (200, {"schemas": [ERROR_URN], "status": "403"}, 403),
+        (204, {"Schemas": ["a", ERROR_URN], "Status": 404}, 404),
+        (200, {"schemas": [ERROR_URN], "detail": "no"}, 500),
+        (200, {"schemas": [ERROR_URN], "status": "200"}, 500),
+        (200, {"schemas": [USER_URN], "title": ERROR_URN}, 200),
+        (200, {"schemas": ERROR_URN}, 200),
+        (200, {}, 200),
+        (409, {"schemas": [ERROR_URN], "status": "403"}, 409),
+    ],
+)
+def test_an_error_that_comes_as_a_success_is_an_error(status: int, document: dict[str, Any], told: int) -> None:
+    assert told_status(status, orjson.dumps(document)) == told
+    assert told_status(status, orjson.dumps(document)[:-1]) == status
 
 
 @pytest.mark.parametrize(
