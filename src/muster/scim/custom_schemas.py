@@ -14,13 +14,14 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from muster.scim.attributes import AttributeDefinition, AttributeType, Mutability, Returned, Uniqueness
+from muster.scim.filters import RESERVED_WORDS
 from muster.scim.resources import ResourceType, SchemaExtension
 from muster.scim.schemas import COMMON_ATTRIBUTES, SCHEMA_URN, SchemaDefinition
 from muster.scim.service_schemas import RESOURCE_TYPE_URN
 
 LIMIT_ATTRIBUTES = 500
 LIMIT_URN_CHARACTERS = 200
-_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[A-Za-z0-9()+,.=@;$_!*'%:-]+", re.ASCII)
+_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[A-Za-z0-9.$_:-]+", re.ASCII)
 _NAME = re.compile(r"\$ref|[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 _ENDPOINT = re.compile(r"/[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 _RESERVED = frozenset({"bulk", "me", "schemas", "resourcetypes", "serviceproviderconfig"})
@@ -36,14 +37,14 @@ class SchemaMistake(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomType:
-    """A ResourceType document: its extensions by URN, and whether each is required."""
+    """A ResourceType document, and how what is said of it begins: its extensions, and whether each is required."""
 
-    source: str
+    where: str
     name: str
     endpoint: str
     description: str
     schema: str
-    extensions: Mapping[str, bool]
+    extensions: Sequence[tuple[str, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +76,32 @@ def read_definitions(documents: Iterable[tuple[str, Any]]) -> CustomDefinitions:
 def extend_types(types: Sequence[ResourceType], custom: CustomDefinitions) -> tuple[ResourceType, ...]:
     """Our resource types with what the operator added. Raises: SchemaMistake."""
     known = {schema.id.lower(): schema for schema in custom.schemas}
+    urns = set(known)
     for resource_type in types:
         for own in (resource_type.schema, *(item.schema for item in resource_type.extensions)):
             if own.id.lower() in known:
                 raise SchemaMistake(f"{own.id} is a schema of this service. Give your own schema another URN.")
+            urns.add(own.id.lower())
+    for urn, schema in known.items():
+        if any(urn.startswith(f"{other}:") for other in urns):
+            raise SchemaMistake(
+                f"{schema.id} begins with that of another schema, as its attributes do. Give it another URN."
+            )
     added = {resource_type.name.lower(): list[SchemaExtension]() for resource_type in types}
-    made: dict[str, ResourceType] = {}
+    made: list[ResourceType] = []
     named: set[str] = set()
     for item in custom.types:
-        extensions = [
-            _extension(_schema_of(item, urn, known), required=required) for urn, required in item.extensions.items()
-        ]
+        extensions = [_extension(_schema_of(item, urn, known), required=required) for urn, required in item.extensions]
         named.update(extension.schema.id for extension in extensions)
-        if item.name.lower() in added:
-            added[item.name.lower()] += extensions
+        present = added.get(item.name.lower())
+        _check_distinct(item.where, [item.schema, *(each.schema.id for each in (*(present or ()), *extensions))])
+        if present is not None:
+            present += extensions
             continue
         named.add(item.schema)
-        made[item.name.lower()] = _make_type(item, known, extensions)
+        made.append(_make_type(item, known, extensions))
+        _check_distinct(item.where, [each.name for each in made])
+        _check_distinct(item.where, [each.endpoint for each in made])
     for schema in custom.schemas:
         if schema.id not in named:
             owner = "group" if schema.id.lower().endswith(":group") else "user"
@@ -102,7 +112,7 @@ def extend_types(types: Sequence[ResourceType], custom: CustomDefinitions) -> tu
         replace(each, extensions=(*each.extensions, *added[each.name.lower()])) if added[each.name.lower()] else each
         for each in types
     ]
-    return (*extended, *made.values())
+    return (*extended, *made)
 
 
 def _each(documents: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
@@ -137,7 +147,7 @@ def _read_schema(source: str, document: Mapping[str, Any]) -> SchemaDefinition:
     if not isinstance(attributes, list) or not attributes or len(attributes) > LIMIT_ATTRIBUTES:
         raise SchemaMistake(f"{source}: attributes must be a list of 1 to {LIMIT_ATTRIBUTES} attributes.")
     read = [_read_attribute(f"{source}: {urn}", item, within=None) for item in attributes]
-    _check_distinct(f"{source}: {urn}", read)
+    _check_distinct(f"{source}: {urn}", [attribute.name for attribute in read])
     return SchemaDefinition(
         id=urn,
         name=_text(source, document, "name") or urn.rpartition(":")[2],
@@ -153,6 +163,8 @@ def _read_attribute(source: str, item: Any, *, within: str | None) -> AttributeD
     where = f"{source}, attribute {name[:80] if within is None else f'{within}.{name[:80]}'}"
     if not _NAME.fullmatch(name) or (name == "$ref" and within is None):
         raise SchemaMistake(f"{where}: a name has letters, digits, '_' and '-', and begins with a letter.")
+    if name.lower() in RESERVED_WORDS:
+        raise SchemaMistake(f"{where}: a name is no word of filters ({', '.join(sorted(RESERVED_WORDS))}).")
     kind = _choice(where, item, "type", AttributeType, AttributeType.STRING)
     subs = item.get("subAttributes")
     if (kind is AttributeType.COMPLEX) is not bool(subs):
@@ -160,7 +172,7 @@ def _read_attribute(source: str, item: Any, *, within: str | None) -> AttributeD
     if subs is not None and (within is not None or not isinstance(subs, list) or len(subs) > LIMIT_ATTRIBUTES):
         raise SchemaMistake(f"{where}: subAttributes must be a list of at most {LIMIT_ATTRIBUTES}, one level deep.")
     read = [_read_attribute(source, sub, within=name) for sub in subs or []]
-    _check_distinct(where, read)
+    _check_distinct(where, [attribute.name for attribute in read])
     definition = AttributeDefinition(
         name=name,
         description=_text(where, item, "description"),
@@ -181,6 +193,8 @@ def _read_attribute(source: str, item: Any, *, within: str | None) -> AttributeD
         raise SchemaMistake(
             f"{where}: a sub-attribute can neither be writeOnly nor unique. Let the whole attribute be."
         )
+    if definition.required and definition.mutability in (Mutability.READ_ONLY, Mutability.WRITE_ONLY):
+        raise SchemaMistake(f"{where}: what is {definition.mutability} cannot be required: nothing of it is kept.")
     if definition.mutability is Mutability.WRITE_ONLY and definition.returned is not Returned.NEVER:
         raise SchemaMistake(f"{where}: what is writeOnly is returned never. Source: RFC 7643 §7.")
     return definition
@@ -191,16 +205,16 @@ def _read_type(source: str, document: Mapping[str, Any]) -> CustomType:
     where = f"{source}: resource type {name[:80]}"
     if not _NAME.fullmatch(name):
         raise SchemaMistake(f"{where}: a name has letters, digits, '_' and '-', and begins with a letter.")
-    extensions: dict[str, bool] = {}
+    extensions: list[tuple[str, bool]] = []
     listed = document.get("schemaExtensions")
     if listed is not None and not isinstance(listed, list):
         raise SchemaMistake(f"{where}: schemaExtensions must be a list.")
     for item in listed or []:
         if not isinstance(item, dict):
             raise SchemaMistake(f"{where}: each of schemaExtensions must be an object.")
-        extensions[_text(where, item, "schema", required=True)] = _flag(where, item, "required")
+        extensions.append((_text(where, item, "schema", required=True), _flag(where, item, "required")))
     return CustomType(
-        source=source,
+        where=where,
         name=name,
         endpoint=_text(where, document, "endpoint"),
         description=_text(where, document, "description"),
@@ -212,7 +226,7 @@ def _read_type(source: str, document: Mapping[str, Any]) -> CustomType:
 def _make_type(
     item: CustomType, known: Mapping[str, SchemaDefinition], extensions: Sequence[SchemaExtension]
 ) -> ResourceType:
-    where = f"{item.source}: resource type {item.name}"
+    where = item.where
     if not _ENDPOINT.fullmatch(item.endpoint) or item.endpoint[1:].lower() in _RESERVED | {"users", "groups"}:
         raise SchemaMistake(f"{where}: endpoint must be a path of its own such as /Devices.")
     schema = _schema_of(item, item.schema, known)
@@ -251,15 +265,15 @@ def _extension(schema: SchemaDefinition, *, required: bool = False) -> SchemaExt
 def _schema_of(item: CustomType, urn: str, known: Mapping[str, SchemaDefinition]) -> SchemaDefinition:
     schema = known.get(urn.lower())
     if schema is None:
-        raise SchemaMistake(f"{item.source}: no file defines the schema {urn[:80]!r} of resource type {item.name}.")
+        raise SchemaMistake(f"{item.where}: no file defines the schema {urn[:80]!r}.")
     return schema
 
 
-def _check_distinct(where: str, attributes: Sequence[AttributeDefinition]) -> None:
-    names = [attribute.name.lower() for attribute in attributes]
-    twice = next((name for name in names if names.count(name) > 1), None)
+def _check_distinct(where: str, names: Sequence[str]) -> None:
+    lowered = [name.lower() for name in names]
+    twice = next((name for name in lowered if lowered.count(name) > 1), None)
     if twice is not None:
-        raise SchemaMistake(f"{where}: {twice} is defined twice. Letter case does not make two names different.")
+        raise SchemaMistake(f"{where}: {twice} is there twice. Letter case does not make two names different.")
 
 
 def _text(where: str, item: Mapping[str, Any], name: str, *, required: bool = False) -> str:

@@ -94,7 +94,7 @@ _TOKEN = re.compile(
 _ATTRIBUTE_NAME = re.compile(r"\$?[A-Za-z][\w-]*", re.ASCII)
 _LITERALS: dict[str, FilterValue] = {"true": True, "false": False, "null": None}
 _OPERATORS = {operator.value: operator for operator in FilterOperator}
-_RESERVED = frozenset({"and", "or", "not"})
+RESERVED_WORDS = frozenset({"and", "or", "not"})
 
 
 def parse_attribute_path(name: str) -> AttributePath | None:
@@ -230,7 +230,7 @@ class _Parser:
     def _expression(self, *, inside: bool) -> Filter:
         token = self._peek()
         path = parse_attribute_path(token.text) if token.kind == "word" else None
-        if path is None or token.text.lower() in _RESERVED:
+        if path is None or token.text.lower() in RESERVED_WORDS:
             raise self._unexpected("the name of an attribute")
         self._terms += 1
         if self._terms > self._limits.filter_terms:

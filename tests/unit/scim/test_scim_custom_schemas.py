@@ -67,6 +67,11 @@ DEVICE_TYPE: dict[str, Any] = {
     "schema": DEVICE_URN,
     "description": "Telephones.",
 }
+EXTENDED_USER: dict[str, Any] = {
+    "schemas": [RESOURCE_TYPE_URN],
+    "name": "User",
+    "schemaExtensions": [{"schema": URN, "required": True}],
+}
 
 
 def _types(*documents: Any, types: tuple[ResourceType, ...] = TYPES) -> tuple[ResourceType, ...]:
@@ -170,8 +175,7 @@ def test_a_patch_reaches_the_extension_and_what_is_immutable_stays() -> None:
 
 
 def test_a_required_extension_is_asked_for() -> None:
-    user = {"schemas": [RESOURCE_TYPE_URN], "name": "User", "schemaExtensions": [{"schema": URN, "required": True}]}
-    service = _service([BADGES, user])
+    service = _service([BADGES, EXTENDED_USER])
     refused = service.ask("POST", "/Users", {"schemas": [USER_URN], "userName": "a"})
     assert (refused.status, refused.scim_type) == (400, "invalidValue")
     assert URN in refused.json["detail"]
@@ -207,12 +211,15 @@ def test_without_groups_no_group_can_be_extended() -> None:
         ([_schema(id="badges")], "no URN"),
         ([_schema(id="urn:example:" + "x" * 200)], "no URN"),
         ([_schema(id="urn:example:1.0")], "no URN"),
+        ([_schema(id="urn:example:a+b:User")], "no URN"),
+        ([_schema(id=f"{USER_URN}:title")], "begins with that of another schema"),
+        ([BADGES, _schema(id=f"urn:{URN[4:].upper()}:number")], "begins with that of another schema"),
         ([_schema(name=5)], "name must be a text"),
         ([_schema(attributes=[])], "1 to 500"),
         ([_schema(attributes={})], "1 to 500"),
         ([_schema(attributes=[{"name": "a"}] * 501)], "1 to 500"),
         ([_schema(attributes=[5])], "must be an object"),
-        ([_schema(attributes=[{"name": "a"}, {"name": "A"}])], "a is defined twice"),
+        ([_schema(attributes=[{"name": "a"}, {"name": "A"}])], "a is there twice"),
         ([_attribute(name="1a")], "begins with a letter"),
         ([_attribute(name="$ref")], "begins with a letter"),
         ([_attribute(type="text")], "type must be one of string, boolean"),
@@ -225,9 +232,16 @@ def test_without_groups_no_group_can_be_extended() -> None:
             [_attribute(type="complex", subAttributes=[{"name": "b", "type": "complex", "subAttributes": [{}]}])],
             "one level deep",
         ),
-        ([_attribute(type="complex", subAttributes=[{"name": "b"}, {"name": "B"}])], "defined twice"),
+        ([_attribute(type="complex", subAttributes=[{"name": "b"}, {"name": "B"}])], "b is there twice"),
         ([_attribute(type="complex", subAttributes=[{"name": "b", "uniqueness": "server"}])], "a.b: a sub-attribute"),
         ([_attribute(mutability="writeOnly")], "returned never"),
+        ([_attribute(mutability="writeOnly", returned="never", required=True)], "attribute a: .*cannot be required"),
+        ([_attribute(mutability="readOnly", required=True)], "attribute a: .*cannot be required"),
+        (
+            [_attribute(type="complex", subAttributes=[{"name": "b", "mutability": "readOnly", "required": True}])],
+            "attribute a.b: .*cannot be required",
+        ),
+        ([_attribute(name="NOT")], "is no word of filters"),
         ([_attribute(required="yes")], "required must be true or false"),
         ([_attribute(canonicalValues="x")], "list of texts"),
         ([_attribute(referenceTypes=[5])], "list of texts"),
@@ -249,6 +263,24 @@ def test_without_groups_no_group_can_be_extended() -> None:
         ([{**DEVICE, "attributes": [{"name": "active"}]}, DEVICE_TYPE], "single boolean"),
         ([{**DEVICE, "attributes": [{"name": "members"}]}, DEVICE_TYPE], "Choose another name"),
         ([{**DEVICE, "attributes": [{"name": "userName"}]}, DEVICE_TYPE], "must be required"),
+        (
+            [DEVICE, DEVICE_TYPE, {**DEVICE_TYPE, "endpoint": "/Others"}],
+            "2.json: resource type Device: device is there twice",
+        ),
+        ([DEVICE, DEVICE_TYPE, {**DEVICE_TYPE, "name": "device", "endpoint": "/Others"}], "device is there twice"),
+        (
+            [DEVICE, DEVICE_TYPE, {**DEVICE_TYPE, "name": "D", "endpoint": "/devices"}],
+            "type D: /devices is there twice",
+        ),
+        ([BADGES, {**DEVICE_TYPE, "schema": URN, "schemaExtensions": [{"schema": URN}]}], ":user is there twice"),
+        (
+            [BADGES, EXTENDED_USER, {**EXTENDED_USER, "name": "user"}],
+            "2.json: resource type user: .*:user is there twice",
+        ),
+        (
+            [BADGES, {**EXTENDED_USER, "schemaExtensions": [{"schema": URN}, {"schema": URN, "required": True}]}],
+            "type User: .*:user is there twice",
+        ),
         (
             [{**DEVICE, "attributes": [{"name": n, "uniqueness": "server"} for n in "ab"]}, DEVICE_TYPE],
             "one attribute can be unique",
