@@ -75,11 +75,17 @@ def scim2_server() -> Iterator[Foreign]:
 
 @contextmanager
 def scimmy(folder: Path) -> Iterator[Foreign]:
-    """SCIMMY with its routers on express (Node, in memory), installed into a folder. Raises NotHere."""
+    """SCIMMY with its routers on express (Node, in memory), installed into the folder once. Raises NotHere."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NotHere("node and npm are not on the path: SCIMMY cannot be tried here")
-    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "server.mjs").exists():
+        _install_scimmy(folder, npm)
+    with _served([node, str(folder / "server.mjs"), "{port}", TOKEN], "/scim/v2") as foreign:
+        yield foreign
+
+
+def _install_scimmy(folder: Path, npm: str) -> None:
     (folder / "package.json").write_text('{"name": "peer", "private": true, "type": "module"}')
     options = ["--no-audit", "--no-fund", "--silent", "--ignore-scripts"]
     done = subprocess.run(
@@ -93,8 +99,6 @@ def scimmy(folder: Path) -> Iterator[Foreign]:
     if done.returncode:
         raise NotHere(f"npm cannot install SCIMMY here: {(done.stderr or done.stdout).strip()[-300:]}")
     shutil.copy(SCIMMY_PROGRAM, folder / "server.mjs")
-    with _served([node, str(folder / "server.mjs"), "{port}", TOKEN], "/scim/v2") as foreign:
-        yield foreign
 
 
 @contextmanager

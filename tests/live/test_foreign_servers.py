@@ -33,10 +33,16 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedSer
         yield running
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what has to be installed is, once for all tests."""
+    return tmp_path_factory.mktemp("packages")
+
+
 @contextmanager
-def server(name: str, folder: Path) -> Iterator[Foreign]:
+def server(name: str, packages: Path) -> Iterator[Foreign]:
     try:
-        with scim2_server() if name == "scim2-server" else scimmy(folder) as foreign:
+        with scim2_server() if name == "scim2-server" else scimmy(packages) as foreign:
             yield foreign
     except NotHere as reason:
         pytest.skip(str(reason))
@@ -103,9 +109,9 @@ class Company:
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["one by one", "in bulk"])
 @pytest.mark.parametrize("name", ["scim2-server", "SCIMMY"])
 def test_everyone_is_there_once_and_a_second_cycle_writes_nothing(
-    installation: PlayedService, tmp_path: Path, name: str, in_bulk: bool, breaks: bool
+    installation: PlayedService, packages: Path, tmp_path: Path, name: str, in_bulk: bool, breaks: bool
 ) -> None:
-    with server(name, tmp_path / "server") as foreign, flaky(foreign.url) as proxy:
+    with server(name, packages) as foreign, flaky(foreign.url) as proxy:
         foreign.ask("POST", "/Users", {"schemas": [USER], "userName": "stranger@other.example", "active": True})
         share = (BREAKS_IN_BULK if in_bulk else BREAKS) if breaks else 0.0
         mark = f"{name[:5].lower()}{int(share * 100)}{'b' if in_bulk else ''}"
