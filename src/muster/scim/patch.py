@@ -19,7 +19,7 @@ from muster.scim.replacement import check_immutable
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
 from muster.scim.sameness import Elements, without
-from muster.scim.validation import complete, missing_required
+from muster.scim.validation import complete, missing_part, missing_required
 
 _Values = dict[str, Any]
 
@@ -39,6 +39,9 @@ def apply_operations(
         if draft.get(missing) is not None:
             raise InvalidValue(f"{missing} is required and cannot be empty.")
         raise MutabilityViolation(f"{missing} is required and cannot be removed. Replace it instead.")
+    part = missing_part(draft, resource_type)
+    if part is not None and missing_part(document, resource_type) is None:
+        raise InvalidValue(f"{part} is required and is missing.")
     check_immutable(draft, document, resource_type, keep=False)
     result = complete(draft, resource_type)
     return document if result == document else result
@@ -152,9 +155,9 @@ class _Application:
         elif attribute.is_complex:
             self._merge_complex(holder, attribute, value)
         else:
-            canonical = compile_reader(attribute, self._rules)(value)
-            if attribute.mutability is not Mutability.WRITE_ONLY:
-                holder[attribute.name] = canonical
+            holder[attribute.name] = compile_reader(attribute, self._rules)(value)
+        if attribute.mutability is Mutability.WRITE_ONLY:
+            holder.pop(attribute.name, None)  # checked like others, and not kept
 
     def _remove_attribute(self, holder: _Values, attribute: AttributeDefinition) -> None:
         present = holder.get(attribute.name)

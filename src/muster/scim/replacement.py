@@ -9,20 +9,22 @@ from muster.scim.attributes import Mutability
 from muster.scim.errors import MutabilityViolation
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
-from muster.scim.validation import complete
+from muster.scim.validation import check_required, complete
 
 
 def merge_for_replacement(sent: Document, present: Document, resource_type: ResourceType) -> Document:
     """The document after PUT: what was sent, with the read-only attributes as they are.
 
     An immutable attribute keeps its value when it is not sent. Returns `present` itself when nothing changes.
-    Raises: MutabilityViolation when an immutable attribute would change. Source: RFC 7644 §3.5.1.
+    Raises: MutabilityViolation when an immutable attribute would change, InvalidValue when what is kept is not whole.
+    Source: RFC 7644 §3.5.1.
     """
     result = dict(sent)
     for attribute in resource_type.by_name.values():
         if attribute.mutability is Mutability.READ_ONLY and attribute.name in present:
             result[attribute.name] = present[attribute.name]
     check_immutable(result, present, resource_type, keep=True)
+    check_required(result, resource_type)  # of an extension that was left out, what is immutable is there again
     result = complete(result, resource_type)
     return present if result == present else result
 

@@ -68,6 +68,8 @@ class ResourceType:
     # The core attributes, and those of extensions with their URN, that cannot change, or must be there.
     immutable: tuple[tuple[str | None, str], ...] = field(init=False, repr=False)
     required: tuple[tuple[str | None, str], ...] = field(init=False, repr=False)
+    # What a value of a single complex attribute must have.
+    required_parts: tuple[tuple[str | None, str, str], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by_urn = {extension.schema.id: extension.schema for extension in self.extensions}
@@ -88,6 +90,9 @@ class ResourceType:
         immutable = ((urn, each.name) for urn, each in named if each.mutability is Mutability.IMMUTABLE)
         object.__setattr__(self, "immutable", tuple(immutable))
         object.__setattr__(self, "required", tuple((urn, each.name) for urn, each in named if each.required))
+        single = [(urn, each) for urn, each in named if not each.multi_valued]
+        parts = ((urn, each.name, sub.name) for urn, each in single for sub in each.sub_attributes if sub.required)
+        object.__setattr__(self, "required_parts", tuple(parts))
 
     @property
     def canonical_extensions(self) -> Iterator[SchemaExtension]:

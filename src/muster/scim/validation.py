@@ -174,6 +174,15 @@ def missing_required(document: Document, resource_type: ResourceType) -> str | N
     return None
 
 
+def missing_part(document: Document, resource_type: ResourceType) -> str | None:
+    """The name of a required part that the value of a single complex attribute lacks, or None."""
+    for urn, name, part in resource_type.required_parts:
+        value = (document if urn is None else document.get(urn, {})).get(name)
+        if value is not None and value.get(part) in (None, ""):
+            return f"{name}.{part}" if urn is None else f"{urn}:{name}.{part}"
+    return None
+
+
 def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 

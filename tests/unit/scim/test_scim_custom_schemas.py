@@ -67,6 +67,27 @@ DEVICE_TYPE: dict[str, Any] = {
     "schema": DEVICE_URN,
     "description": "Telephones.",
 }
+BOXES = {
+    **BADGES,
+    "attributes": [
+        {"name": "number", "type": "integer", "required": True},
+        {"name": "born", "mutability": "immutable"},
+        {
+            "name": "box",
+            "type": "complex",
+            "subAttributes": [{"name": "width", "type": "integer", "required": True}, {"name": "height"}],
+        },
+        *(
+            {"name": name, "mutability": "writeOnly", "returned": "never", **more}
+            for name, more in {
+                "pin": {},
+                "pins": {"multiValued": True},
+                "key": {"type": "complex", "subAttributes": [{"name": "code"}]},
+                "keys": {"type": "complex", "multiValued": True, "subAttributes": [{"name": "code"}, {"name": "kind"}]},
+            }.items()
+        ),
+    ],
+}
 EXTENDED_USER: dict[str, Any] = {
     "schemas": [RESOURCE_TYPE_URN],
     "name": "User",
@@ -172,6 +193,64 @@ def test_a_patch_reaches_the_extension_and_what_is_immutable_stays() -> None:
     assert patch("replace", f"{URN}:number", 2).json[URN]["number"] == 2
     assert patch("add", URN, {"level": 3}).json[URN]["level"] == 3
     assert patch("replace", f"{URN}:issued", "2027-01-01T00:00:00Z").scim_type == "mutability"
+
+
+def _patch(*operations: dict[str, Any]) -> dict[str, Any]:
+    return {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": list(operations)}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"path": f"{URN}:box", "value": {"height": "1"}},
+        {"path": f"{URN}:box.height", "value": "1"},
+        {"value": {URN: {"box": {"height": "1"}}}},
+        {"value": {f"{URN}:box.height": "1"}},
+    ],
+)
+def test_a_patch_leaves_no_value_without_a_part_that_is_required(operation: dict[str, Any]) -> None:
+    service = _service(BOXES)
+    where = f"/Users/{service.make_user('a', **{URN: {'number': 1}})}"
+    adding = {"op": "add", **operation}
+    refused = service.ask("PATCH", where, _patch(adding))
+    assert (refused.status, refused.scim_type) == (400, "invalidValue")
+    assert f"{URN}:box.width is required and is missing" in refused.json["detail"]
+    # What a message leaves counts, whatever comes first.
+    made = service.ask("PATCH", where, _patch(adding, {"op": "add", "path": f"{URN}:box.width", "value": 2}))
+    assert made.json[URN]["box"] == {"height": "1", "width": 2}
+    assert service.ask("PUT", where, made.json).json == made.json
+
+
+def test_a_put_keeps_nothing_immutable_of_an_extension_without_what_it_requires() -> None:
+    service = _service(BOXES)
+    where = f"/Users/{service.make_user('a', **{URN: {'number': 1, 'born': 'x'}})}"
+    refused = service.ask("PUT", where, {"schemas": [USER_URN], "userName": "a"})
+    assert (refused.status, refused.scim_type) == (400, "invalidValue")
+    assert f"{URN}:number is required" in refused.json["detail"]
+    kept = service.ask("PUT", where, {"schemas": [USER_URN, URN], "userName": "a", URN: {"number": 2}})
+    assert kept.json[URN] == {"number": 2, "born": "x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("pin", "s3cret"),
+        ("pins", ["s3cret"]),
+        ("key", {"code": "s3cret"}),
+        ("key.code", "s3cret"),
+        ("keys", [{"code": "s3cret"}]),
+        ("keys.code", "s3cret"),
+        ('keys[kind eq "a"].code', "s3cret"),
+    ],
+)
+def test_a_patch_keeps_nothing_that_is_write_only(path: str, value: Any) -> None:
+    service = _service(BOXES)
+    user_id = service.make_user("a", **{URN: {"number": 1}})
+    for operation in ({"path": f"{URN}:{path}", "value": value}, {"value": {f"{URN}:{path}": value}}):
+        assert service.ask("PATCH", f"/Users/{user_id}", _patch({"op": "add", **operation})).status == 200
+        assert "s3cret" not in repr(service.repository.get("User", user_id))
+    refused = service.ask("PATCH", f"/Users/{user_id}", _patch({"op": "add", "path": f"{URN}:pin", "value": 5}))
+    assert refused.scim_type == "invalidValue"
 
 
 def test_a_required_extension_is_asked_for() -> None:
