@@ -13,6 +13,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,32 +69,36 @@ class Sealer:
         *,
         tenant: str,
         older: tuple[SealingKey, ...] = (),
-        replaced: Callable[[], str | None] = lambda: None,
+        renewed: Callable[[], tuple[SealingKey, ...]] = tuple,
     ) -> None:
-        """`replaced`: says why the key seals no more, where another process may have put another in its place."""
+        """`renewed`: the keys as they are by now, where another process may put others in their place; none: the same.
+
+        It raises SealingError when the key that counts is not at hand.
+        """
         self._key = key
         self._tenant = tenant
-        self._replaced = replaced
+        self._renewed = renewed
         self._ciphers = {each.key_id: AESGCM(each.material) for each in (*older, key)}
 
     def seal(self, value: str, *, field: str) -> bytes:
         """The value sealed for this field (a name such as `servicePrincipals/{id}/secrets/SecretToken`).
 
-        Raises: SealingError once the key was replaced.
+        Raises: SealingError once another key counts that is not at hand.
         """
-        reason = self._replaced()
-        if reason is not None:
-            raise SealingError(reason)
+        self._renew()
+        key_id = self._key.key_id
         nonce = os.urandom(_NONCE_BYTES)
-        data = self._associated_data(self._key.key_id, field)
-        sealed = self._ciphers[self._key.key_id].encrypt(nonce, value.encode(), data)
-        return _VERSION + self._key.key_id + nonce + sealed
+        sealed = self._ciphers[key_id].encrypt(nonce, value.encode(), self._associated_data(key_id, field))
+        return _VERSION + key_id + nonce + sealed
 
     def unseal(self, sealed: bytes, *, field: str) -> str:
         """The value. Raises SealingError if the key is another, or the value was changed or moved here."""
         if len(sealed) <= _HEADER_BYTES or sealed[:1] != _VERSION:
             raise SealingError(f"the stored value of {field} is not a sealed one")
         key_id = key_id_of(sealed)
+        if key_id not in self._ciphers:
+            with suppress(SealingError):
+                self._renew()
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise SealingError(
@@ -109,6 +114,13 @@ class Sealer:
     def is_current(self, sealed: bytes) -> bool:
         """Whether a sealed value was sealed with the key that seals now."""
         return key_id_of(sealed) == self._key.key_id
+
+    def _renew(self) -> None:
+        keys = self._renewed()
+        if keys and keys[0] != self._key:
+            # What the older one has sealed still opens. The ciphers go first: other threads seal meanwhile.
+            self._ciphers = {**self._ciphers, **{each.key_id: AESGCM(each.material) for each in keys}}
+            self._key = keys[0]
 
     def _associated_data(self, key_id: bytes, field: str) -> bytes:
         parts = (_VERSION, key_id, self._tenant.encode(), field.encode())
@@ -130,12 +142,12 @@ def load_keys(data_folder: Path, *, key_file: Path | None) -> tuple[SealingKey, 
     if key_file is not None:
         if not path.is_file():
             raise SealingError(f"the key file {path} does not exist: make one with `openssl rand -hex 32`")
-        return _read_keys(path)
+        return read_keys(path)
     if not path.exists():
         data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create_key(path)
     logger.warning("the sealing key lies beside the data it seals (%s): set MUSTER_KEY_FILE to keep it elsewhere", path)
-    return _read_keys(path)
+    return read_keys(path)
 
 
 def key_path(data_folder: Path, *, key_file: Path | None) -> Path:
@@ -218,7 +230,8 @@ def is_password_hash_outdated(stored_hash: str) -> bool:
     return _PASSWORDS.check_needs_rehash(stored_hash)
 
 
-def _read_keys(path: Path) -> tuple[SealingKey, ...]:
+def read_keys(path: Path) -> tuple[SealingKey, ...]:
+    """The keys in a key file that is there. Raises: SealingError."""
     mode = stat.S_IMODE(path.stat().st_mode)
     # Kubernetes mounts a secret for a user who is not root readable for its group.
     if mode & stat.S_IRWXO:

@@ -197,6 +197,11 @@ def test_a_process_that_goes_on_while_the_key_is_changed_elsewhere_seals_nothing
         assert f"sealed with the key {done.key_id}" in str(house.engine_trouble())
         with pytest.raises(SealingError, match="and start again"):
             house.store.notification_settings.put(NotificationSettings())
+        # Once its file has the new key, it is taken without a start: what is stored opens, and more is sealed with it.
+        (elsewhere / KEY_FILE_NAME).write_text((here / KEY_FILE_NAME).read_text())
+        assert house.store.notification_settings.get() == SETTINGS
+        house.store.notification_settings.put(SETTINGS)
+        assert done.key_id not in str(house.engine_trouble())
     with opened(here, database=url) as house:
         assert house.store.notification_settings.get() == SETTINGS
 

@@ -396,7 +396,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         keys = keys_of(database, settings, folder)
     is_shared = settings.database is not None
     watch = KeyWatch(database, keys, key_path(folder, key_file=settings.key_file), is_shared=is_shared)
-    sealer = Sealer(keys[0], tenant=tenant_id, older=keys[1:], replaced=watch.replaced)
+    sealer = Sealer(keys[0], tenant=tenant_id, older=keys[1:], renewed=watch.renewed)
     clock, ids = SystemClock(), SystemIds()
     connections, store = Connections(settings, clock, ids), open_store(database, sealer)
     house = House(

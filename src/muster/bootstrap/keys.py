@@ -8,15 +8,15 @@ from muster.database.connection import Database
 from muster.model.application import SecretKey
 from muster.model.failures import CredentialsRefused
 from muster.ports.applications import SecretStore
-from muster.sealing import SealingError, SealingKey, key_path, load_keys
+from muster.sealing import SealingError, SealingKey, key_path, load_keys, read_keys
 from muster.settings import Settings
 from muster.store.open import read_key_id, sealing_key_ids, write_key_id
 
 logger = logging.getLogger(__name__)
 
 _ELSEWHERE = (
-    "copy the key file from a machine that has it, or name it with MUSTER_KEY_FILE, and start again; if no copy is "
-    "left, begin with a new key by muster secrets rotate --lost"
+    "copy the key file from a machine that has it (a process that runs takes it by itself), or name it with "
+    "MUSTER_KEY_FILE, and start again; if no copy is left, begin with a new key by muster secrets rotate --lost"
 )
 
 
@@ -36,9 +36,7 @@ def keys_of(database: Database, settings: Settings, folder: Path) -> tuple[Seali
     # The key that counts seals, whatever is first in the file: of a change that was cut off no other machine knows.
     keys = tuple(sorted(keys, key=lambda key: key.key_id.hex() != wanted))
     watch = KeyWatch(database, keys, path, is_shared=settings.database is not None)
-    replaced = watch.replaced()
-    if replaced is not None:
-        raise SealingError(replaced)
+    watch.renewed()
     if wanted not in (key.key_id.hex() for key in keys) and (trouble := watch.trouble()) is not None:
         logger.error("%s", trouble)
     return keys
@@ -67,27 +65,43 @@ class KeyWatch:
 
     def __init__(self, database: Database, keys: tuple[SealingKey, ...], path: Path, *, is_shared: bool) -> None:
         self._database = database
-        self._own = {key.key_id.hex() for key in keys}
-        self._held = keys[0].key_id.hex()
+        self._keys = keys
         self._path = path
         self._is_shared = is_shared
         # Whether some are left; looked at once, also where our key counts: the one before it may have been lost.
         self._is_some_lost = True
 
-    def replaced(self) -> str | None:
-        """Returns why nothing may be sealed here: on a shared database a key counts that was not read at the start."""
-        if not self._is_shared or (counting := read_key_id(self._database)) in self._own:
-            return None
-        return (
-            f"this installation's values are sealed with the key {counting}, and {self._path} held {self._held} at the "
-            f"start: {_ELSEWHERE}"
-        )
+    @property
+    def _own(self) -> set[str]:
+        return {key.key_id.hex() for key in self._keys}
+
+    @property
+    def _held(self) -> str:
+        return self._keys[0].key_id.hex()
+
+    def renewed(self) -> tuple[SealingKey, ...]:
+        """Returns the keys, the one that counts first. Where another machine has changed it, the file is read again.
+
+        Raises: SealingError when the file does not hold it.
+        """
+        if not self._is_shared or (counting := read_key_id(self._database)) == self._held:
+            return self._keys
+        if counting not in self._own and self._path.is_file():
+            self._keys = read_keys(self._path)
+        if counting not in self._own:
+            raise SealingError(
+                f"this installation's values are sealed with the key {counting}, and {self._path} holds {self._held}: "
+                f"{_ELSEWHERE}"
+            )
+        self._keys = tuple(sorted(self._keys, key=lambda key: key.key_id.hex() != counting))
+        return self._keys
 
     def trouble(self) -> str | None:
         """Returns why values cannot be opened, None once nothing is left that another key has sealed."""
-        replaced = self.replaced()
-        if replaced is not None:
-            return replaced
+        try:
+            self.renewed()
+        except SealingError as error:
+            return str(error)
         counting = read_key_id(self._database)
         if not self._is_some_lost and counting in self._own:
             return None
