@@ -55,6 +55,50 @@ def in_dutch(sentence: str) -> str:
     ("sentence", "dutch"),
     [
         (
+            (
+                "Line 10, column 2 (displayName): a quotation mark stands inside a value or is not "
+                "closed. The row is not read."
+            ),
+            (
+                "Regel 10, kolom 2 (displayName): er staat een aanhalingsteken in een waarde, of het is "
+                "niet gesloten. De rij wordt niet gelezen."
+            ),
+        ),
+        (
+            (
+                "Line 10 ends after column 1 (userPrincipalName): it has 1 value and the header 4 "
+                "columns. The row is not read."
+            ),
+            (
+                "Regel 10 eindigt na kolom 1 (userPrincipalName): hij heeft 1 waarde en de kop 4 "
+                "kolommen. De rij wordt niet gelezen."
+            ),
+        ),
+        (
+            "Line 1, column 2: “nmae” is no attribute of a user. Did you mean name? The column is not read.",
+            "Regel 1, kolom 2: “nmae” is geen kenmerk van een gebruiker. Bedoelde u name? De kolom wordt niet gelezen.",
+        ),
+        (
+            "users[12] (line 30): mail takes one text, not “['a', 'b']”. The row is not read.",
+            "users[12] (regel 30): mail neemt één tekst, niet “['a', 'b']”. De rij wordt niet gelezen.",
+        ),
+        (
+            "users[1] (line 1): “mail” stands in it twice. It is not read.",
+            "users[1] (regel 1): “mail” staat er twee keer in. Het wordt niet gelezen.",
+        ),
+        (
+            "Line 12 (“uid=ada,dc=x”): city holds a control character. The row is not read.",
+            "Regel 12 (“uid=ada,dc=x”): city bevat een stuurteken. De rij wordt niet gelezen.",
+        ),
+        (
+            "Line 10: “two words” is no attribute: value. The entry is not read.",
+            "Regel 10: “two words” is geen “kenmerk: waarde”. De vermelding wordt niet gelezen.",
+        ),
+        (
+            "Line 1, column 11: this is no JSON (users must be a list).",
+            "Regel 1, kolom 11: dit is geen JSON (users moet een lijst zijn).",
+        ),
+        (
             "Ada % Long is blocked from sign-in in the directory.",
             "Ada % Long is in de adreslijst geblokkeerd voor aanmelden.",
         ),
