@@ -4,6 +4,7 @@ import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.schema import CreateSchema, DropSchema
 
@@ -20,6 +22,7 @@ from fakes.scim_repository import MemoryRepository, counted_ids, ticking_clock
 from muster.configuration_manager.customers import Customers, Profile
 from muster.configuration_manager.marks import Mark, Marks
 from muster.configuration_manager.resources import ResourceStore, SqlRepository, open_resource_store
+from muster.configuration_manager.tables import resources
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, open_database
 from muster.database.migration import migrate
@@ -923,6 +926,95 @@ def test_64_writers_of_one_group_and_its_members_end_well(sql: Sql) -> None:
 
     _at_once(64, work)
     assert _members(repository, group.id) == set(ids[::2])
+
+
+def test_groups_that_become_each_others_member_do_not_stop_each_other(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.configuration_manager.writer.LIMIT_ATTEMPTS", 1)
+    repository = sql.repository()
+    pair = [repository.insert("Group", _group(name)).id for name in ("A", "B")]
+    ready = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        group, member = pair if number % 2 else reversed(pair)
+        ready.wait()
+        repository.change("Group", group, _same, members=MembersChange(add=({"value": member},)))
+
+    _at_once(8, work)
+    assert [_members(repository, each) for each in pair] == [{pair[1]}, {pair[0]}]
+
+
+def test_work_that_meets_a_deadlock_is_done_again(tmp_path: Path, postgres: str | None) -> None:
+    with _opened("postgresql", tmp_path, postgres) as opened:
+        repository = opened.repository()
+        ids = [repository.insert("User", _user(name)).id for name in ("ada", "ben")]
+        scope = repository._customer_key, "User"
+        met = threading.Barrier(2)
+        runs: list[int] = []
+
+        def lock(connection: Connection, user_id: str) -> None:
+            opened.store.statements.all.by_id_for_update.run_values((*scope, user_id), on=connection)
+
+        def work(number: int) -> None:
+            def lock_both(connection: Connection) -> None:
+                runs.append(number)
+                lock(connection, ids[number])
+                if len(runs) <= 2:
+                    met.wait()
+                lock(connection, ids[1 - number])
+
+            opened.writer.run(lock_both)
+
+        _at_once(2, work)
+        assert len(runs) == 3
+
+
+def _is_somebody_waiting(opened: Sql) -> bool:
+    query = """
+        SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+    """
+    with opened.database.read() as connection:
+        return bool(connection.exec_driver_sql(query).scalar_one())
+
+
+def test_a_member_who_is_being_deleted_is_refused_as_one_who_does_not_exist(
+    tmp_path: Path, postgres: str | None
+) -> None:
+    with _opened("postgresql", tmp_path, postgres) as opened:
+        repository = opened.repository()
+        leaver = repository.insert("User", _user("ada")).id
+        group = repository.insert("Group", _group("A")).id
+
+        def add() -> None:
+            with pytest.raises(InvalidValue):
+                repository.change("Group", group, _same, members=MembersChange(add=({"value": leaver},)))
+
+        with ThreadPoolExecutor() as pool:
+            with opened.database.write() as connection:
+                connection.execute(sa.delete(resources).where(resources.c.resource_id == leaver))
+                adding = pool.submit(add)
+                assert eventually(lambda: _is_somebody_waiting(opened))
+            adding.result()
+
+
+def test_a_group_that_gets_a_member_who_is_deleted_at_once_has_a_new_version(
+    tmp_path: Path, postgres: str | None
+) -> None:
+    with _opened("postgresql", tmp_path, postgres) as opened:
+        repository = opened.repository()
+        leaver = repository.insert("User", _user("ada")).id
+        group = repository.insert("Group", _group("A")).id
+        with ThreadPoolExecutor() as pool:
+            with opened.database.write() as connection:
+                key = connection.scalar(sa.select(resources.c.key).where(resources.c.resource_id == group)) or 0
+                repository._membership.change(key, MembersChange(add=({"value": leaver},)), connection)
+                deleting = pool.submit(repository.delete, "User", leaver)
+                assert eventually(lambda: _is_somebody_waiting(opened))
+            deleting.result()
+        found = repository.get("Group", group)
+        assert found is not None
+        assert ("members" in found.document, found.version) == (False, "2")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster.configuration_manager.statements import READ_COLUMNS, Statements
+from muster.configuration_manager.statements import Statements
 from muster.configuration_manager.tables import MEMBER_TYPES, members, resources
 from muster.database.connection import upsert
 from muster.scim.errors import InvalidValue
@@ -22,21 +22,23 @@ BLOCK = 500
 LIMIT_NAMED = 100
 
 
-def _find_with(body: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _find_with(body: sa.ColumnElement[Any], *, stays: bool) -> sa.Select[Any]:
     held = sa.and_(members.c.group_key == sa.bindparam("group_key"), members.c.member_key == resources.c.key)
     found = resources.outerjoin(members, held)
     is_member = members.c.member_key.is_not(None)
     query = sa.select(resources.c.resource_id, resources.c.key, body, is_member, members.c.display).select_from(found)
-    return query.where(
+    query = query.where(
         resources.c.customer_key == sa.bindparam("customer_key"),
         resources.c.type.in_(MEMBER_TYPES),
         resources.c.resource_id.in_(sa.bindparam("member_ids", expanding=True)),
     )
+    return query.with_for_update(of=resources, read=True, key_share=True) if stays else query
 
 
-# Made once: to make it would cost more than to run it.
-FIND = _find_with(sa.null())
-FIND_NAMED = _find_with(resources.c.body)
+# For those who come, who must stay until they have, and for those who leave, who may be deleted meanwhile: the first
+# of them with their bodies, and the others. Made once: to make it would cost more than to run it.
+FIND_COMING = (_find_with(resources.c.body, stays=True), _find_with(sa.null(), stays=True))
+FIND_LEAVING = (_find_with(resources.c.body, stays=False), _find_with(sa.null(), stays=False))
 
 
 class Moved(NamedTuple):
@@ -102,14 +104,7 @@ class Membership:
 
     def read_holders(self, member_key: int, connection: Connection) -> list[Row]:
         """The rows of the groups that hold the member, locked."""
-        query = (
-            sa.select(*READ_COLUMNS)
-            .join(members, members.c.group_key == resources.c.key)
-            .where(members.c.member_key == member_key)
-            .order_by(resources.c.key)
-            .with_for_update(of=resources)
-        )
-        return [tuple(row) for row in connection.execute(query)]
+        return self._run.holders.fetch_all({"p_member_key": member_key}, on=connection)
 
     def difference(self, present: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> MembersChange:
         """The change that makes the wanted members of the present ones."""
@@ -126,7 +121,7 @@ class Membership:
         Raises: InvalidValue for an added member that does not exist.
         """
         displays = {member["value"]: member.get("display") for member in edit.add}
-        wanted = self._find(list(displays), group_key, connection)
+        wanted = self._find(FIND_COMING, list(displays), group_key, connection)
         missing = [member_id for member_id in displays if member_id not in wanted]
         if missing:
             raise InvalidValue(f"members: there is no user or group with the id {missing[0]}: create it first.")
@@ -136,7 +131,8 @@ class Membership:
             if removed.total:
                 self._run.clear_members.execute({"p_group_key": group_key}, on=connection)
         elif edit.remove:
-            found = self._find([each for each in edit.remove if each not in displays], group_key, connection)
+            named = [each for each in edit.remove if each not in displays]
+            found = self._find(FIND_LEAVING, named, group_key, connection)
             leaving = [each for each in found.values() if each.is_member]
             for each in leaving:
                 self._run.remove_member.execute({"p_group_key": group_key, "p_member_key": each.key}, on=connection)
@@ -164,12 +160,18 @@ class Membership:
         rows = connection.execute(query.order_by(resources.c.key))
         return Moved(total - len(kept), [_named(member_id, body) for member_id, body in rows])
 
-    def _find(self, ids: Sequence[str], group_key: int, connection: Connection) -> dict[str, _Found]:
+    def _find(
+        self,
+        queries: tuple[sa.Select[Any], sa.Select[Any]],
+        ids: Sequence[str],
+        group_key: int,
+        connection: Connection,
+    ) -> dict[str, _Found]:
         """Those that exist, by id, in the order asked; the bodies of the first."""
         found: dict[str, _Found] = {}
         ids = [member_id for member_id in ids if "\0" not in member_id]
         for start in range(0, len(ids), BLOCK):
-            query = FIND_NAMED if start == 0 else FIND
+            query = queries[start > 0]
             given = {
                 "customer_key": self._customer_key,
                 "group_key": group_key,

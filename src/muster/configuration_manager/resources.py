@@ -25,6 +25,7 @@ from muster.configuration_manager.statements import Statements, prepare_statemen
 from muster.configuration_manager.tables import resources
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, is_unique_violation
+from muster.database.statements import Prepared
 from muster.scim.errors import Forbidden, InvalidValue, PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.repository import Document, MembersChange, StoredResource, Transform
 from muster.scim.resources import ResourceType
@@ -180,7 +181,7 @@ class SqlRepository(ResourceReader):
         seen: Document = {}
 
         def work(connection: Connection) -> tuple[StoredResource, bytes, bytes, MembersMoved]:
-            before = row = self._require(type_name, resource_id, if_version, connection)
+            before = row = self._require(self._reads.by_id_for_update, type_name, resource_id, if_version, connection)
             whole = type_name == GROUP and with_members
             present: Document = orjson.loads(row[3])
             if whole:
@@ -214,11 +215,11 @@ class SqlRepository(ResourceReader):
         """Deletes the resource and what refers to it."""
 
         def work(connection: Connection) -> tuple[bytes, MembersMoved]:
-            row = self._require(type_name, resource_id, if_version, connection)
-            if row[4]:
-                for group_row in self._membership.read_holders(row[0], connection):
-                    group = orjson.loads(group_row[3])
-                    self._update(group_row, GROUP, group, group, connection)
+            row = self._require(self._reads.by_id_for_delete, type_name, resource_id, if_version, connection)
+            # Whatever the row says: until it was locked, a group could take it in.
+            for group_row in self._membership.read_holders(row[0], connection):
+                group = orjson.loads(group_row[3])
+                self._update(group_row, GROUP, group, group, connection)
             moved = MembersMoved()
             if type_name == GROUP:
                 moved = MembersMoved(removed=self._membership.read_leaving(row[0], connection))
@@ -229,11 +230,13 @@ class SqlRepository(ResourceReader):
         before, moved = self._writer.run(work)
         self._note(before, None, moved)
 
-    def _require(self, type_name: str, resource_id: str, if_version: str | None, connection: Connection) -> Row:
+    def _require(
+        self, locked: Prepared, type_name: str, resource_id: str, if_version: str | None, connection: Connection
+    ) -> Row:
         row: Row | None = None
         if "\0" not in resource_id:
             values = (self._customer_key, type_name, resource_id)
-            row = self._reads.by_id_for_update.run_values(values, on=connection).fetchone()
+            row = locked.run_values(values, on=connection).fetchone()
         if row is None:
             raise ResourceNotFound(f"There is no {type_name} with the id {resource_id}.")
         if if_version is not None and if_version != str(row[2]):

@@ -70,6 +70,7 @@ class ReadingStatements:
 
     by_id: Prepared
     by_id_for_update: Prepared
+    by_id_for_delete: Prepared
     by_column: dict[str, Prepared]
     page: Prepared
     page_after: Prepared
@@ -94,6 +95,7 @@ class Statements:
     remove_member: Prepared
     clear_members: Prepared
     groups: Prepared
+    holders: Prepared
     members_between: Prepared
 
 
@@ -140,6 +142,13 @@ def prepare_statements(database: Database) -> Statements:
             .where(members.c.member_key == sa.bindparam("p_member_key"))
             .order_by(members.c.group_key)
         ),
+        holders=database.prepare(
+            sa.select(*READ_COLUMNS)
+            .join(members, members.c.group_key == resources.c.key)
+            .where(members.c.member_key == sa.bindparam("p_member_key"))
+            .order_by(resources.c.key)
+            .with_for_update(of=resources, key_share=True)
+        ),
         members_between=database.prepare(
             sa.select(sa.exists().where(members.c.member_key.between(sa.bindparam("p_first"), sa.bindparam("p_last"))))
         ).in_order(("p_first", "p_last")),
@@ -180,7 +189,9 @@ def _prepare_reading(database: Database, *, only_provisioned: bool) -> ReadingSt
     rows = sa.select(*READ_COLUMNS[:-1], *standing).where(*scope).order_by(resources.c.key)
     return ReadingStatements(
         by_id=database.prepare(by_id).in_order(BY_ID),
-        by_id_for_update=database.prepare(by_id.with_for_update(of=resources)).in_order(BY_ID),
+        # A row that changes may be made a member meanwhile, one that goes may not.
+        by_id_for_update=database.prepare(by_id.with_for_update(of=resources, key_share=True)).in_order(BY_ID),
+        by_id_for_delete=database.prepare(by_id.with_for_update(of=resources)).in_order(BY_ID),
         by_column={
             name: database.prepare(
                 sa.select(*READ_COLUMNS)

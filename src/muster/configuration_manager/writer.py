@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from muster.database.connection import Database
 from muster.database.statements import driver_of
@@ -140,8 +139,10 @@ class Writer:
                     result = work(connection)
                 self.commits += 1
                 return result
-            except OperationalError as error:
-                if attempt == LIMIT_ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _PASSING:
+            except Exception as error:
+                # Prepared statements raise what the driver does, all others SQLAlchemy's error with that within.
+                state = getattr(getattr(error, "orig", error), "sqlstate", None)
+                if attempt == LIMIT_ATTEMPTS or state not in _PASSING:
                     raise
         raise AssertionError  # pragma: no cover - the last attempt returned or raised
 
