@@ -48,15 +48,22 @@ class _Job:
 
 @dataclass(slots=True)
 class _Progress:
-    """What the operations so far have made: ids by bulkId; `expected` are the bulkIds still to come."""
+    """What the operations so far have made: ids by bulkId; `expected` are the bulkIds still to come, `open` those of
+    circles that were made without what they wait for."""
 
     expected: set[str]
     made: dict[str, str] = field(default_factory=dict)
+    open: dict[str, _Job] = field(default_factory=dict)
     errors: int = 0
 
     def awaits(self, named: frozenset[str]) -> bool:
         """Whether one of the bulkIds is still to come."""
         return any(name in self.expected and name not in self.made for name in named)
+
+    def is_ready(self, job: _Job) -> bool:
+        """Whether the operation waits for nothing. While a circle is open, what it made may be taken back: until then
+        nothing else is changed there, or gets a reference to it, that could not be taken back with it."""
+        return not self.awaits(job.named) and not (self.open and job.named and job.method != "POST")
 
 
 class BulkEndpoint:
@@ -79,9 +86,9 @@ class BulkEndpoint:
             waiting.remove(job)
             done.append(job)
             self._settle(job, self._carry_out(job, request, progress), progress)
-        for job in done:
-            if job.deferred is not None and job.response is not None and job.response.status == 201:
-                self._complete(job, done, request, progress)
+            self._close_circles(done, request, progress)
+        progress.expected.clear()  # of what is left nothing is made
+        self._close_circles(done, request, progress)
         # In the order in which they were sent, for clients that go by it.
         operations = [_report(job, request.base_url) for job in jobs if job.response is not None]
         return answer_with(200, orjson.dumps({"schemas": [BULK_RESPONSE_URN], "Operations": operations}))
@@ -95,6 +102,16 @@ class BulkEndpoint:
                 progress.expected.discard(job.bulk_id)
         elif job.bulk_id is not None and response.status == 201:
             progress.made[job.bulk_id] = orjson.loads(response.body)["id"]
+            if job.deferred is not None:
+                progress.open[job.bulk_id] = job
+
+    def _close_circles(self, done: list[_Job], request: ScimRequest, progress: _Progress) -> None:
+        """Completes what was made without the other end of its circle, as soon as that is made, or has failed."""
+        for bulk_id, job in list(progress.open.items()):
+            # One that fails takes others back with it.
+            if bulk_id in progress.open and not progress.awaits(_named(job.deferred)):
+                del progress.open[bulk_id]
+                self._complete(job, done, request, progress)
 
     def _complete(self, job: _Job, done: list[_Job], request: ScimRequest, progress: _Progress) -> None:
         """Adds to a resource of a circle what had to wait for the other end."""
@@ -118,7 +135,8 @@ class BulkEndpoint:
             bulk_id, (fallen, refusal) = falling.popitem()
             self._follow(fallen, "DELETE", None, request, progress)
             del progress.made[bulk_id]
-            fallen.response = refusal
+            progress.open.pop(bulk_id, None)
+            self._settle(fallen, refusal, progress)
             falling |= {
                 other.bulk_id: (other, answer_error(_nothing_made(bulk_id)))
                 for other in done
@@ -215,16 +233,17 @@ def _named(value: Any) -> frozenset[str]:
 
 def _next_job(waiting: list[_Job], progress: _Progress) -> _Job:
     """The first operation that waits for nothing. In a circle one is made without what it waits for, which is added
-    at the end. Source: RFC 7644 §3.7.1."""
+    as soon as that is there. Source: RFC 7644 §3.7.1."""
     for job in waiting:
-        if not progress.awaits(job.named):
+        if progress.is_ready(job):
             return job
-    for job in waiting:
-        if job.method == "POST" and isinstance(job.data, dict) and not progress.awaits(_named(job.path)):
+    posts = [job for job in waiting if job.method == "POST"]  # whatever waits, waits for one of them
+    for job in posts:
+        if isinstance(job.data, dict) and not progress.awaits(_named(job.path)):
             job.deferred = {name: value for name, value in job.data.items() if progress.awaits(_named(value))}
             job.data = {name: value for name, value in job.data.items() if name not in job.deferred}
             return job
-    return waiting[0]
+    return posts[0]
 
 
 def _resolve(text: str, progress: _Progress) -> str:

@@ -174,6 +174,67 @@ def test_of_a_circle_with_a_failure_in_it_nothing_is_kept() -> None:
     assert send("B") == ["201", "201", "201"]
 
 
+def _report_to(name: str, bulk_id: str, manager: str) -> dict[str, Any]:
+    """An operation that makes a user whose manager the same request makes."""
+    reference = {ENTERPRISE_USER_URN: {"manager": {"value": f"bulkId:{manager}"}}}
+    data = {"schemas": [USER_URN, ENTERPRISE_USER_URN], "userName": name, **reference}
+    return {"method": "POST", "path": "/Users", "bulkId": bulk_id, "data": data}
+
+
+def test_what_refers_to_a_circle_that_does_not_close_is_refused_and_changes_nothing() -> None:
+    service = ScimService()
+    service.make_user("taken")
+    group = service.make_group("Crew")
+    crew = {"schemas": [GROUP_URN], "displayName": "Crew", "members": [{"value": "bulkId:1"}]}
+    operations = [
+        _report_to("ada", "1", "2"),
+        {"method": "PATCH", "path": f"/Groups/{group}", "data": patch({"op": "add", "value": crew})},
+        _report_to("taken", "2", "1"),
+        {"method": "PUT", "path": f"/Groups/{group}", "data": crew},
+        {"method": "PATCH", "path": "/Users/bulkId:1", "data": patch({"op": "add", "path": "title", "value": "Dr"})},
+    ]
+    answer = service.ask("POST", "/Bulk", bulk(*operations))
+    assert [each["status"] for each in answer.json["Operations"]] == ["409"] * 5
+    shown = service.ask("GET", f"/Groups/{group}").json
+    assert ("members" in shown, shown["meta"]["version"]) == (False, 'W/"1"')
+    assert service.ask("GET", "/Users").json["totalResults"] == 1
+    again = service.ask("POST", "/Bulk", bulk(*operations, failOnErrors=2))
+    assert [each["status"] for each in again.json["Operations"]] == ["409", "409"], "what was taken back counts too"
+
+
+def test_what_follows_a_circle_changes_what_the_circle_made() -> None:
+    service = ScimService()
+    reader = service.make_user("zoe")
+    groups = [
+        {
+            "method": "POST",
+            "path": "/Groups",
+            "bulkId": name,
+            "data": {"schemas": [GROUP_URN], "displayName": name, "members": [{"value": f"bulkId:{other}"}]},
+        }
+        for name, other in (("a", "b"), ("b", "a"))
+    ]
+    replaces = {"op": "replace", "path": "members", "value": [{"value": reader}]}
+    removes = {"op": "remove", "path": f"{ENTERPRISE_USER_URN}:manager"}
+    answer = service.ask(
+        "POST",
+        "/Bulk",
+        bulk(
+            *groups,
+            {"method": "PATCH", "path": "/Groups/bulkId:a", "data": patch(replaces)},
+            _report_to("ada", "1", "2"),
+            _report_to("ben", "2", "1"),
+            {"method": "PATCH", "path": "/Users/bulkId:1", "data": patch(removes)},
+        ),
+    )
+    done = answer.json["Operations"]
+    assert [each["status"] for each in done] == ["201", "201", "204", "201", "201", "200"]
+    shown = [service.ask("GET", each["location"].removeprefix(BASE_URL)) for each in done]
+    a, b, ada, ben = (shown[place].json for place in (0, 1, 3, 4))
+    assert [[each["value"] for each in group["members"]] for group in (a, b)] == [[reader], [a["id"]]]
+    assert (ENTERPRISE_USER_URN in ada, ben[ENTERPRISE_USER_URN]["manager"]["value"]) == (False, ada["id"])
+
+
 def test_a_bulk_id_for_two_resources_is_refused_before_anything_is_made() -> None:
     service = ScimService()
     users = [
