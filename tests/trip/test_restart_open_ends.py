@@ -15,6 +15,7 @@ from muster.administration import jobs
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpRequest, HttpResponse, TransportTimeout
 from muster.model.job import CycleKind, ResetScope
+from muster.model.operation import LinkState
 
 DAY = timedelta(hours=25)
 NAME = "ada@lantaarn.example"
@@ -153,3 +154,67 @@ def test_whose_account_others_deleted_gets_another_though_the_first_try_was_refu
     trip.run()
     assert trip.store.cycles.history(JOB, 1)[0].kind is CycleKind.INCREMENTAL
     assert NAME in trip.at_target()
+
+
+def _restored(trip: Trip, *names: str) -> None:
+    """The target was restored from a copy: everybody is there as before, under another id."""
+    for name in names:
+        trip.service.ask("DELETE", f"/Users/{trip.at_target()[name]['id']}")
+        trip.account(name)
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["incremental", "full"])
+@pytest.mark.parametrize("edit", [unassign, Trip.soft_delete])
+def test_a_leaver_keeps_no_access_under_the_id_that_a_restored_target_has_given(
+    tmp_path: Path, edit: Callable[[Trip, str], None], is_full: bool
+) -> None:
+    trip = Trip(tmp_path, page="scim")
+    ada = trip.hire("Ada", accountEnabled=True)
+    trip.run()
+    before = trip.link(ada)
+    _restored(trip, NAME)
+    edit(trip, ada)
+    if is_full:
+        restart(trip, ResetScope.WATERMARK)
+    trip.transport.forget()
+    trip.run()
+    account, link = trip.at_target()[NAME], trip.link(ada)
+    assert account["active"] is False
+    assert before is not None and link is not None and link.target_id == account["id"] != before.target_id
+    # Nobody knows who made it: it is never deleted.
+    assert link.owned is LinkState.ADOPTED
+    trip.purge(ada)
+    trip.run()
+    assert trip.at_target()[NAME]["active"] is False
+
+
+def test_a_leaver_whose_name_another_has_by_now_takes_nothing_from_them(tmp_path: Path) -> None:
+    trip = Trip(tmp_path, page="scim")
+    ada = trip.hire("Ada", accountEnabled=True)
+    trip.run()
+    trip.service.ask("DELETE", f"/Users/{trip.at_target()[NAME]['id']}")
+    trip.edit(ada, userPrincipalName="eve@lantaarn.example", mail="eve@lantaarn.example")
+    new = trip.hire("Ada")
+    trip.unassign(ada)
+    trip.run()
+    trip.run()
+    link = trip.link(new)
+    assert trip.at_target()[NAME]["active"] is True
+    assert trip.link(ada) is None and link is not None and link.target_id == trip.at_target()[NAME]["id"]
+
+
+def test_whoever_cannot_be_looked_for_by_their_name_is_tried_again(tmp_path: Path) -> None:
+    trip = Trip(tmp_path, page="scim")
+    ada = trip.hire("Ada", accountEnabled=True)
+    trip.run()
+    _restored(trip, NAME)
+    trip.unassign(ada)
+    trip.transport.fault = lambda request, _: (
+        HttpResponse(status=500, headers={}, body=b"", elapsed=timedelta()) if "filter" in request.url else None
+    )
+    trip.run()
+    assert trip.at_target()[NAME]["active"] is True and trip.store.links.count_escrows(JOB) == 1
+    trip.transport.fault = None
+    trip.clock.advance(timedelta(days=1))
+    trip.run()
+    assert trip.at_target()[NAME]["active"] is False

@@ -23,7 +23,7 @@ from muster.model.operation import (
     TargetResource,
 )
 from muster.planning.decision import deletes_purged, is_released
-from muster.planning.matching import choose, needs_lookup
+from muster.planning.matching import choose, former_matching, found_again, needs_lookup
 from muster.ports.target import MemberedTarget
 from muster.ports.wire import concerning
 
@@ -76,11 +76,14 @@ class Lookup:
             # Most pages of a pass: everybody is linked, and nobody is asked about.
             return list(found.values())
         gone: dict[int, TargetObject] = {}
+        left: dict[int, Link] = {}
         for number, target in self._read_linked(cycle, kind, linked):
-            if target.exists or target.failure is not None or not needs_lookup(intents[number]):
+            if target.exists or target.failure is not None:
                 found[number] = target
-            else:
-                gone[number] = target
+                continue
+            gone[number] = target
+            if not needs_lookup(intents[number]) and target.link is not None and target.link.state is not _RELEASED:
+                left[number] = target.link
         missing = [number for number in range(len(intents)) if number not in found]
         claimed: dict[str, Change] = {}
         ours = self._made(cycle, kind, {number: intents[number] for number in missing}, tried, claimed)
@@ -89,6 +92,9 @@ class Lookup:
             number: intents[number] for number in missing if number not in found and needs_lookup(intents[number])
         }
         found.update(self._match(cycle, kind, unlinked, claimed))
+        found.update(
+            self._found_again(cycle, kind, intents, {n: each for n, each in left.items() if n not in found}, claimed)
+        )
         # One that is gone, and that nothing else was found for, keeps its link: the decision says what comes of it.
         found = {**gone, **found}
         for number, target in ours.items():
@@ -202,6 +208,23 @@ class Lookup:
                 if target is not None:
                     found[number] = _claimed(target, unlinked[number], claimed)
         return found
+
+    def _found_again(
+        self,
+        cycle: Cycle,
+        kind: ObjectKind,
+        intents: Sequence[Intent],
+        left: Mapping[int, Link],
+        claimed: dict[str, Change],
+    ) -> Mapping[int, TargetObject]:
+        """Looks for those who are to lose access, and are gone under their id, by the names they had."""
+        rules = self._parts.rules.kinds[kind]
+        asked = {
+            number: replace(intents[number], matching=former_matching(link, rules)) for number, link in left.items()
+        }
+        matched = self._match(cycle, kind, asked, claimed)
+        again = ((number, found_again(left[number], target)) for number, target in matched.items())
+        return {number: target for number, target in again if target is not None}
 
     def _candidates(
         self, cycle: Cycle, kind: ObjectKind, asking: Mapping[int, MatchingValue], intents: Mapping[int, Intent]

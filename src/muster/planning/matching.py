@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from muster.expression.values import plain_text
 from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.failures import AmbiguousMatch, LinkedElsewhere
 from muster.model.log import SkipReason
 from muster.model.operation import (
+    Acknowledged,
     Change,
     Intent,
+    Link,
     LinkState,
     MatchingValue,
     Operation,
@@ -18,6 +21,7 @@ from muster.model.operation import (
     TargetObject,
     TargetResource,
 )
+from muster.planning.rules import KindRules
 
 # Members of an enum are slow to reach (Python 3.11): those that everybody's way leads past are held here.
 _IN_BIN, _PURGED = Lifecycle.SOFT_DELETED, Lifecycle.HARD_DELETED
@@ -36,6 +40,41 @@ def needs_lookup(intent: Intent) -> bool:
         and intent.left_out is None
         and intent.verdict.presence in (Presence.PRESENT, Presence.PRESENT_IF_LINKED)
     )
+
+
+def former_matching(link: Link, rules: KindRules) -> tuple[MatchingValue, ...]:
+    """Returns the values that an object was last known by at its target, in order of precedence.
+
+    By these it is looked for when it is gone under its id and nobody is to be created: a target that was restored may
+    have given its objects new ids, and whoever is to be switched off would keep access under theirs. Whether a rule
+    redacts them is not kept, so that all are.
+    """
+    known = ((item, link.acknowledged.sent.get(item.attribute)) for item in rules.matching)
+    return tuple(
+        MatchingValue(
+            attribute=item.attribute, value=plain_text(value), case_exact=item.definition.case_exact, redacted=True
+        )
+        for item, value in known
+        if value is not None
+    )
+
+
+def found_again(link: Link, target: TargetObject) -> TargetObject | None:
+    """Returns the object that its former name found in place of one that is gone, under a link of its own.
+
+    Nobody knows who made it: it is switched off, and never deleted. None: there is none, or it is somebody else's.
+    """
+    if target.resource is None:
+        is_others = target.failure is not None and target.failure.code == LinkedElsewhere.code
+        return None if target.failure is None or is_others else TargetObject(link=link, failure=target.failure)
+    adopted = replace(
+        link,
+        target_id=target.resource.target_id,
+        state=LinkState.ADOPTED,
+        owned=LinkState.ADOPTED,
+        acknowledged=Acknowledged(),
+    )
+    return TargetObject(link=adopted, resource=target.resource, exists=True)
 
 
 def choose(

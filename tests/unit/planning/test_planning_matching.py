@@ -4,6 +4,7 @@ import pytest
 
 from muster.model.copies import replace
 from muster.model.directory import Lifecycle, ObjectKind
+from muster.model.failures import LinkedElsewhere, TargetBusy
 from muster.model.log import SkipReason
 from muster.model.operation import (
     Intent,
@@ -16,9 +17,20 @@ from muster.model.operation import (
 )
 from muster.model.rules import ObjectAction
 from muster.planning.intent import form_intent
-from muster.planning.matching import choose, hand_over, is_carried_out, is_gone, keep_apart, needs_lookup, retire
+from muster.planning.matching import (
+    choose,
+    former_matching,
+    found_again,
+    hand_over,
+    is_carried_out,
+    is_gone,
+    keep_apart,
+    needs_lookup,
+    retire,
+)
 from unit.planning.making import ENVIRONMENT, TERMS, compiled, intend, link, linked, person, plan, resource, row
 
+ADOPTED = LinkState.ADOPTED
 ADA = MatchingValue(attribute="userName", value="ada@example.com")
 HIDDEN = MatchingValue(attribute="userName", value="hunter2", redacted=True)
 
@@ -224,3 +236,31 @@ def test_two_numbers_are_two_people(before: str | None, now: str | None, are_two
             assert after.failure is not None and (after.exists, after.taken) == (False, None)
             assert "(employeeId A-1) has left" in after.failure.sentence
     assert keep_apart(TargetObject(), numbered(now)) == TargetObject()
+
+
+def test_who_is_gone_under_their_id_is_known_by_what_was_sent_and_a_rule_may_redact() -> None:
+    rules = compiled([row("userName", "[mail]", matching=2), row("externalId", "[id]", matching=1, case_exact=True)])
+    assert former_matching(link(sent={"userName": "ada@example.com"}), rules) == (
+        MatchingValue(attribute="userName", value="ada@example.com", redacted=True),
+    )
+    both = former_matching(link(sent={"userName": "ada", "externalId": 7}), rules)
+    assert [(each.attribute, each.value, each.case_exact) for each in both] == [
+        ("externalId", "7", True),
+        ("userName", "ada", False),
+    ]
+
+
+def test_what_a_former_name_finds_is_switched_off_and_never_deleted() -> None:
+    known = link()
+    again = found_again(known, TargetObject(resource=resource(target_id="t-2"), exists=True, matched_by="userName"))
+    assert again is not None and again.link is not None and again.exists
+    assert (again.target_id, again.link.target_id) == ("t-2", "t-2")
+    assert (again.link.state, again.link.owned, again.link.acknowledged.sent) == (ADOPTED, ADOPTED, {})
+
+
+def test_what_a_former_name_finds_may_be_nobodys_or_anothers_or_not_to_be_told() -> None:
+    known, busy = link(), TargetBusy("The application has a problem of its own.").record()
+    anothers = LinkedElsewhere("The account t-2 belongs to another directory object (s-bob, job job-1).").record()
+    assert found_again(known, TargetObject()) is None
+    assert found_again(known, TargetObject(failure=anothers)) is None
+    assert found_again(known, TargetObject(failure=busy)) == TargetObject(link=known, failure=busy)
