@@ -1,18 +1,30 @@
 """Schemas that an operator lays into the data folder: taken at the start, or the start refused with the place."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from played_configuration_manager import configuration_manager, run
+from played_configuration_manager import PlayedCustomer, configuration_manager, run
+from waiting import eventually
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 URN = "urn:example:schemas:badges:1.0:User"
 DEVICE = "urn:example:schemas:1.0:Device"
-BADGES: dict[str, Any] = {"id": URN, "attributes": [{"name": "number", "type": "integer", "required": True}]}
+_SECRET = {"mutability": "writeOnly", "returned": "never"}
+BADGES: dict[str, Any] = {
+    "id": URN,
+    "attributes": [
+        {"name": "number", "type": "integer", "required": True},
+        {"name": "pink", **_SECRET},
+        {"name": "keys", "type": "complex", "multiValued": True, "subAttributes": [{"name": "code"}], **_SECRET},
+        {"name": "answer", "returned": "never"},
+    ],
+}
 DEVICES: list[dict[str, Any]] = [
     {"id": DEVICE, "attributes": [{"name": "serial", "required": True, "uniqueness": "server"}]},
     {
@@ -28,6 +40,57 @@ def _lay(folder: Path, name: str, document: Any) -> None:
     (folder / "schemas").mkdir(parents=True, exist_ok=True)
     text = document if isinstance(document, str) else json.dumps(document)
     (folder / "schemas" / name).write_text(text, encoding="utf-8")
+
+
+def _assert_no_secret_is_logged(customer: PlayedCustomer, where: str, folder: Path) -> None:
+    """Sends a secret in every way, and looks whether it is anywhere in the data folder."""
+    told = {"schemas": [USER, URN], "userName": "ada", URN: {"number": 7, "pink": "s3cret"}}
+    assert customer.ask("POST", "/Users", {**told, "userName": "eve"}).status == 201
+    assert customer.ask("PUT", where, told).status == 200
+    kelvin = json.dumps(told, ensure_ascii=False).replace("pink", "pin\N{KELVIN SIGN}").encode()
+    assert customer.ask("PUT", where, kelvin).status == 200
+    assert customer.ask("PUT", where, json.dumps(told).replace("pink", "\\u0070ink").encode()).status == 200
+    added: list[dict[str, Any]] = [
+        {"path": f"{URN}:pink", "value": "s3cret"},
+        {"path": URN, "value": {"PINK": "s3cret"}},
+        {"path": f"{URN}:keys", "value": [{"code": "s3cret"}]},
+        {"path": f"{URN}:keys.code", "value": "s3cret"},
+        {"value": {f"{URN}:pink": "s3cret"}},
+        {"path": f'{URN}:keys[code eq "s3cret"].code', "value": "s3cret"},
+    ]
+    refused: list[dict[str, Any]] = [
+        {"path": f'{URN}:pink[value eq "s3cret"]', "value": "s3cret"},
+        {"path": f'{URN}:keys[code eq "s3cret', "value": "s3cret"},
+        {"path": f"{URN}:pink", "value": {"s3cret": "s3cret"}},
+    ]
+    patch: dict[str, Any] = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}
+    for operation in (*added, *refused):
+        sent = {**patch, "Operations": [{"op": "add", **operation}]}
+        assert customer.ask("PATCH", where, sent).status == (200 if operation in added else 400), operation
+    operations = [
+        {"method": "PUT", "path": where, "data": told},
+        {"method": "PATCH", "path": where, "data": {**patch, "Operations": [{"op": "add", **refused[1]}]}},
+    ]
+    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    assert [each["status"] for each in customer.ask("POST", "/Bulk", bulk).json["Operations"]] == ["200", "400"]
+    for text in ("pink", "p%69nk"):
+        assert customer.ask("GET", f"/Users?filter={URN}:{text}%20eq%20%22s3cret%22").status == 400
+    search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": f'{URN}:pink eq "s3cret"'}
+    assert customer.ask("POST", "/Users/.search", search).status == 400
+    # What is never shown may be kept with the user, and not by the log.
+    assert customer.ask("PUT", where, {**told, URN: {"number": 7, "answer": "Rover"}}).status == 200
+    assert (
+        customer.ask("PATCH", where, {**patch, "Operations": [{"op": "add", "path": "title", "value": "T"}]}).status
+        == 200
+    )
+
+    def logged() -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(folder / "configuration-manager.db")) as connection:
+            return connection.execute("SELECT * FROM calls ORDER BY key").fetchall()
+
+    assert eventually(lambda: any("/.search" in repr(row) for row in logged()))
+    assert [row for row in logged() if "s3cret" in repr(row) or "Rover" in repr(row)] == []
+    assert not any(b"s3cret" in file.read_bytes() for file in folder.iterdir() if file.is_file())
 
 
 def test_an_added_extension_and_an_added_type_are_served(tmp_path: Path) -> None:
@@ -47,6 +110,7 @@ def test_an_added_extension_and_an_added_type_are_served(tmp_path: Path) -> None
         assert customer.ask("POST", "/Devices", {**device, "serial": "s1"}).json["scimType"] == "uniqueness"
         assert customer.ask("GET", "/Devices").json["totalResults"] == 1
         assert customer.ask("GET", "/").json["totalResults"] == 2
+        _assert_no_secret_is_logged(customer, f"/Users/{made.json['id']}", folder)
         eight = manager.customer("eight", profile="8x8", sites=("London",))
         assert URN not in [each["id"] for each in eight.ask("GET", "/Schemas").json["Resources"]]
 

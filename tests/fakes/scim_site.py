@@ -84,7 +84,7 @@ def open_site(
     migrate(database, MIGRATIONS)
     writer = Writer(database, batch_limit=batch_limit)
     customers = Customers(database, writer)
-    calls = CallLog(database, writer)
+    calls = CallLog(database, writer, resource_types)
     store = open_resource_store(database, writer, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
     scim = ScimFace(
         customers,

@@ -47,14 +47,15 @@ def create_web(
     logger.info("commits are kept with %s", database.describe_durability())
     installation = assemble(database, public_url)
     store = open_resource_store(database, installation.writer, now=lambda: datetime.now(UTC), new_id=make_resource_id)
-    calls = CallLog(database, installation.writer)
+    resource_types = read_resource_types(Path(schemas))
+    calls = CallLog(database, installation.writer, resource_types)
     scim = ScimFace(
         installation.customers,
         store,
         calls,
         installation.writer,
         public_url=public_url,
-        resource_types=read_resource_types(Path(schemas)),
+        resource_types=resource_types,
         cursor_key=(read_installation(database, CURSOR_KEY) or "").encode(),
         is_last_administrator=installation.administrators.is_last,
     )

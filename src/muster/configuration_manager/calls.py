@@ -1,13 +1,15 @@
 """The log of SCIM calls: who asked what, how it was answered, and what a write found and left."""
 
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
 
 import orjson
 import sqlalchemy as sa
@@ -21,6 +23,8 @@ from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database
 from muster.database.outage import outage_of
 from muster.database.statements import Prepared
+from muster.scim.attributes import Returned
+from muster.scim.resources import ResourceType
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +41,9 @@ CUT_AFTER_CALLS = 10_000
 COLUMNS = tuple(column.name for column in calls.columns if not column.primary_key)
 # Of a look-up that was answered nothing more is kept.
 PLAIN_COLUMNS = COLUMNS[: COLUMNS.index("request_body")]
-UNSHOWN = b"(not kept: it may hold a password)"
+UNSHOWN = b"(not kept: it may hold a secret, such as a password)"
+# Errors that repeat a path or a filter.
+_REPEATING = re.compile(rb'"scimType":"(?:invalidPath|invalidFilter|noTarget|mutability)"')
 
 
 class ScimCall(NamedTuple):
@@ -81,9 +87,10 @@ class CallLog:
     transaction of the change, so that neither is kept without the other; all else in batches behind the answers, on a
     thread of its own."""
 
-    def __init__(self, database: Database, writer: Writer) -> None:
+    def __init__(self, database: Database, writer: Writer, resource_types: Iterable[ResourceType] = ()) -> None:
         self._database = database
         self._writer = writer
+        self._secrets = _pattern_of(resource_types)
         self._waiting: deque[ScimCall] = deque()
         self._ended = threading.Event()
         self._drained = threading.Condition()
@@ -212,7 +219,7 @@ class CallLog:
             if call.status < 400 and call.method in READ_METHODS:
                 plain.append(_plain_row(call, encode(call.at)))
             else:
-                whole.append(_row(call, encode(call.at)))
+                whole.append(_row(_without_secrets(call, self._secrets), encode(call.at)))
         _insert_rows(plain, self._plain_inserts, connection)
         _insert_rows(whole, self._inserts, connection)
 
@@ -268,7 +275,7 @@ def _row(call: ScimCall, at: object) -> tuple[object, ...]:
     answer = b"" if is_read or call.changes else call.answer
     return (
         *_plain_row(call, at),
-        None if is_read or not call.body else _shown_body(call.body),
+        None if is_read or not call.body else call.body[:LIMIT_KEPT_BYTES],
         answer[:LIMIT_KEPT_BYTES] or None,
         _kept([change.before for change in call.changes if change.before is not None]),
         _kept([change.after for change in call.changes if change.after is not None]),
@@ -289,15 +296,54 @@ def _kept(documents: Sequence[bytes]) -> bytes | None:
     return b"\n".join(lines) or None
 
 
-def _shown_body(body: bytes) -> bytes:
-    """The body as it may be kept: not one that holds a password, however its letters are escaped."""
-    plain = body
-    if b"\\u" in body:
+def _pattern_of(resource_types: Iterable[ResourceType]) -> re.Pattern[str] | None:
+    """What finds the name of an attribute that is never shown, but the password, in lower case; None for no such."""
+    held = [
+        attribute
+        for each in resource_types
+        for schema in (each.schema, *(extension.schema for extension in each.extensions))
+        for attribute in schema.attributes
+    ]
+    every = [item for attribute in held for item in (attribute, *attribute.sub_attributes)]
+    names = {item.name.lower() for item in every if item.returned is Returned.NEVER} - {"password"}
+    if not names:
+        return None
+    # Before a name there may be a tab or the like, as JSON writes it.
+    return re.compile(rf"(?:(?<![\w-])|(?<=\\[bfnrt]))(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w-])")
+
+
+def _without_secrets(call: ScimCall, names: re.Pattern[str] | None) -> ScimCall:
+    """The call as it may be kept: nothing of a body, a filter or a resource that may hold what is never shown, nor of
+    an error that repeats it."""
+    hidden: dict[str, Any] = {}
+    if "?" in call.path and _has_secret(unquote_plus(call.path).encode(), names):
+        hidden["path"] = f"{call.path.partition('?')[0]}?{UNSHOWN.decode()}"
+    if call.body and _has_secret(call.body, names):
+        hidden["body"] = UNSHOWN
+    if hidden and _REPEATING.search(call.answer):
+        hidden["answer"] = UNSHOWN
+    if call.changes and names is not None:
+        hidden["changes"] = [
+            ResourceChange(before=_shown(each.before, names), after=_shown(each.after, names)) for each in call.changes
+        ]
+    return call._replace(**hidden) if hidden else call
+
+
+def _shown(document: bytes | None, names: re.Pattern[str]) -> bytes | None:
+    return UNSHOWN if document is not None and _has_secret(document, names) else document
+
+
+def _has_secret(content: bytes, names: re.Pattern[str] | None) -> bool:
+    """Whether it names a password or what else is never shown, however its letters are escaped."""
+    if b"\\u" in content:
         try:
-            plain = orjson.dumps(orjson.loads(body))
+            content = orjson.dumps(orjson.loads(content))
         except orjson.JSONDecodeError:
-            return UNSHOWN
-    return UNSHOWN if b"password" in plain.lower() else body[:LIMIT_KEPT_BYTES]
+            return True
+    # As attributes are told apart: a Kelvin sign is a k.
+    return b"password" in content.lower() or (
+        names is not None and names.search(content.decode(errors="replace").lower()) is not None
+    )
 
 
 def _error_of(call: ScimCall) -> str | None:
