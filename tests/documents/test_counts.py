@@ -25,7 +25,7 @@ LISTED_HERE = {
     "web/portal/templates/directory/import_progress.html": ("missing.count",),
     "web/portal/templates/directory/user.html": ("groups",),
     "web/portal/templates/directory/users.html": ("page.total",),
-    "web/portal/templates/directory/why.html": ("flowing",),
+    "web/portal/templates/directory/why.html": ("flowing", "groups"),
     "web/portal/templates/logs/detail.html": ("entry.modified",),
     "web/portal/templates/mappings/affected_rows.html": ("total",),
     "web/portal/templates/mappings/attributes.html": ("listed",),

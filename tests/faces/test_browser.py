@@ -191,6 +191,10 @@ def a_mapping_is_tried_on_a_person_and_saved(company: Company) -> None:
     portal.see("#review-body", "4 objects were looked at")
     portal.picture("consequences")
     checked(portal)
+    portal.press("title", within="#review .effects")
+    portal.see("#affected", "Everybody")
+    portal.picture("consequences-line")
+    checked(portal)
     portal.press("Save", within="#review")
     portal.see(".toast-line", "Saved")
 

@@ -1,12 +1,17 @@
 """Ours beside Graph's: plans, cycles at once, imports and work over the API."""
 
+import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
 from faces.house import House, Started
 from muster.administration import rules as administration_rules
+from muster.cli.api import Api, LocalApi
+from muster.cli.provisioning import apply
 from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord
@@ -300,6 +305,30 @@ def test_the_way_back_of_a_cycle_is_asked_for(house: House, job: Started) -> Non
 
 def test_a_running_cycle_is_not_taken_back(house: House, job: Started) -> None:
     assert house.call("POST", keep_cycle(house, job, CycleState.RUNNING)).status == 409
+
+
+@pytest.mark.parametrize("kind", list(PlanKind))
+def test_a_plan_without_anything_to_apply_is_refused_and_changes_nothing(
+    house: House, job: Started, kind: PlanKind, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty rollback paused the job, and an empty approval asked for a cycle."""
+    plan = replace(keep_plan(house, job), id="p2", hash="feedbeef" * 4, kind=kind, cycle_id="cycle-1")
+    told = replace(UPDATE, kind=OperationKind.SKIP)
+    house.stores.plans.add(plan, [told], held=[HeldOperation(operation=told, hold_code=HoldCode.TOO_MANY, reason="so")])
+    house.stores.jobs.set_schedule(job.id, ScheduleState.ACTIVE)
+    answer = house.call("POST", f"{job.path}/plans/p2/apply")
+    assert (answer.status, answer.code, "nothing to do" in answer.message) == (409, "NothingToApply", True)
+    found = house.stores.jobs.get(job.id)
+    assert found is not None
+    assert (found.schedule_state, house.stores.work.take("engine")) == (ScheduleState.ACTIVE, None)
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[Api]:
+        yield LocalApi(house.site, house.token)
+
+    monkeypatch.setattr("muster.cli.provisioning.open_api", opened)
+    apply("feedbeef", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"counters": {}}
 
 
 def test_applying_a_rollback_pauses_the_job_and_the_audit_log_says_so(house: House, job: Started) -> None:

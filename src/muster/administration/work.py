@@ -25,6 +25,7 @@ from muster.model.job import (
     SynchronizationJob,
 )
 from muster.model.log import LogEntry, LogStatus
+from muster.model.operation import OperationKind
 from muster.model.roles import Permission
 from muster.model.schema_document import read_schema
 from muster.ports.administration import Work, WorkKind
@@ -32,6 +33,8 @@ from muster.ports.cycles import LogQuery
 
 CATEGORY = "ProvisioningManagement"
 _NAMED = 10
+# What a plan only tells: applied, nothing comes of it.
+_TOLD = (OperationKind.SKIP, OperationKind.FAIL)
 IMPORT_BYTES = 64 * 1024 * 1024
 IMPORT_SUFFIXES = (".csv", ".json", ".ldif")
 # Entra takes five; more than a group has is a mistake.
@@ -57,11 +60,13 @@ def ask_for_plan(desk: Desk, service_principal_id: str, job_id: str) -> Work:
 
 
 def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str) -> Work:
-    """Returns the queued application of a plan. Raises: Refused, also for a plan that was applied already."""
+    """Returns the queued application of a plan. Raises: Refused, also for one that was applied or does nothing."""
     _job_to_run(desk, service_principal_id, job_id)
     plan = find_plan(desk, service_principal_id, job_id, name)
     if plan.applied_at is not None:
         raise conflict(f"Plan {plan.hash} was applied at {plan.applied_at:%Y-%m-%dT%H:%M:%SZ}: make a new one.")
+    if not does_anything(plan):
+        raise conflict(f"There is nothing to do: plan {plan.hash} has nothing to apply.", code="NothingToApply")
     if plan.kind is PlanKind.APPROVAL:
         return _approve_plan(desk, service_principal_id, job_id, plan)
     changes: tuple[Change, ...] = ()
@@ -74,6 +79,13 @@ def ask_for_apply(desk: Desk, service_principal_id: str, job_id: str, name: str)
             changes += (("schedule.state", ScheduleState.ACTIVE.value, ScheduleState.PAUSED.value),)
     desk.note("Apply plan", CATEGORY, target=("SynchronizationJob", plan.job_id, plan.hash), changes=changes)
     return _queue(desk, WorkKind.APPLY, plan.job_id, {"planId": plan.id, "hash": plan.hash})
+
+
+def does_anything(plan: Plan) -> bool:
+    """Whether anything comes of a plan once it is applied."""
+    # Applied, what was held for approval is approved.
+    part = PlanPart.HELD if plan.kind is PlanKind.APPROVAL else PlanPart.SENT
+    return plan.sums.count(part, *(kind for kind in OperationKind if kind not in _TOLD)) > 0
 
 
 def _approve_plan(desk: Desk, service_principal_id: str, job_id: str, plan: Plan) -> Work:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from muster.cli.api import Api, query, segment
+from muster.cli.api import Api, ApiError, query, segment
 from muster.cli.applications import Named, await_work, find_application, find_group, find_planned, newest_cycle
 from muster.cli.console import Failed, err, out, print_json, table
 from muster.cli.progress import watch_cycle
@@ -160,7 +160,17 @@ def apply(
         )
     with open_api(data, url, token) as api:
         application = _owner_of(api, plan_hash)
-        work = api.post(f"{application.job_path}/plans/{segment(plan_hash)}/apply")
+        try:
+            work = api.post(f"{application.job_path}/plans/{segment(plan_hash)}/apply")
+        except ApiError as refused:
+            if refused.code != "NothingToApply":
+                raise
+            # Whoever plans and applies by a script is where they want to be.
+            if as_json:
+                print_json({"counters": {}})
+            else:
+                out.print("Nothing to do: the plan changes nothing.")
+            return
         with err.status(f"Applying the plan to {application.display_name} …"):
             answer = await_work(api, work)
     if as_json:

@@ -9,7 +9,7 @@ import flask
 from muster.administration import holds, work
 from muster.administration.refusals import bad_request, conflict
 from muster.model.hold import HoldCode, HoldFilter
-from muster.model.job import Plan, PlanGroup, PlanKind, PlanPart
+from muster.model.job import Plan, PlanGroup, PlanPart
 from muster.model.operation import Operation, OperationKind
 from muster.planning.plan import count_people
 from muster.ports.administration import WorkKind
@@ -27,8 +27,6 @@ SHOWN_ALONE = 200
 # So many causes are on one page: where each object fails for a reason of its own, there is one each.
 CAUSES = 50
 _REMOVING = (OperationKind.DISABLE, OperationKind.DELETE)
-# What a plan only tells: applied, nothing comes of it.
-_TOLD = (OperationKind.SKIP, OperationKind.FAIL)
 
 KINDS = {
     OperationKind.CREATE: (marked("Create"), "create", "plus"),
@@ -125,7 +123,7 @@ def show_plan(sp: str, plan_id: str) -> Any:
         kinds=KINDS,
         codes=CODES,
         totals=[(kind, count) for kind, count in _totals(plan) if count],
-        does_anything=_does_anything(plan),
+        does_anything=work.does_anything(plan),
     )
 
 
@@ -232,12 +230,6 @@ def _groups(
         page, following = work.planned(desk(), plan, part, limit, after if cause is not None else 0, group=group)
         found.append(Group(of=group, operations=[each.operation for each in page], following=following))
     return found, skipped + CAUSES if len(chosen) > skipped + CAUSES else None
-
-
-def _does_anything(plan: Plan) -> bool:
-    # Applied, what was held for approval is approved.
-    part = PlanPart.HELD if plan.kind is PlanKind.APPROVAL else PlanPart.SENT
-    return plan.sums.count(part, *(kind for kind in OperationKind if kind not in _TOLD)) > 0
 
 
 def _totals(plan: Plan) -> list[tuple[OperationKind, int]]:
