@@ -221,6 +221,50 @@ def test_what_a_full_disk_does_not_keep_is_unavailable_and_counted_as_such(
         assert [record.exc_info for record in caplog.records if record.levelname == "ERROR" and record.exc_info] == []
 
 
+def _fill(site: PlayedSite) -> list[dict[str, Any]]:
+    """Leaves room in the database for the first of these users, not for the second."""
+    with site.database.write() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 8}")
+    return [USER | {"userName": "ada", "title": "x"}, USER | {"userName": "ben", "title": "x" * 60_000}]
+
+
+def _count_users(site: PlayedSite, token: str) -> int:
+    return int(
+        orjson.loads(site.application.answer(_request("GET", "/Users?count=0", token=token)).body)["totalResults"]
+    )
+
+
+def test_who_shares_a_commit_that_a_full_disk_takes_back_is_told_so(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        token = _customer(site)
+        users = [_request("POST", "/Users", orjson.dumps(user), token) for user in _fill(site)]
+        for answer in site.application.answer_together(users):
+            assert answer.status == 503
+            assert "Nothing of it was kept" in orjson.loads(answer.body)["detail"]
+        assert _count_users(site, token) == 0
+
+
+@pytest.mark.parametrize(
+    ("batch_limit", "statuses"), [(1, ["201", "503", "503"]), (None, None)], ids=["each by itself", "one commit"]
+)
+def test_a_bulk_that_meets_a_full_disk_tells_what_is_kept(
+    tmp_path: Path, batch_limit: int | None, statuses: list[str] | None
+) -> None:
+    with open_site(tmp_path, batch_limit=batch_limit) as site:
+        token = _customer(site)
+        users = [*_fill(site), USER | {"userName": "cem"}]
+        made = [{"method": "POST", "path": "/Users", "bulkId": user["userName"], "data": user} for user in users]
+        sent = orjson.dumps({"schemas": [BULK_REQUEST_URN], "Operations": made})
+        answer = site.application.answer(_request("POST", "/Bulk", sent, token))
+        told = orjson.loads(answer.body)
+        if statuses is None:
+            assert (answer.status, "Nothing of it was kept" in told["detail"]) == (503, True)
+        else:
+            assert [each["status"] for each in told["Operations"]] == statuses
+        assert _count_users(site, token) == (0 if statuses is None else 1)
+
+
 def test_metrics_are_told_and_nobody_is_ready_while_the_database_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,11 +404,12 @@ def test_the_log_shows_at_a_bulk_that_broke_what_it_changed_and_not_at_the_next_
         headers = {"authorization": f"Bearer {token}", "content-type": "application/scim+json"}
         made = {"/Users": USER, "/Groups": {"schemas": [GROUP_URN], "displayName": "Crew"}}
         bulk = [{"method": "POST", "path": path, "bulkId": path[1:], "data": data} for path, data in made.items()]
-        for path, sent, status in (
-            ("/Bulk", {"schemas": [BULK_REQUEST_URN], "Operations": bulk}, 500),
-            ("/Users", {**USER, "userName": "ben@x.example"}, 201),
+        for path, sent, statuses in (
+            ("/Bulk", {"schemas": [BULK_REQUEST_URN], "Operations": bulk}, ["201", "500"]),
+            ("/Users", {**USER, "userName": "ben@x.example"}, []),
         ):
-            assert site.ask("acme", "POST", path, "", headers, orjson.dumps(sent))[0] == status
+            answer = orjson.loads(site.ask("acme", "POST", path, "", headers, orjson.dumps(sent))[2])
+            assert [each["status"] for each in answer.get("Operations", [])] == statuses
         logged = site.calls.read_calls(customer)
         assert [orjson.loads(call.after_body or b"{}").get("userName") for call in logged] == [
             "ben@x.example",

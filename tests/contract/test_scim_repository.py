@@ -26,6 +26,7 @@ from muster.configuration_manager.tables import resources
 from muster.configuration_manager.writer import Writer
 from muster.database.connection import Database, open_database
 from muster.database.migration import migrate
+from muster.database.statements import driver_of
 from muster.scim.errors import InvalidValue, PreconditionFailed, ResourceNotFound, UniquenessConflict
 from muster.scim.evaluation import bound_filter, compile_filter
 from muster.scim.repository import Document, MembersChange, Repository, ResourceQuery
@@ -837,6 +838,29 @@ def test_what_failed_after_it_had_written_is_taken_back_and_the_others_are_kept(
     assert repository.query("Group", ResourceQuery()).total == 0
     kept = [found.id for found in repository.query("User", ResourceQuery()).resources]
     assert kept == runs[2:]
+    opened.database.close()
+
+
+def test_of_those_who_share_a_commit_that_is_taken_back_nobody_is_told_that_it_was_kept(tmp_path: Path) -> None:
+    opened = _open(tmp_path / "cm.db", batch_limit=64)
+    migrate(opened.database, MIGRATIONS)
+    repository = opened.repository()
+
+    def lose(connection: Connection) -> None:
+        driver_of(connection).execute("ROLLBACK")  # as SQLite does by itself when its disk is full
+        raise ZeroDivisionError
+
+    with ThreadPoolExecutor() as pool:
+        with opened.database.write():
+            alone = pool.submit(repository.insert, "User", _user("ada"))
+            assert eventually(lambda: opened.writer._has_leader and not opened.writer._queue)
+            together = [pool.submit(repository.insert, "User", _user("ben")), pool.submit(opened.writer.run, lose)]
+            assert eventually(lambda: len(opened.writer._queue) == 2)
+        assert alone.result().version == "1"
+        for each in together:
+            with pytest.raises(ZeroDivisionError):
+                each.result()
+    assert repository.query("User", ResourceQuery()).total == 1
     opened.database.close()
 
 

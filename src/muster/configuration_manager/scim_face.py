@@ -46,6 +46,7 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # The request headers that SCIM reads.
 HEADERS = tuple((name.encode(), name) for name in ("content-type", "accept", "if-match", "if-none-match"))
 RETRY_AFTER_SECONDS = 5  # while the database is away or full
+NOTHING_KEPT = " Nothing of it was kept."
 LIMIT_SHARED_BYTES = 65_536  # of a write that shares a commit with others
 
 # By what stood in the header, and by the name of the customer in the address.
@@ -145,7 +146,7 @@ class ScimFace:
         try:
             performed = self._writer.share(perform)
         except Exception as error:
-            fault = _fault(error, f"{len(requests)} SCIM requests could not be kept")
+            fault = _fault(error, f"{len(requests)} SCIM requests could not be kept", kept=NOTHING_KEPT)
             performed = [_Performed(fault, {}, None) for _ in requests]
         # Not before the commit: what could not be kept was answered otherwise.
         self._calls.count((each.call.status, each.call.duration_us) for each in performed if each.call is not None)
@@ -344,7 +345,7 @@ class ScimFace:
             only_provisioned=customer.settings.retrieval is Retrieval.PROVISIONED,
         )
         base_url = customer_url(self._public_url, customer.name)
-        served = _Served(customer, profile, repository, ScimServer(profile, repository), base_url)
+        served = _Served(customer, profile, repository, ScimServer(profile, repository, _answer_fault), base_url)
         self._served[customer.key] = served
         return served
 
@@ -387,14 +388,20 @@ def _split_path(path: str) -> tuple[str, str | None]:
     return name, None if at or not found or (rest and not rest.startswith("/")) else rest
 
 
-def _fault(error: Exception, what: str, **of: object) -> ScimResponse:
+def _answer_fault(error: Exception, asked: ScimRequest) -> ScimResponse:
+    return _fault(error, "an operation of a SCIM bulk request failed", method=asked.method, path=asked.path)
+
+
+def _fault(error: Exception, what: str, *, kept: str = "", **of: object) -> ScimResponse:
     """The answer to a request that failed by no fault of its own, after its line in the log: with a traceback unless
     it passes by itself."""
     outage = outage_of(error)
     if outage is None:
         logger.error("%s", what, extra=of, exc_info=error)
-        return answer_error(InternalError("This is a fault of the service, not of the request. Try again later."))
+        return answer_error(
+            InternalError(f"This is a fault of the service, not of the request.{kept} Try again later.")
+        )
     logger.error("%s: %s", what, outage, extra=of)
     return answer_error(
-        ServiceUnavailable(f"This cannot be done now: {outage}.", retry_after_seconds=RETRY_AFTER_SECONDS)
+        ServiceUnavailable(f"This cannot be done now: {outage}.{kept}", retry_after_seconds=RETRY_AFTER_SECONDS)
     )

@@ -48,6 +48,15 @@ class _HalfDone(Exception):
     """Something that failed has left what it had written."""
 
 
+class _Lost(BaseException):
+    """The database has taken back all that shares a commit, as SQLite does when its disk is full: nobody who answers
+    for one piece of work may take it for the failure of that alone."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 class _Sharing(threading.local):
     """The commit that a thread's work shares, while there is one."""
 
@@ -103,6 +112,8 @@ class Writer:
                         sharing.end()
             except _HalfDone:
                 continue
+            except _Lost as lost:
+                raise lost.error from None
             self.commits += 1
             return result
         raise AssertionError  # pragma: no cover - with savepoints nothing is left half done
@@ -162,7 +173,7 @@ class Writer:
             # Nothing was committed: no one may be told that it was.
             for job in batch:
                 job.result = None
-                job.error = job.error or error
+                job.error = job.error or (error.error if isinstance(error, _Lost) else error)
         finally:
             self.commits += 1
             for job in batch:
@@ -182,8 +193,10 @@ def _run_plainly(connection: Connection, sharing: _Sharing, work: Callable[[Conn
     before = sharing.driver.total_changes
     try:
         return work(connection)
-    except Exception:
-        if sharing.driver.total_changes != before or not sharing.driver.in_transaction:
+    except Exception as error:
+        if not sharing.driver.in_transaction:
+            raise _Lost(error) from error
+        if sharing.driver.total_changes != before:
             sharing.is_half_done = True
         raise
 
@@ -193,6 +206,8 @@ def _run_in_savepoint(connection: Connection, driver: Any, job: _Job[Any]) -> No
     try:
         job.result = job.work(connection)
     except Exception as error:
+        if not driver.in_transaction:
+            raise _Lost(error) from error
         job.error = error
         driver.execute("ROLLBACK TO SAVEPOINT job")
     driver.execute("RELEASE SAVEPOINT job")

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from muster.scim.errors import Conflict, InvalidSyntax, InvalidValue, PayloadTooLarge, ScimError
+from muster.scim.errors import Conflict, InvalidSyntax, InvalidValue, PayloadTooLarge, ScimError, ServiceUnavailable
 from muster.scim.messages import (
     BULK_REQUEST_URN,
     BULK_RESPONSE_URN,
@@ -27,6 +27,8 @@ from muster.scim.messages import (
 from muster.scim.profile import ServerProfile
 
 Answer = Callable[[ScimRequest], ScimResponse]
+# The answer to a request that met a fault of the service: what is no ScimError.
+AnswerFault = Callable[[Exception, ScimRequest], ScimResponse]
 _METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REFERENCE = re.compile(r"bulkId:([^/\"]+)")
 
@@ -49,12 +51,13 @@ class _Job:
 @dataclass(slots=True)
 class _Progress:
     """What the operations so far have made: ids by bulkId; `expected` are the bulkIds still to come, `open` those of
-    circles that were made without what they wait for."""
+    circles that were made without what they wait for; `outage` is the answer when nothing can be done any more."""
 
     expected: set[str]
     made: dict[str, str] = field(default_factory=dict)
     open: dict[str, _Job] = field(default_factory=dict)
     errors: int = 0
+    outage: ScimResponse | None = None
 
     def awaits(self, named: frozenset[str]) -> bool:
         """Whether one of the bulkIds is still to come."""
@@ -69,9 +72,10 @@ class _Progress:
 class BulkEndpoint:
     """Answers /Bulk by asking the server for each operation."""
 
-    def __init__(self, profile: ServerProfile, answer: Answer) -> None:
+    def __init__(self, profile: ServerProfile, answer: Answer, answer_fault: AnswerFault) -> None:
         self._profile = profile
         self._answer = answer
+        self._answer_fault = answer_fault
 
     def answer(self, request: ScimRequest, _: str) -> ScimResponse:
         """The BulkResponse. Operations go in their order, except that one waits for those it refers to.
@@ -81,7 +85,11 @@ class BulkEndpoint:
         jobs, fail_on_errors = self._read(read_body(request.body, self._profile.limits))
         progress = _Progress(expected={job.bulk_id for job in jobs if job.bulk_id is not None and job.method == "POST"})
         waiting, done = list(jobs), list[_Job]()
-        while waiting and not (fail_on_errors is not None and progress.errors >= fail_on_errors):
+        while (
+            waiting
+            and progress.outage is None
+            and not (fail_on_errors is not None and progress.errors >= fail_on_errors)
+        ):
             job = _next_job(waiting, progress)
             waiting.remove(job)
             done.append(job)
@@ -89,6 +97,8 @@ class BulkEndpoint:
             self._close_circles(done, request, progress)
         progress.expected.clear()  # of what is left nothing is made
         self._close_circles(done, request, progress)
+        for job in waiting:
+            job.response = progress.outage
         # In the order in which they were sent, for clients that go by it.
         operations = [_report(job, request.base_url) for job in jobs if job.response is not None]
         return answer_with(200, orjson.dumps({"schemas": [BULK_RESPONSE_URN], "Operations": operations}))
@@ -190,15 +200,20 @@ class BulkEndpoint:
         headers = {"content-type": MEDIA_TYPE}
         if job.version is not None:
             headers["if-match"] = job.version
-        return self._answer(
-            ScimRequest(
-                method=job.method,
-                path=path,
-                headers=headers,
-                body=b"" if job.data is None else orjson.dumps(data),
-                base_url=request.base_url,
-            )
+        asked = ScimRequest(
+            method=job.method,
+            path=path,
+            headers=headers,
+            body=b"" if job.data is None else orjson.dumps(data),
+            base_url=request.base_url,
         )
+        try:
+            answered = self._answer(asked)
+        except Exception as error:  # the operations before are kept, and their ends are to be told
+            answered = self._answer_fault(error, asked)
+        if answered.status == ServiceUnavailable.status:
+            progress.outage = answered
+        return answered
 
 
 def _read_job(item: Any) -> _Job:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from muster.scim.bulk import BulkEndpoint
+from muster.scim.bulk import AnswerFault, BulkEndpoint
 from muster.scim.cursors import CursorDesk
 from muster.scim.discovery import describe_resource_type, describe_schema, describe_service, published_schemas
 from muster.scim.endpoint import Handler, ResourceEndpoint
@@ -68,10 +68,19 @@ _UNWANTED = re.compile(r";\s*q\s*=\s*0(\.0*)?\s*(;|$)")  # not acceptable, as th
 _ACCEPTED_RANGES = _MEDIA_TYPES | {"application/*", "*/*"}
 
 
-class ScimServer:
-    """One SCIM service: a profile over the repository of one customer. The caller has checked the token."""
+def _leave_to_caller(error: Exception, _: ScimRequest) -> ScimResponse:
+    raise error
 
-    def __init__(self, profile: ServerProfile, repository: Repository) -> None:
+
+class ScimServer:
+    """One SCIM service: a profile over the repository of one customer. The caller has checked the token.
+
+    `answer_fault` is the caller's answer to one operation of a Bulk that met a fault; every other fault it gets itself.
+    """
+
+    def __init__(
+        self, profile: ServerProfile, repository: Repository, answer_fault: AnswerFault = _leave_to_caller
+    ) -> None:
         self._profile = profile
         desk = CursorDesk(profile.cursor_key, profile.limits)
         self._endpoints = {
@@ -91,7 +100,7 @@ class ScimServer:
             "Schemas": {"GET": self._show_schemas},
         }
         if profile.bulk:
-            self._services["Bulk"] = {"POST": BulkEndpoint(profile, self.answer).answer}
+            self._services["Bulk"] = {"POST": BulkEndpoint(profile, self.answer, answer_fault).answer}
 
     def answer(self, request: ScimRequest) -> ScimResponse:
         """The answer to a request; every refusal is one too. What is not a ScimError is a fault of ours and is left

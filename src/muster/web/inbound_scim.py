@@ -78,7 +78,9 @@ def make_inbound(services: Services) -> Callable[[dict[str, Any], StartResponse]
         # One process answers; a cursor that outlives it is begun anew.
         cursor_key=secrets.token_bytes(32),
     )
-    server = ScimServer(profile, InboundRepository(_desk.get, _base_url.get, services.stores.inbound, types))
+    server = ScimServer(
+        profile, InboundRepository(_desk.get, _base_url.get, services.stores.inbound, types), _answer_fault
+    )
     rate = RateLimit(services.api_rate)
 
     def respond(environ: dict[str, Any]) -> ScimResponse:
@@ -114,7 +116,7 @@ def make_inbound(services: Services) -> Callable[[dict[str, Any], StartResponse]
         except ScimError as refused:
             answered = answer_error(refused)
         except Exception as error:
-            answered = _fault(error, environ)
+            answered = _fault(error, environ.get("REQUEST_METHOD"))
         headers = [
             *answered.headers.items(),
             ("Content-Length", str(len(answered.body))),
@@ -145,8 +147,11 @@ def _read_body(environ: dict[str, Any], limit_bytes: int) -> bytes:
     return body
 
 
-def _fault(error: Exception, environ: dict[str, Any]) -> ScimResponse:
-    method = environ.get("REQUEST_METHOD")
+def _answer_fault(error: Exception, asked: ScimRequest) -> ScimResponse:
+    return _fault(error, asked.method)
+
+
+def _fault(error: Exception, method: object) -> ScimResponse:
     outage = outage_of(error)
     if outage is None:
         logger.error("an inbound SCIM request failed", extra={"method": method}, exc_info=error)

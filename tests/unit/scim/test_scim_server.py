@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from fakes.scim_service import BASE_URL, Answer, ScimService, generic_profile, profile_8x8, read_answer
-from muster.scim.errors import Forbidden
+from muster.scim.errors import Forbidden, InternalError, ScimError, ServiceUnavailable
 from muster.scim.limits import Limits
-from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN, ScimRequest
-from muster.scim.repository import Document
+from muster.scim.messages import BULK_REQUEST_URN, PATCH_URN, ScimRequest, answer_error
+from muster.scim.repository import Document, StoredResource
 from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_URN, USER_8X8_URN, USER_URN
+from muster.scim.server import ScimServer
 
 
 def patch(*operations: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +234,39 @@ def test_what_follows_a_circle_changes_what_the_circle_made() -> None:
     a, b, ada, ben = (shown[place].json for place in (0, 1, 3, 4))
     assert [[each["value"] for each in group["members"]] for group in (a, b)] == [[reader], [a["id"]]]
     assert (ENTERPRISE_USER_URN in ada, ben[ENTERPRISE_USER_URN]["manager"]["value"]) == (False, ada["id"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "statuses"),
+    [
+        (InternalError(""), ["201", "500", "204"]),
+        (ServiceUnavailable("", retry_after_seconds=1), ["201", "503", "503"]),
+    ],
+    ids=["fault", "outage"],
+)
+def test_each_operation_of_a_bulk_that_meets_a_fault_tells_its_end(
+    monkeypatch: pytest.MonkeyPatch, fault: ScimError, statuses: list[str]
+) -> None:
+    service = ScimService()
+    leaver = service.make_user("zoe")
+    insert = service.repository.insert
+
+    def broken(type_name: str, document: Document) -> StoredResource:
+        if type_name == "Group":
+            raise RuntimeError("broken")
+        return insert(type_name, document)
+
+    monkeypatch.setattr(service.repository, "insert", broken)
+    sent = bulk(
+        {"method": "POST", "path": "/Groups", "bulkId": "g", "data": {"schemas": [GROUP_URN], "displayName": "Crew"}},
+        {"method": "DELETE", "path": f"/Users/{leaver}"},
+    )
+    user = {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER_URN], "userName": "ada"}}
+    with pytest.raises(RuntimeError):
+        service.ask("POST", "/Bulk", sent)
+    service.server = ScimServer(service.profile, service.repository, lambda *_: answer_error(fault))
+    sent["Operations"].insert(0, user)
+    assert [each["status"] for each in service.ask("POST", "/Bulk", sent).json["Operations"]] == statuses
 
 
 def test_a_bulk_id_for_two_resources_is_refused_before_anything_is_made() -> None:
