@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from muster.bootstrap.folder import StartRefused
 from muster.bootstrap.telling import refuse_without_traces
+from muster.cli.main import main
 from muster.settings import load_settings
 from muster.telemetry.ids import bound, known_ids
 from muster.telemetry.logs import JsonFormatter, start_logging
@@ -88,6 +89,26 @@ def test_logging_can_be_started_twice_and_writes_each_line_once(root_logger: log
     (line,) = written.getvalue().splitlines()
     assert orjson.loads(line)["message"] == "once"
     assert root_logger.level == logging.INFO
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("worker", "a worker needs --database"),
+        ("serve --host 0.0.0.0", "listening on 0.0.0.0 without TLS"),
+        ("configuration-manager serve --host 0.0.0.0", "listening on 0.0.0.0 without TLS"),
+    ],
+)
+def test_a_server_that_logs_objects_is_refused_its_start_in_one(
+    root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    assert root_logger.handlers
+    monkeypatch.setenv("MUSTER_LOG_FORMAT", "json")
+    monkeypatch.setattr("sys.argv", ["muster", *line.split()])
+    with redirect_stderr(io.StringIO()) as written, pytest.raises(SystemExit):
+        main()
+    (told,) = map(orjson.loads, written.getvalue().splitlines())
+    assert (told["level"], said in told["message"]) == ("error", True)
 
 
 @pytest.mark.parametrize(

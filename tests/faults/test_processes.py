@@ -235,11 +235,7 @@ def test_a_second_start_on_the_port_is_refused(start: Start, tmp_path: Path) -> 
     assert running.ask()["mark"] == "first"
 
 
-def test_who_is_refused_for_the_port_is_left_no_new_folder(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Else the tests after this one, which run commands in the same process, would read its log in their errors.
-    monkeypatch.setattr(configuration_manager, "start_logging", lambda *_: None)
+def test_who_is_refused_for_the_port_is_left_no_new_folder(start: Start, tmp_path: Path) -> None:
     settings = load_settings(data=tmp_path / "new", port=start().port)
     for serve in (service.serve, configuration_manager.serve):
         with pytest.raises(StartRefused, match="is in use by another process"):

@@ -1,6 +1,7 @@
 """Two web processes behind one database: whoever signs in at one is known at the other, and signed out at both."""
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from ruamel.yaml import YAML
 
 from documents.reading import ROOT
 from muster.cli.api import HttpApi
-from played_installation import PlayedService, command, service
+from played_installation import ENVIRONMENT, PlayedService, command, service
 from played_postgres import PlayedServer
 
 NAME, PASSWORD = "Ada Admin", "correct horse battery"
@@ -54,6 +55,7 @@ def test_sessions_and_forms_are_known_to_every_web_process(
 ) -> None:
     url = own_server.url_of(own_server.create())
     options = ("--database", url, "--web-only")
+    monkeypatch.setitem(ENVIRONMENT, "MUSTER_LOG_FORMAT", "json")
     with service(tmp_path / "here", token="unused", options=options) as here:
         (tmp_path / "there").mkdir(mode=0o700)
         shutil.copy(here.folder / "secret.key", tmp_path / "there")
@@ -67,6 +69,8 @@ def test_sessions_and_forms_are_known_to_every_web_process(
             assert [_is_well(there, path) for path in ("/readyz", "/healthz")] == [False, True]
             _visit_both(here, there)
             _visit_both_as_a_person(here, there, issued.json["token"])
+    told = [json.loads(line) for log in tmp_path.glob("*.log") for line in log.read_text().splitlines()]
+    assert len([each for each in told if "Stop it with Ctrl-C" in each["message"]]) == 2, "each line is one object"
 
 
 def _is_well(at: PlayedService, path: str) -> bool:

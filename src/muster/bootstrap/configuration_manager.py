@@ -26,7 +26,6 @@ from muster.database.migration import migrate
 from muster.scim.custom_schemas import SchemaMistake
 from muster.sealing import make_token
 from muster.settings import CONFIGURATION_MANAGER_FOLDER, CONFIGURATION_MANAGER_PORT, Settings
-from muster.telemetry.logs import start_logging
 
 DATABASE_NAME = "configuration-manager.db"
 SCHEMAS_NAME = "schemas"
@@ -56,8 +55,6 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
 
     Raises: StartRefused, DatabaseError.
     """
-    # The link with which the first administrator is made is a warning.
-    start_logging("warning", settings.log_format)
     refuse_without_traces(settings)
     folder = data_folder(settings)
     if not folder.exists():

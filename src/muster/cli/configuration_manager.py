@@ -22,6 +22,8 @@ from muster.cli.configuration_manager_reach import (
     written_instant,
 )
 from muster.cli.configuration_manager_sign_on import sign_on_app
+from muster.cli.console import announce
+from muster.cli.options import start_log_of_server
 from muster.cli.upkeep import backup_manager, migrate_manager, restore_manager
 from muster.configuration_manager.administrators import Role
 from muster.configuration_manager.customer import AccountLimits, CustomerSettings, Retrieval, default_settings
@@ -86,6 +88,7 @@ def serve_command(
     """Serve the console, SCIM and sign-in until stopped."""
     from muster.bootstrap.configuration_manager import serve
 
+    start_log_of_server()
     with refusals():
         settings = load_settings(
             host=host,
@@ -97,7 +100,7 @@ def serve_command(
             tls_key=tls_key,
             behind_proxy=behind_proxy,
         )
-        status = serve(settings, ready=lambda url: print(f"Configuration Manager at {url}", flush=True))
+        status = serve(settings, ready=lambda url: announce(f"Configuration Manager at {url}", sys.stdout))
     raise typer.Exit(status)
 
 

@@ -1,7 +1,6 @@
 """How commands of the Configuration Manager reach an installation, and how they print."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from muster.bootstrap.folder import StartRefused
+from muster.cli.console import fail
 from muster.configuration_manager.customers import ConsoleRefusal, Customer, Customers
 from muster.database.connection import DatabaseError
 from muster.settings import SettingsError, load_settings
@@ -49,7 +49,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (ConsoleRefusal, DatabaseError, SettingsError, StartRefused) as error:
-        print(f"muster: {error}", file=sys.stderr)
+        fail(str(error))
         raise typer.Exit(2 if isinstance(error, SettingsError) and error.is_usage else 1) from None
 
 

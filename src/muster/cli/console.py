@@ -1,9 +1,10 @@
 """What commands print, and how they end."""
 
 import json
+import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 from unicodedata import category
 
 from rich.box import SIMPLE_HEAD
@@ -28,9 +29,23 @@ class Misused(Failed):
 
 
 def fail(sentence: str) -> None:
-    """Prints a failure in one line on stderr."""
-    one_line = " ".join(sentence.split())
-    print(f"muster: {plain(one_line)}", file=sys.stderr)
+    """Prints a failure in one line on stderr; that of a server is one of its log."""
+    from muster.telemetry.logs import write_object
+
+    one_line = plain(" ".join(sentence.split()))
+    if not write_object(logging.ERROR, one_line):
+        print(f"muster: {one_line}", file=sys.stderr)
+
+
+def announce(sentence: str, to: TextIO) -> None:
+    """Prints in one line, be it to a terminal or not, that a server works; where it logs objects, that is one of them.
+
+    No line is broken: whoever reads a server's output takes a line for the whole.
+    """
+    from muster.telemetry.logs import write_object
+
+    if not write_object(logging.INFO, sentence):
+        print(sentence, file=to, flush=True)
 
 
 def plain(text: str) -> str:

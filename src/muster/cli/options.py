@@ -1,5 +1,6 @@
 """Options that most commands have, and the settings they make."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,16 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder of an installation on this machine.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def start_log_of_server() -> None:
+    """Lets the command log as a server's processes do, before its settings are read: a refusal of them is logged, too.
+
+    What it does itself is logged from warnings on: the link with which the first administrator is made is one.
+    """
+    from muster.telemetry.logs import start_logging
+
+    start_logging("warning", os.environ.get("MUSTER_LOG_FORMAT", "text"))
 
 
 def settings_for(**options: object) -> Settings:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from muster.cli.console import Failed, err
-from muster.cli.options import settings_for
+from muster.cli.console import Failed, announce
+from muster.cli.options import settings_for, start_log_of_server
 
 
 def serve(
@@ -33,8 +33,8 @@ def serve(
     from muster.bootstrap.service import serve as serve_service
     from muster.database.connection import DatabaseError
     from muster.sealing import SealingError
-    from muster.telemetry.logs import start_logging
 
+    start_log_of_server()
     settings = settings_for(
         host=host,
         port=port,
@@ -47,10 +47,9 @@ def serve(
         allow_targets=",".join(allow_target) if allow_target else None,
         web_only=web_only or None,
     )
-    start_logging("warning", settings.log_format)
 
     def ready(address: str) -> None:
-        err.print(f"Muster serves {address} from {service_folder(settings)}. Stop it with Ctrl-C.")
+        announce(f"Muster serves {address} from {service_folder(settings)}. Stop it with Ctrl-C.", sys.stderr)
 
     try:
         status = serve_service(settings, ready=ready)
@@ -80,15 +79,14 @@ def worker(
     from muster.bootstrap.service import work
     from muster.database.connection import DatabaseError
     from muster.sealing import SealingError
-    from muster.telemetry.logs import start_logging
 
+    start_log_of_server()
     settings = settings_for(
         database=database, data=data, allow_targets=",".join(allow_target) if allow_target else None
     )
-    start_logging("warning", settings.log_format)
 
     def ready() -> None:
-        err.print("This worker carries out cycles. Stop it with Ctrl-C.")
+        announce("This worker carries out cycles. Stop it with Ctrl-C.", sys.stderr)
 
     try:
         status = work(settings, ready=ready)
