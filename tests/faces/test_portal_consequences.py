@@ -220,6 +220,11 @@ def test_every_line_leads_to_all_whom_it_counts_some_at_a_time(tmp_path: Any) ->
     assert everybody(titles.partition("?")[0]) == [f"Person {number:03}" for number in range(90)]
     part = visit.client.get(leavers, headers={"HX-Request": "true"}).text
     assert ("<html" in part, "leave scope and are disabled" in part) == (False, True)
+    # More of a look that was ended stays a row of its list.
+    gone = titles.partition("?")[0].replace("/affected", "-gone/affected")
+    for more, element in (("?after=25", "li"), ("", "p")):
+        part = visit.client.get(f"{gone}{more}", headers={"HX-Request": "true"}).text
+        assert f'<{element} class="wait-line">' in part
     assert visit.get(titles.replace("line=0", "line=2")).status_code == 404
     assert visit.get(titles.replace("line=0", "line=\u00b2")).status_code == 400
     # Another look of the same reader ends the one before it.

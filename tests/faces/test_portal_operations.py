@@ -249,6 +249,11 @@ def test_reconciliation_is_set_up_and_asked_for(house: House, visit: Visit, full
     assert '<option value="report" selected>' in page
     wrong = visit.post(f"{path}/settings", **{**given, "exceptions": "title=perhaps"})
     assert (wrong.status_code, "DriftPolicy" in wrong.text) == (400, True)
+    # What was written stays there, and what is done next on that page goes to an address that shows something.
+    assert ">title=perhaps</textarea>" in wrong.text
+    assert f'href="{path}" data-discard' in wrong.text
+    promotes = re.findall(r'<form method="post"([^>]*)>(?:(?!</form>).)*value="promote', wrong.text, re.DOTALL)
+    assert promotes and all(f'action="{path}"' in form for form in promotes)
     assert visit.post(f"/applications/{full.sp}/provisioning/reconcile").status_code == 303
     assert '<span class="figure-value figure-warn">7</span>' in page
 

@@ -47,8 +47,11 @@ EVERY = {
 }
 
 
-def show_accounts(sp: str) -> Any:
-    """GET /applications/<sp>/provisioning/accounts: linked ones, by state."""
+def show_accounts(sp: str, **entered: Any) -> Any:
+    """GET /applications/<sp>/provisioning/accounts: linked ones, by state.
+
+    `entered`: the refusal of the form of reconciliation, and what it was filled in with.
+    """
     found = find_shelf(sp)
     state, kind, after = choice("state", STATES), choice("kind", ObjectKind), place()
     of_kind, cycle, alone = None if kind is None else ObjectKind(kind), text("untouched"), None
@@ -65,6 +68,7 @@ def show_accounts(sp: str) -> Any:
         is_told_apart=alone is not None,
         following=following,
         is_first=after is None,
+        **entered,
     )
 
 
@@ -111,9 +115,12 @@ def save_reconciliation(sp: str) -> Any:
     try:
         jobs.set_settings(desk(), found.sp, found.job.id, settings)
     except Refused as refused:
-        rows, following = links.links(desk(), found.sp, found.job.id, None, None, ROWS)
-        page = _show(
-            found, "linked", rows=rows, state=None, kind=None, following=following, is_first=True, refusal=refused
+        page = show_accounts(
+            sp,
+            refusal=refused,
+            policy=policy,
+            every=settings[RECONCILE_EVERY_SETTING],
+            exceptions=field("exceptions"),
         )
         return refused_page(page, refused)
     return done(found.to("provisioning", "accounts"), "saved")
@@ -121,7 +128,11 @@ def save_reconciliation(sp: str) -> Any:
 
 def _show(found: Shelf, part: str, **values: Any) -> str:
     known = reconciliation.reconciliation(desk(), found.sp, found.job.id)
-    every = found.job.settings.get(RECONCILE_EVERY_SETTING) or ""
+    kept = {
+        "policy": known.policy.default.value,
+        "every": found.job.settings.get(RECONCILE_EVERY_SETTING) or "",
+        "exceptions": "\n".join(f"{name}={action.value}" for name, action in known.policy.attributes.items()),
+    }
     return show(
         "provisioning/accounts.html",
         found,
@@ -132,8 +143,6 @@ def _show(found: Shelf, part: str, **values: Any) -> str:
         states=STATES,
         standings=STANDINGS,
         drift=DRIFT,
-        every=every,
         intervals=EVERY,
-        exceptions="\n".join(f"{name}={action.value}" for name, action in known.policy.attributes.items()),
-        **{"refusal": None, **values},
+        **{"refusal": None, **kept, **values},
     )

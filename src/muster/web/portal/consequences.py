@@ -68,7 +68,8 @@ def show_affected(sp: str, name: str) -> Any:
     line = number("line")
     if not isinstance(made, WhatIf) or (line is not None and line >= len(made.summary)):
         template = "looking.html" if is_fragment_wanted() else "mappings/affected.html"
-        page = show(template, found, look=None, name=None)
+        # What would follow in a list is asked for from a row of it.
+        page = show(template, found, look=None, name=None, is_row=is_fragment_wanted() and number("after") is not None)
         # htmx takes in no answer that is an error.
         return page if is_fragment_wanted() else (page, 404)
     values = _affected(found, made, name, line, number("after") or 0)
