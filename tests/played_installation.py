@@ -163,7 +163,7 @@ class PlayedApplication:
             found[:] = [cycle for cycle in self.cycles() if cycle["id"] not in (known or ())]
             return bool(found) and found[0]["state"] != "Running"
 
-        assert eventually(has_ended, within), found or "no cycle came"
+        assert eventually(has_ended, within, every=0.1), found or "no cycle came"
         return found[0]
 
     def log(self, **wanted: str) -> list[dict[str, Any]]:
