@@ -78,6 +78,20 @@ def test_a_group_is_made_and_its_members_added_and_taken_out(house: House, visit
     assert "Nobody is named" in visit.post(f"{path}/members").text
     assert visit.post(f"{path}/members", member=ada).status_code == 303
     assert "Nobody is in this group" in visit.text(path)
+    assert visit.post(f"{path}/owners", add="ada example").status_code == 303
+    assert f'<a href="/users/{ada}"><bdi>Ada Example</bdi></a>' in visit.text(path)
+    again = visit.post(f"{path}/owners", add="ada@example.com")
+    assert (again.status_code, "Ada Example is an owner already." in again.text) == (400, True)
+    # Whoever is called just so is meant, however many are called more or come before.
+    for name in ("a1", "a2", "a3"):
+        house.user(name, displayName=f"Ada Example {name}")
+    assert visit.post(f"{path}/members", add="Ada Example").status_code == 303
+    assert visit.post(f"{path}/members", member=ada).status_code == 303
+    house.user("ada2", displayName="Ada Example")
+    for form in ("members", "owners"):
+        assert "Several are called “Ada Example”" in visit.post(f"{path}/{form}", add="Ada Example").text
+    assert visit.post(f"{path}/owners", remove=ada).status_code == 303
+    assert "Whose name stands here has no rights by that." in visit.text(path)
     assert visit.post(f"{path}/edit", displayName="").status_code == 400
     assert visit.post(f"{path}/edit", displayName="Sales EU", securityEnabled="on").status_code == 303
     assert visit.post(f"{path}/delete").status_code == 303

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from muster.administration import people
 from muster.administration.applications import find_application
 from muster.administration.desk import Desk
 from muster.administration.groups import find_group
 from muster.administration.refusals import bad_request, not_found
 from muster.model.directory import DirectoryObject, Lifecycle, ObjectKind
 from muster.model.roles import Caller, CallerKind, Permission
-from muster.ports.directory import DirectoryQuery
 
 OWNERS_LIMIT = 100
+_OWNING = "User, administrator, API token or service principal"
 
 
 class SubjectKind(StrEnum):
@@ -54,7 +55,7 @@ def add_owner(desk: Desk, kind: SubjectKind, subject_id: str, owner_id: str) -> 
     subject = _subject(desk, kind, subject_id, writes=True)
     owner = _find(desk, owner_id)
     if owner is None:
-        raise not_found("User, administrator, API token or service principal", owner_id)
+        raise not_found(_OWNING, owner_id)
     if len(desk.stores.owners.owners(subject.id)) >= OWNERS_LIMIT:
         raise bad_request(f"There are at most {OWNERS_LIMIT} owners: remove one first.")
     if not desk.stores.owners.add(subject.id, owner.id):
@@ -68,22 +69,11 @@ def find_named(desk: Desk, name: str) -> str:
     """Returns the id of whoever may own something: by id, name, principal name or mail. Raises: Refused."""
     if _find(desk, name) is not None:
         return name
-    desk.require(Permission.READ_DIRECTORY)
-    found = {
-        person.object_id
-        for attribute in ("userPrincipalName", "mail", "displayName")
-        for person in desk.stores.directory.search(
-            DirectoryQuery(kind=ObjectKind.USER, comparisons=((attribute, "eq", name),), limit=2)
-        ).objects
-    }
+    found = people.named(desk, name)
     clients = ((each.service_principal_id, each.display_name) for each in desk.stores.clients.list())
     callers = ((each.id, each.display_name) for each in (*desk.stores.access.administrators(), *_tokens(desk)))
     found |= {each_id for each_id, called in (*clients, *callers) if called.casefold() == name.casefold()}
-    if not found:
-        raise not_found("User, administrator, API token or service principal", name)
-    if len(found) > 1:
-        raise bad_request(f"Several are called “{name}”: give the principal name or the id.")
-    return found.pop()
+    return people.only(found, _OWNING, name)
 
 
 def remove_owner(desk: Desk, kind: SubjectKind, subject_id: str, owner_id: str) -> None:

@@ -36,6 +36,37 @@ def find_deleted_user(desk: Desk, name: str) -> DirectoryObject:
     return _with_lifecycle(desk, name, Lifecycle.SOFT_DELETED)
 
 
+def named(desk: Desk, name: str) -> frozenset[str]:
+    """Returns the id of the present user of an id or principal name, else those of that mail or name: two of each.
+
+    Raises: Refused.
+    """
+    desk.require(Permission.READ_DIRECTORY)
+    user = desk.stores.directory.get(ObjectKind.USER, name)
+    if user is not None and user.lifecycle is Lifecycle.PRESENT:
+        return frozenset({user.object_id})
+    queries = (
+        DirectoryQuery(kind=ObjectKind.USER, comparisons=((attribute, "eq", name),), limit=2)
+        for attribute in ("mail", "displayName")
+    )
+    return frozenset(user.object_id for query in queries for user in desk.stores.directory.search(query).objects)
+
+
+def find_named(desk: Desk, name: str) -> str:
+    """Returns the id of the present user who is meant: by id, principal name, mail or name. Raises: Refused."""
+    return only(named(desk, name), "User", name)
+
+
+def only(found: frozenset[str], kind: str, name: str) -> str:
+    """Returns the id of what alone is called so. Raises: Refused."""
+    if not found:
+        raise not_found(kind, name)
+    if len(found) > 1:
+        raise bad_request(f"Several are called “{name}”: give the principal name or the id.")
+    (found_id,) = found
+    return found_id
+
+
 def search(desk: Desk, query: DirectoryQuery) -> DirectoryPage:
     """Returns a page of users or groups. Raises: Refused for an attribute or operator that cannot be searched by."""
     desk.require(Permission.READ_DIRECTORY)

@@ -221,6 +221,7 @@ ACTIONS: tuple[tuple[str, str, View], ...] = (
     ("/groups/<group_id>/edit", "save_group", people.save_group),
     ("/groups/<group_id>/delete", "delete_group", people.delete_group),
     ("/groups/<group_id>/members", "change_members", people.change_members),
+    ("/groups/<group_id>/owners", "change_group_owners", people.change_owners),
 )
 
 logger = logging.getLogger(__name__)

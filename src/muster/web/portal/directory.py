@@ -6,7 +6,7 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import assignments as assigning
-from muster.administration import explaining, groups, links, people, provenance
+from muster.administration import explaining, groups, links, owners, people, provenance
 from muster.administration.refusals import Refused
 from muster.model.application import DEFAULT_ACCESS, EnterpriseApplication
 from muster.model.directory import ATTRIBUTES_OF, AttributeType, DirectoryObject, Lifecycle, ObjectKind
@@ -124,7 +124,7 @@ def _come_from(sp: str, kind: ObjectKind) -> str:
     )
 
 
-def show_group(group_id: str) -> Any:
+def show_group(group_id: str, refusal: Refused | None = None) -> Any:
     """GET /groups/<group_id>"""
     group = groups.find_group(desk(), group_id)
     after = place()
@@ -133,6 +133,9 @@ def show_group(group_id: str) -> Any:
         group=group,
         page=groups.members(desk(), group.object_id, after, ROWS),
         is_first=after is None,
+        owners=owners.owners(desk(), owners.SubjectKind.GROUP, group.object_id),
+        refusal=refusal,
+        form=flask.request.form,
         grants=_grants(group) if flask.g.me.may(Permission.READ_CONFIGURATION) else (),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import flask
 
 from muster.administration import groups, people
+from muster.administration.owners import SubjectKind
 from muster.administration.refusals import Refused, bad_request, conflict
 from muster.model.directory import (
     ATTRIBUTES_OF,
@@ -18,10 +19,10 @@ from muster.model.directory import (
 from muster.model.log import shown
 from muster.model.roles import Permission
 from muster.model.values import Value
-from muster.ports.directory import DirectoryQuery
 from muster.ui.language import gettext, marked
-from muster.web.portal.directory import find_person
+from muster.web.portal.directory import find_person, show_group
 from muster.web.portal.forms import done, field, fields, is_ticked
+from muster.web.portal.owning import change_owner
 from muster.web.portal.paths import address, desk
 
 # How the form is laid out; what is not named stands under "More".
@@ -66,7 +67,7 @@ def save(user_id: str | None = None) -> Any:
         given = _given()
         manager = field("manager")
         if user_id is None:
-            manager_id = None if not manager else _one(manager).object_id
+            manager_id = None if not manager else people.find_named(desk(), manager)
             user = people.create_user(desk(), {k: v for k, v in given.items() if v is not None}, manager_id=manager_id)
             return done(address("users", user.object_id), "created")
         user = people.find_user(desk(), user_id)
@@ -109,23 +110,9 @@ def _set_manager(user: DirectoryObject, name: str) -> None:
         if present is not None:
             people.clear_manager(desk(), user.object_id)
         return
-    wanted = _one(name)
-    if present is None or present.object_id != wanted.object_id:
-        people.set_manager(desk(), user.object_id, wanted.object_id)
-
-
-def _one(name: str) -> DirectoryObject:
-    """The person meant: by id or principal name, else the only one of that name."""
-    try:
-        return people.find_user(desk(), name)
-    except Refused:
-        page = people.search(desk(), DirectoryQuery(kind=ObjectKind.USER, search=name, limit=2))
-        exact = [each for each in page.objects if each.display_name.casefold() == name.casefold()]
-        if len(exact) == 1:
-            return exact[0]
-        if len(page.objects) > 1:
-            raise bad_request(gettext("Several people fit “%(name)s”: write the principal name.", name=name)) from None
-        raise
+    wanted_id = people.find_named(desk(), name)
+    if present is None or present.object_id != wanted_id:
+        people.set_manager(desk(), user.object_id, wanted_id)
 
 
 def _sections(user: DirectoryObject | None) -> list[tuple[str, list[tuple[DirectoryAttribute, str, str]]]]:
@@ -202,12 +189,22 @@ def change_members(group_id: str) -> Any:
     group = groups.find_group(desk(), group_id)
     added, removed = field("add"), fields("member")
     if added:
-        if not groups.add_members(desk(), group.object_id, [_one(added).object_id]):
+        if not groups.add_members(desk(), group.object_id, [people.find_named(desk(), added)]):
             return done(address("groups", group.object_id), "unchanged")
     elif not removed:
         raise bad_request(gettext("Nobody is named: write a name to add, or tick members to take out."))
     else:
         _take_out(group, removed)
+    return done(address("groups", group.object_id), "saved")
+
+
+def change_owners(group_id: str) -> Any:
+    """POST /groups/<group_id>/owners"""
+    group = groups.find_group(desk(), group_id)
+    try:
+        change_owner(SubjectKind.GROUP, group.object_id)
+    except Refused as refused:
+        return show_group(group_id, refused), 400
     return done(address("groups", group.object_id), "saved")
 
 

@@ -7,13 +7,14 @@ import flask
 
 from muster.administration import applications as registry
 from muster.administration import manifest, owners
-from muster.administration.refusals import Refused, bad_request, conflict, not_found
+from muster.administration.refusals import Refused, bad_request, not_found
 from muster.model.application import AppRole
 from muster.model.roles import Permission
 from muster.model.whatif import OtherScope
 from muster.ui.language import gettext
 from muster.web.portal.consequences import consequences
 from muster.web.portal.forms import done, field, is_ticked
+from muster.web.portal.owning import change_owner
 from muster.web.portal.paths import address, desk
 from muster.web.portal.shelves import Shelf, find_shelf, show
 
@@ -72,18 +73,10 @@ def remove(sp: str) -> Any:
 
 
 def change_owners(sp: str) -> Any:
-    """POST /applications/<sp>/owners: one added by name, mail, principal name or id, or one removed."""
+    """POST /applications/<sp>/owners"""
     found = find_shelf(sp)
-    added, removed = field("add", 200), field("remove", 100)
     try:
-        if removed:
-            owners.remove_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, removed)
-        else:
-            owner_id = owners.find_named(desk(), added)
-            for each in owners.owners(desk(), owners.SubjectKind.APPLICATION, found.sp):
-                if each.id == owner_id:
-                    raise conflict(gettext("%(name)s is an owner already.", name=each.display_name))
-            owners.add_owner(desk(), owners.SubjectKind.APPLICATION, found.sp, owner_id)
+        change_owner(owners.SubjectKind.APPLICATION, found.sp)
     except Refused as refused:
         return show_properties(sp, refused), 400
     return done(found.to("properties"), "saved")
