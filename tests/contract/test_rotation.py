@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,10 @@ from muster.gallery.catalogue import GENERIC_TEMPLATE_ID
 from muster.model.identity_provider import IdentityProvider
 from muster.model.notice import NotificationSettings, Webhook
 from muster.model.roles import Role
+from muster.runs.executors import Executors
 from muster.sealing import KEY_FILE_NAME, SealingError, load_keys, make_key, write_keys
 from muster.settings import Settings
+from muster.ui.sessions import FormSeal
 from muster.web.site import make_site
 from played_postgres import NO_POSTGRES, PlayedServer
 
@@ -197,13 +201,20 @@ def test_a_process_that_goes_on_while_the_key_is_changed_elsewhere_seals_nothing
         assert f"sealed with the key {done.key_id}" in str(house.engine_trouble())
         with pytest.raises(SealingError, match="and start again"):
             house.store.notification_settings.put(NotificationSettings())
+        assert house.faces is not None
+        forms = FormSeal(house.faces.keys, "form")
+        assert forms.fits("cookie", forms.seal("cookie")), "without the new key the forms of its own are still taken"
         # Once its file has the new key, it is taken without a start: what is stored opens, and more is sealed with it.
         (elsewhere / KEY_FILE_NAME).write_text((here / KEY_FILE_NAME).read_text())
         assert house.store.notification_settings.get() == SETTINGS
         house.store.notification_settings.put(SETTINGS)
         assert done.key_id not in str(house.engine_trouble())
-    with opened(here, database=url) as house:
-        assert house.store.notification_settings.get() == SETTINGS
+        with opened(here, database=url) as started:
+            assert started.store.notification_settings.get() == SETTINGS
+            assert started.faces is not None
+            forms_there = FormSeal(started.faces.keys, "form")
+            assert forms_there.fits("cookie", forms.seal("cookie"))
+            assert forms.fits("cookie", forms_there.seal("cookie"))
 
 
 def test_a_key_file_elsewhere_is_changed_in_its_place(installation: tuple[Path, str], tmp_path: Path) -> None:
@@ -303,7 +314,7 @@ def test_on_a_shared_database_a_lost_key_is_given_up_by_a_command(tmp_path: Path
     folder, settings = tmp_path / "service", {"database": url}
     with opened(folder, **settings) as house:
         house.store.notification_settings.put(SETTINGS)
-        assert "no engine has shown life" in str(house.engine_trouble())
+        assert "no engine is at work: start" in str(house.engine_trouble())
     (folder / KEY_FILE_NAME).unlink()
     with pytest.raises(SealingError, match="muster secrets rotate --lost"), opened(folder, **settings):
         pass
@@ -312,6 +323,12 @@ def test_on_a_shared_database_a_lost_key_is_given_up_by_a_command(tmp_path: Path
     with opened(folder, **settings) as house:
         assert "put the lost key file back" in str(house.engine_trouble())
         house.store.notification_settings.put(SETTINGS)
-        assert "no engine has shown life" in str(house.engine_trouble())
+        assert "no engine is at work: start" in str(house.engine_trouble())
+        executors = Executors(house.database, silent_for=timedelta(0))
+        executors.beat("engine")
+        silent = replace(house, executors=executors)
+        assert "no engine has shown life for half a minute" in str(silent.engine_trouble())
+        executors.sign_out("engine")
+        assert "no engine is at work: start" in str(silent.engine_trouble()), "it did show life, until it was stopped"
     told = CliRunner().invoke(app, ["rotate", "--lost", "--data", str(folder)], env={"MUSTER_DATABASE": url})
     assert (told.exit_code, done.key_id in told.output) == (0, True)

@@ -69,6 +69,12 @@ def test_every_container_runs_without_rights_it_does_not_need() -> None:
         assert "memory" in container["resources"]["limits"]
 
 
+def test_a_worker_of_the_compose_file_is_given_no_volume_that_would_outlive_it() -> None:
+    (volume,) = re.findall(r"^VOLUME (.+)$", (DEPLOY / "Containerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    (compose,) = _yaml("compose.yaml")
+    assert compose["services"]["worker"]["volumes"] == [{"type": "tmpfs", "target": volume}]
+
+
 def test_what_the_compose_file_has_one_make_is_kept_out_of_the_repository() -> None:
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     head = (DEPLOY / "compose.yaml").read_text(encoding="utf-8").partition("\nname:")[0]

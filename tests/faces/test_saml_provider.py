@@ -461,7 +461,9 @@ def test_a_logout_is_told_to_all_applications_whichever_web_process_gets_each_re
     house: House, tmp_path: Path
 ) -> None:
     database = fresh_database(tmp_path)
-    shared = FaceMemory(shelf_of=partial(SqlShelf, database), notes_of=partial(SqlNotes, database), key=b"k" * 32)
+    shared = FaceMemory(
+        shelf_of=partial(SqlShelf, database), notes_of=partial(SqlNotes, database), keys=lambda: [b"k" * 32]
+    )
     house.services = replace(house.services, faces=shared)
     provider, there = Provider(house), PeopleSite(house)
     saml_there = make_saml_face(house.services, there.persons)

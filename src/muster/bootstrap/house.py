@@ -52,7 +52,7 @@ from muster.ports.source import Source
 from muster.ports.target import Target
 from muster.runs.executors import Executors
 from muster.scim.dialect import overlay
-from muster.sealing import Sealer, SealingKey, key_path
+from muster.sealing import Sealer, key_path
 from muster.settings import Settings
 from muster.sources.directory import DirectorySource
 from muster.sources.files import open_file
@@ -132,7 +132,7 @@ class House:
             (self.folder / HEARTBEAT_NAME).touch(mode=0o600)
 
     def engine_trouble(self) -> str | None:
-        """Returns why nothing is provisioned now: no engine has shown life for half a minute."""
+        """Returns why nothing is provisioned now: no engine is at work, or none could be."""
         # The disk of a folder says nothing of a database elsewhere.
         trouble = (None if self.is_shared else full_disk_of(self.folder)) or self.key_trouble()
         if trouble is not None:
@@ -140,7 +140,9 @@ class House:
         if self.executors is not None:
             if self.executors.living():
                 return None
-            return "no engine has shown life for half a minute: start muster serve or muster worker on this database"
+            # Who stops signs out; who died, or is cut off, stands on the list.
+            trouble = "no engine has shown life for half a minute" if self.executors.beats() else "no engine is at work"
+            return f"{trouble}: start muster serve or muster worker on this database"
         try:
             silent_for = abs(time.time() - (self.folder / HEARTBEAT_NAME).stat().st_mtime)
         except FileNotFoundError:
@@ -372,11 +374,10 @@ class House:
         return page
 
 
-def _faces_on(database: Database, key: SealingKey) -> FaceMemory:
+def _faces_on(database: Database, watch: KeyWatch) -> FaceMemory:
     """Returns the memory that the web processes of one database share."""
-    return FaceMemory(
-        shelf_of=partial(SqlShelf, database), notes_of=partial(SqlNotes, database), key=key.derived("faces")
-    )
+    keys = partial(watch.derived, "faces")
+    return FaceMemory(shelf_of=partial(SqlShelf, database), notes_of=partial(SqlNotes, database), keys=keys)
 
 
 def executors_on(database: Database) -> Executors:
@@ -411,7 +412,7 @@ def open_house(settings: Settings, folder: Path) -> House:
         sources=SourceJobs(store, connections, settings, folder, clock, database.together),
         rules=RuleShelf(store.jobs, store.directory),
         executors=executors_on(database) if is_shared else None,
-        faces=_faces_on(database, keys[0]) if is_shared else None,
+        faces=_faces_on(database, watch) if is_shared else None,
         key_trouble=watch.trouble,
     )
     with database.exclusive("installation", patience=_PREPARED_WITHIN):

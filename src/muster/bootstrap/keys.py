@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from muster.database.connection import Database
@@ -95,6 +96,12 @@ class KeyWatch:
             )
         self._keys = tuple(sorted(self._keys, key=lambda key: key.key_id.hex() != counting))
         return self._keys
+
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Returns the keys for a purpose that come of those at hand, the one that counts first if it is among them."""
+        with suppress(SealingError):
+            self.renewed()
+        return tuple(key.derived(purpose) for key in self._keys)
 
     def trouble(self) -> str | None:
         """Returns why values cannot be opened, None once nothing is left that another key has sealed."""

@@ -25,7 +25,7 @@ class Guard:
 
     def __init__(self, cookie: str, memory: FaceMemory, *, same_site: SameSite, public_url: str | None) -> None:
         self.sessions = Sessions(memory.shelf_of(cookie))
-        self._seal = FormSeal(memory.key + cookie.encode())
+        self._seal = FormSeal(memory.keys, cookie)
         self._cookie = cookie
         self._form_cookie = f"{cookie}_form"
         self._same_site: SameSite = same_site

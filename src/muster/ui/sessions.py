@@ -120,18 +120,20 @@ class OwnShelf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceMemory:
-    """What faces keep of browsers: by face its sessions and its notes, and the key that seals what browsers carry."""
+    """What faces keep of browsers: by face its sessions and its notes, and the keys of what browsers carry, sealed.
+
+    `keys` as they are by now: the first seals, what any of them has sealed is taken.
+    """
 
     shelf_of: Callable[[str], SessionShelf]
     notes_of: Callable[[str], Notes]
-    key: bytes
+    keys: Callable[[], Sequence[bytes]]
 
 
 def own_memory() -> FaceMemory:
     """Returns the memory of a process that shares none."""
-    return FaceMemory(
-        shelf_of=lambda _: OwnShelf(), notes_of=lambda _: OwnNotes(), key=secrets.token_bytes(_SECRET_BYTES)
-    )
+    keys = (secrets.token_bytes(_SECRET_BYTES),)
+    return FaceMemory(shelf_of=lambda _: OwnShelf(), notes_of=lambda _: OwnNotes(), keys=lambda: keys)
 
 
 class Sessions:
@@ -209,8 +211,10 @@ def is_same(given: str, wanted: str) -> bool:
 class FormSeal:
     """Seals the forms of people who have no session yet: a cookie and its seal in the form must fit."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[], Sequence[bytes]], purpose: str) -> None:
+        """`keys`: the first seals, all fit; `purpose`: what is sealed for another one fits nowhere else."""
+        self._keys = keys
+        self._purpose = purpose.encode()
 
     def new_cookie(self) -> str:
         """Returns a cookie's value."""
@@ -218,11 +222,14 @@ class FormSeal:
 
     def seal(self, cookie: str) -> str:
         """Returns what the form carries."""
-        return hmac.new(self._key, cookie.encode(), hashlib.sha256).hexdigest()
+        return self._seals(cookie)[0]
 
     def fits(self, cookie: str, sealed: str) -> bool:
         """Whether the form came with the cookie that it was made for."""
-        return bool(cookie) and is_same(self.seal(cookie), sealed)
+        return bool(cookie) and any(is_same(each, sealed) for each in self._seals(cookie))
+
+    def _seals(self, cookie: str) -> list[str]:
+        return [hmac.new(key + self._purpose, cookie.encode(), hashlib.sha256).hexdigest() for key in self._keys()]
 
 
 def _hashed(secret: str) -> str:

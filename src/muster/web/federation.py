@@ -32,7 +32,10 @@ class Federation:
         self._services = services
         self._callback = callback
         self._serves = serves
-        self._sealer = URLSafeSerializer(services.faces.key, salt=callback)
+
+    def _sealer(self) -> URLSafeSerializer:
+        # Of several keys the last one seals.
+        return URLSafeSerializer(list(reversed(self._services.faces.keys())), salt=self._callback)
 
     def provider(self) -> IdentityProvider | None:
         """Returns the provider that people of this face may sign in with, None if there is none for them."""
@@ -63,7 +66,7 @@ class Federation:
             _mark(provider),
             to,
         ]
-        sealed = self._sealer.dumps(told)
+        sealed = self._sealer().dumps(told)
         text = sealed if isinstance(sealed, str) else sealed.decode()
         for number, start in enumerate(range(0, len(text), _PART_CHARACTERS)):
             part = text[start : start + _PART_CHARACTERS]
@@ -93,7 +96,7 @@ class Federation:
         """What a sign-in began with, in this browser, not long ago, and with this very provider."""
         parts = (flask.request.cookies.get(self._cookie(state, number), "") for number in range(_PARTS))
         try:
-            told = self._sealer.loads("".join(parts))
+            told = self._sealer().loads("".join(parts))
         except BadSignature:
             raise _unasked("The answer belongs to no sign-in that this browser has begun.") from None
         begun, nonce, verifier, redirect_uri, is_fresh, ends, mark, to = told
