@@ -15,6 +15,7 @@ from waiting import eventually
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 URN = "urn:example:schemas:badges:1.0:User"
 DEVICE = "urn:example:schemas:1.0:Device"
+VAULT = "urn:example:schemas:1.0:Vault"
 _SECRET = {"mutability": "writeOnly", "returned": "never"}
 BADGES: dict[str, Any] = {
     "id": URN,
@@ -23,6 +24,8 @@ BADGES: dict[str, Any] = {
         {"name": "pink", **_SECRET},
         {"name": "keys", "type": "complex", "multiValued": True, "subAttributes": [{"name": "code"}], **_SECRET},
         {"name": "answer", "returned": "never"},
+        # The others of these names are no secrets.
+        {"name": "creds", "type": "complex", "subAttributes": [{"name": "value", "returned": "never"}]},
     ],
 }
 DEVICES: list[dict[str, Any]] = [
@@ -33,6 +36,10 @@ DEVICES: list[dict[str, Any]] = [
         "endpoint": "/Devices",
         "schema": DEVICE,
     },
+]
+VAULTS: list[dict[str, Any]] = [
+    {"id": VAULT, "attributes": [{"name": "number", "uniqueness": "server", "returned": "never"}]},
+    {**DEVICES[1], "name": "Vault", "endpoint": "/Vaults", "schema": VAULT},
 ]
 
 
@@ -75,14 +82,15 @@ def _assert_no_secret_is_logged(customer: PlayedCustomer, where: str, folder: Pa
     assert [each["status"] for each in customer.ask("POST", "/Bulk", bulk).json["Operations"]] == ["200", "400"]
     for text in ("pink", "p%69nk"):
         assert customer.ask("GET", f"/Users?filter={URN}:{text}%20eq%20%22s3cret%22").status == 400
-    search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": f'{URN}:pink eq "s3cret"'}
-    assert customer.ask("POST", "/Users/.search", search).status == 400
     # What is never shown may be kept with the user, and not by the log.
     assert customer.ask("PUT", where, {**told, URN: {"number": 7, "answer": "Rover"}}).status == 200
-    assert (
-        customer.ask("PATCH", where, {**patch, "Operations": [{"op": "add", "path": "title", "value": "T"}]}).status
-        == 200
-    )
+    titled = {**patch, "Operations": [{"op": "add", "path": "title", "value": "Boss"}]}
+    assert customer.ask("PATCH", where, titled).status == 200
+    vault = {"schemas": [VAULT], "number": "Rover"}
+    assert [customer.ask("POST", "/Vaults", vault).status for _ in range(2)] == [201, 409]
+    assert customer.ask("GET", "/Vaults?sortBy=number").status == 400
+    search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": f'{URN}:pink eq "s3cret"'}
+    assert customer.ask("POST", "/Users/.search", search).status == 400
 
     def logged() -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(folder / "configuration-manager.db")) as connection:
@@ -90,6 +98,7 @@ def _assert_no_secret_is_logged(customer: PlayedCustomer, where: str, folder: Pa
 
     assert eventually(lambda: any("/.search" in repr(row) for row in logged()))
     assert [row for row in logged() if "s3cret" in repr(row) or "Rover" in repr(row)] == []
+    assert any("Boss" in repr(row) for row in logged())
     assert not any(b"s3cret" in file.read_bytes() for file in folder.iterdir() if file.is_file())
 
 
@@ -97,6 +106,7 @@ def test_an_added_extension_and_an_added_type_are_served(tmp_path: Path) -> None
     folder = tmp_path / "cm"
     _lay(folder, "badges.json", BADGES)
     _lay(folder, "devices.json", DEVICES)
+    _lay(folder, "vaults.json", VAULTS)
     with configuration_manager(folder) as manager:
         customer = manager.customer("custom")
         made = customer.ask("POST", "/Users", {"schemas": [USER, URN], "userName": "ada", URN: {"number": 7}})

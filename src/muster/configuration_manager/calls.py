@@ -42,7 +42,8 @@ COLUMNS = tuple(column.name for column in calls.columns if not column.primary_ke
 # Of a look-up that was answered nothing more is kept.
 PLAIN_COLUMNS = COLUMNS[: COLUMNS.index("request_body")]
 UNSHOWN = b"(not kept: it may hold a secret, such as a password)"
-# Errors that repeat a path or a filter.
+# Errors that repeat a value, with its attribute, and that repeat a path or a filter.
+_CLASHING = b'"scimType":"uniqueness"'
 _REPEATING = re.compile(rb'"scimType":"(?:invalidPath|invalidFilter|noTarget|mutability)"')
 
 
@@ -304,8 +305,12 @@ def _pattern_of(resource_types: Iterable[ResourceType]) -> re.Pattern[str] | Non
         for schema in (each.schema, *(extension.schema for extension in each.extensions))
         for attribute in schema.attributes
     ]
-    every = [item for attribute in held for item in (attribute, *attribute.sub_attributes)]
-    names = {item.name.lower() for item in every if item.returned is Returned.NEVER} - {"password"}
+    # A part is sent under the name of its whole, which others seldom share, as they do `value`.
+    names = {
+        each.name.lower()
+        for each in held
+        if any(item.returned is Returned.NEVER for item in (each, *each.sub_attributes))
+    } - {"password"}
     if not names:
         return None
     # Before a name there may be a tab or the like, as JSON writes it.
@@ -320,7 +325,7 @@ def _without_secrets(call: ScimCall, names: re.Pattern[str] | None) -> ScimCall:
         hidden["path"] = f"{call.path.partition('?')[0]}?{UNSHOWN.decode()}"
     if call.body and _has_secret(call.body, names):
         hidden["body"] = UNSHOWN
-    if hidden and _REPEATING.search(call.answer):
+    if hidden and (_REPEATING.search(call.answer) or (_CLASHING in call.answer and _has_secret(call.answer, names))):
         hidden["answer"] = UNSHOWN
     if call.changes and names is not None:
         hidden["changes"] = [

@@ -87,11 +87,18 @@ def extend_types(types: Sequence[ResourceType], custom: CustomDefinitions) -> tu
             raise SchemaMistake(
                 f"{schema.id} begins with that of another schema, as its attributes do. Give it another URN."
             )
+    ours = {each.name.lower(): {item.schema.id.lower() for item in each.extensions} for each in types}
     added = {resource_type.name.lower(): list[SchemaExtension]() for resource_type in types}
     made: list[ResourceType] = []
     named: set[str] = set()
     for item in custom.types:
-        extensions = [_extension(_schema_of(item, urn, known), required=required) for urn, required in item.extensions]
+        # A type may name what it has of ours already, as the answer of another service does.
+        there = ours.get(item.name.lower(), ())
+        extensions = [
+            _extension(_schema_of(item, urn, known), required=required)
+            for urn, required in item.extensions
+            if urn.lower() not in there
+        ]
         named.update(extension.schema.id for extension in extensions)
         present = added.get(item.name.lower())
         _check_distinct(item.where, [item.schema, *(each.schema.id for each in (*(present or ()), *extensions))])

@@ -5,6 +5,7 @@ Source: RFC 7644 §3.5.2.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -15,6 +16,9 @@ from muster.scim.messages import PATCH_URN
 from muster.scim.paths import BoundPath, bound_path
 from muster.scim.readers import ReadingRules, json_name
 from muster.scim.resources import ResourceType
+
+# The values of a filter, whose letter case may tell them apart.
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
 
 
 class PatchOperator(StrEnum):
@@ -133,9 +137,16 @@ def _unfolded(value: dict[str, Any], core: str) -> dict[str, Any]:
 
 def spelled_once(value: dict[str, Any]) -> dict[str, Any]:
     """The value without a second spelling of a name. Raises: InvalidValue."""
-    if len(value) < 2 or len(value) == len({*map(str.lower, value)}):
+    if len(value) < 2 or len(value) == len({*map(_spelling, value)}):
         return value
     return _joined(value.items())
+
+
+def _spelling(name: str) -> str:
+    """The name in lower case, but for the values of a filter in it."""
+    if '"' not in name:
+        return name.lower()
+    return "".join(part if index % 2 else part.lower() for index, part in enumerate(_QUOTED.split(name)))
 
 
 def _joined(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -143,6 +154,6 @@ def _joined(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     spelled: dict[str, str] = {}
     for name, item in named:
-        if result.setdefault(spelled.setdefault(name.lower(), name), item) != item:
+        if result.setdefault(spelled.setdefault(_spelling(name), name), item) != item:
             raise InvalidValue(f"{name} is given twice with different values.")
     return result

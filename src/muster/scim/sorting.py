@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from muster.scim.attributes import Returned
 from muster.scim.errors import InvalidPath, InvalidValue
 from muster.scim.filters import AttributePath, parse_attribute_path
 from muster.scim.repository import Document
@@ -28,6 +29,9 @@ def bound_sort(text: str, resource_type: ResourceType) -> AttributePath:
         sub = resolved.leaf.sub_attribute("value")
         if sub is None:
             raise InvalidPath(f"sortBy names {text!r}, which has no value of its own. Name one of its sub-attributes.")
+    if any(each is not None and each.returned is Returned.NEVER for each in (attribute, resolved.sub_attribute, sub)):
+        # The order would tell what the value is, bit by bit.
+        raise InvalidPath(f"sortBy names {text!r}, which is never shown.")
     return AttributePath(
         schema=resolved.extension, attribute=attribute.name, sub_attribute=None if sub is None else sub.name
     )

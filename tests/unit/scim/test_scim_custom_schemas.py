@@ -12,7 +12,7 @@ from muster.scim.custom_schemas import SchemaMistake, extend_types, read_definit
 from muster.scim.discovery import describe_schema
 from muster.scim.profile import ServerProfile
 from muster.scim.resources import GENERIC_USER_TYPE, GROUP_TYPE, USER_8X8_TYPE, ResourceType
-from muster.scim.schemas import GROUP_SCHEMA, SCHEMA_URN, USER_SCHEMA, USER_URN
+from muster.scim.schemas import ENTERPRISE_USER_URN, GROUP_SCHEMA, SCHEMA_URN, USER_SCHEMA, USER_URN
 from muster.scim.service_schemas import RESOURCE_TYPE_URN
 
 URN = "urn:example:schemas:badges:1.0:User"
@@ -271,6 +271,15 @@ def test_a_resource_type_of_its_own_has_an_endpoint_of_its_own() -> None:
     assert service.ask("GET", "/").json["totalResults"] == 1
     assert service.ask("GET", f"/Schemas/{DEVICE_URN}").json["name"] == "Device"
     assert service.ask("GET", "/ResourceTypes/Device").json["description"] == "Telephones."
+
+
+def test_a_type_may_name_the_extensions_that_it_has_already() -> None:
+    listed = [{"schema": ENTERPRISE_USER_URN, "required": True}, {"schema": URN, "required": False}]
+    user = {"schemas": [RESOURCE_TYPE_URN], "name": "User", "endpoint": "/Users", "schema": USER_URN}
+    definitions = read_definitions([("a", BADGES), ("b", {**user, "schemaExtensions": listed})])
+    users = extend_types(TYPES, definitions)[0]
+    assert users.extensions == (*GENERIC_USER_TYPE.extensions, users.extensions[-1])
+    assert users.extensions[-1].schema.id == URN
 
 
 def test_without_groups_no_group_can_be_extended() -> None:

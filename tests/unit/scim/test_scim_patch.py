@@ -201,3 +201,17 @@ def test_a_type_without_members_has_nothing_to_split() -> None:
 def test_a_required_sub_attribute_is_not_removed(value: str | None) -> None:
     with pytest.raises(MutabilityViolation, match=r"label\.text is required"):
         patched({"label": {"text": "x"}}, {"op": "replace", "path": "label.text", "value": value})
+
+
+def test_the_values_of_filters_tell_names_apart_by_their_letter_case() -> None:
+    photos = [{"value": f"http://x/{name}.png"} for name in ("A", "a")]
+    before = complete({"id": "1", "userName": "ada", "photos": photos, "meta": {}}, GENERIC_USER_TYPE)
+    value = {f'photos[value eq "http://x/{name}.png"].display': f"of {name}" for name in ("A", "a")}
+
+    def after(value: dict[str, Any]) -> dict[str, Any]:
+        body = {"schemas": [PATCH_URN], "Operations": [{"op": "add", "value": value}]}
+        return apply_operations(before, read_operations(body, GENERIC_USER_TYPE, LENIENT), GENERIC_USER_TYPE, LENIENT)
+
+    assert [each["display"] for each in after(value)["photos"]] == ["of A", "of a"]
+    with pytest.raises(InvalidValue, match="given twice"):
+        after({**value, 'PHOTOS[value eq "http://x/A.png"].display': "another"})

@@ -45,7 +45,7 @@ def test_a_complex_attribute_stands_for_its_value() -> None:
     assert render_attribute_path(bound_sort("EMAILS", GENERIC_USER_TYPE)) == "emails.value"
 
 
-@pytest.mark.parametrize("sort_by", ["nope", "name", "addresses", "a.b.c", ENTERPRISE_USER_URN])
+@pytest.mark.parametrize("sort_by", ["nope", "name", "addresses", "a.b.c", ENTERPRISE_USER_URN, "password"])
 def test_what_has_no_order_is_refused(sort_by: str) -> None:
     with pytest.raises(InvalidPath, match="sortBy"):
         bound_sort(sort_by, GENERIC_USER_TYPE)
