@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from muster.model.job import CycleState
 from muster.model.log import Initiator, InitiatorType, LogStatus
 from muster.model.operation import OperationKind
 from muster.store.tables import METADATA
+from waiting import eventually
 
 USER, GROUP = ObjectKind.USER, ObjectKind.GROUP
 
@@ -137,3 +139,15 @@ def test_whom_the_application_has_no_time_for_is_in_the_log_and_tried_after_the_
     trip.run()
     assert trip.link(ada) is not None
     assert trip.store.links.escrow(JOB, USER, ada) is None
+
+
+def test_who_is_asked_for_by_hand_comes_before_the_next_step_of_a_cycle(trip: Trip) -> None:
+    ada = trip.hire("Ada")
+    asking = threading.Thread(target=trip.control.provision_on_demand, args=(JOB, USER, ada))
+    with trip.engine.lock(JOB):
+        asking.start()
+        assert eventually(lambda: trip.engine._locks[JOB][0].locked())
+    # As a cycle does: one step ends, and the next begins at once.
+    with trip.engine.lock(JOB):
+        assert trip.link(ada) is not None
+    asking.join()

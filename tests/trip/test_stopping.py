@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -223,3 +224,27 @@ def test_a_process_that_hung_while_it_looked_and_was_given_up_meanwhile_sends_no
     # It shows that it lives again, too late.
     overtaken.clear()
     assert asked[0]()
+
+
+def test_a_leaver_waits_for_a_few_requests_of_a_slow_target_and_not_for_a_page_of_them(trip: Trip) -> None:
+    leaver = trip.hire("Leaver")
+    trip.run()
+    for number in range(5 * PEOPLE):
+        trip.hire(f"New{number}")
+    left = itertools.count(3, -1)
+    waited: list[str] = []
+
+    def slow(request: HttpRequest, send: Send) -> None:
+        trip.clock.advance(timedelta(seconds=0.3))
+        if request.method == "PATCH":
+            trip.transport.fault = None
+        elif (number := next(left)) < 0:
+            waited.append(request.method)
+        elif number == 0:
+            trip.soft_delete(leaver)
+
+    trip.transport.fault = slow
+    trip.run()
+    assert trip.transport.fault is None
+    # Those looked up beside it, and the same made: no more go at once.
+    assert len(waited) <= 2 * 8

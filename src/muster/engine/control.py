@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from muster.engine.cycle import PAGE, CycleEngine
+from muster.engine.cycle import CycleEngine
 from muster.engine.decide import Decider, Decision
 from muster.engine.handing import losing
 from muster.engine.journal import tally
 from muster.engine.lookup import Lookup
+from muster.engine.paging import PAGE
 from muster.engine.parts import EngineStores, JobOpener, JobParts, asked_by
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, REMOVALS_LIMIT, Run
 from muster.engine.waves import send_references

@@ -24,8 +24,9 @@ from muster.engine.closing import UNSTAGED, close_failed, close_finished
 from muster.engine.discovery import discover
 from muster.engine.due import carry_due, carry_freed
 from muster.engine.gate import release_removals
+from muster.engine.paging import PAGE, decide_page, window_of
 from muster.engine.parts import Alone, EngineStores, JobOpener, JobParts, reads_everything, reconciles
-from muster.engine.resting import page_within, rested
+from muster.engine.resting import rested
 from muster.engine.run import MAIN_WAVE, REMOVAL_WAVE, URGENT_WAVE, Run
 from muster.engine.sharing import Sharing, call_in, carry_shared, is_large, is_shareable, take_back
 from muster.engine.stopping import is_stopped, let_stop
@@ -46,10 +47,9 @@ from muster.model.job import (
     SynchronizationJob,
 )
 from muster.ports.mirror import BeingRead
-from muster.ports.source import RefreshedSource, Window
+from muster.ports.source import RefreshedSource
 from muster.ports.world import Clock, Ids
 
-PAGE = 500
 # No on-demand run takes so long: its process has died.
 ABANDONED_AFTER = timedelta(minutes=10)
 _RECENT = 50
@@ -100,16 +100,25 @@ class CycleEngine:
         self._runs: dict[str, Run] = {}
         # Under which epoch a fault of ours broke a cycle.
         self._broken: dict[str, int] = {}
-        self._locks: dict[str, threading.Lock] = {}
+        # By job: who waits at the door goes in next, and one lets in the others only after themselves.
+        self._locks: dict[str, tuple[threading.Lock, threading.Lock]] = {}
         self._guard = threading.Lock()
 
     @contextmanager
     def lock(self, job_id: str) -> Iterator[None]:
-        """Holds a job for one step, as whoever works on it does. Raises: Fenced when another process keeps it."""
+        """Holds a job for one step, as whoever works on it does. Raises: Fenced when another process keeps it.
+
+        A cycle that takes one step after the other does not go before somebody who waits.
+        """
         with self._guard:
-            lock = self._locks.setdefault(job_id, threading.Lock())
-        with lock, self._alone(job_id):
-            yield
+            door, lock = self._locks.setdefault(job_id, (threading.Lock(), threading.Lock()))
+        with door:
+            lock.acquire()
+        try:
+            with self._alone(job_id):
+                yield
+        finally:
+            lock.release()
 
     def holds(self, cycle_id: str) -> bool:
         """Whether this engine carries the cycle."""
@@ -273,14 +282,12 @@ class CycleEngine:
         if kind not in run.parts.rules.kinds:
             run.commit(run.move(phase=_NEXT[run.cycle.phase]))
             return
-        size = page_within(run.cycle, PAGE * run.pages_at_once)
-        page = run.parts.source.read(kind, _window(run.cycle), run.cycle.position, size)
+        page, decisions, resting = decide_page(run, kind)
         if page.next_after is None:
             place = run.move(phase=_NEXT[run.cycle.phase])
         else:
             place = run.move(position=page.next_after)
         complete = place.complete and run.parts.source.is_complete()
-        decisions, resting = run.decider.decide_apart(run.cycle, kind, page.changes)
         run.fit_pages()
         problems = [run.journal.problem(sentence, kind, run.cycle) for sentence in page.problems]
         is_shared = self._sharing is not None and is_shareable(run.cycle, run.parts) and self._sharing.others_live()
@@ -309,7 +316,7 @@ class CycleEngine:
 
     def _measured(self, cycle: Cycle, parts: JobParts) -> Cycle:
         cycle = replace(cycle, window_until=parts.source.latest())
-        expected = sum(parts.source.count(kind, _window(cycle)) for kind in parts.rules.kinds)
+        expected = sum(parts.source.count(kind, window_of(cycle)) for kind in parts.rules.kinds)
         is_full = cycle.kind in (CycleKind.INITIAL, CycleKind.RECONCILIATION)
         # A reconciliation lists even for nobody: there may be accounts that nobody manages.
         lists = is_full and parts.target.capabilities.can_list and (expected > 0 or reconciles(cycle.options))
@@ -411,9 +418,3 @@ def _is_trial(job: SynchronizationJob) -> bool:
 def _matching_attribute(parts: JobParts) -> str:
     users = parts.rules.kinds.get(ObjectKind.USER)
     return users.matching[0].attribute if users is not None and users.matching else "userName"
-
-
-def _window(cycle: Cycle) -> Window | None:
-    if cycle.kind is not CycleKind.INCREMENTAL:
-        return None
-    return Window(after=cycle.window_after, until=cycle.window_until)

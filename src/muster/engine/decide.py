@@ -57,8 +57,13 @@ class Finder(Protocol):
         intents: Sequence[Intent],
         tried: Mapping[str, tuple[MatchingValue, ...]],
         /,
+        *,
+        at_most: int | None = None,
     ) -> list[TargetObject]:
-        """Returns one target object an intent, in order."""
+        """Returns one target object an intent, in order.
+
+        `at_most`: of how many the target may be asked. Raises TooManyAtOnce.
+        """
         ...
 
 
@@ -90,14 +95,15 @@ class Decider:
         return self._decided(cycle, kind, intents, self._lookup.find(cycle, kind, intents, tried or {}))
 
     def decide_apart(
-        self, cycle: Cycle, kind: ObjectKind, changes: Sequence[Change]
+        self, cycle: Cycle, kind: ObjectKind, changes: Sequence[Change], *, at_most: int | None = None
     ) -> tuple[list[Decision], list[Intent]]:
         """Returns the decisions but for those who are at rest in an incremental cycle: of these the intents, in order.
 
-        Nothing is sent or told of them, and they are most of a pass: neither operation nor decision is made.
+        Nothing is sent or told of them, and they are most of a pass: neither operation nor decision is made. `at_most`:
+        of how many the target may be asked. Raises TooManyAtOnce.
         """
         intents = self._intents(kind, changes)
-        targets = self._lookup.find(cycle, kind, intents, {})
+        targets = self._lookup.find(cycle, kind, intents, {}, at_most=at_most)
         if cycle.kind is not _INCREMENTAL or self._parts.authority is not None:
             return self._decided(cycle, kind, intents, targets), []
         resting, moving, found = list[Intent](), list[Intent](), list[TargetObject]()

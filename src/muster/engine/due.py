@@ -17,7 +17,7 @@ PAGE = 500
 
 def carry_due(run: Run, stores: EngineStores, clock: Clock, latest: int) -> None:
     """Tries again those in escrow whose time has come."""
-    limit = page_within(run.cycle, PAGE)
+    limit = _page(run)
     due = stores.links.due_escrows(
         run.cycle.job_id, clock.now(), limit, run.cycle.position, run.parts.retry_terms.longest
     )
@@ -27,7 +27,9 @@ def carry_due(run: Run, stores: EngineStores, clock: Clock, latest: int) -> None
     open_ends = [escrow for escrow in due if (escrow.kind, escrow.source_id) not in removed]
     done = len(due) < limit
     place = run.move(phase=CyclePhase.REMOVALS) if done else run.move(position=due[-1].source_id)
-    run.stage(_decide(run, run.cycle, open_ends), place, latest=latest)
+    with run.looking():
+        decisions = _decide(run, run.cycle, open_ends)
+    run.stage(decisions, place, latest=latest)
 
 
 def carry_freed(run: Run, stores: EngineStores, clock: Clock, latest: int) -> None:
@@ -37,7 +39,7 @@ def carry_freed(run: Run, stores: EngineStores, clock: Clock, latest: int) -> No
     if FREED not in run.cycle.options:
         run.commit(done)
         return
-    limit, now = page_within(run.cycle, PAGE), clock.now()
+    limit, now = _page(run), clock.now()
     waiting = stores.links.escrows_of(run.cycle.job_id, LinkedElsewhere.code, limit, run.cycle.position)
     run.escrows = {escrow.source_id: escrow for escrow in waiting}
     decisions = [
@@ -49,6 +51,11 @@ def carry_freed(run: Run, stores: EngineStores, clock: Clock, latest: int) -> No
     ]
     place = done if len(waiting) < limit else run.move(position=waiting[-1].source_id)
     run.stage(decisions, place, latest=latest)
+
+
+def _page(run: Run) -> int:
+    """Returns how many are looked at at once: the target is asked about most of them."""
+    return min(page_within(run.cycle, PAGE), run.looks_at_once() or PAGE)
 
 
 def _is_still_anothers(decision: Decision) -> bool:

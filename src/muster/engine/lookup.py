@@ -36,6 +36,14 @@ _RELEASED, _INCREMENTAL = LinkState.RELEASED, CycleKind.INCREMENTAL
 _DOUBTED = (LOST, TargetObjectGone.code)
 
 
+class TooManyAtOnce(Exception):
+    """The target would be asked about more objects than go at once; `before`: how many of the page come before that."""
+
+    def __init__(self, before: int) -> None:
+        super().__init__(before)
+        self.before = before
+
+
 class Lookup:
     """Finds target objects for a page of intents with as few requests as the cycle's kind allows.
 
@@ -48,6 +56,8 @@ class Lookup:
         self._stores = stores
         self._parts = parts
         self._pool = pool
+        # About how many objects the target was asked so far.
+        self.asked = 0
 
     def find(
         self,
@@ -55,8 +65,13 @@ class Lookup:
         kind: ObjectKind,
         intents: Sequence[Intent],
         tried: Mapping[str, tuple[MatchingValue, ...]],
+        *,
+        at_most: int | None = None,
     ) -> list[TargetObject]:
-        """Returns one target object an intent, in order. `tried`: besides what escrows tell."""
+        """Returns one target object an intent, in order.
+
+        `tried`: besides what escrows tell; `at_most`: of how many the target may be asked. Raises TooManyAtOnce.
+        """
         job_id = self._parts.job.id
         links = self._stores.links.links(job_id, kind, [intent.change.source_id for intent in intents])
         open_ends: frozenset[str] = frozenset()
@@ -75,9 +90,22 @@ class Lookup:
         if len(found) == len(intents):
             # Most pages of a pass: everybody is linked, and nobody is asked about.
             return list(found.values())
+        listed: Mapping[str, TargetResource] = {}
+        if linked and has_census(cycle):
+            listed = self._stores.census.by_id(cycle.id, kind, [link.target_id for _, link in linked])
+        read = {number for number, link in linked if link.target_id not in listed}
+        asked = [
+            number
+            for number, intent in enumerate(intents)
+            if number in read
+            or (intent.change.source_id not in links and not has_census(cycle) and needs_lookup(intent))
+        ]
+        if at_most is not None and len(asked) > at_most:
+            raise TooManyAtOnce(asked[at_most])
+        self.asked += len(asked)
         gone: dict[int, TargetObject] = {}
         left: dict[int, Link] = {}
-        for number, target in self._read_linked(cycle, kind, linked):
+        for number, target in self._read_linked(kind, linked, listed):
             if target.exists or target.failure is not None:
                 found[number] = target
                 continue
@@ -131,12 +159,9 @@ class Lookup:
         return presence is not Presence.ABSENT or not deletes_purged(link, self._parts.rules.kinds[link.kind])
 
     def _read_linked(
-        self, cycle: Cycle, kind: ObjectKind, linked: Sequence[tuple[int, Link]]
+        self, kind: ObjectKind, linked: Sequence[tuple[int, Link]], listed: Mapping[str, TargetResource]
     ) -> Iterable[tuple[int, TargetObject]]:
         """Reads linked objects from the census, and those that it lacks one by one: a list may leave some out."""
-        listed: Mapping[str, TargetResource] = {}
-        if linked and has_census(cycle):
-            listed = self._stores.census.by_id(cycle.id, kind, [link.target_id for _, link in linked])
 
         def read(item: tuple[int, Link]) -> tuple[int, TargetObject]:
             number, link = item

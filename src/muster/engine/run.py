@@ -1,8 +1,8 @@
 """One cycle in this process's hands: its parts, its place, and the writing down of what happens."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 
 from muster.engine.apply import INTERRUPTED, Answer, Sender, Unsettled, failed
@@ -26,10 +26,11 @@ from muster.ports.sharing import SHARED_WAVE, EndKind
 from muster.ports.world import Clock, Ids
 
 # One commit of intents and one of outcomes for so many requests at most: as many as the target takes in this time, so
-# that neither whoever stops the cycle nor a leaver waits longer for the end of a batch.
+# that neither whoever stops the cycle nor a leaver, nor who is asked for by hand, waits longer for the end of a batch.
 BATCH = 500
 BATCH_TIME = timedelta(seconds=1.5)
-FIRST_BATCH = 100
+# The first are as many as go side by side; from one to the next it is this many times as many at most.
+_GROWTH = 8
 REMOVALS_LIMIT = 1_000_000
 URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE = 0, 1, 2
 
@@ -50,7 +51,8 @@ class Run:
         self.clock = clock
         self._pool = ThreadPoolExecutor(parts.target.capabilities.concurrency, thread_name_prefix="target")
         self._requests_before = cycle.counters.requests - parts.target.requests_made()
-        self.decider = Decider(parts, stores, Lookup(stores, parts, self._pool), clock, ids)
+        self._lookup = Lookup(stores, parts, self._pool)
+        self.decider = Decider(parts, stores, self._lookup, clock, ids)
         self.journal = Journal(parts, clock, ids)
         self.holding = Holding(parts, clock, ids)
         self.sender = Sender(parts, self._pool, clock)
@@ -59,8 +61,8 @@ class Run:
         self._outbox = Outbox(stores.cycles, cycle.id, kept=(URGENT_WAVE, MAIN_WAVE), is_new=is_new)
         # How many pages of the source are read as one, and how many requests had been made before the last was sent.
         self.pages_at_once, self._asked = 1, parts.target.requests_made()
-        # How many the next batch holds.
-        self.batch = FIRST_BATCH
+        # How many the next batch holds, and of how many the target is asked for the next page.
+        self.batch = self._looks = parts.target.capabilities.concurrency
         # Leavers staged before all else while the mark up to which they were looked for could not move on.
         self.hurried: frozenset[str] = frozenset()
         # The end of the feed before what waits was decided, or earlier.
@@ -99,6 +101,25 @@ class Run:
     def most_at_once(self) -> int:
         """Returns how many operations make one batch now; a target in our own store always takes a page."""
         return BATCH if self.parts.together is not None else min(self.batch, BATCH)
+
+    def looks_at_once(self) -> int | None:
+        """Returns of how many the target may be asked now; None: of all, it is our own store."""
+        return None if self.parts.together is not None else self._looks
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Fits of how many the target is asked at once to the time that those asked within take."""
+        asked, began_at = self._lookup.asked, self.clock.now()
+        yield
+        asked = self._lookup.asked - asked
+        if asked:
+            self._looks = self._fitting(self._looks, asked, self.clock.now() - began_at)
+
+    def _fitting(self, before: int, count: int, duration: timedelta) -> int:
+        """Returns how many fit into the time of a batch, after `count` have taken `duration`."""
+        fitting = BATCH if duration <= timedelta(0) else int(count * (BATCH_TIME / duration))
+        # All that are sent side by side have something to send.
+        return min(max(fitting, self.parts.target.capabilities.concurrency), before * _GROWTH, BATCH)
 
     def together(self) -> AbstractContextManager[object]:
         """Holds one transaction over all that is sent and written down within, where the target is in our own store.
@@ -301,10 +322,7 @@ class Run:
         """Sends operations as `Sender` does, and fits the next batch to the time that these took."""
         began_at = self.clock.now()
         answers, stopped = self.sender.send(operations)
-        duration = self.clock.now() - began_at
-        fitting = BATCH if duration <= timedelta(0) else int(len(answers) * (BATCH_TIME / duration))
-        # All that are sent side by side have something to send.
-        self.batch = min(max(fitting, self.parts.target.capabilities.concurrency), BATCH)
+        self.batch = self._fitting(self.batch, len(answers), self.clock.now() - began_at)
         return answers, stopped
 
     def send_batch(self, wave: int, *, latest: int | None = None) -> bool:

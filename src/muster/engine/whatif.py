@@ -37,6 +37,8 @@ class LinkedOnly:
         intents: Sequence[Intent],
         _tried: Mapping[str, tuple[MatchingValue, ...]],
         /,
+        *,
+        at_most: int | None = None,  # noqa: ARG002  # nobody is asked
     ) -> list[TargetObject]:
         """Returns one target object an intent, as the store knows it."""
         links = self._stores.links.links(self._job_id, kind, [intent.change.source_id for intent in intents])
