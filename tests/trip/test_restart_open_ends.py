@@ -176,7 +176,8 @@ def test_a_leaver_keeps_no_access_under_the_id_that_a_restored_target_has_given(
     edit(trip, ada)
     if is_full:
         restart(trip, ResetScope.WATERMARK)
-    trip.transport.forget()
+    trip.run()
+    # Where it is found only once the change is refused, the gate has not seen this account yet.
     trip.run()
     account, link = trip.at_target()[NAME], trip.link(ada)
     assert account["active"] is False
@@ -215,6 +216,7 @@ def test_whoever_cannot_be_looked_for_by_their_name_is_tried_again(tmp_path: Pat
     trip.run()
     assert trip.at_target()[NAME]["active"] is True and trip.store.links.count_escrows(JOB) == 1
     trip.transport.fault = None
-    trip.clock.advance(timedelta(days=1))
-    trip.run()
+    for _ in range(2):
+        trip.clock.advance(timedelta(days=1))
+        trip.run()
     assert trip.at_target()[NAME]["active"] is False

@@ -89,8 +89,8 @@ class OpenEnds:
             return self._found_done(operation, again, item)
         if again.kind is operation.kind and (item.is_conflict or not resend):
             return self.left_open(item)
-        if again.removes and not operation.removes:
-            # The gate, or an administrator, has not let go of it yet.
+        if again.removes and not (operation.removes and again.target_id == operation.target_id):
+            # The gate, or an administrator, has not let go of it yet: of this account, should it be another by now.
             return replace(self.left_open(item), is_due=True)
         approval = self._parts.approval
         asks = approval is Approval.ALL or (approval is Approval.REMOVALS and again.removes)

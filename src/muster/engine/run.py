@@ -29,8 +29,8 @@ from muster.ports.world import Clock, Ids
 # that neither whoever stops the cycle nor a leaver, nor who is asked for by hand, waits longer for the end of a batch.
 BATCH = 500
 BATCH_TIME = timedelta(seconds=1.5)
-# The first are as many as go side by side; from one to the next it is this many times as many at most.
-_GROWTH = 8
+# The first are so many, or as many as go side by side; from one to the next it is this many times as many at most.
+_FIRST = _GROWTH = 8
 REMOVALS_LIMIT = 1_000_000
 URGENT_WAVE, MAIN_WAVE, REMOVAL_WAVE = 0, 1, 2
 
@@ -62,7 +62,7 @@ class Run:
         # How many pages of the source are read as one, and how many requests had been made before the last was sent.
         self.pages_at_once, self._asked = 1, parts.target.requests_made()
         # How many the next batch holds, and of how many the target is asked for the next page.
-        self.batch = self._looks = parts.target.capabilities.concurrency
+        self.batch = self._looks = max(parts.target.capabilities.concurrency, _FIRST)
         # Leavers staged before all else while the mark up to which they were looked for could not move on.
         self.hurried: frozenset[str] = frozenset()
         # The end of the feed before what waits was decided, or earlier.
