@@ -6,13 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playing import JOB, Trip
+from playing import APP, JOB, Trip
 
+from faults.administrators import desk_of
+from muster.administration import jobs, work
+from muster.administration.refusals import Refused
 from muster.model.cause import CauseKind
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.exchange import HttpResponse
 from muster.model.hold import HoldCode, HoldState
-from muster.model.job import PlanKind, QuarantineReason
+from muster.model.job import PlanKind, QuarantineReason, ResetScope
 from muster.model.log import LogStatus, ProvisioningAction, SkipReason
 from muster.model.notice import NoticeKind
 from muster.model.operation import LinkState, OperationKind
@@ -412,6 +415,39 @@ def test_approval_of_removals_does_not_keep_an_account_that_others_deleted_from_
     trip.edit(ada, department="Sales")
     trip.run()
     assert active(trip) == {"ada": True}
+
+
+def test_what_waits_as_a_plan_is_not_approved_once_somebody_of_it_has_changed_though_no_cycle_has_seen_it(
+    trip: Trip,
+) -> None:
+    trip.hire("Ada")
+    bob = trip.hire("Bob")
+    trip.run()
+    trip.approval = Approval.ALL
+    trip.edit(bob, jobTitle="Baker")
+    trip.run()
+    trip.edit(bob, jobTitle="Brewer")
+    ((stale,), _) = trip.store.plans.list(JOB, 1)
+    with pytest.raises(Refused, match="Bob Tester went or have changed"):
+        work.ask_for_apply(desk_of(trip), APP, JOB, stale.id)
+    assert trip.store.plans.get(stale.id) == stale
+    assert [hold.state for hold in trip.holds()] == [HoldState.HELD]
+    trip.run()
+    ((plan,), _) = trip.store.plans.list(JOB, 1)
+    work.ask_for_apply(desk_of(trip), APP, JOB, plan.id)
+    assert len(trip.holds(states=(HoldState.APPROVED,))) == 1
+
+
+@pytest.mark.parametrize("scope", [ResetScope.FULL, ResetScope.CONNECTOR_DATA_STORE])
+def test_links_are_not_dropped_while_removals_wait_for_an_administrator(trip: Trip, scope: ResetScope) -> None:
+    leave(trip, "Ada", "Bob", "Cy")
+    for decision in (HoldState.APPROVED, HoldState.REJECTED):
+        with pytest.raises(Refused, match="not sent yet: 3"):
+            jobs.restart(desk_of(trip), APP, JOB, frozenset({scope}))
+        assert quarantined(trip) is QuarantineReason.TOO_MANY_DELETES
+        assert trip.approve(decision, states=(HoldState.HELD, HoldState.APPROVED)) == 3
+    jobs.restart(desk_of(trip), APP, JOB, frozenset({scope}))
+    assert list(trip.holds()) == []
 
 
 def test_a_plan_that_is_applied_has_been_approved(trip: Trip) -> None:

@@ -16,7 +16,7 @@ from muster.administration.applications import (
 from muster.administration.credentials import check_connection
 from muster.administration.desk import Change, Desk
 from muster.administration.provenance import standings
-from muster.administration.refusals import bad_request, not_found
+from muster.administration.refusals import bad_request, conflict, not_found
 from muster.gallery.catalogue import own_pages
 from muster.model.application import EnterpriseApplication, SecretKey
 from muster.model.directory import ObjectKind
@@ -202,6 +202,8 @@ def restart(desk: Desk, service_principal_id: str, job_id: str, scopes: Collecti
     """Restarts a job, forgetting what the scopes name; none given: as Graph does without criteria. Raises: Refused."""
     application, job = _to_run(desk, service_principal_id, job_id)
     reset = _expanded(scopes or DEFAULT_SCOPES)
+    if ResetScope.CONNECTOR_DATA_STORE in reset:
+        _require_decided(desk, job)
     if ResetScope.WATERMARK in reset or ResetScope.CONNECTOR_DATA_STORE in reset:
         stop_cycle(desk, job)
         desk.stores.jobs.set_watermark(job.id, None)
@@ -313,6 +315,18 @@ def _to_run(desk: Desk, service_principal_id: str, job_id: str) -> tuple[Enterpr
     application = find_application(desk, service_principal_id)
     require_managed(desk, application)
     return application, find_job(desk, application.service_principal_id, job_id)
+
+
+def _require_decided(desk: Desk, job: SynchronizationJob) -> None:
+    """Refuses to drop links while removals wait: without its link nobody finds a leaver's account again."""
+    waiting = desk.stores.holds.count(job.id)
+    count = waiting.get(HoldState.HELD, 0) + waiting.get(HoldState.APPROVED, 0)
+    if count:
+        raise conflict(
+            f"Held operations that are undecided or not sent yet: {count}. They would be lost with the links: "
+            "approve or reject them, and let a cycle send what is approved, before everything is forgotten.",
+            code="HeldOperationsOpen",
+        )
 
 
 def _expanded(scopes: Collection[ResetScope]) -> frozenset[ResetScope]:

@@ -1,6 +1,6 @@
 """Work for the running engine: plans, their application, cycles at once, on-demand provisioning, imports."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,16 +98,17 @@ def _approve_plan(desk: Desk, service_principal_id: str, job_id: str, plan: Plan
         raise conflict("The job is not started: start provisioning, then apply the plan.")
     names = _held_in(desk, plan)
     ids = list(names)
-    states = {hold.id: hold.state for hold in _holds(desk, job.id, ids)}
-    moved = [name for change_id, name in names.items() if change_id not in states]
+    found = {hold.id: hold for hold in _holds(desk, job.id, ids)}
+    unseen = _changed_since(desk, tuple(found.values()))
+    moved = [name for change_id, name in names.items() if change_id not in found or change_id in unseen]
     if moved:
         more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
         raise conflict(
             f"The world has moved since the plan was made: {', '.join(moved[:_NAMED])}{more} went or have changed. "
-            "Look at what is held now.",
+            "Look at what is held after the next cycle.",
             code="HeldOperationChanged",
         )
-    open_ids = [each for each in ids if states[each] is HoldState.HELD]
+    open_ids = [each for each in ids if found[each].state is HoldState.HELD]
     for start in range(0, len(open_ids), DECIDED_AT_ONCE):
         part = HoldFilter(ids=tuple(open_ids[start : start + DECIDED_AT_ONCE]))
         approve(desk, service_principal_id, job_id, part)
@@ -131,6 +132,16 @@ def _holds(desk: Desk, job_id: str, ids: Sequence[str]) -> Iterator[Hold]:
     for start in range(0, len(ids), DECIDED_AT_ONCE):
         part = HoldFilter(ids=tuple(ids[start : start + DECIDED_AT_ONCE]), states=states)
         yield from desk.stores.holds.list(job_id, part, DECIDED_AT_ONCE, None)[0]
+
+
+def _changed_since(desk: Desk, held: Sequence[Hold]) -> Collection[str]:
+    """Returns the ids of holds whose object has changed after the cycle that last looked at it."""
+    changed: set[str] = set()
+    for start in range(0, len(held), DECIDED_AT_ONCE):
+        part = held[start : start + DECIDED_AT_ONCE]
+        now = {each.object_id: each.seq for each in desk.stores.directory.by_ids([hold.source_id for hold in part])}
+        changed.update(hold.id for hold in part if now.get(hold.source_id, 0) > hold.operation.source_seq)
+    return changed
 
 
 def ask_for_rollback(desk: Desk, service_principal_id: str, job_id: str, cycle_id: str) -> Work:

@@ -7,7 +7,7 @@ from datetime import datetime
 from muster.expression.nodes import Attribute, Call, Node, Text
 from muster.expression.replace import find_pattern_fault
 from muster.expression.syntax import ExpressionSyntaxError, parse_expression
-from muster.model.directory import ATTRIBUTES_OF, AttributeType
+from muster.model.directory import ATTRIBUTES_OF, AttributeType, ObjectKind
 from muster.model.rules import (
     AttributeDefinition,
     AttributeMapping,
@@ -81,8 +81,25 @@ def _problems(schema: SynchronizationSchema, filterable: Mapping[str, Sequence[s
                 definition = _definition(item, target)
                 yield from _type_problems(item, source, definition)
                 yield from _matching_problems(item, mapping, filterable)
+    yield from _passed_over(schema)
     if sync_all:
         yield from find_role_problems(schema)
+
+
+def _passed_over(schema: SynchronizationSchema) -> Iterator[str]:
+    """Which mappings a cycle would pass over: of each kind of object it carries out the first that is enabled."""
+    first: dict[ObjectKind, tuple[ObjectMapping, SynchronizationRule]] = {}
+    for rule in schema.rules:
+        for mapping in rule.object_mappings:
+            if not mapping.enabled:
+                continue
+            taken, of = first.setdefault(mapping.kind, (mapping, rule))
+            if taken is not mapping:
+                yield (
+                    f"The object mapping “{mapping.name}” of rule {rule.name} would be ignored: “{taken.name}” of rule "
+                    f"{of.name} comes before it, and a job has one for each kind of object. Put them into one, or "
+                    "switch one of them off."
+                )
 
 
 def _clause_problems(mapping: ObjectMapping, source: Mapping[str, AttributeDefinition]) -> Iterator[str]:

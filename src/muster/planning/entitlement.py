@@ -56,7 +56,7 @@ def decide_entitlement(change: Change, rules: EntitlementRules, scope: CompiledF
     if not assigned:
         return Verdict(
             presence=Presence.DISABLED,
-            reason=f"{name} is not assigned to the application, directly or as a direct member of an assigned group.",
+            reason=f"{name} is not assigned to the application, directly or through an assigned group.",
             skip_reason=SkipReason.NOT_ASSIGNED,
             left_scope=True,
             details=_details(*known),

@@ -103,6 +103,18 @@ def test_attributes_of_another_source_have_the_types_that_its_schema_says() -> N
     assert "active takes True or False" in find_mapping_problems(payroll)[0]
 
 
+def test_a_mapping_that_a_cycle_would_pass_over_is_a_problem() -> None:
+    made = schema(USER_ROWS)
+    (rule,) = made.rules
+    (mapping,) = rule.object_mappings
+    off = replace(rule, name="off", object_mappings=(replace(mapping, enabled=False),))
+    groups = replace(rule, name="groups", object_mappings=(replace(mapping, source_object="Group"),))
+    assert find_mapping_problems(replace(made, rules=(rule, off, groups))) == ()
+    guests = replace(rule, name="guests", object_mappings=(replace(mapping, name="Guests", source_object="Guest"),))
+    (problem,) = find_mapping_problems(replace(made, rules=(rule, guests)))
+    assert f"“Guests” of rule guests would be ignored: “{mapping.name}” of rule {rule.name} comes before" in problem
+
+
 def test_a_target_that_describes_nothing_takes_texts() -> None:
     made = schema((USER_NAME, row("active", "[mail]")))
     assert find_mapping_problems(replace(made, directories={})) == ()
