@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playing import APP, JOB, Trip
@@ -465,6 +466,100 @@ def test_somebody_whom_an_administrator_provisions_by_name_needs_no_further_appr
     ada = trip.hire("Ada")
     trip.control.provision_on_demand(JOB, ObjectKind.USER, ada)
     assert active(trip) == {"ada": True}
+
+
+# ---------------------------------------------------------------- whom a rule or a value switches off
+
+
+def map_active(trip: Trip, expression: str) -> None:
+    """Maps the switch in another way, which everybody is looked at for."""
+    document: Any = dict(trip.store.jobs.schema(JOB).document)
+    for item in document["synchronizationRules"][0]["objectMappings"][0]["attributeMappings"]:
+        if item["targetAttributeName"] == "active":
+            item["source"] = {"expression": expression, "type": "Function", "name": "x", "parameters": []}
+    trip.store.jobs.save_schema(JOB, document, "test", trip.clock.now())
+    trip.store.jobs.set_watermark(JOB, None)
+
+
+@pytest.mark.parametrize("expression", ["[IsSoftDeleted]", '"False"'])
+def test_a_mapping_that_switches_off_those_who_are_assigned_passes_the_firewall(trip: Trip, expression: str) -> None:
+    for name in ("Ada", "Bob", "Cy"):
+        trip.hire(name)
+    trip.run()
+    trip.threshold, trip.protections = FEW, Protections(users=("cy@*",))
+    map_active(trip, expression)
+    cycle = trip.run()
+    assert cycle is not None
+    assert (trip.transport.writes, cycle.counters.held) == ([], 2)
+    assert quarantined(trip) is QuarantineReason.TOO_MANY_DELETES
+    (group,) = trip.store.holds.groups(JOB, trip.filter())
+    assert group.cause is not None
+    assert (group.cause.key, group.cause.sentence, group.count) == ("attributesChanged:active", "active changed", 2)
+    assert {hold.operation.reason.partition(". ")[2] for hold in trip.holds()} == {
+        f"The mapping of active switches the account off: {expression}"
+    }
+    trip.approve(cause=group.cause.key)
+    wrong = trip.run()
+    assert wrong is not None
+    assert (active(trip), wrong.counters.disabled) == ({"ada": False, "bob": False, "cy": True}, 2)
+    # The rule is still the same: nobody is asked about again.
+    trip.store.jobs.set_watermark(JOB, None)
+    trip.run()
+    assert (trip.transport.writes, trip.holds(), quarantined(trip)) == ([], [], None)
+    begun = trip.planner.apply(trip.planner.make_rollback(JOB, wrong.id).hash)
+    while trip.engine.advance(begun.id):
+        pass
+    assert active(trip) == {"ada": True, "bob": True, "cy": True}
+
+
+def test_a_value_that_switches_somebody_off_waits_for_approval_as_every_removal_does(trip: Trip) -> None:
+    map_active(trip, 'IIF([jobTitle] = "Former", "False", "True")')
+    ada, bob = trip.hire("Ada"), trip.hire("Bob", jobTitle="Former")
+    first = trip.run()
+    assert first is not None
+    # Whoever is created so has lost nothing.
+    assert (active(trip), first.counters.created) == ({"ada": True, "bob": False}, 2)
+    trip.approval = Approval.REMOVALS
+    trip.edit(ada, jobTitle="Former", department="Sales")
+    trip.edit(bob, department="Sales")
+    trip.run()
+    assert len(trip.transport.writes) == 1
+    (hold,) = trip.holds()
+    assert (hold.source_id, hold.code, hold.operation.kind) == (ada, HoldCode.APPROVAL, OperationKind.DISABLE)
+    assert hold.cause is not None
+    assert hold.cause.key == "attributesChanged:active"
+    assert "The mapping of active switches the account off by jobTitle: IIF(" in hold.operation.reason
+    trip.approve()
+    trip.run()
+    assert active(trip) == {"ada": False, "bob": False}
+
+
+def test_whoever_is_blocked_is_disabled_where_the_switch_is_mapped_by_a_value(trip: Trip) -> None:
+    map_active(trip, "[accountEnabled]")
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.edit(ada, accountEnabled=False)
+    cycle = trip.run()
+    assert cycle is not None
+    assert (active(trip), cycle.counters.disabled, cycle.counters.updated) == ({"ada": False}, 1, 0)
+    assert trip.log(ada)[0].action is ProvisioningAction.DISABLE
+    trip.edit(ada, jobTitle="Lead")
+    trip.run()
+    assert trip.log(ada)[0].action is ProvisioningAction.UPDATE
+
+
+def test_whom_a_value_switches_off_waits_for_no_long_cycle(trip: Trip) -> None:
+    map_active(trip, "[accountEnabled]")
+    ada = trip.hire("Ada")
+    trip.run()
+    trip.store.jobs.set_watermark(JOB, None)
+    cycle = trip.engine.begin(JOB)
+    assert cycle is not None
+    trip.edit(ada, accountEnabled=False)
+    trip.transport.forget()
+    trip.engine.advance(cycle.id)
+    trip.engine.advance(cycle.id)
+    assert active(trip) == {"ada": False}
 
 
 # ---------------------------------------------------------------- protected accounts, grace

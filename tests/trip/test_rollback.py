@@ -241,6 +241,52 @@ def test_protected_accounts_are_not_switched_off_by_a_rollback_either(trip: Trip
     assert "protected" in plan.irreversible[0].reason
 
 
+def test_whoever_was_let_in_and_is_protected_since_is_not_switched_off_by_a_rollback(trip: Trip) -> None:
+    ada, bob = trip.hire("Ada"), trip.hire("Bob")
+    trip.run()
+    for enabled in (False, True):
+        for person in (ada, bob):
+            trip.edit(person, accountEnabled=enabled)
+        last = cycle_of(trip)
+    trip.protections = Protections(users=("ada@*",))
+    plan = roll_back(trip, last)
+    assert [operation.kind for operation in trip.planned(plan)] == [OperationKind.DISABLE]
+    assert [(each.source_name, "protected" in each.reason) for each in plan.irreversible] == [("Ada Tester", True)]
+    assert {name: each["active"] for name, each in trip.at_target().items()} == {
+        "ada@lantaarn.example": True,
+        "bob@lantaarn.example": False,
+    }
+    back = trip.store.cycles.history(JOB, 1)[0]
+    assert (back.counters.disabled, back.counters.updated) == (1, 0)
+    # Nor does the way back of that: they are wanted, and let in again.
+    roll_back(trip, back)
+    assert {each["active"] for each in trip.at_target().values()} == {True}
+
+
+def test_whoever_was_deleted_or_unassigned_since_is_not_switched_on_by_a_rollback(trip: Trip) -> None:
+    ada, bob, cy = (trip.hire(name) for name in ("Ada", "Bob", "Cy"))
+    trip.run()
+    trip.unassign(ada)
+    trip.edit(bob, accountEnabled=False)
+    trip.unassign(cy)
+    wrong = cycle_of(trip)
+    trip.soft_delete(ada)
+    trip.run()
+    trip.unassign(bob)
+    plan = roll_back(trip, wrong)
+    told = {each.source_name: (each.attribute, each.reason) for each in plan.irreversible}
+    assert set(told) == {"Ada Tester", "Bob Tester"}
+    attribute, why = told["Ada Tester"]
+    assert attribute == "active"
+    assert why.startswith("it would be switched on, and is kept out by now for another reason: Ada Tester is deleted")
+    assert "Bob Tester is not assigned" in told["Bob Tester"][1]
+    assert {name.partition("@")[0]: each["active"] for name, each in trip.at_target().items()} == {
+        "ada": False,
+        "bob": False,
+        "cy": True,
+    }
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_lost_answer_while_taking_back_is_not_answered_by_the_rules(trip: Trip, arrives: bool) -> None:
     ada = trip.hire("Ada", jobTitle="Clerk")

@@ -119,6 +119,17 @@ def test_the_firewall_says_what_it_would_hold(trip: Trip) -> None:
     )
 
 
+def test_a_mapping_that_switches_everybody_off_is_told_as_removals(trip: Trip) -> None:
+    trip.threshold, trip.protections = RemovalThreshold(count=1), Protections(users=("cy@*",))
+    found = try_rules(trip, mapped(trip.store.jobs.schema(JOB).document, "active", "[IsSoftDeleted]"))
+    assert "2 are disabled then" in in_words(found.summary)
+    assert "changes active" not in in_words(found.summary)
+    assert found.held == (
+        "This cycle would disable or delete 2 accounts; the job's accidental-deletion threshold is 1.",
+    )
+    assert [(each.attribute, each.new) for each in found.objects[0].changes] == [("active", False)]
+
+
 def test_protected_accounts_are_left_alone_in_a_what_if_too(trip: Trip) -> None:
     trip.protections = Protections(users=("cy@*",))
     found = try_rules(trip, changed(trip.store.jobs.schema(JOB).document, scope=scope("department", "Sales")))

@@ -23,7 +23,7 @@ from muster.model.failures import (
 )
 from muster.model.log import LogStatus
 from muster.model.operation import Acknowledged, AttributeChange, Operation, OperationKind, Outcome, Verb
-from muster.planning.difference import acknowledge, are_equal
+from muster.planning.difference import SWITCHES, acknowledge, are_equal, is_off
 from muster.planning.trace import export_step, noted_step
 from muster.ports.target import BatchTarget, BulkTarget, UnknownOutcome, WriteResult, Written, values_of
 from muster.ports.wire import concerning
@@ -215,7 +215,7 @@ class Sender:
         taking = tuple(
             change
             for change in operation.changes
-            if change.attribute in signs or (change.attribute in _SWITCHES and str(change.new).lower() == "false")
+            if change.attribute in signs or (change.attribute in SWITCHES and is_off(change.new))
         )
         return taking if len(taking) < len(operation.changes) else ()
 
@@ -320,8 +320,6 @@ class Sender:
         return acknowledge(operation.acknowledged, sent, shown, rules)
 
 
-# What lets somebody in: at SCIM applications, and in our own directory.
-_SWITCHES = ("active", "accountEnabled")
 _PROJECTED = (OperationKind.CREATE, OperationKind.UPDATE, OperationKind.DISABLE)
 
 

@@ -10,10 +10,11 @@ from muster.model.directory import ObjectKind
 from muster.model.failures import ProvisioningFailure
 from muster.model.job import Counters, Cycle, CycleState, Irreversible, Plan, PlanKind
 from muster.model.log import LogEntry
-from muster.model.operation import Link, Operation, WantedReference
+from muster.model.operation import Link, Operation, Presence, WantedReference
+from muster.planning.entitlement import decide_entitlement
 from muster.planning.plan import time_needed
 from muster.planning.references import plan_references
-from muster.planning.rollback import History, read_histories, undo
+from muster.planning.rollback import History, read_histories, undo, was_switched_off
 from muster.ports.cycles import LogQuery
 from muster.ports.source import EvidentSource
 from muster.ports.world import Clock, Ids
@@ -50,15 +51,13 @@ def plan_rollback(parts: JobParts, stores: EngineStores, clock: Clock, ids: Ids,
                     parts.rules.kinds.get(kind),
                     change_id=ids.new_id(),
                     cycle_id=cycle_id,
+                    kept_out=_kept_out(parts, history),
                 )
                 irreversible += undone.irreversible
                 kept = undone.operation and _unless_protected(parts, undone.operation, irreversible)
                 if kept is not None:
                     operations.append(kept)
-                if kept is None or not kept.removes:
-                    followers += _references_back(
-                        parts, stores, ids, history, links.get(history.source_id), irreversible
-                    )
+                followers += _references_back(parts, stores, ids, history, links.get(history.source_id), irreversible)
             draft.keep([*operations, *followers])
     draft.let_go()
     sums = draft.sum_up()
@@ -99,6 +98,18 @@ def _read_entries(stores: EngineStores, job_id: str, cycle: Cycle) -> Iterator[L
     while after is not None:
         page, after = stores.log.search(replace(query, after=after))
         yield from page
+
+
+def _kept_out(parts: JobParts, history: History) -> str | None:
+    """Returns why somebody whom the cycle has switched off is not to be let in now, None if nothing keeps them out."""
+    rules = parts.rules.kinds.get(history.kind)
+    if rules is None or not any(was_switched_off(history, name, rules) for name in history.values):
+        return None
+    change = parts.source.read_one(history.kind, history.source_id)
+    if change is None:
+        return f"{history.source_name} is no longer in the source."
+    verdict = decide_entitlement(change, parts.terms.entitlement, rules.scope)
+    return None if verdict.presence is Presence.PRESENT else verdict.reason
 
 
 def _unless_protected(parts: JobParts, operation: Operation, irreversible: list[Irreversible]) -> Operation | None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from muster.model.cause import Cause, CauseKind
 from muster.model.directory import Lifecycle, ObjectKind
 from muster.model.log import SkipReason
-from muster.model.operation import Change, Intent, Operation, OperationKind
+from muster.model.operation import Change, Intent, Operation, OperationKind, Presence
+from muster.planning.difference import switched_off
 
 _SHOWN_ATTRIBUTES = 5
 # What takes a membership away that a scoping filter asks for.
@@ -18,6 +19,10 @@ def cause_of(intent: Intent, operation: Operation, evidence: Cause | None = None
     `evidence` is what the source knows of how somebody lost their way into the application: the group that was deleted,
     the assignment that was removed.
     """
+    if operation.removes and intent.verdict.presence is Presence.PRESENT:
+        # Those whom one mapping switches off are one group, whatever else changes of each of them.
+        life_signs = [value.attribute for value in intent.values if value.is_life_sign]
+        return changed_attributes(switched_off(operation.changes, life_signs))
     if operation.removes or operation.kind is OperationKind.SKIP:
         return cause_of_removal(intent, evidence)
     if operation.kind is OperationKind.CREATE:

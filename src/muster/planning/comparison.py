@@ -45,7 +45,7 @@ def compare(before: Decided | None, after: Decided | None) -> Affected | None:
     was_in, is_in = _is_in(before), _is_in(after)
     if was_in != is_in:
         transition = Transition.ENTERS_SCOPE if is_in else Transition.LEAVES_SCOPE
-    elif changes:
+    elif changes and _removes(old) == _removes(new):
         transition = Transition.CHANGES
     elif _essence(old) != _essence(new):
         transition = Transition.OTHERWISE
@@ -121,6 +121,10 @@ def _are_alike(old: Operation, new: Operation) -> bool:
 
 def _is_in(decided: Decided | None) -> bool:
     return decided is not None and decided.intent.verdict.presence in _IN
+
+
+def _removes(operation: Operation | None) -> bool:
+    return operation is not None and operation.removes
 
 
 def _essence(operation: Operation | None) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from muster.expression.nodes import attributes_of
 from muster.model.copies import replace
 from muster.model.directory import ObjectKind
 from muster.model.failures import FailureRecord, MappingFailed
@@ -33,7 +34,7 @@ from muster.model.operation import (
     Verb,
 )
 from muster.model.rules import ObjectAction
-from muster.planning.difference import differences, take_over
+from muster.planning.difference import differences, switched_off, take_over
 from muster.planning.intent import JobTerms
 from muster.planning.mapping import MappedRow, flowing_values
 from muster.planning.rules import KindRules
@@ -46,6 +47,8 @@ _SKIP, _REDUNDANT = OperationKind.SKIP, SkipReason.REDUNDANT_EXPORT
 # Left the scope and was disabled, or was only ever looked at: nothing is written there.
 _THERE_BEFORE = "It was there before us, so it is not deleted until an administrator promotes it."
 _SWITCHED_OFF = "the object action Update is switched off."
+# Of an expression that is named as a reason.
+_SHOWN_CHARACTERS = 200
 
 # Intent, target, kind, reason, skip reason, failure: what steps tell of a decision.
 Describe: TypeAlias = Callable[
@@ -181,8 +184,8 @@ def _keep(case: _Case) -> Operation:
     owned = _ADOPTED if link is None or link.owned is _SEEN else link.owned
     changes = differences(intent.values, case.target, case.rules)
     if changes and case.rules.does(ObjectAction.UPDATE):
-        kind = OperationKind.DISABLE if _takes_life(intent, changes) else OperationKind.UPDATE
-        made = _operation(case, kind, intent.verdict.reason, changes=changes, state=owned, owned=owned)
+        kind, reason = _kind_of(case, changes)
+        made = _operation(case, kind, reason, changes=changes, state=owned, owned=owned)
         return replace(made, adopts=True) if link is None else made
     if link is None or link.state is not owned:
         come = "was found at the target and linked" if link is None else "is managed again"
@@ -273,9 +276,29 @@ def _forget(case: _Case) -> Operation:
     return replace(_operation(case, OperationKind.LINK, reason), account_stays=stays)
 
 
-def _takes_life(intent: Intent, changes: Sequence[AttributeChange]) -> bool:
-    life_signs = {value.attribute for value in intent.values if value.is_life_sign}
-    return intent.verdict.is_soft_deleted and any(change.attribute in life_signs for change in changes)
+def _kind_of(case: _Case, changes: Sequence[AttributeChange]) -> tuple[OperationKind, str]:
+    """Returns whether changes of somebody who is to be there are an update or take access away, and why."""
+    verdict, life_signs = case.intent.verdict, case.rules.life_signs
+    # An import carries over who is switched off in its source, and removes nobody.
+    off = () if case.terms.never_removes else switched_off(changes, life_signs)
+    if verdict.is_soft_deleted:
+        takes = bool(off) or any(change.attribute in life_signs for change in changes)
+        return (OperationKind.DISABLE if takes else OperationKind.UPDATE), verdict.reason
+    if not off:
+        return OperationKind.UPDATE, verdict.reason
+    # A rule, or a value of the source that it names, takes it from somebody who is assigned.
+    return OperationKind.DISABLE, f"{verdict.reason} {_why_off(case.rules, off[0])}"
+
+
+def _why_off(rules: KindRules, attribute: str) -> str:
+    item = next(each for each in rules.values if each.attribute == attribute)
+    if item.node is None:
+        return f"The mapping of {attribute} switches the account off, as it has no value there."
+    expression = item.mapping.expression or ""
+    shown = expression if len(expression) <= _SHOWN_CHARACTERS else f"{expression[:_SHOWN_CHARACTERS]}…"
+    names = ", ".join(sorted(attributes_of(item.node) - {"IsSoftDeleted"}))
+    by = f" by {names}" if names else ""
+    return f"The mapping of {attribute} switches the account off{by}: {shown}"
 
 
 def _skip(case: _Case, skip_reason: SkipReason | None, reason: str) -> Operation:

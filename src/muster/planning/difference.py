@@ -10,6 +10,9 @@ from muster.model.values import Attributes, Value, canonical_json
 from muster.planning.mapping import MappedRow
 from muster.planning.rules import KindRules
 
+# What lets somebody in, whatever the rules map it with: at SCIM applications, and in our own directory.
+SWITCHES = frozenset({"active", "accountEnabled"})
+
 
 def differences(wanted: Collection[MappedValue], target: TargetObject, rules: KindRules) -> tuple[AttributeChange, ...]:
     """Returns the changes that bring an existing object to the wanted values.
@@ -33,6 +36,25 @@ def differences(wanted: Collection[MappedValue], target: TargetObject, rules: Ki
         if not same or (value.always_flows and value.value is not None):
             changes.append(_change(value, now))
     return tuple(changes)
+
+
+def switched_off(changes: Sequence[AttributeChange], life_signs: Collection[str]) -> tuple[str, ...]:
+    """Returns the switches by which changes take access from somebody who has it, as far as is known.
+
+    `life_signs`: the attributes that the rules switch leavers off by.
+    """
+    return tuple(
+        change.attribute
+        for change in changes
+        if is_off(change.new)
+        and not is_off(change.old)
+        and (change.attribute in SWITCHES or change.attribute in life_signs)
+    )
+
+
+def is_off(value: Value) -> bool:
+    """Whether a switch with this value lets nobody in. Lenient: some targets keep booleans as text."""
+    return str(value).lower() == "false"
 
 
 def _change(value: MappedValue, now: Value) -> AttributeChange:

@@ -15,7 +15,7 @@ from muster.model.log import LogEntry, LogStatus, ProvisioningAction
 from muster.model.operation import AttributeChange, Link, LinkState, Operation, OperationKind, Verb
 from muster.model.rules import AttributeDefinition, Mutability, ObjectAction
 from muster.model.values import Value
-from muster.planning.difference import are_equal
+from muster.planning.difference import SWITCHES, are_equal, is_off, switched_off
 from muster.planning.rules import KindRules
 
 HIDDEN = "[Redact]"
@@ -45,6 +45,8 @@ class History:
     is_deleted: bool = False
     # By attribute: the text before the first change and after the last one.
     values: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    # By attribute: why the last change was made.
+    reasons: dict[str, str] = field(default_factory=dict)
     # By reference attribute: target ids that came, and that went.
     came: dict[str, set[str]] = field(default_factory=dict)
     went: dict[str, set[str]] = field(default_factory=dict)
@@ -89,6 +91,7 @@ def _add_values(history: History, entry: LogEntry, references: frozenset[str]) -
         if name not in references:
             first = history.values.get(name, (item.old_value, None))[0]
             history.values[name] = (first, item.new_value)
+            history.reasons[name] = entry.reason or ""
             continue
         gone, come = _ids(item.old_value), _ids(item.new_value)
         came, went = history.came.setdefault(name, set()), history.went.setdefault(name, set())
@@ -99,11 +102,26 @@ def _add_values(history: History, entry: LogEntry, references: frozenset[str]) -
         went -= come
 
 
-def undo(history: History, link: Link | None, rules: KindRules | None, *, change_id: str, cycle_id: str) -> Undone:
+def was_switched_off(history: History, name: str, rules: KindRules) -> bool:
+    """Whether an attribute is a switch that the cycle has turned off."""
+    before, after = history.values[name]
+    return (name in SWITCHES or name in rules.life_signs) and is_off(after) and not is_off(before)
+
+
+def undo(
+    history: History,
+    link: Link | None,
+    rules: KindRules | None,
+    *,
+    change_id: str,
+    cycle_id: str,
+    kept_out: str | None = None,
+) -> Undone:
     """Returns how an object's attributes go back; references are another matter.
 
     Args:
         link: as it stands now; None: the account is no longer ours, or no longer there.
+        kept_out: why it is not to be there now, as the cycle would have said it; None: it is.
     """
     if history.is_deleted:
         return _stays(history, _DELETED) if not history.is_created else Undone(operation=None, irreversible=())
@@ -116,10 +134,11 @@ def undo(history: History, link: Link | None, rules: KindRules | None, *, change
         return _stays(history, f"the rules no longer carry objects of type {history.kind.value}")
     if history.is_created:
         return _unmake(history, link, rules, change_id, cycle_id)
-    changes, irreversible = _changes_back(history, link, rules)
+    changes, irreversible = _changes_back(history, link, rules, kept_out)
     if not changes:
         return Undone(operation=None, irreversible=irreversible)
-    operation = _operation(history, link, OperationKind.UPDATE, changes, change_id, cycle_id)
+    kind = OperationKind.DISABLE if switched_off(changes, rules.life_signs) else OperationKind.UPDATE
+    operation = _operation(history, link, kind, changes, change_id, cycle_id)
     return Undone(operation=operation, irreversible=irreversible)
 
 
@@ -149,13 +168,21 @@ def _unmake(history: History, link: Link, rules: KindRules, change_id: str, cycl
 
 
 def _changes_back(
-    history: History, link: Link, rules: KindRules
+    history: History, link: Link, rules: KindRules, kept_out: str | None
 ) -> tuple[tuple[AttributeChange, ...], tuple[Irreversible, ...]]:
     changes: list[AttributeChange] = []
     irreversible: list[Irreversible] = []
     for name, (before, after) in history.values.items():
         definition = rules.definitions.get(name)
         why = _why_not(name, before, after, definition, link)
+        if (
+            why is None
+            and kept_out is not None
+            and was_switched_off(history, name, rules)
+            and not history.reasons[name].startswith(kept_out)
+        ):
+            # What the cycle did by mistake is taken back; not what others have decided since.
+            why = f"it would be switched on, and is kept out by now for another reason: {kept_out}"
         if why is not None:
             irreversible.append(_irreversible(history, why, name))
             continue

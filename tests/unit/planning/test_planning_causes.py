@@ -4,7 +4,7 @@ import pytest
 
 from muster.model.application import RoleGrant
 from muster.model.cause import Cause, CauseKind
-from muster.model.directory import Lifecycle
+from muster.model.directory import AttributeType, Lifecycle
 from muster.model.operation import Change
 from muster.planning.causes import cause_of, changed_attributes
 from muster.planning.entitlement import EntitlementRules
@@ -15,6 +15,8 @@ from unit.planning.making import (
     MEMBER,
     NOBODY,
     TERMS,
+    TITLE,
+    USER_NAME,
     compiled,
     group,
     intend,
@@ -23,6 +25,7 @@ from unit.planning.making import (
     only,
     person,
     plan,
+    row,
 )
 
 EVIDENCE = Cause(kind=CauseKind.GROUP_DELETED, subject="g1", sentence="the group Sales-Temp was deleted")
@@ -92,6 +95,13 @@ def test_where_everybody_is_in_scope_nobody_needs_a_way_in() -> None:
     change = person(grants=())
     assert cause_of(intend(change, terms=ALL), plan(change, NOBODY, terms=ALL)).key == "cameIntoScope:all"
     assert TERMS != ALL
+
+
+def test_those_whom_one_mapping_switches_off_have_one_cause_whatever_else_changes() -> None:
+    rules = compiled((USER_NAME, row("active", "[IsSoftDeleted]", kind=AttributeType.BOOLEAN), TITLE))
+    for title in ("Engineer", "Lead"):
+        change = person(jobTitle=title)
+        assert cause_of(intend(change, rules), plan(change, linked(link()), rules)).key == "attributesChanged:active"
 
 
 def test_an_update_is_named_by_its_attributes() -> None:

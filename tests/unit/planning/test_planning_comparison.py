@@ -2,7 +2,7 @@
 
 import pytest
 
-from muster.model.directory import Lifecycle
+from muster.model.directory import AttributeType, Lifecycle
 from muster.model.operation import Change, OperationKind, TargetObject
 from muster.model.rules import ObjectAction
 from muster.model.whatif import Transition
@@ -12,6 +12,7 @@ from unit.planning.making import (
     ACTIVE,
     NOBODY,
     SITE,
+    TITLE,
     USER_NAME,
     compiled,
     intend,
@@ -26,6 +27,7 @@ from unit.planning.making import (
 NEW_TITLE = row("title", 'Join(" ", "Dr", [jobTitle])', case_exact=True)
 SAVED = compiled()
 TITLED = compiled((USER_NAME, ACTIVE, NEW_TITLE, SITE))
+INVERTED = compiled((USER_NAME, row("active", "[IsSoftDeleted]", kind=AttributeType.BOOLEAN), TITLE, SITE))
 SALES = compiled(scope=only("department", "Sales"))
 LEGAL = compiled(scope=only("department", "Legal"))
 BROKEN = compiled((USER_NAME, ACTIVE, row("title", "[nothing]", required=True), SITE))
@@ -42,6 +44,8 @@ def decided(change: Change, target: TargetObject, rules: KindRules) -> Decided:
         (person(), NOBODY, SAVED, TITLED, Transition.CHANGES, {"title": ("Engineer", "Dr Engineer")}, "create"),
         (person(), linked(link()), SAVED, LEGAL, Transition.LEAVES_SCOPE, {"active": (True, False)}, "disable"),
         (person(), NOBODY, SAVED, LEGAL, Transition.LEAVES_SCOPE, {}, "skip"),
+        # A switch is no value like another: whom the rules switch off loses access.
+        (person(), linked(link()), SAVED, INVERTED, Transition.OTHERWISE, {"active": (True, False)}, "disable"),
         (person(), NOBODY, LEGAL, SAVED, Transition.ENTERS_SCOPE, {}, "create"),
         (person(), NOBODY, SAVED, BROKEN, Transition.OTHERWISE, {}, "fail"),
         # What was about to be sent and is not any more: the account keeps what it has.

@@ -352,6 +352,41 @@ def test_an_account_that_is_found_for_somebody_blocked_is_adopted_and_disabled()
     assert operation.link_state is ADOPTED
 
 
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ('"False"', '. The mapping of active switches the account off: "False"'),
+        ("[IsSoftDeleted]", ". The mapping of active switches the account off: [IsSoftDeleted]"),
+        (
+            'IIF([jobTitle] = "Engineer", [isOff], Not([IsSoftDeleted]))',
+            " off by isOff, jobTitle: IIF([jobTitle] =",
+        ),
+        (f'IIF([jobTitle] = "{"x" * 300}", "True", "False")', f"{'x' * 180}…"),
+        (None, " off, as it has no value there."),
+    ],
+)
+@pytest.mark.parametrize("target", [linked(link(sent={**THERE, "active": True})), found()])
+def test_whoever_is_wanted_and_switched_off_by_a_mapping_is_disabled_and_the_mapping_named(
+    expression: str | None, why: str, target: TargetObject
+) -> None:
+    # Of somebody whose switch the target does not show it may be on.
+    if expression is None:
+        target = linked(link(sent={"userName": THERE["userName"]}))
+    switch = row("active", expression, kind=AttributeType.BOOLEAN, default=None if expression else "False")
+    operation = plan(person(isOff="False", jobTitle="Engineer"), target, compiled((USER_NAME, switch, TITLE)))
+    assert (operation.kind, changes_of(operation)["active"]) == (DISABLE, False)
+    assert why in operation.reason
+
+
+def test_who_is_switched_off_already_is_updated_and_an_import_removes_nobody() -> None:
+    rules = compiled((USER_NAME, row("active", '"False"', kind=AttributeType.BOOLEAN), TITLE))
+    assert plan(person(jobTitle="Lead"), linked(link(sent=OFF)), rules).kind is UPDATE
+    always = row("active", '"False"', kind=AttributeType.BOOLEAN, behavior=FlowBehavior.FLOW_ALWAYS)
+    assert plan(person(), linked(link(sent=OFF)), compiled((USER_NAME, always, TITLE))).kind is UPDATE
+    assert plan(person(), linked(link()), rules, terms=IMPORT).kind is UPDATE
+    assert plan(person(), NOBODY, rules).kind is CREATE
+
+
 def test_a_released_one_that_is_managed_again_says_so() -> None:
     assert plan(person(), linked(link(RELEASED))).reason == (
         "Ada Lovelace is managed again; everything is equal there already."

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from muster.model.copies import replace
 from muster.model.directory import AttributeType, ObjectKind
 from muster.model.log import LogEntry, LogStatus, ModifiedProperty, ProvisioningAction
 from muster.model.operation import Link, LinkState, OperationKind, Verb
@@ -52,8 +53,8 @@ def history(*entries: LogEntry, references: frozenset[str] = frozenset({"members
     return found
 
 
-def back(found: History, known: Link | None, rules: KindRules | None = RULES) -> Undone:
-    return undo(found, known, rules, change_id="change", cycle_id="cycle")
+def back(found: History, known: Link | None, rules: KindRules | None = RULES, kept_out: str | None = None) -> Undone:
+    return undo(found, known, rules, change_id="change", cycle_id="cycle", kept_out=kept_out)
 
 
 def shown(undone: Undone) -> dict[str, tuple[Any, Any, Verb]]:
@@ -138,6 +139,29 @@ def test_somebody_who_was_released_is_ours_again() -> None:
     assert shown(undone) == {"active": (False, True, Verb.REPLACE)}
     assert undone.operation is not None
     assert (undone.operation.link_state, undone.operation.owned) == (LinkState.MANAGED, LinkState.MANAGED)
+
+
+def test_who_loses_access_by_the_way_back_is_disabled() -> None:
+    undone = back(history(entry(UPDATE, ("active", "False", "True"), ("title", "a", "b"))), sent(title="b"))
+    assert undone.operation is not None
+    assert undone.operation.kind is OperationKind.DISABLE
+    assert set(shown(undone)) == {"active", "title"}
+
+
+@pytest.mark.parametrize("because", ["Ada is not assigned.", "Ada is not assigned. It is deleted at the earliest …"])
+def test_whoever_the_cycle_switched_off_for_what_keeps_them_out_now_is_switched_on(because: str) -> None:
+    found = history(replace(entry(DISABLE, ("active", "True", "False")), reason=because))
+    off = link(sent={"userName": "ada@example.com", "active": False})
+    assert set(shown(back(found, off, kept_out="Ada is not assigned."))) == {"active"}
+
+
+def test_whoever_is_kept_out_for_another_reason_since_stays_off_and_gets_all_else_back() -> None:
+    found = history(entry(DISABLE, ("active", "True", "False"), ("title", "a", "b")))
+    off = link(sent={"userName": "ada@example.com", "active": False, "title": "b"})
+    undone = back(found, off, kept_out="Ada is deleted.")
+    assert set(shown(undone)) == {"title"}
+    ((attribute, said),) = why(undone)
+    assert (attribute, "for another reason: Ada is deleted." in said) == ("active", True)
 
 
 @pytest.mark.parametrize(
