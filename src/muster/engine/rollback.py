@@ -103,7 +103,7 @@ def _read_entries(stores: EngineStores, job_id: str, cycle: Cycle) -> Iterator[L
 def _kept_out(parts: JobParts, history: History) -> str | None:
     """Returns why somebody whom the cycle has switched off is not to be let in now, None if nothing keeps them out."""
     rules = parts.rules.kinds.get(history.kind)
-    if rules is None or not any(was_switched_off(history, name, rules) for name in history.values):
+    if rules is None or not any(was_switched_off(history, name) for name in history.values):
         return None
     change = parts.source.read_one(history.kind, history.source_id)
     if change is None:

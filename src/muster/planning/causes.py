@@ -21,8 +21,7 @@ def cause_of(intent: Intent, operation: Operation, evidence: Cause | None = None
     """
     if operation.removes and intent.verdict.presence is Presence.PRESENT:
         # Those whom one mapping switches off are one group, whatever else changes of each of them.
-        life_signs = [value.attribute for value in intent.values if value.is_life_sign]
-        return changed_attributes(switched_off(operation.changes, life_signs))
+        return changed_attributes(switched_off(operation.changes))
     if operation.removes or operation.kind is OperationKind.SKIP:
         return cause_of_removal(intent, evidence)
     if operation.kind is OperationKind.CREATE:

@@ -278,11 +278,11 @@ def _forget(case: _Case) -> Operation:
 
 def _kind_of(case: _Case, changes: Sequence[AttributeChange]) -> tuple[OperationKind, str]:
     """Returns whether changes of somebody who is to be there are an update or take access away, and why."""
-    verdict, life_signs = case.intent.verdict, case.rules.life_signs
+    verdict = case.intent.verdict
     # An import carries over who is switched off in its source, and removes nobody.
-    off = () if case.terms.never_removes else switched_off(changes, life_signs)
+    off = () if case.terms.never_removes else switched_off(changes)
     if verdict.is_soft_deleted:
-        takes = bool(off) or any(change.attribute in life_signs for change in changes)
+        takes = bool(off) or any(change.attribute in case.rules.life_signs for change in changes)
         return (OperationKind.DISABLE if takes else OperationKind.UPDATE), verdict.reason
     if not off:
         return OperationKind.UPDATE, verdict.reason

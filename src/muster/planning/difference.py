@@ -38,17 +38,15 @@ def differences(wanted: Collection[MappedValue], target: TargetObject, rules: Ki
     return tuple(changes)
 
 
-def switched_off(changes: Sequence[AttributeChange], life_signs: Collection[str]) -> tuple[str, ...]:
+def switched_off(changes: Sequence[AttributeChange]) -> tuple[str, ...]:
     """Returns the switches by which changes take access from somebody who has it, as far as is known.
 
-    `life_signs`: the attributes that the rules switch leavers off by.
+    Of other life signs a false may let in (`isSoftDeleted`): which way they mean it, no rule tells.
     """
     return tuple(
         change.attribute
         for change in changes
-        if is_off(change.new)
-        and not is_off(change.old)
-        and (change.attribute in SWITCHES or change.attribute in life_signs)
+        if change.attribute in SWITCHES and is_off(change.new) and not is_off(change.old)
     )
 
 

@@ -102,10 +102,10 @@ def _add_values(history: History, entry: LogEntry, references: frozenset[str]) -
         went -= come
 
 
-def was_switched_off(history: History, name: str, rules: KindRules) -> bool:
+def was_switched_off(history: History, name: str) -> bool:
     """Whether an attribute is a switch that the cycle has turned off."""
     before, after = history.values[name]
-    return (name in SWITCHES or name in rules.life_signs) and is_off(after) and not is_off(before)
+    return name in SWITCHES and is_off(after) and not is_off(before)
 
 
 def undo(
@@ -137,7 +137,7 @@ def undo(
     changes, irreversible = _changes_back(history, link, rules, kept_out)
     if not changes:
         return Undone(operation=None, irreversible=irreversible)
-    kind = OperationKind.DISABLE if switched_off(changes, rules.life_signs) else OperationKind.UPDATE
+    kind = OperationKind.DISABLE if switched_off(changes) else OperationKind.UPDATE
     operation = _operation(history, link, kind, changes, change_id, cycle_id)
     return Undone(operation=operation, irreversible=irreversible)
 
@@ -178,7 +178,7 @@ def _changes_back(
         if (
             why is None
             and kept_out is not None
-            and was_switched_off(history, name, rules)
+            and was_switched_off(history, name)
             and not history.reasons[name].startswith(kept_out)
         ):
             # What the cycle did by mistake is taken back; not what others have decided since.
