@@ -19,9 +19,13 @@ def put(path: Path, text: str) -> None:
     os.utime(path, LONG_AGO)
 
 
+def read_folder(folder: WatchedFolder) -> FolderReader:
+    return FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC)), lambda _kind, _name: None)
+
+
 def test_a_file_that_takes_another_ones_place_while_that_is_kept_is_read_next(tmp_path: Path) -> None:
     folder = WatchedFolder(path=tmp_path, content=FileContent.CHANGES, allowed=(tmp_path,))
-    reader = FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    reader = read_folder(folder)
     put(tmp_path / "staff.csv", f"{HEAD}1,ada@x.example\n")
 
     def names() -> list[str]:
@@ -38,10 +42,7 @@ def test_a_file_that_takes_another_ones_place_while_that_is_kept_is_read_next(tm
 
 
 def test_how_a_file_was_guessed_to_be_written_is_said_before_and_after_it_is_read(tmp_path: Path) -> None:
-    reader = FolderReader(
-        WatchedFolder(path=tmp_path, content=FileContent.SNAPSHOT, allowed=(tmp_path,)),
-        StillClock(datetime(2026, 1, 1, tzinfo=UTC)),
-    )
+    reader = read_folder(WatchedFolder(path=tmp_path, content=FileContent.SNAPSHOT, allowed=(tmp_path,)))
     put(tmp_path / "a.csv", "displayName\nAda\n")
     assert "1 file waits there. a.csv: The header (line 1) has no column userPrincipalName" in reader.probe()
     text = "userPrincipalName,displayName\nj@x.example,Jörg Müller\nada,Ada\n"
@@ -81,7 +82,7 @@ def test_a_file_of_changes_says_nothing_of_managers_and_members_that_it_leaves_o
 ) -> None:
     folder = WatchedFolder(path=tmp_path, content=FileContent.CHANGES, allowed=(tmp_path,))
     put(tmp_path / name, text)
-    pages = FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC))).read(None)
+    pages = read_folder(folder).read(None)
     assert [dict(entry.references) for page in pages for entry in page.entries] == said
 
 
@@ -100,5 +101,5 @@ def test_a_snapshot_is_whole_of_the_kinds_it_speaks_of(
 ) -> None:
     folder = WatchedFolder(path=tmp_path, content=FileContent.SNAPSHOT, allowed=(tmp_path,))
     put(tmp_path / name, text)
-    *_, last = FolderReader(folder, StillClock(datetime(2026, 1, 1, tzinfo=UTC))).read(None)
+    *_, last = read_folder(folder).read(None)
     assert set(last.kinds) == kinds

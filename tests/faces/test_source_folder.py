@@ -132,6 +132,19 @@ def test_changes_add_update_and_remove_whom_they_name(installation: FolderSource
     users = installation.users()
     assert len(users) == 9 and "3" not in users
     assert (users["2"]["jobTitle"], users["2"]["department"]) == ("Chief", "Sales")
+    # Whoever is called by another of their names is the same, and a name that nobody has is told.
+    head = "userPrincipalName,isSoftDeleted\n"
+    installation.put("03.csv", f"{head}P4@lantaarn.example,true\nnobody@lantaarn.example,1\n")
+    counters = installation.run()
+    assert (counters["disabled"], counters["failed"]) == (1, 1) and "4" not in installation.users()
+    assert any("03.csv: Line 3: no earlier file has “nobody@" in sentence for sentence in installation.problems())
+    leaver = "dn: uid=p5,dc=x\nchangetype: delete\nobjectClass: inetOrgPerson\nmail: p5@lantaarn.example\n"
+    installation.put("04.ldif", leaver)
+    assert installation.run()["disabled"] == 1 and "5" not in installation.users()
+    # Those who are gone are known; whoever has another number is somebody else.
+    installation.put("05.csv", f"employeeId,{head}5,p5@lantaarn.example,1\n77,p6@lantaarn.example,1\n")
+    counters = installation.run()
+    assert (counters["disabled"], counters["failed"]) == (0, 1) and len(installation.users()) == 7
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from muster.model.credentials import ClientAuthentication, OAuthClient
 from muster.model.directory import ObjectKind
 from muster.model.failures import CredentialsRefused, SchemaRefused
 from muster.model.job import SynchronizationJob
+from muster.model.operation import Change
 from muster.model.rules import SynchronizationSchema
 from muster.model.schema_checks import attributes_in
 from muster.planning.entitlement import EntitlementRules
@@ -66,6 +67,8 @@ class Connection:
     settings: Settings
     # The service's data folder.
     folder: Path
+    # Whom the mirror has by a name.
+    find: Callable[[ObjectKind, str], Change | None]
     # A guarded transport with the certificates among the values (TrustedCertificates, ClientCertificate…).
     open_transport: Callable[[], HttpTransport]
 
@@ -80,7 +83,7 @@ def _open_folder(connection: Connection) -> Reader:
         pattern=connection.values["FilePattern"],
         allowed=allowed,
     )
-    return FolderReader(watched, connection.clock)
+    return FolderReader(watched, connection.clock, connection.find)
 
 
 def _open_ldap(flavour: Flavour, connection: Connection) -> Reader:
@@ -158,7 +161,9 @@ class SourceJobs:
         source = MirrorSource(
             job.id,
             self._store.mirrors,
-            partial(self.open_reader, application, page, secrets, schema),
+            partial(
+                self.open_reader, application, page, secrets, schema, partial(self._store.mirrors.read_one, job.id)
+            ),
             self._clock,
             lost_share=lost_share(job.settings),
         )
@@ -184,7 +189,7 @@ class SourceJobs:
 
     def probed(self, application: EnterpriseApplication, page: GalleryPage, secrets: Mapping[str, str]) -> Target:
         """Returns the directory, whose probe is that of the source: Test Connection. Raises: JobFailure."""
-        reader = self.open_reader(application, page, secrets, None)
+        reader = self.open_reader(application, page, secrets, None, lambda _kind, _name: None)
         return _ProbedSource(self._store.directory, self._clock, reader)
 
     def open_reader(
@@ -193,6 +198,7 @@ class SourceJobs:
         page: GalleryPage,
         secrets: Mapping[str, str],
         schema: SynchronizationSchema | None,
+        find: Callable[[ObjectKind, str], Change | None],
     ) -> Reader:
         """Returns the reader of a source with the given connection. Raises: JobFailure."""
         values = _connection_values(application.display_name, page.connection, secrets, self._settings)
@@ -207,6 +213,7 @@ class SourceJobs:
                 clock=self._clock,
                 settings=self._settings,
                 folder=self._folder,
+                find=find,
                 open_transport=partial(self._connections.open_transport, values),
             )
         )

@@ -134,6 +134,11 @@ class FileSource:
         position = spool.positions.get(spool.identities.get(source_id.casefold(), source_id))
         return None if position is None or position in spool.excluded else spool.change(position, self._resolve)
 
+    def place_of(self, kind: ObjectKind, source_id: str) -> str:
+        """Returns where an object that was read stands in the file: “Line 7”."""
+        spool = self._spools[kind]
+        return str(spool.row(spool.positions[source_id])[0])
+
     def _resolve(self, name: str) -> tuple[str, ObjectKind]:
         """Whom a name means: people come before groups."""
         folded = name.casefold()
@@ -151,6 +156,7 @@ def _is_past(window: Window | None) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
     line: int
+    place: str
     source_id: str
     attributes: Attributes
     manager: str | None
@@ -190,7 +196,7 @@ class _Spool:
 
     def add(self, entry: _Entry) -> int:
         row = orjson.dumps(
-            (entry.line, entry.source_id, dict(entry.attributes), entry.manager, entry.members, list(entry.says))
+            (entry.place, entry.source_id, dict(entry.attributes), entry.manager, entry.members, list(entry.says))
         )
         self._file.write(row)
         self._offsets.append(self._offsets[-1] + len(row))
@@ -206,9 +212,7 @@ class _Spool:
         self._file.flush()
 
     def change(self, position: int, resolve: Callable[[str], tuple[str, ObjectKind]]) -> Change:
-        start = self._offsets[position]
-        row = os.pread(self._file.fileno(), self._offsets[position + 1] - start, start)
-        _, source_id, attributes, manager, members, says = orjson.loads(row)
+        _, source_id, attributes, manager, members, says = self.row(position)
         said = self.references.intersection(says)
         references: dict[str, tuple[str, ...]] = {}
         if _MANAGER in said:
@@ -227,6 +231,11 @@ class _Spool:
             attributes=frozen(attributes),
             references=references,
         )
+
+    def row(self, position: int) -> list[Any]:
+        start = self._offsets[position]
+        row: list[Any] = orjson.loads(os.pread(self._file.fileno(), self._offsets[position + 1] - start, start))
+        return row
 
     def place_of(self, problem: RowProblem) -> int:
         """Returns how many rows stand before a problem in the file."""
@@ -297,6 +306,7 @@ class _Intake:
             return
         entry = _Entry(
             line=row.line,
+            place=row.place,
             source_id=_source_id(row.kind, attributes),
             attributes=attributes,
             manager=references.get(_MANAGER),

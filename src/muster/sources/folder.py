@@ -2,13 +2,13 @@
 
 A file is taken when it has rested for two seconds, oldest name first, one a read. A snapshot lists everybody of the
 kinds it speaks of (a file of people says nothing of groups), so that whoever is missing has left, by the rule of
-completeness; a file of changes adds, updates, and removes whoever it marks with isSoftDeleted. A file that cannot be
-read goes to `failed`, with a text beside it that says why.
+completeness; a file of changes adds, updates, and removes whoever it marks with isSoftDeleted, by any name that earlier
+files gave them. A file that cannot be read goes to `failed`, with a text beside it that says why.
 """
 
 import fnmatch
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from muster.ports.reader import Ending, Entry, ReadPage
 from muster.ports.world import Clock
 from muster.sources.columns import IDENTITIES, IS_SOFT_DELETED
 from muster.sources.files import SUFFIXES, FileSource, open_file
-from muster.sources.rows import FileLimits, FileRefused
+from muster.sources.rows import FileLimits, FileRefused, quoted
 
 PROCESSED, FAILED = "processed", "failed"
 _RESTED = timedelta(seconds=2)
@@ -56,7 +56,9 @@ class WatchedFolder:
 class FolderReader:
     """Implements `ports.reader.Reader` and `AcknowledgingReader` over a folder."""
 
-    def __init__(self, folder: WatchedFolder, clock: Clock) -> None:
+    def __init__(self, folder: WatchedFolder, clock: Clock, find: Callable[[ObjectKind, str], Change | None]) -> None:
+        """Args: find: returns whom earlier files had by a name, be they there or gone; None: nobody."""
+        self._find = find
         self._folder = folder
         self._clock = clock
         is_sequel = folder.content is FileContent.CHANGES
@@ -131,17 +133,31 @@ class FolderReader:
         after: str | None = None
         while True:
             page = source.read(kind, None, after, _PAGE)
-            gone = [change.source_id for change in page.changes if change.attributes.get(IS_SOFT_DELETED) is True]
-            left = set(gone)
+            left = [change for change in page.changes if change.attributes.get(IS_SOFT_DELETED) is True]
+            meant = {change.source_id: self._meant(change) for change in left}
+            problems = [each for each in page.problems if each not in source.remarks]
+            # Whoever is in no snapshot has left, and need not have been there.
+            if self._folder.content is FileContent.CHANGES:
+                problems += [_nobody(source, change) for change in left if meant[change.source_id] is None]
             yield ReadPage(
-                entries=[self._entry(change) for change in page.changes if change.source_id not in left],
-                removed=gone,
-                problems=tuple(f"{name}: {each}" for each in page.problems if each not in source.remarks),
+                entries=[self._entry(change) for change in page.changes if change.source_id not in meant],
+                removed=[each for each in meant.values() if each is not None],
+                problems=tuple(f"{name}: {each}" for each in problems),
                 remarks=tuple(f"{name}: {each}" for each in page.problems if each in source.remarks),
             )
             after = page.next_after
             if after is None:
                 return
+
+    def _meant(self, change: Change) -> str | None:
+        """Returns the source id of whoever bears the name by which a row calls somebody; None: nobody."""
+        found = self._find(change.kind, change.source_id)
+        if found is None:
+            return None
+        # A name of before may be another's by now.
+        borne = (found.source_id, *(found.attributes.get(name) for name in IDENTITIES[change.kind]))
+        is_borne = change.source_id.casefold() in (str(name).casefold() for name in borne)
+        return found.source_id if is_borne else None
 
     def _entry(self, change: Change) -> Entry:
         attributes = {name: value for name, value in change.attributes.items() if name != IS_SOFT_DELETED}
@@ -246,6 +262,11 @@ def _state_of(file: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _nobody(source: FileSource, change: Change) -> str:
+    place, name = source.place_of(change.kind, change.source_id), quoted(change.source_id)
+    return f"{place}: no earlier file has {name}, who is said to have left: nobody is removed."
 
 
 def _as_named(references: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
