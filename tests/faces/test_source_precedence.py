@@ -135,3 +135,27 @@ def test_who_leaves_another_source_stays_and_is_as_the_others_say(two: Two) -> N
     two.run()
     assert two.person(1)["mobilePhone"] == "+31 1"
     assert two.person(2)["mobilePhone"] == "+31 9"
+
+
+def test_who_leaves_another_source_stays_as_the_first_says_while_that_is_silent(two: Two) -> None:
+    two.api.call("POST", f"{two.hr.job_path}/pause")
+    two.it.put("02.csv", HEAD + "".join(row(number, "IT", "+31 9") for number in range(2, 9)))
+    assert two.it.run()["disabled"] == 0
+    path = f"/users/{two.person(1)['id']}"
+    sources = {each["attribute"]: each["source"] for each in two.api.get(f"{path}/provenance")["value"]}
+    assert (sources["department"], sources["isSoftDeleted"]) == ("HR", "HR")
+    with pytest.raises(ApiError, match="Person 1 comes from the source HR"):
+        two.api.call("PATCH", path, {"department": "By hand"})
+    two.it.put("03.csv", HEAD + "".join(row(number, "IT again", "+31 9") for number in range(1, 9)))
+    two.it.run()
+    assert two.person(1)["department"] == "Sales"
+
+
+def test_who_has_left_the_first_source_stays_gone_while_that_is_silent_and_another_names_them_again(two: Two) -> None:
+    two.hr.put("02.csv", HEAD + "".join(row(number, "Sales", "+31 1") for number in range(2, 9)))
+    two.run()
+    two.api.call("POST", f"{two.hr.job_path}/pause")
+    for name, first in (("02.csv", 2), ("03.csv", 1)):
+        two.it.put(name, HEAD + "".join(row(number, "IT", "+31 9") for number in range(first, 9)))
+        two.it.run()
+        assert "1" not in two.it.users()

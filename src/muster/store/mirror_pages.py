@@ -16,7 +16,7 @@ from muster.model.mirror import MirrorState
 from muster.model.operation import Acknowledged
 from muster.model.values import canonical_json
 from muster.ports.reader import Entry, ReadPage
-from muster.store.encoding import encode
+from muster.store.encoding import decode_acknowledged, encode
 from muster.store.mirror_naming import CLAIM, NameWriter, touch_owners
 from muster.store.mirror_tables import mirror_entries, mirror_names, mirror_references, mirrors
 from muster.store.rows import pieces
@@ -247,11 +247,19 @@ def _people_first(connection: Connection, job_key: int, written: _Written) -> Ma
 def hand_over(connection: Connection, job_key: int, seq: int) -> None:
     """Has other sources of whoever was removed under a number say anew what they supply: it may count now.
 
-    What the directory has acknowledged of them is forgotten on all sides: it was another's word that stood there.
+    Which values the directory has acknowledged of them is forgotten on all sides: it was another's word that stood
+    there. That a source has spoken of them is not: its word counts also while the source is silent.
     """
     mine, other = links.alias("mine"), links.alias("other")
     shared = connection.execute(
-        sa.select(mine.c.key, other.c.key, other.c.job_key, other.c.source_id)
+        sa.select(
+            mine.c.key,
+            mine.c.acknowledged,
+            other.c.key.label("other_key"),
+            other.c.acknowledged.label("other_acknowledged"),
+            other.c.job_key,
+            other.c.source_id,
+        )
         .join(
             mirror_entries,
             sa.and_(mirror_entries.c.job_key == mine.c.job_key, mirror_entries.c.source_id == mine.c.source_id),
@@ -267,14 +275,24 @@ def hand_over(connection: Connection, job_key: int, seq: int) -> None:
     ).all()
     if not shared:
         return
-    for piece in pieces({key for ours, theirs, _, _ in shared for key in (ours, theirs)}):
-        connection.execute(sa.update(links).where(links.c.key.in_(piece)).values(acknowledged=encode(Acknowledged())))
+    told = {row.key: row.acknowledged for row in shared} | {row.other_key: row.other_acknowledged for row in shared}
+    by_rest: dict[bytes, list[int]] = {}
+    for key, acknowledged in told.items():
+        by_rest.setdefault(encode(_without_values(decode_acknowledged(acknowledged))), []).append(key)
+    for rest, keys in by_rest.items():
+        for piece in pieces(keys):
+            connection.execute(sa.update(links).where(links.c.key.in_(piece)).values(acknowledged=rest))
     for other_job in {row.job_key for row in shared}:
         advanced = sa.update(mirrors).where(mirrors.c.job_key == other_job).values(seq=mirrors.c.seq + 1)
         number = connection.execute(advanced.returning(mirrors.c.seq)).scalar_one()
         for piece in pieces(row.source_id for row in shared if row.job_key == other_job):
             theirs = mirror_entries.c.job_key == other_job, mirror_entries.c.source_id.in_(piece)
             connection.execute(sa.update(mirror_entries).where(*theirs).values(seq=number))
+
+
+def _without_values(acknowledged: Acknowledged) -> Acknowledged:
+    """Returns what is left of a word of which nobody knows any more whether it stands: that it was given."""
+    return Acknowledged(sent={name: "" for name, value in acknowledged.sent.items() if value is not None})
 
 
 def _remove(connection: Connection, job_key: int, source_ids: Sequence[str], seq: int) -> bool:
