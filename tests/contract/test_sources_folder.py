@@ -1,7 +1,7 @@
 """Files of a folder, one by one: which is taken, and where it goes."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,34 @@ def test_a_file_that_takes_another_ones_place_while_that_is_kept_is_read_next(tm
     assert names() == ["bob@x.example"]
     reader.acknowledge("folder")
     assert names() == [] and len(list((tmp_path / "processed").iterdir())) == 1
+
+
+@pytest.mark.parametrize("wrong", [30, -30])
+def test_a_file_that_grows_is_not_read_whatever_the_clock_of_its_server_says(tmp_path: Path, wrong: int) -> None:
+    class Writing(StillClock):
+        """Somebody writes while we wait."""
+
+        def sleep(self, duration: timedelta) -> None:
+            super().sleep(duration)
+            if rows:
+                write(rows.pop())
+
+    def write(row: str) -> None:
+        with file.open("a") as opened:
+            opened.write(row)
+        os.utime(file, (clock.now().timestamp() + wrong,) * 2)
+
+    def read() -> list[str]:
+        return [entry.source_id for page in reader.read(None) for entry in page.entries]
+
+    file, rows, clock = tmp_path / "staff.csv", ["3,cem@x.example\n", "2,bob@x.example\n"], Writing()
+    folder = WatchedFolder(path=tmp_path, content=FileContent.SNAPSHOT, allowed=(tmp_path,))
+    reader = FolderReader(folder, clock, lambda _kind, _name: None)
+    write(f"{HEAD}1,ada@x.example\n")
+    assert (read(), read(), read()) == ([], [], ["1", "2", "3"])
+    waited = len(clock.slept)
+    os.utime(file, LONG_AGO)
+    assert read() == ["1", "2", "3"] and len(clock.slept) == waited
 
 
 def test_how_a_file_was_guessed_to_be_written_is_said_before_and_after_it_is_read(tmp_path: Path) -> None:

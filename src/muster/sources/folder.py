@@ -27,6 +27,8 @@ from muster.sources.rows import FileLimits, FileRefused, quoted
 
 PROCESSED, FAILED = "processed", "failed"
 _RESTED = timedelta(seconds=2)
+# The file server's clock may be wrong: what seems to have changed later than this is looked at twice by our own.
+_OLD = timedelta(days=1)
 _PAGE = 500
 _LOOKED_INTO_BYTES = 16 * 1024 * 1024
 # What programs call a file that they are still writing.
@@ -74,7 +76,7 @@ class FolderReader:
                 f"{path} cannot be written: files that were read could not be moved to {PROCESSED}.",
                 remedy="Let the service's user write there.",
             )
-        waiting = self._waiting(path, rested=False)
+        waiting = self._waiting(path)
         count = len(waiting)
         said = f"{path} can be read; {count} {'file waits' if count == 1 else 'files wait'} there."
         # To count the rows of a large one takes longer than somebody waits for a test.
@@ -84,7 +86,8 @@ class FolderReader:
     def read(self, cursor: str | None) -> Iterator[ReadPage]:  # noqa: ARG002  the folder itself says what is new
         """Yields the next file's people and groups; nothing new when no file has come."""
         path = self._checked()
-        for file in self._waiting(path, rested=True)[:1]:
+        file = self._next(path)
+        if file is not None:
             yield from self._read_file(file)
             return
         yield ReadPage(cursor=_CURSOR, ending=Ending.CHANGES)
@@ -204,21 +207,33 @@ class FolderReader:
         except FileRefused as refused:
             return f"{file.name}: {refused}"
 
-    def _waiting(self, path: Path, *, rested: bool) -> list[Path]:
-        """Returns the files to read by name; with `rested` those that nobody writes any more."""
-        now = self._clock.now()
-        found = []
+    def _next(self, path: Path) -> Path | None:
+        """Returns the first file by name that nobody writes any more."""
+        for file in self._waiting(path):
+            state = _state_of(file)
+            if state is None:
+                continue
+            age = self._clock.now() - datetime.fromtimestamp(state[2] / 1e9, UTC)
+            if age >= _OLD:
+                return file
+            if timedelta() <= age < _RESTED:
+                continue
+            self._clock.sleep(_RESTED)
+            if _state_of(file) == state:
+                return file
+        return None
+
+    def _waiting(self, path: Path) -> list[Path]:
+        """Returns the files to read, by name."""
         try:
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-            for entry in entries:
-                if not entry.is_file(follow_symlinks=False) or not self._is_wanted(entry.name):
-                    continue
-                changed = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
-                if not rested or abs(now - changed) >= _RESTED:
-                    found.append(Path(entry.path))
+            return [
+                Path(entry.path)
+                for entry in entries
+                if entry.is_file(follow_symlinks=False) and self._is_wanted(entry.name)
+            ]
         except OSError as error:
             raise SystemUnreachable(f"{path} cannot be read: {error.strerror}.") from None
-        return found
 
     def _is_wanted(self, name: str) -> bool:
         folded = name.casefold()
