@@ -89,7 +89,8 @@ def _add_values(history: History, entry: LogEntry, references: frozenset[str]) -
     for item in entry.modified:
         name = item.display_name
         if name not in references:
-            first = history.values.get(name, (item.old_value, None))[0]
+            # Empty, nothing was known of it: so stands what another source has let go of.
+            first = history.values.get(name, (item.old_value or None, None))[0]
             history.values[name] = (first, item.new_value)
             history.reasons[name] = entry.reason or ""
             continue

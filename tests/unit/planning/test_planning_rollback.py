@@ -253,3 +253,11 @@ def test_an_account_that_is_no_longer_linked_is_left() -> None:
 def test_a_kind_that_the_rules_no_longer_carry_is_left() -> None:
     ((_, said),) = why(back(history(entry(UPDATE, ("title", "a", "b"))), sent(title="b"), None))
     assert "no longer carry objects of type User" in said
+
+
+def test_an_empty_value_before_is_none_that_was_known() -> None:
+    adopted = link(LinkState.ADOPTED, sent={"userName": "ada@example.com", TITLE: "Lead"})
+    for before in ("", None):
+        undone = back(history(entry(UPDATE, (TITLE, before, "Lead"))), adopted)
+        assert undone.operation is None
+        assert [name for name, _ in why(undone)] == [TITLE]
