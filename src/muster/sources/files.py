@@ -136,8 +136,7 @@ class FileSource:
 
     def place_of(self, kind: ObjectKind, source_id: str) -> str:
         """Returns where an object that was read stands in the file: “Line 7”."""
-        spool = self._spools[kind]
-        return str(spool.row(spool.positions[source_id])[0])
+        return str((spool := self._spools[kind]).row(spool.positions[source_id])[0])
 
     def _resolve(self, name: str) -> tuple[str, ObjectKind]:
         """Whom a name means: people come before groups."""
