@@ -55,7 +55,7 @@ def former_matching(link: Link, rules: KindRules) -> tuple[MatchingValue, ...]:
             attribute=item.attribute, value=plain_text(value), case_exact=item.definition.case_exact, redacted=True
         )
         for item, value in known
-        if value is not None
+        if value not in (None, "")
     )
 
 

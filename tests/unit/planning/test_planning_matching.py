@@ -240,7 +240,7 @@ def test_two_numbers_are_two_people(before: str | None, now: str | None, are_two
 
 def test_who_is_gone_under_their_id_is_known_by_what_was_sent_and_a_rule_may_redact() -> None:
     rules = compiled([row("userName", "[mail]", matching=2), row("externalId", "[id]", matching=1, case_exact=True)])
-    assert former_matching(link(sent={"userName": "ada@example.com"}), rules) == (
+    assert former_matching(link(sent={"userName": "ada@example.com", "externalId": ""}), rules) == (
         MatchingValue(attribute="userName", value="ada@example.com", redacted=True),
     )
     both = former_matching(link(sent={"userName": "ada", "externalId": 7}), rules)
