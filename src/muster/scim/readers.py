@@ -7,7 +7,7 @@ Source: RFC 7643 §2.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -51,10 +51,6 @@ def json_name(value: object) -> str:
 
 def _refusal(definition: AttributeDefinition, wanted: str, value: object) -> InvalidValue:
     return InvalidValue(f"{definition.name} must be {wanted}; {json_name(value)} was sent.")
-
-
-def _prefixed(prefix: str, refused: InvalidValue) -> InvalidValue:
-    return InvalidValue(f"{prefix}.{refused.detail}")
 
 
 @lru_cache(maxsize=4096)
@@ -165,8 +161,8 @@ def _compile_complex_reader(definition: AttributeDefinition, rules: ReadingRules
             continue
         readers[sub.name] = readers[sub.name.lower()] = named_reader(sub, rules)
     required = tuple(sub.name for sub in definition.sub_attributes if sub.required)
-    strict, limit = rules.strict, rules.limits.string_characters
-    single_value = not strict and not definition.multi_valued and "value" in readers
+    read_named = compile_object_reader(f"{definition.name}.", readers, rules, ignored)
+    single_value = not rules.strict and not definition.multi_valued and "value" in readers
 
     def read(value: Any) -> Any:
         if not isinstance(value, dict):
@@ -183,12 +179,33 @@ def _compile_complex_reader(definition: AttributeDefinition, rules: ReadingRules
                 value = value[0]
             else:
                 raise _refusal(definition, "an object", value)
+        result = read_named(value)
+        for name in required:
+            if result.get(name) in (None, ""):
+                raise InvalidValue(f"{definition.name}.{name} is required and is missing.")
+        return result or None
+
+    return read
+
+
+def compile_object_reader(
+    owner: str, readers: Mapping[str, NamedReader], rules: ReadingRules, ignored: Container[str] = ()
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """The reader of the attributes within an object, each by its name as it stands or in lower case.
+
+    Args:
+        owner: what stands before a name in a refusal, with its sign.
+        ignored: names in lower case that are passed over, in strict reading, too.
+    """
+    strict, limit = rules.strict, rules.limits.string_characters
+
+    def read(value: Mapping[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, item in value.items():
             found = readers.get(key) or readers.get(key.lower())
             if found is None:
                 if strict and key.lower() not in ignored:
-                    raise InvalidValue(f"{definition.name}.{key} is unknown. Look at /Schemas for the names.")
+                    raise InvalidValue(f"{owner}{key} is unknown. Look at /Schemas for the names.")
                 continue
             name, read_item, is_plain = found
             if is_plain and type(item) is str and len(item) <= limit:
@@ -197,15 +214,12 @@ def _compile_complex_reader(definition: AttributeDefinition, rules: ReadingRules
                 try:
                     canonical = read_item(item)
                 except InvalidValue as refused:
-                    raise _prefixed(definition.name, refused) from None
+                    raise InvalidValue(f"{owner}{refused.detail}") from None
             if canonical is not None:
                 if name in result:
-                    raise InvalidValue(f"{definition.name}.{name} is given twice, in different letter case.")
+                    raise InvalidValue(f"{owner}{name} is given twice, in different letter case.")
                 result[name] = canonical
-        for name in required:
-            if result.get(name) in (None, ""):
-                raise InvalidValue(f"{definition.name}.{name} is required and is missing.")
-        return result or None
+        return result
 
     return read
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from muster.scim.attributes import AttributeDefinition, Mutability
 from muster.scim.errors import InvalidSyntax, InvalidValue
-from muster.scim.readers import NamedReader, Reader, ReadingRules, json_name, named_reader
+from muster.scim.readers import NamedReader, Reader, ReadingRules, compile_object_reader, json_name, named_reader
 from muster.scim.repository import Document
 from muster.scim.resources import ResourceType
 from muster.scim.schemas import SchemaDefinition
@@ -122,33 +122,14 @@ def _check_only(read: Reader) -> Reader:
 
 def _compile_extension_reader(schema: SchemaDefinition, rules: ReadingRules) -> Reader:
     readers = _compile_attribute_readers(schema.attributes, rules)
-    limit = rules.limits.string_characters
+    read_named = compile_object_reader(f"{schema.id}:", readers, rules)
 
     def read(value: Any) -> dict[str, Any] | None:
         if value is None:
             return None
         if not isinstance(value, dict):
             raise InvalidValue(f"{schema.id} must be an object; {json_name(value)} was sent.")
-        result: dict[str, Any] = {}
-        for key, item in value.items():
-            found = readers.get(key) or readers.get(key.lower())
-            if found is None:
-                if rules.strict:
-                    raise InvalidValue(f"{schema.id}:{key} is unknown. Look at /Schemas for the names.")
-                continue
-            name, read_item, is_plain = found
-            if is_plain and type(item) is str and len(item) <= limit:
-                canonical = item
-            else:
-                try:
-                    canonical = read_item(item)
-                except InvalidValue as refused:
-                    raise InvalidValue(f"{schema.id}:{refused.detail}") from None
-            if canonical is not None:
-                if name in result:
-                    raise InvalidValue(f"{schema.id}:{name} is given twice, in different letter case.")
-                result[name] = canonical
-        return result or None
+        return read_named(value) or None
 
     return read
 
